@@ -1,0 +1,83 @@
+"""One result type and one status vocabulary for every bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+
+
+class Status(StrEnum):
+    """What is known of the published number. No solver's word makes any of these; our own arithmetic does."""
+
+    #: Proven, and shown from the other side to be the method's own optimum within its tolerance.
+    OPTIMAL = "optimal"
+    #: Proven; how far the method's own optimum lies above is not shown.
+    BOUND = "bound"
+    #: Proven, but a limit of time or size ended the work early.
+    LIMIT = "limit reached"
+    #: Proven, but somebody asked for a stop.
+    INTERRUPTED = "interrupted"
+    #: Nothing was proven: ``lower_bound_s`` is None and ``note`` says why.
+    NONE = "no bound"
+
+
+@dataclass(frozen=True, eq=False)
+class Prices:
+    """Multipliers, in seconds per byte (problem statement, section 4).
+
+    Attributes
+    ----------
+    rho
+        float64[T, R] >= 0: price of one byte of load on resource r at step t; ``rates @ rho[t] <= 1``.
+    rent
+        float64[T + 1, K] >= 0: rent of one byte held in tier k at state t.
+    """
+
+    rho: Float64
+    rent: Float64
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A proven lower bound on the total time of every schedule of an instance.
+
+    Attributes
+    ----------
+    method
+        roofline, step, step-integer, compact, lp, milp, flow.
+    status
+        See :class:`Status`.
+    lower_bound_s
+        Seconds, recomputed from the instance's own data; None if nothing was proven.
+    solve_s
+        Wall time spent.
+    rests_on
+        One sentence: what the number's validity rests on.
+    note
+        Anything a reader must know (a solver's claim that did not hold, why a method was chosen); "" if nothing.
+    value_s
+        The method's own objective (a primal value of the relaxation, or an incumbent for milp), where known; >= the bound.
+    step_s
+        float64[T]: the bound's share of each step, where the method has one.
+    prices
+        The multipliers behind the bound, where there are any.
+    details
+        JSON-able sizes and counts (rows, columns, rounds).
+    """
+
+    method: str
+    status: Status
+    lower_bound_s: float | None
+    solve_s: float
+    rests_on: str
+    note: str = ""
+    value_s: float | None = None
+    step_s: Float64 | None = None
+    prices: Prices | None = None
+    details: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,111 @@
+"""The one small family of errors.
+
+Every error that a user can cause derives from :class:`PlacementError` and carries the exit code the command line ends with.
+"""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+
+class PlacementError(Exception):
+    """Base class. ``exit_code`` is what the command line returns for it."""
+
+    exit_code = 2
+
+
+class InputError(PlacementError):
+    """A file or an argument is not what it should be.
+
+    Rendered as ``FILE:LINE: FIELD: found, expected``; parts that are unknown are left out.
+
+    Parameters
+    ----------
+    found
+        What was there, in words ("found 'abc'").
+    expected
+        What should have been there ("expected a size such as \"80 GiB\"").
+    path, line, field
+        Where: the file, its 1-based line, and the key, column or array.
+    """
+
+    def __init__(
+        self,
+        found: str,
+        expected: str = "",
+        *,
+        path: str | PathLike[str] | None = None,
+        line: int | None = None,
+        field: str | None = None,
+    ) -> None:
+        self.found = found
+        self.expected = expected
+        self.path = None if path is None else fspath(path)
+        self.line = line
+        self.field = field
+        super().__init__(found)
+
+    def __str__(self) -> str:
+        where = ""
+        if self.path is not None:
+            where = f"{self.path}:" if self.line is None else f"{self.path}:{self.line}:"
+        parts = [part for part in (where.removesuffix(":"), self.field) if part]
+        head = ": ".join(parts)
+        body = f"{self.found}, {self.expected}" if self.expected else self.found
+        return f"{head}: {body}" if head else body
+
+    def at(
+        self,
+        *,
+        path: str | PathLike[str] | None = None,
+        line: int | None = None,
+        field: str | None = None,
+    ) -> InputError:
+        """The same error with the missing parts of its place filled in."""
+        return InputError(
+            self.found,
+            self.expected,
+            path=self.path if self.path is not None else path,
+            line=self.line if self.line is not None else line,
+            field=self.field if self.field is not None else field,
+        )
+
+
+class ScheduleError(PlacementError):
+    """A scheduler did something the rules forbid; names the step and, where there is one, the block.
+
+    Never repaired silently: a schedule is timed only if every action of it is legal.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        scheduler: str = "",
+        step: int | None = None,
+        block: int | None = None,
+    ) -> None:
+        self.message, self.scheduler, self.step, self.block = message, scheduler, step, block
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        parts = [f"scheduler {self.scheduler}"] if self.scheduler else []
+        if self.step is not None:
+            parts.append(f"step {self.step}")
+        if self.block is not None:
+            parts.append(f"block {self.block}")
+        return ": ".join([", ".join(parts), self.message]) if parts else self.message
+
+
+class LimitError(PlacementError):
+    """No answer within the limits given (time, memory, size): exit code 3."""
+
+    exit_code = 3
+
+
+class Interrupted(PlacementError):
+    """Ctrl-C arrived; what was proven until then has been reported: exit code 130."""
+
+    exit_code = 130

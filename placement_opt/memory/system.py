@@ -1,0 +1,109 @@
+"""What everything to the right of the files knows of a memory system: tiers, resources, and what each operation loads.
+
+The directed graph of tiers, switches and the processor lives in :mod:`placement_opt.memory.graph`; its routes are resolved
+once into the integer tables held here (problem statement, section 1: ``c_op,r``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One memory that can hold blocks. Rates are datasheet bytes/s; ``efficiency`` scales them."""
+
+    name: str
+    capacity: int
+    at: str
+    read_rate: int
+    write_rate: int
+    shared: bool
+    efficiency: Fraction = Fraction(1)
+    source: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """One connection. ``up_rate``: bytes/s from ``start`` to ``end``, ``down_rate``: back; shared: one for both."""
+
+    name: str
+    start: str
+    end: str
+    up_rate: int
+    down_rate: int
+    shared: bool
+    efficiency: Fraction = Fraction(1)
+    source: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class MemorySystem:
+    """Tiers (K of them), resources (R) and the loads of operations on resources.
+
+    Attributes
+    ----------
+    name, processor
+        Label, and the graph node where reads end.
+    tiers, links
+        As described in the memory file, in its order.
+    resources
+        Names of what transfers contend for: ``hbm``, or ``nvme.read`` and ``nvme.write``; ``c2c.up``, ``c2c.down``.
+    rates
+        int64[R], bytes/s, efficiency applied (rounded down).
+    read, write
+        int64[K, R]: bytes that reading one byte from (writing one byte to) tier k loads on resource r.
+    copy
+        int64[K, K, R]: the same for copying one byte from tier j to tier k; the diagonal is zero and never used.
+    routes
+        Operation name ("read hbm", "copy lpddr->hbm") to the nodes it passes, for display.
+    """
+
+    name: str
+    processor: str
+    tiers: tuple[Tier, ...]
+    links: tuple[Link, ...]
+    resources: tuple[str, ...]
+    rates: Int64
+    read: Int64
+    write: Int64
+    copy: Int64
+    routes: dict[str, tuple[str, ...]]
+
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        return tuple(tier.name for tier in self.tiers)
+
+    def tier_index(self, name: str) -> int:
+        return self.tier_names.index(name)
+
+    def bottleneck(self, load: Int64) -> Fraction:
+        """Bytes/s that an operation with this load row (int64[R]) reaches alone."""
+        return min(Fraction(int(rate), int(c)) for rate, c in zip(self.rates, load, strict=True) if c > 0)
+
+    @cached_property
+    def fastest(self) -> int:
+        """The tier read fastest alone; the first of equals."""
+        speeds = [self.bottleneck(row) for row in self.read]
+        return speeds.index(max(speeds))
+
+    @cached_property
+    def by_speed(self) -> tuple[int, ...]:
+        """Tiers from the one read fastest alone to the slowest; file order among equals."""
+        speeds = [self.bottleneck(row) for row in self.read]
+        return tuple(sorted(range(len(speeds)), key=lambda k: (-speeds[k], k)))
+
+    @cached_property
+    def home(self) -> int:
+        """The tier of largest capacity (the slowest of equals): where an inclusive rule keeps every block."""
+        largest = max(tier.capacity for tier in self.tiers)
+        return next(k for k in reversed(self.by_speed) if self.tiers[k].capacity == largest)

@@ -1,0 +1,229 @@
+"""TOML with places: every value is fetched by type, and every complaint names the file, the line and the key.
+
+The standard library parses; this adds what configuration needs beyond parsing: typed getters, units, refusal of unknown
+keys with the nearest known one, and the line a key stands on.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+from placement_opt.errors import InputError
+from placement_opt.units import parse_duration, parse_rate, parse_size
+
+_T = TypeVar("_T")
+_LARGEST_FILE = 1 << 20
+_HEADER = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]")
+_KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"' ]+?)\s*=")
+
+
+def read_toml(path: str | Path) -> Table:
+    """The root table of a TOML file; InputError if it is missing, too large, not UTF-8 or not TOML."""
+    path = Path(path)
+    text = read_text(path, _LARGEST_FILE)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        found = re.search(r"\(at line (\d+), column \d+\)", message)
+        line = int(found[1]) if found else text.count("\n") + 1
+        raise InputError(f"found no valid TOML ({message})", "expected TOML", path=path, line=line) from None
+    except RecursionError:
+        raise InputError("found values nested too deeply", "expected flat tables", path=path) from None
+    return Table(data, path, "", _key_lines(text))
+
+
+def read_text(path: Path, largest: int) -> str:
+    """The text of a regular UTF-8 file of at most ``largest`` bytes; InputError otherwise."""
+    if not path.exists():
+        raise InputError("found no such file", "expected an existing file", path=path)
+    if not path.is_file():
+        raise InputError("found something that is not a regular file", "expected a file", path=path)
+    if path.stat().st_size > largest:
+        raise InputError(f"found {path.stat().st_size} bytes", f"expected at most {largest}", path=path)
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"found bytes that are not UTF-8 at offset {error.start}", "expected text", path=path) from None
+    except OSError as error:
+        raise InputError(f"found a file that cannot be read ({error.strerror})", path=path) from None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """What to say after an unknown word: the nearest known ones, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else "expected one of " + ", ".join(known)
+
+
+class Table:
+    """One table of a TOML file, read key by key; :meth:`finish` refuses what nobody asked for.
+
+    Parameters
+    ----------
+    data
+        The parsed table.
+    path
+        The file it comes from, for messages and for resolving relative file names.
+    name
+        Dotted name of the table, "" for the root.
+    lines
+        Line of each dotted key.
+    """
+
+    def __init__(self, data: dict[str, Any], path: Path, name: str, lines: dict[str, int]) -> None:
+        self.data, self.path, self.name, self._lines = data, path, name, lines
+        self._known: list[str] = []
+
+    def field(self, key: str) -> str:
+        """The dotted name of a key of this table."""
+        return f"{self.name}.{key}" if self.name else key
+
+    def error(self, key: str, found: str, expected: str = "") -> InputError:
+        """An InputError that names this file, the key and its line (the table's where the key is missing)."""
+        field = self.field(key)
+        line = self._lines.get(field)
+        while line is None and "." in field:
+            field = field.rpartition(".")[0]
+            line = self._lines.get(field)
+        return InputError(found, expected, path=self.path, line=line, field=self.field(key))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.data
+
+    def keys(self) -> list[str]:
+        return list(self.data)
+
+    def _get(self, key: str, convert: Callable[[Any], _T], default: _T | None, required: bool) -> _T | None:
+        self._known.append(key)
+        if key not in self.data:
+            if required:
+                raise self.error(key, "found nothing", "expected this key")
+            return default
+        try:
+            return convert(self.data[key])
+        except InputError as error:
+            raise self.error(key, error.found, error.expected) from None
+
+    def need(self, key: str, convert: Callable[[Any], _T]) -> _T:
+        """A key that must be there, converted."""
+        value = self._get(key, convert, None, True)
+        assert value is not None
+        return value
+
+    def get(self, key: str, convert: Callable[[Any], _T]) -> _T | None:
+        """A key that may be absent (None then), converted."""
+        return self._get(key, convert, None, False)
+
+    def table(self, key: str) -> Table | None:
+        """A sub-table, or None."""
+        data = self.get(key, as_table)
+        return None if data is None else Table(data, self.path, self.field(key), self._lines)
+
+    def finish(self) -> None:
+        """Refuse keys that nothing has asked for, naming the nearest that exists."""
+        for key in self.data:
+            if key not in self._known:
+                raise self.error(key, f"found unknown key {key!r}", nearest(key, self._known))
+
+
+def as_table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError(f"found {value!r}", "expected a table")
+    return value
+
+
+def as_text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise InputError(f"found {value!r}", "expected a non-empty text in quotes")
+    return value
+
+
+def as_integer(low: int, high: int = 2**62) -> Callable[[Any], int]:
+    """A whole number within [low, high]."""
+
+    def convert(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise InputError(f"found {value!r}", f"expected a whole number from {low} to {high}")
+        return value
+
+    return convert
+
+
+def as_number(low: float, high: float, *, open_low: bool = False) -> Callable[[Any], float]:
+    """A finite number within [low, high] (``open_low``: within (low, high])."""
+
+    def convert(value: Any) -> float:
+        bad = isinstance(value, bool) or not isinstance(value, int | float)
+        if bad or not (low <= value <= high) or (open_low and value == low):
+            bracket = "(" if open_low else "["
+            raise InputError(f"found {value!r}", f"expected a number in {bracket}{low:g}, {high:g}]")
+        return float(value)
+
+    return convert
+
+
+def as_choice(choices: Sequence[str]) -> Callable[[Any], str]:
+    """One of some words."""
+
+    def convert(value: Any) -> str:
+        if value not in choices or not isinstance(value, str):
+            raise InputError(f"found {value!r}", nearest(str(value), choices))
+        return value
+
+    return convert
+
+
+def as_flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"found {value!r}", "expected true or false")
+    return value
+
+
+def as_size(value: Any) -> int:
+    return parse_size(value)
+
+
+def as_rate(value: Any) -> int:
+    rate = parse_rate(value)
+    if rate <= 0:
+        raise InputError(f"found {value!r}", "expected a rate above zero")
+    return rate
+
+
+def as_duration(value: Any) -> Fraction:
+    return parse_duration(value)
+
+
+def _key_lines(text: str) -> dict[str, int]:
+    """Line of each dotted key: a scan for headers and ``key =``, good enough to point a reader to the place."""
+    lines: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = _dotted(header[1])
+            _note(lines, table, number)
+        elif key := _KEY.match(line):
+            name = _dotted(key[1])
+            full = f"{table}.{name}" if table else name
+            _note(lines, full, number)
+            inline = line[key.end() :]
+            for inner in re.finditer(r"[{,]\s*([A-Za-z0-9_.\-]+)\s*=", inline):
+                _note(lines, f"{full}.{inner[1]}", number)
+    return lines
+
+
+def _dotted(name: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in name.split("."))
+
+
+def _note(lines: dict[str, int], name: str, number: int) -> None:
+    while name and name not in lines:
+        lines[name] = number
+        name = name.rpartition(".")[0]

@@ -1,0 +1,205 @@
+"""A trace: which blocks every step reads, and when each block is produced and freed.
+
+Rows are compressed (step -> ascending block ids). Ids are 0..B-1 in order of production. Everything is integer: shares are
+numerators over one base, so that exact timing stays exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.errors import InputError
+
+IntArray = npt.NDArray[np.integer[Any]]
+SizeUnit = Literal["bytes", "tokens", "token-layers"]
+SIZE_UNITS: tuple[SizeUnit, ...] = ("bytes", "tokens", "token-layers")
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """T steps over B blocks with N reads.
+
+    Attributes
+    ----------
+    indptr
+        int64[T + 1], monotone from 0 to N: step t reads ``blocks[indptr[t]:indptr[t + 1]]``.
+    blocks
+        int32[N], strictly ascending within a step.
+    birth
+        int32[B]: the step that produces the block, -1 where it exists before step 0.
+    death
+        int32[B]: the last state at which it is alive (it is freed after that step); T where it is never freed. A block
+        lives in the states birth + 1 .. death and may be read at those of them that are steps (below T).
+    size
+        int64[B] or int64[1], in ``size_unit``.
+    size_unit
+        "bytes"; "token-layers" (tokens of one layer: times the KV bytes of one token and layer) or "tokens" (tokens of all
+        layers: times the number of layers as well).
+    shares, share_base
+        uint16[N] numerators over ``share_base`` of the share of the block that is read; None: every read is whole.
+    step_token, step_layer
+        int32[T] labels, or None.
+    block_token, block_layer
+        int32[B] labels (the first token of the block, its layer), or None.
+    meta
+        Provenance, JSON-able: format or generator, parameters, source.
+    """
+
+    indptr: npt.NDArray[np.int64]
+    blocks: npt.NDArray[np.int32]
+    birth: npt.NDArray[np.int32]
+    death: npt.NDArray[np.int32]
+    size: npt.NDArray[np.int64]
+    size_unit: SizeUnit = "token-layers"
+    shares: npt.NDArray[np.uint16] | None = None
+    share_base: int = 1
+    step_token: npt.NDArray[np.int32] | None = None
+    step_layer: npt.NDArray[np.int32] | None = None
+    block_token: npt.NDArray[np.int32] | None = None
+    block_layer: npt.NDArray[np.int32] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_trace(self)
+
+    @property
+    def num_steps(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def num_blocks(self) -> int:
+        return len(self.birth)
+
+    @property
+    def num_reads(self) -> int:
+        return len(self.blocks)
+
+    @cached_property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """int64[B], in ``size_unit``."""
+        return np.broadcast_to(self.size, self.num_blocks) if len(self.size) == 1 else self.size
+
+    def reads(self, step: int) -> npt.NDArray[np.int32]:
+        """Ids read by one step, ascending (a view)."""
+        return self.blocks[self.indptr[step] : self.indptr[step + 1]]
+
+    @cached_property
+    def read_step(self) -> npt.NDArray[np.int32]:
+        """int32[N]: the step of each read."""
+        return np.repeat(np.arange(self.num_steps, dtype=np.int32), np.diff(self.indptr))
+
+    @cached_property
+    def by_block(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The reads regrouped by block: (int64[B + 1] pointers, int64[N] positions of the reads, ascending in time)."""
+        order = np.argsort(self.blocks, kind="stable")
+        pointers = np.zeros(self.num_blocks + 1, dtype=np.int64)
+        np.cumsum(np.bincount(self.blocks, minlength=self.num_blocks), out=pointers[1:])
+        return pointers, order
+
+    @cached_property
+    def births_by_step(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """(int64[T + 1] pointers, block ids): the blocks each step produces."""
+        order = np.argsort(self.birth, kind="stable")
+        order = order[np.searchsorted(self.birth[order], 0) :]
+        pointers = np.zeros(self.num_steps + 1, dtype=np.int64)
+        np.cumsum(np.bincount(self.birth[order], minlength=self.num_steps), out=pointers[1:])
+        return pointers, order
+
+
+def check_trace(trace: Trace) -> None:
+    """Refuse a trace whose arrays contradict each other; InputError names the array and what is wrong with it."""
+    _check_rows(trace)
+    _check_lives(trace)
+    _check_sizes(trace)
+    steps, blocks = trace.num_steps, trace.num_blocks
+    for name, length in (
+        ("step_token", steps),
+        ("step_layer", steps),
+        ("block_token", blocks),
+        ("block_layer", blocks),
+    ):
+        labels = getattr(trace, name)
+        if labels is not None:
+            _check_array(name, labels, np.int32, length)
+
+
+def _check_array(name: str, array: object, dtype: type[np.generic], length: int | None) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+        kind = f"{array.dtype} with {array.ndim} axes" if isinstance(array, np.ndarray) else type(array).__name__
+        raise InputError(f"found {kind}", f"expected one axis of {np.dtype(dtype)}", field=name)
+    if length is not None and len(array) != length:
+        raise InputError(f"found {len(array)} entries", f"expected {length}", field=name)
+
+
+def _refuse(name: str, bad: npt.NDArray[np.bool_], values: IntArray, expected: str) -> None:
+    if bad.any():
+        where = int(np.argmax(bad))
+        raise InputError(f"found {int(values[where])} at entry {where}", f"expected {expected}", field=name)
+
+
+def _check_rows(trace: Trace) -> None:
+    _check_array("indptr", trace.indptr, np.int64, None)
+    _check_array("blocks", trace.blocks, np.int32, None)
+    if len(trace.indptr) < 2:
+        raise InputError("found no steps", "expected at least one", field="indptr")
+    if len(trace.indptr) > 2**31 - 2:
+        raise InputError(f"found {len(trace.indptr) - 1} steps", "expected fewer than 2**31", field="indptr")
+    if trace.indptr[0] != 0 or trace.indptr[-1] != len(trace.blocks):
+        ends = f"{trace.indptr[0]}..{trace.indptr[-1]}"
+        raise InputError(f"found pointers {ends}", f"expected 0..{len(trace.blocks)}", field="indptr")
+    _refuse("indptr", np.diff(trace.indptr) < 0, trace.indptr[1:], "pointers that never fall")
+    _check_array("birth", trace.birth, np.int32, None)
+    if len(trace.birth) < 1:
+        raise InputError("found no blocks", "expected at least one", field="birth")
+    _refuse(
+        "blocks",
+        (trace.blocks < 0) | (trace.blocks >= len(trace.birth)),
+        trace.blocks,
+        f"ids 0..{len(trace.birth) - 1}",
+    )
+    rising = np.diff(trace.blocks.astype(np.int64)) > 0
+    starts = trace.indptr[1:-1]
+    rising[starts[(starts > 0) & (starts < len(trace.blocks))] - 1] = True
+    _refuse("blocks", ~rising, trace.blocks[1:], "ids ascending within a step, each at most once")
+
+
+def _check_lives(trace: Trace) -> None:
+    steps = trace.num_steps
+    _check_array("death", trace.death, np.int32, trace.num_blocks)
+    _refuse("birth", (trace.birth < -1) | (trace.birth >= steps), trace.birth, f"a step from -1 to {steps - 1}")
+    low = trace.death <= trace.birth
+    _refuse("death", low | (trace.death > steps), trace.death, f"a state after birth, at most {steps}")
+    early = trace.read_step <= trace.birth[trace.blocks]
+    if early.any():
+        read = int(np.argmax(early))
+        block = int(trace.blocks[read])
+        found = f"found block {block} read at step {trace.read_step[read]}, produced at step {trace.birth[block]}"
+        raise InputError(found, "expected reads after the step that produces the block", field="blocks")
+    late = trace.read_step > trace.death[trace.blocks]
+    if late.any():
+        read = int(np.argmax(late))
+        block = int(trace.blocks[read])
+        found = f"found block {block} read at step {trace.read_step[read]}, freed after step {trace.death[block]}"
+        raise InputError(found, "expected reads while the block is alive", field="blocks")
+
+
+def _check_sizes(trace: Trace) -> None:
+    _check_array("size", trace.size, np.int64, None)
+    if len(trace.size) not in (1, trace.num_blocks):
+        raise InputError(f"found {len(trace.size)} entries", f"expected 1 or {trace.num_blocks}", field="size")
+    _refuse("size", (trace.size <= 0) | (trace.size > 2**50), trace.size, "sizes from 1 to 2**50")
+    if trace.size_unit not in SIZE_UNITS:
+        raise InputError(f"found {trace.size_unit!r}", f"expected one of {', '.join(SIZE_UNITS)}", field="size_unit")
+    if not 1 <= trace.share_base < 2**16:
+        raise InputError(f"found {trace.share_base}", "expected 1 to 65535", field="share_base")
+    if trace.shares is None:
+        return
+    _check_array("shares", trace.shares, np.uint16, trace.num_reads)
+    bad = (trace.shares < 1) | (trace.shares > trace.share_base)
+    _refuse("shares", bad, trace.shares, f"numerators from 1 to {trace.share_base}")
