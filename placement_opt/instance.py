@@ -139,9 +139,16 @@ class Instance:
             self.memory.copy,
             self.capacity,
         ]
-        trace = [self.trace.indptr, self.trace.blocks, self.trace.birth, self.trace.death, self.size]
+        trace: list[npt.NDArray[Any] | None] = [
+            self.trace.indptr,
+            self.trace.blocks,
+            self.trace.birth,
+            self.trace.death,
+            self.size,
+        ]
         labels: list[npt.NDArray[Any] | None] = [self.trace.block_layer, self.trace.step_layer, self.trace.shares]
-        for array in [*memory, *trace, *labels, self.fixed, self.floor, self.initial]:
+        trace += [self.fixed, self.floor, self.initial]
+        for array in memory + labels + trace:
             _feed(digest, array)
         return digest.hexdigest()
 

@@ -1,0 +1,196 @@
+"""The dual value at given prices: the proof behind every published bound (problem statement, section 4).
+
+For ANY resource prices rho >= 0 with ``sum_r B_r rho[r,t] <= 1`` and rents lambda >= 0,
+
+    D = sum_t (1 - sum_r B_r rho[t,r]) l_t + sum rho F - sum lambda C + sum_b SP_b
+
+is at most the time of every schedule, whoever found the prices: SP_b is the cheapest way for block b alone to be served at
+those prices, fetch-back at any step included. Nothing here uses a solver.
+
+With three and more tiers a block's path is a path over *sets* of tiers, which is stronger than the LP relaxation of the
+statement: there, half a block copied on twice can pass for a whole one. D may therefore exceed the LP value (see
+docs/problem.md for the counterexample); it never exceeds the optimum, nor any schedule that splits blocks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.bounds.classes import Classes, classify
+from placement_opt.bounds.result import Float64, Prices
+from placement_opt.errors import LimitError
+from placement_opt.instance import Instance
+
+_EPS = 2.0**-52
+#: Tier sets grow as 2**K; beyond this the tables would no longer fit.
+_MOST_SETS = 31
+
+
+@dataclass(frozen=True, eq=False)
+class DualValue:
+    """D at some prices.
+
+    Attributes
+    ----------
+    value_s
+        Seconds, rounded towards safety: the float sum less a bound on its rounding error.
+    paths_s
+        float64[G]: cost of one block's cheapest path, per class.
+    prices
+        The prices used, after making them legal.
+    """
+
+    value_s: float
+    paths_s: Float64
+    prices: Prices
+
+
+def tier_sets(instance: Instance) -> npt.NDArray[np.int64]:
+    """Bit masks of the tier sets in which a block may lie under the instance's rule."""
+    tiers, home = instance.num_tiers, instance.home
+    masks = np.arange(1, 1 << tiers, dtype=np.int64)
+    if instance.residency == "inclusive":
+        masks = masks[(masks >> home) & 1 == 1]
+    elif instance.residency == "exclusive":
+        masks = np.int64(1) << np.arange(tiers, dtype=np.int64)
+    if len(masks) > _MOST_SETS:
+        raise LimitError(f"{tiers} tiers give {len(masks)} tier sets; at most {_MOST_SETS} are supported")
+    return masks
+
+
+def legal(instance: Instance, prices: Prices) -> Prices:
+    """The nearest prices that prove something: no negatives, nothing unfinite, ``sum_r B_r rho <= 1`` at every step."""
+    rho = np.where(np.isfinite(prices.rho), np.maximum(prices.rho, 0.0), 0.0)
+    rent = np.where(np.isfinite(prices.rent), np.maximum(prices.rent, 0.0), 0.0)
+    rates = instance.memory.rates.astype(np.float64)
+    with np.errstate(over="ignore"):
+        total = rho @ rates
+    rho[~np.isfinite(total)] = 0.0
+    total[~np.isfinite(total)] = 0.0
+    over = total > 1.0 - 8 * _EPS
+    rho[over] /= (total[over] * (1.0 + 16 * _EPS))[:, None]
+    return Prices(rho, np.minimum(rent, 1e200))
+
+
+@dataclass(frozen=True, eq=False)
+class PricedActions:
+    """What every action on one byte costs at some prices; S tier sets.
+
+    Attributes
+    ----------
+    has
+        bool[S, K]: members of each set.
+    serve
+        float64[T, S]: reading from the cheapest member.
+    source
+        float64[T, S, K]: copying into tier k from the cheapest member.
+    write
+        float64[T, K]: storing in passing.
+    rent
+        float64[T + 1, S].
+    """
+
+    masks: npt.NDArray[np.int64]
+    has: npt.NDArray[np.bool_]
+    serve: Float64
+    source: Float64
+    write: Float64
+    rent: Float64
+
+    @cached_property
+    def adding(self) -> Float64:
+        """float64[T, S, S]: copies that turn one set into another within a step; dropping is free."""
+        new = self.has[None, :, :] & ~self.has[:, None, :]
+        adding: Float64 = np.einsum("tik,ijk->tij", self.source, new.astype(np.float64))
+        return adding
+
+
+def price_actions(instance: Instance, prices: Prices) -> PricedActions:
+    """Evaluate the operations' loads at legal prices."""
+    memory = instance.memory
+    masks = tier_sets(instance)
+    has = (masks[:, None] >> np.arange(instance.num_tiers)) & 1 == 1
+    read = prices.rho @ memory.read.T.astype(np.float64)
+    copy = np.einsum("tr,jkr->tjk", prices.rho, memory.copy.astype(np.float64))
+    serve = np.stack([read[:, members].min(axis=1) for members in has], axis=1)
+    source = np.stack([copy[:, members].min(axis=1) for members in has], axis=1)
+    return PricedActions(
+        masks=masks,
+        has=has,
+        serve=serve,
+        source=source,
+        write=prices.rho @ memory.write.T.astype(np.float64),
+        rent=prices.rent @ has.T.astype(np.float64),
+    )
+
+
+def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None) -> DualValue:
+    """D at any prices: a proven lower bound on the total time, in seconds.
+
+    Parameters
+    ----------
+    prices
+        Anything; made legal first, which can only change how good the bound is.
+    classes
+        The instance's merged blocks, if at hand.
+    """
+    from placement_opt.bounds.dual_kernels import cheapest_paths, idle_tree
+
+    classes = classes or classify(instance)
+    prices = legal(instance, prices)
+    actions = price_actions(instance, prices)
+    tree = idle_tree(actions.adding, actions.rent)
+    per_byte = cheapest_paths(
+        tree,
+        actions.has,
+        actions.serve,
+        actions.source,
+        actions.write,
+        actions.rent,
+        classes.start,
+        classes.step,
+        classes.share,
+        classes.first,
+        classes.last,
+        classes.begin,
+        actions.masks,
+    )
+    paths = per_byte * classes.size
+    served = math.fsum((paths * classes.count).tolist())
+    used = prices.rho @ instance.memory.rates.astype(np.float64)
+    floor = math.fsum((np.maximum(0.0, 1.0 - used - 8 * _EPS) * instance.floor).tolist())
+    fixed = math.fsum((prices.rho * instance.fixed).ravel().tolist())
+    rent = math.fsum((prices.rent * instance.capacity).ravel().tolist())
+    # every term of a path is a sum of non-negative products: its relative error grows with the number of terms only
+    terms = 64 + 4 * instance.num_tiers + 3 * int(np.diff(classes.start).max()) * (2 + instance.num_steps.bit_length())
+    margin = _EPS * terms * (served + floor + fixed + rent)
+    value = floor + fixed + served - rent - margin
+    return DualValue(max(0.0, value) if math.isfinite(value) else 0.0, paths, prices)
+
+
+def fetch_events(instance: Instance, prices: Prices, classes: Classes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(classes, steps): where cheapest paths copy at a step that does not read the block; prices must be legal."""
+    from placement_opt.bounds.dual_kernels import copy_steps
+
+    actions = price_actions(instance, prices)
+    found: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] = copy_steps(
+        actions.adding,
+        actions.has,
+        actions.serve,
+        actions.source,
+        actions.write,
+        actions.rent,
+        classes.start,
+        classes.step,
+        classes.share,
+        classes.first,
+        classes.last,
+        classes.begin,
+        actions.masks,
+    )
+    return found

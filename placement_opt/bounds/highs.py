@@ -1,0 +1,228 @@
+"""Arrays into HiGHS and back: the one place that talks to the solver.
+
+Nothing that the solver says is published. It is a source of multipliers and of primal points, both of which are evaluated
+again on our own data; its statuses only decide what to try next. Arrays are checked before they are handed over, because
+NaN passes through silently and coefficients below 1e-9 are dropped with a warning.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.errors import PlacementError
+from placement_opt.limits import Limits
+
+Float64 = npt.NDArray[np.float64]
+Names = Callable[[], tuple[list[str], list[str]]]
+
+#: Coefficients outside this range mean a model in the wrong units, and wrong "optimal" answers (tolerances are absolute).
+SMALLEST, LARGEST = 1e-8, 1e10
+_GRACE_S = 2.0
+
+
+class SolverError(PlacementError):
+    """The solver refused a model or failed; nothing is concluded from it."""
+
+    exit_code = 3
+
+
+class Ended(StrEnum):
+    """How a run of the solver ended, in its own words; never a claim of ours."""
+
+    SOLVED = "solved"
+    INFEASIBLE = "infeasible"
+    LIMIT = "limit"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, eq=False)
+class LinearProgram:
+    """min cost'x, row_lower <= A x <= row_upper, lower <= x <= upper, in scaled units.
+
+    Attributes
+    ----------
+    cost, lower, upper
+        float64[n].
+    row_lower, row_upper
+        float64[m].
+    start, index, value
+        A by columns: int32[n + 1], int32[nnz], float64[nnz].
+    integral
+        bool[n] or None.
+    time_unit
+        Seconds that one unit of the objective stands for.
+    names
+        Builds (column names, row names) when somebody wants to read the model.
+    """
+
+    cost: Float64
+    lower: Float64
+    upper: Float64
+    row_lower: Float64
+    row_upper: Float64
+    start: npt.NDArray[np.int32]
+    index: npt.NDArray[np.int32]
+    value: Float64
+    integral: npt.NDArray[np.bool_] | None = None
+    time_unit: float = 1.0
+    names: Names | None = None
+
+    @property
+    def num_columns(self) -> int:
+        return len(self.cost)
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.row_lower)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What the solver left behind, in the program's scaled units; arrays are empty where it left nothing."""
+
+    ended: Ended
+    x: Float64
+    row_dual: Float64
+    objective: float
+    dual_bound: float
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def from_triplets(
+    num_columns: int, rows: npt.NDArray[Any], columns: npt.NDArray[Any], values: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Float64]:
+    """(start, index, value) by columns from (row, column, value) triplets without duplicates, in any order."""
+    order = np.argsort(columns, kind="stable")
+    start = np.zeros(num_columns + 1, dtype=np.int64)
+    np.cumsum(np.bincount(columns, minlength=num_columns), out=start[1:])
+    return start.astype(np.int32), rows[order].astype(np.int32), values[order].astype(np.float64)
+
+
+def check_program(program: LinearProgram) -> None:
+    """Refuse arrays that the solver would misread silently; SolverError says which."""
+    for name in ("cost", "value"):
+        array = getattr(program, name)
+        if not np.isfinite(array).all():
+            raise SolverError(f"the model has a {name} that is not finite")
+        size = np.abs(array[array != 0])
+        if len(size) and (size.min() < SMALLEST or size.max() > LARGEST):
+            raise SolverError(f"the model has {name}s from {size.min():.3g} to {size.max():.3g}: wrongly scaled")
+    for low, high, what in (
+        (program.lower, program.upper, "column"),
+        (program.row_lower, program.row_upper, "row"),
+    ):
+        if np.isnan(low).any() or np.isnan(high).any() or (low > high).any():
+            raise SolverError(f"the model has a {what} whose lower side is above its upper side")
+    if len(program.value) >= 2**31:
+        raise SolverError("the model has 2**31 entries or more, which the solver cannot index")
+
+
+def to_highs(program: LinearProgram) -> Any:
+    """A silent ``highspy.Highs`` that holds the program; SolverError if it does not accept every entry as it is."""
+    import highspy
+
+    check_program(program)
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = program.num_columns, program.num_rows
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
+    lp.row_lower_, lp.row_upper_ = program.row_lower, program.row_upper
+    matrix = lp.a_matrix_
+    matrix.format_ = highspy.MatrixFormat.kColwise
+    matrix.num_col_, matrix.num_row_ = program.num_columns, program.num_rows
+    matrix.start_, matrix.index_, matrix.value_ = program.start, program.index, program.value
+    if program.integral is not None:
+        kinds = {False: highspy.HighsVarType.kContinuous, True: highspy.HighsVarType.kInteger}
+        lp.integrality_ = [kinds[bool(flag)] for flag in program.integral]
+    solver = highspy.Highs()
+    solver.silent()
+    solver.setOptionValue("threads", 1)
+    if solver.passModel(lp) != highspy.HighsStatus.kOk:
+        raise SolverError("the solver did not take the model as it is")
+    return solver
+
+
+def solve(
+    program: LinearProgram,
+    *,
+    limits: Limits | None = None,
+    algorithm: Literal["choose", "simplex", "ipm"] = "choose",
+) -> Solution:
+    """Run HiGHS; an interrupt or the deadline ends it, whatever phase it is in.
+
+    ``algorithm`` "ipm" is the interior point method with crossover (without it, values are not to be trusted).
+    """
+    limits = limits or Limits()
+    if limits.reached:
+        ended = Ended.INTERRUPTED if limits.interrupted else Ended.LIMIT
+        return Solution(ended, np.zeros(0), np.zeros(0), np.inf, -np.inf, "not started")
+    solver = to_highs(program)
+    solver.setOptionValue("solver", algorithm)
+    for tolerance in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
+        solver.setOptionValue(tolerance, 1e-9)
+    if program.integral is not None:
+        solver.setOptionValue("mip_rel_gap", 0.0)
+        solver.setOptionValue("mip_abs_gap", 1e-9)
+        solver.setOptionValue("mip_feasibility_tolerance", 1e-9)
+    if np.isfinite(limits.remaining):
+        solver.setOptionValue("time_limit", limits.remaining)
+    if not _run(solver, limits):
+        ended = Ended.INTERRUPTED if limits.interrupted else Ended.LIMIT
+        return Solution(ended, np.zeros(0), np.zeros(0), np.inf, -np.inf, "the solver did not stop when asked to")
+    return _read(solver, program)
+
+
+def _run(solver: Any, limits: Limits) -> bool:
+    """Run in a thread of its own; False if it had to be left behind. Ctrl-C reaches the main thread at once this way."""
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            solver.run()
+        except BaseException as error:  # the thread must not print a traceback; the caller re-raises
+            failure.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    solver.HandleUserInterrupt = True
+    thread.start()
+    while thread.is_alive() and not limits.reached:
+        thread.join(min(0.2, limits.remaining))
+    if thread.is_alive():
+        solver.cancelSolve()
+        thread.join(_GRACE_S)
+    if failure:
+        raise SolverError(f"the solver failed ({failure[0]})") from None
+    return not thread.is_alive()
+
+
+def _read(solver: Any, program: LinearProgram) -> Solution:
+    from highspy import HighsModelStatus as Model
+
+    status = solver.getModelStatus()
+    endings = {
+        Model.kOptimal: Ended.SOLVED,
+        Model.kInfeasible: Ended.INFEASIBLE,
+        Model.kTimeLimit: Ended.LIMIT,
+        Model.kIterationLimit: Ended.LIMIT,
+        Model.kInterrupt: Ended.INTERRUPTED,
+    }
+    ended = endings.get(status, Ended.FAILED)
+    solution, info = solver.getSolution(), solver.getInfo()
+    x = np.array(solution.col_value, dtype=np.float64) if solution.value_valid else np.zeros(0)
+    dual = np.array(solution.row_dual, dtype=np.float64)
+    if len(dual) != program.num_rows or not np.isfinite(dual).all():
+        dual = np.zeros(0)
+    bound = float(info.mip_dual_bound) if program.integral is not None else -np.inf
+    details = {"simplex_iterations": info.simplex_iteration_count, "ipm_iterations": info.ipm_iteration_count}
+    if program.integral is not None:
+        details["nodes"] = info.mip_node_count
+    objective = float(info.objective_function_value) if len(x) else np.inf
+    return Solution(ended, x, dual, objective, bound, solver.modelStatusToString(status), details)

@@ -1,0 +1,181 @@
+"""The LP relaxation of the whole horizon: valid for every policy, also for those that split blocks.
+
+The program is that of :mod:`placement_opt.bounds.horizon`. Small instances offer a copy at every step; larger ones start with
+copies at the steps that read a block and add those steps at which a cheapest path at the LP's prices would fetch it back.
+Published is the smaller of the program's value and the dual at its prices (:mod:`placement_opt.bounds.dual`), which needs no
+column to be present: a missing fetch-back can only show as a gap, never as a wrong bound.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from placement_opt.bounds.classes import Classes, classify
+from placement_opt.bounds.dual import evaluate, fetch_events
+from placement_opt.bounds.highs import Ended, LinearProgram, Solution, solve
+from placement_opt.bounds.horizon import HorizonProgram, make_events
+from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.instance import Instance
+from placement_opt.limits import Limits
+from placement_opt.memory.system import Int64
+
+#: Up to this many (class, step) pairs every step offers copies, so that the program is the statement itself.
+EVERY_STEP = 20_000
+#: The program is solved again with more fetch-back while its value exceeds the dual by more than this, relatively.
+TOLERANCE = 1e-7
+_ROUNDS = 20
+_SIMPLEX_COLUMNS = 30_000
+_RESTS_ON = "weak duality: the dual value at the LP's prices, fetch-back at every step included, evaluated without the solver"
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """The bound and the relaxed placement behind it.
+
+    Attributes
+    ----------
+    bound
+        What is published.
+    program
+        The program last solved, for reading ``x``; None where nothing was solved.
+    x
+        float64[n]: its columns' values; empty where the solver left none.
+    """
+
+    bound: Bound
+    program: HorizonProgram | None
+    x: Float64
+
+
+def build(instance: Instance) -> LinearProgram:
+    """The statement itself as arrays, with a copy offered at every step: for export, and for reading."""
+    return horizon_program(instance, classify(instance), every_step=True).build()
+
+
+def horizon_program(
+    instance: Instance, classes: Classes, *, extra: tuple[Int64, Int64] | None = None, every_step: bool = False
+) -> HorizonProgram:
+    """The program with copies at reads, at ``extra`` (classes, steps), or at every step."""
+    return HorizonProgram(instance, classes, make_events(instance, classes, extra, every_step))
+
+
+def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
+    """The LP bound; see the module."""
+    return relax(instance, limits=limits).bound
+
+
+def relax(instance: Instance, *, limits: Limits | None = None) -> Relaxation:
+    """The LP bound together with the relaxed placement."""
+    limits = limits or Limits()
+    began = time.perf_counter()
+    search = _Search(instance, limits)
+    search.run()
+    return search.result(time.perf_counter() - began)
+
+
+class _Search:
+    """Rounds of solving, proving, and adding the fetch-back that the proof asks for."""
+
+    def __init__(self, instance: Instance, limits: Limits) -> None:
+        self.instance, self.limits = instance, limits
+        self.classes = classify(instance)
+        self.every_step = int((self.classes.last - self.classes.first).sum()) <= EVERY_STEP
+        self.extra: Int64 = np.zeros((2, 0), dtype=np.int64)
+        self.best: float | None = None
+        self.prices: Prices | None = None  # those of the best bound
+        self.latest: Prices | None = None  # those of the program last solved, which tell what it lacks
+        self.value = np.inf
+        self.rounds = 0
+        self.program: HorizonProgram | None = None
+        self.solution: Solution | None = None
+        self.note = ""
+        self.columns = self.rows = 0
+
+    def run(self) -> None:
+        while self.rounds < _ROUNDS and not self.limits.reached:
+            extra = (self.extra[0], self.extra[1])
+            program = horizon_program(self.instance, self.classes, extra=extra, every_step=self.every_step)
+            arrays = program.build()
+            self.rounds += 1
+            self.columns, self.rows = arrays.num_columns, arrays.num_rows
+            algorithm = "simplex" if arrays.num_columns <= _SIMPLEX_COLUMNS else "ipm"
+            solution = solve(arrays, limits=self.limits, algorithm=algorithm)  # type: ignore[arg-type]
+            self._take(program, solution)
+            if not len(solution.row_dual) or solution.ended is not Ended.SOLVED or self._proven() or not self._price():
+                break
+
+    def _take(self, program: HorizonProgram, solution: Solution) -> None:
+        if solution.ended is Ended.SOLVED:
+            self.program, self.solution = program, solution
+            self.value = solution.objective * program.time_unit
+        elif solution.ended not in (Ended.LIMIT, Ended.INTERRUPTED):
+            self.note = f"the solver ended with {solution.message!r}; only what its prices prove is published"
+        if not len(solution.row_dual):
+            return
+        dual = evaluate(self.instance, program.prices(solution.row_dual), self.classes)
+        self.latest = dual.prices
+        if self.best is None or dual.value_s > self.best:
+            self.best, self.prices = dual.value_s, dual.prices
+
+    def _proven(self) -> bool:
+        return self.best is not None and self.value - self.best <= TOLERANCE * self.value
+
+    def _price(self) -> bool:
+        """Add the fetch-back steps that cheapest paths use; False if there is nothing new."""
+        if self.every_step or self.latest is None:
+            return False
+        assert self.program is not None
+        found = np.stack(fetch_events(self.instance, self.latest, self.classes))
+        width = self.instance.num_steps + 2
+        events = self.program.events
+        known = np.isin(found[0] * width + found[1], events.owner * width + events.step)
+        self.extra = np.concatenate([self.extra, found[:, ~known]], axis=1)
+        return not known.all()
+
+    def result(self, seconds: float) -> Relaxation:
+        status = self._status()
+        published = None if self.best is None else min(self.best, self.value)
+        details = {
+            "classes": len(self.classes),
+            "columns": self.columns,
+            "rows": self.rows,
+            "rounds": self.rounds,
+            "fetch_events": "every step" if self.every_step else int(self.extra.shape[1]),
+        }
+        result = Bound(
+            method="lp",
+            status=status,
+            lower_bound_s=published,
+            solve_s=seconds,
+            rests_on=_RESTS_ON if published is not None else "",
+            note=self._describe(status),
+            value_s=self.value if np.isfinite(self.value) else None,
+            prices=self.prices,
+            details=details,
+        )
+        x = self.solution.x if self.solution is not None else np.zeros(0)
+        return Relaxation(result, self.program, x)
+
+    def _status(self) -> Status:
+        if self.best is None:
+            return Status.NONE
+        if self.limits.interrupted:
+            return Status.INTERRUPTED
+        if not self._proven():
+            return Status.LIMIT if self.limits.reached else Status.BOUND
+        return Status.OPTIMAL if self.every_step or self.instance.num_tiers <= 2 else Status.BOUND
+
+    def _describe(self, status: Status) -> str:
+        if self.note:
+            return self.note
+        if status is Status.NONE:
+            return "the limit came before the first prices"
+        if self.best is not None and np.isfinite(self.value) and not self._proven():
+            short = (self.value - self.best) / self.value
+            return f"the program's own value {self.value:.6g} s is {short:.2e} above what its prices prove"
+        if status is Status.BOUND:
+            return "copies between reads are priced in where they pay: the value lies between the LP relaxation and the optimum"
+        return ""

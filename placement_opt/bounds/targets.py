@@ -1,0 +1,90 @@
+"""What a relaxation wants of every block: the fractions that ``lp-rounded`` makes whole.
+
+A target says: from step t on (state t + 1), until the block's next target, tier k should hold this fraction of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from placement_opt.bounds import compact, lp
+from placement_opt.bounds.classes import Classes
+from placement_opt.bounds.result import Bound, Float64
+from placement_opt.errors import LimitError
+from placement_opt.instance import Instance
+from placement_opt.limits import Limits
+from placement_opt.memory.system import Int64
+
+#: Reads (times a factor for more tiers) up to which the exact LP is solved; beyond, two tiers use the compact one.
+EXACT_READS = 40_000
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """E targets, ascending by step.
+
+    Attributes
+    ----------
+    step
+        int64[E]: the step during which the change is made; -1 for the start.
+    block
+        int64[E].
+    fraction
+        float64[K, E] in [0, 1].
+    bound
+        The bound that came with the relaxation.
+    """
+
+    step: Int64
+    block: Int64
+    fraction: Float64
+    bound: Bound
+
+
+def find_targets(instance: Instance, *, limits: Limits | None = None) -> Targets:
+    """Targets from the exact LP where it is affordable, else (two tiers) from the compact one.
+
+    Raises
+    ------
+    LimitError
+        If the limits end the solver before it has a relaxed placement.
+    """
+    if instance.num_tiers == 2 and instance.trace.num_reads > EXACT_READS:
+        return _from_compact(instance, limits)
+    relaxation = lp.relax(instance, limits=limits)
+    program = relaxation.program
+    if program is None or not len(relaxation.x):
+        raise LimitError(f"lp-rounded: no relaxed placement within the limits ({relaxation.bound.note})")
+    held = program.residency(relaxation.x) / program.classes.count[program.segment_owner]
+    return _spread(program.classes, program.segment_owner, program.opens, held, relaxation.bound)
+
+
+def _from_compact(instance: Instance, limits: Limits | None) -> Targets:
+    solution = compact.relax(instance, limits=limits)
+    intervals, classes = solution.intervals, solution.classes
+    if not len(solution.kept):
+        raise LimitError(f"lp-rounded: no relaxed placement within the limits ({solution.bound.note})")
+    fast = instance.memory.fastest if not instance.inclusive else 1 - instance.home
+    owner = np.repeat(np.arange(len(classes)), np.diff(intervals.start))
+    kept = (solution.kept / intervals.count)[intervals.of]
+    held = np.zeros((2, len(owner)))
+    held[fast] = kept
+    held[1 - fast] = 1.0 if instance.inclusive else 1.0 - kept
+    opens, closes = intervals.opens[intervals.of], intervals.closes[intervals.of]
+    real = opens <= closes
+    return _spread(classes, owner[real], opens[real], held[:, real], solution.bound)
+
+
+def _spread(classes: Classes, owner: Int64, opens: Int64, held: Float64, bound: Bound) -> Targets:
+    """From segments of classes to targets of blocks."""
+    members = np.argsort(classes.of, kind="stable")
+    first = np.concatenate([[0], np.cumsum(classes.count)])
+    repeat = classes.count[owner]
+    offset = np.arange(int(repeat.sum())) - np.repeat(np.cumsum(repeat) - repeat, repeat)
+    block = members[np.repeat(first[owner], repeat) + offset]
+    step = np.repeat(opens - 1, repeat)
+    order = np.lexsort((block, step))
+    fraction = np.clip(np.repeat(held, repeat, axis=1)[:, order], 0.0, 1.0)
+    return Targets(step[order], block[order], fraction, bound)

@@ -1,0 +1,249 @@
+"""``lp-rounded``: the LP's relaxed placement made whole and repaired to capacity, step by step (problem statement, section 5).
+
+Of the blocks that have a target at the same step and are next read at the same step only the number matters: as many as their
+fractions sum to, rounded with the error carried on, are kept, those already there first, because they cost no write. Room
+is then enforced over time: what the LP no longer wants stays until its room is needed, the block read again latest goes
+first, and what still does not fit is not brought in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.bounds.targets import find_targets
+from placement_opt.instance import Instance
+from placement_opt.limits import Limits
+from placement_opt.memory.system import Int64
+from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
+
+Flags = npt.NDArray[np.bool_]
+
+
+class LpRounded:
+    """Clairvoyant; keeps what the relaxation keeps.
+
+    Parameters
+    ----------
+    limit
+        Seconds the relaxation may take.
+    """
+
+    online = False
+    source = "this project; rounding of class counts, problem statement section 8"
+
+    def __init__(self, limit: float = 600.0, name: str = "lp-rounded") -> None:
+        self.name = name
+        self._limit = limit
+
+    def plan(self, instance: Instance) -> None:
+        """Solve the relaxation and note when each block is read next."""
+        self.instance = instance
+        self._targets = find_targets(instance, limits=Limits(self._limit))
+        steps = instance.num_steps
+        self._first = np.searchsorted(self._targets.step, np.arange(-1, steps + 1))
+        pointers, order = instance.trace.by_block
+        read = instance.trace.read_step[order].astype(np.int64)
+        following = np.append(read[1:], steps + 1)
+        following[pointers[1:][np.diff(pointers) > 0] - 1] = steps + 1
+        self._following = np.empty(len(order), dtype=np.int64)
+        self._following[order] = following
+        self._next = np.full(instance.num_blocks, steps + 1, dtype=np.int64)
+        some = np.diff(pointers) > 0
+        self._next[some] = read[pointers[:-1][some]]
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:  # noqa: ARG002
+        """The relaxation's own start, made whole."""
+        self._setting = setting
+        self._sources = cheapest_source(setting.memory)
+        self._next_read = self._next.copy()
+        self._wanted = np.zeros((len(setting.capacity), len(setting.size)), dtype=bool)
+        if setting.initial is not None:
+            self._wanted[:] = setting.initial
+            return None
+        resident = np.zeros_like(self._wanted)
+        here = slice(self._first[0], self._first[1])
+        ids = self._targets.block[here]
+        chosen = self._choose(here, resident)
+        self._fill(resident, ids, chosen)
+        self._wanted[:] = resident
+        return resident
+
+    def _fill(self, resident: Resident, ids: Int64, chosen: Flags) -> None:
+        """Place the start: wanted copies as far as there is room, then every block somewhere, then what is read soonest."""
+        size, room = self.instance.size, self.instance.capacity.copy()
+        tiers = list(self._setting.memory.by_speed)
+        if self._setting.residency == "inclusive":
+            resident[self._setting.home, self._setting.initial_blocks] = True
+            tiers.remove(self._setting.home)
+        soonest = np.argsort(self._next_read[ids], kind="stable")
+        for k in tiers:
+            want = soonest[chosen[k, soonest]]
+            fits = np.cumsum(size[ids[want]]) <= room[k]
+            resident[k, ids[want[fits]]] = True
+            room[k] -= int(size[ids[want[fits]]].sum())
+        for b in ids[~resident[:, ids].any(axis=0)]:
+            k = next(k for k in reversed(tiers) if room[k] >= size[b])
+            resident[k, b] = True
+            room[k] -= size[b]
+        if self._setting.residency != "exclusive":
+            for k in tiers:
+                rest = ids[soonest][~resident[k, ids[soonest]]]
+                rest = rest[self._next_read[rest] <= self.instance.num_steps]
+                fits = np.cumsum(size[rest]) <= room[k]
+                resident[k, rest[fits]] = True
+                room[k] -= int(size[rest[fits]].sum())
+
+    def _choose(self, here: slice, resident: Resident) -> Flags:
+        """bool[K, E']: which of the targets of one step are made whole, tier by tier."""
+        targets = self._targets
+        ids = targets.block[here]
+        chosen = np.zeros((len(resident), len(ids)), dtype=bool)
+        if not len(ids):
+            return chosen
+        exclusive = self._setting.residency == "exclusive"
+        free = np.ones(len(ids), dtype=bool)
+        tiers = self._setting.memory.by_speed
+        for k in tiers:
+            if self._setting.residency == "inclusive" and k == self._setting.home:
+                chosen[k] = True
+                continue
+            fraction = np.where(free, targets.fraction[k, here], 0.0)
+            if exclusive and k == tiers[-1]:
+                chosen[k] = free
+                continue
+            chosen[k] = free & _whole(self._next_read[ids], fraction, resident[k, ids] & free)
+            if exclusive:
+                free &= ~chosen[k]
+        return chosen
+
+    def step(self, view: View) -> Moves:
+        """Bring in what the targets of this step want, making room for it."""
+        reads = slice(*self.instance.trace.indptr[view.step : view.step + 2])
+        self._next_read[view.reads] = self._following[reads]
+        here = slice(self._first[view.step + 1], self._first[view.step + 2])
+        ids = self._targets.block[here]
+        chosen = self._choose(here, view.resident)
+        if self._setting.residency != "exclusive":
+            self._wanted[:, ids] = chosen
+        at_hand = np.zeros(len(self._next_read), dtype=bool)
+        at_hand[view.reads] = True
+        at_hand[view.births] = True
+        if self._setting.residency == "exclusive":
+            return self._move(view, ids, chosen, at_hand)
+        return self._add(view, ids, chosen, at_hand)
+
+    # ---- inclusive and free: copies are added, and dropped when their room is needed ------------------------------
+
+    def _add(self, view: View, ids: Int64, chosen: Flags, at_hand: Flags) -> Moves:
+        setting = self._setting
+        store: list[tuple[int, Ids]] = []
+        fetch: list[tuple[int, int, Ids]] = []
+        drop: list[tuple[int, Ids]] = []
+        copies = view.resident.sum(axis=0)
+        copies[view.births] = 1 if setting.residency == "inclusive" else 0
+        used = view.used.copy()
+        alive = np.ones(len(copies), dtype=bool)
+        alive[view.freed] = False
+        homeless = np.zeros(len(copies), dtype=bool)
+        if setting.residency == "free":
+            homeless[view.births] = True
+        # the slowest tier first, so that what a faster one must give up already lies below it
+        for k in reversed(setting.memory.by_speed):
+            if setting.residency == "inclusive" and k == setting.home:
+                continue
+            add = ids[chosen[k] & ~view.resident[k, ids] & alive[ids]]
+            add, gone = self._make_room(k, add, used, view, copies, alive)
+            copies[gone] -= 1
+            copies[add] += 1
+            homeless[add] = False
+            used[k] += int(setting.size[add].sum()) - int(setting.size[gone].sum())
+            drop.append((k, gone))
+            self._bring(k, add, view, at_hand, store, fetch)
+        for b in np.flatnonzero(homeless & alive):
+            k = next(k for k in reversed(setting.memory.by_speed) if used[k] + setting.size[b] <= setting.capacity[k])
+            used[k] += int(setting.size[b])
+            store.append((k, np.array([b])))
+        return Moves(store, fetch, drop)
+
+    def _make_room(self, k: int, add: Int64, used: Int64, view: View, copies: Int64, alive: Flags) -> tuple[Int64, Int64]:
+        """(what is brought in, what is dropped for it) so that tier k fits at the next state."""
+        size = self._setting.size
+        excess = int(used[k]) + int(size[add].sum()) - int(self._setting.capacity[k])
+        gone = np.zeros(0, dtype=np.int64)
+        if excess > 0:
+            spare = np.flatnonzero(view.resident[k] & ~self._wanted[k] & alive & (copies > 1))
+            latest = spare[np.argsort(-self._next_read[spare], kind="stable")]
+            needed = int(np.searchsorted(np.cumsum(size[latest]), excess)) + 1
+            gone = latest[:needed]
+            excess -= int(size[gone].sum())
+        if excess > 0:
+            latest = add[np.argsort(-self._next_read[add], kind="stable")]
+            needed = int(np.searchsorted(np.cumsum(size[latest]), excess)) + 1
+            self._wanted[k, latest[:needed]] = False
+            add = latest[needed:]
+        return add, gone
+
+    def _bring(
+        self,
+        k: int,
+        add: Int64,
+        view: View,
+        at_hand: Flags,
+        store: list[tuple[int, Ids]],
+        fetch: list[tuple[int, int, Ids]],
+    ) -> None:
+        """Store what is at the processor; copy the rest from where it is had quickest."""
+        store.append((k, add[at_hand[add]]))
+        rest = add[~at_hand[add]]
+        if len(rest):
+            weights = 1 << np.arange(len(view.resident))
+            source = self._sources[weights @ view.resident[:, rest], k]
+            fetch.extend((int(j), k, rest[source == j]) for j in np.unique(source))
+
+    # ---- exclusive: one copy, which moves --------------------------------------------------------------------------
+
+    def _move(self, view: View, ids: Int64, chosen: Flags, at_hand: Flags) -> Moves:
+        setting = self._setting
+        store: list[tuple[int, Ids]] = []
+        fetch: list[tuple[int, int, Ids]] = []
+        drop: list[tuple[int, Ids]] = []
+        lives = ~np.isin(ids, view.freed)
+        ids, goal = ids[lives], np.argmax(chosen[:, lives], axis=0)
+        born = ~view.resident[:, ids].any(axis=0)
+        now = np.where(born, -1, np.argmax(view.resident[:, ids], axis=0))
+        room = setting.capacity - view.used
+        for k in reversed(setting.memory.by_speed):  # moves to a slower tier leave room in a faster one
+            moving = np.flatnonzero((goal == k) & (now != k))
+            moving = moving[np.lexsort((self._next_read[ids[moving]], ~born[moving]))]
+            fits = np.cumsum(setting.size[ids[moving]]) <= room[k]
+            going, staying = moving[fits], moving[~fits]
+            room[k] -= int(setting.size[ids[going]].sum())
+            self._bring(k, ids[going], view, at_hand, store, fetch)
+            for j in np.unique(now[going][now[going] >= 0]):
+                leaving = ids[going[now[going] == j]]
+                drop.append((int(j), leaving))
+                room[j] += int(setting.size[leaving].sum())
+            goal[staying] = now[staying]
+        for n in np.flatnonzero(goal < 0):
+            size = int(setting.size[ids[n]])
+            k = next(k for k in reversed(setting.memory.by_speed) if room[k] >= size)
+            room[k] -= size
+            store.append((k, ids[n : n + 1]))
+        return Moves(store, fetch, drop)
+
+
+def _whole(following: Int64, fraction: npt.NDArray[np.float64], resident: Flags) -> Flags:
+    """Of the targets with the same next read as many as their fractions sum to: those resident first, then the largest."""
+    order = np.lexsort((-fraction, ~resident, following))
+    group = following[order]
+    begins = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+    total = np.cumsum(np.add.reduceat(fraction[order], begins))
+    quota = np.diff(np.floor(total + 0.5), prepend=0.0)
+    lengths = np.diff(np.append(begins, len(order)))
+    rank = np.arange(len(order)) - np.repeat(begins, lengths)
+    chosen = np.zeros(len(order), dtype=bool)
+    chosen[order] = rank < np.repeat(quota, lengths)
+    return chosen & (resident | (fraction > 0.0))

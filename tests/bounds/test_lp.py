@@ -1,0 +1,233 @@
+"""The exact LP: section 7, its limits, and what it says when it is stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import placement_opt.bounds.lp as lp
+from placement_opt.bounds import milp
+from placement_opt.bounds.classes import classify
+from placement_opt.bounds.highs import Ended, solve
+from placement_opt.bounds.result import Status
+from placement_opt.errors import LimitError
+from placement_opt.instance import RESIDENCIES, Instance
+from placement_opt.limits import Limits
+from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
+
+PROFILE = settings(derandomize=True, deadline=None, max_examples=40)
+
+
+def draw(seed: int, tiers: int | None = None, *, shares: bool = True) -> Instance:
+    rng = np.random.default_rng(seed)
+    return random_instance(
+        rng,
+        int(rng.integers(1, 5)) if tiers is None else tiers,
+        RESIDENCIES[seed % 3],
+        blocks=int(rng.integers(1, 6)),
+        steps=int(rng.integers(2, 8)),
+        max_size=1 + seed % 3,
+        shares=shares and seed % 2 == 0,
+        deaths=seed % 5 == 0,
+        given=seed % 4 == 0,
+    )
+
+
+def test_section_7_fetch_ahead() -> None:
+    """Exact LP 0.0496471 s, MILP 0.0499256 s."""
+    instance = fetch_ahead()
+    relaxed, optimum = lp.bound(instance), milp.bound(instance)
+    assert relaxed.lower_bound_s == pytest.approx(0.0496471, abs=5e-8)
+    assert relaxed.status is Status.OPTIMAL
+    assert optimum.lower_bound_s == pytest.approx(0.0499256, abs=5e-8)
+    assert optimum.status is Status.OPTIMAL
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [(100, 100 / 5350), (0, 100 / 450)],
+)
+def test_section_7_one_step(room: int, expected: float) -> None:
+    """A step that reads 100 bytes: n/5350 with room for all in hbm, n/450 with none."""
+    instance = make_instance(two_tier(hbm=room), make_trace([list(range(100))], [-1] * 100))
+    assert lp.bound(instance).lower_bound_s == pytest.approx(expected, rel=1e-12)
+
+
+def test_section_7_a_block_read_at_every_step_is_kept() -> None:
+    """Its cost is 1/5350 s a step where the split is free."""
+    instance = make_instance(two_tier(hbm=1), make_trace([[0]] * 6, [-1]))
+    assert lp.bound(instance).lower_bound_s == pytest.approx(6 / 5350, rel=1e-12)
+
+
+@PROFILE
+@given(st.integers(0, 10**6))
+def test_published_value_is_the_programs_own(seed: int) -> None:
+    """On small instances every step offers copies, and weak duality meets the primal value to 1e-9."""
+    instance = draw(seed)
+    result = lp.bound(instance)
+    assert result.status is Status.OPTIMAL
+    assert result.value_s is not None
+    assert result.lower_bound_s == pytest.approx(result.value_s, rel=1e-9, abs=1e-300)
+
+
+@PROFILE
+@given(st.integers(0, 10**6))
+def test_priced_fetch_back_reaches_the_full_program_on_two_tiers(seed: int) -> None:
+    """Starting from copies at reads only, pricing ends at the value of the program with copies at every step (whole reads)."""
+    instance = draw(seed, 2, shares=False)
+    full = lp.bound(instance)
+    few, lp.EVERY_STEP = lp.EVERY_STEP, -1
+    try:
+        priced = lp.bound(instance)
+    finally:
+        lp.EVERY_STEP = few
+    assert priced.lower_bound_s == pytest.approx(full.lower_bound_s, rel=1e-7, abs=1e-300)
+
+
+@PROFILE
+@given(st.integers(0, 10**6))
+def test_priced_fetch_back_proves_no_more_than_the_optimum(seed: int) -> None:
+    """With any number of tiers the priced program's bound stays at or below the MILP's."""
+    instance = draw(seed)
+    few, lp.EVERY_STEP = lp.EVERY_STEP, -1
+    try:
+        priced = lp.bound(instance)
+    finally:
+        lp.EVERY_STEP = few
+    optimum = milp.bound(instance).value_s
+    assert optimum is not None
+    assert priced.lower_bound_s is not None
+    assert priced.lower_bound_s <= optimum * (1 + 1e-9) + 1e-300
+
+
+@PROFILE
+@given(st.integers(0, 10**6), st.integers(0, 3))
+def test_more_capacity_or_rate_never_raises_the_bound(seed: int, what: int) -> None:
+    """Doubling one tier's room or one resource's rate leaves the LP where it is or lowers it."""
+    instance = draw(seed)
+    memory = instance.memory
+    if what % 2:
+        capacity = instance.capacity.copy()
+        capacity[what % instance.num_tiers] *= 2
+        better = replace(instance, capacity=capacity)
+    else:
+        rates = memory.rates.copy()
+        rates[what % instance.num_resources] *= 2
+        better = replace(instance, memory=replace(memory, rates=rates))
+    if better.home != instance.home:
+        return
+    before, after = lp.bound(instance).lower_bound_s, lp.bound(better).lower_bound_s
+    assert before is not None
+    assert after is not None
+    assert after <= before * (1 + 1e-9) + 1e-300
+
+
+@PROFILE
+@given(st.integers(0, 10**6))
+def test_scaling_bytes_and_rates_together_changes_nothing(seed: int) -> None:
+    """A thousand times the bytes at a thousand times the rates takes the same time."""
+    instance = draw(seed)
+    memory = replace(instance.memory, rates=instance.memory.rates * 1000)
+    scaled = replace(
+        instance,
+        memory=memory,
+        size=instance.size * 1000,
+        capacity=instance.capacity * 1000,
+        fixed=instance.fixed * 1000,
+    )
+    assert lp.bound(scaled).lower_bound_s == pytest.approx(lp.bound(instance).lower_bound_s, rel=1e-9, abs=1e-300)
+
+
+@PROFILE
+@given(st.integers(0, 10**6))
+def test_relabelling_blocks_changes_nothing(seed: int) -> None:
+    """Ids are labels."""
+    instance = draw(seed)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(instance.num_blocks)
+    new = np.argsort(order)
+    trace = instance.trace
+    blocks, shares = [], []
+    for t in range(trace.num_steps):
+        row = new[trace.reads(t)]
+        here = np.argsort(row)
+        blocks.append(row[here])
+        if trace.shares is not None:
+            shares.append(trace.shares[trace.indptr[t] : trace.indptr[t + 1]][here])
+    relabelled = replace(
+        trace,
+        blocks=np.concatenate(blocks).astype(np.int32),
+        birth=trace.birth[order],
+        death=trace.death[order],
+        size=instance.size[order],
+        shares=np.concatenate(shares).astype(np.uint16) if shares else None,
+    )
+    initial = None if instance.initial is None else instance.initial[:, order]
+    other = replace(instance, trace=relabelled, size=instance.size[order], initial=initial)
+    assert lp.bound(other).lower_bound_s == pytest.approx(lp.bound(instance).lower_bound_s, rel=1e-9, abs=1e-300)
+
+
+def test_floors_are_kept() -> None:
+    """A step cannot be quicker than its floor, and an empty one costs just that."""
+    instance = make_instance(two_tier(), make_trace([[0], []], [-1]), floor=0.25)
+    assert lp.bound(instance).lower_bound_s == pytest.approx(0.5, rel=1e-12)
+
+
+def test_an_expired_limit_proves_nothing_and_says_so() -> None:
+    """No multipliers, no bound: None with a reason, never a solver's word."""
+    result = lp.bound(fetch_ahead(), limits=Limits(0.0))
+    assert result.lower_bound_s is None
+    assert result.status is Status.NONE
+    assert "limit" in result.note
+
+
+def test_an_interrupt_is_reported_as_such() -> None:
+    """A stop request before the first prices leaves no bound."""
+    limits = Limits()
+    limits.interrupt()
+    result = lp.bound(fetch_ahead(), limits=limits)
+    assert result.status is Status.NONE
+    assert result.lower_bound_s is None
+
+
+def test_milp_refuses_what_is_far_too_large() -> None:
+    """The message names the size and what to use instead."""
+    trace = make_trace([[0]] * 400, [-1] * 200)
+    with pytest.raises(LimitError, match=r"160\d+ residency variables, at most 60000 are tried; use lp or compact"):
+        milp.bound(make_instance(two_tier(), trace))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_names_fit_the_arrays(seed: int) -> None:
+    """One name a row and column, all different, rows named as in the statement."""
+    instance = draw(seed)
+    program = lp.build(instance)
+    assert program.names is not None
+    columns, rows = program.names()
+    assert len(columns) == len(set(columns)) == program.num_columns
+    assert len(rows) == len(set(rows)) == program.num_rows
+    allowed = {"rate", "capacity", "keep", "source", "alive", "served", "resident"}
+    assert {name.split("[")[0] for name in rows} <= allowed
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_merging_equal_blocks_changes_nothing(seed: int) -> None:
+    """The program of merged classes and that of single blocks have the same value."""
+    instance = draw(seed)
+    merged = solve(lp.horizon_program(instance, classify(instance), every_step=True).build())
+    program = lp.horizon_program(instance, milp.single_blocks(instance), every_step=True).build()
+    single = solve(program)
+    assert merged.ended is single.ended is Ended.SOLVED
+    assert merged.objective == pytest.approx(single.objective, rel=1e-9, abs=1e-12)
+
+
+def test_three_tiers_use_the_middle() -> None:
+    """With no room in the fast tier the middle one serves: its own rate beats the link to the home tier."""
+    memory = chain([0, 4, 100], [1000, 50, 10], [40, 5])
+    instance = make_instance(memory, make_trace([[0, 1, 2, 3]] * 3, [-1] * 4))
+    value = lp.bound(instance).lower_bound_s
+    assert value == pytest.approx(3 * 4 / 45, rel=1e-9)

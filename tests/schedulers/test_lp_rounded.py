@@ -1,0 +1,60 @@
+"""``lp-rounded`` is legal everywhere and close to the bound where blocks are many."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from placement_opt.bounds import targets
+from placement_opt.errors import LimitError
+from placement_opt.instance import RESIDENCIES
+from placement_opt.schedulers.lp_rounded import LpRounded
+from placement_opt.simulate import simulate
+from tests.bounds.test_compact import swapping
+from tests.small import fetch_ahead, random_instance
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_legal_and_never_below_the_bound(seed: int) -> None:
+    """All rules, one to four tiers, unequal sizes, shares, deaths, given starts: the simulator accepts every move."""
+    rng = np.random.default_rng(seed)
+    instance = random_instance(
+        rng,
+        1 + seed % 4,
+        RESIDENCIES[seed % 3],
+        blocks=int(rng.integers(2, 7)),
+        steps=int(rng.integers(2, 8)),
+        max_size=1 + seed % 3,
+        shares=seed % 2 == 0,
+        deaths=seed % 5 == 0,
+        given=seed % 7 == 0,
+    )
+    scheduler = LpRounded()
+    run = simulate(instance, scheduler)
+    proven = targets.find_targets(instance).bound.lower_bound_s
+    assert proven is not None
+    assert run.latency_s >= proven * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("residency", RESIDENCIES)
+@pytest.mark.parametrize("exact", [True, False])
+def test_close_to_the_bound_on_swapping_read_sets(residency: str, exact: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the exact LP and the compact one, with room for ten blocks (under exclusive the compact LP forgets who moves)."""
+    if not exact:
+        monkeypatch.setattr(targets, "EXACT_READS", 0)
+    instance = swapping(0, residency)
+    run = simulate(instance, LpRounded())
+    proven = targets.find_targets(instance).bound.lower_bound_s
+    assert proven is not None
+    assert run.latency_s <= (1.3 if residency == "exclusive" and not exact else 1.12) * proven
+
+
+def test_fetches_ahead_on_the_trace_of_section_7() -> None:
+    """It brings blocks 10-19 in during the idle steps: far below the 0.0630 s of never fetching back."""
+    assert simulate(fetch_ahead(), LpRounded()).latency_s < 0.0510
+
+
+def test_no_relaxed_placement_within_the_limit() -> None:
+    """A limit of nothing is said, not worked around."""
+    with pytest.raises(LimitError, match="no relaxed placement within the limits"):
+        simulate(fetch_ahead(), LpRounded(limit=0.0))
