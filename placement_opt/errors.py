@@ -5,7 +5,21 @@ Every error that a user can cause derives from :class:`PlacementError` and carri
 
 from __future__ import annotations
 
+from datetime import date, time
 from os import PathLike, fspath
+
+
+def shown(value: object) -> str:
+    """A value as messages show it: its ``repr``, cut where it is too long to read; lists, tables and dates in words."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a table"
+    if isinstance(value, date | time):
+        return f"the date or time {value.isoformat()}"
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print integers of thousands of digits
+        return f"a value of type {type(value).__name__} too long to print"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 class PlacementError(Exception):

@@ -14,12 +14,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
-from placement_opt.errors import InputError
+from placement_opt.errors import InputError, shown
+from placement_opt.files import open_regular
 from placement_opt.units import parse_duration, parse_rate, parse_size
 
 _T = TypeVar("_T")
 _LARGEST_FILE = 1 << 20
-_HEADER = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]")
+_LARGEST_NUMBER = 1e300
+_HEADER = re.compile(r"^\s*\[{1,2}\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"' ]+?)\s*=")
 
 
@@ -36,28 +38,28 @@ def read_toml(path: str | Path) -> Table:
         raise InputError(f"found no valid TOML ({message})", "expected TOML", path=path, line=line) from None
     except RecursionError:
         raise InputError("found values nested too deeply", "expected flat tables", path=path) from None
+    except ValueError as error:  # a number with more digits than Python converts
+        raise InputError(f"found a value that cannot be read ({error})", "expected TOML", path=path) from None
     return Table(data, path, "", _key_lines(text))
 
 
 def read_text(path: Path, largest: int) -> str:
     """The text of a regular UTF-8 file of at most ``largest`` bytes; InputError otherwise."""
-    if not path.exists():
-        raise InputError("found no such file", "expected an existing file", path=path)
-    if not path.is_file():
-        raise InputError("found something that is not a regular file", "expected a file", path=path)
-    if path.stat().st_size > largest:
-        raise InputError(f"found {path.stat().st_size} bytes", f"expected at most {largest}", path=path)
+    with open_regular(path) as file:
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise InputError(f"found more than {largest} bytes", f"expected at most {largest}", path=path)
     try:
-        return path.read_bytes().decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"found bytes that are not UTF-8 at offset {error.start}", "expected text", path=path) from None
-    except OSError as error:
-        raise InputError(f"found a file that cannot be read ({error.strerror})", path=path) from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """What to say after an unknown word: the nearest known ones, or all of them."""
-    known = list(known)
+    known = list(dict.fromkeys(known))
+    if not known:
+        return "expected none here"
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else "expected one of " + ", ".join(known)
 
@@ -92,7 +94,8 @@ class Table:
         while line is None and "." in field:
             field = field.rpartition(".")[0]
             line = self._lines.get(field)
-        return InputError(found, expected, path=self.path, line=line, field=self.field(key))
+        name = self.field(key)
+        return InputError(found, expected, path=self.path, line=line, field=name if _plain(name) else shown(name))
 
     def __contains__(self, key: str) -> bool:
         return key in self.data
@@ -100,26 +103,31 @@ class Table:
     def keys(self) -> list[str]:
         return list(self.data)
 
-    def _get(self, key: str, convert: Callable[[Any], _T], default: _T | None, required: bool) -> _T | None:
-        self._known.append(key)
-        if key not in self.data:
-            if required:
-                raise self.error(key, "found nothing", "expected this key")
-            return default
+    def _convert(self, key: str, convert: Callable[[Any], _T]) -> _T:
         try:
             return convert(self.data[key])
         except InputError as error:
             raise self.error(key, error.found, error.expected) from None
 
+    def _missing(self, key: str) -> InputError:
+        """What to say of a key that is not there: it may have been misspelt."""
+        unread = [other for other in self.data if other not in self._known]
+        close = difflib.get_close_matches(key, unread, n=1, cutoff=0.8)
+        if close:
+            return self.error(close[0], f"found unknown key {shown(close[0])}", f"did you mean {key!r}?")
+        return self.error(key, "found nothing", "expected this key")
+
     def need(self, key: str, convert: Callable[[Any], _T]) -> _T:
         """A key that must be there, converted."""
-        value = self._get(key, convert, None, True)
-        assert value is not None
-        return value
+        self._known.append(key)
+        if key not in self.data:
+            raise self._missing(key)
+        return self._convert(key, convert)
 
     def get(self, key: str, convert: Callable[[Any], _T]) -> _T | None:
         """A key that may be absent (None then), converted."""
-        return self._get(key, convert, None, False)
+        self._known.append(key)
+        return self._convert(key, convert) if key in self.data else None
 
     def table(self, key: str) -> Table | None:
         """A sub-table, or None."""
@@ -130,18 +138,18 @@ class Table:
         """Refuse keys that nothing has asked for, naming the nearest that exists."""
         for key in self.data:
             if key not in self._known:
-                raise self.error(key, f"found unknown key {key!r}", nearest(key, self._known))
+                raise self.error(key, f"found unknown key {shown(key)}", nearest(key, self._known))
 
 
 def as_table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InputError(f"found {value!r}", "expected a table")
+        raise InputError(f"found {shown(value)}", "expected a table")
     return value
 
 
 def as_text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise InputError(f"found {value!r}", "expected a non-empty text in quotes")
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise InputError(f"found {shown(value)}", "expected a non-empty text in quotes, on one line")
     return value
 
 
@@ -150,7 +158,7 @@ def as_integer(low: int, high: int = 2**62) -> Callable[[Any], int]:
 
     def convert(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise InputError(f"found {value!r}", f"expected a whole number from {low} to {high}")
+            raise InputError(f"found {shown(value)}", f"expected a whole number from {low} to {high}")
         return value
 
     return convert
@@ -161,9 +169,9 @@ def as_number(low: float, high: float, *, open_low: bool = False) -> Callable[[A
 
     def convert(value: Any) -> float:
         bad = isinstance(value, bool) or not isinstance(value, int | float)
-        if bad or not (low <= value <= high) or (open_low and value == low):
+        if bad or not (low <= value <= high) or abs(value) > _LARGEST_NUMBER or (open_low and value == low):
             bracket = "(" if open_low else "["
-            raise InputError(f"found {value!r}", f"expected a number in {bracket}{low:g}, {high:g}]")
+            raise InputError(f"found {shown(value)}", f"expected a finite number in {bracket}{low:g}, {high:g}]")
         return float(value)
 
     return convert
@@ -174,7 +182,7 @@ def as_choice(choices: Sequence[str]) -> Callable[[Any], str]:
 
     def convert(value: Any) -> str:
         if value not in choices or not isinstance(value, str):
-            raise InputError(f"found {value!r}", nearest(str(value), choices))
+            raise InputError(f"found {shown(value)}", nearest(value if isinstance(value, str) else "", choices))
         return value
 
     return convert
@@ -182,7 +190,7 @@ def as_choice(choices: Sequence[str]) -> Callable[[Any], str]:
 
 def as_flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise InputError(f"found {value!r}", "expected true or false")
+        raise InputError(f"found {shown(value)}", "expected true or false")
     return value
 
 
@@ -193,7 +201,7 @@ def as_size(value: Any) -> int:
 def as_rate(value: Any) -> int:
     rate = parse_rate(value)
     if rate <= 0:
-        raise InputError(f"found {value!r}", "expected a rate above zero")
+        raise InputError(f"found {shown(value)}", "expected a rate above zero")
     return rate
 
 
@@ -201,11 +209,15 @@ def as_duration(value: Any) -> Fraction:
     return parse_duration(value)
 
 
+def _plain(name: str) -> bool:
+    return name.isprintable() and len(name) <= 120
+
+
 def _key_lines(text: str) -> dict[str, int]:
     """Line of each dotted key: a scan for headers and ``key =``, good enough to point a reader to the place."""
     lines: dict[str, int] = {}
     table = ""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := _HEADER.match(line):
             table = _dotted(header[1])
             _note(lines, table, number)

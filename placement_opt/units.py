@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from placement_opt.errors import InputError
+from placement_opt.errors import InputError, shown
 
 _PREFIX = {"": 1, "K": 10**3, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
@@ -21,30 +21,33 @@ _SECONDS = {
     "ns": Fraction(1, 10**9),
     "ps": Fraction(1, 10**12),
 }
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)\s*([A-Za-z/]*)", re.ASCII)
+# Digits are counted so that no text, however long, can cost more than a moment or pass Python's own limit on integers.
+_QUANTITY = re.compile(r"([0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?)\s*([A-Za-z/]*)", re.ASCII)
 #: Largest size or rate accepted: sums of many must still fit 64-bit integers.
 LARGEST = 2**60
+#: Longest duration accepted, in seconds (30 years): no time of a step or a limit needs more.
+LONGEST = 10**9
 
 
 def _quantity(text: object, units: dict[str, Fraction] | dict[str, int], example: str) -> Fraction:
-    if isinstance(text, bool) or not isinstance(text, str):
-        raise InputError(f"found {text!r} without a unit", f"expected {example}")
-    match = _QUANTITY.fullmatch(text.strip())
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        raise InputError(f"found {shown(text)} without a unit", f"expected {example}")
+    match = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise InputError(f"found {text!r}", f"expected {example}")
+        raise InputError(f"found {shown(text)}", f"expected {example}")
     number, unit = match.groups()
     if not unit:
-        raise InputError(f"found {text!r} without a unit", f"expected {example}")
+        raise InputError(f"found {shown(text)} without a unit", f"expected {example}")
     if unit not in units:
-        raise InputError(f"found unit {unit!r} in {text!r}", f"expected {example}")
+        raise InputError(f"found unit {shown(unit)} in {shown(text)}", f"expected {example}")
     return Fraction(number) * units[unit]
 
 
 def _integer(value: Fraction, text: object, what: str) -> int:
     if value.denominator != 1:
-        raise InputError(f"found {text!r}, which is no whole number of {what}", f"expected whole {what}")
+        raise InputError(f"found {shown(text)}, which is no whole number of {what}", f"expected whole {what}")
     if value > LARGEST:
-        raise InputError(f"found {text!r}", f"expected at most 2**60 {what}")
+        raise InputError(f"found {shown(text)}", f"expected at most 2**60 {what}")
     return int(value)
 
 
@@ -62,7 +65,10 @@ def parse_rate(text: object) -> int:
 
 def parse_duration(text: object) -> Fraction:
     """Seconds, exactly, in e.g. ``"10 us"`` or ``"1.5 ms"``; InputError for anything else."""
-    return _quantity(text, _SECONDS, 'a duration with its unit such as "10 us"')
+    value = _quantity(text, _SECONDS, 'a duration with its unit such as "10 us"')
+    if value > LONGEST:
+        raise InputError(f"found {shown(text)}", "expected at most 10**9 seconds")
+    return value
 
 
 def _scaled(value: float, steps: list[tuple[float, str]]) -> str:
@@ -83,7 +89,7 @@ def format_size(size: float, *, binary: bool = True) -> str:
 
 
 def format_rate(rate: float, *, binary: bool = False) -> str:
-    """``"4.9 TB/s"`` (or, with ``binary=True``, ``"4.456 TiB/s"``), four significant digits."""
+    """``"4.9 TB/s"`` (or, with ``binary=True``, ``"4.457 TiB/s"``), four significant digits."""
     return format_size(rate, binary=binary) + "/s"
 
 

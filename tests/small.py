@@ -69,7 +69,7 @@ def make_trace(
     share_base: int = 1,
     layers: int | None = None,
 ) -> Trace:
-    """A trace from the ids each step reads; ``births`` -1 for initial; sizes in bytes; ``layers``: step t is of layer t % layers."""
+    """A trace from the ids each step reads; ``births`` -1 for initial; sizes in bytes; with layers step t is of t % layers."""
     steps, blocks = len(reads), len(births)
     label = None if layers is None else (np.arange(steps) % layers).astype(np.int32)
     owner = None
@@ -138,7 +138,7 @@ def random_instance(
 ) -> Instance:
     """A random instance with births, binding capacities and, where asked for, unequal sizes, shares, deaths, a given start."""
     sizes = rng.integers(1, max_size + 1, blocks)
-    births = np.sort(np.where(rng.random(blocks) < 0.6, -1, rng.integers(0, max(1, steps - 1), blocks)))
+    births = np.sort(np.where(rng.random(blocks) < 0.6, -1, rng.integers(0, steps, blocks)))
     births[0] = -1
     ends = np.full(blocks, steps)
     if deaths:

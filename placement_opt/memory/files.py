@@ -1,0 +1,210 @@
+"""Memory systems as TOML: files of one's own, the presets, and the overrides of an instance.
+
+The form, with every key there is (``efficiency``, ``source`` and ``date`` may be left out; presets have the last two)::
+
+    schema = 1
+    name = "two"
+    processor = "gpu"             # the node where reads end
+    [tiers.hbm]
+    capacity = "80 GiB"
+    rate = "3.35 TB/s"            # shared by reads and writes; or read_rate and write_rate
+    efficiency = 0.9              # of the datasheet's rates, in (0, 1], taken as the decimal that is written
+    at = "gpu"                    # the node the tier hangs on
+    source = "datasheet of ..."   # where the numbers come from
+    date = "2024-03"              # and from when: YYYY, YYYY-MM or YYYY-MM-DD
+    [tiers.dram]
+    capacity = "480 GiB"
+    rate = "500 GB/s"
+    at = "host"
+    [links.c2c]
+    from = "host"
+    to = "gpu"
+    up.rate = "450 GB/s"          # from -> to; down is the way back; or one shared rate for both
+    down.rate = "450 GB/s"
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+from placement_opt.errors import InputError, shown
+from placement_opt.memory.graph import build_memory
+from placement_opt.memory.system import Link, MemorySystem, Tier
+from placement_opt.tomlfile import Table, as_rate, as_size, as_text, nearest, read_toml
+
+SCHEMA = 1
+_PRESETS = Path(__file__).parent / "presets"
+_DATE = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?")
+_T = TypeVar("_T")
+
+
+def load_memory(path: str | Path) -> MemorySystem:
+    """The memory system of a TOML file; InputError names the file, the line and the key of what is wrong."""
+    root = read_toml(path)
+    root.need("schema", _as_schema)
+    name, processor = root.need("name", as_text), root.need("processor", as_text)
+    tiers = [_read_tier(key, table) for key, table in _tables(root, "tiers")]
+    links = [_read_link(key, table) for key, table in _tables(root, "links")]
+    root.finish()
+    return _build(name, processor, tiers, links, root, strip=False)
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the memory systems that come with the package, sorted."""
+    return tuple(sorted(path.stem for path in _PRESETS.glob("*.toml")))
+
+
+def preset(name: str) -> MemorySystem:
+    """A memory system that comes with the package; InputError with the nearest name if there is none of that name."""
+    if name not in preset_names():
+        raise InputError(f"found no preset {shown(name)}", nearest(name, preset_names()), field="preset")
+    return load_memory(_PRESETS / f"{name}.toml")
+
+
+def override(memory: MemorySystem, table: Table) -> MemorySystem:
+    """A memory system with some numbers replaced.
+
+    Parameters
+    ----------
+    memory
+        The system as its file has it.
+    table
+        ``TIER.capacity``, ``TIER.rate`` or ``TIER.read_rate`` and ``TIER.write_rate``, ``TIER.efficiency``, ``LINK.rate`` or
+        ``LINK.up.rate`` and ``LINK.down.rate``, ``LINK.efficiency``; the form, shared or one rate for each way, is the file's.
+        Other keys that the caller has read from the table before (``preset``, ``file``) are left alone.
+
+    Raises
+    ------
+    InputError
+        An unknown tier, link or key, with the nearest known one; a value that does not fit.
+    """
+    tiers = [_override_tier(tier, table.table(tier.name)) for tier in memory.tiers]
+    links = [_override_link(link, table.table(link.name)) for link in memory.links]
+    table.finish()
+    return _build(memory.name, memory.processor, tiers, links, table, strip=True)
+
+
+def _tables(root: Table, key: str) -> list[tuple[str, Table]]:
+    """The sub-tables of one key, in file order; none if the key is missing."""
+    outer = root.table(key)
+    if outer is None:
+        return []
+    found = []
+    for name in outer.keys():  # noqa: SIM118 - a Table, not a dict
+        inner = outer.table(name)
+        if inner is not None:
+            found.append((name, inner))
+    return found
+
+
+def _build(name: str, processor: str, tiers: list[Tier], links: list[Link], table: Table, strip: bool) -> MemorySystem:
+    """build_memory, with the line of what it complains of; ``strip``: the table's keys are the names of tiers and links."""
+    try:
+        return build_memory(name, processor, tiers, links)
+    except InputError as error:
+        field = error.field or ""
+        if strip:
+            field = field.removeprefix("tiers.").removeprefix("links.")
+        raise table.error(field, error.found, error.expected) from None
+
+
+def _read_tier(name: str, table: Table) -> Tier:
+    capacity, at = table.need("capacity", as_size), table.need("at", as_text)
+    efficiency = _or(table.get("efficiency", as_efficiency), Fraction(1))
+    source, date = _or(table.get("source", as_text), ""), _or(table.get("date", _as_date), "")
+    shared = table.get("rate", as_rate)
+    if shared is None and ("read_rate" in table or "write_rate" in table):
+        rates = table.need("read_rate", as_rate), table.need("write_rate", as_rate)
+    else:
+        rates = _one_rate(table, shared, "read_rate", "write_rate")
+    table.finish()
+    return Tier(name, capacity, at, *rates, shared is not None, efficiency, source, date)
+
+
+def _read_link(name: str, table: Table) -> Link:
+    start, end = table.need("from", as_text), table.need("to", as_text)
+    efficiency = _or(table.get("efficiency", as_efficiency), Fraction(1))
+    source, date = _or(table.get("source", as_text), ""), _or(table.get("date", _as_date), "")
+    shared = table.get("rate", as_rate)
+    if shared is None and ("up" in table or "down" in table):
+        rates = _way(table, "up"), _way(table, "down")
+    else:
+        rates = _one_rate(table, shared, "up", "down")
+    table.finish()
+    return Link(name, start, end, *rates, shared is not None, efficiency, source, date)
+
+
+def _one_rate(table: Table, shared: int | None, first: str, second: str) -> tuple[int, int]:
+    """The shared rate for both, where there is one and no other."""
+    for key in (first, second):
+        if table.get(key, lambda value: value) is not None:
+            raise table.error(key, f"found {key} beside one shared rate", f"expected either rate, or {first} and {second}")
+    if shared is None:
+        table.finish()  # a misspelt key is named as such
+        raise table.error("rate", "found nothing", f"expected one shared rate, or {first} and {second}")
+    return shared, shared
+
+
+def _way(table: Table, key: str, default: int | None = None) -> int:
+    """The rate of one way of a link (``up.rate``), or the default where there is one."""
+    inner = table.table(key)
+    if inner is None:
+        if default is None:
+            raise table.error(f"{key}.rate", "found nothing", "expected this key")
+        return default
+    rate = inner.need("rate", as_rate)
+    inner.finish()
+    return rate
+
+
+def _override_tier(tier: Tier, table: Table | None) -> Tier:
+    if table is None:
+        return tier
+    if tier.shared:
+        read = write = _or(table.get("rate", as_rate), tier.read_rate)
+    else:
+        read = _or(table.get("read_rate", as_rate), tier.read_rate)
+        write = _or(table.get("write_rate", as_rate), tier.write_rate)
+    capacity = _or(table.get("capacity", as_size), tier.capacity)
+    efficiency = _or(table.get("efficiency", as_efficiency), tier.efficiency)
+    table.finish()
+    return dataclasses.replace(tier, capacity=capacity, read_rate=read, write_rate=write, efficiency=efficiency)
+
+
+def _override_link(link: Link, table: Table | None) -> Link:
+    if table is None:
+        return link
+    if link.shared:
+        up = down = _or(table.get("rate", as_rate), link.up_rate)
+    else:
+        up, down = _way(table, "up", link.up_rate), _way(table, "down", link.down_rate)
+    efficiency = _or(table.get("efficiency", as_efficiency), link.efficiency)
+    table.finish()
+    return dataclasses.replace(link, up_rate=up, down_rate=down, efficiency=efficiency)
+
+
+def _or(value: _T | None, default: _T) -> _T:
+    return default if value is None else value
+
+
+def as_efficiency(value: Any) -> Fraction:
+    """A decimal number in (0, 1], exactly as written: 0.9 is 9/10, not the nearest binary number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise InputError(f"found {shown(value)}", "expected a number above 0, at most 1")
+    return Fraction(str(value))
+
+
+def _as_date(value: Any) -> str:
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise InputError(f"found {shown(value)}", 'expected a date in quotes such as "2024-03" or "2024-03-18"')
+    return value
+
+
+def _as_schema(value: Any) -> int:
+    if isinstance(value, bool) or value != SCHEMA:
+        raise InputError(f"found {shown(value)}", f"expected {SCHEMA}, the form that this version reads")
+    return SCHEMA

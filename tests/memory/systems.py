@@ -1,0 +1,36 @@
+"""Memory systems for the tests of this folder: small ones by hand, random trees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from placement_opt.memory import Link, MemorySystem, Tier, build_memory
+
+
+def tier(name: str, at: str, read: int = 100, write: int | None = None, capacity: int = 10) -> Tier:
+    """A tier with one shared rate, or with one rate each for reads and writes."""
+    return Tier(name, capacity, at, read, read if write is None else write, write is None)
+
+
+def link(name: str, start: str, end: str, up: int = 50, down: int | None = None) -> Link:
+    """A link with one shared rate, or with one rate for each way."""
+    return Link(name, start, end, up, up if down is None else down, down is None)
+
+
+def random_tree(rng: np.random.Generator, tiers: int, largest_rate: int = 50) -> MemorySystem:
+    """Tiers on a random tree of nodes, rates shared or split at random: shared links, equal columns, links without reads."""
+
+    def rates() -> tuple[int, int | None]:
+        first, second = (int(rate) for rate in rng.integers(1, largest_rate, 2))
+        return first, None if rng.random() < 0.5 else second
+
+    nodes = ["gpu", *(f"n{i}" for i in range(1, tiers + 1))]
+    links = [link(f"l{i}", nodes[i], nodes[int(rng.integers(0, i))], *rates()) for i in range(1, tiers + 1)]
+    found = [tier(f"t{k}", nodes[int(rng.integers(0, tiers + 1))], *rates()) for k in range(tiers)]
+    return build_memory("tree", "gpu", found, links)
+
+
+def random_patterns(rng: np.random.Generator, tiers: int) -> list[int]:
+    """Some of the non-empty sets of tiers, in random order."""
+    sets = np.arange(1, 1 << tiers)
+    return [int(p) for p in rng.permutation(sets)[: int(rng.integers(1, len(sets) + 1))]]
