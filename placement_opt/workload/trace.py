@@ -1,7 +1,7 @@
 """A trace: which blocks every step reads, and when each block is produced and freed.
 
-Rows are compressed (step -> ascending block ids). Ids are 0..B-1 in order of production. Everything is integer: shares are
-numerators over one base, so that exact timing stays exact.
+Rows are compressed (step -> ascending block ids). Ids are 0..B-1; every reader and generator hands them out in order of
+production. Everything is integer: shares are numerators over one base, so that exact timing stays exact.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from placement_opt.errors import InputError
 IntArray = npt.NDArray[np.integer[Any]]
 SizeUnit = Literal["bytes", "tokens", "token-layers"]
 SIZE_UNITS: tuple[SizeUnit, ...] = ("bytes", "tokens", "token-layers")
+#: Layers are numbered below this, so that arrays with a place for each layer stay small.
+MOST_LAYERS = 2**16
+#: All blocks together, in ``size_unit``: sums over them must fit 64-bit integers.
+MOST_UNITS = 2**60
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +46,12 @@ class Trace:
         "bytes"; "token-layers" (tokens of one layer: times the KV bytes of one token and layer) or "tokens" (tokens of all
         layers: times the number of layers as well).
     shares, share_base
-        uint16[N] numerators over ``share_base`` of the share of the block that is read; None: every read is whole.
+        uint16[N] numerators over ``share_base`` of the share of the block that is read; None: every read is whole and the
+        base is 1.
     step_token, step_layer
-        int32[T] labels, or None.
+        int32[T] labels from 0 (layers below ``MOST_LAYERS``), or None.
     block_token, block_layer
-        int32[B] labels (the first token of the block, its layer), or None.
+        int32[B] labels from 0 (the first token of the block, its layer), or None.
     meta
         Provenance, JSON-able: format or generator, parameters, source.
     """
@@ -127,6 +132,10 @@ def check_trace(trace: Trace) -> None:
         labels = getattr(trace, name)
         if labels is not None:
             _check_array(name, labels, np.int32, length)
+            most = MOST_LAYERS if name.endswith("layer") else 2**31
+            _refuse(name, (labels < 0) | (labels >= most), labels, f"labels from 0 to {most - 1}")
+    if not isinstance(trace.meta, Mapping):
+        raise InputError(f"found {type(trace.meta).__name__}", "expected a table", field="meta")
 
 
 def _check_array(name: str, array: object, dtype: type[np.generic], length: int | None) -> None:
@@ -138,8 +147,9 @@ def _check_array(name: str, array: object, dtype: type[np.generic], length: int 
 
 
 def _refuse(name: str, bad: npt.NDArray[np.bool_], values: IntArray, expected: str) -> None:
+    """Refuse the first bad entry; ``bad`` may be shorter than ``values``, then it speaks of the last entries."""
     if bad.any():
-        where = int(np.argmax(bad))
+        where = int(np.argmax(bad)) + len(values) - len(bad)
         raise InputError(f"found {int(values[where])} at entry {where}", f"expected {expected}", field=name)
 
 
@@ -153,20 +163,23 @@ def _check_rows(trace: Trace) -> None:
     if trace.indptr[0] != 0 or trace.indptr[-1] != len(trace.blocks):
         ends = f"{trace.indptr[0]}..{trace.indptr[-1]}"
         raise InputError(f"found pointers {ends}", f"expected 0..{len(trace.blocks)}", field="indptr")
-    _refuse("indptr", np.diff(trace.indptr) < 0, trace.indptr[1:], "pointers that never fall")
+    # Compared, not subtracted: differences of forged pointers would wrap around.
+    _refuse("indptr", trace.indptr[1:] < trace.indptr[:-1], trace.indptr, "pointers that never fall")
     _check_array("birth", trace.birth, np.int32, None)
     if len(trace.birth) < 1:
         raise InputError("found no blocks", "expected at least one", field="birth")
+    if len(trace.birth) > 2**31 - 1:
+        raise InputError(f"found {len(trace.birth)} blocks", "expected fewer than 2**31", field="birth")
     _refuse(
         "blocks",
         (trace.blocks < 0) | (trace.blocks >= len(trace.birth)),
         trace.blocks,
         f"ids 0..{len(trace.birth) - 1}",
     )
-    rising = np.diff(trace.blocks.astype(np.int64)) > 0
+    rising = trace.blocks[1:] > trace.blocks[:-1]
     starts = trace.indptr[1:-1]
     rising[starts[(starts > 0) & (starts < len(trace.blocks))] - 1] = True
-    _refuse("blocks", ~rising, trace.blocks[1:], "ids ascending within a step, each at most once")
+    _refuse("blocks", ~rising, trace.blocks, "ids ascending within a step, each at most once")
 
 
 def _check_lives(trace: Trace) -> None:
@@ -194,12 +207,23 @@ def _check_sizes(trace: Trace) -> None:
     if len(trace.size) not in (1, trace.num_blocks):
         raise InputError(f"found {len(trace.size)} entries", f"expected 1 or {trace.num_blocks}", field="size")
     _refuse("size", (trace.size <= 0) | (trace.size > 2**50), trace.size, "sizes from 1 to 2**50")
+    if _total(trace) > MOST_UNITS:
+        raise InputError(f"found {_total(trace)} {trace.size_unit} in all", "expected at most 2**60", field="size")
     if trace.size_unit not in SIZE_UNITS:
         raise InputError(f"found {trace.size_unit!r}", f"expected one of {', '.join(SIZE_UNITS)}", field="size_unit")
-    if not 1 <= trace.share_base < 2**16:
-        raise InputError(f"found {trace.share_base}", "expected 1 to 65535", field="share_base")
+    if type(trace.share_base) is not int or not 1 <= trace.share_base < 2**16:
+        raise InputError(f"found {trace.share_base!r}", "expected a whole number from 1 to 65535", field="share_base")
     if trace.shares is None:
+        if trace.share_base != 1:
+            raise InputError(f"found {trace.share_base} without shares", "expected 1", field="share_base")
         return
     _check_array("shares", trace.shares, np.uint16, trace.num_reads)
     bad = (trace.shares < 1) | (trace.shares > trace.share_base)
     _refuse("shares", bad, trace.shares, f"numerators from 1 to {trace.share_base}")
+
+
+def _total(trace: Trace) -> int:
+    """The sum of all block sizes; in two halves, because hostile sizes may pass 64 bits together."""
+    if len(trace.size) == 1:
+        return int(trace.size[0]) * trace.num_blocks
+    return (int((trace.size >> 25).sum()) << 25) + int((trace.size & (2**25 - 1)).sum())

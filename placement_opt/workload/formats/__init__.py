@@ -1,0 +1,33 @@
+"""Importers: one format a file, each ``read(path, *, limit=None) -> Trace``, loaded when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from placement_opt.workload.trace import Trace
+
+
+class Reader(Protocol):
+    """Reads a file of one format; ``limit`` keeps its first steps only."""
+
+    def __call__(self, path: str | PathLike[str], *, limit: int | None = None) -> Trace: ...
+
+
+def _reads_csv(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
+    from placement_opt.workload.formats.reads_csv import read
+
+    return read(path, limit=limit)
+
+
+def _mooncake(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
+    from placement_opt.workload.formats.mooncake import read
+
+    return read(path, limit=limit)
+
+
+#: Name of a format -> its reader.
+READERS: Mapping[str, Reader] = MappingProxyType({"reads-csv": _reads_csv, "mooncake": _mooncake})

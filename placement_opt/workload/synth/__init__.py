@@ -1,0 +1,67 @@
+"""Generators of traces, one a file: frozen, validated parameters and a random generator in, a :class:`Trace` out.
+
+``GENERATORS[name]`` is ``(Params, generate)``; ``generate(params, rng)`` draws from nothing but ``rng``, so that equal
+parameters and equal seeds give equal traces. A module is imported when its generator is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from placement_opt.workload.trace import Trace
+
+    Generator = tuple[type[Any], Callable[[Any, np.random.Generator], Trace]]
+
+_NAMES = ("drift", "zipf", "requests")
+
+
+class _Generators(Mapping[str, "Generator"]):
+    """Name -> (parameter class, generate function), imported on first use."""
+
+    def __getitem__(self, name: str) -> Generator:
+        if name not in _NAMES:
+            raise KeyError(name)
+        module = importlib.import_module(f"{__name__}.{name}")
+        return module.Params, module.generate
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_NAMES)
+
+    def __len__(self) -> int:
+        return len(_NAMES)
+
+
+GENERATORS: Mapping[str, Generator] = _Generators()
+
+
+def synthesize(name: str, parameters: Mapping[str, Any], seed: int) -> Trace:
+    """The trace of one generator at these parameters (those left out at their defaults); ``meta`` holds all of them.
+
+    Parameters
+    ----------
+    name
+        One of ``GENERATORS``.
+    parameters
+        Fields of its parameter class.
+    seed
+        For ``numpy.random.default_rng``.
+
+    Raises
+    ------
+    InputError
+        A parameter out of range; ``field`` is its name.
+    LimitError
+        The trace would not fit in memory.
+    """
+    import dataclasses
+
+    import numpy as np
+
+    params_class, generate = GENERATORS[name]
+    trace = generate(params_class(**parameters), np.random.default_rng(seed))
+    return dataclasses.replace(trace, meta={**trace.meta, "seed": seed})

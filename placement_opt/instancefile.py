@@ -1,0 +1,310 @@
+"""Instance files: one TOML joins a memory system, a trace, a model's sizes and the rules.
+
+Every key there is (paths are relative to the file; sizes, rates and durations carry their unit)::
+
+    schema = 1
+    name = "..."                  # a label, no part of the hash
+    [memory]
+    preset = "gh200"              # or file = "mine.toml"
+    hbm.capacity = "25 GiB"       # TIER.capacity, TIER.rate, TIER.efficiency, LINK.rate, LINK.up.rate, LINK.down.rate override
+    [llm]                         # may be left out where the trace's blocks are sized in bytes
+    preset = "llama-3.1-8b"       # and/or the numbers, which go before the preset's
+    layers = 32
+    kv_bytes = "16 KiB"           # of one token and layer
+    weight_bytes = "162.9 MB"     # read at every step, from weight_tier
+    weight_resident = "15 GiB"    # subtracted from weight_tier's capacity
+    weight_tier = "hbm"           # without it, the fastest
+    [trace]
+    file = "t.npz"                # or synth = "drift" with its parameters as keys, and seed = 1
+    [rules]
+    residency = "inclusive"       # or exclusive, free
+    initial = "free"              # or first-fit, or file with initial_file = "start.npz"
+    page_tokens = 1
+    floor = "5 us"                # no step takes less; without it, 0
+
+``first-fit`` puts every initial block, in order of ids, into the fastest tier that still has room for it; under the inclusive
+rule the home tier holds all of them besides. A preset's ``weight_bytes`` are one layer's, and so count only where the steps of
+the trace are layers; steps that are requests read no weights unless the file says so.
+
+The pages still being filled (``page_tokens`` above 1) lie in the fastest tier: what steps read from them and append to them
+loads it at every step, whatever the placement. Their room is not subtracted from its capacity.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.errors import InputError, LimitError, shown
+from placement_opt.files import open_regular
+from placement_opt.initial import first_fit, load_initial
+from placement_opt.instance import RESIDENCIES, Instance, Residency
+from placement_opt.memory import MemorySystem, load_memory, override, preset
+from placement_opt.memory.system import Int64
+from placement_opt.tomlfile import Table, as_choice, as_duration, as_integer, as_size, as_text, nearest, read_toml
+from placement_opt.units import format_size
+from placement_opt.workload import llm
+from placement_opt.workload.npz import load_trace
+from placement_opt.workload.paging import Paged, page
+from placement_opt.workload.synth import GENERATORS, synthesize
+from placement_opt.workload.trace import Trace
+
+SCHEMA = 1
+#: Bytes of all blocks together, times the base of the shares: sums over a step's reads then fit 64-bit integers.
+LARGEST_TOTAL = 2**61
+_INITIALS = ("free", "first-fit", "file")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The tables of one file; ``llm`` and ``rules`` are empty where the file has none."""
+
+    root: Table
+    memory: Table
+    llm: Table
+    trace: Table
+    rules: Table
+
+
+@dataclass(frozen=True)
+class _Rules:
+    residency: Residency
+    initial: str
+    initial_file: Path | None
+    page_tokens: int
+    floor: Fraction
+
+
+@dataclass(frozen=True)
+class _Model:
+    """Bytes of one unit of the trace's block sizes, and the weights."""
+
+    unit_bytes: int
+    weight_bytes: int
+    weight_resident: int
+    weight_tier: int
+
+
+def load_instance(path: str | Path) -> Instance:
+    """The instance of a TOML file, see the module for its keys.
+
+    Raises
+    ------
+    InputError
+        With file, line and key: unknown keys (and the nearest known one), values of another kind or without a unit, files that
+        are missing, capacities that do not hold the weights, the largest block or all blocks.
+    LimitError
+        A synthetic trace too large to be held in memory.
+    """
+    tables, name = _open(path)
+    rules = _read_rules(tables.rules)
+    memory = _read_memory(tables.memory)
+    trace = _read_trace(tables.trace)
+    model = _read_model(tables, memory, trace)
+    _check_total(trace, model, tables)
+    paged = _blamed(tables.rules, lambda: page(trace, rules.page_tokens), "page_tokens")
+    _check_total(paged.trace, model, tables)
+    size = np.ascontiguousarray(paged.trace.sizes * model.unit_bytes)
+    capacity = _capacity(memory, model, tables.llm)
+    try:
+        return Instance(
+            name=name,
+            memory=memory,
+            trace=paged.trace,
+            residency=rules.residency,
+            capacity=capacity,
+            size=size,
+            fixed=_fixed(memory, model, paged),
+            floor=np.full(trace.num_steps, float(rules.floor)),
+            initial=_initial(rules, memory, paged.trace, size, capacity),
+            page_tokens=rules.page_tokens,
+        )
+    except InputError as error:
+        raise _placed(error, tables, model, memory) from None
+
+
+def _open(path: str | Path) -> tuple[_Tables, str]:
+    root = read_toml(path)
+    root.need("schema", _as_schema)
+    name = root.need("name", as_text)
+    tables = {key: root.table(key) for key in ("memory", "llm", "trace", "rules")}
+    root.finish()
+    for key in ("memory", "trace"):
+        if tables[key] is None:
+            raise root.error(key, "found no such table", f"expected [{key}]")
+    given = {key: Table({}, root.path, key, {}) if table is None else table for key, table in tables.items()}
+    return _Tables(root, **given), name
+
+
+def _as_schema(value: Any) -> int:
+    if isinstance(value, bool) or value != SCHEMA:
+        raise InputError(f"found {shown(value)}", f"expected {SCHEMA}, the form that this version reads")
+    return SCHEMA
+
+
+def _either(table: Table, first: str, second: str) -> tuple[str | None, str | None]:
+    """Two keys of which one must be there."""
+    one, other = table.get(first, as_text), table.get(second, as_text)
+    if one is not None and other is not None:
+        raise table.error(second, f"found {second} beside {first}", "expected one of the two")
+    if one is None and other is None:
+        for key in get_close_matches(first, table.keys(), 1, 0.8) + get_close_matches(second, table.keys(), 1, 0.8):
+            raise table.error(key, f"found unknown key {shown(key)}", nearest(key, (first, second)))
+        raise table.error(first, "found nothing", f"expected {first} or {second}")
+    return one, other
+
+
+def _beside(table: Table, key: str, name: str) -> Path:
+    """The path of a file that a key names, which must be there."""
+    path = table.path.parent / name
+    try:
+        open_regular(path).close()
+    except InputError as error:
+        raise table.error(key, f"{error.found}, {str(path)!r}", error.expected) from None
+    return path
+
+
+def _blamed(table: Table, call: Callable[[], _T], key: str) -> _T:
+    """``call()``, its complaints about no file laid at the key they name (or at ``key``)."""
+    try:
+        return call()
+    except InputError as error:
+        if error.path is not None:
+            raise
+        raise table.error(error.field or key, error.found, error.expected) from None
+
+
+def _read_rules(table: Table) -> _Rules:
+    residency = table.get("residency", as_choice(RESIDENCIES)) or "inclusive"
+    initial = table.get("initial", as_choice(_INITIALS)) or "free"
+    name = table.get("initial_file", as_text)
+    page_tokens = table.get("page_tokens", as_integer(1, 2**16 - 1)) or 1
+    floor = table.get("floor", as_duration) or Fraction(0)
+    table.finish()
+    if (name is None) == (initial == "file"):
+        found = "found nothing" if name is None else f"found {shown(name)} beside initial = {initial!r}"
+        raise table.error("initial_file", found, 'expected a file with "file" only')
+    file = None if name is None else _beside(table, "initial_file", name)
+    chosen = next(known for known in RESIDENCIES if known == residency)
+    return _Rules(chosen, initial, file, page_tokens, floor)
+
+
+def _read_memory(table: Table) -> MemorySystem:
+    name, file = _either(table, "preset", "file")
+    if name is not None:
+        memory = _blamed(table, lambda: preset(name), "preset")
+    else:
+        assert file is not None
+        memory = load_memory(_beside(table, "file", file))
+    return override(memory, table)
+
+
+def _read_trace(table: Table) -> Trace:
+    file, _ = _either(table, "file", "synth")
+    if file is not None:
+        table.finish()
+        return load_trace(_beside(table, "file", file))
+    name = table.need("synth", as_choice(tuple(GENERATORS)))
+    seed = table.need("seed", as_integer(0))
+    values = {}
+    for field in dataclasses.fields(GENERATORS[name][0]):
+        value = table.get(field.name, field.metadata["convert"])
+        if value is not None:
+            values[field.name] = value
+    table.finish()
+    try:
+        return _blamed(table, lambda: synthesize(name, values, seed), "synth")
+    except LimitError as error:
+        raise LimitError(f"{table.path}: {table.name}: {error}") from None
+
+
+def _read_model(tables: _Tables, memory: MemorySystem, trace: Trace) -> _Model:
+    table = tables.llm
+    name = table.get("preset", as_text)
+    known = None if name is None else _blamed(table, lambda: llm.preset(name), "preset")
+    layers = table.get("layers", as_integer(1, 2**20)) or (known.layers if known else None)
+    kv_bytes = table.get("kv_bytes", _as_positive_size) or (known.kv_bytes if known else None)
+    weight_bytes, resident = table.get("weight_bytes", as_size), table.get("weight_resident", as_size)
+    tier = table.get("weight_tier", as_choice(memory.tier_names))
+    table.finish()
+    if weight_bytes is None:
+        weight_bytes = known.weight_bytes if known and trace.step_layer is not None else 0
+    if resident is None:
+        resident = known.weight_resident if known else 0
+    if layers is not None and trace.step_layer is not None and int(trace.step_layer.max()) >= layers:
+        expected = f"expected at least the trace's {int(trace.step_layer.max()) + 1}"
+        raise table.error("layers", f"found {layers} layers", expected)
+    unit_bytes = 1
+    if trace.size_unit != "bytes":
+        needed = {"kv_bytes": kv_bytes} | ({"layers": layers} if trace.size_unit == "tokens" else {})
+        for key, value in needed.items():
+            if value is None:
+                where = (table, key) if "llm" in tables.root else (tables.root, "llm")
+                expected = f"expected {key}, because the trace's blocks are sized in {trace.size_unit}"
+                raise where[0].error(where[1], "found nothing", expected)
+            unit_bytes *= value
+    return _Model(unit_bytes, weight_bytes, resident, memory.fastest if tier is None else memory.tier_index(tier))
+
+
+def _as_positive_size(value: Any) -> int:
+    size = as_size(value)
+    if size == 0:
+        raise InputError(f"found {shown(value)}", "expected a size above zero")
+    return size
+
+
+def _check_total(trace: Trace, model: _Model, tables: _Tables) -> None:
+    total = int(trace.sizes.sum()) * model.unit_bytes
+    if total * trace.share_base > LARGEST_TOTAL:
+        found = f"found blocks of {format_size(total)} in all, read in shares of 1/{trace.share_base}"
+        raise tables.root.error("trace", found, f"expected at most {format_size(LARGEST_TOTAL // trace.share_base)}")
+
+
+def _capacity(memory: MemorySystem, model: _Model, table: Table) -> Int64:
+    """int64[K]: bytes left for KV."""
+    tier = memory.tiers[model.weight_tier]
+    if model.weight_resident > tier.capacity:
+        key = "weight_resident" if "weight_resident" in table else "preset"
+        found = f"found {format_size(model.weight_resident)} of weights, which do not fit"
+        raise table.error(key, found, f"expected at most the capacity of {tier.name}, {format_size(tier.capacity)}")
+    capacity = np.array([each.capacity for each in memory.tiers], dtype=np.int64)
+    capacity[model.weight_tier] -= model.weight_resident
+    return capacity
+
+
+def _fixed(memory: MemorySystem, model: _Model, paged: Paged) -> Int64:
+    """int64[T, R]: weights at every step, and what pages still being filled cost in the fastest tier."""
+    weights = model.weight_bytes * memory.read[model.weight_tier]
+    reads = paged.tail_read_tokens[:, None] * model.unit_bytes * memory.read[memory.fastest]
+    writes = paged.tail_write_tokens[:, None] * model.unit_bytes * memory.write[memory.fastest]
+    return np.asarray(weights + reads + writes, dtype=np.int64)
+
+
+def _initial(rules: _Rules, memory: MemorySystem, trace: Trace, size: Int64, capacity: Int64) -> npt.NDArray[np.bool_] | None:
+    if rules.initial_file is not None:
+        return load_initial(rules.initial_file, len(memory.tiers), trace.num_blocks)
+    return first_fit(memory, rules.residency, trace.birth < 0, size, capacity) if rules.initial == "first-fit" else None
+
+
+def _placed(error: InputError, tables: _Tables, model: _Model, memory: MemorySystem) -> InputError:
+    """What an instance complains of, at the key of the file that says so."""
+    if error.path is not None:
+        return error
+    field, found = error.field or "", error.found
+    if field == "initial":
+        key = "initial_file" if "initial_file" in tables.rules else "initial"
+        return tables.rules.error(key, found, error.expected)
+    if field.endswith("capacity"):
+        if model.weight_resident and field == f"{memory.tier_names[model.weight_tier]}.capacity":
+            found += f", beside {format_size(model.weight_resident)} of weights"
+        return tables.memory.error(field, found, error.expected)
+    return tables.root.error("trace", found, error.expected)

@@ -1,0 +1,120 @@
+"""Pages: a trace of single tokens becomes a trace of pages of consecutive tokens of one layer.
+
+A page is a block once its last token is produced. Until then it is being filled: its tokens' reads and appends are no
+decision of a placement but a load that every schedule has (problem statement, section 2), counted here in tokens.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.errors import InputError
+from placement_opt.workload.trace import Trace
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Paged:
+    """A trace of pages, and what its steps do to pages that are still being filled.
+
+    Attributes
+    ----------
+    trace
+        Blocks are full pages; the share of a read is tokens read / ``page_tokens``.
+    tail_read_tokens
+        int64[T]: tokens that each step reads from pages not yet full.
+    tail_write_tokens
+        int64[T]: tokens that each step appends to such pages. A token that completes its page is not among them: it is
+        stored with the page.
+    """
+
+    trace: Trace
+    tail_read_tokens: Int64
+    tail_write_tokens: Int64
+
+
+def page(trace: Trace, page_tokens: int) -> Paged:
+    """Group tokens ``q * page_tokens .. (q + 1) * page_tokens - 1`` of each layer into one block.
+
+    A page is produced by the step that produces the last of its tokens (before step 0 where all exist then) and freed with
+    the last of them. A page that never gets all its tokens is never a block; so a prefill that ends within a page leaves
+    one to be filled by the tokens decoded next. Pages are numbered in order of production, then of tokens, then of layers.
+    ``page_tokens`` 1 returns the trace as it is.
+
+    Raises
+    ------
+    InputError
+        The blocks are not single tokens of single layers, or are read in part.
+    """
+    if not 1 <= page_tokens < 2**16:
+        raise InputError(f"found {page_tokens}", "expected 1 to 65535 tokens a page", field="page_tokens")
+    steps = trace.num_steps
+    if page_tokens == 1:
+        return Paged(trace, np.zeros(steps, dtype=np.int64), np.zeros(steps, dtype=np.int64))
+    token, layer = _labels(trace, page_tokens)
+    pages = int(token.max()) // page_tokens + 1
+    keys, page_of = np.unique(layer * pages + token // page_tokens, return_inverse=True)
+    birth = np.full(len(keys), -1, dtype=np.int64)
+    death = birth.copy()
+    np.maximum.at(birth, page_of, trace.birth)
+    np.maximum.at(death, page_of, trace.death)
+    # A page without all its tokens is born after the end.
+    birth[np.bincount(page_of) < page_tokens] = steps
+    full = np.flatnonzero(birth < steps)
+    order = full[np.lexsort((keys[full] // pages, keys[full] % pages, birth[full]))]
+    if len(order) == 0:
+        found = f"found pages of {page_tokens} tokens, none of which is ever full"
+        raise InputError(found, "expected smaller pages", field="page_tokens")
+    number = np.full(len(keys), -1, dtype=np.int64)
+    number[order] = np.arange(len(order))
+
+    read_page = page_of[trace.blocks]
+    open_page = trace.read_step <= birth[read_page]
+    rows, share = np.unique(
+        trace.read_step[~open_page].astype(np.int64) * len(order) + number[read_page[~open_page]], return_counts=True
+    )
+    appended = trace.birth[(trace.birth >= 0) & (trace.birth < birth[page_of])]
+    paged = dataclasses.replace(
+        trace,
+        indptr=np.searchsorted(rows, np.arange(steps + 1, dtype=np.int64) * len(order)).astype(np.int64),
+        blocks=(rows % len(order)).astype(np.int32),
+        birth=birth[order].astype(np.int32),
+        death=death[order].astype(np.int32),
+        size=np.array([page_tokens], dtype=np.int64),
+        shares=share.astype(np.uint16),
+        share_base=page_tokens,
+        block_token=(keys[order] % pages * page_tokens).astype(np.int32),
+        block_layer=(keys[order] // pages).astype(np.int32),
+        meta={**trace.meta, "page_tokens": page_tokens},
+    )
+    return Paged(
+        paged,
+        np.bincount(trace.read_step[open_page], minlength=steps).astype(np.int64),
+        np.bincount(appended, minlength=steps).astype(np.int64),
+    )
+
+
+def _labels(trace: Trace, page_tokens: int) -> tuple[Int64, Int64]:
+    """The token and layer of every block, each pair at most once; InputError where blocks are not that."""
+    expected = "expected 1, or a trace whose blocks are single tokens of single layers"
+    found = f"found {page_tokens} for blocks"
+    if trace.size_unit != "token-layers":
+        raise InputError(f"{found} sized in {trace.size_unit}", expected, field="page_tokens")
+    if trace.block_token is None or trace.block_layer is None:
+        raise InputError(f"{found} without token and layer labels", expected, field="page_tokens")
+    if (trace.size != 1).any():
+        raise InputError(f"{found} of {int(trace.size[trace.size != 1][0])} tokens", expected, field="page_tokens")
+    if trace.shares is not None:
+        raise InputError(f"{found} that are read in part", expected, field="page_tokens")
+    token, layer = trace.block_token.astype(np.int64), trace.block_layer.astype(np.int64)
+    pairs, counts = np.unique(layer * (int(token.max()) + 1) + token, return_counts=True)
+    if len(pairs) < len(token):
+        twice = int(pairs[np.argmax(counts > 1)])
+        where = f"token {twice % (int(token.max()) + 1)} of layer {twice // (int(token.max()) + 1)}"
+        raise InputError(f"found two blocks for {where}", "expected one token a block", field="page_tokens")
+    return token, layer

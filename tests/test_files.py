@@ -1,0 +1,149 @@
+"""Outputs appear whole or not at all; inputs are regular files."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from placement_opt.errors import InputError
+from placement_opt.files import atomic_file, check_output, open_regular, write_bytes_atomic, write_text_atomic
+
+
+def test_bytes_and_text_arrive_as_they_are(tmp_path: Path) -> None:
+    """Both writers put exactly their data under the name, line ends untouched, and leave nothing else behind."""
+    write_bytes_atomic(tmp_path / "a", b"\x00\r\n\xff")
+    write_text_atomic(tmp_path / "b", "tau ≤ 1\r\n")
+    assert (tmp_path / "a").read_bytes() == b"\x00\r\n\xff"
+    assert (tmp_path / "b").read_bytes() == "tau ≤ 1\r\n".encode()
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_new_file_has_ordinary_rights_and_an_old_one_keeps_its_own(tmp_path: Path) -> None:
+    """A new output gets the rights the umask leaves, one that replaces a file those of that file."""
+    ordinary = tmp_path / "ordinary"
+    ordinary.write_bytes(b"")
+    write_bytes_atomic(tmp_path / "new", b"x")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
+    (tmp_path / "new").chmod(0o640)
+    write_bytes_atomic(tmp_path / "new", b"y")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+def fail_while_writing(place: Path, failure: type[BaseException]) -> None:
+    with atomic_file(place) as handle:
+        handle.write(b"half of the n")
+        raise failure
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_failure_keeps_the_old_content(tmp_path: Path, failure: type[BaseException]) -> None:
+    """When the writing block fails, by error or by Ctrl-C, the old file stays and no draft remains."""
+    place = tmp_path / "a"
+    place.write_bytes(b"old")
+    with pytest.raises(failure):
+        fail_while_writing(place, failure)
+    assert place.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_old_content_is_seen_until_the_end(tmp_path: Path) -> None:
+    """While the new content is written, the name still leads to the old."""
+    place = tmp_path / "a"
+    place.write_bytes(b"old")
+    with atomic_file(place) as handle:
+        handle.write(b"new")
+        handle.flush()
+        assert place.read_bytes() == b"old"
+    assert place.read_bytes() == b"new"
+
+
+def test_symbolic_link_is_written_through(tmp_path: Path) -> None:
+    """An output that is a link replaces the file it leads to, and the link stays."""
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write_bytes_atomic(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+
+
+def test_folder_is_refused_as_output(tmp_path: Path) -> None:
+    """A folder in the place of the output is an error that names it."""
+    with pytest.raises(InputError) as caught:
+        write_bytes_atomic(tmp_path, b"x")
+    assert str(caught.value) == f"{tmp_path}: found a folder, expected the name of a file to write"
+
+
+def test_missing_folder_is_refused(tmp_path: Path) -> None:
+    """An output in a folder that is not there is an error, and the folder is not made."""
+    with pytest.raises(InputError) as caught:
+        write_text_atomic(tmp_path / "none" / "a", "x")
+    missing = tmp_path / "none"
+    assert str(caught.value) == f"{missing / 'a'}: found no folder '{missing}', expected an existing folder to write to"
+    assert not missing.exists()
+
+
+def test_pipe_is_refused_as_output(tmp_path: Path) -> None:
+    """A pipe (or device) in the place of the output is not replaced by a file."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="found something that is not a regular file, expected the name of a file to write"):
+        check_output(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_impossible_names_are_refused(tmp_path: Path, name: str) -> None:
+    """Names that the system cannot take are input errors, for output and for input."""
+    with pytest.raises(InputError, match="found a file that cannot be written"):
+        write_bytes_atomic(tmp_path / name, b"x")
+    with pytest.raises(InputError, match="found a file that cannot be read"):
+        open_regular(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+def test_full_disk_keeps_the_old_content(tmp_path: Path) -> None:
+    """When the system refuses to write more, that is an InputError, the old content stays and no draft remains."""
+    place = tmp_path / "a"
+    place.write_bytes(b"old")
+    code = (
+        "import resource, signal, sys\n"
+        "from placement_opt.errors import InputError\n"
+        "from placement_opt.files import write_bytes_atomic\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))\n"
+        "try:\n"
+        "    write_bytes_atomic(sys.argv[1], bytes(100000))\n"
+        "except InputError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-B", "-c", code, str(place)], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{place}: found a file that cannot be written (File too large), expected a place to write to\n"
+    assert place.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_regular_file_is_opened_and_a_link_followed(tmp_path: Path) -> None:
+    """Inputs may be regular files and links to them."""
+    (tmp_path / "real").write_bytes(b"data")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for name in ("real", "link"):
+        with open_regular(tmp_path / name) as handle:
+            assert handle.read() == b"data"
+
+
+def test_missing_input_is_named(tmp_path: Path) -> None:
+    """A missing input is an error that names it."""
+    with pytest.raises(InputError) as caught:
+        open_regular(tmp_path / "none")
+    assert str(caught.value) == f"{tmp_path / 'none'}: found no such file, expected an existing file"
+
+
+def test_folders_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    """What is no regular file is refused without waiting for somebody to write into it."""
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "pipe", Path(os.devnull)):
+        with pytest.raises(InputError, match="found something that is not a regular file, expected a file"):
+            open_regular(place)

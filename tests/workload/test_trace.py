@@ -1,0 +1,122 @@
+"""A trace is consistent or it is not made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from placement_opt.errors import InputError
+from placement_opt.workload.trace import Trace
+from tests.workload.traces import random_trace
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int32)
+
+
+def longs(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+GOOD = Trace(
+    indptr=longs(0, 2, 2, 4),
+    blocks=ints(0, 1, 1, 2),
+    birth=ints(-1, -1, 1),
+    death=ints(1, 3, 3),
+    size=longs(5, 6, 7),
+    size_unit="bytes",
+    shares=np.array([1, 2, 3, 4], dtype=np.uint16),
+    share_base=4,
+    step_layer=ints(0, 1, 0),
+    block_token=ints(0, 1, 2),
+)
+
+BROKEN: list[tuple[dict[str, Any], str]] = [
+    ({"indptr": longs(0)}, "indptr: found no steps, expected at least one"),
+    ({"indptr": longs(0, 2, 2, 5)}, "indptr: found pointers 0..5, expected 0..4"),
+    ({"indptr": longs(0, 3, 2, 4)}, "indptr: found 2 at entry 2, expected pointers that never fall"),
+    ({"indptr": longs(0, 2**63 - 1, -2, 4)}, "indptr: found -2 at entry 2, expected pointers that never fall"),
+    ({"indptr": ints(0, 2, 2, 4)}, "indptr: found int32 with 1 axes, expected one axis of int64"),
+    ({"indptr": longs(0, 2, 2, 4).reshape(2, 2)}, "indptr: found int64 with 2 axes, expected one axis of int64"),
+    ({"blocks": [0, 1, 1, 2]}, "blocks: found list, expected one axis of int32"),
+    ({"blocks": ints(0, 1, 1, 3)}, "blocks: found 3 at entry 3, expected ids 0..2"),
+    ({"blocks": ints(-1, 1, 1, 2)}, "blocks: found -1 at entry 0, expected ids 0..2"),
+    ({"blocks": ints(1, 0, 1, 2)}, "blocks: found 0 at entry 1, expected ids ascending within a step, each at most once"),
+    ({"blocks": ints(0, 1, 2, 2)}, "blocks: found 2 at entry 3, expected ids ascending within a step, each at most once"),
+    ({"birth": ints()}, "birth: found no blocks, expected at least one"),
+    ({"birth": ints(-2, -1, 1)}, "birth: found -2 at entry 0, expected a step from -1 to 2"),
+    ({"birth": ints(-1, -1, 3)}, "birth: found 3 at entry 2, expected a step from -1 to 2"),
+    (
+        {"birth": ints(-1, 0, 1)},
+        "blocks: found block 1 read at step 0, produced at step 0, expected reads after the step that produces the block",
+    ),
+    ({"death": ints(1, 3)}, "death: found 2 entries, expected 3"),
+    ({"death": ints(1, 3, 1)}, "death: found 1 at entry 2, expected a state after birth, at most 3"),
+    ({"death": ints(1, 4, 3)}, "death: found 4 at entry 1, expected a state after birth, at most 3"),
+    (
+        {"death": ints(1, 1, 3)},
+        "blocks: found block 1 read at step 2, freed after step 1, expected reads while the block is alive",
+    ),
+    ({"size": longs(5, 6)}, "size: found 2 entries, expected 1 or 3"),
+    ({"size": longs(5, 0, 7)}, "size: found 0 at entry 1, expected sizes from 1 to 2**50"),
+    ({"size": longs(5, 2**50 + 1, 7)}, "size: found 1125899906842625 at entry 1, expected sizes from 1 to 2**50"),
+    ({"size_unit": "pages"}, "size_unit: found 'pages', expected one of bytes, tokens, token-layers"),
+    ({"share_base": 0}, "share_base: found 0, expected a whole number from 1 to 65535"),
+    ({"share_base": 4.0}, "share_base: found 4.0, expected a whole number from 1 to 65535"),
+    ({"share_base": 3}, "shares: found 4 at entry 3, expected numerators from 1 to 3"),
+    ({"shares": np.array([0, 2, 3, 4], dtype=np.uint16)}, "shares: found 0 at entry 0, expected numerators from 1 to 4"),
+    ({"shares": np.array([1, 2], dtype=np.uint16)}, "shares: found 2 entries, expected 4"),
+    ({"shares": None}, "share_base: found 4 without shares, expected 1"),
+    ({"step_layer": ints(0, 1)}, "step_layer: found 2 entries, expected 3"),
+    ({"step_layer": ints(0, -1, 0)}, "step_layer: found -1 at entry 1, expected labels from 0 to 65535"),
+    ({"block_layer": ints(0, 2**16, 0)}, "block_layer: found 65536 at entry 1, expected labels from 0 to 65535"),
+    ({"block_token": ints(0, 1, -1)}, "block_token: found -1 at entry 2, expected labels from 0 to 2147483647"),
+    ({"meta": [1]}, "meta: found list, expected a table"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BROKEN, ids=[message for _, message in BROKEN])
+def test_one_wrong_array_is_refused(change: dict[str, Any], message: str) -> None:
+    """A good trace with one thing broken is refused with the array, the entry and what should be there."""
+    with pytest.raises(InputError) as caught:
+        replace(GOOD, **change)
+    assert str(caught.value) == message
+
+
+def test_sizes_that_pass_64_bits_together_are_refused() -> None:
+    """Blocks may be large, but all together stay below 2**60 units, also where their 64-bit sum would wrap around."""
+    blocks = 2**14
+    one = {"indptr": longs(0, 0), "blocks": ints(), "death": np.ones(blocks, np.int32), "birth": np.full(blocks, -1, np.int32)}
+    for size in (longs(2**50), np.full(blocks, 2**50)):
+        with pytest.raises(InputError, match=r"size: found 18446744073709551616 token-layers in all, expected at most 2\*\*60"):
+            Trace(**one, size=size)
+    assert Trace(**one, size=longs(2**46)).num_blocks == blocks
+
+
+def test_reads_can_be_listed_by_step_and_by_block() -> None:
+    """``reads``, ``read_step`` and ``by_block`` are the same reads, ordered by step and by block."""
+    trace = random_trace(np.random.default_rng(1), steps=9, blocks=7)
+    pairs = [(step, int(block)) for step in range(trace.num_steps) for block in trace.reads(step)]
+    assert list(zip(trace.read_step.tolist(), trace.blocks.tolist(), strict=True)) == pairs
+    pointers, positions = trace.by_block
+    for block in range(trace.num_blocks):
+        mine = positions[pointers[block] : pointers[block + 1]]
+        assert trace.read_step[mine].tolist() == [step for step, other in pairs if other == block]
+
+
+def test_births_can_be_listed_by_step() -> None:
+    """``births_by_step`` gives each step the blocks it produces and leaves out the initial ones."""
+    trace = random_trace(np.random.default_rng(2), steps=5, blocks=12)
+    pointers, born = trace.births_by_step
+    for step in range(trace.num_steps):
+        assert born[pointers[step] : pointers[step + 1]].tolist() == np.flatnonzero(trace.birth == step).tolist()
+    assert len(born) == np.count_nonzero(trace.birth >= 0)
+
+
+def test_one_size_stands_for_all_blocks() -> None:
+    """A single size is every block's size."""
+    assert replace(GOOD, size=longs(5)).sizes.tolist() == [5, 5, 5]
+    assert GOOD.sizes.tolist() == [5, 6, 7]

@@ -1,0 +1,62 @@
+"""Random traces for the tests of this folder."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from placement_opt.workload.trace import Trace
+
+
+def random_trace(
+    rng: np.random.Generator,
+    *,
+    steps: int = 6,
+    blocks: int = 8,
+    layers: int = 0,
+    shares: bool = False,
+    sizes: bool = False,
+    deaths: bool = False,
+    density: float = 0.5,
+) -> Trace:
+    """A valid trace; with ``layers``, step t is of layer t % layers and reads blocks of its layer only, all labels set."""
+    birth = np.sort(np.where(rng.random(blocks) < 0.5, -1, rng.integers(0, steps, blocks)))
+    death = np.minimum(steps, birth + 1 + rng.integers(0, steps + 1, blocks)) if deaths else np.full(blocks, steps)
+    rows = []
+    for step in range(steps):
+        wanted = (birth < step) & (step <= death) & (rng.random(blocks) < density)
+        if layers:
+            wanted &= np.arange(blocks) % layers == step % layers
+        rows.append(np.flatnonzero(wanted))
+    count = sum(map(len, rows))
+    labels = {}
+    if layers:
+        labels = {
+            "step_token": np.arange(steps, dtype=np.int32) // layers,
+            "step_layer": np.arange(steps, dtype=np.int32) % layers,
+            "block_token": np.arange(blocks, dtype=np.int32) // layers,
+            "block_layer": np.arange(blocks, dtype=np.int32) % layers,
+        }
+    return Trace(
+        indptr=np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64),
+        blocks=np.concatenate(rows).astype(np.int32),
+        birth=birth.astype(np.int32),
+        death=death.astype(np.int32),
+        size=rng.integers(1, 100, blocks) if sizes else np.array([3]),
+        size_unit="tokens",
+        shares=rng.integers(1, 9, count).astype(np.uint16) if shares else None,
+        share_base=8 if shares else 1,
+        meta={"format": "random", "numbers": [1, 2.5, None], "deep": {"name": "é"}},
+        **labels,
+    )
+
+
+def same(one: Trace, other: Trace) -> bool:
+    """Whether two traces are equal in everything, types included."""
+    names = ["indptr", "blocks", "birth", "death", "size", "shares", "step_token", "step_layer", "block_token", "block_layer"]
+    for name in names:
+        left, right = getattr(one, name), getattr(other, name)
+        if (left is None) != (right is None):
+            return False
+        if left is not None and not (left.dtype == right.dtype and np.array_equal(left, right)):
+            return False
+    return (one.size_unit, one.share_base, dict(one.meta)) == (other.size_unit, other.share_base, dict(other.meta))
