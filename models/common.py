@@ -1,0 +1,206 @@
+"""What every statement here needs and none is about: the instance's numbers in scaled units, the solver call, the command line.
+
+Bytes and seconds are hidden in two units, so that the solver sees numbers near one (its tolerances are absolute):
+
+    one unit of size = the largest block
+    one unit of time = one unit of size over the slowest resource
+
+A value leaves :func:`solve` in seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyomo.environ as pyo
+from pyomo.contrib.solver.common.results import TerminationCondition
+from pyomo.contrib.solver.solvers.highs import Highs
+
+from placement_opt.errors import PlacementError
+from placement_opt.instance import Instance
+
+#: Tolerances of the solver, in scaled units: far below what two statements of one problem are compared to (1e-9).
+TOLERANCE = 1e-10
+#: How far the dual bound of a MILP may stay below the schedule it proves best (relative): above it something is wrong.
+MILP_GAP = 1e-6
+
+
+@dataclass(frozen=True)
+class Data:
+    """An instance as Pyomo likes it: lists and dictionaries, sizes and times in scaled units (problem statement, section 1).
+
+    Attributes
+    ----------
+    tiers, resources
+        Their names, by which everything here is indexed.
+    read, born
+        Step -> ids of the blocks it reads, of those it produces.
+    live
+        State -> ids of the blocks alive at it.
+    stay
+        Step -> ids of the blocks alive both before and after it: those it may move.
+    near
+        Step -> ids of the blocks that are at the processor during it and live on after it: read, or produced.
+    s, a, C, B, F, l, c_read, c_write, c_copy
+        The symbols of section 1 by the indices they carry there.
+    home
+        The tier that keeps everything under the inclusive rule.
+    unit_bytes, unit_seconds
+        One unit of size in bytes; one unit of time in seconds.
+    """
+
+    tiers: tuple[str, ...]
+    resources: tuple[str, ...]
+    read: dict[int, list[int]]
+    born: dict[int, list[int]]
+    live: dict[int, list[int]]
+    stay: dict[int, list[int]]
+    near: dict[int, list[int]]
+    s: dict[int, float]
+    a: dict[tuple[int, int], float]
+    C: dict[str, float]
+    B: dict[str, float]
+    F: dict[tuple[str, int], float]
+    l: dict[int, float]  # noqa: E741 (the symbol of the problem statement)
+    c_read: dict[tuple[str, str], int]
+    c_write: dict[tuple[str, str], int]
+    c_copy: dict[tuple[str, str, str], int]
+    home: str
+    unit_bytes: int
+    unit_seconds: Fraction
+
+
+def scaled(instance: Instance) -> Data:
+    """The numbers of an instance in scaled units."""
+    trace, memory = instance.trace, instance.memory
+    steps, blocks = range(instance.num_steps), range(instance.num_blocks)
+    tiers, resources = list(enumerate(memory.tier_names)), list(enumerate(memory.resources))
+    unit_bytes = int(instance.size.max())
+    unit_seconds = Fraction(unit_bytes, int(memory.rates.min()))
+
+    def size(value: Any) -> float:
+        return float(Fraction(int(value), unit_bytes))
+
+    reads = {t: [int(b) for b in trace.reads(t)] for t in steps}
+    first = [int(birth) + 1 for birth in trace.birth]
+    last = [int(death) for death in trace.death]
+    live = {t: [b for b in blocks if first[b] <= t <= last[b]] for t in range(instance.num_steps + 1)}
+    stay = {t: [b for b in live[t] if last[b] > t] for t in steps}
+    born = {t: [b for b in blocks if first[b] == t + 1] for t in steps}
+    share = {
+        (int(trace.blocks[i]), t): instance.share(i)
+        for t in steps
+        for i in range(int(trace.indptr[t]), int(trace.indptr[t + 1]))
+    }
+    return Data(
+        tiers=memory.tier_names,
+        resources=memory.resources,
+        read=reads,
+        born=born,
+        live=live,
+        stay=stay,
+        near={t: [b for b in stay[t] if (b, t) in share] + born[t] for t in steps},
+        s={b: size(instance.size[b]) for b in blocks},
+        a=share,
+        C={tier: size(instance.capacity[k]) for k, tier in tiers},
+        B={resource: float(int(memory.rates[r]) * unit_seconds / unit_bytes) for r, resource in resources},
+        F={(resource, t): size(instance.fixed[t, r]) for r, resource in resources for t in steps},
+        l={t: float(instance.floor[t]) / float(unit_seconds) for t in steps},
+        c_read={(tier, resource): int(memory.read[k, r]) for k, tier in tiers for r, resource in resources},
+        c_write={(tier, resource): int(memory.write[k, r]) for k, tier in tiers for r, resource in resources},
+        c_copy={
+            (source, tier, resource): int(memory.copy[j, k, r])
+            for j, source in tiers
+            for k, tier in tiers
+            if j != k
+            for r, resource in resources
+        },
+        home=memory.tier_names[instance.home],
+        unit_bytes=unit_bytes,
+        unit_seconds=unit_seconds,
+    )
+
+
+def solve(model: pyo.ConcreteModel) -> float:
+    """Solve a statement with HiGHS and return its value in seconds; the variables keep the solution, in scaled units.
+
+    A MILP is solved to a gap of zero. Its integer variables are then fixed at the integers found and the rest is solved once
+    more, so that the value is that of an integral placement and not of one that is integral up to a tolerance.
+
+    Raises
+    ------
+    PlacementError
+        If the solver finds no optimum (nothing satisfies the constraints), or its two bounds do not meet.
+    """
+    results = _run(model)
+    integers = [var for var in model.component_data_objects(pyo.Var) if var.is_integer() and not var.fixed]
+    if integers:
+        lower = results.objective_bound
+        for var in integers:
+            var.fix(round(var.value))
+        results = _run(model)
+        for var in integers:
+            var.unfix()
+        if results.incumbent_objective - lower > MILP_GAP * max(1.0, abs(lower)):
+            raise PlacementError(f"the solver's bound {lower} and its solution {results.incumbent_objective} do not meet")
+    return float(results.incumbent_objective * model.unit_seconds)
+
+
+def _run(model: pyo.ConcreteModel) -> Any:
+    results = Highs().solve(
+        model,
+        threads=1,
+        rel_gap=0.0,
+        abs_gap=0.0,
+        load_solutions=False,
+        raise_exception_on_nonoptimal_result=False,
+        solver_options={
+            "primal_feasibility_tolerance": TOLERANCE,
+            "dual_feasibility_tolerance": TOLERANCE,
+            "mip_feasibility_tolerance": TOLERANCE,
+        },
+    )
+    if results.termination_condition != TerminationCondition.convergenceCriteriaSatisfied:
+        raise PlacementError(f"{model.name}: no optimum found ({results.termination_condition.name})")
+    results.solution_loader.load_solution()
+    return results
+
+
+def prices(model: pyo.ConcreteModel, instance: Instance) -> npt.NDArray[np.float64]:
+    """float64[T, R], seconds per byte: solve a statement that has ``rate`` rows as an LP; what one byte of load costs there."""
+    results = _run(model)
+    scale = float(model.unit_seconds) / model.unit_bytes
+    rho = np.zeros((instance.num_steps, instance.num_resources))
+    for row, dual in results.solution_loader.get_duals(list(model.rate.values())).items():
+        resource, t = row.index()
+        rho[t, instance.memory.resources.index(resource)] = max(0.0, -dual) * scale
+    # what rounding puts above the limit sum_r B_r rho <= 1 is taken back
+    return rho / np.maximum(1.0, rho @ instance.memory.rates)[:, None]
+
+
+def command(
+    name: str,
+    value: Callable[[Instance, argparse.Namespace], float],
+    options: Callable[[argparse.ArgumentParser], object],
+    argv: Sequence[str] | None,
+) -> int:
+    """``python -m models.NAME INSTANCE [options]``: print the value in seconds; bad input ends with 2."""
+    from placement_opt.instancefile import load_instance
+
+    parser = argparse.ArgumentParser(prog=f"python -m models.{name}", description=f"The {name} statement's value in seconds.")
+    parser.add_argument("instance", help="instance file (TOML)")
+    options(parser)
+    args = parser.parse_args(argv)
+    try:
+        print(value(load_instance(args.instance), args))
+    except PlacementError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0

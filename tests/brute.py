@@ -1,0 +1,229 @@
+"""The optimum of a tiny instance by enumeration: no branching, no model, every joint residency tried.
+
+A joint residency is a tier set for every alive block. The cheapest sequence of them is found by dynamic programming over
+the states 0..T, once the time tau of every transition (residency before a step, residency after it) is known. That time is
+the optimum of a tiny LP: how reads are split over the copies, and how each added copy is made (stored in passing, copied
+from a copy that was there, or a mix). It is bracketed from both sides, straight from the problem statement:
+
+* from below by prices (weak duality): for any rho >= 0 with B @ rho <= 1,
+      tau >= (1 - B @ rho) * floor + rho @ load   of every legal way to make the transition,
+  and the right side is least where every block takes its cheapest way, whatever the others do (:func:`_priced`);
+* from above by the LP itself, solved for the transitions on the cheapest path (:func:`_transition`).
+
+The LP of a transition also yields the prices that make its lower bound tight. They are added to all transitions, the cheapest
+path is sought again, and so on: when every transition on the cheapest path costs what its LP says, no other path is cheaper
+than its own lower bound allows, and the value is the optimum. If its two sides do not meet, an AssertionError tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linprog
+
+from placement_opt.instance import Instance
+
+Floats = npt.NDArray[np.float64]
+Sets = tuple[frozenset[int], ...]
+#: Transitions beyond which enumeration is refused.
+LARGEST = 20_000_000
+#: How closely the two sides of a transition must meet: relative, and (in scaled units) where both are next to nothing.
+_MEET, _DUST = 1e-11, 1e-14
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Seconds, and one residency sequence (bool[T + 1, K, B]) that attains them."""
+
+    seconds: float
+    resident: npt.NDArray[np.bool_]
+
+
+def tier_sets(instance: Instance, block: int) -> Sets:
+    """The tier sets that the rule allows for one block, without tiers too small for it."""
+    room = [k for k in range(instance.num_tiers) if instance.size[block] <= instance.capacity[k]]
+    found = [frozenset(k for k, bit in zip(room, bits, strict=True) if bit) for bits in product((0, 1), repeat=len(room))]
+    if instance.residency == "exclusive":
+        return tuple(tiers for tiers in found if len(tiers) == 1)
+    if instance.residency == "inclusive":
+        return tuple(tiers for tiers in found if instance.home in tiers)
+    return tuple(tiers for tiers in found if tiers)
+
+
+def num_transitions(instance: Instance) -> int:
+    """How many pairs of joint residencies the enumeration would look at: what must stay below ``LARGEST``."""
+    counts = [len(tier_sets(instance, b)) for b in range(instance.num_blocks)]
+    joint = [int(np.prod([counts[b] for b in _alive(instance, t)], dtype=float)) for t in range(instance.num_steps + 1)]
+    return sum(before * after for before, after in pairwise(joint))
+
+
+def optimum(instance: Instance) -> Optimum:
+    """The optimum by enumeration.
+
+    Raises
+    ------
+    ValueError
+        If the instance is too large to enumerate, or nothing satisfies its capacities.
+    """
+    if num_transitions(instance) > LARGEST:
+        raise ValueError(f"{num_transitions(instance)} transitions, at most {LARGEST} are enumerated")
+    return _Enumeration(instance).run()
+
+
+def _alive(instance: Instance, state: int) -> list[int]:
+    return [b for b in range(instance.num_blocks) if instance.trace.birth[b] < state <= instance.trace.death[b]]
+
+
+class _Enumeration:
+    """Sizes in units of the largest block, times in units of what it takes on the slowest resource."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        memory, trace, largest = instance.memory, instance.trace, int(instance.size.max())
+        self.second = largest / int(memory.rates.min())
+        self.rates = memory.rates / memory.rates.min()
+        self.size = instance.size / largest
+        self.fixed = instance.fixed / largest
+        self.floor = instance.floor / self.second
+        self.share: list[dict[int, float]] = [
+            {int(trace.blocks[i]): instance.share(i) for i in range(trace.indptr[t], trace.indptr[t + 1])}
+            for t in range(instance.num_steps)
+        ]
+        self.alive = [_alive(instance, t) for t in range(instance.num_steps + 1)]
+        self.sets = [tier_sets(instance, b) for b in range(instance.num_blocks)]
+        self.joint = [self._joint(t) for t in range(instance.num_steps + 1)]
+        self.fits = [np.flatnonzero(self._fits(t)) for t in range(instance.num_steps + 1)]
+        self.cost = [np.full((len(self.fits[t]), len(self.fits[t + 1])), self.floor[t]) for t in self._steps()]
+        self.solved: dict[tuple[int, int, int], float] = {}
+
+    def _steps(self) -> range:
+        return range(self.instance.num_steps)
+
+    def _joint(self, state: int) -> list[dict[int, frozenset[int]]]:
+        """All combinations of tier sets of the blocks alive, the last block's changing fastest."""
+        blocks = self.alive[state]
+        return [dict(zip(blocks, sets, strict=True)) for sets in product(*(self.sets[b] for b in blocks))]
+
+    def _fits(self, state: int) -> npt.NDArray[np.bool_]:
+        """Which of them the capacities (and at state 0 a given start) allow."""
+        instance = self.instance
+        allowed = np.ones(len(self.joint[state]), dtype=bool)
+        for i, where in enumerate(self.joint[state]):
+            for k in range(instance.num_tiers):
+                if sum(int(instance.size[b]) for b, tiers in where.items() if k in tiers) > instance.capacity[k]:
+                    allowed[i] = False
+            if state == 0 and instance.initial is not None:
+                given = {b: frozenset(np.flatnonzero(instance.initial[:, b]).tolist()) for b in where}
+                allowed[i] &= where == given
+        return allowed
+
+    def run(self) -> Optimum:
+        if any(len(fits) == 0 for fits in self.fits):
+            raise ValueError("no joint residency fits")
+        for r, rate in enumerate(self.rates):
+            self._add(np.eye(len(self.rates))[r] / rate)
+        while True:
+            path = self._cheapest()
+            fresh = [(t, i, j) for t, (i, j) in enumerate(pairwise(path)) if (t, i, j) not in self.solved]
+            if not fresh:
+                total = sum(self.solved[t, i, j] for t, (i, j) in enumerate(pairwise(path)))
+                return Optimum(total * self.second, self._resident(path))
+            for t, i, j in fresh:
+                self.solved[t, i, j], rho = self._transition(t, i, j)
+                self._add(rho)
+                gap = abs(self.cost[t][i, j] - self.solved[t, i, j])
+                assert gap <= _MEET * self.solved[t, i, j] + _DUST, "prices and LP of a transition disagree"
+
+    def _cheapest(self) -> list[int]:
+        """The cheapest path through the states at the present lower bounds."""
+        ahead = [np.zeros(len(self.fits[-1]))]
+        for cost in reversed(self.cost):
+            ahead.append((cost + ahead[-1]).min(axis=1))
+        ahead.reverse()
+        path = [int(ahead[0].argmin())]
+        for cost, later in zip(self.cost, ahead[1:], strict=True):
+            path.append(int((cost[path[-1]] + later).argmin()))
+        return path
+
+    def _add(self, rho: Floats) -> None:
+        """Raise the lower bound of every transition to what these prices prove."""
+        rho = rho / max(1.0, float(self.rates @ rho))
+        idle = 1.0 - float(self.rates @ rho)
+        for t in self._steps():
+            total = np.zeros((1, 1))
+            for b in sorted({*self.alive[t], *self.alive[t + 1]}):
+                one = self._priced(rho, t, b)
+                total = (total[:, None, :, None] + one[None, :, None, :]).reshape(
+                    total.shape[0] * one.shape[0], total.shape[1] * one.shape[1]
+                )
+            paid = total[np.ix_(self.fits[t], self.fits[t + 1])] + float(rho @ self.fixed[t]) + idle * self.floor[t]
+            np.maximum(self.cost[t], paid, out=self.cost[t])
+
+    def _priced(self, rho: Floats, t: int, b: int) -> Floats:
+        """float[sets before, sets after]: the least priced load of one block in step t (one entry where it is not alive)."""
+        memory = self.instance.memory
+        read, write, copy = memory.read @ rho, memory.write @ rho, memory.copy @ rho
+        share = self.share[t].get(b, 0.0)
+        before = self.sets[b] if b in self.alive[t] else (None,)
+        after = self.sets[b] if b in self.alive[t + 1] else (None,)
+        table = np.zeros((len(before), len(after)))
+        for i, held in enumerate(before):
+            if held is not None:
+                table[i] += share * min(read[k] for k in held)
+            for j, wanted in enumerate(after):
+                for k in (wanted or frozenset()) - (held or frozenset()):
+                    if held is None:  # just produced: the whole block is at the processor, and nowhere else
+                        table[i, j] += write[k]
+                        continue
+                    copied = min(copy[source, k] for source in held)
+                    table[i, j] += share * min(write[k], copied) + (1.0 - share) * copied
+        return self.size[b] * table
+
+    def _transition(self, t: int, i: int, j: int) -> tuple[float, Floats]:
+        """The exact time of one transition, and the multipliers of its rates: an LP over y, z, p and tau."""
+        memory = self.instance.memory
+        before, after = self.joint[t][self.fits[t][i]], self.joint[t + 1][self.fits[t + 1][j]]
+        columns: list[Floats] = []  # load per unit of each variable
+        upper: list[float] = []
+        sums: list[tuple[list[int], float]] = []  # variables that must add up to at least this
+
+        def variable(load: Floats, most: float) -> int:
+            columns.append(load)
+            upper.append(most)
+            return len(columns) - 1
+
+        for b in before:
+            if b in self.share[t]:
+                y = [variable(self.size[b] * memory.read[k], self.share[t][b]) for k in before[b]]
+                sums.append((y, self.share[t][b]))
+        for b in after:
+            for k in after[b] - before.get(b, frozenset()):
+                most = self.share[t].get(b, 0.0) if b in before else 1.0
+                p = [variable(self.size[b] * memory.write[k], most)]
+                z = [variable(self.size[b] * memory.copy[source, k], 1.0) for source in before.get(b, ())]
+                sums.append((p + z, 1.0))
+        rates = np.column_stack([*columns, -self.rates])
+        must = np.zeros((len(sums), rates.shape[1]))
+        for row, (members, least) in enumerate(sums):
+            must[row, members] = -1.0
+            must[row] /= least
+        answer = linprog(
+            np.eye(rates.shape[1])[-1],
+            A_ub=np.vstack([rates, must]),
+            b_ub=np.concatenate([-self.fixed[t], np.full(len(sums), -1.0)]),
+            bounds=[*((0.0, most) for most in upper), (self.floor[t], None)],
+            method="highs",
+        )
+        assert answer.status == 0, answer.message
+        return float(answer.fun), np.maximum(0.0, -answer.ineqlin.marginals[: len(self.rates)])
+
+    def _resident(self, path: list[int]) -> npt.NDArray[np.bool_]:
+        instance = self.instance
+        resident = np.zeros((instance.num_steps + 1, instance.num_tiers, instance.num_blocks), dtype=bool)
+        for t, place in enumerate(path):
+            for b, tiers in self.joint[t][self.fits[t][place]].items():
+                resident[t, list(tiers), b] = True
+        return resident

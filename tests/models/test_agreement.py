@@ -1,0 +1,77 @@
+"""The statements agree with enumeration and with each other, on random tiny instances of every kind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import flow, horizon, roofline, step
+from tests.brute import optimum
+from tests.models.systems import any_instance
+from tests.small import random_instance
+
+SEEDS = st.integers(0, 2**32 - 1)
+#: Two statements of one value differ by rounding only.
+SAME = 1e-9
+
+
+def at_most(low: float, high: float) -> bool:
+    return low <= high * (1 + SAME)
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(seed=SEEDS)
+def test_the_milp_is_the_optimum_by_enumeration(seed):
+    """MILP = brute force for all rules, 1 to 4 tiers, shares, deaths, sizes, starts, arbitrary loads; its LP is below."""
+    instance = any_instance(seed)
+    best = optimum(instance).seconds
+    assert horizon.value(instance) == pytest.approx(best, rel=SAME)
+    assert at_most(horizon.value(instance, relax=True), best)
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(seed=SEEDS)
+def test_the_ladder_of_values(seed):
+    """roofline <= step LPs <= horizon LP <= optimum, and step LPs <= step MILPs <= optimum."""
+    instance = any_instance(seed)
+    steps, relaxed, best = step.value(instance), horizon.value(instance, relax=True), optimum(instance).seconds
+    whole = step.value(instance, integer=True)
+    assert at_most(roofline.value(instance), steps)
+    assert at_most(steps, relaxed)
+    assert at_most(relaxed, best)
+    assert at_most(steps, whole)
+    assert at_most(whole, best)
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(seed=SEEDS)
+def test_the_flow_at_the_best_prices_is_the_relaxation(seed):
+    """Strong duality: at the horizon LP's own multipliers the relaxed flow gives that LP's value."""
+    instance = any_instance(seed)
+    paid = flow.value(instance, flow.horizon_prices(instance), relax=True)
+    assert paid == pytest.approx(horizon.value(instance, relax=True), rel=SAME)
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(seed=SEEDS)
+def test_the_flow_at_any_prices_is_a_bound(seed):
+    """Weak duality: at arbitrary prices the relaxed flow is at most the LP, the flow at most the optimum."""
+    instance = any_instance(seed)
+    rng = np.random.default_rng(seed)
+    rho = rng.random((instance.num_steps, instance.num_resources)) * rng.integers(0, 2, (1, instance.num_resources))
+    rho /= np.maximum(1e-9, rho @ instance.memory.rates)[:, None] * rng.choice([1.0, 1.5])
+    assert at_most(flow.value(instance, rho, relax=True), horizon.value(instance, relax=True))
+    assert at_most(flow.value(instance, rho), optimum(instance).seconds)
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(seed=SEEDS, residency=st.sampled_from(["inclusive", "exclusive"]))
+def test_the_flow_of_two_tiers_and_equal_sizes_is_integral(seed, residency):
+    """Two tiers, equal sizes, whole reads: splitting blocks gains nothing once prices are fixed."""
+    rng = np.random.default_rng(seed)
+    deaths, start = (bool(flag) for flag in rng.integers(0, 2, 2))
+    instance = random_instance(rng, 2, residency, blocks=6, steps=6, deaths=deaths, given=start)
+    rho = flow.horizon_prices(instance)
+    assert flow.value(instance, rho, relax=True) == pytest.approx(flow.value(instance, rho), rel=SAME)
