@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.bounds import step
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.dual import DualValue, evaluate, fetch_events
 from placement_opt.bounds.highs import Ended, LinearProgram, Solution, from_triplets, solve
@@ -30,7 +31,7 @@ Flags = npt.NDArray[np.bool_]
 
 TOLERANCE = 1e-6
 _ROUNDS = 8
-_RESTS_ON = "weak duality: the dual value at the compact LP's prices, fetch-back at every step included, without the solver"
+_RESTS_ON = "weak duality: the dual value at the prices found, fetch-back at every step included, evaluated without the solver"
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,14 +183,12 @@ class CompactProgram:
         total = np.bincount(iv.closes[reads], (iv.share * weight * iv.count)[reads], steps)
         load += total[:, None] * memory.read[self.slow] * self._scale
         served = self.served + step
-        self._load(step, served, memory.read[self.fast], 1.0)
-        self._load(step, served, memory.read[self.slow], -1.0)
+        self._load(step, served, memory.read[self.fast] - memory.read[self.slow], 1.0)
         born = np.flatnonzero(iv.born)
         produced = np.bincount(iv.opens[born] - 1, (weight * iv.count)[born], steps)
         load += produced[:, None] * memory.write[self.slow] * self._scale
-        self._load(iv.opens[born] - 1, self.kept + born, memory.write[self.fast], weight[born])
-        if not inst.inclusive:
-            self._load(iv.opens[born] - 1, self.kept + born, memory.write[self.slow], -weight[born])
+        instead = 0 if inst.inclusive else memory.write[self.slow]
+        self._load(iv.opens[born] - 1, self.kept + born, memory.write[self.fast] - instead, weight[born])
         fetched = self.back + np.arange(len(self.kind))
         self._load(self.at, fetched, memory.copy[self.slow, self.fast], weight[self.kind])
         return -load.ravel()
@@ -280,7 +279,8 @@ def relax(instance: Instance, *, limits: Limits | None = None) -> CompactSolutio
     fast = instance.memory.fastest if not instance.inclusive else 1 - instance.home
     intervals = cut_intervals(instance, classes, fast)
     kind, at = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    best: DualValue | None = None
+    start = step.bound(instance, limits=limits).prices
+    best: DualValue | None = None if start is None else evaluate(instance, start, classes)
     kept, value, rounds, solution, columns = np.zeros(0), np.inf, 0, None, 0
     while rounds < _ROUNDS and not limits.reached:
         program = CompactProgram(instance, intervals, (kind, at))
@@ -288,11 +288,8 @@ def relax(instance: Instance, *, limits: Limits | None = None) -> CompactSolutio
         solution, rounds, columns = solve(arrays, limits=limits), rounds + 1, arrays.num_columns
         if not len(solution.row_dual):
             break
-        prices = program.prices(solution.row_dual)
-        dual = evaluate(instance, prices, classes)
-        if best is None:
-            best = evaluate(instance, Prices(prices.rho, np.zeros_like(prices.rent)), classes)
-        if dual.value_s > best.value_s:
+        dual = evaluate(instance, program.prices(solution.row_dual), classes)
+        if best is None or dual.value_s > best.value_s:
             best = dual
         if solution.ended is not Ended.SOLVED:
             break
@@ -339,11 +336,14 @@ def _publish(
     details: dict[str, Any],
 ) -> Bound:
     if best is None:
-        why = "the limit came before the first prices" if solution is None else f"the solver ended with {solution.message!r}"
-        return Bound("compact", Status.NONE, None, seconds, "", why, details=details)
+        return Bound("compact", Status.NONE, None, seconds, "", "no prices within the limits", details=details)
     status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT if limits.reached else Status.BOUND
     note = ""
-    if np.isfinite(value) and value > best.value_s * (1.0 + TOLERANCE):
+    if not np.isfinite(value):
+        note = "no program was solved within the limits; the prices are those of the per-step bound"
+        if solution is not None and solution.ended not in (Ended.SOLVED, Ended.LIMIT, Ended.INTERRUPTED):
+            note = f"the solver ended with {solution.message!r}; only what prices prove is published"
+    elif value > best.value_s * (1.0 + TOLERANCE):
         note = f"the program's objective {value:.6g} s is no bound; its prices prove {best.value_s:.6g} s"
     details["objective_s"] = value if np.isfinite(value) else None
     return Bound("compact", status, best.value_s, seconds, _RESTS_ON, note, prices=best.prices, details=details)

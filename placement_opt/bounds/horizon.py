@@ -216,7 +216,10 @@ class HorizonProgram:
         return first
 
     def _load(self, step: Any, column: Any, operation: Int64, amount: Any) -> None:
-        """``amount`` (units of bytes per unit of the column) of an operation at some steps, on every resource it uses."""
+        """``amount`` (units of bytes per unit of the column) of an operation at some steps, on every resource it uses.
+
+        One call a column and step: the solver refuses two entries in one place.
+        """
         for r in np.flatnonzero(operation):
             self.matrix.add(step * self.instance.num_resources + r, column, amount * (operation[r] * self.load_scale[r]))
 
@@ -322,8 +325,7 @@ class HorizonProgram:
         total = np.bincount(classes.step, weight * classes.count[self.read_owner], steps)
         served = self.column["fast"] + np.arange(steps)
         read = inst.memory.read
-        self._load(np.arange(steps), served, read[fast], 1.0)
-        self._load(np.arange(steps), served, read[other], -1.0)
+        self._load(np.arange(steps), served, read[fast] - read[other], 1.0)
         self.row_high[0] -= (total[:, None] * read[other] * self.load_scale).ravel()
         rows = self._new_rows("served", steps, -np.inf, total, "all") + np.arange(steps)
         self.matrix.add(rows, served, 1.0)
@@ -353,9 +355,8 @@ class HorizonProgram:
             rows = self._new_rows("resident", reads, -np.inf, 0.0, k) + np.arange(reads)
             self.matrix.add(rows, columns, 1.0)
             self.matrix.add(rows, self._x(k, self.read_segment), -1.0)
-            self._load(classes.step, columns, inst.memory.read[k], weight)
-            if inst.inclusive:
-                self._load(classes.step, columns, inst.memory.read[inst.home], -weight)
+            instead = inst.memory.read[inst.home] if inst.inclusive else 0
+            self._load(classes.step, columns, inst.memory.read[k] - instead, weight)
 
     # ---- reading back --------------------------------------------------------------------------------------------
 

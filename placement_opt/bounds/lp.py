@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from placement_opt.bounds import step
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.dual import evaluate, fetch_events
 from placement_opt.bounds.highs import Ended, LinearProgram, Solution, solve
@@ -28,7 +29,7 @@ EVERY_STEP = 20_000
 TOLERANCE = 1e-7
 _ROUNDS = 20
 _SIMPLEX_COLUMNS = 30_000
-_RESTS_ON = "weak duality: the dual value at the LP's prices, fetch-back at every step included, evaluated without the solver"
+_RESTS_ON = "weak duality: the dual value at the prices found, fetch-back at every step included, evaluated without the solver"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ class _Search:
         self.extra: Int64 = np.zeros((2, 0), dtype=np.int64)
         self.best: float | None = None
         self.prices: Prices | None = None  # those of the best bound
-        self.latest: Prices | None = None  # those of the program last solved, which tell what it lacks
+        self.asked: list[Prices] = []  # prices whose cheapest paths tell what the program last solved lacks
         self.value = np.inf
         self.rounds = 0
         self.program: HorizonProgram | None = None
@@ -95,6 +96,8 @@ class _Search:
         self.columns = self.rows = 0
 
     def run(self) -> None:
+        """Climb from the per-step bound, whose prices already prove it, so that the ladder holds whenever the work ends."""
+        self._prove(step.bound(self.instance, limits=self.limits).prices)
         while self.rounds < _ROUNDS and not self.limits.reached:
             extra = (self.extra[0], self.extra[1])
             program = horizon_program(self.instance, self.classes, extra=extra, every_step=self.every_step)
@@ -115,20 +118,32 @@ class _Search:
             self.note = f"the solver ended with {solution.message!r}; only what its prices prove is published"
         if not len(solution.row_dual):
             return
-        dual = evaluate(self.instance, program.prices(solution.row_dual), self.classes)
-        self.latest = dual.prices
+        incumbent = self.prices
+        latest = self._prove(program.prices(solution.row_dual))
+        self.asked = [latest] if latest else []
+        if latest and incumbent:  # prices jump between rounds; halfway to the best ones is often better than either
+            halfway = self._prove(Prices((latest.rho + incumbent.rho) / 2, (latest.rent + incumbent.rent) / 2))
+            self.asked += [halfway] if halfway else []
+
+    def _prove(self, prices: Prices | None) -> Prices | None:
+        """Evaluate the dual at some prices, keep the best, and return them made legal."""
+        if prices is None:
+            return None
+        dual = evaluate(self.instance, prices, self.classes)
         if self.best is None or dual.value_s > self.best:
             self.best, self.prices = dual.value_s, dual.prices
+        return dual.prices
 
     def _proven(self) -> bool:
-        return self.best is not None and self.value - self.best <= TOLERANCE * self.value
+        return self.best is not None and np.isfinite(self.value) and self.value - self.best <= TOLERANCE * self.value
 
     def _price(self) -> bool:
         """Add the fetch-back steps that cheapest paths use; False if there is nothing new."""
-        if self.every_step or self.latest is None:
+        if self.every_step or not self.asked:
             return False
         assert self.program is not None
-        found = np.stack(fetch_events(self.instance, self.latest, self.classes))
+        parts = [np.stack(fetch_events(self.instance, prices, self.classes)) for prices in self.asked]
+        found = np.unique(np.concatenate(parts, axis=1), axis=1)
         width = self.instance.num_steps + 2
         events = self.program.events
         known = np.isin(found[0] * width + found[1], events.owner * width + events.step)
@@ -171,8 +186,8 @@ class _Search:
     def _describe(self, status: Status) -> str:
         if self.note:
             return self.note
-        if status is Status.NONE:
-            return "the limit came before the first prices"
+        if self.program is None:
+            return "no program was solved within the limits; the prices are those of the per-step bound"
         if self.best is not None and np.isfinite(self.value) and not self._proven():
             short = (self.value - self.best) / self.value
             return f"the program's own value {self.value:.6g} s is {short:.2e} above what its prices prove"

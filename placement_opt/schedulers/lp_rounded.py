@@ -218,7 +218,7 @@ class LpRounded:
         for k in reversed(setting.memory.by_speed):  # moves to a slower tier leave room in a faster one
             moving = np.flatnonzero((goal == k) & (now != k))
             moving = moving[np.lexsort((self._next_read[ids[moving]], ~born[moving]))]
-            fits = np.cumsum(setting.size[ids[moving]]) <= room[k]
+            fits = np.asarray(np.cumsum(setting.size[ids[moving]]) <= room[k])
             going, staying = moving[fits], moving[~fits]
             room[k] -= int(setting.size[ids[going]].sum())
             self._bring(k, ids[going], view, at_hand, store, fetch)

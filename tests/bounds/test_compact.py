@@ -113,8 +113,9 @@ def test_other_numbers_of_tiers_are_refused() -> None:
         compact.bound(instance)
 
 
-def test_an_expired_limit_proves_nothing_and_says_so() -> None:
-    """None with a reason."""
+def test_an_expired_limit_falls_back_to_the_per_step_bound() -> None:
+    """Without time for the program, the per-step prices still prove the roofline, and the status says what happened."""
     result = compact.bound(fetch_ahead(), limits=Limits(0.0))
-    assert (result.lower_bound_s, result.status) == (None, Status.NONE)
-    assert "limit" in result.note
+    assert result.status is Status.LIMIT
+    assert result.lower_bound_s == pytest.approx(0.0482930, abs=5e-8)
+    assert "per-step bound" in result.note

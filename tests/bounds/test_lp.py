@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import placement_opt.bounds.lp as lp
-from placement_opt.bounds import milp
+from placement_opt.bounds import milp, roofline, step
 from placement_opt.bounds.classes import classify
 from placement_opt.bounds.highs import Ended, solve
 from placement_opt.bounds.result import Status
@@ -177,21 +177,35 @@ def test_floors_are_kept() -> None:
     assert lp.bound(instance).lower_bound_s == pytest.approx(0.5, rel=1e-12)
 
 
-def test_an_expired_limit_proves_nothing_and_says_so() -> None:
-    """No multipliers, no bound: None with a reason, never a solver's word."""
+def test_an_expired_limit_falls_back_to_the_per_step_bound() -> None:
+    """Without time for the program, the per-step prices still prove the roofline, and the status says what happened."""
     result = lp.bound(fetch_ahead(), limits=Limits(0.0))
-    assert result.lower_bound_s is None
-    assert result.status is Status.NONE
-    assert "limit" in result.note
+    assert result.status is Status.LIMIT
+    assert result.lower_bound_s == pytest.approx(0.0482930, abs=5e-8)
+    assert "per-step bound" in result.note
+    assert result.value_s is None
 
 
 def test_an_interrupt_is_reported_as_such() -> None:
-    """A stop request before the first prices leaves no bound."""
+    """A stop request loses nothing proven and is no claim of optimality."""
     limits = Limits()
     limits.interrupt()
     result = lp.bound(fetch_ahead(), limits=limits)
-    assert result.status is Status.NONE
-    assert result.lower_bound_s is None
+    assert result.status is Status.INTERRUPTED
+    assert result.lower_bound_s == pytest.approx(0.0482930, abs=5e-8)
+
+
+@PROFILE
+@given(st.integers(0, 10**6))
+def test_never_below_the_per_step_bound(seed: int) -> None:
+    """roofline <= step <= lp; and without any time still roofline <= lp."""
+    instance = draw(seed)
+    least, each, whole = (method.bound(instance).lower_bound_s for method in (roofline, step, lp))
+    hurried = lp.bound(instance, limits=Limits(0.0)).lower_bound_s
+    for low, high in ((least, each), (each, whole), (least, hurried), (hurried, whole)):
+        assert low is not None
+        assert high is not None
+        assert low <= high * (1 + 1e-9) + 1e-300
 
 
 def test_milp_refuses_what_is_far_too_large() -> None:

@@ -1,0 +1,75 @@
+"""The roofline: every step splits its reads over all tiers as if each held everything; no residency, capacity or migration.
+
+A step's least time is then the maximum, over resource prices rho with ``sum_r B_r rho = 1``, of what it loads at those prices:
+fixed loads, the bytes read times the cheapest read, the bytes produced times the cheapest write (inclusive: the write home).
+A finite list of extreme prices, the same for all steps, attains it (:class:`placement_opt.memory.timing.StepTimer`): the "best
+case" of arXiv 2508.13231, for any number of tiers and residency rules.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from placement_opt.bounds.dual import legal
+from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.step_data import Steps, prove, read_steps, safe_sum
+from placement_opt.instance import Instance
+from placement_opt.limits import Limits
+from placement_opt.memory.timing import StepTimer
+
+_RESTS_ON = "weak duality at the extreme resource prices of each step, rounding subtracted; no solver"
+
+
+def free_timer(instance: Instance) -> StepTimer:
+    """Times steps whose bytes can be read from any tier and, in a second pattern where births have a choice, written to any."""
+    memory = instance.memory
+    anywhere = (1 << instance.num_tiers) - 1
+    if instance.inclusive:
+        return StepTimer(memory, [anywhere])
+    # a write to any tier is to the prices what a read from any tier is: one more pattern over K more "tiers"
+    paths = replace(memory, tiers=memory.tiers * 2, read=np.concatenate([memory.read, memory.write]))
+    return StepTimer(paths, [anywhere, anywhere << instance.num_tiers])
+
+
+def free_bytes(steps: Steps, reads: Float64) -> Float64:
+    """float64[T, P]: what :func:`free_timer` is to time, for ``reads`` float64[T] bytes readable from any tier."""
+    return reads[:, None] if steps.inclusive else np.stack([reads, steps.births.astype(np.float64)], axis=1)
+
+
+def roofline_prices(instance: Instance, steps: Steps, timer: StepTimer) -> Prices:
+    """Legal prices (rents zero) at which :func:`prove` gives the roofline of every step."""
+    rho = timer.prices(free_bytes(steps, steps.served), steps.base)
+    prices = legal(instance, Prices(rho, np.zeros((len(steps) + 1, steps.num_tiers))))
+    # where the floor is higher than any price shows, it is what counts
+    prices.rho[prove(steps, prices) < steps.floor] = 0.0
+    return prices
+
+
+def roofline_times(steps: Steps, timer: StepTimer) -> Float64:
+    """float64[T]: the roofline of every step in seconds, to float accuracy."""
+    return np.maximum(steps.floor, timer.times(free_bytes(steps, steps.served), steps.base))
+
+
+def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
+    """The roofline, a lower bound on the time of every schedule; ``prices`` are valid multipliers with zero rents.
+
+    It takes no time worth limiting; ``limits`` is there because every method has it, and a stop request is passed on.
+    """
+    began = time.perf_counter()
+    steps, timer = read_steps(instance), free_timer(instance)
+    prices = roofline_prices(instance, steps, timer)
+    step_s = np.maximum(prove(steps, prices), 0.0)
+    return Bound(
+        method="roofline",
+        status=Status.INTERRUPTED if limits is not None and limits.interrupted else Status.OPTIMAL,
+        lower_bound_s=safe_sum(step_s),
+        solve_s=time.perf_counter() - began,
+        rests_on=_RESTS_ON,
+        value_s=float(roofline_times(steps, timer).sum()),
+        step_s=step_s,
+        prices=prices,
+        details={"steps": len(steps)},
+    )
