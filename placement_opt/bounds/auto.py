@@ -41,15 +41,15 @@ def expected_s(method: str, instance: Instance) -> float:
     """
     reads, tiers = float(max(1, instance.trace.num_reads)), instance.num_tiers
     if method == "compact":
-        return 2.0 * (reads / 1e6) ** 1.1 if tiers == 2 else math.inf
+        return 2.0 * math.pow(reads / 1e6, 1.1) if tiers == 2 else math.inf
     if method == "flow":
-        return 20.0 * (reads / 1e5) ** 1.2 if tiers == 2 and len(np.unique(instance.size)) == 1 else math.inf
+        return 20.0 * math.pow(reads / 1e5, 1.2) if tiers == 2 and len(np.unique(instance.size)) == 1 else math.inf
     if method == "step":
         return 1e-3 * instance.num_steps + 2.0 * tiers * reads / 1e6
     if method == "step-integer":
         return 1e-2 * instance.num_steps + 2.0 * tiers * reads / 1e4
     if method == "lp":
-        return 60.0 * (reads * 4.0 ** max(0, tiers - 2) / 1e5) ** 1.5
+        return 60.0 * math.pow(reads * math.pow(4.0, max(0, tiers - 2)) / 1e5, 1.5)
     if method == "milp":
         triples = instance.num_blocks * (instance.num_steps + 1) * tiers
         return 5.0 * triples / MILP_TRIPLES if triples <= MILP_TRIPLES else math.inf

@@ -294,9 +294,9 @@ def _whole(steps: Steps, limits: Limits, *, has: Flags) -> Found:
 
 
 def _whole_step(step: Steps, limits: Limits, has: Flags) -> Found:
-    """One MILP. Its dual bound is believed less a margin, and only up to the time of the solver's placement, which is checked.
+    """One MILP. Its dual bound is believed less a margin, and only beside a placement that is checked, up to its time.
 
-    A dual bound above that placement's time contradicts itself: then nothing of it is believed.
+    Without one, or where it exceeds the placement's time and so contradicts itself, nothing of it is believed.
     """
     found = _unknown(step)
     program = StepProgram(step, has, integral=True)
@@ -308,7 +308,7 @@ def _whole_step(step: Steps, limits: Limits, has: Flags) -> Found:
         return replace(found, trouble=_FAILED.format(solution.message))
     if len(solution.x):
         found = replace(found, attained=program.times(solution.x))
-    if not np.isfinite(solution.dual_bound):
+    if not (np.isfinite(solution.dual_bound) and np.isfinite(found.attained[0])):
         return found
     claimed = program.base_s + np.maximum(0.0, solution.dual_bound) * program.unit_s
     if claimed[0] > found.attained[0] * (1.0 + 1e-6):

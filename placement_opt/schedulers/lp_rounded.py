@@ -9,6 +9,8 @@ first, and what still does not fit is not brought in.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,48 +19,39 @@ from placement_opt.bounds.targets import find_targets
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
+from placement_opt.schedulers.base import Policy, option
+from placement_opt.schedulers.future import NEVER, look_ahead
 from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
 
 Flags = npt.NDArray[np.bool_]
 
 
-class LpRounded:
-    """Clairvoyant; keeps what the relaxation keeps.
+@dataclass
+class LpRounded(Policy):
+    """Keep what the LP keeps, made whole.
 
-    Parameters
-    ----------
-    limit
-        Seconds the relaxation may take.
+    Clairvoyant. From the exact LP where it is affordable, else (two tiers) from the compact one; LimitError where neither
+    yields a relaxed placement in time.
     """
 
-    online = False
-    source = "this project; rounding of class counts, problem statement section 8"
+    title: ClassVar[str] = "lp-rounded"
+    online: ClassVar[bool] = False
+    source: ClassVar[str] = "this project: class counts of the LP made whole and repaired to capacity"
 
-    def __init__(self, limit: float = 600.0, name: str = "lp-rounded") -> None:
-        self.name = name
-        self._limit = limit
+    limit: float = option(600.0, "seconds the relaxation may take", low=0.0)
 
     def plan(self, instance: Instance) -> None:
         """Solve the relaxation and note when each block is read next."""
         self.instance = instance
-        self._targets = find_targets(instance, limits=Limits(self._limit))
-        steps = instance.num_steps
-        self._first = np.searchsorted(self._targets.step, np.arange(-1, steps + 1))
-        pointers, order = instance.trace.by_block
-        read = instance.trace.read_step[order].astype(np.int64)
-        following = np.append(read[1:], steps + 1)
-        following[pointers[1:][np.diff(pointers) > 0] - 1] = steps + 1
-        self._following = np.empty(len(order), dtype=np.int64)
-        self._following[order] = following
-        self._next = np.full(instance.num_blocks, steps + 1, dtype=np.int64)
-        some = np.diff(pointers) > 0
-        self._next[some] = read[pointers[:-1][some]]
+        self._targets = find_targets(instance, limits=Limits(self.limit))
+        self._first = np.searchsorted(self._targets.step, np.arange(-1, instance.num_steps + 1))
+        self._future = look_ahead(instance.trace)
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:  # noqa: ARG002
         """The relaxation's own start, made whole."""
         self._setting = setting
         self._sources = cheapest_source(setting.memory)
-        self._next_read = self._next.copy()
+        self._next_read = self._future.first.copy()
         self._wanted = np.zeros((len(setting.capacity), len(setting.size)), dtype=bool)
         if setting.initial is not None:
             self._wanted[:] = setting.initial
@@ -91,7 +84,7 @@ class LpRounded:
         if self._setting.residency != "exclusive":
             for k in tiers:
                 rest = ids[soonest][~resident[k, ids[soonest]]]
-                rest = rest[self._next_read[rest] <= self.instance.num_steps]
+                rest = rest[self._next_read[rest] < NEVER]
                 fits = np.cumsum(size[rest]) <= room[k]
                 resident[k, rest[fits]] = True
                 room[k] -= int(size[rest[fits]].sum())
@@ -122,7 +115,7 @@ class LpRounded:
     def step(self, view: View) -> Moves:
         """Bring in what the targets of this step want, making room for it."""
         reads = slice(*self.instance.trace.indptr[view.step : view.step + 2])
-        self._next_read[view.reads] = self._following[reads]
+        self._next_read[view.reads] = self._future.after_read[reads]
         here = slice(self._first[view.step + 1], self._first[view.step + 2])
         ids = self._targets.block[here]
         chosen = self._choose(here, view.resident)
@@ -212,7 +205,7 @@ class LpRounded:
         drop: list[tuple[int, Ids]] = []
         lives = ~np.isin(ids, view.freed)
         ids, goal = ids[lives], np.argmax(chosen[:, lives], axis=0)
-        born = ~view.resident[:, ids].any(axis=0)
+        born = np.asarray(~view.resident[:, ids].any(axis=0))
         now = np.where(born, -1, np.argmax(view.resident[:, ids], axis=0))
         room = setting.capacity - view.used
         for k in reversed(setting.memory.by_speed):  # moves to a slower tier leave room in a faster one
