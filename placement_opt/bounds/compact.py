@@ -11,7 +11,7 @@ ask for is priced in and the program solved again.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -250,6 +250,10 @@ class CompactProgram:
                 self._add(first + step, column + step, sign)
                 self._load(step, column + step, inst.memory.write[tier], 1.0)
 
+    def times(self, x: Float64) -> Float64:
+        """float64[T]: seconds of each step."""
+        return np.asarray(x[: self.instance.num_steps] * self.time_unit)
+
     def prices(self, row_dual: Float64) -> Prices:
         """Multipliers as prices in seconds per byte; the rent of the slow tier comes from the inventory's lower bound."""
         inst, steps = self.instance, self.instance.num_steps
@@ -279,8 +283,9 @@ def relax(instance: Instance, *, limits: Limits | None = None) -> CompactSolutio
     fast = instance.memory.fastest if not instance.inclusive else 1 - instance.home
     intervals = cut_intervals(instance, classes, fast)
     kind, at = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    start = step.bound(instance, limits=limits).prices
-    best: DualValue | None = None if start is None else evaluate(instance, start, classes)
+    start = step.bound(instance, limits=limits)
+    best: DualValue | None = None if start.prices is None else evaluate(instance, start.prices, classes)
+    step_s = start.step_s
     kept, value, rounds, solution, columns = np.zeros(0), np.inf, 0, None, 0
     while rounds < _ROUNDS and not limits.reached:
         program = CompactProgram(instance, intervals, (kind, at))
@@ -294,7 +299,7 @@ def relax(instance: Instance, *, limits: Limits | None = None) -> CompactSolutio
         if solution.ended is not Ended.SOLVED:
             break
         kept = solution.x[program.kept : program.moved]
-        value = solution.objective * program.time_unit
+        value, step_s = solution.objective * program.time_unit, program.times(solution.x)
         more = _missing(instance, classes, intervals, dual, kind, at)
         if value - dual.value_s <= TOLERANCE * value or not len(more[0]):
             break
@@ -307,7 +312,8 @@ def relax(instance: Instance, *, limits: Limits | None = None) -> CompactSolutio
         "rounds": rounds,
         "fetched": len(kind),
     }
-    return CompactSolution(_publish(best, value, solution, limits, seconds, details), intervals, kept, classes)
+    found = replace(_publish(best, value, solution, limits, seconds, details), step_s=step_s)
+    return CompactSolution(found, intervals, kept, classes)
 
 
 def _missing(

@@ -25,6 +25,7 @@ from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.result import Float64, Prices
 from placement_opt.errors import LimitError
 from placement_opt.instance import Instance
+from placement_opt.memory.system import Int64
 
 _EPS = 2.0**-52
 #: Tier sets grow as 2**K; beyond this the tables would no longer fit.
@@ -65,16 +66,26 @@ def tier_sets(instance: Instance) -> npt.NDArray[np.int64]:
 
 def legal(instance: Instance, prices: Prices) -> Prices:
     """The nearest prices that prove something: no negatives, nothing unfinite, ``sum_r B_r rho <= 1`` at every step."""
+    return legal_at(instance.memory.rates, prices)
+
+
+def legal_at(rates: Int64, prices: Prices) -> Prices:
+    """The same for resources of these rates (int64[R], bytes/s)."""
     rho = np.where(np.isfinite(prices.rho), np.maximum(prices.rho, 0.0), 0.0)
     rent = np.where(np.isfinite(prices.rent), np.maximum(prices.rent, 0.0), 0.0)
-    rates = instance.memory.rates.astype(np.float64)
     with np.errstate(over="ignore"):
-        total = rho @ rates
+        total = rho @ rates.astype(np.float64)
     rho[~np.isfinite(total)] = 0.0
     total[~np.isfinite(total)] = 0.0
-    over = total > 1.0 - 8 * _EPS
-    rho[over] /= (total[over] * (1.0 + 16 * _EPS))[:, None]
+    slack = _slack(instance)
+    over = total > 1.0 - slack
+    rho[over] /= (total[over] * (1.0 + 2 * slack))[:, None]
     return Prices(rho, np.minimum(rent, 1e200))
+
+
+def _slack(instance: Instance) -> float:
+    """More than rounding can change in ``sum_r B_r rho`` when the sum is near 1."""
+    return (8 + instance.num_resources) * _EPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +174,7 @@ def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None)
     paths = per_byte * classes.size
     served = math.fsum((paths * classes.count).tolist())
     used = prices.rho @ instance.memory.rates.astype(np.float64)
-    floor = math.fsum((np.maximum(0.0, 1.0 - used - 8 * _EPS) * instance.floor).tolist())
+    floor = math.fsum((np.maximum(0.0, 1.0 - used - _slack(instance)) * instance.floor).tolist())
     fixed = math.fsum((prices.rho * instance.fixed).ravel().tolist())
     rent = math.fsum((prices.rent * instance.capacity).ravel().tolist())
     # every term of a path is a sum of non-negative products: its relative error grows with the number of terms only

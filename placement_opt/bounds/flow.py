@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from placement_opt.bounds import step
 from placement_opt.bounds.classes import classify
 from placement_opt.bounds.dual import evaluate, legal
 from placement_opt.bounds.flow_network import Network, build_network
-from placement_opt.bounds.highs import SMALLEST, Ended, LinearProgram, Solution, from_triplets, solve
+from placement_opt.bounds.highs import SMALLEST, Ended, LinearProgram, Solution, SolverError, from_triplets, solve
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
@@ -56,23 +57,24 @@ def bound(instance: Instance, *, limits: Limits | None = None, prices: Prices | 
     start = step.bound(instance, limits=limits).prices if prices is None else prices
     assert start is not None
     rho = check_prices(instance, start).rho
-    fallback = legal(instance, Prices(rho, start.rent))
     used = rho @ instance.memory.rates.astype(np.float64)
     given = float((np.maximum(0.0, 1.0 - used) @ instance.floor) + (rho * instance.fixed).sum())
     classes = classify(whole)
     network = build_network(whole, classes, rho, given)
     program = flow_program(network)
-    solution = solve(program, limits=limits, algorithm="simplex" if network.num_arcs <= _SIMPLEX_ARCS else "ipm")
-    found, note = fallback, f"the solver ended with {solution.message!r}; the rents are those of the prices given"
+    solution = _solve(program, limits)
+    found, note = [Prices(rho, start.rent)], f"the solver ended with {solution.message!r}: the rents need not be the best"
     if len(solution.row_dual):
-        found, note = Prices(rho, rents(whole, network, program, solution)), ""
-    dual = evaluate(whole, found, classes)
-    value = None
+        found.append(Prices(rho, rents(whole, network, program, solution)))
     if solution.ended is Ended.SOLVED:
+        found, note = found[-1:], ""
+    dual = max((evaluate(whole, prices, classes) for prices in found), key=lambda proof: proof.value_s)
+    value = None
+    if solution.ended is Ended.SOLVED and satisfies(program, solution.x):
         value = network.constant_s + float(network.cost @ solution.x)
     return Bound(
         method="flow",
-        status=_status(limits, solution, dual.value_s, value),
+        status=_status(instance, limits, solution, dual.value_s, value),
         lower_bound_s=dual.value_s,
         solve_s=time.perf_counter() - began,
         rests_on=_RESTS_ON,
@@ -81,6 +83,14 @@ def bound(instance: Instance, *, limits: Limits | None = None, prices: Prices | 
         prices=dual.prices,
         details={"nodes": len(network.supply), "arcs": network.num_arcs, "classes": len(classes)},
     )
+
+
+def _solve(program: LinearProgram, limits: Limits) -> Solution:
+    algorithm: Literal["simplex", "ipm"] = "simplex" if program.num_columns <= _SIMPLEX_ARCS else "ipm"
+    try:
+        return solve(program, limits=limits, algorithm=algorithm)
+    except SolverError as error:
+        return Solution(Ended.FAILED, np.zeros(0), np.zeros(0), np.inf, -np.inf, str(error))
 
 
 def whole_blocks(instance: Instance) -> Instance:
@@ -134,6 +144,15 @@ def flow_program(network: Network) -> LinearProgram:
     )
 
 
+def satisfies(program: LinearProgram, x: Float64) -> bool:
+    """Whether a point keeps to the program's rows and bounds, to 1e-6 of a block."""
+    columns = np.repeat(np.arange(program.num_columns), np.diff(program.start))
+    rows = np.bincount(program.index, program.value * x[columns], program.num_rows)
+    inside = (program.lower - 1e-6 <= x) & (x <= program.upper + 1e-6)
+    kept = (program.row_lower - 1e-6 <= rows) & (rows <= program.row_upper + 1e-6)
+    return bool(inside.all() and kept.all())
+
+
 def rents(instance: Instance, network: Network, program: LinearProgram, solution: Solution) -> Float64:
     """float64[T + 1, K]: what a byte of room costs at each state, from the potentials of the pool's nodes.
 
@@ -156,9 +175,10 @@ def rents(instance: Instance, network: Network, program: LinearProgram, solution
     return rent
 
 
-def _status(limits: Limits, solution: Solution, proven: float, value: float | None) -> Status:
+def _status(instance: Instance, limits: Limits, solution: Solution, proven: float, value: float | None) -> Status:
     if limits.interrupted:
         return Status.INTERRUPTED
     if value is not None:
-        return Status.OPTIMAL if value - proven <= TOLERANCE * abs(value) else Status.BOUND
+        near = TOLERANCE * value + 1e-12 * float(instance.floor.sum())
+        return Status.OPTIMAL if abs(value - proven) <= near else Status.BOUND
     return Status.LIMIT if limits.reached or solution.ended is Ended.LIMIT else Status.BOUND

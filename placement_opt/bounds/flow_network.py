@@ -7,6 +7,9 @@ of the tier is the amount of flow, that of the home tier bounds the empty slots.
 the program is totally unimodular: with whole capacities some cheapest flow moves whole blocks (cf. FOO, "Practical bounds on
 optimal caching", POMACS 2018, where one arc a pair of reads suffices because storing is free).
 
+A step that reads the share a < 1 of a block can store no more than that in passing: the up arc costs a write of the share and a
+copy of the rest, which is what a whole block pays. (The LP relaxation may store just that share of it and pay less per byte.)
+
 Under the free rule a block may also lie in this tier alone. That is a second chain beside the first, tied to it (no block on
 both) and to the home tier's capacity by side rows: still a linear program with a valid value, but no longer a pure network.
 """

@@ -373,6 +373,10 @@ class HorizonProgram:
             first += steps + 1
         return Prices(np.maximum(rho, 0.0), np.maximum(rent, 0.0))
 
+    def times(self, x: Float64) -> Float64:
+        """float64[T]: seconds of each step."""
+        return np.asarray(x[: self.instance.num_steps] * self.time_unit)
+
     def residency(self, x: Float64) -> Float64:
         """float64[K, segments]: copies of each class in each tier over each segment (the home tier of inclusive: all)."""
         held = np.zeros((self.instance.num_tiers, self.segments))

@@ -108,6 +108,7 @@ class _Search:
         self.prices: Prices | None = None  # those of the best bound
         self.asked: list[Prices] = []  # prices whose cheapest paths tell what the program last solved lacks
         self.value = np.inf
+        self.step_s: Float64 | None = None
         self.rounds = 0
         self.program: HorizonProgram | None = None
         self.solution: Solution | None = None
@@ -116,7 +117,9 @@ class _Search:
 
     def run(self) -> None:
         """Climb from the per-step bound, whose prices already prove it, so that the ladder holds whenever the work ends."""
-        self._prove(step.bound(self.instance, limits=self.limits).prices)
+        start = step.bound(self.instance, limits=self.limits)
+        self.step_s = start.step_s
+        self._prove(start.prices)
         while self.rounds < _ROUNDS and not self.limits.reached:
             extra = (self.extra[0], self.extra[1])
             program = horizon_program(self.instance, self.classes, extra=extra, every_step=self.every_step)
@@ -133,6 +136,7 @@ class _Search:
         if solution.ended is Ended.SOLVED:
             self.program, self.solution = program, solution
             self.value = solution.objective * program.time_unit
+            self.step_s = program.times(solution.x)
         elif solution.ended not in (Ended.LIMIT, Ended.INTERRUPTED):
             self.note = f"the solver ended with {solution.message!r}; only what its prices prove is published"
         if not len(solution.row_dual):
@@ -187,6 +191,7 @@ class _Search:
             rests_on=_RESTS_ON if published is not None else "",
             note=self._describe(status),
             value_s=self.value if np.isfinite(self.value) else None,
+            step_s=self.step_s,
             prices=self.prices,
             details=details,
         )

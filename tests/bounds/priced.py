@@ -1,4 +1,4 @@
-"""At fixed resource prices, the cheapest residency of a tiny instance by dynamic programming over joint residencies of all blocks."""
+"""The cheapest residency of a tiny instance at fixed resource prices, by dynamic programming over joint residencies."""
 
 from __future__ import annotations
 

@@ -1,0 +1,86 @@
+"""One step, block by block, for scipy: variables per block and tier, no classes and no patterns; written by another hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+
+from placement_opt.instance import Instance
+
+
+def step_value(instance: Instance, t: int, *, room: bool = True, whole: bool = False) -> float:
+    """Seconds of step t alone: its LP, with ``whole`` its MILP, without ``room`` (no residency, no capacity) its roofline."""
+    memory, trace = instance.memory, instance.trace
+    tiers, resources = instance.num_tiers, instance.num_resources
+    reads = range(int(trace.indptr[t]), int(trace.indptr[t + 1]))
+    born = np.flatnonzero(instance.first_state == t + 1)
+    size, unit = float(instance.size.max()), float(instance.size.max()) / float(memory.rates.min())
+    count = 1 + tiers * (2 * len(reads) + len(born))
+    x = {(i, k): 1 + tiers * n + k for n, i in enumerate(reads) for k in range(tiers)}
+    y = {(i, k): 1 + tiers * (len(reads) + n) + k for n, i in enumerate(reads) for k in range(tiers)}
+    p = {(b, k): 1 + tiers * (2 * len(reads) + n) + k for n, b in enumerate(born.tolist()) for k in range(tiers)}
+    rows: list[tuple[dict[int, float], float, float]] = []
+    for i in reads:
+        a = instance.share(i)
+        rows.append(({y[i, k]: 1.0 for k in range(tiers)}, a, a))
+        if not room:
+            continue
+        rows += [({y[i, k]: 1.0, x[i, k]: -a}, -np.inf, 0.0) for k in range(tiers)]
+        if instance.inclusive:
+            rows.append(({x[i, instance.home]: 1.0}, 1.0, 1.0))
+        else:
+            most = 1.0 if instance.residency == "exclusive" else np.inf
+            rows.append(({x[i, k]: 1.0 for k in range(tiers)}, 1.0, most))
+    for b in born.tolist():
+        if instance.inclusive:
+            rows.append(({p[b, instance.home]: 1.0}, 1.0, 1.0))
+        else:
+            rows.append(({p[b, k]: 1.0 for k in range(tiers)}, 1.0, np.inf))
+    for k in range(tiers):
+        if room and len(reads):
+            held = {x[i, k]: instance.size[trace.blocks[i]] / size for i in reads}
+            rows.append((held, -np.inf, instance.capacity[k] / size))
+    for r in range(resources):
+        rate = float(memory.rates[r]) * unit
+        load = {0: -1.0}
+        for i in reads:
+            for k in range(tiers):
+                load[y[i, k]] = float(memory.read[k, r] * instance.size[trace.blocks[i]]) / rate
+        for b in born.tolist():
+            for k in range(tiers):
+                load[p[b, k]] = float(memory.write[k, r] * instance.size[b]) / rate
+        rows.append((load, -np.inf, -float(instance.fixed[t, r]) / rate))
+    matrix = np.zeros((len(rows), count))
+    for n, (entries, _, _) in enumerate(rows):
+        for column, value in entries.items():
+            matrix[n, column] = value
+    low, high = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
+    cost = np.eye(1, count)[0]
+    lower, upper = np.zeros(count), np.ones(count)
+    lower[0], upper[0] = instance.floor[t] / unit, np.inf
+    if whole:
+        kinds = np.zeros(count)
+        kinds[list(x.values())] = 1
+        answer = milp(
+            cost,
+            constraints=LinearConstraint(matrix, low, high),
+            bounds=Bounds(lower, upper),
+            integrality=kinds,
+            options={"mip_rel_gap": 0.0},
+        )
+    else:
+        same = low == high
+        upward = ~same & np.isfinite(low)
+        downward = ~same & np.isfinite(high)
+        answer = linprog(
+            cost,
+            A_ub=np.concatenate([matrix[downward], -matrix[upward]]),
+            b_ub=np.concatenate([high[downward], -low[upward]]),
+            A_eq=matrix[same] if same.any() else None,
+            b_eq=low[same] if same.any() else None,
+            bounds=np.stack([lower, upper], axis=1),
+            method="highs",
+            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+        )
+    assert answer.status == 0, answer.message
+    return float(answer.fun) * unit
