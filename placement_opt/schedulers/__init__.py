@@ -1,0 +1,116 @@
+"""Schedulers by name: ``make_scheduler("lru:scope=global")``. One policy a file; :data:`REGISTRY` is where a new one enters.
+
+A policy is a dataclass derived from :class:`placement_opt.schedulers.base.Policy` whose fields are its options; its module is
+imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, cast
+
+from placement_opt.errors import InputError, shown
+from placement_opt.tomlfile import nearest
+
+if TYPE_CHECKING:
+    from placement_opt.schedulers.base import Policy
+    from placement_opt.schedulers.protocol import Scheduler
+
+__all__ = ["REGISTRY", "Description", "Option", "describe", "make_scheduler"]
+
+
+class _Registry(Mapping[str, "type[Policy]"]):
+    """Name -> class; the module is imported when a name is looked up, so that listing names costs nothing."""
+
+    _PLACES: Mapping[str, str] = {
+        "static": "static:Static",
+        "reactive": "reactive:Reactive",
+        "page": "page:Page",
+        "sa": "sa:SA",
+        "lru": "lru:LRU",
+        "belady": "belady:Belady",
+        "myopic": "myopic:Myopic",
+        "lp-rounded": "lp_rounded:LpRounded",
+    }
+
+    def __getitem__(self, name: str) -> type[Policy]:
+        module, _, title = self._PLACES[name].partition(":")
+        found: type[Policy] = getattr(importlib.import_module(f"{__name__}.{module}"), title)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._PLACES)
+
+    def __len__(self) -> int:
+        return len(self._PLACES)
+
+
+#: Schedulers by name, in the order in which tables show them.
+REGISTRY: Mapping[str, type[Policy]] = _Registry()
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a scheduler: its key, its default, the words allowed where only some are, and what it does."""
+
+    key: str
+    default: int | float | str
+    choices: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the ``schedulers`` command says of one of them."""
+
+    name: str
+    online: bool
+    source: str
+    text: str
+    options: tuple[Option, ...]
+
+
+def make_scheduler(spec: str) -> Scheduler:
+    """A scheduler from ``"name"`` or ``"name:key=value,key=value"``; InputError for what is unknown, with the nearest known."""
+    name, colon, rest = spec.partition(":")
+    if name not in REGISTRY:
+        raise InputError(f"found scheduler {shown(name)}", nearest(name, REGISTRY), field="scheduler")
+    policy = REGISTRY[name]
+    given = _parse(name, rest, {one.name: type(one.default) for one in fields(policy)}) if colon else {}
+    return cast("Scheduler", policy(**given))
+
+
+def describe() -> list[Description]:
+    """All schedulers with their options, in the order of the registry."""
+    found = []
+    for name, policy in REGISTRY.items():
+        options = [
+            Option(one.name, cast(Any, one.default), one.metadata["choices"], one.metadata["text"]) for one in fields(policy)
+        ]
+        text = (policy.__doc__ or "").partition("\n")[0]
+        found.append(Description(name, policy.online, policy.source, text, tuple(options)))
+    return found
+
+
+def _parse(name: str, text: str, kinds: Mapping[str, type]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for part in text.split(","):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise InputError(f"found {shown(part)}", "expected key=value", field=name)
+        if key not in kinds:
+            raise InputError(f"found option {shown(key)}", nearest(key, kinds), field=name)
+        if key in given:
+            raise InputError(f"found option {shown(key)} twice", "expected it once", field=name)
+        given[key] = _convert(value, kinds[key], f"{name}:{key}")
+    return given
+
+
+def _convert(value: str, kind: Callable[[str], Any], where: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        expected = "a whole number" if kind is int else "a number"
+        raise InputError(f"found {shown(value)}", f"expected {expected}", field=where) from None

@@ -1,0 +1,74 @@
+"""What all policies share: a name that carries their options, and options that are declared once, typed and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.errors import InputError
+from placement_opt.schedulers.protocol import Setting
+
+
+def option(
+    default: Any, text: str, *, choices: tuple[str, ...] = (), low: float | None = None, high: float | None = None
+) -> Any:
+    """A dataclass field that is an option of a policy; its type is the type of its default.
+
+    Parameters
+    ----------
+    text
+        What it does, in one line.
+    choices
+        Words allowed, for text.
+    low, high
+        Smallest and largest number allowed.
+    """
+    return field(default=default, metadata={"text": text, "choices": choices, "low": low, "high": high})
+
+
+@dataclass
+class Policy:
+    """A policy by its name, whose dataclass fields are its options (see :func:`option`)."""
+
+    title: ClassVar[str]
+    online: ClassVar[bool] = True
+    source: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            _check(getattr(self, one.name), one.metadata, type(one.default), f"{self.title}:{one.name}")
+
+    @property
+    def name(self) -> str:
+        """The title with the options that differ from their defaults."""
+        given = [f"{one.name}={getattr(self, one.name)}" for one in fields(self) if getattr(self, one.name) != one.default]
+        return f"{self.title}:{','.join(given)}" if given else self.title
+
+
+def _check(value: Any, rules: Any, kind: type, where: str) -> None:
+    if type(value) is not kind:
+        raise InputError(f"found {value!r}", f"expected {kind.__name__}", field=where)
+    if rules["choices"] and value not in rules["choices"]:
+        raise InputError(f"found {value!r}", "expected one of " + ", ".join(rules["choices"]), field=where)
+    low, high = rules["low"], rules["high"]
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        wanted = f"from {low} to {high}" if high is not None else f"at least {low}"
+        raise InputError(f"found {value}", f"expected {wanted}", field=where)
+
+
+def cache_tiers(setting: Setting) -> tuple[int, ...]:
+    """The tiers that a policy fills with what is worth it, fastest first.
+
+    Inclusive: those read faster than the home tier (a copy in a slower one would serve nothing). Otherwise all tiers: every
+    block has to be in one of them.
+    """
+    order = setting.memory.by_speed
+    return order[: order.index(setting.home)] if setting.residency == "inclusive" else order
+
+
+def layer_of(setting: Setting) -> npt.NDArray[np.int32]:
+    """int32[B]: layer of each block, 0 without layers."""
+    return np.zeros(len(setting.size), dtype=np.int32) if setting.block_layer is None else setting.block_layer

@@ -1,0 +1,58 @@
+"""Least recently used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from placement_opt.memory.system import Int64
+from placement_opt.schedulers.base import Policy, option
+from placement_opt.schedulers.hierarchy import Hierarchy
+from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+
+_IDS = 2**31  # more than there are blocks
+
+
+@dataclass
+class LRU(Policy):
+    """Keep what was read last.
+
+    Every block that a step reads or produces is brought into the fastest tier, and those that have gone unread longest make
+    way. A step reads its blocks in order of their ids, oldest first, and then produces its own, so that of a read set larger
+    than the tier the newest blocks stay. Several tiers form a hierarchy (:mod:`placement_opt.schedulers.hierarchy`). A free
+    start holds the first reads, and then what is newest.
+    """
+
+    title: ClassVar[str] = "lru"
+    source: ClassVar[str] = "classical; see e.g. Sleator and Tarjan, CACM 28(2), 1985"
+
+    scope: str = option("layer", "each layer has its even share of the room, or all compete", choices=("layer", "global"))
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        own = self.scope == "layer"
+        self._caches = Hierarchy(setting, by_layer=own, shares=own)
+        return self._caches.start(start_keys(setting, first_reads)[setting.initial_blocks])
+
+    def step(self, view: View) -> Moves:
+        read_keys, birth_keys = recency(view)
+        self._caches.begin(view, read_keys, birth_keys)
+        # Newest first: nothing is brought in that a later block of the same step would push out again.
+        arrived, keys = np.concatenate([view.reads, view.births]), np.concatenate([read_keys, birth_keys])
+        self._caches.admit(arrived[::-1], keys[::-1])
+        return self._caches.moves()
+
+
+def recency(view: View) -> tuple[Int64, Int64]:
+    """Keys of the reads and of the births of a step: later steps are higher, then births, then higher ids."""
+    return 2 * view.step * _IDS + view.reads.astype(np.int64), (2 * view.step + 1) * _IDS + view.births.astype(np.int64)
+
+
+def start_keys(setting: Setting, first_reads: Sequence[Ids]) -> Int64:
+    """int64[B]: keys before step 0; first reads are more recent than the others, then higher ids are."""
+    keys = np.arange(len(setting.size)) - 2 * _IDS
+    for ids in first_reads:
+        keys[ids] = ids.astype(np.int64) - _IDS
+    return keys

@@ -1,0 +1,131 @@
+"""Each step's own optimum, with the residency given and the step's migrations as variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.errors import ScheduleError
+from placement_opt.memory.system import Int64
+from placement_opt.schedulers.base import Policy, cache_tiers, layer_of, option
+from placement_opt.schedulers.hierarchy import Hierarchy
+from placement_opt.schedulers.lru import recency, start_keys
+from placement_opt.schedulers.myopic_program import Class, StepProgram
+from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.static import prefer_fast
+from placement_opt.schedulers.transition import masks_of, moves_to
+
+
+@dataclass
+class Myopic(Policy):
+    """Each step's optimum, as if the layer's next steps read what this one reads.
+
+    A mixed-integer program a step (HiGHS): residency is given, the variables say how many of the blocks of each kind (size,
+    share, tiers that hold it, read or not) lie where at the next state, and the objective is the time of this step, moves
+    included, plus ``repeat`` times that of a step with the same reads, what this step produced, and the new residency, both
+    under the optimal split of reads. Without that second step nothing would ever move. So it weighs what a promotion costs
+    now, and what the split of reads leaves to gain, against what it saves next, and knows nothing of the future: online.
+
+    Of blocks of a kind those read last are kept fastest, the newest first. Each layer has its even share of the tiers that
+    cache; what other layers hold stays. A free start is that of ``lru``.
+    """
+
+    title: ClassVar[str] = "myopic"
+    source: ClassVar[str] = 'the "per decode step" program of arXiv 2508.13231, with the residency given'
+
+    repeat: int = option(1, "steps with the same reads that are expected to follow", low=1, high=1000)
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        self._setting, self._layer = setting, layer_of(setting)
+        self._program = StepProgram(setting.memory, setting.residency, setting.home, self.repeat)
+        self._last = start_keys(setting, first_reads)
+        tiers = cache_tiers(setting)
+        self._caches = tiers if setting.residency == "inclusive" else tiers[:-1]
+        largest = max(int(setting.size.max()), 1)
+        share = setting.capacity // setting.num_layers
+        self._share = np.where(share < largest, setting.capacity, share)
+        return Hierarchy(setting, by_layer=True, shares=True).start(self._last[setting.initial_blocks])
+
+    def step(self, view: View) -> Moves:
+        self._last[view.reads], self._last[view.births] = recency(view)
+        blocks = self._concerned(view)
+        if not len(blocks):
+            return Moves()
+        after = self._decide(view, blocks)
+        return moves_to(self._setting, view, blocks, after, self._program.sources)
+
+    def _concerned(self, view: View) -> Ids:
+        """Blocks that may move: read, produced, or held by a tier that caches for the step's layer; not those freed."""
+        held = np.zeros(len(self._layer), dtype=bool)
+        for tier in self._caches:
+            held |= view.resident[tier]
+        if self._setting.num_layers > 1:
+            held &= self._layer == view.layer
+        held[view.reads] = held[view.births] = True
+        held[view.freed] = False
+        return np.flatnonzero(held)
+
+    def _decide(self, view: View, blocks: Ids) -> npt.NDArray[np.uint16]:
+        """uint16: the tiers that shall hold each of these blocks at the next state."""
+        setting = self._setting
+        masks, shares = self._before(view, blocks)
+        sizes = setting.size[blocks]
+        # Blocks of a kind stand together, those read last first.
+        order = np.lexsort((-self._last[blocks], sizes, shares, masks))
+        kinds = np.column_stack([masks, shares, sizes])[order]
+        starts = np.flatnonzero(np.r_[True, (kinds[1:] != kinds[:-1]).any(axis=1)])
+        counts = np.diff(np.append(starts, len(blocks)))
+        classes = [
+            Class(mask, share / setting.share_base, size, count)
+            for (mask, share, size), count in zip(kinds[starts].tolist(), counts.tolist(), strict=True)
+        ]
+        own = np.array([int(sizes[masks >> tier & 1 != 0].sum()) for tier in range(len(setting.capacity))])
+        room = own + setting.capacity - view.used
+        rationed, caches = room.copy(), list(self._caches)
+        rationed[caches] = np.minimum(room, np.maximum(self._share, own))[caches]
+        served, base = self._loads(view)
+        for limits in (rationed, room):
+            targets = self._program.solve(classes, limits, served, base, view.floor)
+            if targets is not None:
+                after = np.empty(len(blocks), dtype=np.uint16)
+                after[order] = targets
+                return after
+        return self._stay(view, blocks, masks)
+
+    def _before(self, view: View, blocks: Ids) -> tuple[npt.NDArray[np.uint16], Int64]:
+        """(tiers that hold each block without any move of ours, share of it that is at the processor, over the share base)."""
+        base = self._setting.share_base
+        masks, shares = masks_of(view, blocks), np.zeros(len(self._layer), dtype=np.int64)
+        shares[view.reads] = base if view.shares is None else view.shares
+        shares[view.births] = base
+        if self._setting.residency == "inclusive":
+            masks[np.searchsorted(blocks, view.births)] = 1 << self._setting.home
+        return masks, shares[blocks]
+
+    def _loads(self, view: View) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Bytes this step reads from each set of tiers (by mask), and what else it loads on each resource."""
+        setting = self._setting
+        amounts = setting.size[view.reads].astype(float)
+        if view.shares is not None:
+            amounts *= view.shares / setting.share_base
+        served = np.zeros(1 << len(setting.capacity))
+        np.add.at(served, masks_of(view, view.reads), amounts)
+        base: npt.NDArray[np.float64] = view.fixed.astype(np.float64)
+        if setting.residency == "inclusive":
+            base = base + setting.memory.write[setting.home].astype(np.float64) * float(setting.size[view.births].sum())
+        return served, base
+
+    def _stay(self, view: View, blocks: Ids, masks: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+        """Where the program has no answer: nothing moves, and births go to the fastest tier with room."""
+        room = (self._setting.capacity - view.used).tolist()
+        if self._setting.residency != "inclusive":
+            groups, homeless = prefer_fast(view.births, self._setting.size, cache_tiers(self._setting), room)
+            if homeless:
+                raise ScheduleError("produced, but no tier has room for it", step=view.step, block=homeless[0])
+            for tier, ids in groups:
+                masks[np.searchsorted(blocks, ids)] = 1 << tier
+        return masks

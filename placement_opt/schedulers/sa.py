@@ -1,0 +1,149 @@
+"""The paper's SA-guided migration: a look into the near future, its two parameters found by simulated annealing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.instance import Instance
+from placement_opt.memory.system import Int64
+from placement_opt.schedulers.base import Policy, option
+from placement_opt.schedulers.future import layer_clock, look_ahead
+from placement_opt.schedulers.hierarchy import NOTHING, Hierarchy
+from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.workload.trace import Trace
+
+_FIRST = (5, 0.5)
+_STRIDES = (3, 0.3)
+_LONGEST = 1000
+_LEAST = 0.05
+_COOLING = 0.95
+
+
+@dataclass
+class SA(Policy):
+    """The paper's SA-guided migration: promote what is read now and soon again, window and ratio tuned by annealing.
+
+    Of the blocks a step reads that the fastest tier misses, those read again within ``window`` steps of their layer are
+    ranked by the sum of 1/offset over these reads, and the first ``ratio`` of them are stored there, as far as blocks of the
+    layer not read within the window make way (those read latest first; the paper leaves their order open). A new block is
+    stored there if the layer's next step reads it. Layers share the room as they come. A free start holds what is read first.
+
+    ``window=0`` or ``ratio=0`` are tuned on the first ``sample`` steps of the trace by annealing as in the paper (start at 5
+    and 0.5, strides up to 3 and 0.3, cooling 0.95); moves to a latency worse by a share d are accepted with probability
+    exp(-d / temperature); the paper's own temperature, in nanoseconds, accepts next to none. Traffic is charged by this
+    project's rules, not by the paper's simulator. Several tiers: see :mod:`placement_opt.schedulers.hierarchy`.
+    """
+
+    title: ClassVar[str] = "sa"
+    online: ClassVar[bool] = False
+    source: ClassVar[str] = "arXiv 2508.13231: SAMigration, LookAheadOnePlacement"
+
+    window: int = option(0, "steps of the layer to look ahead; 0: tuned", low=0, high=_LONGEST)
+    ratio: float = option(0.0, "share of the candidates that is promoted; 0: tuned", low=0.0, high=1.0)
+    iterations: int = option(40, "of the annealing", low=1, high=10_000)
+    temperature: float = option(0.001, "relative worsening accepted with probability 1/e at first", low=1e-9, high=1.0)
+    seed: int = option(0, "of the annealing", low=0, high=2**32 - 1)
+    sample: int = option(1000, "steps the annealing tries its parameters on", low=1, high=2**31 - 1)
+
+    def plan(self, instance: Instance) -> None:
+        """Look ahead, and tune what is not given."""
+        trace = instance.trace
+        self._indptr, self._future = trace.indptr, look_ahead(trace, layer_clock(trace))
+        self._order_of_reads = look_ahead(trace).first
+        if self.window and self.ratio:
+            self.tuned = (self.window, self.ratio)
+        else:
+            self.tuned = _anneal(self, head(instance, self.sample))
+        self._scores = _scores(trace, self._future.clock, self.tuned[0])
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        del first_reads  # the whole trace is known
+        self._caches = Hierarchy(setting, by_layer=True, shares=False)
+        ids = setting.initial_blocks
+        return self._caches.start(-self._order_of_reads[ids] * len(setting.size) - ids)
+
+    def step(self, view: View) -> Moves:
+        window, ratio = self.tuned
+        now = int(self._future.clock[view.step])
+        reads = slice(self._indptr[view.step], self._indptr[view.step + 1])
+        self._caches.begin(view, -self._future.after_read[reads], -self._future.first[view.births])
+        scores = np.where(self._caches.missed(view.reads), self._scores[reads], 0.0)
+        ranked = np.argsort(-scores, kind="stable")[: math.ceil(ratio * np.count_nonzero(scores))]
+        self._caches.admit(view.reads[ranked], np.full(len(ranked), -now - window))
+        if len(view.births):
+            soon = self._future.first[view.births] == now + 1
+            levels = np.where(soon, 0, self._caches.lowest)
+            self._caches.admit(view.births, np.where(soon, -now - 1, NOTHING), levels)
+        return self._caches.moves()
+
+
+def _anneal(options: SA, instance: Instance) -> tuple[int, float]:
+    """The best window and ratio met on the way."""
+    from placement_opt.simulate import simulate  # it imports this package; tuning is the one thing here that runs it
+
+    known: dict[tuple[int, float], float] = {}
+
+    def latency(point: tuple[int, float]) -> float:
+        if point not in known:
+            window, ratio = point
+            given = SA(window if options.window == 0 else options.window, ratio if options.ratio == 0 else options.ratio)
+            known[point] = simulate(instance, given).latency_s
+        return known[point]
+
+    rng = np.random.default_rng(options.seed)
+    here, heat = _FIRST, options.temperature
+    for _ in range(options.iterations):
+        window = here[0] + int(rng.integers(-_STRIDES[0], _STRIDES[0], endpoint=True))
+        ratio = round(here[1] + float(rng.uniform(-_STRIDES[1], _STRIDES[1])), 3)
+        there = (min(max(window, 1), _LONGEST), min(max(ratio, _LEAST), 1.0))
+        worse = latency(there) / latency(here) - 1.0 if latency(here) > 0 else 0.0
+        if worse <= 0.0 or rng.random() < math.exp(-worse / heat):
+            here = there
+        heat *= _COOLING
+    best = min(known, key=lambda point: (known[point], point))
+    return (options.window or best[0], options.ratio or best[1])
+
+
+def head(instance: Instance, steps: int) -> Instance:
+    """The first steps of an instance, with the blocks that exist by then."""
+    trace = instance.trace
+    kept = np.flatnonzero(trace.birth < steps)
+    if steps >= instance.num_steps or not len(kept):
+        return instance
+    renamed = np.cumsum(trace.birth < steps) - 1
+    reads = int(trace.indptr[steps])
+    cut = replace(
+        trace,
+        indptr=trace.indptr[: steps + 1],
+        blocks=renamed[trace.blocks[:reads]].astype(np.int32),
+        birth=trace.birth[kept],
+        death=np.minimum(trace.death[kept], steps).astype(np.int32),
+        size=trace.sizes[kept],
+        shares=None if trace.shares is None else trace.shares[:reads],
+        step_token=None if trace.step_token is None else trace.step_token[:steps],
+        step_layer=None if trace.step_layer is None else trace.step_layer[:steps],
+        block_token=None if trace.block_token is None else trace.block_token[kept],
+        block_layer=None if trace.block_layer is None else trace.block_layer[kept],
+    )
+    return replace(
+        instance,
+        trace=cut,
+        size=instance.size[kept],
+        fixed=instance.fixed[:steps],
+        floor=instance.floor[:steps],
+        initial=None if instance.initial is None else instance.initial[:, kept],
+    )
+
+
+def _scores(trace: Trace, clock: Int64, window: int) -> npt.NDArray[np.float64]:
+    from placement_opt.schedulers.sa_kernels import window_scores
+
+    pointers, order = trace.by_block
+    scores: npt.NDArray[np.float64] = window_scores(pointers, order, clock[trace.read_step[order]], window)
+    return scores

@@ -1,0 +1,91 @@
+"""Instances and schedulers that several tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from placement_opt.instance import RESIDENCIES, Instance
+from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.workload.synth import GENERATORS
+from tests.small import make_instance, random_instance, two_tier
+
+#: Every scheduler that needs no relaxation, with options that reach its branches.
+SPECS = (
+    "static",
+    "static:fill=newest",
+    "static:fill=reads",
+    "reactive",
+    "reactive:victims=lru",
+    "page:blocks=2",
+    "page:blocks=1,layers=own",
+    "sa:iterations=3",
+    "sa:window=2,ratio=0.7",
+    "lru",
+    "lru:scope=global",
+    "belady",
+    "myopic",
+)
+
+
+def with_layers(instance: Instance, layers: int) -> Instance:
+    """The same with layers dealt out to steps and blocks in turn."""
+    trace = instance.trace
+    step_layer = (np.arange(trace.num_steps) % layers).astype(np.int32)
+    block_layer = (np.arange(trace.num_blocks) % layers).astype(np.int32)
+    return replace(instance, trace=replace(trace, step_layer=step_layer, block_layer=block_layer))
+
+
+def any_instance(seed: int) -> Instance:
+    """A small random instance: any rule, 1 to 4 tiers, sometimes unequal sizes, shares, deaths, layers, a given start."""
+    rng = np.random.default_rng(seed)
+    instance = random_instance(
+        rng,
+        int(rng.integers(1, 5)),
+        RESIDENCIES[seed % 3],
+        blocks=int(rng.integers(1, 11)),
+        steps=int(rng.integers(1, 11)),
+        max_size=int(rng.integers(1, 4)),
+        shares=rng.random() < 0.3,
+        deaths=rng.random() < 0.5,
+        given=rng.random() < 0.3,
+    )
+    return with_layers(instance, int(rng.integers(2, 4))) if rng.random() < 0.4 else instance
+
+
+def drift(capacity: float = 0.3, *, seed: int = 0, weights: int = 133, **params: object) -> Instance:
+    """Problem.md section 8: section 7's memory, one-byte blocks, ``weights`` bytes of fixed load a step."""
+    settings, generate = GENERATORS["drift"]
+    trace = replace(generate(settings(**params), np.random.default_rng(seed)), size_unit="bytes")
+    return make_instance(two_tier(hbm=round(capacity * trace.num_blocks)), trace, fixed=[weights, 0, 0, 0])
+
+
+@dataclass
+class Scripted:
+    """Plays given moves, step -> Moves, from ``initial`` (everything at home); ``look`` is shown every view."""
+
+    moves: dict[int, Moves] = field(default_factory=dict)
+    initial: Resident | None = None
+    look: Callable[[View], object] | None = None
+    name: str = "scripted"
+    online: bool = True
+    source: str = "a test"
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        self.setting, self.first_reads = setting, first_reads
+        if setting.free_start and self.initial is None:
+            resident = np.zeros((len(setting.capacity), len(setting.size)), dtype=bool)
+            resident[setting.home, setting.initial_blocks] = True
+            return resident
+        return self.initial
+
+    def step(self, view: View) -> Moves:
+        if self.look is not None:
+            self.look(view)
+        return self.moves.get(view.step, Moves())
+
+
+def ids(*blocks: int) -> Ids:
+    return np.array(blocks, dtype=np.int64)
