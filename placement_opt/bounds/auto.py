@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from placement_opt.bounds import METHODS
+from placement_opt.bounds.classes import classify
+from placement_opt.bounds.dual import tier_sets
+from placement_opt.bounds.lp import EVERY_STEP
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.errors import InputError, LimitError
 from placement_opt.instance import Instance
@@ -34,46 +35,86 @@ class Plan:
     reason: str
 
 
-def expected_s(method: str, instance: Instance) -> float:
-    """Seconds that a method is expected to take, from sizes alone; infinite where it is not defined for the instance.
+@dataclass(frozen=True)
+class Size:
+    """What the cost of the methods depends on.
 
-    Measured on two cores with drifting traces: a guide for choosing, not a promise.
+    Attributes
+    ----------
+    steps, tiers, sets
+        T, K, and the number of tier sets in which a block may lie.
+    reads, states
+        Reads, and (block, state) pairs, with identical blocks counted once.
+    triples
+        (block, state, tier), every block counted.
+    equal
+        Whether all blocks have one size.
     """
-    reads, tiers = float(max(1, instance.trace.num_reads)), instance.num_tiers
-    if method == "compact":
-        return 2.0 * math.pow(reads / 1e6, 1.1) if tiers == 2 else math.inf
-    if method == "flow":
-        return 20.0 * math.pow(reads / 1e5, 1.2) if tiers == 2 and len(np.unique(instance.size)) == 1 else math.inf
+
+    steps: int
+    tiers: int
+    sets: int
+    reads: int
+    states: int
+    triples: int
+    equal: bool
+
+    @classmethod
+    def of(cls, instance: Instance) -> Size:
+        classes = classify(instance)
+        return cls(
+            steps=instance.num_steps,
+            tiers=instance.num_tiers,
+            sets=len(tier_sets(instance)),
+            reads=len(classes.step),
+            states=int((classes.last - classes.first + 1).sum()),
+            triples=instance.num_tiers * int((instance.last_state - instance.first_state + 1).sum()),
+            equal=bool((instance.size == instance.size[0]).all()),
+        )
+
+
+def expected_s(method: str, size: Size) -> float:
+    """Seconds that a method is expected to take; infinite where it is not defined or hopeless.
+
+    Fitted to measurements on two cores, drifting traces and request traces: a guide for choosing, not a promise.
+    """
+    two, reads = size.tiers == 2, size.reads
+    if method == "roofline":
+        return 0.0
     if method == "step":
-        return 1e-3 * instance.num_steps + 2.0 * tiers * reads / 1e6
+        return 1e-3 * size.steps + 1e-6 * size.tiers * reads
     if method == "step-integer":
-        return 1e-2 * instance.num_steps + 2.0 * tiers * reads / 1e4
-    if method == "lp":
-        return 60.0 * math.pow(reads * math.pow(4.0, max(0, tiers - 2)) / 1e5, 1.5)
+        return 1e-2 * size.steps + 1e-4 * size.tiers * reads
+    if method == "compact":
+        return 5.0 * math.pow(reads / 1e6, 1.1) if two else math.inf
+    if method == "flow":
+        return 30.0 * math.pow(reads / 1e5, 1.8) if two and size.equal else math.inf
     if method == "milp":
-        triples = instance.num_blocks * (instance.num_steps + 1) * tiers
-        return 5.0 * triples / MILP_TRIPLES if triples <= MILP_TRIPLES else math.inf
-    return 0.0
+        return 5.0 * size.triples / MILP_TRIPLES if size.triples <= MILP_TRIPLES else math.inf
+    if size.states <= EVERY_STEP:
+        return 15.0 * math.pow(size.states * size.sets * max(1, size.tiers - 1) / 3e4, 1.5)
+    if two:
+        return 20.0 * math.pow(reads / 1e5, 2.5)
+    return 20.0 * math.pow(reads * math.pow(4.0, size.tiers - 2) / 2e4, 1.5)
 
 
 def affordable(instance: Instance, seconds: float) -> tuple[str, ...]:
     """The methods that are defined for an instance and expected to take no more than some seconds each."""
-    return tuple(method for method in METHODS if expected_s(method, instance) <= seconds)
+    size = Size.of(instance)
+    return tuple(method for method in METHODS if expected_s(method, size) <= seconds)
 
 
-def plan(instance: Instance, seconds: float) -> Plan:
-    """What to try on an instance of this size with this much time."""
-    sizes = f"{instance.trace.num_reads:,} reads, {instance.num_tiers} tier{'s' if instance.num_tiers > 1 else ''}"
-    if expected_s("milp", instance) <= seconds:
-        return Plan(("milp",), f"small enough to decide every block ({sizes})")
-    quick = "compact" if instance.num_tiers == 2 else "step"
-    exact = expected_s("lp", instance)
-    if exact <= seconds:
-        # What comes quickly is proven before the long solve begins.
-        return Plan(("lp",) if exact < 2.0 else (quick, "lp"), f"the exact LP should fit into {seconds:.4g} s ({sizes})")
-    if expected_s(quick, instance) <= seconds:
-        return Plan((quick,), f"the exact LP would take longer than {seconds:.4g} s ({sizes})")
-    return Plan((), f"anything tighter would take longer than {seconds:.4g} s ({sizes})")
+def plan(size: Size, seconds: float) -> Plan:
+    """What to try on an instance of this size with this much time: what comes quickly first, the exact LP where it should fit."""
+    text = f"{size.reads:,} reads of different blocks, {size.tiers} tier{'s' if size.tiers > 1 else ''}"
+    if expected_s("milp", size) <= seconds:
+        return Plan(("milp",), f"small enough to decide every block ({text})")
+    quick = "compact" if size.tiers == 2 else "step"
+    if expected_s(quick, size) > seconds:
+        return Plan((), f"anything tighter would take longer than {seconds:.4g} s ({text})")
+    if expected_s("lp", size) > seconds:
+        return Plan((quick,), f"the exact LP would take longer than {seconds:.4g} s ({text})")
+    return Plan((quick, "lp"), f"the exact LP should fit into {seconds:.4g} s ({text})")
 
 
 def bound(
@@ -92,7 +133,7 @@ def bound(
     if math.isinf(limits.remaining):
         limits = limits.within(BUDGET_S)
     tell = report or _silent
-    chosen = plan(instance, round(limits.remaining, 1))
+    chosen = plan(Size.of(instance), round(limits.remaining, 1))
     best = METHODS["roofline"](instance, limits=limits)
     trouble: list[str] = []
     last = best

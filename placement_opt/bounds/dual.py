@@ -77,15 +77,15 @@ def legal_at(rates: Int64, prices: Prices) -> Prices:
         total = rho @ rates.astype(np.float64)
     rho[~np.isfinite(total)] = 0.0
     total[~np.isfinite(total)] = 0.0
-    slack = _slack(instance)
+    slack = _slack(rates)
     over = total > 1.0 - slack
     rho[over] /= (total[over] * (1.0 + 2 * slack))[:, None]
     return Prices(rho, np.minimum(rent, 1e200))
 
 
-def _slack(instance: Instance) -> float:
+def _slack(rates: Int64) -> float:
     """More than rounding can change in ``sum_r B_r rho`` when the sum is near 1."""
-    return (8 + instance.num_resources) * _EPS
+    return (8 + len(rates)) * _EPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +174,7 @@ def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None)
     paths = per_byte * classes.size
     served = math.fsum((paths * classes.count).tolist())
     used = prices.rho @ instance.memory.rates.astype(np.float64)
-    floor = math.fsum((np.maximum(0.0, 1.0 - used - _slack(instance)) * instance.floor).tolist())
+    floor = math.fsum((np.maximum(0.0, 1.0 - used - _slack(instance.memory.rates)) * instance.floor).tolist())
     fixed = math.fsum((prices.rho * instance.fixed).ravel().tolist())
     rent = math.fsum((prices.rent * instance.capacity).ravel().tolist())
     # every term of a path is a sum of non-negative products: its relative error grows with the number of terms only

@@ -155,10 +155,12 @@ def solve(
     *,
     limits: Limits | None = None,
     algorithm: Literal["choose", "simplex", "ipm"] = "choose",
+    presolve: bool = True,
 ) -> Solution:
     """Run HiGHS; an interrupt or the deadline ends it, whatever phase it is in.
 
-    ``algorithm`` "ipm" is the interior point method with crossover (without it, values are not to be trusted).
+    ``algorithm`` "ipm" is the interior point method with crossover (without it, values are not to be trusted). Presolve has
+    called feasible programs infeasible (HiGHS 1.15.1): whoever is told so without believing it asks again without presolve.
     """
     limits = limits or Limits()
     if limits.reached:
@@ -166,6 +168,7 @@ def solve(
         return Solution(ended, np.zeros(0), np.zeros(0), np.inf, -np.inf, "not started")
     solver = to_highs(program)
     solver.setOptionValue("solver", algorithm)
+    solver.setOptionValue("presolve", "choose" if presolve else "off")
     for tolerance in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
         solver.setOptionValue(tolerance, 1e-9)
     if program.integral is not None:

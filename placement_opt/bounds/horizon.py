@@ -105,7 +105,8 @@ class HorizonProgram:
     def __init__(self, instance: Instance, classes: Classes, events: Events, *, integral: bool = False) -> None:
         self.instance, self.classes, self.events, self.integral = instance, classes, events, integral
         self.tiers = [k for k in range(instance.num_tiers) if not (instance.inclusive and k == instance.home)]
-        self.unit = float(np.median(instance.size))
+        # whole blocks want whole coefficients: thirds made the solver's presolve call a feasible program infeasible
+        self.unit = float(np.gcd.reduce(instance.size) if integral else np.median(instance.size))
         self.time_unit = self.unit / float(instance.memory.rates.min())
         self._layout()
 

@@ -37,6 +37,8 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     program = HorizonProgram(instance, classes, make_events(instance, classes, None, True), integral=True)
     arrays = program.build()
     solution = solve(arrays, limits=limits)
+    if solution.ended in (Ended.INFEASIBLE, Ended.FAILED):
+        solution = solve(arrays, limits=limits, presolve=False)
     return _publish(root, arrays, solution, limits, time.perf_counter() - began)
 
 

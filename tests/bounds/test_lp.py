@@ -17,6 +17,7 @@ from placement_opt.bounds.result import Status
 from placement_opt.errors import LimitError
 from placement_opt.instance import RESIDENCIES, Instance
 from placement_opt.limits import Limits
+from tests.models.systems import any_instance
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
 
 PROFILE = settings(derandomize=True, deadline=None, max_examples=40)
@@ -213,6 +214,13 @@ def test_milp_refuses_what_is_far_too_large() -> None:
     trace = make_trace([[0]] * 400, [-1] * 200)
     with pytest.raises(LimitError, match=r"160\d+ residency variables, at most 60000 are tried; use lp or compact"):
         milp.bound(make_instance(two_tier(), trace))
+
+
+def test_milp_with_sizes_in_thirds_is_not_called_infeasible() -> None:
+    """Sizes 3, 1, 3 scaled to 1, 1/3, 1 once made the solver's presolve claim infeasibility; the optimum is 8 s."""
+    result = milp.bound(any_instance(8727))
+    assert result.status is Status.OPTIMAL
+    assert result.lower_bound_s == pytest.approx(8.0, rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(12))
