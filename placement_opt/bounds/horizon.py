@@ -65,7 +65,8 @@ def make_events(instance: Instance, classes: Classes, extra: tuple[Int64, Int64]
         more = np.repeat(np.arange(len(classes)) * steps + classes.first, lengths) + offset
     else:
         more = np.zeros(0, dtype=np.int64) if extra is None else extra[0] * steps + extra[1]
-    merged = np.union1d(keys, more)
+    merged = np.sort(np.concatenate([keys, more])) if len(more) else keys
+    merged = merged[np.append(True, merged[1:] != merged[:-1])[: len(merged)]]
     share = np.zeros(len(merged))
     share[np.searchsorted(merged, keys)] = shares
     start = np.searchsorted(merged, np.arange(len(classes) + 1) * steps)
@@ -82,10 +83,12 @@ class _Triplets:
 
     def add(self, rows: Any, columns: Any, values: Any) -> None:
         rows, columns, values = np.broadcast_arrays(rows, columns, np.asarray(values, dtype=np.float64))
-        keep = values != 0
-        self.rows.append(rows[keep])
-        self.columns.append(columns[keep])
-        self.values.append(values[keep])
+        if not values.all():
+            keep = values != 0
+            rows, columns, values = rows[keep], columns[keep], values[keep]
+        self.rows.append(rows.astype(np.int32))
+        self.columns.append(columns.astype(np.int32))
+        self.values.append(values)
 
     def arrays(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Float64]:
         return np.concatenate(self.rows), np.concatenate(self.columns), np.concatenate(self.values)

@@ -156,6 +156,19 @@ def test_dual_may_exceed_the_lp_relaxation_with_three_tiers() -> None:
     assert relaxed.value_s < proven <= optimum.value_s * (1 + 1e-9)
 
 
+def test_dual_may_exceed_the_lp_relaxation_with_partial_reads() -> None:
+    """The other counterexample: two halves of a block behind a link of 1 B/s take 1 s, the LP says 0.75 s."""
+    trace = make_trace([[0], [0]], [-1], shares=[[1], [1]], share_base=2)
+    start = np.array([[False], [True]])
+    instance = make_instance(two_tier(hbm=1, rates=(1000, 1, 1000)), trace, initial=start)
+    relaxed, optimum = lp.bound(instance), milp.bound(instance)
+    assert relaxed.value_s == pytest.approx(0.75, rel=1e-3)
+    assert optimum.value_s == pytest.approx(1.0, rel=1e-3)
+    rho = np.zeros((2, 4))
+    rho[:, 2] = 1.0
+    assert evaluate(instance, Prices(rho, np.zeros((3, 2)))).value_s == pytest.approx(1.0, rel=1e-3)
+
+
 def test_section_7_fetch_ahead() -> None:
     """At the LP's prices D equals the LP on the trace where fetching ahead pays: 0.0496471 s."""
     instance = fetch_ahead()
