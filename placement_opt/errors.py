@@ -113,6 +113,42 @@ class ScheduleError(PlacementError):
         return ": ".join([", ".join(parts), self.message]) if parts else self.message
 
 
+class CertificateError(PlacementError):
+    """A certificate is damaged, belongs to another instance, or does not prove what it claims; says what and where.
+
+    Parameters
+    ----------
+    message
+        What is wrong, in numbers.
+    step, block
+        Where, if it is somewhere.
+    path
+        The file.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        step: int | None = None,
+        block: int | None = None,
+        path: str | PathLike[str] | None = None,
+    ) -> None:
+        self.message, self.step, self.block = message, step, block
+        self.path = None if path is None else fspath(path)
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        where = [f"{what} {number}" for what, number in (("step", self.step), ("block", self.block)) if number is not None]
+        return ": ".join(part for part in (self.path, ", ".join(where), self.message) if part)
+
+    def at(self, path: str | PathLike[str]) -> CertificateError:
+        """The same error with the file filled in where it is missing."""
+        return CertificateError(self.message, step=self.step, block=self.block, path=self.path or path)
+
+
 class LimitError(PlacementError):
     """No answer within the limits given (time, memory, size): exit code 3."""
 

@@ -33,7 +33,7 @@ loads it at every step, whatever the placement. Their room is not subtracted fro
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -94,8 +94,16 @@ class _Model:
     weight_tier: int
 
 
-def load_instance(path: str | Path) -> Instance:
+def load_instance(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Instance:
     """The instance of a TOML file, see the module for its keys.
+
+    Parameters
+    ----------
+    path
+        The file.
+    overrides
+        Values by dotted key, such as ``{"memory.hbm.capacity": "20 GiB", "trace.drift": 0.3}``, that take the place of the
+        file's and are checked as if they stood there.
 
     Raises
     ------
@@ -105,7 +113,7 @@ def load_instance(path: str | Path) -> Instance:
     LimitError
         A synthetic trace too large to be held in memory.
     """
-    tables, name = _open(path)
+    tables, name = _open(path, overrides)
     rules = _read_rules(tables.rules)
     memory = _read_memory(tables.memory)
     trace = _read_trace(tables.trace)
@@ -132,8 +140,62 @@ def load_instance(path: str | Path) -> Instance:
         raise _placed(error, tables, model, memory) from None
 
 
-def _open(path: str | Path) -> tuple[_Tables, str]:
-    root = read_toml(path)
+@dataclass(frozen=True)
+class Synthetic:
+    """What an instance file with a synthetic trace says, the trace itself not made.
+
+    Attributes
+    ----------
+    name, memory
+        As in the instance.
+    generator, parameters, seed
+        What would make the trace; ``parameters`` is the generator's own dataclass.
+    rules
+        residency, initial, page_tokens and floor as read.
+    unit_bytes
+        Bytes of one unit of the trace's block sizes.
+    capacity
+        int64[K]: bytes left for KV.
+    weight_load
+        int64[R]: bytes that the weights load at every step.
+    """
+
+    name: str
+    memory: MemorySystem
+    generator: str
+    parameters: Any
+    seed: int
+    rules: _Rules
+    unit_bytes: int
+    capacity: Int64
+    weight_load: Int64
+
+
+def load_synthetic(path: str | Path) -> Synthetic:
+    """An instance file whose trace is synthetic and layered, read without making the trace; InputError as load_instance.
+
+    The model's numbers are checked against the trace of one token by the same generator.
+    """
+    tables, name = _open(path)
+    rules = _read_rules(tables.rules)
+    memory = _read_memory(tables.memory)
+    file, _ = _either(tables.trace, "file", "synth")
+    if file is not None:
+        raise tables.trace.error("file", "found a trace in a file", "expected a synthetic one, which is not held in memory")
+    generator, values, seed = _read_synth(tables.trace)
+    make = GENERATORS[generator][0]
+    parameters = _blamed(tables.trace, lambda: make(**values), "synth")
+    if not {"tokens", "prefill"} <= {field.name for field in dataclasses.fields(parameters)}:
+        raise tables.trace.error("synth", f"found {generator!r}", "expected a generator of tokens, which drift is")
+    probe = synthesize(generator, {**values, "prefill": 10, "tokens": 1}, seed)
+    model = _read_model(tables, memory, probe)
+    capacity = _capacity(memory, model, tables.llm)
+    weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
+    return Synthetic(name, memory, generator, parameters, seed, rules, model.unit_bytes, capacity, weights)
+
+
+def _open(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[_Tables, str]:
+    root = read_toml(path, overrides)
     root.need("schema", _as_schema)
     name = root.need("name", as_text)
     tables = {key: root.table(key) for key in ("memory", "llm", "trace", "rules")}
@@ -213,6 +275,15 @@ def _read_trace(table: Table) -> Trace:
     if file is not None:
         table.finish()
         return load_trace(_beside(table, "file", file))
+    name, values, seed = _read_synth(table)
+    try:
+        return _blamed(table, lambda: synthesize(name, values, seed), "synth")
+    except LimitError as error:
+        raise LimitError(f"{table.path}: {table.name}: {error}") from None
+
+
+def _read_synth(table: Table) -> tuple[str, dict[str, Any], int]:
+    """(generator, its parameters, seed) of a synthetic trace."""
     name = table.need("synth", as_choice(tuple(GENERATORS)))
     seed = table.need("seed", as_integer(0))
     values = {}
@@ -221,10 +292,7 @@ def _read_trace(table: Table) -> Trace:
         if value is not None:
             values[field.name] = value
     table.finish()
-    try:
-        return _blamed(table, lambda: synthesize(name, values, seed), "synth")
-    except LimitError as error:
-        raise LimitError(f"{table.path}: {table.name}: {error}") from None
+    return name, values, seed
 
 
 def _read_model(tables: _Tables, memory: MemorySystem, trace: Trace) -> _Model:

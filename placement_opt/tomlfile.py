@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,10 +23,15 @@ _LARGEST_FILE = 1 << 20
 _LARGEST_NUMBER = 1e300
 _HEADER = re.compile(r"^\s*\[{1,2}\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"' ]+?)\s*=")
+#: Stands for the line of what is not in the file but was put over it.
+_OVERRIDE = 0
 
 
-def read_toml(path: str | Path) -> Table:
-    """The root table of a TOML file; InputError if it is missing, too large, not UTF-8 or not TOML."""
+def read_toml(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Table:
+    """The root table of a TOML file; InputError if it is missing, too large, not UTF-8 or not TOML.
+
+    ``overrides``: values by dotted key, read as if they stood in the file; complaints about them say "(override)", not a line.
+    """
     path = Path(path)
     text = read_text(path, _LARGEST_FILE)
     try:
@@ -40,7 +45,10 @@ def read_toml(path: str | Path) -> Table:
         raise InputError("found values nested too deeply", "expected flat tables", path=path) from None
     except ValueError as error:  # a number with more digits than Python converts
         raise InputError(f"found a value that cannot be read ({error})", "expected TOML", path=path) from None
-    return Table(data, path, "", _key_lines(text))
+    root = Table(data, path, "", _key_lines(text))
+    for key, value in (overrides or {}).items():
+        root.override(key, value)
+    return root
 
 
 def read_text(path: Path, largest: int) -> str:
@@ -76,7 +84,7 @@ class Table:
     name
         Dotted name of the table, "" for the root.
     lines
-        Line of each dotted key.
+        Line of each dotted key of the file; shared with the sub-tables.
     """
 
     def __init__(self, data: dict[str, Any], path: Path, name: str, lines: dict[str, int]) -> None:
@@ -95,7 +103,25 @@ class Table:
             field = field.rpartition(".")[0]
             line = self._lines.get(field)
         name = self.field(key)
-        return InputError(found, expected, path=self.path, line=line, field=name if _plain(name) else shown(name))
+        name = name if _plain(name) else shown(name)
+        if line == _OVERRIDE:
+            return InputError(found, expected, path=self.path, field=f"{name} (override)")
+        return InputError(found, expected, path=self.path, line=line, field=name)
+
+    def override(self, key: str, value: Any) -> None:
+        """Put a value at a dotted key; tables on the way that the file lacks are made."""
+        *tables, last = parts = key.split(".")
+        if not all(parts):
+            raise InputError(f"found key {shown(key)}", "expected names separated by dots", path=self.path)
+        data = self.data
+        for depth, part in enumerate(tables, start=1):
+            place = ".".join(parts[:depth])
+            data = data.setdefault(part, {})
+            if not isinstance(data, dict):
+                raise self.error(place, f"found {shown(data)}, below which {shown(key)} is to be set", "expected a table")
+            self._lines.setdefault(self.field(place), _OVERRIDE)
+        data[last] = value
+        self._lines[self.field(key)] = _OVERRIDE
 
     def __contains__(self, key: str) -> bool:
         return key in self.data

@@ -16,7 +16,7 @@ from placement_opt.bounds.classes import classify
 from placement_opt.bounds.dual import tier_sets
 from placement_opt.bounds.lp import EVERY_STEP
 from placement_opt.bounds.result import Bound, Status
-from placement_opt.errors import InputError, LimitError
+from placement_opt.errors import PlacementError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.units import format_seconds
@@ -25,6 +25,8 @@ from placement_opt.units import format_seconds
 BUDGET_S = 60.0
 #: Whole blocks are decided one by one up to this many (block, state, tier) triples.
 MILP_TRIPLES = 2_000
+#: Of two values no further apart than this, relatively, the later method's is taken: it says more of itself.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,8 @@ def affordable(instance: Instance, seconds: float) -> tuple[str, ...]:
 
 
 def plan(size: Size, seconds: float) -> Plan:
-    """What to try on an instance of this size with this much time: what comes quickly first, the exact LP where it should fit."""
-    text = f"{size.reads:,} reads of different blocks, {size.tiers} tier{'s' if size.tiers > 1 else ''}"
+    """What to try on an instance of this size in this time: first what comes quickly, then the exact LP if it should fit."""
+    text = f"{size.reads:,} reads once equal blocks are merged, {size.tiers} tier{'s' if size.tiers > 1 else ''}"
     if expected_s("milp", size) <= seconds:
         return Plan(("milp",), f"small enough to decide every block ({text})")
     quick = "compact" if size.tiers == 2 else "step"
@@ -132,10 +134,12 @@ def bound(
     limits = limits or Limits()
     if math.isinf(limits.remaining):
         limits = limits.within(BUDGET_S)
+    seconds = limits.remaining
     tell = report or _silent
-    chosen = plan(Size.of(instance), round(limits.remaining, 1))
+    chosen = plan(Size.of(instance), seconds)
     best = METHODS["roofline"](instance, limits=limits)
     trouble: list[str] = []
+    remarks: list[str] = []
     last = best
     for method in chosen.methods:
         if limits.reached:
@@ -144,18 +148,20 @@ def bound(
         tell(f"{method} begun; proven so far {format_seconds(best.lower_bound_s or 0.0)} by {best.method}")
         try:
             last = METHODS[method](instance, limits=limits)
-        except (InputError, LimitError) as error:
-            trouble.append(f"{method} does not apply: {error}")
+        except PlacementError as error:
+            trouble.append(f"{method} gave no answer ({error})")
             continue
-        if (last.lower_bound_s or 0.0) >= (best.lower_bound_s or 0.0):
+        if (last.lower_bound_s or 0.0) >= (best.lower_bound_s or 0.0) * (1.0 - ROUNDING):
             best = last
         elif last.status in (Status.LIMIT, Status.INTERRUPTED, Status.NONE):
             trouble.append(f"{method} ended early without a better bound")
+        else:
+            remarks.append(f"{method} proved no more")
     return replace(
         best,
         status=_status(best, limits, complete=last.status is not Status.LIMIT and not trouble),
         solve_s=time.monotonic() - started,
-        note=_note(best, chosen, trouble),
+        note=_note(best, chosen, trouble + remarks),
     )
 
 
@@ -167,8 +173,8 @@ def _status(best: Bound, limits: Limits, *, complete: bool) -> Status:
     return best.status if complete else Status.LIMIT
 
 
-def _note(best: Bound, chosen: Plan, trouble: list[str]) -> str:
-    parts = [f"auto took {best.method}: {chosen.reason}", *trouble]
+def _note(best: Bound, chosen: Plan, remarks: list[str]) -> str:
+    parts = [f"auto took {best.method}: {chosen.reason}", *remarks]
     return "; ".join(part for part in (*parts, best.note) if part)
 
 

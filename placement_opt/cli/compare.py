@@ -1,0 +1,48 @@
+"""``placement-opt compare``."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from placement_opt.cli.console import Console
+from placement_opt.cli.parser import LazyParser, add_jobs, add_method, add_output, add_time_limit
+
+
+def fill(parser: LazyParser) -> None:
+    parser.add_argument("instances", metavar="INSTANCE", nargs="+", help="instance files (TOML)")
+    text = "comma separated, options after a colon: static,lru:scope=global; or all (default)"
+    parser.add_argument("--schedulers", metavar="LIST", default="all", help=text)
+    add_method(parser)
+    add_time_limit(parser, "for each bound (default: none; about a minute with auto)")
+    add_jobs(parser)
+    parser.add_argument("--csv", metavar="FILE", help="also write the table as CSV")
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace, console: Console) -> int:
+    from placement_opt.compare import Verdict, chosen_schedulers, compare
+    from placement_opt.files import check_output, write_text_atomic
+    from placement_opt.limits import Limits
+    from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
+    from placement_opt.report.machine import to_json
+
+    if args.csv:
+        check_output(args.csv)
+    schedulers = chosen_schedulers(args.schedulers)
+    with console.interruptible(Limits()) as limits:
+        found = compare(
+            args.instances,
+            schedulers,
+            method=args.method,
+            bound_seconds=args.time_limit,
+            jobs=args.jobs,
+            limits=limits,
+            report=console.progress,
+        )
+    console.print(to_json(comparison_document(found)) if args.json else comparison_text(found))
+    if args.csv:
+        write_text_atomic(args.csv, comparison_csv(found))
+    for compared, schedule in found.verdicts(Verdict.BELOW_BOUND, Verdict.ILLEGAL):
+        console.error(complaint(compared, schedule))
+    return found.exit_code(everything=args.schedulers == "all")

@@ -1,0 +1,135 @@
+"""stdout for answers, stderr for everything else: progress, warnings, errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
+
+from placement_opt.errors import InputError, PlacementError
+
+if TYPE_CHECKING:
+    from placement_opt.limits import Limits
+
+#: Characters of a file or a name that must not steer the reader's terminal.
+_CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
+#: Of a progress line.
+_WIDTH = 100
+
+
+class Console:
+    """Where a command writes to.
+
+    Attributes
+    ----------
+    quiet
+        No progress, even on a terminal.
+    """
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self._shown = 0
+        self._lost = ""
+        for stream in (sys.stdout, sys.stderr):
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure is not None:
+                reconfigure(errors="backslashreplace")
+
+    def print(self, text: str) -> None:
+        """An answer, on stdout. A reader that has gone away (``| head``) is no error; a full disk is, see :meth:`finish`."""
+        self._clear()
+        self._lost = self._lost or _write(sys.stdout, text)
+
+    def warn(self, text: str) -> None:
+        """Something to know, on stderr."""
+        self._clear()
+        _write(sys.stderr, text)
+
+    def error(self, text: str) -> None:
+        """``error: text`` on stderr."""
+        self.warn(f"error: {text}")
+
+    def fail(self, error: PlacementError) -> int:
+        """Report an error and return its exit code."""
+        self.error(str(error))
+        return error.exit_code
+
+    def progress(self, text: str) -> None:
+        """A line that the next one overwrites; only on a terminal, never with ``quiet``."""
+        if self.quiet or sys.stderr is None or not sys.stderr.isatty():
+            return
+        line = text.translate(_CONTROLS).replace("\n", " ")[:_WIDTH]
+        _write(sys.stderr, f"\r{line.ljust(self._shown)}", whole=False)
+        self._shown = len(line)
+
+    def finish(self, code: int) -> int:
+        """The exit code in the end: that of bad input where an answer could not be written to stdout."""
+        self._clear()
+        if not self._lost:
+            return code
+        self.error(f"stdout: found an output that cannot be written ({self._lost}), expected a place to write to")
+        return InputError.exit_code
+
+    def _clear(self) -> None:
+        if self._shown:
+            _write(sys.stderr, "\r" + " " * self._shown + "\r", whole=False)
+            self._shown = 0
+
+    @contextmanager
+    def interruptible(self, limits: Limits) -> Iterator[Limits]:
+        """Ctrl-C and SIGTERM ask for a stop; what is proven so far is still reported. A second one ends at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield limits
+            return
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            if limits.interrupted:
+                _end_at_once()
+            limits.interrupt()
+            # The handler may run inside a print; os.write to stderr cannot be caught in the middle of one.
+            os.write(2, b"\nstopping; once more to end at once\n")
+
+        old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield limits
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+
+def _end_at_once() -> None:
+    if "multiprocessing" in sys.modules:
+        import multiprocessing
+
+        for child in multiprocessing.active_children():
+            child.kill()
+    os._exit(130)
+
+
+def _write(stream: TextIO | None, text: str, *, whole: bool = True) -> str:
+    """Write and flush, ``whole`` lines without control characters; why it failed, "" if it did not or nobody reads on."""
+    if stream is None:
+        return ""
+    try:
+        stream.write(text.translate(_CONTROLS).removesuffix("\n") + "\n" if whole else text)
+        stream.flush()
+    except BrokenPipeError:
+        _silence(stream)
+    except OSError as error:
+        _silence(stream)
+        return error.strerror or str(error)
+    return ""
+
+
+def _silence(stream: TextIO) -> None:
+    """Send the rest of a stream to nowhere, so that the interpreter's last flush is silent too."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

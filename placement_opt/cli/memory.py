@@ -1,0 +1,47 @@
+"""``placement-opt memory list | show``."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from placement_opt.cli.console import Console
+from placement_opt.cli.parser import LazyParser, add_commands, add_output
+
+
+def fill(parser: LazyParser) -> None:
+    group = {
+        "list": (fill_list, "the memory systems that come with the program"),
+        "show": (fill_show, "tiers, links, and what each operation passes and reaches"),
+    }
+    add_commands(parser, group, "action")
+
+
+def fill_list(parser: LazyParser) -> None:
+    add_output(parser, progress=False)
+    parser.set_defaults(run=run_list)
+
+
+def run_list(args: Namespace, console: Console) -> int:
+    from placement_opt.memory.describe import presets_info, presets_text
+    from placement_opt.report.machine import to_json
+
+    console.print(to_json({"presets": presets_info()}) if args.json else presets_text())
+    return 0
+
+
+def fill_show(parser: LazyParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a preset, or a memory file (TOML)")
+    add_output(parser, progress=False)
+    parser.set_defaults(run=run_show)
+
+
+def run_show(args: Namespace, console: Console) -> int:
+    from placement_opt.memory import load_memory, preset
+    from placement_opt.memory.describe import memory_info, memory_text
+    from placement_opt.report.machine import to_json
+
+    is_file = args.name.endswith(".toml") or Path(args.name).exists()
+    memory = load_memory(args.name) if is_file else preset(args.name)
+    console.print(to_json(memory_info(memory)) if args.json else memory_text(memory))
+    return 0

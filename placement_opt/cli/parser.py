@@ -1,0 +1,137 @@
+"""argparse, with commands that are filled in when they are met and errors in the house's words."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+from placement_opt.errors import InputError
+
+Fill = Callable[["LazyParser"], None]
+
+
+class Exit(Exception):
+    """Parsing is over and so is the program: help was asked for (code 0) or the arguments are wrong (code 2)."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.code, self.text = code, text
+        super().__init__(text)
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=100)
+        self._action_max_length = 14  # argparse forgets the indentation of commands when it measures
+
+
+class LazyParser(argparse.ArgumentParser):
+    """A parser that asks ``fill`` for its arguments when it is first used.
+
+    Parameters
+    ----------
+    fill
+        Adds the arguments and, for a command, ``set_defaults(run=handler)``.
+    """
+
+    def __init__(self, *args: Any, fill: Fill | None = None, **kwargs: Any) -> None:
+        kwargs |= {"formatter_class": _Formatter, "allow_abbrev": False}
+        super().__init__(*args, **kwargs)
+        self._fill = fill
+        self._help = ""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._fill is not None:
+            fill, self._fill = self._fill, None
+            fill(self)
+        return super().parse_known_args(args, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            from placement_opt.tomlfile import nearest
+
+            raise argparse.ArgumentError(action, f"found {value!r}, {nearest(str(value), action.choices)}")
+
+    def error(self, message: str) -> NoReturn:
+        raise Exit(2, f"error: {message}\n(see {self.prog} --help)\n")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise Exit(status, self._help + (message or ""))
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        del file  # the console decides where it goes
+        self._help += message
+
+
+def add_commands(parser: LazyParser, commands: Mapping[str, tuple[str | Fill, str]], dest: str) -> None:
+    """Commands as name -> (what fills them in, or a module that has it as ``fill``; one line of help)."""
+    group = parser.add_subparsers(dest=dest, metavar=dest.upper(), required=True, parser_class=LazyParser, title=f"{dest}s")
+    for name, (fill, text) in commands.items():
+        group.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", fill=partial(_fill, fill))
+
+
+def _fill(source: str | Fill, parser: LazyParser) -> None:
+    fill: Fill = importlib.import_module(source).fill if isinstance(source, str) else source
+    fill(parser)
+
+
+def typed(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A ``type=`` for add_argument from a function that raises InputError."""
+
+    def call(text: str) -> Any:
+        try:
+            return convert(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return call
+
+
+def add_instance(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("instance", metavar="INSTANCE", help="instance file (TOML)")
+
+
+def add_output(parser: argparse.ArgumentParser, *, progress: bool = True) -> None:
+    """``--json`` and, for what takes time, ``--quiet``."""
+    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
+    if progress:
+        parser.add_argument("--quiet", action="store_true", help="no progress on stderr (there is none without a terminal)")
+
+
+def add_time_limit(parser: argparse.ArgumentParser, text: str) -> None:
+    from placement_opt.units import parse_duration
+
+    parser.add_argument(
+        "--time-limit", metavar="TIME", type=typed(lambda value: float(parse_duration(value))), help=f'{text}, such as "60s"'
+    )
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--jobs", metavar="N", type=typed(partial(natural, 1, 1024)), default=1, help="processes to use (default: 1)"
+    )
+
+
+def add_method(parser: argparse.ArgumentParser) -> None:
+    from placement_opt.bounds import METHODS
+
+    choices: Sequence[str] = ["auto", *(name for name in METHODS if not name.endswith("-integer"))]
+    text = "how to bound: auto (default) takes the tightest that the size allows in about a minute, and says which and why"
+    parser.add_argument("--method", choices=choices, default="auto", help=text)
+
+
+def natural(low: int, high: int, text: str) -> int:
+    """A whole number in ASCII digits, within [low, high]."""
+    if not re.fullmatch("[0-9]{1,20}", text, re.ASCII) or not low <= int(text) <= high:
+        raise InputError(f"found {text!r}", f"expected a whole number from {low} to {high}")
+    return int(text)
+
+
+def decimal(text: str) -> float:
+    """A number in ASCII digits, with a point and an exponent where wanted; neither NaN nor infinity."""
+    if not re.fullmatch(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,2})?", text, re.ASCII):
+        raise InputError(f"found {text!r}", "expected a number")
+    return float(text)

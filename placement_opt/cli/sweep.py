@@ -1,0 +1,63 @@
+"""``placement-opt sweep``."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from placement_opt.cli.console import Console
+from placement_opt.cli.parser import LazyParser, add_instance, add_jobs, add_method, add_output, add_time_limit
+
+
+def fill(parser: LazyParser) -> None:
+    parser.description = (
+        "The bound, and schedulers where asked for, of one instance at many points. KEY is any key of the instance file\n"
+        "(trace.drift, rules.residency, llm.kv_bytes, memory.hbm.capacity); TIER.capacity, TIER.rate, LINK.rate and the like\n"
+        "need no memory. before them. Values are written as in the file, or bare: --set hbm.capacity=18GiB,20GiB,25GiB"
+    )
+    add_instance(parser)
+    text = "what varies; several of them give all combinations, the last one fastest"
+    parser.add_argument("--set", metavar="KEY=V,V,...", dest="keys", action="append", required=True, help=text)
+    text = "comma separated, options after a colon: static,lru:scope=global; or all (default: none)"
+    parser.add_argument("--schedulers", metavar="LIST", help=text)
+    add_method(parser)
+    add_time_limit(parser, "for each bound (default: none; about a minute with auto)")
+    add_jobs(parser)
+    parser.add_argument("--csv", metavar="FILE", help="also write the points as CSV")
+    parser.add_argument("--plot", metavar="FILE", help="also draw the curves, as .png or .svg (needs matplotlib)")
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace, console: Console) -> int:
+    from placement_opt.compare import chosen_schedulers
+    from placement_opt.files import check_output, write_bytes_atomic, write_text_atomic
+    from placement_opt.limits import Limits
+    from placement_opt.report.curve import check_picture, draw
+    from placement_opt.report.machine import to_json
+    from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
+    from placement_opt.sweep import parse_keys, sweep
+
+    keys = parse_keys(args.keys)
+    schedulers = chosen_schedulers(args.schedulers) if args.schedulers is not None else ()
+    if args.csv:
+        check_output(args.csv)
+    if args.plot:
+        check_picture(args.plot, keys)
+        check_output(args.plot)
+    with console.interruptible(Limits()) as limits:
+        found = sweep(
+            args.instance,
+            args.keys,
+            schedulers,
+            method=args.method,
+            bound_seconds=args.time_limit,
+            jobs=args.jobs,
+            limits=limits,
+            report=console.progress,
+        )
+    console.print(to_json(sweep_document(found)) if args.json else sweep_text(found))
+    if args.csv:
+        write_text_atomic(args.csv, sweep_csv(found))
+    if args.plot and found.points:
+        write_bytes_atomic(args.plot, draw(found, args.plot))
+    return found.comparison.exit_code(everything=args.schedulers == "all")

@@ -1,0 +1,125 @@
+"""``placement-opt trace import | synth | info``."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from placement_opt.cli.console import Console
+from placement_opt.cli.parser import LazyParser, add_commands, add_output, decimal, natural, typed
+
+
+def fill(parser: LazyParser) -> None:
+    group = {
+        "import": (fill_import, "make a trace from a file of another format"),
+        "synth": (fill_synth, "generate a trace"),
+        "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),
+    }
+    add_commands(parser, group, "action")
+
+
+def fill_import(parser: LazyParser) -> None:
+    from placement_opt.workload.formats import READERS
+
+    parser.add_argument("file", metavar="FILE", help="what to read")
+    parser.add_argument("--format", choices=list(READERS), required=True, help="its format")
+    text = "only the first N steps (rows, requests in order of time)"
+    parser.add_argument("--limit", metavar="N", type=typed(partial(natural, 1, 2**31 - 1)), help=text)
+    _add_target(parser)
+    parser.set_defaults(run=run_import)
+
+
+def run_import(args: Namespace, console: Console) -> int:
+    from placement_opt.files import check_output
+    from placement_opt.workload.formats import READERS
+
+    check_output(args.output)
+    return _save(READERS[args.format](args.file, limit=args.limit), args, console)
+
+
+def fill_synth(parser: LazyParser) -> None:
+    from placement_opt.workload.synth import GENERATORS
+
+    about = {
+        "drift": "sparse attention whose read set drifts",
+        "zipf": "independent reads, popularity falls with rank",
+        "requests": "multi-turn requests over a prefix cache",
+    }
+    group = {name: (partial(fill_generator, name), about.get(name, name)) for name in GENERATORS}
+    add_commands(parser, group, "generator")
+
+
+def fill_generator(name: str, parser: LazyParser) -> None:
+    """One option for each of the generator's parameters, from what they say of themselves."""
+    import dataclasses
+
+    from placement_opt.workload.synth import GENERATORS
+
+    parameters, _ = GENERATORS[name]
+    for field in dataclasses.fields(parameters):
+        default = "" if field.default is None else f" (default: {field.default})"
+        text = field.metadata["help"] + default
+        option = "--" + field.name.replace("_", "-")
+        metavar, convert = _KINDS[field.metadata["type"]]
+        parser.add_argument(
+            option, dest=field.name, metavar=metavar, type=typed(convert), default=field.default, help=text.replace("%", "%%")
+        )
+    parser.add_argument("--seed", metavar="N", type=typed(partial(natural, 0, 2**63 - 1)), default=0, help="default: 0")
+    _add_target(parser)
+    parser.set_defaults(run=run_synth, generator=name)
+
+
+def run_synth(args: Namespace, console: Console) -> int:
+    import dataclasses
+
+    from placement_opt.errors import InputError
+    from placement_opt.files import check_output
+    from placement_opt.workload.synth import GENERATORS, synthesize
+
+    check_output(args.output)
+    names = [field.name for field in dataclasses.fields(GENERATORS[args.generator][0])]
+    try:
+        trace = synthesize(args.generator, {name: getattr(args, name) for name in names}, args.seed)
+    except InputError as error:
+        field = "--" + error.field.replace("_", "-") if error.field else None
+        raise InputError(error.found, error.expected, field=field) from None
+    return _save(trace, args, console)
+
+
+def fill_info(parser: LazyParser) -> None:
+    parser.add_argument("file", metavar="TRACE", help="a trace file (NPZ)")
+    add_output(parser, progress=False)
+    parser.set_defaults(run=run_info)
+
+
+def run_info(args: Namespace, console: Console) -> int:
+    from placement_opt.report.machine import to_json
+    from placement_opt.workload.npz import load_trace
+    from placement_opt.workload.stats import describe_trace
+
+    info = describe_trace(load_trace(args.file))
+    console.print(to_json(info.as_dict()) if args.json else info.as_text())
+    return 0
+
+
+def _add_target(parser: LazyParser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the trace file to write (NPZ)")
+
+
+def _save(trace: Any, args: Namespace, console: Console) -> int:
+    from placement_opt.report.trace import saved
+    from placement_opt.workload.npz import save_trace
+
+    save_trace(trace, args.output)
+    console.print(saved(trace, args.output))
+    return 0
+
+
+#: Type of a parameter -> the word for it in the help, and what makes it from an argument.
+_KINDS: dict[type, tuple[str, Callable[[str], Any]]] = {
+    int: ("N", partial(natural, 0, 2**63 - 1)),
+    float: ("X", decimal),
+    str: ("TEXT", str),
+}

@@ -1,0 +1,36 @@
+"""``placement-opt verify``."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from placement_opt.cli.console import Console
+from placement_opt.cli.parser import LazyParser, add_instance, add_output
+
+
+def fill(parser: LazyParser) -> None:
+    parser.description = (
+        "Prove certificates again, in exact integers: that no schedule takes less than a bound, from its prices; that a\n"
+        "schedule keeps the rules and takes no longer than it claims, from its moves. No solver is used, nor any code\n"
+        "that finds bounds or schedules."
+    )
+    add_instance(parser)
+    text = "what bound --certificate or --schedule, or simulate --schedule, wrote: one of each at most, in any order"
+    parser.add_argument("certificates", metavar="CERTIFICATE", nargs="+", help=text)
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace, console: Console) -> int:
+    from placement_opt.certificate import kind_of
+    from placement_opt.certify import verify_files
+    from placement_opt.instancefile import load_instance
+    from placement_opt.report.machine import to_json
+    from placement_opt.report.verification import verified_document, verified_text
+
+    files = {str(kind_of(path)): path for path in args.certificates}
+    instance = load_instance(args.instance)
+    console.progress(f"{len(args.certificates)} certificates of {instance.trace.num_reads:,} reads")
+    found = verify_files(instance, args.certificates)
+    console.print(to_json(verified_document(found, files)) if args.json else verified_text(found, files))
+    return 0

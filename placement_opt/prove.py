@@ -1,0 +1,98 @@
+"""A bound beside the roofline of its instance: what no policy can avoid, and how much of that the roofline does not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from placement_opt.bounds import METHODS
+from placement_opt.bounds import bound as lower_bound
+from placement_opt.bounds.result import Bound, Status
+from placement_opt.instance import Instance
+from placement_opt.limits import Limits
+
+#: Bounds that differ by no more than this, relatively, are the same: two sums of the same numbers.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """What is proven of one instance.
+
+    Attributes
+    ----------
+    instance, hash
+        Which.
+    bound
+        The lower bound asked for.
+    roofline_s
+        The roofline of the instance in seconds.
+    unavoidable_s
+        bound - roofline: what room and movement cost every policy, whatever it does. Negative where the method is weaker.
+    tokens, counts
+        Tokens that the instance produces, as the simulator counts them; "tokens", or "steps" where steps carry no tokens.
+    most_tokens_per_s
+        No policy produces more.
+    """
+
+    instance: str
+    hash: str
+    bound: Bound
+    roofline_s: float | None
+    unavoidable_s: float | None
+    tokens: int
+    counts: str
+    most_tokens_per_s: float | None
+
+    @property
+    def best(self) -> Proof:
+        """The same, standing on the roofline where the method proved less than that."""
+        value, roofline = self.bound.lower_bound_s, self.roofline_s
+        if roofline is None or (value is not None and self.unavoidable_s is not None and self.unavoidable_s >= 0.0):
+            return self
+        said = "proved nothing" if value is None else f"proved only {value:.7g} s"
+        note = "; ".join(part for part in (f"{self.bound.method} {said}, so the roofline stands", self.bound.note) if part)
+        early = self.bound.status in (Status.LIMIT, Status.INTERRUPTED)
+        stands = replace(
+            self.bound,
+            method="roofline",
+            status=self.bound.status if early else Status.BOUND,
+            lower_bound_s=roofline,
+            value_s=None,
+            rests_on="the roofline: every byte read at the best split, room and movement left out",
+            note=note,
+        )
+        return self.with_bound(stands)
+
+    def with_bound(self, bound: Bound) -> Proof:
+        """The same instance with another bound."""
+        value, roofline = bound.lower_bound_s, self.roofline_s
+        unavoidable = None if value is None or roofline is None else _difference(value, roofline)
+        return replace(self, bound=bound, unavoidable_s=unavoidable, most_tokens_per_s=_rate(self.tokens, value))
+
+
+def prove(
+    instance: Instance,
+    method: str = "auto",
+    *,
+    limits: Limits | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Proof:
+    """The bound by one method (or "auto") and the roofline; errors as :func:`placement_opt.bounds.bound`."""
+    found = lower_bound(instance, method, limits=limits, report=report)
+    roofline = (found if found.method == "roofline" else METHODS["roofline"](instance)).lower_bound_s
+    value, labels = found.lower_bound_s, instance.trace.step_token
+    tokens = instance.num_steps if labels is None else len(np.unique(labels))
+    unavoidable = None if value is None or roofline is None else _difference(value, roofline)
+    counts = "steps" if labels is None else "tokens"
+    return Proof(instance.name, instance.hash, found, roofline, unavoidable, tokens, counts, _rate(tokens, value))
+
+
+def _difference(value: float, roofline: float) -> float:
+    return 0.0 if abs(value - roofline) <= ROUNDING * roofline else value - roofline
+
+
+def _rate(tokens: int, seconds: float | None) -> float | None:
+    return tokens / seconds if seconds else None

@@ -1,0 +1,296 @@
+"""Recompute what is recorded beside instances and refuse any change, in either direction.
+
+Beside ``NAME.toml`` lies ``NAME.best.json`` (:mod:`placement_opt.record`). A folder ``hostile`` holds files to be refused
+(:mod:`placement_opt.hostile`). A file ``LARGE`` in a folder names those, one a line, that are too large to recompute here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from placement_opt.bounds.auto import affordable
+from placement_opt.errors import InputError, PlacementError
+from placement_opt.files import write_text_atomic
+from placement_opt.hostile import SUFFIX as EXPECTED
+from placement_opt.hostile import ending, expected_path, read_expected, refuse
+from placement_opt.instancefile import load_instance
+from placement_opt.jobs import run_jobs
+from placement_opt.limits import Limits
+from placement_opt.record import SUFFIX, Record, best_path, differences, measure, read_record, to_text
+from placement_opt.schedulers import REGISTRY
+from placement_opt.tomlfile import read_text
+
+HOSTILE = "hostile"
+LARGE = "LARGE"
+#: A method is recorded for an instance where it is expected to take no longer than this.
+AFFORDABLE_S = 30.0
+
+
+class Outcome(StrEnum):
+    """What came of one file."""
+
+    #: Every value is as recorded.
+    SAME = "same"
+    #: Something is not, or should not be.
+    CHANGED = "changed"
+    #: Something was not, and has been rewritten.
+    UPDATED = "updated"
+    #: Nothing was recorded, and now is.
+    RECORDED = "recorded"
+    #: A hostile file, refused as it should be.
+    REFUSED = "refused as expected"
+    #: Named in LARGE.
+    SKIPPED = "skipped"
+    #: Somebody asked for a stop first.
+    UNFINISHED = "not finished"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One file.
+
+    Attributes
+    ----------
+    path
+        The instance, the hostile file, or the best file without an instance.
+    outcome
+        See :class:`Outcome`.
+    lines
+        What differs, or why it was skipped; one line each.
+    bounds, schedules
+        How many values were recomputed.
+    gap
+        Of the best schedule over the best bound.
+    wall_s
+        Seconds it took.
+    """
+
+    path: str
+    outcome: Outcome
+    lines: tuple[str, ...] = ()
+    bounds: int = 0
+    schedules: int = 0
+    gap: float | None = None
+    wall_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Regression:
+    """What :func:`regress` found, in the order of the files."""
+
+    files: tuple[Checked, ...]
+    interrupted: bool = False
+
+    def count(self, outcome: Outcome) -> int:
+        return sum(one.outcome is outcome for one in self.files)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is left that differs."""
+        return not self.count(Outcome.CHANGED)
+
+
+@dataclass(frozen=True)
+class _Task:
+    path: Path
+    hostile: bool
+    update: bool
+    fresh: bool
+
+
+@dataclass
+class _Found:
+    """The files of some paths, sorted into what is to be done with them."""
+
+    tasks: list[_Task] = field(default_factory=list)
+    others: list[Checked] = field(default_factory=list)
+
+
+def regress(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    update: bool = False,
+    fresh: bool = False,
+    jobs: int = 1,
+    limits: Limits | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Regression:
+    """Recompute every instance below some paths and compare with what is recorded.
+
+    Parameters
+    ----------
+    paths
+        Instance files and folders, searched recursively (hidden folders are not entered).
+    update
+        Rewrite what differs. A bound above a schedule is never recorded.
+    fresh
+        Take methods and schedulers anew instead of those that a best file lists.
+    jobs
+        Processes.
+    limits
+        Deadline and stop request.
+    report
+        Called with a line of text for each finished file.
+
+    Raises
+    ------
+    InputError
+        A path that is not there, nothing found, or a best file that is no best file.
+    """
+    limits = limits or Limits()
+    found = _Found()
+    for path in dict.fromkeys(Path(path) for path in paths):
+        _collect(path, found, update, fresh)
+    if not found.tasks and not found.others:
+        raise InputError("found no instance", "expected at least one NAME.toml", field=", ".join(map(str, paths)))
+    finished = 0
+
+    def tell(_: int, one: Checked) -> None:
+        nonlocal finished
+        finished += 1
+        if report is not None:
+            report(f"[{finished}/{len(found.tasks)}] {one.path}: {one.outcome}")
+
+    results = run_jobs(_check, found.tasks, jobs=jobs, limits=limits, done=tell)
+    checked = [
+        one if one is not None else Checked(str(task.path), Outcome.UNFINISHED)
+        for task, one in zip(found.tasks, results, strict=True)
+    ]
+    everything = sorted([*checked, *found.others], key=lambda one: Path(one.path).parts)
+    return Regression(tuple(everything), interrupted=limits.interrupted)
+
+
+# ---- finding -----------------------------------------------------------------------------------------------------------
+
+
+def _collect(path: Path, found: _Found, update: bool, fresh: bool) -> None:
+    if path.is_dir():
+        for folder in _folders(path):
+            (_collect_hostile if folder.name == HOSTILE else _collect_folder)(folder, found, update, fresh)
+    elif not path.exists():
+        raise InputError("found no such file or folder", "expected instances", path=path)
+    elif path.parent.name == HOSTILE and ending(path):
+        found.tasks.append(_Task(path, True, update, fresh))
+    else:
+        found.tasks.append(_Task(path, False, update, fresh))
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """The folder and those below it, sorted; nothing hidden, nothing below a hostile folder, no link followed."""
+    for name, inner, _ in os.walk(root):
+        folder = Path(name)
+        inner[:] = [] if folder.name == HOSTILE else sorted(one for one in inner if not one.startswith("."))
+        yield folder
+
+
+def _collect_folder(folder: Path, found: _Found, update: bool, fresh: bool) -> None:
+    large = _large(folder)
+    files = sorted(folder.iterdir())
+    instances = {path for path in files if path.suffix == ".toml" and _is_instance(path)}
+    for path in files:
+        if path in instances and path.name in large:
+            found.others.append(Checked(str(path), Outcome.SKIPPED))
+        elif path in instances:
+            found.tasks.append(_Task(path, False, update, fresh))
+        elif path.name.endswith(SUFFIX) and path.with_name(path.name.removesuffix(SUFFIX) + ".toml") not in instances:
+            found.others.append(Checked(str(path), Outcome.CHANGED, ("there is no instance beside it",)))
+    for name in sorted(large - {path.name for path in instances}):
+        found.others.append(Checked(str(folder / LARGE), Outcome.CHANGED, (f"names {name!r}, which is no instance here",)))
+
+
+def _collect_hostile(folder: Path, found: _Found, update: bool, fresh: bool) -> None:
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    hostile = [path for path in files if ending(path)]
+    found.tasks += [_Task(path, True, update, fresh) for path in hostile]
+    claimed = {expected_path(path) for path in hostile}
+    for path in files:
+        if path.name.endswith(EXPECTED) and path not in claimed:
+            found.others.append(Checked(str(path), Outcome.CHANGED, ("there is no file beside it",)))
+
+
+def _large(folder: Path) -> set[str]:
+    path = folder / LARGE
+    if not path.is_file():
+        return set()
+    lines = (line.partition("#")[0].strip() for line in read_text(path, 1 << 16).splitlines())
+    return {line for line in lines if line}
+
+
+def _is_instance(path: Path) -> bool:
+    """Whether a TOML file joins a memory and a trace. One that does not parse counts, so that its error is shown."""
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        return True
+    return ("trace" in content and "memory" in content) or best_path(path).exists()
+
+
+# ---- checking ----------------------------------------------------------------------------------------------------------
+
+
+def _check(task: _Task, limits: Limits) -> Checked:
+    began = time.monotonic()
+    result = _check_hostile(task) if task.hostile else _check_instance(task, limits)
+    if limits.reached and not task.hostile:
+        return Checked(str(task.path), Outcome.UNFINISHED)
+    outcome, lines, record = result
+    wall = time.monotonic() - began
+    if record is None:
+        return Checked(str(task.path), outcome, tuple(lines), wall_s=wall)
+    return Checked(str(task.path), outcome, tuple(lines), len(record.bounds), len(record.schedules), record.gap, wall)
+
+
+def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Record | None]:
+    """Measure, compare, and rewrite where asked for and allowed."""
+    place = best_path(task.path)
+    try:
+        old = read_record(place) if place.exists() else None
+        instance = load_instance(task.path)
+    except PlacementError as error:
+        return Outcome.CHANGED, [f"error: {error}"], None
+    listed = None if task.fresh else old
+    methods = listed.methods if listed else affordable(instance, AFFORDABLE_S)
+    schedulers = listed.schedulers if listed else tuple(REGISTRY)
+    new, troubles = measure(instance, methods, schedulers, limits)
+    if limits.reached:
+        return Outcome.UNFINISHED, [], new
+    changes = [f"there is no {place.name}"] if old is None else differences(old, new)
+    if changes and old is not None and old.versions != new.versions:
+        changes.append(f"recorded with {_versions(old)}; here {_versions(new)}")
+    if troubles:
+        return Outcome.CHANGED, [*troubles, *changes], new
+    if not changes:
+        return Outcome.SAME, [], new
+    if not task.update:
+        return Outcome.CHANGED, changes, new
+    write_text_atomic(place, to_text(new))
+    return (Outcome.UPDATED, changes, new) if old else (Outcome.RECORDED, [], new)
+
+
+def _versions(record: Record) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items()))
+
+
+def _check_hostile(task: _Task) -> tuple[Outcome, list[str], Record | None]:
+    place = expected_path(task.path)
+    found = refuse(task.path)
+    try:
+        wanted = read_expected(place) if place.exists() else None
+    except InputError as error:
+        return Outcome.CHANGED, [f"error: {error}"], None
+    if found == wanted:
+        return Outcome.REFUSED, [], None
+    said = f"is exit code {found.code}: {found.message}" if found.code else "is accepted"
+    lines = [f"there is no {place.name}; {said}" if wanted is None else f"was exit code {wanted.code}: {wanted.message}", said]
+    if wanted is None:
+        lines = lines[:1]
+    if task.update and found.code in (1, 2, 3):
+        write_text_atomic(place, found.text())
+        return Outcome.RECORDED if wanted is None else Outcome.UPDATED, lines, None
+    return Outcome.CHANGED, lines, None

@@ -1,0 +1,82 @@
+"""One bound, for people and for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from placement_opt.prove import Proof
+from placement_opt.report.numbers import figure, full_seconds, percent, seconds
+from placement_opt.report.table import facts, paragraph
+
+#: Relative differences below this are not worth a word.
+_SAME = 5e-5
+
+
+def bound_document(proof: Proof) -> dict[str, Any]:
+    """The JSON keys of one bound; times in seconds."""
+    bound = proof.bound
+    return {
+        "instance": proof.instance,
+        "hash": proof.hash,
+        "method": bound.method,
+        "status": bound.status,
+        "lower_bound_s": bound.lower_bound_s,
+        "solve_s": bound.solve_s,
+        "roofline_s": proof.roofline_s,
+        "unavoidable_s": proof.unavoidable_s,
+        "most_tokens_per_s": proof.most_tokens_per_s,
+        "value_s": bound.value_s,
+        "rests_on": bound.rests_on,
+        "note": bound.note,
+        "sentence": bound_sentence(proof),
+        "details": bound.details,
+    }
+
+
+def bound_text(proof: Proof) -> str:
+    """The same as lines and one sentence."""
+    bound = proof.bound
+    rows = [
+        ("instance", f"{proof.instance} ({proof.hash[:12]})"),
+        ("lower bound", full_seconds(bound.lower_bound_s)),
+        ("method", bound.method),
+        ("status", str(bound.status)),
+        ("roofline", full_seconds(proof.roofline_s)),
+        ("unavoidable", _unavoidable(proof)),
+        ("throughput", _throughput(proof)),
+        ("rests on", bound.rests_on),
+        ("note", bound.note),
+        ("took", seconds(bound.solve_s)),
+    ]
+    return facts(rows) + "\n\n" + paragraph(bound_sentence(proof)) + "\n"
+
+
+def bound_sentence(proof: Proof) -> str:
+    """What the bound says, in one sentence."""
+    value, extra = proof.bound.lower_bound_s, proof.unavoidable_s
+    if value is None:
+        known = f"; the roofline, {seconds(proof.roofline_s)}, stands" if proof.roofline_s is not None else ""
+        return f"{proof.bound.method} proved nothing within the limits{known}."
+    start = f"No schedule takes less than {seconds(value)}"
+    if extra is None or not value:
+        return start + "."
+    share = extra / value
+    if share < -_SAME:
+        return f"{start}, says {proof.bound.method}; the roofline, {seconds(proof.roofline_s)}, is the better bound here."
+    if share < _SAME:
+        return f"{start}, which is the roofline: as far as this bound sees, room and moving data need not cost anything."
+    return f"{start}: {seconds(extra)} above the roofline ({percent(share)} of the bound) cannot be avoided by any policy."
+
+
+def _unavoidable(proof: Proof) -> str:
+    extra, value = proof.unavoidable_s, proof.bound.lower_bound_s
+    if extra is None or not value:
+        return ""
+    if extra / value < -_SAME:
+        return "unknown: this method proves less than the roofline"
+    return f"{seconds(extra)} above the roofline" if extra / value >= _SAME else "nothing above the roofline"
+
+
+def _throughput(proof: Proof) -> str:
+    rate = proof.most_tokens_per_s
+    return "" if rate is None else f"at most {figure(rate)} {proof.counts}/s"

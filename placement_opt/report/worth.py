@@ -1,0 +1,135 @@
+"""What more of everything is worth, for people and for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from placement_opt.report.numbers import NOTHING, full_seconds, percent, seconds, seconds_column
+from placement_opt.report.table import facts, paragraph, table
+from placement_opt.units import format_rate, format_size
+from placement_opt.worth import RateWorth, RoomWorth, Trial, Worth
+
+#: Savings below this share of the bound are rounding.
+_SAME = 1e-9
+_HEADERS = ("more of", "has", "saves at the margin", "of the time", "of the steps", "with")
+
+
+def worth_document(worth: Worth) -> dict[str, Any]:
+    """The JSON keys: seconds saved per GiB (2**30 bytes) and per GB/s (10**9 bytes/s), predictions and what came of them."""
+    return {
+        "method": worth.method,
+        "lower_bound_s": worth.lower_bound_s,
+        "room": [
+            {
+                "tier": each.tier,
+                "capacity_bytes": each.capacity,
+                "seconds_per_gib": each.per_gib_s,
+                "trials": [_trial(trial, "extra_bytes") for trial in each.trials],
+            }
+            for each in worth.room
+        ],
+        "rates": [
+            {
+                "resource": each.resource,
+                "rate_bytes_per_s": each.rate,
+                "seconds_per_gb_per_s": each.per_gb_s,
+                "share_of_time": each.share_of_time,
+                "share_of_steps": each.share_of_steps,
+                "trials": [_trial(trial, "extra_bytes_per_s") for trial in each.trials],
+            }
+            for each in worth.rates
+        ],
+        "floor_share_of_time": worth.floor_share,
+        "unfinished": worth.unfinished,
+        "note": worth.note,
+        "sentences": worth_sentences(worth),
+    }
+
+
+def _trial(trial: Trial, extra: str) -> dict[str, Any]:
+    return {
+        "share": trial.share,
+        extra: trial.extra,
+        "predicted_s": trial.predicted_s,
+        "actual_s": trial.actual_s,
+        "held": trial.held,
+        "lower_bound_s": trial.lower_bound_s,
+        "status": trial.status,
+        "solved_again": trial.solved,
+    }
+
+
+def worth_text(worth: Worth) -> str:
+    """A table with a line for each tier's room and each resource's rate, and for each trial; then what it says."""
+    trials = [trial for each in worth.things for trial in each.trials if trial.predicted_s]
+    unit, cells = seconds_column([value for trial in trials for value in (trial.predicted_s, trial.actual_s)])
+    texts = {id(trial): tuple(cells[2 * n : 2 * n + 2]) for n, trial in enumerate(trials)}
+    rows: list[list[str]] = []
+    for each in worth.things:
+        rows += _rows(each, texts)
+    headers = [*_HEADERS, f"predicted [{unit}]", f"actual [{unit}]", "held"]
+    head = [("prices of", f"the {worth.method} bound, {full_seconds(worth.lower_bound_s)}"), ("note", worth.note)]
+    parts = [facts(head), table(headers, rows, "lrrrrrrrr"), paragraph(" ".join(worth_sentences(worth)))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _rows(each: RoomWorth | RateWorth, texts: dict[int, tuple[str, ...]]) -> list[list[str]]:
+    if isinstance(each, RoomWorth):
+        first = [f"{each.tier}: room", format_size(each.capacity), _per(each.per_gib_s, "per GiB"), "", ""]
+    else:
+        binds = [_share(each.share_of_time), _share(each.share_of_steps)]
+        first = [f"{each.resource}: rate", format_rate(each.rate), _per(each.per_gb_s, "per GB/s"), *binds]
+    more = [[_more(each, trial), *texts[id(trial)], _share(trial.held)] for trial in each.trials if id(trial) in texts]
+    if not more:
+        return [[*first, NOTHING, NOTHING, NOTHING, NOTHING]]
+    return [[*(first if n == 0 else [""] * len(first)), *cells] for n, cells in enumerate(more)]
+
+
+def _more(each: RoomWorth | RateWorth, trial: Trial) -> str:
+    """``"4.5 GB/s (1.0 %)"``"""
+    if isinstance(each, RoomWorth):
+        return f"{format_size(trial.extra)} ({percent(trial.extra / each.capacity)})"
+    return f"{format_rate(trial.extra)} ({percent(trial.extra / each.rate)})"
+
+
+def _share(value: float | None) -> str:
+    """Per cent of what is right to nine digits only: 1 - 1e-15 is all."""
+    return percent(None if value is None else round(value, 9))
+
+
+def _per(value: float, unit: str) -> str:
+    return f"{seconds(value)} {unit}" if value else "nothing"
+
+
+def worth_sentences(worth: Worth) -> list[str]:
+    """What binds, where a little more saves most, and what the predictions are good for."""
+    bound = worth.lower_bound_s
+    binding = sorted((each for each in worth.rates if each.share_of_time >= 5e-3), key=lambda each: -each.share_of_time)
+    parts = [f"{_share(each.share_of_time)} is {each.resource}" for each in binding]
+    if worth.floor_share >= 5e-3:
+        parts.append(f"{_share(worth.floor_share)} the floor under the steps' times")
+    sentences = [f"Of the bound's time {_listed(parts)}."] if parts else []
+    found = [(_gain(each.trials[0]), each) for each in worth.things if each.trials and each.trials[0].predicted_s]
+    if found and bound > 0:
+        gain, most = max(found, key=lambda pair: pair[0])
+        where = f"in {most.tier}" if isinstance(most, RoomWorth) else f"at {most.resource}"
+        more = f"{_more(most, most.trials[0])} more {where}"
+        sentences.append(f"Of the first trials, {more} saves most: {percent(gain / bound)} of the bound.")
+    sentences += [
+        f"With more room in {each.tier} no policy takes less than {seconds(bound)} less {seconds(each.per_gib_s)} for each GiB."
+        for each in worth.room
+        if each.price_s
+    ]
+    if any(each.trials and (each.trials[0].actual_s or 0.0) < -_SAME * bound for each in worth.things):
+        sentences.append("A saving below zero says that the bound was not the best: what is proven with more holds with less.")
+    if worth.unfinished:
+        sentences.append("Some trials were not solved within the limits.")
+    return sentences
+
+
+def _gain(trial: Trial) -> float:
+    return trial.predicted_s if trial.actual_s is None else trial.actual_s
+
+
+def _listed(parts: list[str]) -> str:
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]

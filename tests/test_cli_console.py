@@ -1,0 +1,179 @@
+"""Streams, progress and signals of the command line."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from placement_opt.cli import main
+from placement_opt.cli.console import Console
+from placement_opt.limits import Limits
+from tests.cli_cases import write_ahead
+
+REPO = Path(__file__).parents[1]
+RUN = [sys.executable, "-m", "placement_opt"]
+
+
+class Terminal(io.StringIO):
+    """A stderr that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+# ---- streams -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """``placement-opt ... | head``: no traceback, and the exit code is that of the command."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*RUN, "memory", "list"], cwd=REPO, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("argv", [["--help"], ["memory", "list"]])
+def test_an_answer_that_cannot_be_written_is_an_error(argv: list[str]) -> None:
+    """A full disk under stdout: exit code 2 and one line on stderr."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*RUN, *argv], cwd=REPO, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: stdout: found an output that cannot be written (")
+    assert done.stderr.count("\n") == 1
+
+
+def test_closed_streams_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without stdout and stderr the exit code still tells what came of it."""
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["memory", "list"]) == 0
+    assert main(["memory", "show", "none"]) == 2
+
+
+def test_a_fault_of_the_program_is_told_from_bad_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """An unexpected exception shows its traceback and ends with a code of its own."""
+
+    def crash(*_: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("placement_opt.memory.describe.presets_text", crash)
+    assert main(["memory", "list"]) == 70
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError: by zero" in err
+    assert "error: a fault of placement-opt itself" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (MemoryError(), 3, "error: found too little memory"),
+        (KeyboardInterrupt(), 130, "error: interrupted"),
+        (PermissionError(13, "Permission denied", "x.npz"), 2, "error: x.npz: Permission denied"),
+        (OSError("strange"), 2, "error: strange"),
+    ],
+)
+def test_what_the_system_refuses_has_its_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, message: str
+) -> None:
+    """Memory, Ctrl-C and files that cannot be opened end without a traceback."""
+
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("placement_opt.memory.describe.presets_text", refuse)
+    assert main(["memory", "list"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(message)
+    assert err.count("\n") == 1
+
+
+# ---- progress ----------------------------------------------------------------------------------------------------------
+
+
+def test_progress_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing on a stderr that is a file; on a terminal a line that is wiped before the answer; nothing with --quiet."""
+    argv = ["bound", str(write_ahead(tmp_path))]
+    seen = []
+    for stream, more in ((io.StringIO(), []), (Terminal(), []), (Terminal(), ["--quiet"])):
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert main([*argv, *more]) == 0
+        seen.append(stream.getvalue())
+    line = "milp begun; proven so far 48.29 ms by roofline"
+    assert seen == ["", f"\r{line}\r{' ' * len(line)}\r", ""]
+
+
+def test_a_shorter_line_wipes_the_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines overwrite each other completely and are cut to a terminal's width."""
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    console = Console()
+    console.progress("a longer line")
+    console.progress("short")
+    console.progress("x" * 500 + "\n")
+    assert stream.getvalue() == "\ra longer line\rshort        \r" + "x" * 100
+
+
+def test_progress_steers_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control characters of a name are shown, not sent."""
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    Console().progress("a\x1b[31m\nb")
+    assert stream.getvalue() == "\ra\\x1b[31m b"
+
+
+# ---- signals -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_first_signal_asks_for_a_stop(capfd: pytest.CaptureFixture[str]) -> None:
+    """The limits hear of it, nothing is raised, and the handlers are put back."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with Console().interruptible(Limits()) as limits:
+        assert not limits.interrupted
+        os.kill(os.getpid(), signal.SIGINT)
+        assert limits.interrupted
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    assert "stopping; once more to end at once" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("second", ["SIGINT", "SIGTERM"])
+def test_a_second_signal_ends_at_once(second: str) -> None:
+    """Exit code 130 in the middle of whatever is going on."""
+    code = (
+        "import os, signal\n"
+        "from placement_opt.cli.console import Console\n"
+        "from placement_opt.limits import Limits\n"
+        "with Console().interruptible(Limits()):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        f"    os.kill(os.getpid(), signal.{second})\n"
+        "    print('still there', flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+
+
+def test_other_threads_run_without_handlers() -> None:
+    """Only the main thread can have handlers; a command in another thread does without."""
+    seen: list[object] = []
+
+    def work() -> None:
+        with Console().interruptible(Limits()):
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
