@@ -1,0 +1,1 @@
+"""One self-registering case (or a family of similar ones) a file."""
