@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from placement_opt.cli import large
 from placement_opt.cli.certificates import add_certificate, add_schedule, check_files, write_certificates
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import LazyParser, add_instance, add_method, add_output, add_time_limit
@@ -25,7 +26,7 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.errors import InputError
+    from placement_opt.errors import InputError, LimitError
 
     if args.integer and args.method != "step":
         raise InputError(f"found it with --method {args.method}", "expected --method step", field="--integer")
@@ -44,7 +45,12 @@ def run(args: Namespace, console: Console) -> int:
 
     files = check_files(args)
     scheduler = make_scheduler(args.scheduler or "lp-rounded") if "schedule" in files else None
-    instance = load_instance(args.instance)
+    try:
+        instance = load_instance(args.instance)
+    except LimitError:
+        if args.method != "auto" or args.prices or files:
+            raise
+        return large.run(args, console)
     method = "step-integer" if args.integer else args.method
     with console.interruptible(Limits(args.time_limit)) as limits:
         proof = prove(instance, method, limits=limits, report=console.progress)
