@@ -64,8 +64,8 @@ class Bound:
     value_s
         The method's own objective (a primal value of the relaxation, or an incumbent for milp), where known; >= the bound.
     step_s
-        float64[T]: how long each step lasts. Proven one by one for roofline, step and step-integer; for compact and lp the times
-        of the relaxed placement last found (of the per-step bound if there is none), which show where the time goes.
+        float64[T]: how long each step lasts. Proven one by one for roofline, step and step-integer; for compact and lp the
+        times of the relaxed placement last found (of the per-step bound if there is none), which show where the time goes.
     prices
         The multipliers behind the bound, where there are any.
     details

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.bounds import compact, lp
 from placement_opt.bounds.classes import Classes
@@ -19,6 +20,7 @@ from placement_opt.memory.system import Int64
 
 #: Reads (times a factor for more tiers) up to which the exact LP is solved; beyond, two tiers use the compact one.
 EXACT_READS = 40_000
+_CHANGE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,8 @@ class Targets:
         int64[E].
     fraction
         float64[K, E] in [0, 1].
+    rises
+        bool[K, E]: the relaxation brings some of the block in at this step, or could in passing; elsewhere it at most keeps.
     bound
         The bound that came with the relaxation.
     """
@@ -40,6 +44,7 @@ class Targets:
     step: Int64
     block: Int64
     fraction: Float64
+    rises: npt.NDArray[np.bool_]
     bound: Bound
 
 
@@ -58,7 +63,7 @@ def find_targets(instance: Instance, *, limits: Limits | None = None) -> Targets
     if program is None or not len(relaxation.x):
         raise LimitError(f"lp-rounded: no relaxed placement within the limits ({relaxation.bound.note})")
     held = program.residency(relaxation.x) / program.classes.count[program.segment_owner]
-    return _spread(program.classes, program.segment_owner, program.opens, held, relaxation.bound)
+    return _spread(instance, program.classes, program.segment_owner, program.opens, held, relaxation.bound)
 
 
 def _from_compact(instance: Instance, limits: Limits | None) -> Targets:
@@ -74,17 +79,34 @@ def _from_compact(instance: Instance, limits: Limits | None) -> Targets:
     held[1 - fast] = 1.0 if instance.inclusive else 1.0 - kept
     opens, closes = intervals.opens[intervals.of], intervals.closes[intervals.of]
     real = opens <= closes
-    return _spread(classes, owner[real], opens[real], held[:, real], solution.bound)
+    return _spread(instance, classes, owner[real], opens[real], held[:, real], solution.bound)
 
 
-def _spread(classes: Classes, owner: Int64, opens: Int64, held: Float64, bound: Bound) -> Targets:
-    """From segments of classes to targets of blocks."""
+def _spread(instance: Instance, classes: Classes, owner: Int64, opens: Int64, held: Float64, bound: Bound) -> Targets:
+    """From segments of classes to targets of blocks; what changes nothing and is not at hand is no target."""
     members = np.argsort(classes.of, kind="stable")
     first = np.concatenate([[0], np.cumsum(classes.count)])
     repeat = classes.count[owner]
     offset = np.arange(int(repeat.sum())) - np.repeat(np.cumsum(repeat) - repeat, repeat)
     block = members[np.repeat(first[owner], repeat) + offset]
     step = np.repeat(opens - 1, repeat)
+    fraction = np.clip(np.repeat(held, repeat, axis=1), 0.0, 1.0)
+    order = np.lexsort((step, block))
+    block, step, fraction = block[order], step[order], fraction[:, order]
+    change = np.diff(fraction, axis=1, prepend=0.0)
+    begins = np.append(True, block[1:] != block[:-1])
+    change[:, begins] = fraction[:, begins]
+    present = begins | _at_hand(instance, block, step)
+    real = present | (np.abs(change) > _CHANGE).any(axis=0)
+    rises = ((change > _CHANGE) | present)[:, real]
+    block, step, fraction = block[real], step[real], fraction[:, real]
     order = np.lexsort((block, step))
-    fraction = np.clip(np.repeat(held, repeat, axis=1)[:, order], 0.0, 1.0)
-    return Targets(step[order], block[order], fraction, bound)
+    return Targets(step[order], block[order], fraction[:, order], rises[:, order], bound)
+
+
+def _at_hand(instance: Instance, block: Int64, step: Int64) -> npt.NDArray[np.bool_]:
+    """Whether each step reads the block."""
+    width = instance.num_steps + 2
+    pointers, order = instance.trace.by_block
+    reads = np.repeat(np.arange(instance.num_blocks), np.diff(pointers)) * width + instance.trace.read_step[order]
+    return np.isin(block * width + step, reads)

@@ -187,10 +187,11 @@ def _panel(axes: Axes, points: Sequence[Point], scale: _Scale) -> None:
         _make_log(axes.yaxis)
     axes.grid(True, axis="y", color="#e3e3e3", linewidth=0.6)
     axes.set_axisbelow(True)
+    line = "-" if scale.axis.counted else ""  # words have no order to follow
     for n, name in enumerate(scale.names):
         colour, mark = _COLOURS[n % len(_COLOURS)], _MARKS[n % len(_MARKS)]
-        axes.plot(x, times[:, 2 + n], mark, ls="-", color=colour, mfc="none", lw=1.1, ms=5.5, zorder=3 - n / 100, label=name)
-    axes.plot(x, times[:, 1], color=_BOUND, lw=1.8, marker=".", ms=7, zorder=4, label="lower bound")
+        axes.plot(x, times[:, 2 + n], mark, ls=line, color=colour, mfc="none", lw=1.1, ms=5.5, zorder=3 - n / 100, label=name)
+    axes.plot(x, times[:, 1], color=_BOUND, ls=line, lw=1.8, marker=".", ms=7, zorder=4, label="lower bound")
     axes.plot(x, times[:, 0], color=_ROOFLINE, lw=1.0, ls=(0, (4, 3)), zorder=2, label="roofline")
     low = axes.get_ylim()[0] if scale.log else 0.0
     axes.vlines(x, low, times[:, 1], color=_FORBIDDEN, lw=7, zorder=1, label="no policy gets here")

@@ -24,6 +24,7 @@ from placement_opt.schedulers.future import NEVER, look_ahead
 from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
 
 Flags = npt.NDArray[np.bool_]
+Float64 = npt.NDArray[np.float64]
 
 
 @dataclass
@@ -104,12 +105,17 @@ class LpRounded(Policy):
                 chosen[k] = True
                 continue
             fraction = np.where(free, targets.fraction[k, here], 0.0)
-            if exclusive and k == tiers[-1]:
-                chosen[k] = free
-                continue
-            chosen[k] = free & _whole(self._next_read[ids], fraction, resident[k, ids] & free)
+            held = resident[k, ids] & free
+            above = chosen[list(tiers[: tiers.index(k)])].any(axis=0)
+            chosen[k] = free & _whole(self._next_read[ids], fraction, above, held, held | targets.rises[k, here])
             if exclusive:
                 free &= ~chosen[k]
+        if exclusive:  # what rounding leaves over stays where it is, or goes where most of it should
+            left = np.flatnonzero(free)
+            where = np.where(resident[:, ids[left]].any(axis=0), resident[:, ids[left]].argmax(axis=0), 0)
+            born = ~resident[:, ids[left]].any(axis=0)
+            where[born] = targets.fraction[:, here][:, left[born]].argmax(axis=0)
+            chosen[where, left] = True
         return chosen
 
     def step(self, view: View) -> Moves:
@@ -228,9 +234,13 @@ class LpRounded(Policy):
         return Moves(store, fetch, drop)
 
 
-def _whole(following: Int64, fraction: npt.NDArray[np.float64], resident: Flags) -> Flags:
-    """Of the targets with the same next read as many as their fractions sum to: those resident first, then the largest."""
-    order = np.lexsort((-fraction, ~resident, following))
+def _whole(following: Int64, fraction: Float64, above: Flags, resident: Flags, possible: Flags) -> Flags:
+    """Of the targets with the same next read as many as their fractions sum to: those that no faster tier holds (``above``)
+    first, among them those resident, then the largest.
+
+    What is neither resident nor ``possible`` is not chosen: the relaxation moves nothing there.
+    """
+    order = np.lexsort((-fraction, ~possible, ~resident, above, following))
     group = following[order]
     begins = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
     total = np.cumsum(np.add.reduceat(fraction[order], begins))
@@ -239,4 +249,4 @@ def _whole(following: Int64, fraction: npt.NDArray[np.float64], resident: Flags)
     rank = np.arange(len(order)) - np.repeat(begins, lengths)
     chosen = np.zeros(len(order), dtype=bool)
     chosen[order] = rank < np.repeat(quota, lengths)
-    return chosen & (resident | (fraction > 0.0))
+    return chosen & (resident | (possible & (fraction > 0.0)))
