@@ -106,7 +106,7 @@ class LpRounded(Policy):
                 continue
             fraction = np.where(free, targets.fraction[k, here], 0.0)
             held = resident[k, ids] & free
-            above = chosen[list(tiers[: tiers.index(k)])].any(axis=0)
+            above = np.asarray(chosen[list(tiers[: tiers.index(k)])].any(axis=0))
             chosen[k] = free & _whole(self._next_read[ids], fraction, above, held, held | targets.rises[k, here])
             if exclusive:
                 free &= ~chosen[k]
