@@ -277,6 +277,8 @@ def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
         return Scheduled(spec, Verdict.LIMIT, str(error))
     except InputError as error:
         return Scheduled(spec, Verdict.REFUSED, str(error))
+    except PlacementError as error:  # a solver that a scheduler asked gave nothing
+        return Scheduled(spec, Verdict.LIMIT, str(error))
     wall = time.monotonic() - started
     return Scheduled(spec, Verdict.TIMED, "", run.latency_s, run.tokens_per_s, wall_s=wall)
 

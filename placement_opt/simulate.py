@@ -69,7 +69,7 @@ def _play(
     """All steps, not yet timed: the ledger, the tiers that held each read's block (a mask), and the moves."""
     ledger, steps = Ledger(instance), _Steps(instance)
     if not scheduler.online:
-        cast(Clairvoyant, scheduler).plan(instance)
+        cast(Clairvoyant, scheduler).plan(instance, limits)
     _start(ledger, steps, scheduler)
     recorder = Recorder(ledger.resident) if record else None
     patterns = np.empty(instance.trace.num_reads, dtype=Mask)

@@ -63,7 +63,7 @@ class _Wanderer:
     def __init__(self, instance, seed: int) -> None:
         self.instance, self.rng = instance, np.random.default_rng(seed)
 
-    def plan(self, instance) -> None:
+    def plan(self, instance, limits) -> None:
         assert instance is self.instance
 
     def start(self, setting, first_reads):
@@ -294,3 +294,9 @@ def test_runs_are_repeatable(spec: str) -> None:
         assert (first.op == again.op).all()
         assert (first.block == again.block).all()
         assert (first.initial == again.initial).all()
+
+
+def test_tuning_obeys_the_limits_too() -> None:
+    """Annealing simulates the trace many times over; a deadline ends that as well."""
+    with pytest.raises(LimitError):
+        simulate(fetch_ahead(), make_scheduler("sa"), limits=Limits(0.0))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from placement_opt.bounds import step
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.dual import DualValue, evaluate, fetch_events
-from placement_opt.bounds.highs import Ended, LinearProgram, Solution, from_triplets, solve
+from placement_opt.bounds.highs import SMALLEST, Ended, LinearProgram, Solution, SolverError, from_triplets, solve
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
@@ -170,6 +170,7 @@ class CompactProgram:
     def _load(self, step: Int64, column: object, operation: Int64, amount: object) -> None:
         for r in np.flatnonzero(operation):
             scaled = np.asarray(amount, dtype=np.float64) * (operation[r] * self._scale[r])
+            scaled = np.where((scaled > 0) & (scaled < SMALLEST), 0.0, scaled)  # too small for the solver; the dual counts it
             self._add(step * self.instance.num_resources + r, column, scaled)
 
     def _rates(self, weight: Float64) -> Float64:
@@ -286,11 +287,16 @@ def relax(instance: Instance, *, limits: Limits | None = None) -> CompactSolutio
     start = step.bound(instance, limits=limits)
     best: DualValue | None = None if start.prices is None else evaluate(instance, start.prices, classes)
     step_s = start.step_s
-    kept, value, rounds, solution, columns = np.zeros(0), np.inf, 0, None, 0
+    kept, value, rounds, solution, columns, trouble = np.zeros(0), np.inf, 0, None, 0, ""
     while rounds < _ROUNDS and not limits.reached:
         program = CompactProgram(instance, intervals, (kind, at))
         arrays = program.build()
-        solution, rounds, columns = solve(arrays, limits=limits), rounds + 1, arrays.num_columns
+        rounds, columns = rounds + 1, arrays.num_columns
+        try:
+            solution = solve(arrays, limits=limits)
+        except SolverError as error:
+            trouble = f"{error}; "
+            break
         if not len(solution.row_dual):
             break
         dual = evaluate(instance, program.prices(solution.row_dual), classes)
@@ -313,6 +319,9 @@ def relax(instance: Instance, *, limits: Limits | None = None) -> CompactSolutio
         "fetched": len(kind),
     }
     found = replace(_publish(best, value, solution, limits, seconds, details), step_s=step_s)
+    if start.lower_bound_s is not None and start.lower_bound_s > (found.lower_bound_s or 0.0):
+        found = replace(found, lower_bound_s=start.lower_bound_s, prices=start.prices)
+    found = replace(found, note=trouble + found.note)
     return CompactSolution(found, intervals, kept, classes)
 
 

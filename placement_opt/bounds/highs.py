@@ -20,6 +20,7 @@ from placement_opt.errors import PlacementError
 from placement_opt.limits import Limits
 
 Float64 = npt.NDArray[np.float64]
+Algorithm = Literal["choose", "simplex", "ipm"]
 Names = Callable[[], tuple[list[str], list[str]]]
 
 #: Coefficients outside this range mean a model in the wrong units, and wrong "optimal" answers (tolerances are absolute).
@@ -154,7 +155,7 @@ def solve(
     program: LinearProgram,
     *,
     limits: Limits | None = None,
-    algorithm: Literal["choose", "simplex", "ipm"] = "choose",
+    algorithm: Algorithm = "choose",
     presolve: bool = True,
 ) -> Solution:
     """Run HiGHS; an interrupt or the deadline ends it, whatever phase it is in.

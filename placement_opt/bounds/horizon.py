@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.bounds.classes import Classes
-from placement_opt.bounds.highs import LinearProgram, from_triplets
+from placement_opt.bounds.highs import SMALLEST, LinearProgram, from_triplets
 from placement_opt.bounds.result import Float64, Prices
 from placement_opt.instance import Instance
 from placement_opt.memory.system import Int64
@@ -52,7 +52,10 @@ class Events:
 
 
 def make_events(instance: Instance, classes: Classes, extra: tuple[Int64, Int64] | None, every_step: bool) -> Events:
-    """Reads before the last state, plus ``extra`` (classes, steps), or all steps at which a class lives."""
+    """Reads before the last state, plus ``extra`` (classes, steps), or all steps at which a class lives.
+
+    Blocks whose start is given may be dropped or moved at their first step: nobody asked for them to lie where they do.
+    """
     steps = instance.num_steps + 2
     owner = np.repeat(np.arange(len(classes)), np.diff(classes.start))
     inside = classes.step < classes.last[owner]
@@ -64,7 +67,10 @@ def make_events(instance: Instance, classes: Classes, extra: tuple[Int64, Int64]
         offset = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
         more = np.repeat(np.arange(len(classes)) * steps + classes.first, lengths) + offset
     else:
-        more = np.zeros(0, dtype=np.int64) if extra is None else extra[0] * steps + extra[1]
+        given = np.flatnonzero((classes.begin > 0) & (classes.first < classes.last))
+        more = given * steps + classes.first[given]
+        if extra is not None:
+            more = np.concatenate([more, extra[0] * steps + extra[1]])
     merged = np.sort(np.concatenate([keys, more])) if len(more) else keys
     merged = merged[np.append(True, merged[1:] != merged[:-1])[: len(merged)]]
     share = np.zeros(len(merged))
@@ -225,7 +231,10 @@ class HorizonProgram:
         One call a column and step: the solver refuses two entries in one place.
         """
         for r in np.flatnonzero(operation):
-            self.matrix.add(step * self.instance.num_resources + r, column, amount * (operation[r] * self.load_scale[r]))
+            load = np.asarray(amount * (operation[r] * self.load_scale[r]))
+            # what is too small for the solver is left out: that can only lower the time, and the dual counts it
+            load = np.where((load > 0) & (load < SMALLEST), 0.0, load)
+            self.matrix.add(step * self.instance.num_resources + r, column, load)
 
     def _weight(self, owner: Any) -> Float64:
         return np.asarray(self.classes.size[owner] / self.unit)

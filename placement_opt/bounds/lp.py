@@ -16,7 +16,7 @@ import numpy as np
 from placement_opt.bounds import step
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.dual import evaluate, fetch_events
-from placement_opt.bounds.highs import Ended, LinearProgram, Solution, solve
+from placement_opt.bounds.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.horizon import HorizonProgram, make_events
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.instance import Instance
@@ -31,6 +31,7 @@ TOLERANCE = 1e-7
 AHEAD = 3
 _ROUNDS = 20
 _SIMPLEX_COLUMNS = 30_000
+_MOST_PAIRS = 20 * EVERY_STEP
 _RESTS_ON = "weak duality: the dual value at the prices found, fetch-back at every step included, evaluated without the solver"
 
 
@@ -120,17 +121,33 @@ class _Search:
         start = step.bound(self.instance, limits=self.limits)
         self.step_s = start.step_s
         self._prove(start.prices)
+        if start.lower_bound_s is not None and (self.best is None or self.best < start.lower_bound_s):
+            self.best, self.prices = start.lower_bound_s, start.prices
         while self.rounds < _ROUNDS and not self.limits.reached:
             extra = (self.extra[0], self.extra[1])
             program = horizon_program(self.instance, self.classes, extra=extra, every_step=self.every_step)
             arrays = program.build()
             self.rounds += 1
             self.columns, self.rows = arrays.num_columns, arrays.num_rows
-            algorithm = "simplex" if arrays.num_columns <= _SIMPLEX_COLUMNS else "ipm"
-            solution = solve(arrays, limits=self.limits, algorithm=algorithm)  # type: ignore[arg-type]
+            algorithm: Algorithm = "simplex" if arrays.num_columns <= _SIMPLEX_COLUMNS else "ipm"
+            try:
+                solution = solve(arrays, limits=self.limits, algorithm=algorithm)
+            except SolverError as error:
+                self.note = f"{error}; the prices are those of the per-step bound"
+                break
+            if solution.ended is Ended.INFEASIBLE and self._offer_every_step():
+                continue
             self._take(program, solution)
             if not len(solution.row_dual) or solution.ended is not Ended.SOLVED or self._proven() or not self._price():
                 break
+
+    def _offer_every_step(self) -> bool:
+        """Where room is tight, blocks may have to move at steps that neither read them nor pay: offer all, if they are few."""
+        pairs = int((self.classes.last - self.classes.first).sum())
+        if self.every_step or pairs > _MOST_PAIRS:
+            return False
+        self.every_step = True
+        return True
 
     def _take(self, program: HorizonProgram, solution: Solution) -> None:
         if solution.ended is Ended.SOLVED:

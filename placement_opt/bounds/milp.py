@@ -8,11 +8,12 @@ incumbent, evaluated again on the program's arrays, must not lie below it.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from placement_opt.bounds.classes import Classes, classify
-from placement_opt.bounds.highs import Ended, LinearProgram, Solution, solve
+from placement_opt.bounds.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.horizon import HorizonProgram, make_events
 from placement_opt.bounds.lp import relax
 from placement_opt.bounds.result import Bound, Status
@@ -36,9 +37,12 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     root = relax(instance, limits=limits).bound
     program = HorizonProgram(instance, classes, make_events(instance, classes, None, True), integral=True)
     arrays = program.build()
-    solution = solve(arrays, limits=limits)
-    if solution.ended in (Ended.INFEASIBLE, Ended.FAILED):
-        solution = solve(arrays, limits=limits, presolve=False)
+    try:
+        solution = solve(arrays, limits=limits)
+        if solution.ended in (Ended.INFEASIBLE, Ended.FAILED):
+            solution = solve(arrays, limits=limits, presolve=False)
+    except SolverError as error:
+        return replace(root, method="milp", status=Status.BOUND, note=f"{error}; the root bound stands")
     return _publish(root, arrays, solution, limits, time.perf_counter() - began)
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from placement_opt.instance import Instance
+from placement_opt.limits import Limits
 from placement_opt.schedulers.base import Policy
 from placement_opt.schedulers.future import NEVER, look_ahead
 from placement_opt.schedulers.hierarchy import Hierarchy
@@ -29,7 +30,7 @@ class Belady(Policy):
     online: ClassVar[bool] = False
     source: ClassVar[str] = "Belady, IBM Systems Journal 5(2), 1966"
 
-    def plan(self, instance: Instance) -> None:
+    def plan(self, instance: Instance, limits: Limits) -> None:  # noqa: ARG002
         self._future = look_ahead(instance.trace)
         self._indptr = instance.trace.indptr
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.bounds.targets import find_targets
+from placement_opt.errors import ScheduleError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
@@ -41,10 +42,10 @@ class LpRounded(Policy):
 
     limit: float = option(600.0, "seconds the relaxation may take", low=0.0)
 
-    def plan(self, instance: Instance) -> None:
+    def plan(self, instance: Instance, limits: Limits) -> None:
         """Solve the relaxation and note when each block is read next."""
         self.instance = instance
-        self._targets = find_targets(instance, limits=Limits(self.limit))
+        self._targets = find_targets(instance, limits=limits.within(self.limit))
         self._first = np.searchsorted(self._targets.step, np.arange(-1, instance.num_steps + 1))
         self._future = look_ahead(instance.trace)
 
@@ -73,22 +74,22 @@ class LpRounded(Policy):
             resident[self._setting.home, self._setting.initial_blocks] = True
             tiers.remove(self._setting.home)
         soonest = np.argsort(self._next_read[ids], kind="stable")
-        for k in tiers:
-            want = soonest[chosen[k, soonest]]
-            fits = np.cumsum(size[ids[want]]) <= room[k]
-            resident[k, ids[want[fits]]] = True
-            room[k] -= int(size[ids[want[fits]]].sum())
-        for b in ids[~resident[:, ids].any(axis=0)]:
-            k = next(k for k in reversed(tiers) if room[k] >= size[b])
-            resident[k, b] = True
-            room[k] -= size[b]
+        if self._setting.residency != "inclusive":  # every block somewhere first, where most of it should be
+            for k in tiers:
+                want = ids[soonest[chosen[k, soonest]]]
+                _place(resident, k, want[~resident[:, want].any(axis=0)], size, room)
+            for b in ids[~resident[:, ids].any(axis=0)]:
+                tier = _tier_with_room(tiers, room, int(size[b]))
+                if tier is None:
+                    raise ScheduleError("no tier has room for it at the start", block=int(b))
+                _place(resident, tier, np.array([b]), size, room)
         if self._setting.residency != "exclusive":
             for k in tiers:
+                want = ids[soonest[chosen[k, soonest]]]
+                _place(resident, k, want[~resident[k, want]], size, room)
+            for k in tiers:
                 rest = ids[soonest][~resident[k, ids[soonest]]]
-                rest = rest[self._next_read[rest] < NEVER]
-                fits = np.cumsum(size[rest]) <= room[k]
-                resident[k, rest[fits]] = True
-                room[k] -= int(size[rest[fits]].sum())
+                _place(resident, k, rest[self._next_read[rest] < NEVER], size, room)
 
     def _choose(self, here: slice, resident: Resident) -> Flags:
         """bool[K, E']: which of the targets of one step are made whole, tier by tier."""
@@ -161,11 +162,30 @@ class LpRounded(Policy):
             used[k] += int(setting.size[add].sum()) - int(setting.size[gone].sum())
             drop.append((k, gone))
             self._bring(k, add, view, at_hand, store, fetch)
-        for b in np.flatnonzero(homeless & alive):
-            k = next(k for k in reversed(setting.memory.by_speed) if used[k] + setting.size[b] <= setting.capacity[k])
-            used[k] += int(setting.size[b])
-            store.append((k, np.array([b])))
+        new = np.flatnonzero(homeless & alive).tolist()
+        store.extend((self._shelter(b, view, used, copies, alive, drop), np.array([b])) for b in new)
         return Moves(store, fetch, drop)
+
+    def _shelter(self, b: int, view: View, used: Int64, copies: Int64, alive: Flags, drop: list[tuple[int, Ids]]) -> int:
+        """A tier for a new block that nothing wants yet; where all are full, second copies make way."""
+        setting, size = self._setting, int(self._setting.size[b])
+        slowest = setting.memory.by_speed[::-1]
+        k = _tier_with_room(setting.memory.by_speed, setting.capacity - used, size)
+        for n in slowest if k is None else ():
+            gone = np.concatenate([ids for tier, ids in drop if tier == n])
+            spare = np.setdiff1d(np.flatnonzero(view.resident[n] & alive & (copies > 1)), gone)
+            latest = spare[np.argsort(-self._next_read[spare], kind="stable")]
+            needed = int(np.searchsorted(np.cumsum(setting.size[latest]), used[n] + size - setting.capacity[n])) + 1
+            if needed <= len(latest):
+                drop.append((n, latest[:needed]))
+                copies[latest[:needed]] -= 1
+                used[n] -= int(setting.size[latest[:needed]].sum())
+                k = n
+                break
+        if k is None:
+            raise ScheduleError("no tier has room for it", step=view.step, block=b)
+        used[k] += size
+        return k
 
     def _make_room(self, k: int, add: Int64, used: Int64, view: View, copies: Int64, alive: Flags) -> tuple[Int64, Int64]:
         """(what is brought in, what is dropped for it) so that tier k fits at the next state."""
@@ -228,10 +248,24 @@ class LpRounded(Policy):
             goal[staying] = now[staying]
         for n in np.flatnonzero(goal < 0):
             size = int(setting.size[ids[n]])
-            k = next(k for k in reversed(setting.memory.by_speed) if room[k] >= size)
-            room[k] -= size
-            store.append((k, ids[n : n + 1]))
+            tier = _tier_with_room(setting.memory.by_speed, room, size)
+            if tier is None:
+                raise ScheduleError("no tier has room for it", step=view.step, block=int(ids[n]))
+            room[tier] -= size
+            store.append((tier, ids[n : n + 1]))
         return Moves(store, fetch, drop)
+
+
+def _place(resident: Resident, tier: int, ids: Int64, size: Int64, room: Int64) -> None:
+    """Put as many of some blocks, in order, into a tier as there is room for."""
+    ids = ids[np.cumsum(size[ids]) <= room[tier]]
+    resident[tier, ids] = True
+    room[tier] -= int(size[ids].sum())
+
+
+def _tier_with_room(by_speed: Sequence[int], room: Int64, size: int) -> int | None:
+    """The slowest tier with room for a block."""
+    return next((k for k in reversed(by_speed) if room[k] >= size), None)
 
 
 def _whole(following: Int64, fraction: Float64, above: Flags, resident: Flags, possible: Flags) -> Flags:

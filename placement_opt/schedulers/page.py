@@ -11,6 +11,7 @@ import numpy as np
 
 from placement_opt.errors import ScheduleError
 from placement_opt.instance import Instance
+from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
 from placement_opt.schedulers.base import Policy, cache_tiers, option
 from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
@@ -38,7 +39,7 @@ class Page(Policy):
     blocks: int = option(16, "blocks of a layer in a page", low=1, high=2**31 - 1)
     layers: str = option("all", "a page spans all layers, or each layer has its own", choices=("all", "own"))
 
-    def plan(self, instance: Instance) -> None:
+    def plan(self, instance: Instance, limits: Limits) -> None:  # noqa: ARG002
         """Number the pages, and find the next step of each step's layer."""
         trace = instance.trace
         ids, layer = np.arange(instance.num_blocks), np.zeros(instance.num_blocks, dtype=np.int64)

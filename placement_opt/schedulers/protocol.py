@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance, Residency
+from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64, MemorySystem
 
 Ids = npt.NDArray[np.integer[Any]]
@@ -156,8 +157,8 @@ class Scheduler(Protocol):
 class Clairvoyant(Scheduler, Protocol):
     """An offline policy (``online`` is False): additionally handed the whole instance before :meth:`start`."""
 
-    def plan(self, instance: Instance) -> None:
-        """See everything once, before the run."""
+    def plan(self, instance: Instance, limits: Limits) -> None:
+        """See everything once, before the run; past the limits nobody waits for an answer."""
         ...
 
 

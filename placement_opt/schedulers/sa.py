@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.instance import Instance
+from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
 from placement_opt.schedulers.base import Policy, option
 from placement_opt.schedulers.future import layer_clock, look_ahead
@@ -51,7 +52,7 @@ class SA(Policy):
     seed: int = option(0, "of the annealing", low=0, high=2**32 - 1)
     sample: int = option(1000, "steps the annealing tries its parameters on", low=1, high=2**31 - 1)
 
-    def plan(self, instance: Instance) -> None:
+    def plan(self, instance: Instance, limits: Limits) -> None:
         """Look ahead, and tune what is not given."""
         trace = instance.trace
         self._indptr, self._future = trace.indptr, look_ahead(trace, layer_clock(trace))
@@ -59,7 +60,7 @@ class SA(Policy):
         if self.window and self.ratio:
             self.tuned = (self.window, self.ratio)
         else:
-            self.tuned = _anneal(self, head(instance, self.sample))
+            self.tuned = _anneal(self, head(instance, self.sample), limits)
         self._scores = _scores(trace, self._future.clock, self.tuned[0])
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
@@ -83,7 +84,7 @@ class SA(Policy):
         return self._caches.moves()
 
 
-def _anneal(options: SA, instance: Instance) -> tuple[int, float]:
+def _anneal(options: SA, instance: Instance, limits: Limits) -> tuple[int, float]:
     """The best window and ratio met on the way."""
     from placement_opt.simulate import simulate  # it imports this package; tuning is the one thing here that runs it
 
@@ -93,7 +94,7 @@ def _anneal(options: SA, instance: Instance) -> tuple[int, float]:
         if point not in known:
             window, ratio = point
             given = SA(window if options.window == 0 else options.window, ratio if options.ratio == 0 else options.ratio)
-            known[point] = simulate(instance, given).latency_s
+            known[point] = simulate(instance, given, limits=limits).latency_s
         return known[point]
 
     rng = np.random.default_rng(options.seed)

@@ -253,3 +253,24 @@ def test_three_tiers_use_the_middle() -> None:
     instance = make_instance(memory, make_trace([[0, 1, 2, 3]] * 3, [-1] * 4))
     value = lp.bound(instance).lower_bound_s
     assert value == pytest.approx(3 * 4 / 45, rel=1e-9)
+
+
+def test_a_given_start_may_be_left_at_once() -> None:
+    """Blocks placed by others need not be held until their first read: with priced copies the LP still reaches the full one."""
+    late = [[0], *[[1]] * 6, [0]]
+    start = np.array([[True, False], [True, True]])
+    instance = make_instance(two_tier(hbm=1), make_trace(late, [-1, -1]), initial=start)
+    full = lp.bound(instance).lower_bound_s
+    few, lp.EVERY_STEP = lp.EVERY_STEP, -1
+    try:
+        assert lp.bound(instance).value_s == pytest.approx(full, rel=1e-6)
+    finally:
+        lp.EVERY_STEP = few
+
+
+def test_what_the_solver_cannot_scale_leaves_the_per_step_bound() -> None:
+    """Blocks of 4 GB beside blocks of one byte: no error, the per-step bound with a note."""
+    trace = make_trace([[0, 1, 2, 3]] * 3, [-1] * 4, sizes=[4 * 10**9, 4 * 10**9, 4 * 10**9, 1])
+    result = lp.bound(make_instance(two_tier(hbm=4 * 10**9, lpddr=10**12), trace))
+    assert result.lower_bound_s is not None
+    assert result.lower_bound_s >= (step.bound(make_instance(two_tier(hbm=4 * 10**9, lpddr=10**12), trace)).lower_bound_s or 0)

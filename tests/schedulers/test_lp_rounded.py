@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from placement_opt.bounds import targets
-from placement_opt.errors import LimitError
+from placement_opt.errors import LimitError, ScheduleError
 from placement_opt.instance import RESIDENCIES
 from placement_opt.schedulers.lp_rounded import LpRounded
 from placement_opt.simulate import simulate
 from tests.bounds.test_compact import swapping
-from tests.small import fetch_ahead, random_instance
+from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
 
 
 @pytest.mark.parametrize("seed", range(120))
@@ -58,3 +58,18 @@ def test_no_relaxed_placement_within_the_limit() -> None:
     """A limit of nothing is said, not worked around."""
     with pytest.raises(LimitError, match="no relaxed placement within the limits"):
         simulate(fetch_ahead(), LpRounded(limit=0.0))
+
+
+def test_no_room_is_a_refusal_not_a_crash() -> None:
+    """Rooms of one and a half blocks twice hold two blocks, not three: said with step and block."""
+    memory = chain([3, 3], [9, 5], [4])
+    instance = make_instance(memory, make_trace([[0], [0]], [-1, -1, 0], sizes=[2, 2, 2]), "exclusive")
+    with pytest.raises(ScheduleError, match="step 0, block 2: no tier has room for it"):
+        simulate(instance, LpRounded())
+
+
+def test_second_copies_make_way_for_new_blocks() -> None:
+    """Under the free rule both tiers may be full of copies of one block when another is produced."""
+    memory = chain([1, 2], [9, 5], [4])
+    instance = make_instance(memory, make_trace([[0], [0], [0, 1, 2]], [-1, 0, 1]), "free")
+    assert simulate(instance, LpRounded()).latency_s > 0
