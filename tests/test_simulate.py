@@ -63,7 +63,7 @@ class _Wanderer:
     def __init__(self, instance, seed: int) -> None:
         self.instance, self.rng = instance, np.random.default_rng(seed)
 
-    def plan(self, instance, limits) -> None:
+    def plan(self, instance, limits) -> None:  # noqa: ARG002
         assert instance is self.instance
 
     def start(self, setting, first_reads):
