@@ -1,0 +1,184 @@
+"""A layered trace as its changes: per layer, which turns each block is read in without a break.
+
+A *turn* of a layer is one of its steps: of L layers, step ``n * L + l`` is turn n of layer l. A *run* is a block and the
+turns ``first .. last`` that all read it; between two runs of a block lies at least one turn that does not. The read set of a
+layer changes by its drift only, so a trace of 4.8e9 reads (arXiv 2508.13231 at its full size) is some 1.3e8 runs at a drift of
+3 %, and one layer of it fits in 50 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.errors import InputError
+from placement_opt.workload.synth import drift
+from placement_opt.workload.synth.params import share_of
+from placement_opt.workload.trace import Trace
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+#: Closed runs wait in parts of at least this many before they are joined.
+_PART = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRuns:
+    """The reads of one layer; B blocks of its own, N turns.
+
+    Attributes
+    ----------
+    turns
+        N.
+    birth
+        int32[B]: the turn that produces each block, -1 where it exists before turn 0. No block is ever freed.
+    start
+        int64[B + 1]: the runs of block b are ``start[b]:start[b + 1]``, ascending in time.
+    first, last
+        int32[M]: the turns of each run, both included.
+    """
+
+    turns: int
+    birth: Int32
+    start: Int64
+    first: Int32
+    last: Int32
+
+    @property
+    def num_blocks(self) -> int:
+        return len(self.birth)
+
+    @property
+    def num_runs(self) -> int:
+        return len(self.first)
+
+    @property
+    def num_reads(self) -> int:
+        return int((self.last.astype(np.int64) - self.first + 1).sum())
+
+    @property
+    def reads_per_turn(self) -> Int64:
+        """int64[N]: how many blocks each turn reads."""
+        change = np.bincount(self.first, minlength=self.turns + 1) - np.bincount(self.last + 1, minlength=self.turns + 1)
+        return np.cumsum(change)[: self.turns].astype(np.int64)
+
+    @property
+    def births_per_turn(self) -> Int64:
+        """int64[N]: how many blocks each turn produces."""
+        return np.bincount(self.birth[self.birth >= 0], minlength=self.turns).astype(np.int64)
+
+    def sample(self, every: int, offset: int = 0) -> LayerRuns:
+        """Each ``every``-th block alone, from the ``offset``-th on."""
+        chosen = np.arange(offset, self.num_blocks, every)
+        lengths = np.diff(self.start)[chosen]
+        start = np.concatenate([[0], np.cumsum(lengths)])
+        take = np.arange(start[-1]) + np.repeat(self.start[chosen] - start[:-1], lengths)
+        return LayerRuns(self.turns, self.birth[chosen], start, self.first[take], self.last[take])
+
+    def rows(self) -> Iterator[Int64]:
+        """The blocks that each turn reads, ascending."""
+        owner = np.repeat(np.arange(self.num_blocks), np.diff(self.start))
+        opens, closes = np.argsort(self.first, kind="stable"), np.argsort(self.last, kind="stable")
+        opening = np.searchsorted(self.first[opens], np.arange(self.turns + 1))
+        closing = np.searchsorted(self.last[closes], np.arange(self.turns + 1))
+        reading = np.zeros(self.num_blocks, dtype=np.bool_)
+        for turn in range(self.turns):
+            reading[owner[opens[opening[turn] : opening[turn + 1]]]] = True
+            yield np.flatnonzero(reading)
+            reading[owner[closes[closing[turn] : closing[turn + 1]]]] = False
+
+
+def collect(rows: Iterable[npt.NDArray[np.integer]], birth: Int32) -> LayerRuns:
+    """Runs from the blocks that each turn of one layer reads (numbered within the layer, each at most once a turn)."""
+    from placement_opt.workload.runs_kernels import advance
+
+    blocks = len(birth)
+    opened, seen = np.full(blocks, -1, dtype=np.int32), np.full(blocks, -1, dtype=np.int32)
+    parts: list[Int32] = []
+    open_part, filled, turn = np.empty((3, _PART + blocks), dtype=np.int32), 0, 0
+    before = np.zeros(0, dtype=np.int64)
+    for reads in rows:
+        filled += advance(turn, reads, before, opened, seen, open_part[:, filled:])
+        if filled >= _PART:
+            parts.append(open_part[:, :filled].copy())
+            filled = 0
+        before, turn = reads.astype(np.int64), turn + 1
+    filled += advance(turn, before[:0], before, opened, seen, open_part[:, filled:])
+    parts.append(open_part[:, :filled])
+    return _grouped(parts, birth, turn)
+
+
+def _grouped(parts: list[Int32], birth: Int32, turns: int) -> LayerRuns:
+    """Runs in the order in which they ended, regrouped by block."""
+    from placement_opt.workload.runs_kernels import scatter
+
+    counts = sum((np.bincount(part[0], minlength=len(birth)) for part in parts), np.zeros(len(birth), dtype=np.int64))
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    first, last = np.empty(start[-1], dtype=np.int32), np.empty(start[-1], dtype=np.int32)
+    place = start[:-1].copy()
+    while parts:  # each is let go of once it is copied
+        part = parts.pop(0)
+        scatter(part[0], part[1], part[2], place, first, last)
+    return LayerRuns(turns, birth, start, first, last)
+
+
+def drift_layer(params: drift.Params, seed: int, layer: int) -> LayerRuns:
+    """One layer of the drift generator's trace, without the others; block b of the layer is token b."""
+    stream = np.random.default_rng(seed).spawn(params.layers)[layer]
+    tokens = np.arange(params.prefill + params.tokens, dtype=np.int32)
+    return collect(drift.layer_reads(params, stream), np.maximum(tokens - np.int32(params.prefill), np.int32(-1)))
+
+
+@lru_cache(maxsize=4)
+def drift_reads(params: drift.Params) -> Int64:
+    """int64[N], read-only: how many blocks each turn of a layer reads, known without drawing anything."""
+    ends = range(params.prefill, params.prefill + params.tokens)
+    reads = np.array([share_of(params.read_share, n) for n in ends], dtype=np.int64)
+    reads.setflags(write=False)
+    return reads
+
+
+def layers_of(trace: Trace) -> list[LayerRuns]:
+    """The layers of a trace in rows, as runs; the blocks of a layer keep their order.
+
+    Raises
+    ------
+    InputError
+        The trace is not layered (step t is of layer t modulo L, and reads and produces blocks of that layer alone), frees
+        blocks, or reads them in part.
+    """
+    layers = _check_layered(trace)
+    position = np.zeros(trace.num_blocks, dtype=np.int64)
+    found = []
+    owner = np.zeros(trace.num_blocks, dtype=np.int64) if trace.block_layer is None else trace.block_layer
+    for layer in range(layers):
+        blocks = np.flatnonzero(owner == layer)
+        position[blocks] = np.arange(len(blocks))
+        born = trace.birth[blocks]
+        birth = np.where(born < 0, -1, born // layers).astype(np.int32)
+        found.append(collect((position[trace.reads(step)] for step in range(layer, trace.num_steps, layers)), birth))
+    return found
+
+
+def _check_layered(trace: Trace) -> int:
+    """The number of layers of a layered trace."""
+    if trace.shares is not None:
+        raise InputError("found blocks read in part", "expected whole blocks, which is what runs are for", field="shares")
+    if (trace.death != trace.num_steps).any():
+        raise InputError("found blocks that are freed", "expected none, which is what runs are for", field="death")
+    if trace.step_layer is None or trace.block_layer is None:
+        return 1
+    layers = int(trace.step_layer.max()) + 1
+    steps = np.arange(trace.num_steps, dtype=np.int64)
+    born = np.flatnonzero(trace.birth >= 0)
+    regular = trace.num_steps % layers == 0 and (trace.step_layer == steps % layers).all()
+    regular = regular and (trace.block_layer[trace.blocks] == trace.read_step % layers).all()
+    regular = regular and (trace.block_layer[born] == trace.birth[born] % layers).all()
+    if not regular or int(trace.block_layer.max()) >= layers:
+        found = f"found steps of {layers} layers that do not take turns over blocks of their own"
+        raise InputError(found, "expected step t to be of layer t modulo the layers", field="step_layer")
+    return layers

@@ -1,0 +1,191 @@
+"""Both sides of a large question hold, whenever the work ends."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from placement_opt.bounds import METHODS
+from placement_opt.bounds.result import Status
+from placement_opt.errors import InputError, LimitError
+from placement_opt.instancefile import load_instance
+from placement_opt.limits import Limits
+from placement_opt.scale import load_large, memory_needed, solve_large
+from placement_opt.scale.problem import Drawn, large_of
+from placement_opt.scale.solve import sample_blocks
+from tests.scale.test_dual import draw
+from tests.small import make_trace
+
+FILE = """\
+schema = 1
+name = "drawn"
+[memory]
+preset = "gh200"
+hbm.capacity = "{room} MiB"
+[llm]
+layers = 2
+kv_bytes = "4 MiB"
+weight_bytes = "162.9 MB"
+weight_resident = "100 MiB"
+[trace]
+synth = "drift"
+seed = 3
+layers = 2
+prefill = {prefill}
+tokens = {tokens}
+drift = {drift}
+[rules]
+residency = "{residency}"
+initial = "{initial}"
+floor = "1 us"
+"""
+
+
+def write(folder: Path, **changed: object) -> Path:
+    values = {"room": 400, "prefill": 60, "tokens": 30, "drift": 0.2, "residency": "inclusive", "initial": "free"}
+    path = folder / "instance.toml"
+    path.write_text(FILE.format(**(values | changed)))
+    return path
+
+
+@pytest.mark.parametrize(("room", "drift"), [(260, 0.05), (400, 0.2), (480, 0.4), (900, 0.1)])
+def test_both_sides_enclose_the_exact_lp(tmp_path: Path, room: int, drift: float) -> None:
+    """The bound is at least 97 % of it here, and never above; the schedule is never below."""
+    path = write(tmp_path, room=room, drift=drift)
+    exact = METHODS["lp"](load_instance(path)).value_s
+    assert exact is not None
+    answer = solve_large(load_large(path))
+    assert answer.status is Status.BOUND
+    assert 0.97 * exact <= answer.lower_bound_s <= exact * (1 + 1e-9)
+    assert answer.schedule_s >= exact * (1 - 1e-9)
+    assert answer.roofline_s <= answer.lower_bound_s
+    assert answer.gap == pytest.approx(answer.schedule_s / answer.lower_bound_s - 1)
+
+
+def test_a_drawn_question_is_the_one_in_rows(tmp_path: Path) -> None:
+    """Reads, capacity, sizes and loads of the file read either way; so are the answers."""
+    path = write(tmp_path)
+    drawn, given = load_large(path), large_of(load_instance(path))
+    for name in ("name", "block_bytes", "floor", "num_reads", "num_steps", "room"):
+        assert getattr(drawn, name) == getattr(given, name)
+    assert drawn.capacity.tolist() == given.capacity.tolist()
+    assert drawn.fixed.tolist() == given.fixed.tolist()
+    answers = [solve_large(each) for each in (drawn, given)]
+    assert answers[0].lower_bound_s == answers[1].lower_bound_s
+    assert answers[0].schedule_s == answers[1].schedule_s
+
+
+def test_two_processes_give_the_same_numbers_as_one(tmp_path: Path) -> None:
+    problem = load_large(write(tmp_path))
+    one, two = solve_large(problem), solve_large(problem, jobs=2)
+    assert (one.lower_bound_s, one.schedule_s) == (two.lower_bound_s, two.schedule_s)
+
+
+class Impatient(Limits):
+    """Reached after so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    @property
+    def reached(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+@pytest.mark.parametrize("looks", [0, 1, 3, 8, 40, 80, 120, 200, 258, 260])
+def test_both_sides_hold_whenever_the_work_ends(tmp_path: Path, looks: int) -> None:
+    path = write(tmp_path, drift=0.3)
+    exact = METHODS["lp"](load_instance(path)).value_s
+    assert exact is not None
+    answer = solve_large(load_large(path), limits=Impatient(looks))
+    assert answer.roofline_s <= answer.lower_bound_s <= exact * (1 + 1e-9)
+    assert answer.schedule_s >= exact * (1 - 1e-9)
+    assert answer.status in (Status.LIMIT, Status.BOUND)
+    assert looks > 0 or answer.status is Status.LIMIT
+
+
+def test_progress_says_where_both_sides_are(tmp_path: Path) -> None:
+    """The first line has the roofline, the last all layers."""
+    lines: list[str] = []
+    solve_large(load_large(write(tmp_path)), report=lines.append)
+    assert "roofline" in lines[0]
+    assert "(2 of 2)" in lines[-1]
+    assert len({line.index("  ", 40) for line in lines if "layer" in line}) == 1
+
+
+def test_too_little_memory_is_refused_beforehand(tmp_path: Path) -> None:
+    problem = load_large(write(tmp_path))
+    with pytest.raises(LimitError, match=r"expected at least .* runs a layer"):
+        solve_large(problem, memory_limit=10**6)
+    assert memory_needed(problem, 2) > memory_needed(problem, 1)
+    assert solve_large(problem, memory_limit=memory_needed(problem)).status is Status.BOUND
+
+
+def test_the_estimate_of_runs_is_never_too_small(tmp_path: Path) -> None:
+    for drift in (0.0, 0.1, 0.7):
+        layers = load_large(write(tmp_path, drift=drift)).layers
+        assert max(layers.layer(n).num_runs for n in range(layers.count)) <= layers.runs
+
+
+def test_a_long_layer_is_sampled_and_a_short_one_taken_whole(tmp_path: Path) -> None:
+    problem = load_large(write(tmp_path))
+    first = problem.layers.layer(0)
+    assert [part.num_blocks for part in sample_blocks(problem, first)] == [first.num_blocks] * 2
+    long = dataclasses.replace(first, turns=10**7)
+    parts = sample_blocks(problem, long)
+    assert len(parts) == 1
+    assert 0 < parts[0].num_blocks <= 5
+
+
+def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    """Another residency or start, a trace in a file, another generator, three tiers, too small a home: named."""
+    for changed, message in (
+        ({"residency": "free"}, "rules.residency: found 'free'"),
+        ({"initial": "first-fit"}, "rules.initial: found 'first-fit'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_large(write(tmp_path, **changed))
+    path = write(tmp_path)
+    text = path.read_text()
+    for old, new, message in (
+        ('synth = "drift"\nseed = 3\nlayers = 2\nprefill = 60\ntokens = 30\ndrift = 0.2', 'file = "t.npz"', "synthetic one"),
+        ('synth = "drift"\nseed = 3\nlayers = 2\nprefill = 60\ntokens = 30\ndrift = 0.2', 'synth = "zipf"\nseed = 1', "drift"),
+        ('preset = "gh200"', 'preset = "cxl3"', "expected two"),
+        ('hbm.capacity = "400 MiB"', 'hbm.capacity = "400 MiB"\nlpddr.capacity = "500 MiB"', "every block at its peak"),
+    ):
+        path.write_text(text.replace(old, new))
+        with pytest.raises(InputError, match=message):
+            load_large(path)
+
+
+def test_rows_that_are_no_such_question_are_refused() -> None:
+    """Sizes that differ, loads that change, a given start."""
+    instance = draw(0)
+    count = instance.num_blocks
+    fixed = instance.fixed.copy()
+    fixed[1] += 1
+    start = np.zeros((2, count), dtype=bool)
+    start[1, instance.first_state == 0] = True
+    for changed, message in (
+        ({"size": 1 + np.arange(count) % 2}, "different sizes"),
+        ({"fixed": fixed}, "loads that change"),
+        ({"initial": start}, "free start"),
+    ):
+        with pytest.raises(InputError, match=message):
+            large_of(dataclasses.replace(instance, **changed))
+    with pytest.raises(InputError, match="freed"):
+        large_of(dataclasses.replace(instance, trace=make_trace([[0]] * 12, [-1], [11]), size=np.ones(1, dtype=np.int64)))
+
+
+def test_full_size_files_are_read_without_drawing_them() -> None:
+    """The paper's experiment: 4.77e9 reads in 32 layers."""
+    folder = Path(__file__).resolve().parents[2] / "instances" / "seed" / "full"
+    problem = load_large(folder / "nvlink4-25gib-drift03-full.toml")
+    assert isinstance(problem.layers, Drawn)
+    assert problem.num_reads == 4_772_782_880
+    assert problem.room == 20480 * 32

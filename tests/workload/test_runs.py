@@ -1,0 +1,83 @@
+"""Runs say what rows say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from placement_opt.errors import InputError
+from placement_opt.workload.runs import LayerRuns, collect, drift_layer, drift_reads, layers_of
+from placement_opt.workload.synth import drift
+from tests.small import make_trace
+
+PARAMS = [
+    drift.Params(layers=3, prefill=40, tokens=30, read_share=0.4, drift=0.1),
+    drift.Params(layers=2, prefill=25, tokens=40, read_share=0.3, drift=0.3, leave="random", window=0.6),
+    drift.Params(layers=1, prefill=3, tokens=50, read_share=0.5, drift=1.0),
+]
+
+
+def slow_runs(rows: list[list[int]], blocks: int) -> list[list[tuple[int, int]]]:
+    """Per block, (first, last) turns: one turn after the other."""
+    found: list[list[tuple[int, int]]] = [[] for _ in range(blocks)]
+    for turn, reads in enumerate(rows):
+        for block in reads:
+            runs = found[block]
+            if runs and runs[-1][1] == turn - 1:
+                runs[-1] = (runs[-1][0], turn)
+            else:
+                runs.append((turn, turn))
+    return found
+
+
+def as_lists(runs: LayerRuns) -> list[list[tuple[int, int]]]:
+    pairs = list(zip(runs.first.tolist(), runs.last.tolist(), strict=True))
+    return [pairs[low:high] for low, high in zip(runs.start[:-1], runs.start[1:], strict=True)]
+
+
+@pytest.mark.parametrize("params", PARAMS)
+def test_a_layer_of_the_generator_equals_the_same_layer_of_its_trace(params: drift.Params) -> None:
+    trace = drift.generate(params, np.random.default_rng(7))
+    for layer, runs in enumerate(layers_of(trace)):
+        drawn = drift_layer(params, 7, layer)
+        assert as_lists(drawn) == as_lists(runs)
+        assert drawn.birth.tolist() == runs.birth.tolist()
+        assert [row.tolist() for row in drawn.rows()] == [
+            (trace.reads(step) // params.layers).tolist() for step in range(layer, trace.num_steps, params.layers)
+        ]
+
+
+@pytest.mark.parametrize("params", PARAMS)
+def test_counts_per_turn_are_those_of_the_rows(params: drift.Params) -> None:
+    runs = drift_layer(params, 3, 0)
+    assert runs.reads_per_turn.tolist() == [len(row) for row in runs.rows()] == drift_reads(params).tolist()
+    assert runs.num_reads == int(drift_reads(params).sum())
+    assert runs.births_per_turn.tolist() == [1] * params.tokens
+
+
+def test_runs_of_random_rows_equal_those_found_turn_by_turn() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        rows = [np.flatnonzero(rng.random(6) < 0.6) for _ in range(12)]
+        runs = collect(rows, np.full(6, -1, dtype=np.int32))
+        assert as_lists(runs) == slow_runs([row.tolist() for row in rows], 6)
+        assert [row.tolist() for row in runs.rows()] == [row.tolist() for row in rows]
+
+
+def test_a_sample_holds_the_runs_of_its_blocks() -> None:
+    runs = drift_layer(PARAMS[0], 1, 0)
+    part = runs.sample(3, 1)
+    assert as_lists(part) == as_lists(runs)[1::3]
+    assert part.birth.tolist() == runs.birth[1::3].tolist()
+
+
+def test_traces_that_runs_cannot_say_are_refused() -> None:
+    """Shares, freed blocks and layers that do not take turns are named."""
+    with pytest.raises(InputError, match="read in part"):
+        layers_of(make_trace([[0]], [-1], shares=[[1]], share_base=2))
+    with pytest.raises(InputError, match="freed"):
+        layers_of(make_trace([[0], []], [-1], deaths=[1]))
+    trace = drift.generate(PARAMS[0], np.random.default_rng(1))
+    object.__setattr__(trace, "step_layer", trace.step_layer[::-1].copy())
+    with pytest.raises(InputError, match="take turns"):
+        layers_of(trace)
