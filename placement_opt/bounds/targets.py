@@ -83,7 +83,7 @@ def _from_compact(instance: Instance, limits: Limits | None) -> Targets:
 
 
 def _spread(instance: Instance, classes: Classes, owner: Int64, opens: Int64, held: Float64, bound: Bound) -> Targets:
-    """From segments of classes to targets of blocks; what changes nothing and is not at hand is no target."""
+    """From segments of classes to targets of blocks."""
     members = np.argsort(classes.of, kind="stable")
     first = np.concatenate([[0], np.cumsum(classes.count)])
     repeat = classes.count[owner]
@@ -97,9 +97,10 @@ def _spread(instance: Instance, classes: Classes, owner: Int64, opens: Int64, he
     begins = np.append(True, block[1:] != block[:-1])
     change[:, begins] = fraction[:, begins]
     present = begins | _at_hand(instance, block, step)
-    real = present | (np.abs(change) > _CHANGE).any(axis=0)
-    rises = ((change > _CHANGE) | present)[:, real]
-    block, step, fraction = block[real], step[real], fraction[:, real]
+    rises = (change > _CHANGE) | present
+    if instance.num_tiers > 2:  # many tiers share a block in parts: counting those that stay would bring in the wrong ones
+        real = present | (np.abs(change) > _CHANGE).any(axis=0)
+        block, step, fraction, rises = block[real], step[real], fraction[:, real], rises[:, real]
     order = np.lexsort((block, step))
     return Targets(step[order], block[order], fraction[:, order], rises[:, order], bound)
 
