@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -34,10 +34,9 @@ def open_regular(path: str | PathLike[str]) -> BinaryIO:
 
 
 def check_output(path: str | PathLike[str]) -> Path:
-    """The place an output will be written to, symbolic links followed; InputError where no file can be put.
-
-    Useful before a long computation; :func:`atomic_file` checks again.
-    """
+    """The place an output will be written to, symbolic links followed; InputError where no file can be put."""
+    if not os.fspath(path):
+        raise InputError("found an empty name", "expected the name of a file to write")
     try:
         target = Path(os.path.realpath(path))
         if target.is_dir():
@@ -51,6 +50,69 @@ def check_output(path: str | PathLike[str]) -> Path:
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from None
     return target
+
+
+def check_outputs(
+    outputs: Mapping[str, str | PathLike[str] | None], inputs: Iterable[str | PathLike[str]] = ()
+) -> dict[str, Path]:
+    """Refuse, before any work is done, outputs that cannot be written or would overwrite what they are made from.
+
+    Parameters
+    ----------
+    outputs
+        Option -> the file it names, None where it was not given.
+    inputs
+        The files that the command reads; those that are missing are passed over.
+
+    Returns
+    -------
+    dict
+        Option -> the place it will be written to, for the options that were given.
+
+    Raises
+    ------
+    InputError
+        Names the option: no file can be put there, the file is one of the inputs, or two options name the same file.
+    """
+    inputs, places = list(inputs), dict[str, Path]()
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        try:
+            place = check_output(path)
+            _try_to_write(place, path)
+        except InputError as error:
+            raise error.at(field=option) from None
+        for other, taken in places.items():
+            if place == taken:
+                raise InputError(f"found the file of {other}", "expected another file", path=path, field=option)
+        for name in inputs:
+            if _same(place, name):
+                found = f"found an input of this command, {os.fspath(name)!r}"
+                raise InputError(found, "expected another file to write", path=path, field=option)
+        places[option] = place
+    return places
+
+
+def _try_to_write(target: Path, path: str | PathLike[str]) -> None:
+    """Put an empty file beside the target and take it away again: rights alone do not tell whether that works."""
+    draft = _draft(target)
+    try:
+        draft.touch(exist_ok=False)
+        draft.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _same(one: Path, other: str | PathLike[str]) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them is not there
+        return False
+
+
+def _draft(target: Path) -> Path:
+    return target.with_name(f".placement-{secrets.token_hex(8)}.tmp")
 
 
 @contextlib.contextmanager
@@ -68,7 +130,7 @@ def atomic_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
         ``path`` is a folder or no regular file, its folder is missing, or the system refuses (no room, no permission).
     """
     target = check_output(path)
-    draft = target.with_name(f".placement-{secrets.token_hex(8)}.tmp")
+    draft = _draft(target)
     try:
         with open(draft, "xb") as handle:
             yield handle

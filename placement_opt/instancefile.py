@@ -33,7 +33,7 @@ loads it at every step, whatever the placement. Their room is not subtracted fro
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -60,6 +60,8 @@ from placement_opt.workload.trace import Trace
 SCHEMA = 1
 #: Bytes of all blocks together, times the base of the shares: sums over a step's reads then fit 64-bit integers.
 LARGEST_TOTAL = 2**61
+#: Keys that name a file, relative to the instance's.
+_FILES = ("memory.file", "trace.file", "rules.initial_file")
 _INITIALS = ("free", "first-fit", "file")
 _T = TypeVar("_T")
 
@@ -140,6 +142,26 @@ def load_instance(path: str | Path, overrides: Mapping[str, Any] | None = None) 
         raise _placed(error, tables, model, memory) from None
 
 
+def input_files(path: str | Path, varied: Mapping[str, Sequence[Any]] | None = None) -> list[Path]:
+    """The files that an instance is made from, its own first; no complaint about what is wrong in it.
+
+    ``varied``: dotted key -> further values of it, as for :func:`load_instance`.
+    """
+    path = Path(path)
+    files = [path]
+    try:
+        root = read_toml(path).data
+    except InputError:
+        return files
+    for key in _FILES:
+        table, _, last = key.partition(".")
+        inner = root.get(table)
+        stated = inner.get(last) if isinstance(inner, dict) else None
+        names = [stated, *(varied or {}).get(key, ())]
+        files += [path.parent / name for name in names if isinstance(name, str) and name]
+    return files
+
+
 @dataclass(frozen=True)
 class Synthetic:
     """What an instance file with a synthetic trace says, the trace itself not made.
@@ -208,7 +230,7 @@ def _open(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple
 
 
 def _as_schema(value: Any) -> int:
-    if isinstance(value, bool) or value != SCHEMA:
+    if isinstance(value, bool) or not isinstance(value, int) or value != SCHEMA:
         raise InputError(f"found {shown(value)}", f"expected {SCHEMA}, the form that this version reads")
     return SCHEMA
 

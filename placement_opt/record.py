@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from placement_opt.bounds import METHODS
 from placement_opt.compare import ROUNDING, Verdict, time_scheduler
-from placement_opt.errors import InputError, PlacementError
+from placement_opt.errors import InputError, PlacementError, shown
 from placement_opt.instance import Instance
 from placement_opt.jsonfile import parse_json
 from placement_opt.limits import Limits
@@ -39,6 +40,8 @@ class Record:
         Scheduler -> latency in seconds, or None where it declines the instance.
     versions
         Package -> version it was recorded with.
+    stated_best
+        What a file says is best (see :attr:`best`); None where nothing was read.
     """
 
     instance: str
@@ -46,6 +49,7 @@ class Record:
     bounds: Mapping[str, float]
     schedules: Mapping[str, float | None]
     versions: Mapping[str, str]
+    stated_best: Mapping[str, Any] | None = field(default=None, compare=False)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -71,6 +75,18 @@ class Record:
         """Best schedule / best bound - 1."""
         bound, schedule = self.best_bound, self.best_schedule
         return schedule[1] / bound[1] - 1.0 if bound and schedule and bound[1] > 0 else None
+
+    @property
+    def best(self) -> dict[str, str | float | None]:
+        """The best of both sides, as the file has it."""
+        bound, schedule = self.best_bound or (None, None), self.best_schedule or (None, None)
+        return {
+            "bound_s": bound[1],
+            "method": bound[0],
+            "latency_s": schedule[1],
+            "scheduler": schedule[0],
+            "gap": self.gap,
+        }
 
 
 def best_path(instance: Path) -> Path:
@@ -129,7 +145,23 @@ def differences(old: Record, new: Record) -> list[str]:
         lines.append(f"name was {old.instance!r}, is {new.instance!r}")
     lines += _moved("bound ", old.bounds, new.bounds, ("fell", "rose"))
     lines += _moved("scheduler ", old.schedules, new.schedules, ("is faster", "is slower"))
-    return lines
+    return lines or _misstated(old)  # where values moved, the best of them did too
+
+
+def _misstated(record: Record) -> list[str]:
+    """One line for each key of a file's ``best`` that does not follow from its own bounds and schedules."""
+    if record.stated_best is None:
+        return []
+    stated, true = dict(record.stated_best), record.best
+    return [
+        f"best.{key} is stated as {_stated(stated, key)}, the recorded values give {_stated(true, key)}"
+        for key in [*true, *sorted(set(stated) - set(true))]
+        if key not in stated or key not in true or stated[key] != true[key] or isinstance(stated[key], bool)
+    ]
+
+
+def _stated(best: Mapping[str, Any], key: str) -> str:
+    return ("none" if best[key] is None else shown(best[key])) if key in best else "nothing"
 
 
 def _moved(what: str, old: Mapping[str, float | None], new: Mapping[str, float | None], words: tuple[str, str]) -> list[str]:
@@ -173,7 +205,6 @@ def current_versions() -> dict[str, str]:
 
 def to_text(record: Record) -> str:
     """The best file: sorted keys, floats that read back as they were, one newline at the end."""
-    bound, schedule = record.best_bound, record.best_schedule
     document = {
         "schema": SCHEMA,
         "instance": record.instance,
@@ -182,13 +213,7 @@ def to_text(record: Record) -> str:
         "schedulers": list(record.schedulers),
         "bounds": dict(record.bounds),
         "schedules": dict(record.schedules),
-        "best": {
-            "bound_s": bound[1] if bound else None,
-            "method": bound[0] if bound else None,
-            "latency_s": schedule[1] if schedule else None,
-            "scheduler": schedule[0] if schedule else None,
-            "gap": record.gap,
-        },
+        "best": record.best,
         "versions": dict(record.versions),
     }
     return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
@@ -231,13 +256,14 @@ def _record(document: Any) -> Record:
         document["instance"],
         document["hash"],
         {name: float(bounds[name]) for name in document["methods"]},
-        {name: schedules[name] for name in document["schedulers"]},
+        {name: None if schedules[name] is None else float(schedules[name]) for name in document["schedulers"]},
         document["versions"],
+        document["best"],
     )
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
 
 
 def _expect(holds: bool, found: object, expected: str, field: str) -> None:

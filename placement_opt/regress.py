@@ -92,8 +92,8 @@ class Regression:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is left that differs."""
-        return not self.count(Outcome.CHANGED)
+        """Whether everything was checked and nothing is left that differs."""
+        return not (self.interrupted or self.count(Outcome.CHANGED) or self.count(Outcome.UNFINISHED))
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,12 @@ def regress(
     Raises
     ------
     InputError
-        A path that is not there, nothing found, or a best file that is no best file.
+        A path that is not there or is no instance, or nothing found. What is wrong in a file is a change of that file.
     """
     limits = limits or Limits()
     found = _Found()
+    if not all(map(os.fspath, paths)):
+        raise InputError("found an empty name", "expected instance files or folders", field="PATH")
     for path in dict.fromkeys(Path(path) for path in paths):
         _collect(path, found, update, fresh)
     if not found.tasks and not found.others:
@@ -175,10 +177,14 @@ def _collect(path: Path, found: _Found, update: bool, fresh: bool) -> None:
             (_collect_hostile if folder.name == HOSTILE else _collect_folder)(folder, found, update, fresh)
     elif not path.exists():
         raise InputError("found no such file or folder", "expected instances", path=path)
-    elif path.parent.name == HOSTILE and ending(path):
+    elif path.is_file() and path.parent.name == HOSTILE and ending(path):
         found.tasks.append(_Task(path, True, update, fresh))
-    else:
+    elif _is_instance(path):
         found.tasks.append(_Task(path, False, update, fresh))
+    else:
+        raise InputError(
+            "found no instance", "expected NAME.toml, a file to be refused in a folder hostile, or a folder", path=path
+        )
 
 
 def _folders(root: Path) -> Iterator[Path]:
@@ -192,7 +198,7 @@ def _folders(root: Path) -> Iterator[Path]:
 def _collect_folder(folder: Path, found: _Found, update: bool, fresh: bool) -> None:
     large = _large(folder)
     files = sorted(folder.iterdir())
-    instances = {path for path in files if path.suffix == ".toml" and _is_instance(path)}
+    instances = {path for path in files if _is_instance(path)}
     for path in files:
         if path in instances and path.name in large:
             found.others.append(Checked(str(path), Outcome.SKIPPED))
@@ -223,10 +229,12 @@ def _large(folder: Path) -> set[str]:
 
 
 def _is_instance(path: Path) -> bool:
-    """Whether a TOML file joins a memory and a trace. One that does not parse counts, so that its error is shown."""
+    """Whether this is a TOML file that joins a memory and a trace. One that does not parse counts, so its error is shown."""
+    if path.suffix != ".toml" or not path.is_file():
+        return False
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+    except (OSError, ValueError, RecursionError):  # no text, no TOML, or a number of thousands of digits
         return True
     return ("trace" in content and "memory" in content) or best_path(path).exists()
 
@@ -254,13 +262,16 @@ def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Re
         instance = load_instance(task.path)
     except PlacementError as error:
         return Outcome.CHANGED, [f"error: {error}"], None
-    listed = None if task.fresh else old
+    empty = old is not None and not old.methods and not old.schedulers
+    listed = None if task.fresh or empty else old
     methods = listed.methods if listed else affordable(instance, AFFORDABLE_S)
     schedulers = listed.schedulers if listed else tuple(REGISTRY)
     new, troubles = measure(instance, methods, schedulers, limits)
     if limits.reached:
         return Outcome.UNFINISHED, [], new
     changes = [f"there is no {place.name}"] if old is None else differences(old, new)
+    if empty:
+        changes = [f"{place.name} records nothing: no method and no scheduler", *changes]
     if changes and old is not None and old.versions != new.versions:
         changes.append(f"recorded with {_versions(old)}; here {_versions(new)}")
     if troubles:

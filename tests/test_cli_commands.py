@@ -164,7 +164,7 @@ def test_an_output_that_cannot_be_is_refused_before_the_work(
         ("export", drift, "--format", "lp", "-o", target),
         ("trace", "synth", "drift", "-o", target),
     ):
-        assert f"{target}: found no folder" in refusal(capsys, *argv)
+        assert f"{target}: {argv[-2]}: found no folder" in refusal(capsys, *argv)
 
 
 # ---- compare, schedulers, export ---------------------------------------------------------------------------------------

@@ -163,9 +163,12 @@ def test_refusals_end_with_1_and_name_file_and_reason(
         ),
         (("bound", "{ahead}", "--scheduler", "lru"), "--scheduler: found it without --schedule, expected --schedule FILE"),
         (("bound", "{ahead}", "--schedule", "x", "--scheduler", "lur"), "found scheduler 'lur', did you mean 'lru'?"),
-        (("bound", "{ahead}", "--certificate", "none/x"), "none/x: found no folder 'none', expected an existing folder"),
-        (("bound", "{ahead}", "--certificate", "x", "--schedule", "./x"), "found the same file for both certificates"),
-        (("simulate", "{ahead}", "--scheduler", "lru", "--schedule", "none/x"), "none/x: found no folder 'none'"),
+        (
+            ("bound", "{ahead}", "--certificate", "none/x"),
+            "none/x: --certificate: found no folder 'none', expected an existing folder",
+        ),
+        (("bound", "{ahead}", "--certificate", "x", "--schedule", "./x"), "--schedule: found the file of --certificate"),
+        (("simulate", "{ahead}", "--scheduler", "lru", "--schedule", "none/x"), "none/x: --schedule: found no folder 'none'"),
     ],
 )
 def test_wrong_arguments(

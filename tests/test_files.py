@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from placement_opt.errors import InputError
-from placement_opt.files import atomic_file, check_output, open_regular, write_bytes_atomic, write_text_atomic
+from placement_opt.files import atomic_file, check_output, check_outputs, open_regular, write_bytes_atomic, write_text_atomic
 
 
 def test_bytes_and_text_arrive_as_they_are(tmp_path: Path) -> None:
@@ -147,3 +147,44 @@ def test_folders_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "pipe", Path(os.devnull)):
         with pytest.raises(InputError, match="found something that is not a regular file, expected a file"):
             open_regular(place)
+
+
+def test_outputs_are_tried_and_found_without_a_trace(tmp_path: Path) -> None:
+    """Options that were given lead to their places; nothing is left behind, no old content is touched."""
+    (tmp_path / "old").write_bytes(b"old")
+    places = check_outputs({"--a": tmp_path / "new", "--b": None, "--c": tmp_path / "old"}, [tmp_path / "none"])
+    assert places == {"--a": Path(os.path.realpath(tmp_path / "new")), "--c": Path(os.path.realpath(tmp_path / "old"))}
+    assert os.listdir(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("how", ["itself", "link", "hard"])
+def test_an_input_is_refused_as_output(tmp_path: Path, how: str) -> None:
+    """Whatever the name by which an output leads to an input, the option is named."""
+    (tmp_path / "itself").write_bytes(b"")
+    (tmp_path / "link").symlink_to("itself")
+    (tmp_path / "hard").hardlink_to(tmp_path / "itself")
+    with pytest.raises(InputError) as caught:
+        check_outputs({"--csv": tmp_path / how}, [tmp_path / "none", tmp_path / "itself"])
+    found = f"found an input of this command, '{tmp_path / 'itself'}', expected another file to write"
+    assert str(caught.value) == f"{tmp_path / how}: --csv: {found}"
+
+
+def test_two_options_for_one_file_are_refused(tmp_path: Path) -> None:
+    """One output would overwrite the other."""
+    with pytest.raises(InputError, match="--b: found the file of --a, expected another file"):
+        check_outputs({"--a": tmp_path / "x", "--b": tmp_path / "." / "x"})
+
+
+def test_an_empty_output_is_refused_by_its_option() -> None:
+    """The empty name is not the working folder."""
+    with pytest.raises(InputError) as caught:
+        check_outputs({"--csv": ""})
+    assert str(caught.value) == "--csv: found an empty name, expected the name of a file to write"
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a /proc")
+def test_an_unwritable_folder_is_found_before_the_work() -> None:
+    """/proc takes no files, not even from those who may write anywhere."""
+    with pytest.raises(InputError, match="--csv: found a file that cannot be written"):
+        check_outputs({"--csv": "/proc/x.csv"})

@@ -277,6 +277,7 @@ BAD = [
     # schema, name, tables
     ({"schema = 1": "schema = 2"}, ":1: schema: found 2, expected 1, the form that this version reads"),
     ({"schema = 1": "schema = true"}, ":1: schema: found True, expected 1, the form that this version reads"),
+    ({"schema = 1": "schema = 1.0"}, ":1: schema: found 1.0, expected 1, the form that this version reads"),
     ({"schema = 1": ""}, ": schema: found nothing, expected this key"),
     ({'name = "small"': ""}, ": name: found nothing, expected this key"),
     ({'name = "small"': "name = 3"}, ":2: name: found 3, expected a non-empty text in quotes, on one line"),

@@ -60,6 +60,8 @@ def test_a_record_without_values_has_no_best() -> None:
         (lambda d: d["bounds"].update(lp="1"), "bounds.lp: found '1', expected seconds"),
         (lambda d: d["bounds"].update(lp=True), "bounds.lp: found True, expected seconds"),
         (lambda d: d["bounds"].update(lp=-1.0), "bounds.lp: found -1.0, expected seconds"),
+        (lambda d: d["bounds"].update(lp=10**400), "bounds.lp: found 1000"),
+        (lambda d: d["schedules"].update(lru=10**400), "schedules.lru: found 1000"),
         (lambda d: d["bounds"].update(lpp=1.0), "bounds: found 'lpp', expected one of roofline"),
         (lambda d: d["schedules"].update(lru="x"), "schedules.lru: found 'x', expected seconds or null"),
         (lambda d: d["versions"].update(numpy=2), "versions.numpy: found 2, expected a version"),
@@ -91,6 +93,36 @@ def test_equal_records_do_not_differ() -> None:
     """Values within rounding are the same; versions alone are no difference."""
     other = replace(RECORD, bounds={"roofline": 1.0 * (1 + 1e-10), "lp": 1.25}, versions={})
     assert differences(RECORD, other) == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "line"),
+    [
+        ({"bound_s": 1.2}, "best.bound_s is stated as 1.2, the recorded values give 1.25"),
+        ({"latency_s": None}, "best.latency_s is stated as none, the recorded values give 1.5"),
+        ({"gap": 10**400}, "best.gap is stated as 1000"),
+        ({"method": "roofline"}, "best.method is stated as 'roofline', the recorded values give 'lp'"),
+        ({"scheduler": ["lru"]}, "best.scheduler is stated as a list, the recorded values give 'lru'"),
+        ({"extra": 1}, "best.extra is stated as 1, the recorded values give nothing"),
+    ],
+)
+def test_what_a_file_states_as_best_must_follow_from_its_values(tmp_path: Path, edit: dict[str, Any], line: str) -> None:
+    """Every key of ``best`` is derived again; any other value, and any other key, is a difference."""
+    path = tmp_path / "case.best.json"
+    document = json.loads(to_text(RECORD))
+    document["best"].update(edit)
+    path.write_text(json.dumps(document))
+    (found,) = differences(read_record(path), RECORD)
+    assert found.startswith(line)
+
+
+def test_a_best_file_whose_best_is_empty_differs(tmp_path: Path) -> None:
+    """Keys that are missing from ``best`` are named, all five."""
+    path = tmp_path / "case.best.json"
+    path.write_text(json.dumps(json.loads(to_text(RECORD)) | {"best": {}}))
+    found = differences(read_record(path), RECORD)
+    assert found[0] == "best.bound_s is stated as nothing, the recorded values give 1.25"
+    assert len(found) == 5
 
 
 def test_every_change_is_named() -> None:

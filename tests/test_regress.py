@@ -72,6 +72,7 @@ def test_what_is_recorded_is_found_again(folder: Path) -> None:
         (lambda d: d["schedules"].update(static=0.06), "scheduler static is slower: 0.06 s -> 0.0667"),
         (lambda d: d["schedules"].update(static=None), "scheduler static was none, is 0.0667"),
         (lambda d: d.update(hash="ab" * 32), "hash was abababababababab, is "),
+        (lambda d: d["best"].update(method="step"), "best.method is stated as 'step', the recorded values give 'lp'"),
         (lambda d: d.update(instance="other"), "name was 'other', is 'fetch-ahead'"),
     ],
 )
@@ -179,6 +180,35 @@ def test_instances_are_found_in_folders_and_by_name(folder: Path) -> None:
     assert regress([folder / "ahead.toml"]).ok
 
 
+def test_a_best_file_that_records_nothing_is_a_change(folder: Path) -> None:
+    """Emptied lists must not pass as recorded; --update records all that suits the instance."""
+    change(folder, lambda document: document.update(methods=[], schedulers=[], bounds={}, schedules={}))
+    assert lines(folder)[0] == "ahead.best.json records nothing: no method and no scheduler"
+    assert regress([folder], update=True).files[0].outcome is Outcome.UPDATED
+    assert {"lp"} <= set(read_record(folder / "ahead.best.json").methods)
+
+
+@pytest.mark.parametrize("name", ["ahead.npz", "ahead.best.json", "two.memory.toml", "/dev/null"])
+def test_a_path_that_is_no_instance_is_bad_input(folder: Path, name: str) -> None:
+    """What cannot be checked is refused by name, not reported as a change."""
+    with pytest.raises(InputError, match=r"found no instance, expected NAME\.toml, a file to be refused in a folder") as caught:
+        regress([folder / name])
+    assert caught.value.path == str(folder / name)
+
+
+def test_an_empty_path_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    """The empty name is not the working folder."""
+    assert main(["regress", ""]) == 2
+    assert capsys.readouterr().err == "error: PATH: found an empty name, expected instance files or folders\n"
+
+
+def test_pipes_and_folders_named_like_instances_are_passed_over(folder: Path) -> None:
+    """Searching a folder neither waits for a pipe nor reads a folder as a file."""
+    os.mkfifo(folder / "pipe.toml")
+    (folder / "inner.toml").mkdir()
+    assert regress([folder]).ok
+
+
 def test_nothing_to_check_is_bad_input(tmp_path: Path) -> None:
     """A typing error in a path must not pass as success."""
     with pytest.raises(InputError, match=r"found no instance, expected at least one NAME\.toml"):
@@ -193,6 +223,7 @@ def test_an_interrupted_check_is_no_change(folder: Path) -> None:
     limits.interrupt()
     found = regress([folder], update=True, limits=limits)
     assert found.interrupted
+    assert not found.ok
     assert [one.outcome for one in found.files] == [Outcome.UNFINISHED]
 
 
@@ -229,6 +260,14 @@ def test_the_command_updates(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert out.endswith("\n1 file: 1 updated\n")
 
 
+def test_a_malformed_file_in_a_folder_fails_the_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1, and the file's error stands below the table."""
+    (folder / "ahead.best.json").write_text("garbage")
+    assert main(["regress", str(folder)]) == 1
+    out = capsys.readouterr().out
+    assert f"{folder / 'ahead.toml'}: changed\n    error: {folder / 'ahead.best.json'}: found no valid JSON" in out
+
+
 def test_large_instances_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Skipped files are named, not silently left out."""
     (folder / "LARGE").write_text("ahead.toml\n")
@@ -251,3 +290,19 @@ def test_a_signal_ends_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert main(["regress", str(folder), "--update"]) == 130
     assert capsys.readouterr().out.endswith("\n1 file: 1 not finished\n")
     assert (folder / "ahead.best.json").read_bytes() == before
+
+
+def test_an_interrupted_check_is_not_ok_as_json(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was not checked must not read as passed."""
+    module = importlib.import_module("placement_opt.regress")
+
+    def hit(*args: object) -> object:
+        os.kill(os.getpid(), signal.SIGINT)
+        return measure(*args)
+
+    monkeypatch.setattr(module, "measure", hit)
+    assert main(["regress", str(folder), "--json"]) == 130
+    document = json.loads(capsys.readouterr().out)
+    assert (document["ok"], document["interrupted"]) == (False, True)

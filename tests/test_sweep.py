@@ -310,7 +310,10 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--set", "hmb.capacity=1GiB"], "error: {path}: memory.hmb (override): found unknown key 'hmb', did you mean 'hbm'?"),
         (["--set", "trce.drift=1"], "error: --set: found unknown key 'trce.drift', did you mean 'trace.drift'?"),
         (["--set", "hbm.capacity=1GiB", "--schedulers", ""], "error: --schedulers: found an empty name in ''"),
-        (["--set", "hbm.capacity=1GiB", "--csv", "{folder}"], "error: {folder}: found a folder, expected the name of a file"),
+        (
+            ["--set", "hbm.capacity=1GiB", "--csv", "{folder}"],
+            "error: {folder}: --csv: found a folder, expected the name of a file",
+        ),
         (["--set", "hbm.capacity=1GiB", "--plot", "a.pdf"], "error: --plot: found 'a.pdf', expected a name that ends in .png"),
         ([], "error: the following arguments are required: --set"),
     ],

@@ -30,7 +30,7 @@ def run(args: Namespace, console: Console) -> int:
 
     if args.integer and args.method != "step":
         raise InputError(f"found it with --method {args.method}", "expected --method step", field="--integer")
-    if args.scheduler and not args.schedule:
+    if args.scheduler and args.schedule is None:
         raise InputError("found it without --schedule", "expected --schedule FILE", field="--scheduler")
     from placement_opt.bounds.result import Status
     from placement_opt.instancefile import load_instance

@@ -26,15 +26,14 @@ def add_schedule(parser: argparse.ArgumentParser) -> None:
 
 
 def check_files(args: Namespace) -> dict[str, str]:
-    """Kind -> file for each certificate asked for; InputError where one cannot be written, before any work is done."""
-    from placement_opt.errors import InputError
-    from placement_opt.files import check_output
+    """Kind -> file for each certificate asked for; InputError where an output cannot be written, before any work is done."""
+    from placement_opt.files import check_outputs
+    from placement_opt.instancefile import input_files
 
     files = {"prices": getattr(args, "certificate", None), "schedule": args.schedule}
-    asked = {kind: str(path) for kind, path in files.items() if path is not None}
-    if len({check_output(path) for path in asked.values()}) < len(asked):
-        raise InputError("found the same file for both certificates", "expected two files", path=args.schedule)
-    return asked
+    options = {"--certificate": files["prices"], "--schedule": files["schedule"], "--per-step": getattr(args, "per_step", None)}
+    check_outputs(options, input_files(args.instance))
+    return {kind: str(path) for kind, path in files.items() if path is not None}
 
 
 def write_certificates(

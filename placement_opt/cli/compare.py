@@ -22,13 +22,13 @@ def fill(parser: LazyParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.compare import Verdict, chosen_schedulers, compare
-    from placement_opt.files import check_output, write_text_atomic
+    from placement_opt.files import check_outputs, write_text_atomic
+    from placement_opt.instancefile import input_files
     from placement_opt.limits import Limits
     from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
     from placement_opt.report.machine import to_json
 
-    if args.csv:
-        check_output(args.csv)
+    check_outputs({"--csv": args.csv}, [file for path in args.instances for file in input_files(path)])
     schedulers = chosen_schedulers(args.schedulers)
     with console.interruptible(Limits()) as limits:
         found = compare(

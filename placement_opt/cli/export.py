@@ -17,10 +17,10 @@ def fill(parser: LazyParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.bounds.export import export
-    from placement_opt.files import check_output
-    from placement_opt.instancefile import load_instance
+    from placement_opt.files import check_outputs
+    from placement_opt.instancefile import input_files, load_instance
     from placement_opt.report.export import export_text
 
-    check_output(args.output)
+    check_outputs({"-o": args.output}, input_files(args.instance))
     console.print(export_text(export(load_instance(args.instance), args.format, args.output)))
     return 0

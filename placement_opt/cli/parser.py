@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from placement_opt.errors import InputError
+from placement_opt.errors import InputError, shown
 
 Fill = Callable[["LazyParser"], None]
 
@@ -42,12 +43,29 @@ class LazyParser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)
         self._fill = fill
         self._help = ""
+        self._negative_number_matcher = re.compile(r"-\.?[0-9]")  # -5s is the value of an option, to be refused as such
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._fill is not None:
             fill, self._fill = self._fill, None
             fill(self)
+        args = sys.argv[1:] if args is None else list(args)
+        self._refuse_unknown(args)
         return super().parse_known_args(args, namespace)
+
+    def _refuse_unknown(self, args: Sequence[str]) -> None:
+        """Name an unknown option first: what argparse says of its consequences (a value too many, one missing) misleads."""
+        options = self._option_string_actions
+        for text in args:
+            if text == "--" or (self._subparsers is not None and not text.startswith("-")):
+                return  # what follows are no options, or those of the command
+            name = text.partition("=")[0]
+            if not text.startswith("-") or text == "-" or " " in text or self._negative_number_matcher.match(text):
+                continue
+            if name not in options and (text.startswith("--") or text[:2] not in options):
+                from placement_opt.tomlfile import nearest
+
+                self.error(f"found unknown option {shown(name)}, {nearest(name, [one for one in options if one[:2] == '--'])}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -56,7 +74,7 @@ class LazyParser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"found {value!r}, {nearest(str(value), action.choices)}")
 
     def error(self, message: str) -> NoReturn:
-        raise Exit(2, f"error: {message}\n(see {self.prog} --help)\n")
+        raise Exit(2, f"error: {message} (see {self.prog} --help)\n")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise Exit(status, self._help + (message or ""))

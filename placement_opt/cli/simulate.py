@@ -21,7 +21,7 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.files import check_output, write_text_atomic
+    from placement_opt.files import write_text_atomic
     from placement_opt.instancefile import load_instance
     from placement_opt.limits import Limits
     from placement_opt.report.machine import to_json
@@ -31,8 +31,6 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.simulate import simulate
 
     files = check_files(args)
-    if args.per_step:
-        check_output(args.per_step)
     scheduler = make_scheduler(args.scheduler)
     instance = load_instance(args.instance)
     console.progress(f"{args.scheduler} on {instance.trace.num_reads:,} reads")

@@ -30,20 +30,20 @@ def fill(parser: LazyParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.compare import chosen_schedulers
-    from placement_opt.files import check_output, write_bytes_atomic, write_text_atomic
+    from placement_opt.files import check_outputs, write_bytes_atomic, write_text_atomic
+    from placement_opt.instancefile import input_files
     from placement_opt.limits import Limits
     from placement_opt.report.curve import check_picture, draw
     from placement_opt.report.machine import to_json
     from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
-    from placement_opt.sweep import parse_keys, sweep
+    from placement_opt.sweep import parse_keys, parse_value, sweep
 
     keys = parse_keys(args.keys)
     schedulers = chosen_schedulers(args.schedulers) if args.schedulers is not None else ()
-    if args.csv:
-        check_output(args.csv)
-    if args.plot:
+    if args.plot is not None:
         check_picture(args.plot, keys)
-        check_output(args.plot)
+    varied = {key.path: [parse_value(text) for text in key.values] for key in keys}
+    check_outputs({"--csv": args.csv, "--plot": args.plot}, input_files(args.instance, varied))
     with console.interruptible(Limits()) as limits:
         found = sweep(
             args.instance,

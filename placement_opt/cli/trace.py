@@ -32,10 +32,10 @@ def fill_import(parser: LazyParser) -> None:
 
 
 def run_import(args: Namespace, console: Console) -> int:
-    from placement_opt.files import check_output
+    from placement_opt.files import check_outputs
     from placement_opt.workload.formats import READERS
 
-    check_output(args.output)
+    check_outputs({"-o": args.output}, [args.file])
     return _save(READERS[args.format](args.file, limit=args.limit), args, console)
 
 
@@ -75,10 +75,10 @@ def run_synth(args: Namespace, console: Console) -> int:
     import dataclasses
 
     from placement_opt.errors import InputError
-    from placement_opt.files import check_output
+    from placement_opt.files import check_outputs
     from placement_opt.workload.synth import GENERATORS, synthesize
 
-    check_output(args.output)
+    check_outputs({"-o": args.output})
     names = [field.name for field in dataclasses.fields(GENERATORS[args.generator][0])]
     try:
         trace = synthesize(args.generator, {name: getattr(args, name) for name in names}, args.seed)

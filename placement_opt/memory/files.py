@@ -74,7 +74,8 @@ def override(memory: MemorySystem, table: Table) -> MemorySystem:
         The system as its file has it.
     table
         ``TIER.capacity``, ``TIER.rate`` or ``TIER.read_rate`` and ``TIER.write_rate``, ``TIER.efficiency``, ``LINK.rate`` or
-        ``LINK.up.rate`` and ``LINK.down.rate``, ``LINK.efficiency``; the form, shared or one rate for each way, is the file's.
+        ``LINK.up.rate`` and ``LINK.down.rate``, ``LINK.efficiency``. Shared or one rate for each way is as the file has it:
+        ``rate`` sets both ways where they are separate, and one way alone cannot be set where they share a rate.
         Other keys that the caller has read from the table before (``preset``, ``file``) are left alone.
 
     Raises
@@ -164,8 +165,9 @@ def _way(table: Table, key: str, default: int | None = None) -> int:
 def _override_tier(tier: Tier, table: Table | None) -> Tier:
     if table is None:
         return tier
-    if tier.shared:
-        read = write = _or(table.get("rate", as_rate), tier.read_rate)
+    rate = _both_ways(table, tier.shared, "tier", ("read_rate", "write_rate"))
+    if rate is not None or tier.shared:
+        read = write = _or(rate, tier.read_rate)
     else:
         read = _or(table.get("read_rate", as_rate), tier.read_rate)
         write = _or(table.get("write_rate", as_rate), tier.write_rate)
@@ -178,13 +180,25 @@ def _override_tier(tier: Tier, table: Table | None) -> Tier:
 def _override_link(link: Link, table: Table | None) -> Link:
     if table is None:
         return link
-    if link.shared:
-        up = down = _or(table.get("rate", as_rate), link.up_rate)
+    rate = _both_ways(table, link.shared, "link", ("up", "down"))
+    if rate is not None or link.shared:
+        up = down = _or(rate, link.up_rate)
     else:
         up, down = _way(table, "up", link.up_rate), _way(table, "down", link.down_rate)
     efficiency = _or(table.get("efficiency", as_efficiency), link.efficiency)
     table.finish()
     return dataclasses.replace(link, up_rate=up, down_rate=down, efficiency=efficiency)
+
+
+def _both_ways(table: Table, shared: bool, what: str, ways: tuple[str, str]) -> int | None:
+    """The rate that an override sets for both ways; one way alone is refused where both share a rate or ``rate`` sets them."""
+    rate = table.get("rate", as_rate)
+    for key in ways if shared or rate is not None else ():
+        if key in table and shared:
+            raise table.error(key, f"found {key} for a {what} whose ways share one rate", "expected rate")
+        if key in table:
+            raise table.error(key, f"found {key} beside rate, which sets both ways", "expected one of the two")
+    return rate
 
 
 def _or(value: _T | None, default: _T) -> _T:
@@ -205,6 +219,6 @@ def _as_date(value: Any) -> str:
 
 
 def _as_schema(value: Any) -> int:
-    if isinstance(value, bool) or value != SCHEMA:
+    if isinstance(value, bool) or not isinstance(value, int) or value != SCHEMA:
         raise InputError(f"found {shown(value)}", f"expected {SCHEMA}, the form that this version reads")
     return SCHEMA

@@ -83,6 +83,7 @@ BAD = [
     ("schema = 1", "", ": schema: found nothing, expected this key"),
     ("schema = 1", "schema = 2", ":1: schema: found 2, expected 1, the form that this version reads"),
     ("schema = 1", "schema = true", ":1: schema: found True, expected 1"),
+    ("schema = 1", "schema = 1.0", ":1: schema: found 1.0, expected 1"),
     ("schema = 1", "schema = 1\nscheme = 1", ":2: scheme: found unknown key 'scheme', did you mean 'schema'?"),
     ('name = "three"', 'name = ""', ":2: name: found '', expected a non-empty text in quotes, on one line"),
     (
@@ -281,6 +282,23 @@ def test_a_shared_link_is_overridden_by_its_rate(tmp_path: Path) -> None:
     assert override(memory, read_toml(over)).rates.tolist()[-1] == 8 * 10**9
 
 
+def test_one_way_of_a_shared_link_cannot_be_overridden(tmp_path: Path) -> None:
+    """LINK.up.rate of a link that has one rate would say nothing of the other way."""
+    memory = load_memory(write(tmp_path, GOOD.replace('up.rate = "450 GB/s"\ndown.rate = "400 GB/s"', 'rate = "9 GB/s"')))
+    over = tmp_path / "over.toml"
+    over.write_text('c2c.up.rate = "8 GB/s"\n', encoding="utf-8")
+    with pytest.raises(InputError, match="up: found up for a link whose ways share one rate, expected rate"):
+        override(memory, read_toml(over))
+
+
+def test_rate_sets_both_ways_where_they_are_separate(tmp_path: Path) -> None:
+    """TIER.rate of a tier with read and write rate, LINK.rate of a link with up and down: both become that rate."""
+    memory, base = overridden(tmp_path, 'nvme.rate = "1 GB/s"\npcie.rate = "20 GB/s"'), preset("nvme4")
+    expected = dict(zip(base.resources, base.rates.tolist(), strict=True))
+    expected |= dict.fromkeys(("nvme.read", "nvme.write"), 10**9) | dict.fromkeys(("pcie.up", "pcie.down"), 20 * 10**9)
+    assert dict(zip(memory.resources, memory.rates.tolist(), strict=True)) == expected
+
+
 def test_no_override_changes_nothing(tmp_path: Path) -> None:
     """An instance that overrides nothing has the preset's tables."""
     memory, base = overridden(tmp_path, ""), preset("nvme4")
@@ -292,9 +310,17 @@ BAD_OVERRIDES = [
     ('hbm.capacty = "1 GB"', ":3: memory.hbm.capacty: found unknown key 'capacty', did you mean 'capacity'?"),
     ("hbm.capacity = 25", ":3: memory.hbm.capacity: found 25 without a unit, expected a size with its unit"),
     ("hbm = 25", ":3: memory.hbm: found 25, expected a table"),
-    ('hbm.read_rate = "1 GB/s"', ":3: memory.hbm.read_rate: found unknown key 'read_rate', did you mean 'rate'?"),
-    ('nvme.rate = "1 GB/s"', ":3: memory.nvme.rate: found unknown key 'rate', did you mean 'read_rate'?"),
-    ('pcie.rate = "1 GB/s"', ":3: memory.pcie.rate: found unknown key 'rate', expected one of up, down, efficiency"),
+    (
+        'hbm.read_rate = "1 GB/s"',
+        ":3: memory.hbm.read_rate: found read_rate for a tier whose ways share one rate, expected rate",
+    ),
+    ('hbm.write_rate = "1 GB/s"', ":3: memory.hbm.write_rate: found write_rate for a tier whose ways share one rate"),
+    (
+        'nvme.rate = "1 GB/s"\nnvme.write_rate = "1 GB/s"',
+        ":4: memory.nvme.write_rate: found write_rate beside rate, which sets both ways, expected one of the two",
+    ),
+    ('pcie.rate = "1 GB/s"\npcie.up.rate = "1 GB/s"', ":4: memory.pcie.up: found up beside rate, which sets both ways"),
+    ('pcie.rte = "1 GB/s"', ":3: memory.pcie.rte: found unknown key 'rte', did you mean 'rate'?"),
     ('pcie.up.rat = "1 GB/s"', ":3: memory.pcie.up.rat: found unknown key 'rat', did you mean 'rate'?"),
     ("pcie.up = {}", ":3: memory.pcie.up.rate: found nothing, expected this key"),
     ("nvme.efficiency = 1e-11", ":3: memory.nvme.read_rate: found 6500000000 B/s at an efficiency of 1e-11, expected at least"),
