@@ -109,17 +109,27 @@ def kind_of(path: AnyPath) -> Kind:
 
 def save_prices(certificate: PriceCertificate, path: AnyPath) -> None:
     """Write a certificate of prices, whole or not at all; InputError where it cannot be written or does not fit the format."""
+    write_bytes_atomic(path, pack_prices(certificate))
+
+
+def pack_prices(certificate: PriceCertificate) -> bytes:
+    """The bytes of a certificate of prices; InputError where it does not fit the format."""
     steps, resources = certificate.rho.shape
     quantum, tiers = certificate.quantum, certificate.rent.shape[1]
     if not 1 <= quantum <= LARGEST_QUANTUM:
         raise InputError(f"found a quantum of 1/{quantum}", "expected one from 1 to 1/(2**128 - 1)", field="quantum")
     about = _PRICES.pack(resources, tiers, steps, quantum % 2**64, quantum // 2**64)
     data = _planes(certificate.rho, np.dtype("<u8")) + _planes(certificate.rent, np.dtype("<u8"))
-    _save("prices", certificate.instance_hash, certificate.claim, about, data, path)
+    return _packed("prices", certificate.instance_hash, certificate.claim, about, data)
 
 
 def save_schedule(certificate: ScheduleCertificate, path: AnyPath) -> None:
     """Write a certificate of a schedule, whole or not at all; InputError where it cannot be written or does not fit."""
+    write_bytes_atomic(path, pack_schedule(certificate))
+
+
+def pack_schedule(certificate: ScheduleCertificate) -> bytes:
+    """The bytes of a certificate of a schedule; InputError where it does not fit the format."""
     tiers, blocks = certificate.initial.shape
     name = certificate.scheduler.encode()
     if len(name) > LONGEST_NAME:
@@ -132,11 +142,11 @@ def save_schedule(certificate: ScheduleCertificate, path: AnyPath) -> None:
         _planes(certificate.op, np.dtype("<u2")),
         _planes(certificate.block, np.dtype("<u4")),
     ]
-    _save("schedule", certificate.instance_hash, certificate.claim, about, b"".join(parts), path)
+    return _packed("schedule", certificate.instance_hash, certificate.claim, about, b"".join(parts))
 
 
-def load_prices(path: AnyPath, instance: Instance) -> PriceCertificate:
-    """Read what :func:`save_prices` wrote for this instance.
+def load_prices(path: AnyPath | bytes, instance: Instance) -> PriceCertificate:
+    """Read what :func:`save_prices` wrote for this instance, from a file or from the bytes of one.
 
     Raises
     ------
@@ -146,6 +156,7 @@ def load_prices(path: AnyPath, instance: Instance) -> PriceCertificate:
         It is, but damaged, or made for another instance.
     """
     digest, claim, content = _open(path, "prices", instance)
+    path = _named(path)
     resources, tiers, steps, low, high = content.unpack(_PRICES)
     content.same(resources=(resources, instance.num_resources), tiers=(tiers, instance.num_tiers))
     content.same(steps=(steps, instance.num_steps))
@@ -158,9 +169,10 @@ def load_prices(path: AnyPath, instance: Instance) -> PriceCertificate:
     return PriceCertificate(digest, quantum, rho, rent, claim)
 
 
-def load_schedule(path: AnyPath, instance: Instance) -> ScheduleCertificate:
+def load_schedule(path: AnyPath | bytes, instance: Instance) -> ScheduleCertificate:
     """Read what :func:`save_schedule` wrote for this instance; errors as for :func:`load_prices`."""
     digest, claim, content = _open(path, "schedule", instance)
+    path = _named(path)
     tiers, steps, blocks, moves, length = content.unpack(_SCHEDULE)
     content.same(tiers=(tiers, instance.num_tiers), steps=(steps, instance.num_steps), blocks=(blocks, instance.num_blocks))
     name = content.text(length)
@@ -191,7 +203,7 @@ def _planes(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> bytes:
     return np.ascontiguousarray(column.view(np.uint8).reshape(-1, dtype.itemsize).T).tobytes()
 
 
-def _save(kind: Kind, instance_hash: str, claim: Fraction, about: bytes, data: bytes, path: AnyPath) -> None:
+def _packed(kind: Kind, instance_hash: str, claim: Fraction, about: bytes, data: bytes) -> bytes:
     over, under = (number.to_bytes(-(-number.bit_length() // 8), "little") for number in claim.as_integer_ratio())
     if max(len(over), len(under)) > _LONGEST_CLAIM:
         raise InputError(
@@ -200,17 +212,26 @@ def _save(kind: Kind, instance_hash: str, claim: Fraction, about: bytes, data: b
     packed = zlib.compress(data, 6)
     head = _HEAD.pack(_MAGIC[kind], VERSION, bytes.fromhex(instance_hash), len(over), len(under), len(packed))
     body = b"".join([head, about, over, under, packed])
-    write_bytes_atomic(path, body + hashlib.sha256(body).digest())
+    return body + hashlib.sha256(body).digest()
 
 
-def _open(path: AnyPath, kind: Kind, instance: Instance) -> tuple[str, Fraction, _Content]:
-    """The parts that both kinds have, checked, and the content between them and the packed data."""
+def _read(path: AnyPath) -> bytes:
     with open_regular(path) as handle:
         size = handle.seek(0, 2)
         if size > LARGEST_FILE:
             raise InputError(f"found {size} bytes", f"expected at most {LARGEST_FILE}", path=path)
         handle.seek(0)
-        data = handle.read(size)
+        return handle.read(size)
+
+
+def _named(path: AnyPath | bytes) -> AnyPath:
+    """What errors call it."""
+    return "certificate" if isinstance(path, bytes) else path
+
+
+def _open(path: AnyPath | bytes, kind: Kind, instance: Instance) -> tuple[str, Fraction, _Content]:
+    """The parts that both kinds have, checked, and the content between them and the packed data."""
+    data, path = (path if isinstance(path, bytes) else _read(path)), _named(path)
     if data[:8] != _MAGIC[kind] or len(data) < _HEAD.size + _CHECKSUM:
         raise InputError("found another kind of file", f"expected a certificate of {_WHAT[kind]}", path=path)
     _, version, digest, over, under, packed = _HEAD.unpack_from(data)

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from placement_opt.bounds import METHODS
+from placement_opt.bounds.result import Prices
 from placement_opt.compare import ROUNDING, Verdict, time_scheduler
+from placement_opt.enclosed import NOTHING, Enclosed, from_document, to_document
 from placement_opt.errors import InputError, PlacementError, shown
 from placement_opt.instance import Instance
 from placement_opt.jsonfile import parse_json
@@ -21,7 +23,7 @@ from placement_opt.tomlfile import read_text
 SCHEMA = 1
 SUFFIX = ".best.json"
 _LARGEST = 1 << 20
-_KEYS = {"best", "bounds", "hash", "instance", "methods", "schedulers", "schedules", "schema", "versions"}
+_KEYS = {"best", "bounds", "certificates", "hash", "instance", "methods", "schedulers", "schedules", "schema", "versions"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Record:
         Package -> version it was recorded with.
     stated_best
         What a file says is best (see :attr:`best`); None where nothing was read.
+    certificates
+        Of the prices that prove most and of the best schedule (:mod:`placement_opt.enclosed`).
     """
 
     instance: str
@@ -50,6 +54,7 @@ class Record:
     schedules: Mapping[str, float | None]
     versions: Mapping[str, str]
     stated_best: Mapping[str, Any] | None = field(default=None, compare=False)
+    certificates: Enclosed = field(default_factory=lambda: NOTHING)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -94,14 +99,23 @@ def best_path(instance: Path) -> Path:
     return instance.with_name(instance.name.removesuffix(".toml") + SUFFIX)
 
 
-def measure(instance: Instance, methods: Sequence[str], schedulers: Sequence[str], limits: Limits) -> tuple[Record, list[str]]:
-    """Recompute everything; the record, and what went wrong on the way (a method that fails, an illegal move).
+class Measured(NamedTuple):
+    """A record without certificates, what went wrong on the way (a method that fails, an illegal move), and prices found."""
+
+    record: Record
+    troubles: list[str]
+    prices: list[Prices]
+
+
+def measure(instance: Instance, methods: Sequence[str], schedulers: Sequence[str], limits: Limits) -> Measured:
+    """Recompute everything.
 
     What the limits leave undone is missing from the record: look at them before believing it.
     """
     bounds: dict[str, float] = {}
     schedules: dict[str, float | None] = {}
     troubles: list[str] = []
+    prices: list[Prices] = []
     for method in methods:
         if limits.reached:
             break
@@ -114,6 +128,8 @@ def measure(instance: Instance, methods: Sequence[str], schedulers: Sequence[str
             troubles.append(f"bound {method} proved nothing: {found.note}")
         else:
             bounds[method] = found.lower_bound_s
+        if found.prices is not None:
+            prices.append(found.prices)
     for spec in schedulers:
         if limits.reached:
             break
@@ -123,7 +139,7 @@ def measure(instance: Instance, methods: Sequence[str], schedulers: Sequence[str
         else:
             troubles.append(f"scheduler {spec}: {timed.verdict}: {timed.note}")
     record = Record(instance.name, instance.hash, bounds, schedules, current_versions())
-    return record, troubles + contradictions(record)
+    return Measured(record, troubles + contradictions(record), prices)
 
 
 def contradictions(record: Record) -> list[str]:
@@ -215,6 +231,7 @@ def to_text(record: Record) -> str:
         "schedules": dict(record.schedules),
         "best": record.best,
         "versions": dict(record.versions),
+        "certificates": to_document(record.certificates),
     }
     return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
@@ -259,6 +276,7 @@ def _record(document: Any) -> Record:
         {name: None if schedules[name] is None else float(schedules[name]) for name in document["schedulers"]},
         document["versions"],
         document["best"],
+        from_document(document["certificates"]),
     )
 
 

@@ -10,11 +10,12 @@ import os
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from placement_opt.bounds.auto import affordable
+from placement_opt.enclosed import best_prices, complaints, enclose
 from placement_opt.errors import InputError, PlacementError
 from placement_opt.files import write_text_atomic
 from placement_opt.hostile import SUFFIX as EXPECTED
@@ -266,12 +267,19 @@ def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Re
     listed = None if task.fresh or empty else old
     methods = listed.methods if listed else affordable(instance, AFFORDABLE_S)
     schedulers = listed.schedulers if listed else tuple(REGISTRY)
-    new, troubles = measure(instance, methods, schedulers, limits)
+    new, troubles, prices = measure(instance, methods, schedulers, limits)
     if limits.reached:
         return Outcome.UNFINISHED, [], new
     changes = [f"there is no {place.name}"] if old is None else differences(old, new)
+    proven, schedule = best_prices(instance, prices), new.best_schedule
+    if old is not None and old.hash == new.hash:
+        changes += complaints(instance, old.certificates, proven and proven[1], schedule and schedule[1])
     if empty:
         changes = [f"{place.name} records nothing: no method and no scheduler", *changes]
+    best = (proven and proven[0], schedule and schedule[0])
+    if task.update and old is not None and None in old.certificates.values():
+        fresh = enclose(instance, *best, limits)
+        changes += [f"a certificate of {k} was not enclosed" for k in fresh if fresh[k] and not old.certificates[k]]
     if changes and old is not None and old.versions != new.versions:
         changes.append(f"recorded with {_versions(old)}; here {_versions(new)}")
     if troubles:
@@ -280,6 +288,7 @@ def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Re
         return Outcome.SAME, [], new
     if not task.update:
         return Outcome.CHANGED, changes, new
+    new = replace(new, certificates=enclose(instance, *best, limits))
     write_text_atomic(place, to_text(new))
     return (Outcome.UPDATED, changes, new) if old else (Outcome.RECORDED, [], new)
 

@@ -172,6 +172,6 @@ def test_a_method_that_fails_is_a_trouble_not_an_end(tmp_path: Path, monkeypatch
 
     known = dict(importlib.import_module("placement_opt.bounds").METHODS)
     monkeypatch.setattr(importlib.import_module("placement_opt.record"), "METHODS", {**known, "lp": broken, "step": empty})
-    record, troubles = measure(load_instance(write_ahead(tmp_path)), ("roofline", "step", "lp"), (), Limits())
+    record, troubles, _ = measure(load_instance(write_ahead(tmp_path)), ("roofline", "step", "lp"), (), Limits())
     assert troubles == ["bound step proved nothing: no time", "bound lp failed: too large"]
     assert list(record.bounds) == ["roofline"]

@@ -30,9 +30,10 @@ SCHEDULERS = ("static", "lru")
 def folder(tmp_path: Path) -> Path:
     """A folder with one instance and its best file, few methods and schedulers in it."""
     path = write_ahead(tmp_path)
-    record, troubles = measure(load_instance(path), METHODS, SCHEDULERS, Limits())
+    record, troubles, _ = measure(load_instance(path), METHODS, SCHEDULERS, Limits())
     assert troubles == []
     best_path(path).write_text(to_text(record))
+    assert regress([tmp_path], update=True).ok  # encloses certificates
     return tmp_path
 
 
