@@ -12,23 +12,36 @@ _TEMPLATE = """\
 schema = 1
 name = "{name}"
 [memory]
-preset = "{preset}"
 {memory}
 [llm]
 {llm}
 [trace]
 {trace}
 [rules]
-residency = "inclusive"
+residency = "{residency}"
 initial = "free"
 """
 
 
-def write_instance(*, name: str, preset: str, memory: str, llm: str, trace: str) -> Instance:
-    """The instance of a file with these tables (lines of TOML)."""
+#: Tiers behind each other, from the fast and small to the slow and large: (name, rate, link to the next, share of the blocks).
+_CHAIN = (
+    ("hbm", "4900 GB/s", "", 0.2),
+    ("lpddr", "500 GB/s", "450 GB/s", 0.15),
+    ("cxl", "72 GB/s", "64 GB/s", 0.15),
+    ("nvme", "14 GB/s", "16 GB/s", 0.15),
+)
+
+
+def write_instance(
+    *, name: str, memory: str, llm: str, trace: str, preset: str = "", system: str = "", residency: str = "inclusive"
+) -> Instance:
+    """The instance of a file with these tables (lines of TOML); ``system`` is the text of a memory file in place of a preset."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.toml"
-        path.write_text(_TEMPLATE.format(name=name, preset=preset, memory=memory, llm=llm, trace=trace), encoding="utf-8")
+        (Path(folder) / "system.toml").write_text(system, encoding="utf-8")
+        where = f'preset = "{preset}"' if preset else 'file = "system.toml"'
+        text = _TEMPLATE.format(name=name, memory=f"{where}\n{memory}", llm=llm, trace=trace, residency=residency)
+        path.write_text(text, encoding="utf-8")
         return load_instance(path)
 
 
@@ -43,6 +56,36 @@ def drift_instance(*, layers: int, prefill: int, tokens: int, capacity: float, d
         name="drift",
         preset="gh200",
         memory=f'hbm.capacity = "{room} MiB"',
+        llm=f'layers = {layers}\nkv_bytes = "1 MiB"\nweight_bytes = "162.9 MB"',
+        trace=(
+            f'synth = "drift"\nseed = {seed}\nlayers = {layers}\nprefill = {prefill}\ntokens = {tokens}\n'
+            f"read_share = 0.4\ndrift = {drift}"
+        ),
+    )
+
+
+def chain_instance(
+    *, tiers: int, layers: int, prefill: int, tokens: int, residency: str = "inclusive", drift: float = 0.1, seed: int = 1
+) -> Instance:
+    """A drifting trace on the first ``tiers`` of a chain of memories, 40 % read at each step; the last has room for everything.
+
+    Blocks as in :func:`drift_instance`.
+    """
+    blocks = layers * (prefill + tokens)
+    lines = ['schema = 1\nname = "chain"\nprocessor = "gpu"']
+    for n, (name, rate, link, share) in enumerate(_CHAIN[:tiers]):
+        room = blocks if n == tiers - 1 else int(share * blocks)
+        at = "gpu" if n == 0 else f"place{n}"
+        lines.append(f'[tiers.{name}]\ncapacity = "{room} MiB"\nrate = "{rate}"\nat = "{at}"')
+        if n:
+            end = "gpu" if n == 1 else f"place{n - 1}"
+            rates = f'up.rate = "{link}"\ndown.rate = "{link}"'
+            lines.append(f'[links.link{n}]\nfrom = "{at}"\nto = "{end}"\n{rates}')
+    return write_instance(
+        name="chain",
+        memory="",
+        system="\n".join(lines),
+        residency=residency,
         llm=f'layers = {layers}\nkv_bytes = "1 MiB"\nweight_bytes = "162.9 MB"',
         trace=(
             f'synth = "drift"\nseed = {seed}\nlayers = {layers}\nprefill = {prefill}\ntokens = {tokens}\n'
