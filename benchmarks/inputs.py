@@ -5,8 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
+from placement_opt.memory import preset
+from placement_opt.workload.synth import synthesize
 
 _TEMPLATE = """\
 schema = 1
@@ -35,7 +39,7 @@ _CHAIN = (
 def write_instance(
     *, name: str, memory: str, llm: str, trace: str, preset: str = "", system: str = "", residency: str = "inclusive"
 ) -> Instance:
-    """The instance of a file with these tables (lines of TOML); ``system`` is the text of a memory file in place of a preset."""
+    """The instance of a file with these tables (lines of TOML); ``system`` is a memory file in place of a preset."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.toml"
         (Path(folder) / "system.toml").write_text(system, encoding="utf-8")
@@ -92,3 +96,19 @@ def chain_instance(
             f"read_share = 0.4\ndrift = {drift}"
         ),
     )
+
+
+def sized_instance(
+    *, layers: int, reads: int, tokens: int, capacity: float, drift: float, read_share: float, seed: int
+) -> Instance:
+    """A drifting trace on GH200 of about so many reads, blocks of 1 to 4 MiB in steps of 64 KiB, room for a share of them."""
+    prefill = max(4, round(reads / (layers * tokens * read_share) - tokens / 2))
+    rng = np.random.default_rng(seed)
+    shape = {"layers": layers, "prefill": prefill, "tokens": tokens, "read_share": read_share, "drift": drift}
+    trace = synthesize("drift", shape, seed)
+    size = rng.integers(16, 65, trace.num_blocks) << 16
+    memory = preset("gh200")
+    room = np.array([size.sum(), size.sum()])
+    room[memory.fastest] = int(capacity * size.sum())
+    fixed = np.tile(162_900_000 * memory.read[memory.fastest], (trace.num_steps, 1))
+    return Instance("unequal", memory, trace, "inclusive", room, size, fixed, np.zeros(trace.num_steps))
