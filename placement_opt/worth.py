@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.result import Bound, Float64, Status
+from placement_opt.bounds.dual import evaluate
+from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
@@ -195,6 +196,7 @@ def worth(
     """
     limits = limits or Limits()
     base, note = _explained(instance, bound, limits)
+    base = _without_noise(instance, base)
     if base.prices is None or base.step_s is None or base.lower_bound_s is None:
         raise InputError(f"found a {base.method} bound without prices", "expected one of roofline, step, compact or lp")
     tried = _Trials(instance, base, base.lower_bound_s, tuple(shares), limits, report or _silent)
@@ -228,6 +230,20 @@ def _explained(instance: Instance, bound: Bound, limits: Limits) -> tuple[Bound,
         return bound, ""
     method = _RELAXED[bound.method]
     return METHODS[method](instance, limits=limits), f"{bound.method} has no prices of its own: these are those of {method}"
+
+
+def _without_noise(instance: Instance, bound: Bound) -> Bound:
+    """The same without prices that are a solver's rounding, where what is left proves as much up to rounding."""
+    if bound.prices is None or bound.lower_bound_s is None:
+        return bound
+    rho = bound.prices.rho.copy()
+    rho[:, (rho * instance.memory.rates).max(axis=0, initial=0.0) <= ROUNDING] = 0.0
+    if (rho == bound.prices.rho).all():
+        return bound
+    cleaned = evaluate(instance, Prices(rho, bound.prices.rent))
+    if cleaned.value_s < bound.lower_bound_s * (1.0 - ROUNDING):
+        return bound
+    return replace(bound, prices=cleaned.prices, lower_bound_s=min(cleaned.value_s, bound.lower_bound_s))
 
 
 @dataclass(frozen=True, eq=False)

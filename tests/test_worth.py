@@ -71,6 +71,19 @@ def test_trials_by_hand() -> None:
     assert all(trial.solved and trial.status is Status.OPTIMAL for trial in (*room, *rate))
 
 
+def test_a_price_that_is_rounding_is_none() -> None:
+    """A solver leaves 1e-14 of the price with a resource that does not bind: it is worth nothing, and nothing is solved for it."""
+    instance = one_step(40)
+    bound = METHODS["lp"](instance)
+    assert bound.prices is not None
+    rho = bound.prices.rho.copy()
+    rho[0, DOWN] = 1e-14 / 450
+    found = worth(instance, replace(bound, prices=replace(bound.prices, rho=rho)))
+    assert found.rates[DOWN].price_s == 0.0
+    assert not any(trial.solved for trial in found.rates[DOWN].trials)
+    assert found.lower_bound_s == pytest.approx(60 / 450, rel=1e-9)
+
+
 def test_beyond_a_kink_room_saves_less_than_it_promises() -> None:
     """From 90 bytes of room on 99 the split becomes free at 100 * 4900/5350: 10/450 - 100/5350 s instead of 9/450 s."""
     trial = priced(one_step(90)).room[0].trials[1]
