@@ -33,6 +33,7 @@ class _Registry(Mapping[str, "type[Policy]"]):
         "belady": "belady:Belady",
         "myopic": "myopic:Myopic",
         "lp-rounded": "lp_rounded:LpRounded",
+        "optimised": "optimised:Optimised",
     }
 
     def __getitem__(self, name: str) -> type[Policy]:

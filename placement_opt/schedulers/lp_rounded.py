@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.bounds.targets import find_targets
+from placement_opt.bounds.targets import Targets, find_targets
 from placement_opt.errors import ScheduleError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
@@ -44,8 +44,12 @@ class LpRounded(Policy):
 
     def plan(self, instance: Instance, limits: Limits) -> None:
         """Solve the relaxation and note when each block is read next."""
+        self.take(instance, find_targets(instance, limits=limits.within(self.limit)))
+
+    def take(self, instance: Instance, targets: Targets) -> None:
+        """The same with a relaxation at hand."""
         self.instance = instance
-        self._targets = find_targets(instance, limits=limits.within(self.limit))
+        self._targets = targets
         self._first = np.searchsorted(self._targets.step, np.arange(-1, instance.num_steps + 1))
         self._future = look_ahead(instance.trace)
 

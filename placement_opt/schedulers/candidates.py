@@ -1,0 +1,143 @@
+"""Schedules to begin with: what other schedulers do, quick ones first, and the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from placement_opt.bounds.auto import Size, expected_s
+from placement_opt.bounds.targets import EXACT_READS, Targets, find_targets
+from placement_opt.errors import Interrupted, LimitError, ScheduleError
+from placement_opt.instance import Instance
+from placement_opt.limits import Limits
+from placement_opt.run import Run
+from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.lp_rounded import LpRounded
+from placement_opt.schedulers.packing import Packing
+from placement_opt.schedulers.protocol import Scheduler
+from placement_opt.schedulers.replay import Replay
+from placement_opt.schedulers.sa import SA
+from placement_opt.schedulers.schedule import Schedule
+
+#: Schedulers that take little longer than reading the trace.
+QUICK = ("belady", "lru", "static")
+#: Reads beyond which no relaxation is solved, seconds that one may be expected to take, and after which it is given up.
+_RELAXED_READS, _RELAXED_S, _GIVEN_UP_S = 200_000, 200.0, 60.0
+#: Reads in the steps that ``sa`` tries its parameters on, beyond which it is no candidate.
+_ANNEALED = 10**6
+
+
+class Rounded(LpRounded):
+    """``lp-rounded`` from targets at hand."""
+
+    def __init__(self, targets: Targets) -> None:
+        super().__init__()
+        self._given = targets
+
+    def plan(self, instance: Instance, limits: Limits) -> None:  # noqa: ARG002
+        self.take(instance, self._given)
+
+
+class Best:
+    """The best schedule so far.
+
+    Parameters
+    ----------
+    improved
+        Called with each better one: the schedule, its latency in seconds, and where it is from.
+
+    Attributes
+    ----------
+    schedule, latency_s
+        None and infinite at first.
+    others
+        (Latency, schedule) of the schedulers that were run.
+    """
+
+    def __init__(self, instance: Instance, improved: Callable[[Schedule, float, str], None] | None) -> None:
+        self.instance = instance
+        self.schedule: Schedule | None = None
+        self.latency_s = float("inf")
+        self.others: list[tuple[float, Schedule]] = []
+        self._improved = improved
+
+    def play(self, scheduler: Scheduler, limits: Limits, where_from: str) -> None:
+        """Run a scheduler and keep what it does if that is better; nothing is kept where limits end the run.
+
+        Raises
+        ------
+        ScheduleError
+            What it does is illegal.
+        """
+        try:
+            run = _simulated(self.instance, scheduler, limits)
+        except (LimitError, Interrupted):
+            return
+        assert run.schedule is not None
+        self.others.append((run.latency_s, run.schedule))
+        self._offer(run.schedule, run.latency_s, where_from)
+
+    def replay(self, schedule: Schedule, where_from: str) -> None:
+        """The same for a recorded schedule, limits or not: it is quick."""
+        self._offer(schedule, _simulated(self.instance, Replay(schedule), Limits()).latency_s, where_from)
+
+    def _offer(self, schedule: Schedule, latency_s: float, where_from: str) -> None:
+        if latency_s < self.latency_s:
+            self.schedule, self.latency_s = schedule, latency_s
+            if self._improved is not None:
+                self._improved(schedule, latency_s, where_from)
+
+    def try_all(self, schedulers: list[tuple[str, Scheduler]], limits: Limits, enough: float) -> None:
+        """Run some until one is good enough; those that do something illegal are passed over."""
+        for where_from, scheduler in schedulers:
+            if limits.reached or self.latency_s <= enough:
+                return
+            try:
+                self.play(scheduler, limits, where_from)
+            except ScheduleError:
+                continue
+
+    def fall_back(self) -> Schedule:
+        """What there is by now, or any legal schedule, limits or not.
+
+        Raises
+        ------
+        ScheduleError
+            None was found.
+        """
+        if self.schedule is None:
+            self.play(Packing(), Limits(), "packing")
+        assert self.schedule is not None
+        return self.schedule
+
+
+def _simulated(instance: Instance, scheduler: Scheduler, limits: Limits) -> Run:
+    from placement_opt.simulate import simulate  # it imports this package; only policies that compare others run it
+
+    return simulate(instance, scheduler, record=not isinstance(scheduler, Replay), limits=limits)
+
+
+def quick() -> list[tuple[str, Scheduler]]:
+    """Candidates at little cost."""
+    return [(name, make_scheduler(name)) for name in QUICK]
+
+
+def relaxed(instance: Instance, limits: Limits) -> Targets | None:
+    """A relaxation to be rounded, where one is affordable and found in time."""
+    if _relaxed_s(instance) > _RELAXED_S or limits.reached:
+        return None
+    try:
+        return find_targets(instance, limits=limits.within(_GIVEN_UP_S))
+    except (LimitError, Interrupted):
+        return None
+
+
+def annealed(instance: Instance) -> list[tuple[str, Scheduler]]:
+    """The paper's annealing, where its runs are affordable."""
+    return [("sa", make_scheduler("sa"))] if int(instance.trace.indptr[: SA().sample + 1][-1]) <= _ANNEALED else []
+
+
+def _relaxed_s(instance: Instance) -> float:
+    if instance.trace.num_reads > _RELAXED_READS:
+        return float("inf")
+    compact = instance.trace.num_reads * 4 ** max(0, instance.num_tiers - 2) > EXACT_READS
+    return expected_s("compact" if compact else "lp", Size.of(instance))

@@ -1,0 +1,206 @@
+"""``optimised``: the best of the other schedulers, made better block by block (problem statement, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from placement_opt.bounds import roofline
+from placement_opt.bounds.result import Bound, Prices
+from placement_opt.bounds.targets import Targets
+from placement_opt.instance import Instance
+from placement_opt.limits import Limits
+from placement_opt.schedulers.base import Policy, option
+from placement_opt.schedulers.bundles import Bundles, bundle
+from placement_opt.schedulers.candidates import Best, Rounded, annealed, quick, relaxed
+from placement_opt.schedulers.paths import num_states, paths_of, schedule_of
+from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.replay import Replay
+from placement_opt.schedulers.schedule import Schedule
+from placement_opt.schedulers.search_game import MOST_STATES, searchable
+
+#: Work of a search in millions of (block, state) pairs, some 15 seconds' worth.
+BUDGET = 150
+#: Rounds before the candidates that take longer have their turn, rounds in all, and rounds without success that end it.
+_EARLY, _ROUNDS, _PATIENCE = 2, 60, 6
+#: Candidates from which the search starts again, how often and for how many rounds, and work beyond which it does not.
+_STARTS, _AGAIN, _ROUNDS_AGAIN, _LITTLE = 3, 3, 8, 3 * 10**7
+#: (Block, state) pairs beyond which blocks are bundled where many are read alike, and to how few if possible.
+_PATHS, _BUNDLED = 2**25, (2 * 10**7, 2**25, MOST_STATES)
+#: What sums of a few thousand step times may differ by, relatively.
+_ROUNDING = 1e-12
+#: Relative improvement that is handed over while the search goes on.
+_NEWS = 1e-4
+
+
+@dataclass
+class Optimised(Policy):
+    """The best of the other schedulers, improved by local search on the paths of single blocks.
+
+    Clairvoyant. Candidates are belady, lru, static, and where they are affordable lp-rounded and sa. From the best of them on
+    each block in turn takes its best path through the tiers, all others given; see
+    :mod:`placement_opt.schedulers.search`. Never slower than any of its candidates. The same seed gives the same schedule
+    where the work, not ``limit``, ends the search.
+    """
+
+    title: ClassVar[str] = "optimised"
+    online: ClassVar[bool] = False
+    source: ClassVar[str] = "this project: block-coordinate descent over smoothed step times"
+
+    limit: float = option(60.0, "seconds it may take", low=0.0)
+    budget: int = option(BUDGET, "work of the search, in millions of (block, state) pairs visited", low=0, high=10**9)
+    seed: int = option(1, "of the order in which blocks have their turn", low=0, high=2**32 - 1)
+
+    def plan(self, instance: Instance, limits: Limits) -> None:
+        """Find the schedule."""
+        schedule, _ = optimise(instance, limits=limits.within(self.limit), seed=self.seed, budget=self.budget)
+        self._replay = Replay(schedule)
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        return self._replay.start(setting, first_reads)
+
+    def step(self, view: View) -> Moves:
+        return self._replay.step(view)
+
+
+def optimise(
+    instance: Instance,
+    *,
+    limits: Limits,
+    targets: Targets | None = None,
+    prices: Prices | None = None,
+    start: Schedule | None = None,
+    enough: float = 0.0,
+    seed: int = 1,
+    budget: int = BUDGET,
+    improved: Callable[[Schedule, float, str], None] | None = None,
+) -> tuple[Schedule, float]:
+    """A schedule and its latency in seconds: the best of the candidates, or a start, improved by search; never worse than that.
+
+    Parameters
+    ----------
+    limits
+        Deadline and stop request; the best by then comes back, and some legal schedule even if both came before the start.
+    targets
+        A relaxation to be rounded, if at hand; without it and without a start one is solved where that is affordable.
+    prices
+        Multipliers of a bound, if at hand: their rents tell the search which room is worth fighting for.
+    start
+        A legal schedule to begin with instead of the candidates.
+    enough
+        Latency that need not be improved.
+    seed
+        Of the search.
+    budget
+        Of its work, in millions of (block, state) pairs.
+    improved
+        Called at each improvement with the schedule, its latency, and where it is from.
+
+    Raises
+    ------
+    ScheduleError
+        ``start`` is illegal, or the blocks are packed so tightly that no schedule was found at all.
+    """
+    best = Best(instance, improved)
+    if start is not None:
+        best.replay(start, f"start, {start.scheduler}")
+    bundles = _bundled(instance)
+    if bundles is not None:
+
+        def spread(schedule: Schedule, _: float, where_from: str) -> None:
+            best.replay(bundles.spread(schedule), where_from)
+
+        again = None if start is None else bundles.gather(start)
+        optimise(
+            bundles.instance,
+            limits=limits,
+            prices=prices,
+            start=again,
+            enough=enough,
+            seed=seed,
+            budget=budget,
+            improved=spread,
+        )
+        return best.fall_back(), best.latency_s
+    enough = max(enough, _bound_of(roofline.bound(instance)))
+    if start is None:
+        best.try_all(quick(), limits, enough)
+    best.fall_back()
+    search = _Search(best, prices, seed, budget, enough, limits) if searchable(instance) else None
+    if search is not None:
+        search.improve(_EARLY)
+    if best.latency_s > enough:
+        if targets is None and start is None:
+            targets = relaxed(instance, limits)
+        if targets is not None:
+            enough = max(enough, _bound_of(targets.bound))
+            best.try_all([("lp-rounded", Rounded(targets))], limits, enough)
+        if start is None:
+            best.try_all(annealed(instance), limits, enough)
+    if search is not None:
+        search.enough = enough
+        search.improve(_ROUNDS)
+        search.start_again()
+    return best.fall_back(), best.latency_s
+
+
+def _bound_of(bound: Bound) -> float:
+    """A latency that cannot be improved, up to rounding."""
+    return (bound.lower_bound_s or 0.0) * (1.0 + _ROUNDING)
+
+
+def _bundled(instance: Instance) -> Bundles | None:
+    """Blocks that are read alike as bundles, where a path for every block would be too much."""
+    if num_states(instance) <= _PATHS:
+        return None
+    return next((found for most in _BUNDLED if (found := bundle(instance, most)) is not None), None)
+
+
+class _Search:
+    """Improves the best schedule, in parts."""
+
+    def __init__(self, best: Best, prices: Prices | None, seed: int, budget: int, enough: float, limits: Limits) -> None:
+        from placement_opt.schedulers.search import Search
+
+        self.best, self.enough, self._limits = best, enough, limits
+        self._budget = budget * 10**6
+        self._search = Search(best.instance, None if prices is None else prices.rent, seed)
+        self._at: Schedule | None = None
+
+    def improve(self, rounds: int) -> None:
+        """So many more rounds from the best schedule on."""
+        best, search = self.best, self._search
+        if best.schedule is None or self._limits.reached or search.work >= self._budget or best.latency_s <= self.enough:
+            return
+        if best.schedule is not self._at:
+            search.begin(paths_of(best.instance, best.schedule))
+            self._at = best.schedule
+        self._run(rounds)
+
+    def start_again(self) -> None:
+        """From the best candidates again, each in turn, while that is little work: the search may end elsewhere."""
+        starts = [schedule for _, schedule in sorted(self.best.others, key=lambda one: one[0])[:_STARTS]]
+        for number in range(_AGAIN if starts else 0):
+            if self._limits.reached or self._search.work >= min(_LITTLE, self._budget) or self.best.latency_s <= self.enough:
+                return
+            self._search.begin(paths_of(self.best.instance, starts[number % len(starts)]))
+            self._run(_ROUNDS_AGAIN)
+
+    def _run(self, rounds: int) -> None:
+        self._search.run(
+            rounds=rounds,
+            patience=_PATIENCE,
+            budget=self._budget,
+            enough=self.enough,
+            limits=self._limits,
+            improved=lambda: self._tell(_NEWS),
+        )
+        self._tell(0.0)
+
+    def _tell(self, least: float) -> None:
+        """Hand over what was found if it is better than what was by more than this share."""
+        best, search = self.best, self._search
+        if search.best < best.latency_s * (1.0 - least):
+            best.replay(schedule_of(best.instance, search.paths(), "optimised"), "search")
+            self._at = best.schedule
