@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make demo`: a trace, a proven bound and a comparison on GH200, in under a minute.
+# `make demo`: a trace, a certified answer, what more memory is worth and a comparison on GH200, in under a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
@@ -14,10 +14,17 @@ run trace synth drift --layers 4 --prefill 500 --tokens 50 --read-share 0.4 --dr
 run trace info demo-out/trace.npz
 
 say "The machine is a GH200, but HBM has room for 30 % of the KV only; LPDDR behind the link holds everything. (Small: 4 of 32" \
-    "layers, one block for 64 tokens.) How fast could ANY placement policy have been? This number is proven:"
-run bound demo/gh200.toml
+    "layers, one block for 64 tokens.) How fast could ANY placement policy have been? From both sides, to 0.1 %:"
+run bound demo/gh200.toml --gap 0.1% --certificate demo-out/bound.cert --schedule demo-out/plan.cert
 
-say "And how far from that are real policies? 'unavoidable' is what no policy can win back, 'own' is the policy's fault."
+say "Nothing of this has to be believed: the prices and the moves are in two files, which a program without a solver proves again" \
+    "in exact integers."
+run verify demo/gh200.toml demo-out/bound.cert demo-out/plan.cert
+
+say "What would one more GiB of HBM be worth, or one more GB/s of the link? The bound's prices say so, and solving again checks them:"
+run bound demo/gh200.toml --method compact --prices
+
+say "And how far from the bound are real policies? 'unavoidable' is what no policy can win back, 'own' is the policy's fault."
 run compare demo/gh200.toml --schedulers static,reactive,lru,belady,sa,lp-rounded --csv demo-out/comparison.csv
 
 say "The table is in demo-out/comparison.csv, the instance in demo/gh200.toml: change a capacity or a rate there and run" \
