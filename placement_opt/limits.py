@@ -1,4 +1,4 @@
-"""How long a computation may go on, and whether somebody asked it to stop."""
+"""How long a computation may go on, how much memory it may take, and whether somebody asked it to stop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class Limits:
-    """A deadline and a stop request, handed to everything that may take long.
+    """A deadline, a limit of memory and a stop request, handed to everything that may take long.
 
     A limit ends work, never truth: whoever stops returns what is proven so far and says that it stopped.
 
@@ -15,9 +15,13 @@ class Limits:
     ----------
     seconds
         Time from now, or None for no deadline.
+    memory
+        Bytes that the process may take, or None where only the machine limits it; what is estimated to need more is not begun
+        (:mod:`placement_opt.room`).
     """
 
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self, seconds: float | None = None, memory: int | None = None) -> None:
+        self.memory = memory
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._stop = threading.Event()
 
@@ -40,7 +44,7 @@ class Limits:
         return self.interrupted or self.remaining <= 0.0
 
     def within(self, seconds: float) -> Limits:
-        """The same stop request with a deadline at most ``seconds`` away."""
-        inner = Limits(min(seconds, self.remaining))
+        """The same memory and stop request with a deadline at most ``seconds`` away."""
+        inner = Limits(min(seconds, self.remaining), self.memory)
         inner._stop = self._stop
         return inner

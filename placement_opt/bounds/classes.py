@@ -77,6 +77,26 @@ def classify(instance: Instance) -> Classes:
     )
 
 
+def take_classes(classes: Classes, chosen: Int64) -> Classes:
+    """Some classes (int64[g], by number) as classes of their own; ``of`` then is empty."""
+    lengths = np.diff(classes.start)[chosen]
+    start = np.zeros(len(chosen) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=start[1:])
+    take = np.arange(start[-1]) + np.repeat(classes.start[chosen] - start[:-1], lengths)
+    return Classes(
+        of=np.zeros(0, dtype=np.int64),
+        block=classes.block[chosen],
+        count=classes.count[chosen],
+        start=start,
+        step=classes.step[take],
+        share=classes.share[take],
+        size=classes.size[chosen],
+        first=classes.first[chosen],
+        last=classes.last[chosen],
+        begin=classes.begin[chosen],
+    )
+
+
 def _begin(instance: Instance) -> Int64:
     exists = instance.first_state == 0
     if instance.initial is None:

@@ -7,7 +7,6 @@ NaN passes through silently and coefficients below 1e-9 are dropped with a warni
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,16 +15,22 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt import room
 from placement_opt.errors import PlacementError
 from placement_opt.limits import Limits
+from placement_opt.watch import LeftBehind, run_watched
 
 Float64 = npt.NDArray[np.float64]
-Algorithm = Literal["choose", "simplex", "ipm"]
+Algorithm = Literal["choose", "simplex", "ipm", "interior"]
 Names = Callable[[], tuple[list[str], list[str]]]
 
 #: Coefficients outside this range mean a model in the wrong units, and wrong "optimal" answers (tolerances are absolute).
 SMALLEST, LARGEST = 1e-8, 1e10
-_GRACE_S = 2.0
+#: Relative optimality at which "interior" stops.
+INTERIOR_TOLERANCE = 1e-5
+#: Bytes that the solver takes for each entry of the matrix, its copy of the model included (simplex, measured).
+ENTRY_BYTES = 480
+_SMALL = 64 << 20
 
 
 class SolverError(PlacementError):
@@ -158,17 +163,55 @@ def solve(
     algorithm: Algorithm = "choose",
     presolve: bool = True,
 ) -> Solution:
-    """Run HiGHS; an interrupt or the deadline ends it, whatever phase it is in.
+    """Run HiGHS; an interrupt or the deadline ends it, whatever phase it is in (:mod:`placement_opt.watch`).
 
-    ``algorithm`` "ipm" is the interior point method with crossover (without it, values are not to be trusted). Presolve has
-    called feasible programs infeasible (HiGHS 1.15.1): whoever is told so without believing it asks again without presolve.
+    SolverError where the model would need more memory than the limits or the machine allow. ``algorithm`` "ipm" is the
+    interior point method with crossover; "interior" is that method without it, stopped at :data:`INTERIOR_TOLERANCE`: good
+    multipliers and a rough point in half the time, whatever its status. Presolve has called feasible programs
+    infeasible (HiGHS 1.15.1): whoever is told so without believing it asks again without presolve.
     """
     limits = limits or Limits()
     if limits.reached:
-        ended = Ended.INTERRUPTED if limits.interrupted else Ended.LIMIT
-        return Solution(ended, np.zeros(0), np.zeros(0), np.inf, -np.inf, "not started")
-    solver = to_highs(program)
-    solver.setOptionValue("solver", algorithm)
+        return _nothing(limits, "not started")
+    needed = ENTRY_BYTES * len(program.value)
+    if needed > _SMALL and (short := room.shortage("the solver", needed, limits)):
+        raise SolverError(short)
+    running: list[Any] = []
+
+    def work() -> Solution:
+        solver = to_highs(program)
+        _set_options(solver, program, limits, algorithm, presolve=presolve)
+        running.append(solver)
+        if limits.reached:
+            return _nothing(limits, "not started")
+        solver.run()
+        return _read(solver, program)
+
+    def stop() -> None:
+        for solver in running:
+            solver.cancelSolve()
+
+    try:
+        return run_watched(work, limits, stop=stop)
+    except LeftBehind as late:
+        return _nothing(limits, f"the solver: {late}")
+    except (SolverError, MemoryError) as error:
+        raise SolverError(str(error) or "the solver ran out of memory") from None
+    except Exception as error:
+        raise SolverError(f"the solver failed ({error})") from None
+
+
+def _nothing(limits: Limits, message: str) -> Solution:
+    """What comes of a run that the limits ended without a result."""
+    ended = Ended.INTERRUPTED if limits.interrupted else Ended.LIMIT
+    return Solution(ended, np.zeros(0), np.zeros(0), np.inf, -np.inf, message)
+
+
+def _set_options(solver: Any, program: LinearProgram, limits: Limits, algorithm: Algorithm, *, presolve: bool) -> None:
+    solver.setOptionValue("solver", "ipm" if algorithm == "interior" else algorithm)
+    if algorithm == "interior":
+        solver.setOptionValue("run_crossover", "off")
+        solver.setOptionValue("ipm_optimality_tolerance", INTERIOR_TOLERANCE)
     solver.setOptionValue("presolve", "choose" if presolve else "off")
     for tolerance in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
         solver.setOptionValue(tolerance, 1e-9)
@@ -178,33 +221,7 @@ def solve(
         solver.setOptionValue("mip_feasibility_tolerance", 1e-9)
     if np.isfinite(limits.remaining):
         solver.setOptionValue("time_limit", limits.remaining)
-    if not _run(solver, limits):
-        ended = Ended.INTERRUPTED if limits.interrupted else Ended.LIMIT
-        return Solution(ended, np.zeros(0), np.zeros(0), np.inf, -np.inf, "the solver did not stop when asked to")
-    return _read(solver, program)
-
-
-def _run(solver: Any, limits: Limits) -> bool:
-    """Run in a thread of its own; False if it had to be left behind. Ctrl-C reaches the main thread at once this way."""
-    failure: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            solver.run()
-        except BaseException as error:  # the thread must not print a traceback; the caller re-raises
-            failure.append(error)
-
-    thread = threading.Thread(target=work, daemon=True)
     solver.HandleUserInterrupt = True
-    thread.start()
-    while thread.is_alive() and not limits.reached:
-        thread.join(min(0.2, limits.remaining))
-    if thread.is_alive():
-        solver.cancelSolve()
-        thread.join(_GRACE_S)
-    if failure:
-        raise SolverError(f"the solver failed ({failure[0]})") from None
-    return not thread.is_alive()
 
 
 def _read(solver: Any, program: LinearProgram) -> Solution:

@@ -12,14 +12,17 @@ import numpy.typing as npt
 
 from placement_opt.bounds import compact, lp
 from placement_opt.bounds.classes import Classes
+from placement_opt.bounds.compact import CompactSolution
+from placement_opt.bounds.compact_spread import moved_between, spread
 from placement_opt.bounds.result import Bound, Float64
 from placement_opt.errors import LimitError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
 
-#: Reads (times a factor for more tiers) up to which the exact LP is solved; beyond, two tiers use the compact one.
-EXACT_READS = 40_000
+#: Reads up to which the exact LP is solved, with two tiers and with more; beyond, the compact one, in a fraction of the time.
+#: With more tiers its counts also round better: the exact LP names fractions of blocks where many would do as well.
+EXACT_READS, EXACT_READS_TIERS = 40_000, 100
 _CHANGE = 1e-9
 
 
@@ -48,16 +51,21 @@ class Targets:
     bound: Bound
 
 
+def solved_exactly(instance: Instance) -> bool:
+    """Whether targets come from the exact LP."""
+    return instance.trace.num_reads <= (EXACT_READS if instance.num_tiers <= 2 else EXACT_READS_TIERS)
+
+
 def find_targets(instance: Instance, *, limits: Limits | None = None) -> Targets:
-    """Targets from the exact LP where it is affordable, else (two tiers) from the compact one.
+    """Targets from the exact LP where it is affordable, else from the compact one.
 
     Raises
     ------
     LimitError
         If the limits end the solver before it has a relaxed placement.
     """
-    if instance.num_tiers == 2 and instance.trace.num_reads > EXACT_READS:
-        return _from_compact(instance, limits)
+    if not solved_exactly(instance):
+        return from_compact(instance, compact.relax(instance, limits=limits, gap=compact.GAP, levels=compact.QUICK))
     relaxation = lp.relax(instance, limits=limits)
     program = relaxation.program
     if program is None or not len(relaxation.x):
@@ -66,20 +74,26 @@ def find_targets(instance: Instance, *, limits: Limits | None = None) -> Targets
     return _spread(instance, program.classes, program.segment_owner, program.opens, held, relaxation.bound)
 
 
-def _from_compact(instance: Instance, limits: Limits | None) -> Targets:
-    solution = compact.relax(instance, limits=limits)
-    intervals, classes = solution.intervals, solution.classes
-    if not len(solution.kept):
+def from_compact(instance: Instance, solution: CompactSolution) -> Targets:
+    """Targets from the placement of a compact program: its counts given to blocks, those first that are there already.
+
+    Raises
+    ------
+    LimitError
+        If no program was solved.
+    """
+    program, classes = solution.program, solution.classes
+    if program is None:
         raise LimitError(f"lp-rounded: no relaxed placement within the limits ({solution.bound.note})")
-    fast = instance.memory.fastest if not instance.inclusive else 1 - instance.home
-    owner = np.repeat(np.arange(len(classes)), np.diff(intervals.start))
-    kept = (solution.kept / intervals.count)[intervals.of]
-    held = np.zeros((2, len(owner)))
-    held[fast] = kept
-    held[1 - fast] = 1.0 if instance.inclusive else 1.0 - kept
-    opens, closes = intervals.opens[intervals.of], intervals.closes[intervals.of]
-    real = opens <= closes
-    return _spread(instance, classes, owner[real], opens[real], held[:, real], solution.bound)
+    iv = program.intervals
+    owner = np.repeat(np.arange(len(classes)), np.diff(iv.start))
+    opening, _ = spread(instance, classes, program, solution.counts)
+    real = np.flatnonzero(iv.opens[iv.of] <= iv.closes[iv.of])
+    interval, state, shares = moved_between(program, solution.counts, opening)
+    owners = np.concatenate([owner[real], owner[interval]])
+    opens = np.concatenate([iv.opens[iv.of[real]], state])
+    held = np.concatenate([opening[:, real], shares], axis=1)
+    return _spread(instance, classes, owners, opens, held, solution.bound)
 
 
 def _spread(instance: Instance, classes: Classes, owner: Int64, opens: Int64, held: Float64, bound: Bound) -> Targets:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
+from placement_opt import watch
+from placement_opt.bounds import highs
 from placement_opt.bounds.highs import Ended, LinearProgram, SolverError, check_program, from_triplets, solve
 from placement_opt.limits import Limits
 
@@ -85,3 +89,60 @@ def test_triplets_become_columns() -> None:
     assert start.tolist() == [0, 1, 1, 3]
     assert index.tolist() == [0, 2, 1]
     assert value.tolist() == [2.0, 1.0, 3.0]
+
+
+# ---- a solver that does not stop ---------------------------------------------------------------------------------------
+
+
+class Stubborn:
+    """A solver that looks neither at its time limit nor at a request to stop."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.event, self.asked = limits, threading.Event(), 0
+
+    def setOptionValue(self, *_: object) -> None:
+        pass
+
+    def cancelSolve(self) -> None:
+        self.asked += 1
+
+    def run(self) -> None:
+        self.limits.interrupt()
+        self.event.wait()
+
+
+def test_a_solver_that_does_not_stop_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was asked to; what comes back says that the run was ended, and holds nothing."""
+    monkeypatch.setattr(watch, "GRACE_S", 0.0)
+    limits = Limits()
+    stub = Stubborn(limits)
+    monkeypatch.setattr(highs, "to_highs", lambda _: stub)
+    try:
+        late = solve(program(), limits=limits)
+    finally:
+        stub.event.set()
+    assert (late.ended, late.message) == (Ended.INTERRUPTED, "the solver: it did not stop when it was asked to")
+    assert stub.asked == 1
+    assert len(late.x) == len(late.row_dual) == 0
+
+
+def test_a_solver_that_fails_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it raises, memory included, becomes the one error that its callers know."""
+    for error, message in (
+        (RuntimeError("odd"), r"the solver failed \(odd\)"),
+        (MemoryError(), "the solver ran out of memory"),
+    ):
+
+        def fail(_: object, error: Exception = error) -> object:
+            raise error
+
+        monkeypatch.setattr(highs, "to_highs", fail)
+        with pytest.raises(SolverError, match=message):
+            solve(program())
+
+
+def test_a_model_that_needs_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the solver sees it, with the numbers."""
+    monkeypatch.setattr(highs, "_SMALL", 0)
+    with pytest.raises(SolverError, match=r"the solver needs about 1\.875 KiB of memory, 0 B are left of the limit of 1 B"):
+        solve(program(), limits=Limits(None, 1))
