@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.classes import classify
@@ -20,6 +21,7 @@ from placement_opt.errors import PlacementError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.units import format_seconds
+from placement_opt.watch import run_watched
 
 #: Seconds where the caller sets no deadline.
 BUDGET_S = 60.0
@@ -88,7 +90,7 @@ def expected_s(method: str, size: Size) -> float:
     if method == "step-integer":
         return 1e-2 * size.steps + 1e-4 * size.tiers * reads
     if method == "compact":
-        return 5.0 * math.pow(reads / 1e6, 1.1) if two else math.inf
+        return (2.5e-5 if two else 1e-5) * reads + 1e-3 * size.steps
     if method == "flow":
         return 30.0 * math.pow(reads / 1e5, 1.8) if two and size.equal else math.inf
     if method == "milp":
@@ -111,7 +113,7 @@ def plan(size: Size, seconds: float) -> Plan:
     text = f"{size.reads:,} reads once equal blocks are merged, {size.tiers} tier{'s' if size.tiers > 1 else ''}"
     if expected_s("milp", size) <= seconds:
         return Plan(("milp",), f"small enough to decide every block ({text})")
-    quick = "compact" if size.tiers == 2 else "step"
+    quick = "compact" if size.tiers > 1 else "step"
     if expected_s(quick, size) > seconds:
         return Plan((), f"anything tighter would take longer than {seconds:.4g} s ({text})")
     if expected_s("lp", size) > seconds:
@@ -147,7 +149,7 @@ def bound(
             break
         tell(f"{method} begun; proven so far {format_seconds(best.lower_bound_s or 0.0)} by {best.method}")
         try:
-            last = METHODS[method](instance, limits=limits)
+            last = run_watched(partial(METHODS[method], instance, limits=limits), limits, grace=2.0)
         except PlacementError as error:
             trouble.append(f"{method} gave no answer ({error})")
             continue

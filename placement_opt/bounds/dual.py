@@ -27,7 +27,8 @@ from placement_opt.errors import LimitError
 from placement_opt.instance import Instance
 from placement_opt.memory.system import Int64
 
-_EPS = 2.0**-52
+#: Relative rounding error of one operation on floats, with room to spare.
+EPS = 2.0**-52
 #: Tier sets grow as 2**K; beyond this the tables would no longer fit.
 _MOST_SETS = 31
 
@@ -77,15 +78,15 @@ def legal_at(rates: Int64, prices: Prices) -> Prices:
         total = rho @ rates.astype(np.float64)
     rho[~np.isfinite(total)] = 0.0
     total[~np.isfinite(total)] = 0.0
-    slack = _slack(rates)
+    slack = rate_slack(rates)
     over = total > 1.0 - slack
     rho[over] /= (total[over] * (1.0 + 2 * slack))[:, None]
     return Prices(rho, np.minimum(rent, 1e200))
 
 
-def _slack(rates: Int64) -> float:
+def rate_slack(rates: Int64) -> float:
     """More than rounding can change in ``sum_r B_r rho`` when the sum is near 1."""
-    return (8 + len(rates)) * _EPS
+    return (8 + len(rates)) * EPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,14 +151,26 @@ def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None)
     classes
         The instance's merged blocks, if at hand.
     """
-    from placement_opt.bounds.dual_kernels import cheapest_paths, idle_tree
-
     classes = classes or classify(instance)
     prices = legal(instance, prices)
-    actions = price_actions(instance, prices)
-    tree = idle_tree(actions.adding, actions.rent)
-    per_byte = cheapest_paths(
-        tree,
+    per_byte = path_costs(price_actions(instance, prices), classes)
+    paths = per_byte * classes.size
+    served = math.fsum((paths * classes.count).tolist())
+    used = prices.rho @ instance.memory.rates.astype(np.float64)
+    floor = math.fsum((np.maximum(0.0, 1.0 - used - rate_slack(instance.memory.rates)) * instance.floor).tolist())
+    fixed = math.fsum((prices.rho * instance.fixed).ravel().tolist())
+    rent = math.fsum((prices.rent * instance.capacity).ravel().tolist())
+    margin = EPS * int(path_terms(instance, classes).max()) * (served + floor + fixed + rent)
+    value = floor + fixed + served - rent - margin
+    return DualValue(max(0.0, value) if math.isfinite(value) else 0.0, paths, prices)
+
+
+def path_costs(actions: PricedActions, classes: Classes) -> Float64:
+    """float64[G]: cheapest path of one byte of each class."""
+    from placement_opt.bounds.dual_kernels import cheapest_paths, idle_tree
+
+    costs: Float64 = cheapest_paths(
+        idle_tree(actions.adding, actions.rent),
         actions.has,
         actions.serve,
         actions.source,
@@ -171,17 +184,15 @@ def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None)
         classes.begin,
         actions.masks,
     )
-    paths = per_byte * classes.size
-    served = math.fsum((paths * classes.count).tolist())
-    used = prices.rho @ instance.memory.rates.astype(np.float64)
-    floor = math.fsum((np.maximum(0.0, 1.0 - used - _slack(instance.memory.rates)) * instance.floor).tolist())
-    fixed = math.fsum((prices.rho * instance.fixed).ravel().tolist())
-    rent = math.fsum((prices.rent * instance.capacity).ravel().tolist())
-    # every term of a path is a sum of non-negative products: its relative error grows with the number of terms only
-    terms = 64 + 4 * instance.num_tiers + 3 * int(np.diff(classes.start).max()) * (2 + instance.num_steps.bit_length())
-    margin = _EPS * terms * (served + floor + fixed + rent)
-    value = floor + fixed + served - rent - margin
-    return DualValue(max(0.0, value) if math.isfinite(value) else 0.0, paths, prices)
+    return costs
+
+
+def path_terms(instance: Instance, classes: Classes) -> Int64:
+    """int64[G]: bounds on the rounding errors of paths, in units of `EPS` relative to their cost.
+
+    Every term of a path is a sum of non-negative products, so its relative error grows with the number of terms only.
+    """
+    return 64 + 4 * instance.num_tiers + 3 * np.diff(classes.start) * (2 + instance.num_steps.bit_length())
 
 
 def fetch_events(instance: Instance, prices: Prices, classes: Classes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

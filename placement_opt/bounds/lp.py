@@ -22,6 +22,7 @@ from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
+from placement_opt.watch import LeftBehind, run_watched
 
 #: Up to this many (class, step) pairs every step offers copies, so that the program is the statement itself.
 EVERY_STEP = 20_000
@@ -124,14 +125,14 @@ class _Search:
         if start.lower_bound_s is not None and (self.best is None or self.best < start.lower_bound_s):
             self.best, self.prices = start.lower_bound_s, start.prices
         while self.rounds < _ROUNDS and not self.limits.reached:
-            extra = (self.extra[0], self.extra[1])
-            program = horizon_program(self.instance, self.classes, extra=extra, every_step=self.every_step)
-            arrays = program.build()
-            self.rounds += 1
-            self.columns, self.rows = arrays.num_columns, arrays.num_rows
-            algorithm: Algorithm = "simplex" if arrays.num_columns <= _SIMPLEX_COLUMNS else "ipm"
             try:
+                program, arrays = run_watched(self._program, self.limits)
+                self.rounds += 1
+                self.columns, self.rows = arrays.num_columns, arrays.num_rows
+                algorithm: Algorithm = "simplex" if arrays.num_columns <= _SIMPLEX_COLUMNS else "ipm"
                 solution = solve(arrays, limits=self.limits, algorithm=algorithm)
+            except LeftBehind:  # while it was built
+                break
             except SolverError as error:
                 self.note = f"{error}; the prices are those of the per-step bound"
                 break
@@ -140,6 +141,11 @@ class _Search:
             self._take(program, solution)
             if not len(solution.row_dual) or solution.ended is not Ended.SOLVED or self._proven() or not self._price():
                 break
+
+    def _program(self) -> tuple[HorizonProgram, LinearProgram]:
+        extra = (self.extra[0], self.extra[1])
+        program = horizon_program(self.instance, self.classes, extra=extra, every_step=self.every_step)
+        return program, program.build()
 
     def _offer_every_step(self) -> bool:
         """Where room is tight, blocks may have to move at steps that neither read them nor pay: offer all, if they are few."""

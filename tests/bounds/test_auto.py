@@ -57,8 +57,8 @@ def climb(
         (replace(LARGE, reads=300_000), 60.0, ("compact",)),
         (replace(LARGE, reads=300_000), 600.0, ("compact", "lp")),
         (replace(LARGE, reads=100_000_000), 60.0, ()),
-        (replace(LARGE, tiers=3, sets=4, reads=3_000), 60.0, ("step", "lp")),
-        (replace(LARGE, tiers=3, sets=4, reads=300_000), 60.0, ("step",)),
+        (replace(LARGE, tiers=3, sets=4, reads=3_000), 60.0, ("compact", "lp")),
+        (replace(LARGE, tiers=3, sets=4, reads=300_000), 60.0, ("compact",)),
         (replace(LARGE, tiers=1, sets=1), 60.0, ("step", "lp")),
         (LARGE, 0.0, ()),
     ],
@@ -86,10 +86,10 @@ def test_more_time_never_means_fewer_methods() -> None:
 
 
 def test_what_is_not_defined_is_not_affordable() -> None:
-    """compact and flow are for two tiers, flow for equal blocks; milp for small instances."""
+    """flow is for two tiers and equal blocks; milp for small instances."""
     rng = np.random.default_rng(5)
     assert affordable(fetch_ahead(), 30.0) == tuple(METHODS)
-    assert affordable(random_instance(rng, 3), 30.0) == ("roofline", "step", "step-integer", "lp", "milp")
+    assert affordable(random_instance(rng, 3), 30.0) == ("roofline", "step", "step-integer", "compact", "lp", "milp")
     unequal = make_instance(two_tier(), make_trace([[0, 1]], [-1, -1], sizes=[1, 2]))
     assert "flow" not in affordable(unequal, 30.0)
     assert affordable(fetch_ahead(), 0.0) == ("roofline",)

@@ -15,6 +15,7 @@ from placement_opt.bounds.dual import evaluate, fetch_events, legal, price_actio
 from placement_opt.bounds.result import Prices
 from placement_opt.errors import LimitError
 from placement_opt.instance import RESIDENCIES, Instance
+from tests.brute import optimum
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
 
 PROFILE = settings(derandomize=True, deadline=None, max_examples=60)
@@ -116,6 +117,22 @@ def test_any_prices_stay_below_the_optimum(seed: int, scale: float) -> None:
     for _ in range(20):
         value = evaluate(instance, random_prices(rng, instance, scale)).value_s
         assert 0.0 <= value <= optimum.value_s * (1 + 1e-9) + 1e-300
+
+
+@PROFILE
+@given(st.integers(0, 10**6))
+def test_extreme_prices_stay_below_the_optimum(seed: int) -> None:
+    """Forty price vectors an example of nothing but extremes and a few good ones, against the optimum by enumeration."""
+    rng = np.random.default_rng(seed)
+    _, instance = draw(seed, 1 + seed % 3)
+    seconds = optimum(instance).seconds
+    good = random_prices(rng, instance, 0.5)
+    extreme = np.array([0.0, -0.0, 1e-300, 5e-324, 1e300, 1.7e308, -1e300, np.inf, -np.inf, np.nan, 1.0, -1.0])
+    for part in np.linspace(0.0, 1.0, 40):
+        rho = np.where(rng.random(good.rho.shape) < part, rng.choice(extreme, good.rho.shape), good.rho)
+        rent = np.where(rng.random(good.rent.shape) < part**3, rng.choice(extreme, good.rent.shape), good.rent)
+        value = evaluate(instance, Prices(rho, rent)).value_s
+        assert 0.0 <= value <= seconds * (1 + 1e-9) + 1e-300
 
 
 @PROFILE

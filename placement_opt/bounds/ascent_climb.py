@@ -1,0 +1,249 @@
+"""The climb behind :mod:`placement_opt.bounds.ascent`: accelerated projected gradients on the softened dual.
+
+Momentum restarts where it turns against the slope (O'Donoghue and Candes, "Adaptive restart for accelerated gradient schemes",
+2015). What makes it quick here:
+
+* prices are scaled by what they are worth: a resource's by its rate, a tier's rent by the rate of reading from the next tier;
+* the step length of each price follows the curvature seen between the last two slopes, its own and that of its kind;
+* rents stay 0 where everything alive fits: they could only lower D;
+* softening shrinks only while that, and not the climb, is what holds the value back.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from placement_opt.bounds.dual import DualValue
+from placement_opt.bounds.dual_futures import Futures
+from placement_opt.bounds.dual_slopes import Slopes, slopes
+from placement_opt.bounds.result import Float64, Prices
+from placement_opt.instance import Instance
+from placement_opt.limits import Limits
+
+Point = tuple[Float64, Float64]
+
+#: Softening that takes less than this share of the value away is fine enough; a climb ends where it is and where `_CHECK`
+#: steps gain less than a tenth of it.
+FINE = 2e-5
+_CHECK = 20
+_LEAST_STEPS, _MOST_STEPS = 100, 600
+#: Softening of more than this share of the cost of reading a byte from the slowest tier blurs everything.
+_COARSEST = 0.01
+#: Softening shrinks by this factor a step, faster only where a deadline would come first.
+_SHRINK, _FASTEST_SHRINK = 0.97, 0.7
+#: ... while a step gains less than this share of what softening takes away.
+_HELD_BACK = 0.02
+
+
+class Climb:
+    """The best prices so far, and the way up from them.
+
+    Attributes
+    ----------
+    futures
+        Whose dual is climbed: the instance's, or those of a sample.
+    best
+        The best value, as ``prove`` gave it.
+    prove
+        What makes a value count.
+    fine
+        Softening that takes no more than this share of the value away is fine enough.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        futures: Futures,
+        best: DualValue,
+        prove: Callable[[Prices], DualValue],
+        *,
+        limits: Limits,
+        enough: float = math.inf,
+        improved: Callable[[DualValue], None] | None = None,
+        fine: float = FINE,
+    ) -> None:
+        self.instance, self.futures, self.best, self.prove = instance, futures, best, prove
+        self.limits, self.enough, self.improved, self.fine = limits, enough, improved, fine
+        self.space = _Space.of(instance)
+
+    @property
+    def over(self) -> bool:
+        return self.limits.reached or self.best.value_s >= self.enough
+
+    def slopes(self, prices: Prices, soft: float = 0.0) -> Slopes:
+        return slopes(self.instance, prices, futures=self.futures, soft=soft)
+
+    def offer(self, prices: Prices) -> None:
+        """Keep these prices if they prove more than the best."""
+        if self.slopes(prices).value_s > self.best.value_s * (1.0 + 1e-9):
+            found = self.prove(prices)
+            if found.value_s > self.best.value_s:
+                self.best = found
+                if self.improved is not None:
+                    self.improved(found)
+
+    def run(self, reach: float) -> None:
+        """One climb from the best prices, softened to take at most a share ``reach`` of the value away."""
+        space, scale = self.space, self.best.value_s
+        soft = self._softness(reach)
+        x = space.point(self.best.prices)
+        y, momentum, metric = x, 1.0, _Metric()
+        rate, last, checked = math.nan, math.nan, scale
+        began = time.monotonic()
+        for step in range(_MOST_STEPS):
+            if self.limits.reached:
+                break
+            here = self.slopes(space.prices(y), soft)
+            slope = space.slope(here, scale)
+            value = here.value_s / scale
+            hidden = (
+                float(np.vdot(here.rho, here.prices.rho) + np.vdot(here.rent, here.prices.rent)) + space.floor_s
+            ) / scale - value
+            metric.see(y, slope)
+            z = space.project((y[0] + slope[0] / metric.rho, y[1] + slope[1] / metric.rent), metric.rho)
+            if sum(float(np.vdot(g, new - old)) for g, new, old in zip(slope, z, x, strict=True)) < 0.0:
+                momentum = 1.0
+            longer = (1.0 + math.sqrt(1.0 + 4.0 * momentum * momentum)) / 2.0
+            on = (momentum - 1.0) / longer
+            y = space.project((z[0] + on * (z[0] - x[0]), z[1] + on * (z[1] - x[1])), metric.rho)
+            x, momentum = z, longer
+            gain = value - last
+            rate = gain if math.isnan(rate) else 0.8 * rate + 0.2 * gain
+            last = value
+            if rate < _HELD_BACK * hidden:
+                shrink = self.shrink(hidden, (time.monotonic() - began) / (step + 1))
+                soft *= shrink
+                last += hidden * (1.0 - shrink)
+            if (step + 1) % _CHECK == 0:
+                self.offer(space.prices(x))
+                if self.over or (
+                    step >= _LEAST_STEPS and hidden < self.fine and self.best.value_s < checked * (1.0 + 0.1 * self.fine)
+                ):
+                    return
+                checked = self.best.value_s
+        self.offer(space.prices(x))
+
+    def _softness(self, reach: float) -> float:
+        """The softening that takes a share ``reach`` of the best value away, or the coarsest if that is infinite or finer."""
+        soft = _COARSEST * self.space.slowest
+        if math.isinf(reach):
+            return soft
+        while True:
+            lost = 1.0 - self.slopes(self.best.prices, soft).value_s / self.best.value_s
+            if lost <= reach or self.limits.reached:
+                return soft
+            soft *= max(0.02, min(0.7, reach / lost))
+
+    def shrink(self, hidden: float, step_s: float) -> float:
+        """Factor of the softening: so that it is fine before a deadline comes."""
+        if math.isinf(self.limits.remaining) or hidden <= self.fine:
+            return _SHRINK
+        steps = max(1.0, self.limits.remaining / max(step_s, 1e-9))
+        return min(_SHRINK, max(_FASTEST_SHRINK, math.pow(self.fine / hidden, 1.0 / steps)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Space:
+    """Prices in units of what they are worth: rho times rates, rent times the rate of reading from the next slower tier.
+
+    Attributes
+    ----------
+    rates
+        float64[R].
+    rent_unit
+        float64[K], s/byte.
+    scarce
+        bool[T + 1, K]: where not everything alive fits.
+    floor_s
+        Sum of the floors.
+    slowest
+        Seconds per byte of the tier read slowest.
+    """
+
+    rates: Float64
+    rent_unit: Float64
+    scarce: Float64
+    floor_s: float
+    slowest: float
+
+    @classmethod
+    def of(cls, instance: Instance) -> _Space:
+        memory = instance.memory
+        speed = np.array([float(memory.bottleneck(row)) for row in memory.read])
+        unit = 1.0 / speed
+        for tier, slower in zip(memory.by_speed, memory.by_speed[1:], strict=False):
+            unit[tier] = 1.0 / speed[slower]
+        scarce = instance.alive_bytes[:, None] > instance.capacity[None, :]
+        return cls(
+            memory.rates.astype(np.float64),
+            unit,
+            scarce.astype(np.float64),
+            float(instance.floor.sum()),
+            1.0 / float(speed.min()),
+        )
+
+    def point(self, prices: Prices) -> Point:
+        return prices.rho * self.rates, prices.rent / self.rent_unit * self.scarce
+
+    def prices(self, point: Point) -> Prices:
+        return Prices(point[0] / self.rates, point[1] * self.rent_unit)
+
+    def slope(self, at: Slopes, scale: float) -> Point:
+        return at.rho / self.rates / scale, at.rent * self.rent_unit * self.scarce / scale
+
+    def project(self, point: Point, metric: Float64) -> Point:
+        """The nearest legal point: no negatives, the shares of a step at most 1 together; ``metric`` weighs distances."""
+        share = np.maximum(point[0], 0.0)
+        over = np.flatnonzero(share.sum(axis=1) > 1.0)
+        if len(over):
+            # max(v - tau / metric, 0) with the tau that makes the sum 1: the shares above it are those of largest v metric
+            v, give = point[0][over], 1.0 / metric[over]
+            ratio = v / give
+            order = np.argsort(-ratio, axis=1)
+            sums = np.cumsum(np.take_along_axis(v, order, 1), axis=1) - 1.0
+            tau = sums / np.cumsum(np.take_along_axis(give, order, 1), axis=1)
+            last = (tau < np.take_along_axis(ratio, order, 1)).sum(axis=1) - 1
+            share[over] = np.maximum(v - tau[np.arange(len(over)), last][:, None] * give, 0.0)
+        return share, np.maximum(point[1], 0.0)
+
+
+class _Metric:
+    """How strongly the slope changes with each price: what a step is divided by.
+
+    Attributes
+    ----------
+    rho, rent
+        float64[T, R] and float64[T + 1, K] > 0.
+    """
+
+    #: The first step is this long in the middle; what was once seen fades by `_FADE` a step; no price moves further than
+    #: `_SPAN` times what the stiffest does at the same slope.
+    _FIRST, _FADE, _SPAN = 0.03, 0.9, 1e5
+
+    def __init__(self) -> None:
+        self.rho, self.rent = np.ones((1, 1)), np.ones((1, 1))
+        self._point: Point | None = None
+        self._slope: Point | None = None
+
+    def see(self, point: Point, slope: Point) -> None:
+        """Take in the slope at another point."""
+        if self._point is None or self._slope is None:
+            found = [np.full_like(g, 1e-30) + np.sqrt((g**2).mean(axis=0)) / self._FIRST for g in slope]
+        else:
+            found = []
+            before = zip((self.rho, self.rent), point, self._point, slope, self._slope, strict=True)
+            for old, now, then, g, was in before:
+                moved, bent = (now - then) ** 2, (g - was) ** 2
+                # of each price and the mean of its kind, which settles those that hardly moved
+                all_moved, all_bent = moved.mean(axis=0), bent.mean(axis=0)
+                seen = np.sqrt((bent + all_bent) / np.maximum(moved + all_moved, 1e-20))
+                seen[:, all_moved <= 1e-20] = 0.0
+                found.append(np.maximum(old * self._FADE, seen))
+        least = max(float(m.max()) for m in found) / self._SPAN
+        self.rho, self.rent = (np.maximum(m, least) for m in found)
+        self._point, self._slope = point, slope

@@ -1,0 +1,161 @@
+"""An ascent raises the dual value from any start, never lowers it, and stops when told."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from placement_opt.bounds import ascent, lp, milp, roofline
+from placement_opt.bounds.ascent import ascend
+from placement_opt.bounds.ascent_climb import Climb
+from placement_opt.bounds.classes import classify
+from placement_opt.bounds.dual import DualValue, evaluate
+from placement_opt.bounds.dual_futures import merge_futures
+from placement_opt.bounds.result import Prices
+from placement_opt.bounds.shares import Backend
+from placement_opt.instance import Instance
+from placement_opt.limits import Limits
+from tests.bounds.cases import draw
+from tests.bounds.test_dual import random_prices as absurd_prices
+from tests.small import fetch_ahead
+
+
+def roofline_prices(instance: Instance) -> Prices:
+    prices = roofline.bound(instance).prices
+    assert prices is not None
+    return prices
+
+
+@settings(derandomize=True, deadline=None, max_examples=8)
+@given(st.integers(0, 10**6))
+def test_never_below_its_start_and_never_above_the_optimum(seed: int) -> None:
+    """From absurd prices too; what comes back is what the proof says of the prices that come back."""
+    rng = np.random.default_rng(seed)
+    instance = draw(seed)
+    start = absurd_prices(rng, instance, 0.5)
+    found = ascend(instance, start)
+    assert found.value_s >= evaluate(instance, start).value_s
+    assert found.value_s == evaluate(instance, found.prices).value_s
+    optimum = milp.bound(instance).value_s
+    assert optimum is not None
+    assert found.value_s <= optimum * (1 + 1e-9) + 1e-300
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_comes_close_to_the_lp(seed: int) -> None:
+    """From the roofline of small instances with binding capacity and whole reads: 99.9 % of the LP value or more."""
+    instance = draw(seed + 100, 2 + seed % 2, shares=False, blocks=12)
+    value = lp.bound(instance).lower_bound_s
+    assert value is not None
+    assert ascend(instance, roofline_prices(instance)).value_s >= 0.999 * value
+
+
+def test_section_7_fetch_ahead() -> None:
+    """Where fetching ahead pays, from the roofline's 0.0482930 s to within 0.01 % of the LP's 0.0496471 s."""
+    instance = fetch_ahead()
+    assert ascend(instance, roofline_prices(instance)).value_s == pytest.approx(0.0496471, rel=1e-4)
+
+
+def test_improvements_are_told_as_they_are_proven() -> None:
+    """Values rise strictly, each is what its prices prove, and the last is the result."""
+    instance = fetch_ahead()
+    told: list[DualValue] = []
+    found = ascend(instance, roofline_prices(instance), improved=told.append)
+    values = [dual.value_s for dual in told]
+    assert len(values) > 1
+    assert values == sorted(set(values))
+    assert values == [evaluate(instance, dual.prices).value_s for dual in told]
+    assert found is told[-1]
+
+
+def test_enough_is_enough() -> None:
+    """A start that is enough comes back at once; otherwise the first proof that is enough is the last."""
+    instance = fetch_ahead()
+    start = roofline_prices(instance)
+    told: list[DualValue] = []
+    assert ascend(instance, start, enough=0.048, improved=told.append).value_s == evaluate(instance, start).value_s
+    assert told == []
+    found = ascend(instance, start, enough=0.049, improved=told.append)
+    assert found.value_s >= 0.049
+    assert all(dual.value_s < 0.049 for dual in told[:-1])
+
+
+def test_a_stop_request_leaves_the_start() -> None:
+    """Asked to stop before it begins, it returns what the start proves."""
+    instance = fetch_ahead()
+    limits = Limits()
+    limits.interrupt()
+    start = roofline_prices(instance)
+    assert ascend(instance, start, limits=limits).value_s == evaluate(instance, start).value_s
+
+
+def test_a_stop_request_on_the_way_keeps_what_is_proven() -> None:
+    """Stopped at the first improvement, that improvement is the result."""
+    instance = fetch_ahead()
+    limits = Limits()
+    told: list[DualValue] = []
+
+    def stop(dual: DualValue) -> None:
+        told.append(dual)
+        limits.interrupt()
+
+    assert ascend(instance, roofline_prices(instance), limits=limits, improved=stop) is told[0]
+    assert len(told) == 1
+
+
+def test_prices_of_nothing_are_a_start() -> None:
+    """From prices that are all zero, which prove nothing, it begins with equal shares of all resources."""
+    instance = fetch_ahead()
+    nothing = Prices(np.zeros((22, 4)), np.zeros((23, 2)))
+    assert evaluate(instance, nothing).value_s == 0.0
+    assert ascend(instance, nothing).value_s > 0.0493
+
+
+def test_far_and_large_begins_with_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With many futures and no rents yet, a sample is climbed first; its prices are offered like all others."""
+    instance = fetch_ahead()
+    sampled = []
+    original = ascent.sample_prices
+
+    def sample(*arguments: object, **options: object) -> Prices:
+        sampled.append(options["share"])
+        return original(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ascent, "sample_prices", sample)
+    monkeypatch.setattr(ascent, "_MANY", 1)
+    monkeypatch.setattr(ascent, "_SAMPLE", 1)
+    found = ascend(instance, roofline_prices(instance))
+    assert sampled == [0.5]
+    assert found.value_s == pytest.approx(0.0496471, rel=1e-3)
+    ascend(instance, found.prices)
+    assert len(sampled) == 1
+
+
+def test_a_backend_makes_the_proofs() -> None:
+    """Handed a backend, values are those of its integer sums."""
+    instance = fetch_ahead()
+    backend = Backend()
+    found = ascend(instance, roofline_prices(instance), backend=backend)
+    assert found.value_s == backend.evaluate(instance, found.prices).value_s
+    assert found.value_s == pytest.approx(0.0496471, rel=1e-4)
+
+
+def test_softening_hurries_before_a_deadline() -> None:
+    """Without a deadline it shrinks at its own pace; with few steps left as fast as it takes, within reason."""
+
+    class Left(Limits):
+        remaining = math.inf
+
+    instance, limits = fetch_ahead(), Left()
+    best = evaluate(instance, roofline_prices(instance))
+    climb = Climb(instance, merge_futures(classify(instance)), best, lambda _: best, limits=limits)
+    assert climb.shrink(0.1, 1.0) == 0.97
+    limits.remaining = 40.0
+    assert climb.shrink(0.1, 1.0) == pytest.approx((2e-5 / 0.1) ** (1 / 40))
+    limits.remaining = 2.0
+    assert climb.shrink(0.1, 1.0) == 0.7
+    assert climb.shrink(1e-6, 1.0) == 0.97
