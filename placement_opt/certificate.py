@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,22 @@ LARGEST_FILE = 2**34
 LARGEST_QUANTUM = 2**128 - 1
 LONGEST_NAME = 200
 _LONGEST_CLAIM = 2**16 - 1  # bytes
+
+
+class Priced(Protocol):
+    """What prices are for: an instance, in rows or in runs."""
+
+    @property
+    def hash(self) -> str: ...
+
+    @property
+    def num_steps(self) -> int: ...
+
+    @property
+    def num_tiers(self) -> int: ...
+
+    @property
+    def num_resources(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +123,17 @@ def kind_of(path: AnyPath) -> Kind:
     raise InputError("found another kind of file", "expected a certificate of prices or of a schedule", path=path)
 
 
+def instance_hash(path: AnyPath) -> str:
+    """The hash of the instance that a certificate says it is of; InputError where the file is none."""
+    kind_of(path)
+    with open_regular(path) as handle:
+        head = handle.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        raise InputError(f"found {len(head)} bytes", "expected a certificate", path=path)
+    digest: bytes = _HEAD.unpack(head)[2]
+    return digest.hex()
+
+
 def save_prices(certificate: PriceCertificate, path: AnyPath) -> None:
     """Write a certificate of prices, whole or not at all; InputError where it cannot be written or does not fit the format."""
     write_bytes_atomic(path, pack_prices(certificate))
@@ -145,7 +172,7 @@ def pack_schedule(certificate: ScheduleCertificate) -> bytes:
     return _packed("schedule", certificate.instance_hash, certificate.claim, about, b"".join(parts))
 
 
-def load_prices(path: AnyPath | bytes, instance: Instance) -> PriceCertificate:
+def load_prices(path: AnyPath | bytes, instance: Priced) -> PriceCertificate:
     """Read what :func:`save_prices` wrote for this instance, from a file or from the bytes of one.
 
     Raises
@@ -191,7 +218,7 @@ def load_schedule(path: AnyPath | bytes, instance: Instance) -> ScheduleCertific
     return ScheduleCertificate(digest, name, np.ascontiguousarray(initial[:, :blocks]), indptr, op, block, claim)
 
 
-def check_instance_hash(digest: str, instance: Instance) -> None:
+def check_instance_hash(digest: str, instance: Priced) -> None:
     """Refuse what was made for another instance."""
     if digest != instance.hash:
         raise CertificateError(f"made for another instance: found hash {digest[:12]}, this instance's is {instance.hash[:12]}")
@@ -229,7 +256,7 @@ def _named(path: AnyPath | bytes) -> AnyPath:
     return "certificate" if isinstance(path, bytes) else path
 
 
-def _open(path: AnyPath | bytes, kind: Kind, instance: Instance) -> tuple[str, Fraction, _Content]:
+def _open(path: AnyPath | bytes, kind: Kind, instance: Priced) -> tuple[str, Fraction, _Content]:
     """The parts that both kinds have, checked, and the content between them and the packed data."""
     data, path = (path if isinstance(path, bytes) else _read(path)), _named(path)
     if data[:8] != _MAGIC[kind] or len(data) < _HEAD.size + _CHECKSUM:

@@ -41,22 +41,23 @@ from placement_opt.instance import Instance
 __all__ = ["Verified", "lower_bound", "schedule_time", "verify_files", "verify_prices", "verify_schedule"]
 
 
-@dataclass(frozen=True, eq=False)
-class Verified:
-    """What has been re-proved of an instance, with what it rests on; None where no such certificate was given.
+class Sides:
+    """Two sides of one optimum, exactly.
 
-    ``lower``: no schedule takes less, in seconds. ``upper``: the schedule takes at most that. Both exact.
+    Attributes
+    ----------
+    lower, upper
+        No schedule takes less, and one takes at most that, in seconds; None where it was not proven.
     """
 
-    instance: Instance
-    prices: PriceCertificate | None = None
-    lower: Fraction | None = None
-    schedule: ScheduleCertificate | None = None
-    upper: Fraction | None = None
+    lower: Fraction | None
+    upper: Fraction | None
 
     def __post_init__(self) -> None:
         if self.lower is not None and self.upper is not None and self.upper < self.lower:
-            raise CertificateError(f"takes {_seconds(self.upper)}, below the lower bound {_seconds(self.lower)}: one is wrong")
+            raise CertificateError(
+                f"takes {seconds_text(self.upper)}, below the lower bound {seconds_text(self.lower)}: one is wrong"
+            )
 
     @property
     def gap(self) -> float | None:
@@ -78,6 +79,20 @@ class Verified:
             return None
         value = _float(self.upper)
         return math.nextafter(value, math.inf) if math.isfinite(value) and Fraction(value) < self.upper else value
+
+
+@dataclass(frozen=True, eq=False)
+class Verified(Sides):
+    """What has been re-proved of an instance, with what it rests on; None where no such certificate was given.
+
+    ``lower``: no schedule takes less, in seconds. ``upper``: the schedule takes at most that. Both exact.
+    """
+
+    instance: Instance
+    prices: PriceCertificate | None = None
+    lower: Fraction | None = None
+    schedule: ScheduleCertificate | None = None
+    upper: Fraction | None = None
 
 
 def verify_files(instance: Instance, paths: Sequence[AnyPath]) -> Verified:
@@ -117,9 +132,7 @@ def verify_prices(instance: Instance, certificate: PriceCertificate) -> Fraction
     """
     check_instance_hash(certificate.instance_hash, instance)
     proven = lower_bound(instance, certificate.quantum, certificate.rho, certificate.rent)
-    if certificate.claim > proven:
-        short = _seconds(certificate.claim - proven)
-        raise CertificateError(f"claims at least {_seconds(certificate.claim)}, but its prices prove {short} less")
+    check_claim(proven, certificate.claim)
     return proven
 
 
@@ -133,9 +146,7 @@ def verify_schedule(instance: Instance, certificate: ScheduleCertificate) -> Fra
     """
     check_instance_hash(certificate.instance_hash, instance)
     taken = schedule_time(instance, certificate)
-    if certificate.claim < taken:
-        over = _seconds(taken - certificate.claim)
-        raise CertificateError(f"claims at most {_seconds(certificate.claim)}, but its schedule takes {over} more")
+    check_time(taken, certificate.claim)
     return taken
 
 
@@ -155,13 +166,9 @@ def lower_bound(instance: Instance, quantum: int, rho: npt.NDArray[np.int64], re
         Prices of another size, a negative one, or resource prices of a step that add up to more than 1.
     """
     steps, tiers = instance.num_steps, instance.num_tiers
-    _check_prices("resource prices", rho, (steps, instance.num_resources))
-    _check_prices("rents", rent, (steps + 1, tiers))
-    used = (rho.astype(object) @ instance.memory.rates.astype(object)).tolist()
-    for step, total in enumerate(used):
-        if total > quantum:
-            above = f"{(total - quantum) / quantum:.3g} above 1"
-            raise CertificateError(f"the resource prices times rates add up to {total}/{quantum}, {above}", step=step)
+    check_prices("resource prices", rho, (steps, instance.num_resources))
+    check_prices("rents", rent, (steps + 1, tiers))
+    used = used_up(instance.memory.rates, quantum, rho)
     fixed = sum(map(operator.mul, rho.ravel().tolist(), instance.fixed.ravel().tolist()))
     room = sum(sum(held) * int(most) for held, most in zip(rent.T.tolist(), instance.capacity, strict=True))
     scale = quantum * instance.share_base
@@ -173,7 +180,31 @@ def lower_bound(instance: Instance, quantum: int, rho: npt.NDArray[np.int64], re
     return max(value, Fraction(0))
 
 
-def _check_prices(what: str, prices: npt.NDArray[Any], shape: tuple[int, int]) -> None:
+def used_up(rates: npt.NDArray[np.int64], quantum: int, rho: npt.NDArray[np.int64]) -> list[int]:
+    """``sum_r B_r rho`` of every step, in quanta; CertificateError where it is more than 1."""
+    used: list[int] = (rho.astype(object) @ rates.astype(object)).tolist()
+    for step, total in enumerate(used):
+        if total > quantum:
+            above = f"{(total - quantum) / quantum:.3g} above 1"
+            raise CertificateError(f"the resource prices times rates add up to {total}/{quantum}, {above}", step=step)
+    return used
+
+
+def check_claim(proven: Fraction, claim: Fraction) -> None:
+    """CertificateError where prices claim more than they prove."""
+    if claim > proven:
+        short = seconds_text(claim - proven)
+        raise CertificateError(f"claims at least {seconds_text(claim)}, but its prices prove {short} less")
+
+
+def check_time(taken: Fraction, claim: Fraction) -> None:
+    """CertificateError where a schedule takes longer than it claims."""
+    if claim < taken:
+        over = seconds_text(taken - claim)
+        raise CertificateError(f"claims at most {seconds_text(claim)}, but its schedule takes {over} more")
+
+
+def check_prices(what: str, prices: npt.NDArray[Any], shape: tuple[int, int]) -> None:
     if prices.shape != shape or prices.dtype != np.int64:
         raise CertificateError(f"the {what} are {prices.dtype}{prices.shape}, this instance's are int64{shape}")
     if (prices < 0).any():
@@ -181,7 +212,7 @@ def _check_prices(what: str, prices: npt.NDArray[Any], shape: tuple[int, int]) -
         raise CertificateError(f"the {what} hold {prices[step, column]} in column {column}, below 0", step=step)
 
 
-def _seconds(value: Fraction) -> str:
+def seconds_text(value: Fraction) -> str:
     return f"{_float(value):.12g} s"
 
 

@@ -10,16 +10,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove
+from placement_opt.prove import Proof, prove, prove_until
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.simulate import simulate
 from placement_opt.units import format_seconds
@@ -140,12 +141,19 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Task:
-    """One piece of work: the bound of an instance (``scheduler`` None) or one scheduler on it."""
+    """One piece of work: the bound of an instance (``scheduler`` None) or one scheduler on it.
+
+    ``enough_s``: the bound is raised until it reaches so many seconds.
+    """
 
     source: Instance | Path
     scheduler: str | None
     method: str
     seconds: float | None
+    enough_s: float | None = None
+
+
+_Tell = Callable[[_Task, object], None]
 
 
 def chosen_schedulers(text: str) -> tuple[str, ...]:
@@ -175,6 +183,7 @@ def compare(
     schedulers: Sequence[str],
     *,
     method: str = "auto",
+    gap: float | None = None,
     bound_seconds: float | None = None,
     jobs: int = 1,
     limits: Limits | None = None,
@@ -190,6 +199,9 @@ def compare(
         Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them.
     method
         Of the bound; "auto" chooses.
+    gap
+        Raise the bound (by the ladder of :mod:`placement_opt.answer`, whatever ``method`` says) until the best of the
+        schedulers is within this relative gap of it, or ``bound_seconds`` are over.
     bound_seconds
         Time for each bound; None leaves it to the method.
     jobs
@@ -211,18 +223,37 @@ def compare(
     for source in sources:
         if isinstance(source, Path):
             _load(source)  # bad input is found before the first bound is computed, not after
-    tasks = [_Task(source, spec, method, bound_seconds) for source in sources for spec in (None, *schedulers)]
-    tell = _teller(tasks, report)
-    outcomes = run_jobs(_work, tasks, jobs=jobs, limits=limits, done=tell)
-    width = 1 + len(schedulers)
+    tasks = [[_Task(source, spec, method, bound_seconds) for spec in (None, *schedulers)] for source in sources]
+    work = partial(run_jobs, _work, jobs=jobs, limits=limits)
+    outcomes: list[list[object]]
+    if gap is None:
+        outcomes = _rows(work, tasks, _teller(sum(map(len, tasks)), report))
+    else:  # the bounds wait for the schedules that they are to come close to
+        tell = _teller(sum(map(len, tasks)), report)
+        timed = _rows(work, [row[1:] for row in tasks], tell)
+        first = [[replace(row[0], enough_s=_enough(times, gap))] for row, times in zip(tasks, timed, strict=True)]
+        outcomes = [proofs + times for proofs, times in zip(_rows(work, first, tell), timed, strict=True)]
     found = []
-    for position in range(len(sources)):
-        proof, *timed = outcomes[position * width : (position + 1) * width]
+    for proof, *times in outcomes:
         if isinstance(proof, PlacementError):
             raise proof
         if isinstance(proof, Proof):
-            found.append(_assemble(proof, schedulers, timed))
+            found.append(_assemble(proof, schedulers, times))
     return Comparison(tuple(found), interrupted=limits.interrupted)
+
+
+def _rows(work: Callable[..., list[Any]], tasks: list[list[_Task]], tell: _Tell | None) -> list[list[object]]:
+    """Outcomes in the rows of their tasks."""
+    flat = [task for row in tasks for task in row]
+    done = None if tell is None else lambda position, outcome: tell(flat[position], outcome)
+    outcomes = iter(work(flat, done=done))
+    return [[next(outcomes) for _ in row] for row in tasks]
+
+
+def _enough(outcomes: Sequence[object], gap: float) -> float | None:
+    """The bound that brings the best of some schedules within the gap; None where none was timed."""
+    times = [one.latency_s for one in outcomes if isinstance(one, Scheduled) and one.latency_s is not None]
+    return min(times) / (1.0 + gap) if times else None
 
 
 def distance(schedule: Scheduled, proof: Proof) -> Scheduled:
@@ -257,7 +288,11 @@ def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
     try:
         instance = task.source if isinstance(task.source, Instance) else _load(task.source)
         if task.scheduler is None:
-            proof = prove(instance, task.method, limits=limits if task.seconds is None else limits.within(task.seconds)).best
+            within = limits if task.seconds is None else limits.within(task.seconds)
+            if task.enough_s is None:
+                proof = prove(instance, task.method, limits=within).best
+            else:
+                proof = prove_until(instance, task.enough_s, limits=within)
             return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
         return time_scheduler(instance, task.scheduler, limits)
     except PlacementError as error:
@@ -288,22 +323,20 @@ def _load(path: Path) -> Instance:
     return load_instance(path)
 
 
-def _teller(tasks: Sequence[_Task], report: Callable[[str], None] | None) -> Callable[[int, object], None] | None:
+def _teller(count: int, report: Callable[[str], None] | None) -> _Tell | None:
     if report is None:
         return None
     finished = 0
 
-    def tell(position: int, outcome: object) -> None:
+    def tell(task: _Task, outcome: object) -> None:
         nonlocal finished
         finished += 1
-        task = tasks[position]
-        name = task.source.name
         what = task.scheduler or "bound"
         result = ""
         if isinstance(outcome, Scheduled):
             result = str(outcome.verdict) if outcome.latency_s is None else format_seconds(outcome.latency_s)
         elif isinstance(outcome, Proof) and outcome.bound.lower_bound_s is not None:
             result = f"{format_seconds(outcome.bound.lower_bound_s)} by {outcome.bound.method}"
-        report(f"[{finished}/{len(tasks)}] {name}: {what}  {result}".rstrip())
+        report(f"[{finished}/{count}] {task.source.name}: {what}  {result}".rstrip())
 
     return tell

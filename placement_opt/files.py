@@ -17,6 +17,9 @@ from typing import BinaryIO
 
 from placement_opt.errors import InputError
 
+#: Files begun and not yet in their places.
+_drafts: set[Path] = set()
+
 
 def open_regular(path: str | PathLike[str]) -> BinaryIO:
     """A regular file, opened for reading bytes; InputError for anything else (missing, folder, pipe, device, unreadable)."""
@@ -131,6 +134,7 @@ def atomic_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     """
     target = check_output(path)
     draft = _draft(target)
+    _drafts.add(draft)
     try:
         with open(draft, "xb") as handle:
             yield handle
@@ -143,6 +147,14 @@ def atomic_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     except OSError as error:
         raise _unwritable(path, error) from None
     finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        _drafts.discard(draft)
+
+
+def discard_drafts() -> None:
+    """Take away what :func:`atomic_file` has begun; for who is about to end the process without leaving its blocks."""
+    for draft in list(_drafts):
         with contextlib.suppress(OSError):
             draft.unlink()
 

@@ -52,9 +52,11 @@ from placement_opt.memory.system import Int64
 from placement_opt.tomlfile import Table, as_choice, as_duration, as_integer, as_size, as_text, nearest, read_toml
 from placement_opt.units import format_size
 from placement_opt.workload import llm
+from placement_opt.workload.layers import Drawn, Layers, Stored
 from placement_opt.workload.npz import load_trace
 from placement_opt.workload.paging import Paged, page
-from placement_opt.workload.synth import GENERATORS, synthesize
+from placement_opt.workload.runs_file import RunsFile, is_runs_file, load_rows, open_runs
+from placement_opt.workload.synth import GENERATORS, drift, synthesize
 from placement_opt.workload.trace import Trace
 
 SCHEMA = 1
@@ -163,19 +165,19 @@ def input_files(path: str | Path, varied: Mapping[str, Sequence[Any]] | None = N
 
 
 @dataclass(frozen=True)
-class Synthetic:
-    """What an instance file with a synthetic trace says, the trace itself not made.
+class Layered:
+    """What an instance file says whose trace comes layer by layer, the trace itself not made.
 
     Attributes
     ----------
     name, memory
         As in the instance.
-    generator, parameters, seed
-        What would make the trace; ``parameters`` is the generator's own dataclass.
+    layers
+        What would make the trace.
     rules
         residency, initial, page_tokens and floor as read.
-    unit_bytes
-        Bytes of one unit of the trace's block sizes.
+    block_bytes
+        Size of every block.
     capacity
         int64[K]: bytes left for KV.
     weight_load
@@ -184,36 +186,64 @@ class Synthetic:
 
     name: str
     memory: MemorySystem
-    generator: str
-    parameters: Any
-    seed: int
+    layers: Layers
     rules: _Rules
-    unit_bytes: int
+    block_bytes: int
     capacity: Int64
     weight_load: Int64
 
 
-def load_synthetic(path: str | Path) -> Synthetic:
-    """An instance file whose trace is synthetic and layered, read without making the trace; InputError as load_instance.
+def load_layered(path: str | Path) -> Layered:
+    """An instance file whose trace is of the drift generator or a file of runs, read without making the trace.
 
-    The model's numbers are checked against the trace of one token by the same generator.
+    The model's numbers are checked against a small trace of the same kind. InputError as load_instance; or another trace.
     """
     tables, name = _open(path)
     rules = _read_rules(tables.rules)
     memory = _read_memory(tables.memory)
-    file, _ = _either(tables.trace, "file", "synth")
-    if file is not None:
-        raise tables.trace.error("file", "found a trace in a file", "expected a synthetic one, which is not held in memory")
-    generator, values, seed = _read_synth(tables.trace)
-    make = GENERATORS[generator][0]
-    parameters = _blamed(tables.trace, lambda: make(**values), "synth")
-    if not {"tokens", "prefill"} <= {field.name for field in dataclasses.fields(parameters)}:
-        raise tables.trace.error("synth", f"found {generator!r}", "expected a generator of tokens, which drift is")
-    probe = synthesize(generator, {**values, "prefill": 10, "tokens": 1}, seed)
+    layers, probe = _read_layers(tables.trace)
     model = _read_model(tables, memory, probe)
     capacity = _capacity(memory, model, tables.llm)
     weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
-    return Synthetic(name, memory, generator, parameters, seed, rules, model.unit_bytes, capacity, weights)
+    block_bytes = int(probe.size[0]) * model.unit_bytes
+    total = sum(layers.blocks_of(layer) for layer in range(layers.count)) * block_bytes
+    if total > LARGEST_TOTAL:
+        raise tables.root.error(
+            "trace", f"found blocks of {format_size(total)} in all", f"expected at most {format_size(LARGEST_TOTAL)}"
+        )
+    return Layered(name, memory, layers, rules, block_bytes, capacity, weights)
+
+
+def _read_layers(table: Table) -> tuple[Layers, Trace]:
+    """Where the layers come from, and a trace that has their labels and units."""
+    file, _ = _either(table, "file", "synth")
+    if file is not None:
+        table.finish()
+        place = _beside(table, "file", file)
+        if not is_runs_file(place):
+            raise table.error("file", "found a trace in rows", "expected a file of runs, which need not fit in memory")
+        stored = open_runs(place)
+        return Stored(stored), _probe(stored)
+    generator, values, seed = _read_synth(table)
+    if generator != "drift":
+        raise table.error("synth", f"found {generator!r}", "expected drift at this size")
+    parameters = _blamed(table, lambda: drift.Params(**values), "synth")
+    return Drawn(parameters, seed), synthesize(generator, {**values, "prefill": 10, "tokens": 1}, seed)
+
+
+def _probe(file: RunsFile) -> Trace:
+    """One block that is never read, with the sizes and labels of a file of runs."""
+    steps, one = len(file.layers), np.zeros(1, dtype=np.int32)
+    return Trace(
+        indptr=np.zeros(steps + 1, dtype=np.int64),
+        blocks=one[:0],
+        birth=one - 1,
+        death=one + steps,
+        size=np.array([file.size], dtype=np.int64),
+        size_unit=file.size_unit,
+        step_layer=np.arange(steps, dtype=np.int32),
+        block_layer=one,
+    )
 
 
 def _open(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[_Tables, str]:
@@ -296,7 +326,13 @@ def _read_trace(table: Table) -> Trace:
     file, _ = _either(table, "file", "synth")
     if file is not None:
         table.finish()
-        return load_trace(_beside(table, "file", file))
+        place = _beside(table, "file", file)
+        if not is_runs_file(place):
+            return load_trace(place)
+        try:
+            return load_rows(place)
+        except LimitError as error:
+            raise LimitError(f"{table.path}: {table.name}.file: {error}") from None
     name, values, seed = _read_synth(table)
     try:
         return _blamed(table, lambda: synthesize(name, values, seed), "synth")

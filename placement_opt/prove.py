@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from placement_opt.bounds import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
+from placement_opt.watch import LeftBehind, run_watched
 
 #: Bounds that differ by no more than this, relatively, are the same: two sums of the same numbers.
 ROUNDING = 1e-12
@@ -80,8 +83,29 @@ def prove(
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Proof:
-    """The bound by one method (or "auto") and the roofline; errors as :func:`placement_opt.bounds.bound`."""
-    found = lower_bound(instance, method, limits=limits, report=report)
+    """The bound by one method (or "auto") and the roofline; errors as :func:`placement_opt.bounds.bound`.
+
+    A method that does not stop when it should is left behind and has proven nothing ("auto" sees to that itself).
+    """
+    limits = limits or Limits()
+    began = time.monotonic()
+    work = partial(lower_bound, instance, method, limits=limits, report=report)
+    try:
+        found = work() if method == "auto" else run_watched(work, limits, grace=2.0)
+    except LeftBehind as late:
+        found = Bound(method, Status.NONE, None, time.monotonic() - began, "", f"{method}: {late}")
+    return proof_of(instance, found)
+
+
+def prove_until(instance: Instance, enough_s: float, *, limits: Limits | None = None) -> Proof:
+    """A bound raised by the ladder of :mod:`placement_opt.answer` until it reaches some seconds, or the limits."""
+    from placement_opt.answer import raise_bound
+
+    return proof_of(instance, raise_bound(instance, enough_s, limits=limits))
+
+
+def proof_of(instance: Instance, found: Bound) -> Proof:
+    """A bound beside the roofline of its instance."""
     roofline = (found if found.method == "roofline" else METHODS["roofline"](instance)).lower_bound_s
     value, labels = found.lower_bound_s, instance.trace.step_token
     tokens = instance.num_steps if labels is None else len(np.unique(labels))

@@ -23,7 +23,20 @@ from placement_opt.tomlfile import read_text
 SCHEMA = 1
 SUFFIX = ".best.json"
 _LARGEST = 1 << 20
-_KEYS = {"best", "bounds", "certificates", "hash", "instance", "methods", "schedulers", "schedules", "schema", "versions"}
+UNCERTIFIED: Mapping[str, float | None] = {"bound_s": None, "latency_s": None, "gap": None}
+_KEYS = {
+    "best",
+    "bounds",
+    "certificates",
+    "certified",
+    "hash",
+    "instance",
+    "methods",
+    "schedulers",
+    "schedules",
+    "schema",
+    "versions",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,9 @@ class Record:
     stated_best
         What a file says is best (see :attr:`best`); None where nothing was read.
     certificates
-        Of the prices that prove most and of the best schedule (:mod:`placement_opt.enclosed`).
+        Of the best prices and the best schedule known (:mod:`placement_opt.enclosed`).
+    certified
+        Seconds that they prove, and the gap between them.
     """
 
     instance: str
@@ -55,6 +70,7 @@ class Record:
     versions: Mapping[str, str]
     stated_best: Mapping[str, Any] | None = field(default=None, compare=False)
     certificates: Enclosed = field(default_factory=lambda: NOTHING)
+    certified: Mapping[str, float | None] = field(default_factory=lambda: dict(UNCERTIFIED))
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -232,6 +248,7 @@ def to_text(record: Record) -> str:
         "best": record.best,
         "versions": dict(record.versions),
         "certificates": to_document(record.certificates),
+        "certified": dict(record.certified),
     }
     return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
@@ -255,7 +272,7 @@ def _record(document: Any) -> Record:
     _expect(schema == SCHEMA and not isinstance(schema, bool), schema, f"schema {SCHEMA}", "schema")
     for key in ("instance", "hash"):
         _expect(isinstance(document[key], str), document[key], "a text", key)
-    for key in ("bounds", "schedules", "versions", "best"):
+    for key in ("bounds", "schedules", "versions", "best", "certified"):
         _expect(isinstance(document[key], dict), document[key], "a table", key)
     for name, value in document["bounds"].items():
         _expect(_is_time(value), value, "seconds", f"bounds.{name}")
@@ -277,6 +294,7 @@ def _record(document: Any) -> Record:
         document["versions"],
         document["best"],
         from_document(document["certificates"]),
+        document["certified"],
     )
 
 

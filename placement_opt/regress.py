@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from placement_opt.bounds.auto import affordable
-from placement_opt.enclosed import best_prices, complaints, enclose
+from placement_opt.enclosed import NOTHING, best_prices, better, certified, complaints, enclose, statement
 from placement_opt.errors import InputError, PlacementError
 from placement_opt.files import write_text_atomic
 from placement_opt.hostile import SUFFIX as EXPECTED
@@ -25,7 +25,7 @@ from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
 from placement_opt.record import SUFFIX, Record, best_path, differences, measure, read_record, to_text
 from placement_opt.schedulers import REGISTRY
-from placement_opt.tomlfile import read_text
+from placement_opt.tomlfile import read_text, read_toml
 
 HOSTILE = "hostile"
 LARGE = "LARGE"
@@ -181,6 +181,8 @@ def _collect(path: Path, found: _Found, update: bool, fresh: bool) -> None:
     elif path.is_file() and path.parent.name == HOSTILE and ending(path):
         found.tasks.append(_Task(path, True, update, fresh))
     elif _is_instance(path):
+        if not best_path(path).exists():
+            read_toml(path)  # a file that was never recorded and does not even parse is bad input, not a change
         found.tasks.append(_Task(path, False, update, fresh))
     else:
         raise InputError(
@@ -273,13 +275,17 @@ def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Re
     changes = [f"there is no {place.name}"] if old is None else differences(old, new)
     proven, schedule = best_prices(instance, prices), new.best_schedule
     if old is not None and old.hash == new.hash:
-        changes += complaints(instance, old.certificates, proven and proven[1], schedule and schedule[1])
+        stated = old.certified
+        changes += complaints(instance, old.certificates, stated, proven and proven[1], schedule and schedule[1])
     if empty:
         changes = [f"{place.name} records nothing: no method and no scheduler", *changes]
     best = (proven and proven[0], schedule and schedule[0])
-    if task.update and old is not None and None in old.certificates.values():
+    fresh = NOTHING
+    if task.update:
         fresh = enclose(instance, *best, limits)
-        changes += [f"a certificate of {k} was not enclosed" for k in fresh if fresh[k] and not old.certificates[k]]
+        if old is not None and old.hash == new.hash:
+            fresh = better(instance, old.certificates, fresh)
+            changes += [f"there is a better certificate of {kind}" for kind in fresh if fresh[kind] != old.certificates[kind]]
     if changes and old is not None and old.versions != new.versions:
         changes.append(f"recorded with {_versions(old)}; here {_versions(new)}")
     if troubles:
@@ -288,7 +294,7 @@ def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Re
         return Outcome.SAME, [], new
     if not task.update:
         return Outcome.CHANGED, changes, new
-    new = replace(new, certificates=enclose(instance, *best, limits))
+    new = replace(new, certificates=fresh, certified=statement(certified(instance, fresh)))
     write_text_atomic(place, to_text(new))
     return (Outcome.UPDATED, changes, new) if old else (Outcome.RECORDED, [], new)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.machine import machine, versions
+from benchmarks.plot import picture, points
 from benchmarks.registry import Spec, Target, all_specs, register
-from benchmarks.run import ROOT, main, run_case
+from benchmarks.run import ROOT, main, run_alone, run_case
 from benchmarks.table import TABLE, load_results, render
 
 
@@ -105,3 +106,23 @@ def test_the_table_shows_figures_and_targets():
     assert "| reads | 87,760 |  |" in text
     assert "| method | lp |  |" in text
     assert "Size 1,000; python 3.11; P, 2 cores, 8 GiB, Linux." in text
+
+
+def test_a_case_runs_alone_as_it_does_here():
+    """In a process of its own a case gives the same figures, times apart."""
+    here, alone = (run("build-lp", 3)["figures"] for run in (lambda name, size: run_case(all_specs()[name], size), run_alone))
+    assert {key: value for key, value in here.items() if not key.endswith("_s")} == {
+        key: value for key, value in alone.items() if not key.endswith("_s")
+    }
+
+
+def test_the_growth_picture_has_a_panel_for_each_axis():
+    """Points are read back from the figures in order; the same figures give the same picture, with exponents."""
+    pytest.importorskip("matplotlib")
+    figures = {f"compact, {axis} {value}, seconds": value / 7 for axis in ("reads", "tiers") for value in (40000, 3, 2)}
+    figures |= {"compact, exponent in reads": 1.0, "compact, exponent in tiers": 2.25, "measure_s": 3.0}
+    assert points(figures)["tiers"] == {"compact": [(2, 2 / 7), (3, 3 / 7), (40000, 40000 / 7)]}
+    text = picture(figures)
+    assert text == picture(figures)
+    assert "compact: 2.25" in text
+    assert "40k" in text

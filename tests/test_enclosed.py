@@ -18,7 +18,8 @@ from placement_opt.bounds.result import Prices
 from placement_opt.certificate import load_prices, pack_prices
 from placement_opt.instancefile import load_instance
 from placement_opt.limits import Limits
-from placement_opt.record import best_path, measure, to_text
+from placement_opt.prove_integer import certify_prices
+from placement_opt.record import UNCERTIFIED, best_path, measure, to_text
 from placement_opt.regress import Outcome, regress
 from tests.cli_cases import write_ahead
 
@@ -79,8 +80,9 @@ def test_a_certificate_that_proves_less_than_what_is_found_is_a_change(folder: P
     """Valid but weak prices, and a valid but slow schedule, are shown with both values."""
     instance = load_instance(folder / "ahead.toml")
     zero = Prices(np.zeros((instance.num_steps, instance.num_resources)), np.zeros((instance.num_steps + 1, 2)))
-    weak = enclosed.enclose(instance, zero, "page", Limits())
-    assert enclosed.complaints(instance, weak, None, None) == []
+    slow = enclosed.enclose(instance, None, "page", Limits())["schedule"]
+    weak = {"prices": pack_prices(certify_prices(instance, zero)), "schedule": slow}
+    assert enclosed.complaints(instance, weak, enclosed.statement(enclosed.certified(instance, weak)), None, None) == []
     change(folder, lambda certificates: certificates.update(enclosed.to_document(weak)))
     first, second = lines(folder)
     assert first.startswith("the certificate of prices proves 0.0 s, prices found now 0.04")
@@ -94,14 +96,16 @@ def test_a_certificate_with_a_claim_it_does_not_prove_is_refused(folder: Path) -
     data = base64.b64decode(json.loads((folder / "ahead.best.json").read_text())["certificates"]["prices"])
     good = load_prices(data, instance)
     boast = pack_prices(replace(good, claim=good.claim + Fraction(1, 10**12)))
-    (line,) = enclosed.complaints(instance, {"prices": boast, "schedule": None}, None, None)
+    (line,) = enclosed.complaints(instance, {"prices": boast, "schedule": None}, {}, None, None)
     assert "claims at least" in line
 
 
 def test_what_is_too_large_is_not_enclosed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Null stands where a certificate would pass the limit, and is no complaint."""
     monkeypatch.setattr(enclosed, "LARGEST", 100)
-    change(folder, lambda certificates: certificates.update(prices=None, schedule=None))
+    path = folder / "ahead.best.json"
+    nothing = {"certificates": enclosed.to_document(enclosed.NOTHING), "certified": dict(UNCERTIFIED)}
+    path.write_text(json.dumps(json.loads(path.read_text()) | nothing))
     assert regress([folder]).ok
     assert regress([folder], update=True).files[0].outcome is Outcome.SAME
 
@@ -131,3 +135,23 @@ def test_the_best_of_several_prices_is_taken(folder: Path) -> None:
     assert best is not None
     assert best[1] == pytest.approx(found.record.bounds["lp"], rel=1e-9)
     assert enclosed.best_prices(instance, []) is None
+
+
+def test_what_is_known_is_kept_and_what_is_stated_must_be_proven(folder: Path) -> None:
+    """An update keeps a certificate that proves more than what it finds itself; a statement that differs is a change."""
+    path = folder / "ahead.best.json"
+    document = json.loads(path.read_text())
+    assert document["certified"]["bound_s"] == pytest.approx(document["best"]["bound_s"], rel=1e-6)
+    assert document["certified"]["latency_s"] >= document["best"]["latency_s"] * (1 - 1e-12)
+    document["certified"]["bound_s"] = 0.05
+    path.write_text(json.dumps(document))
+    (line,) = lines(folder)
+    assert line.startswith("certified is stated as {'bound_s': 0.05, ")
+    instance = load_instance(folder / "ahead.toml")
+    old = {kind: base64.b64decode(text) for kind, text in document["certificates"].items()}
+    zero = Prices(np.zeros((instance.num_steps, instance.num_resources)), np.zeros((instance.num_steps + 1, 2)))
+    slow = enclosed.enclose(instance, None, "page", Limits())["schedule"]
+    weak = {"prices": pack_prices(certify_prices(instance, zero)), "schedule": slow}
+    assert enclosed.better(instance, old, weak) == old
+    assert enclosed.better(instance, weak, old) == old
+    assert enclosed.better(instance, {"prices": b"garbage", "schedule": None}, weak) == weak

@@ -197,6 +197,20 @@ def test_a_path_that_is_no_instance_is_bad_input(folder: Path, name: str) -> Non
     assert caught.value.path == str(folder / name)
 
 
+def test_a_file_that_does_not_parse_is_bad_input_unless_it_was_recorded(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Named by itself: exit code 2 with file and line; an instance that was recorded and broke is a change, exit code 1."""
+    stray = folder / "stray.toml"
+    stray.write_text("a = = 3\n")
+    assert main(["regress", str(stray)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.startswith(f"error: {stray}:1: found no valid TOML")) == ("", True)
+    (folder / "ahead.toml").write_text("a = = 3\n")
+    assert main(["regress", str(folder / "ahead.toml")]) == 1
+    assert "found no valid TOML" in capsys.readouterr().out
+
+
 def test_an_empty_path_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     """The empty name is not the working folder."""
     assert main(["regress", ""]) == 2

@@ -72,7 +72,7 @@ def test_trials_by_hand() -> None:
 
 
 def test_a_price_that_is_rounding_is_none() -> None:
-    """A solver leaves 1e-14 of the price with a resource that does not bind: it is worth nothing, and nothing is solved for it."""
+    """A solver leaves 1e-14 of the price with a resource that does not bind: worth nothing, and nothing is solved."""
     instance = one_step(40)
     bound = METHODS["lp"](instance)
     assert bound.prices is not None

@@ -3,38 +3,139 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from placement_opt.cli import large
 from placement_opt.cli.certificates import add_certificate, add_schedule, check_files, write_certificates
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_instance, add_method, add_output, add_time_limit
+from placement_opt.cli.parser import (
+    LazyParser,
+    add_gap,
+    add_instance,
+    add_jobs,
+    add_memory_limit,
+    add_method,
+    add_output,
+    add_time_limit,
+)
+
+#: As in :mod:`placement_opt.bounds.shares`, which would load numpy.
+BACKENDS = ("local", "dask")
+
+if TYPE_CHECKING:
+    from placement_opt.bounds.shares import Backend
+    from placement_opt.certify import Verified
+    from placement_opt.instance import Instance
+    from placement_opt.limits import Limits
 
 
 def fill(parser: LazyParser) -> None:
+    parser.description = (
+        "A proven lower bound on the latency of every placement policy. With --gap a schedule as well, both improved until\n"
+        "they are so close or a limit is reached, with a line on stderr for each improvement."
+    )
     add_instance(parser)
     add_method(parser)
     parser.add_argument("--integer", action="store_true", help="whole blocks (with --method step)")
+    add_gap(parser, "find a schedule too, and go on until it takes at most so much longer than the bound")
     text = "also what more room and rate would save: by the bound's prices, and solved again with 1 %% and 10 %% more"
     parser.add_argument("--prices", action="store_true", help=text)
     add_certificate(parser)
     add_schedule(parser)
-    text = "whose schedule to write, with --schedule (default: lp-rounded)"
+    text = "whose schedule to write, with --schedule (default: lp-rounded; with --gap the best one is written)"
     parser.add_argument("--scheduler", metavar="NAME[:key=value,...]", help=text)
+    text = "begin with a certificate of this instance, of prices or of a schedule (with --gap; once for each)"
+    parser.add_argument("--resume", metavar="FILE", action="append", default=[], help=text)
+    text = "begin with the prices of another instance's certificate too, as many tiers and resources (with --gap)"
+    parser.add_argument("--warm-start", metavar="FILE", help=text)
     add_time_limit(parser, "stop by then with what is proven (default: none; about a minute with auto)")
+    add_memory_limit(parser)
+    add_jobs(parser)
+    text = "where prices are proven: in this machine's processes (local, default) or on a Dask cluster (with --gap)"
+    parser.add_argument("--backend", choices=BACKENDS, default="local", help=text)
+    text = "of the cluster's scheduler, such as tcp://10.0.0.1:8786 (with --backend dask)"
+    parser.add_argument("--dask-address", metavar="ADDRESS", help=text)
     add_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.errors import InputError, LimitError
+    from placement_opt.errors import LimitError
+    from placement_opt.limits import Limits
+    from placement_opt.room import NoRoom
+    from placement_opt.schedulers import make_scheduler
+
+    _check(args)
+    backend = _backend(args)
+    files = check_files(args)
+    if args.scheduler:
+        make_scheduler(args.scheduler)  # a wrong name is told before anything is loaded
+    limits = Limits(args.time_limit, args.memory_limit)
+    try:
+        instance = _load(args.instance, limits)
+    except LimitError as short:
+        if args.method != "auto" or args.prices or args.resume or args.warm_start or args.backend != "local":
+            raise
+        if isinstance(short, NoRoom) and not _layered(args.instance):
+            raise
+        return large.run(args, console)
+    with console.interruptible(limits):
+        if args.gap is None:
+            return _one_side(args, console, instance, files, limits)
+        return _both_sides(args, console, instance, files, limits, backend)
+
+
+def _check(args: Namespace) -> None:
+    """Refuse options that do not go together."""
+    from placement_opt.errors import InputError
 
     if args.integer and args.method != "step":
         raise InputError(f"found it with --method {args.method}", "expected --method step", field="--integer")
     if args.scheduler and args.schedule is None:
         raise InputError("found it without --schedule", "expected --schedule FILE", field="--scheduler")
-    from placement_opt.bounds.result import Status
+    if args.gap is None:
+        needed = {"--resume": args.resume, "--warm-start": args.warm_start, "--jobs": args.jobs != 1}
+        for option, given in (needed | {"--backend": args.backend != "local", "--dask-address": args.dask_address}).items():
+            if given:
+                raise InputError("found it without --gap", "expected --gap SHARE", field=option)
+        return
+    if args.method != "auto":
+        raise InputError(f"found it with --method {args.method}", "expected auto, which climbs them all", field="--gap")
+    for option, given in (("--prices", args.prices), ("--scheduler", args.scheduler)):
+        if given:
+            raise InputError("found it with --gap", "expected one of the two", field=option)
+
+
+def _layered(path: str) -> bool:
+    """Whether the question can be answered in runs."""
+    from placement_opt.errors import InputError
+    from placement_opt.large import load_large
+
+    try:
+        load_large(path)
+    except InputError:
+        return False
+    return True
+
+
+def _load(path: str, limits: Limits) -> Instance:
+    """The instance in rows; LimitError where they take too much memory, before they are made if their number is known."""
     from placement_opt.instancefile import load_instance
-    from placement_opt.limits import Limits
+    from placement_opt.room import check_rows
+    from placement_opt.rows import expected_reads
+
+    reads = expected_reads(path)
+    if reads is not None:
+        check_rows(reads, limits)
+    instance = load_instance(path)
+    check_rows(instance.trace.num_reads, limits)
+    return instance
+
+
+def _one_side(args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits) -> int:
+    """The bound by one method, what it is worth, and certificates."""
+    from placement_opt.bounds.result import Status
     from placement_opt.prove import prove
     from placement_opt.report.bound import bound_document, bound_text
     from placement_opt.report.machine import to_json
@@ -43,30 +144,68 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.schedulers import make_scheduler
     from placement_opt.worth import worth
 
-    files = check_files(args)
     scheduler = make_scheduler(args.scheduler or "lp-rounded") if "schedule" in files else None
-    try:
-        instance = load_instance(args.instance)
-    except LimitError:
-        if args.method != "auto" or args.prices or files:
-            raise
-        return large.run(args, console)
     method = "step-integer" if args.integer else args.method
-    with console.interruptible(Limits(args.time_limit)) as limits:
-        proof = prove(instance, method, limits=limits, report=console.progress)
-        priced = args.prices and proof.bound.status is not Status.NONE
-        found = worth(instance, proof.bound, limits=limits, report=console.progress) if priced else None
-        document, text = bound_document(proof), bound_text(proof)
-        if found is not None:
-            document, text = document | {"worth": worth_document(found)}, f"{text}\n{worth_text(found)}"
-        certified = None
-        try:
-            for done in write_certificates(instance, proof.bound, files, scheduler, limits):
-                certified = done
-        finally:  # whatever became of the certificates, the bound is proven
-            if certified is not None:
-                document, text = with_verified(document, text, certified, files)
-            console.print(to_json(document) if args.json else text)
+    proof = prove(instance, method, limits=limits, report=console.progress)
+    priced = args.prices and proof.bound.status is not Status.NONE
+    found = worth(instance, proof.bound, limits=limits, report=console.progress) if priced else None
+    document, text = bound_document(proof), bound_text(proof)
+    if found is not None:
+        document, text = document | {"worth": worth_document(found)}, f"{text}\n{worth_text(found)}"
+    certified = None
+    try:
+        for done in write_certificates(instance, proof.bound, files, scheduler, limits):
+            certified = done
+    finally:  # whatever became of the certificates, the bound is proven
+        if certified is not None:
+            document, text = with_verified(document, text, certified, files)
+        console.print(to_json(document) if args.json else text)
     if limits.interrupted:
         return 130
     return 3 if proof.bound.status is Status.NONE else 0
+
+
+def _both_sides(
+    args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits, backend: Backend
+) -> int:
+    """Bound and schedule, improved until they are as close as asked for."""
+    from placement_opt.answer import answer
+    from placement_opt.certify import verify_files
+    from placement_opt.checkpoint import Checkpoints
+    from placement_opt.report.answer import ProgressTable, answer_document, answer_text
+    from placement_opt.report.machine import to_json
+    from placement_opt.report.verification import with_verified
+    from placement_opt.resume import warm_prices
+    from placement_opt.standing import State
+
+    resumed = verify_files(instance, args.resume) if args.resume else None
+    warm = warm_prices(args.warm_start, instance) if args.warm_start else None
+    checkpoints, table = Checkpoints(instance, files, resumed), ProgressTable()
+
+    def look(state: State) -> None:
+        for line in table.lines(state):
+            console.line(line)
+        checkpoints.keep(state)
+
+    climb = partial(answer, instance, resume=resumed, warm=warm, backend=backend)
+    found = climb(gap=args.gap, limits=limits, look=look, closing_s=checkpoints.closing_s)
+    document, text = answer_document(found), answer_text(found)
+    certified: Verified | None = None
+    try:
+        certified = checkpoints.finish(found.state)
+    finally:  # whatever became of the files, both sides are proven
+        if certified is not None:
+            document, text = with_verified(document, text, certified, files)
+        console.print(to_json(document) if args.json else text)
+    return 130 if limits.interrupted else 0
+
+
+def _backend(args: Namespace) -> Backend:
+    """Where prices are proven; InputError, with the option's name, where the options do not fit together."""
+    from placement_opt.bounds.shares import Backend
+    from placement_opt.errors import InputError
+
+    try:
+        return Backend(args.backend, args.jobs, args.dask_address)
+    except InputError as error:
+        raise InputError(error.found, error.expected, field=f"--{error.field}") from None

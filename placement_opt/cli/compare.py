@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_jobs, add_method, add_output, add_time_limit
+from placement_opt.cli.parser import LazyParser, add_gap, add_jobs, add_method, add_output, add_time_limit
 
 
 def fill(parser: LazyParser) -> None:
@@ -13,6 +13,7 @@ def fill(parser: LazyParser) -> None:
     text = "comma separated, options after a colon: static,lru:scope=global; or all (default)"
     parser.add_argument("--schedulers", metavar="LIST", default="all", help=text)
     add_method(parser)
+    add_gap(parser, "raise each bound until the best of the schedulers is within this of it")
     add_time_limit(parser, "for each bound (default: none; about a minute with auto)")
     add_jobs(parser)
     parser.add_argument("--csv", metavar="FILE", help="also write the table as CSV")
@@ -22,12 +23,15 @@ def fill(parser: LazyParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.compare import Verdict, chosen_schedulers, compare
+    from placement_opt.errors import InputError
     from placement_opt.files import check_outputs, write_text_atomic
     from placement_opt.instancefile import input_files
     from placement_opt.limits import Limits
     from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
     from placement_opt.report.machine import to_json
 
+    if args.gap is not None and args.method != "auto":
+        raise InputError(f"found it with --method {args.method}", "expected auto, which climbs them all", field="--gap")
     check_outputs({"--csv": args.csv}, [file for path in args.instances for file in input_files(path)])
     schedulers = chosen_schedulers(args.schedulers)
     with console.interruptible(Limits()) as limits:
@@ -35,6 +39,7 @@ def run(args: Namespace, console: Console) -> int:
             args.instances,
             schedulers,
             method=args.method,
+            gap=args.gap,
             bound_seconds=args.time_limit,
             jobs=args.jobs,
             limits=limits,

@@ -67,6 +67,11 @@ class Console:
         _write(sys.stderr, f"\r{line.ljust(self._shown)}", whole=False)
         self._shown = len(line)
 
+    def line(self, text: str) -> None:
+        """A line of progress that stays, terminal or not; never with ``quiet``."""
+        if not self.quiet:
+            self.warn(text)
+
     def finish(self, code: int) -> int:
         """The exit code in the end: that of bad input where an answer could not be written to stdout."""
         self._clear()
@@ -90,7 +95,7 @@ class Console:
         def stop(number: int, frame: FrameType | None) -> None:
             del number, frame
             if limits.interrupted:
-                _end_at_once()
+                end_at_once()
             limits.interrupt()
             # The handler may run inside a print; os.write to stderr cannot be caught in the middle of one.
             os.write(2, b"\nstopping; once more to end at once\n")
@@ -103,7 +108,11 @@ class Console:
                 signal.signal(number, handler)
 
 
-def _end_at_once() -> None:
+def end_at_once(number: int = 0, frame: FrameType | None = None) -> None:
+    """End the process with 130, now: no file half written, no worker left. A signal handler, too."""
+    del number, frame
+    if "placement_opt.files" in sys.modules:
+        sys.modules["placement_opt.files"].discard_drafts()
     if "multiprocessing" in sys.modules:
         import multiprocessing
 

@@ -7,6 +7,7 @@ import importlib
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from functools import partial
 from typing import Any, NoReturn
 
@@ -127,6 +128,17 @@ def add_time_limit(parser: argparse.ArgumentParser, text: str) -> None:
     )
 
 
+def add_gap(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--gap", metavar="SHARE", type=typed(share), help=f'{text}, such as "0.1%%"')
+
+
+def add_memory_limit(parser: argparse.ArgumentParser) -> None:
+    from placement_opt.units import parse_size
+
+    text = 'take no more memory than this, such as "8GiB" (default: what is free)'
+    parser.add_argument("--memory-limit", metavar="SIZE", type=typed(parse_size), help=text)
+
+
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", metavar="N", type=typed(partial(natural, 1, 1024)), default=1, help="processes to use (default: 1)"
@@ -146,6 +158,14 @@ def natural(low: int, high: int, text: str) -> int:
     if not re.fullmatch("[0-9]{1,20}", text, re.ASCII) or not low <= int(text) <= high:
         raise InputError(f"found {text!r}", f"expected a whole number from {low} to {high}")
     return int(text)
+
+
+def share(text: str) -> float:
+    """A share in per cent, "0.1%" or "0.1 %", from 0 on."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,20})?) ?%", text, re.ASCII)
+    if match is None:
+        raise InputError(f"found {shown(text)}", 'expected a share in per cent such as "0.1%"')
+    return float(Fraction(match[1]) / 100)
 
 
 def decimal(text: str) -> float:

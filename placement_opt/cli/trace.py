@@ -1,4 +1,4 @@
-"""``placement-opt trace import | synth | info``."""
+"""``placement-opt trace import | synth | runs | info``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from placement_opt.cli import runs
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import LazyParser, add_commands, add_output, decimal, natural, typed
 
@@ -15,6 +16,7 @@ def fill(parser: LazyParser) -> None:
     group = {
         "import": (fill_import, "make a trace from a file of another format"),
         "synth": (fill_synth, "generate a trace"),
+        "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
         "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),
     }
     add_commands(parser, group, "action")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from placement_opt.cli import large
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import LazyParser, add_instance, add_output
 
@@ -28,6 +29,9 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import verified_document, verified_text
 
+    question = large.question_of(args)
+    if question is not None:
+        return large.verify(args, console, question)
     files = {str(kind_of(path)): path for path in args.certificates}
     instance = load_instance(args.instance)
     console.progress(f"{len(args.certificates)} certificates of {instance.trace.num_reads:,} reads")

@@ -1,27 +1,33 @@
 """A schedule on runs: each layer keeps, in its even share of the fast tier, the blocks that are wanted most.
 
 Wanted most are either the blocks read soonest (Belady), or those that are worth most at the prices of the bound: what their
-reads save, less the rents until then. Both rules store a block only while the step's time does not grow by it beyond a
-``stretch``: where the fast tier is no later than the link, more hits would only move bytes from one to the other and cost a
-write besides.
+reads save, less the rents until then. That settles what is kept on the whole. A step is no faster than the later of its two
+tiers, though, and one read too few found in the fast tier costs as much time as a dozen stores; so the next turns are looked
+at, too, and what they will lack is stored just in time.
 Layers share nothing but the room, which is divided evenly, so each is scheduled alone.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.large import Large
+from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
 from placement_opt.memory.timing import StepTimer
 from placement_opt.scale.prices import Worths
-from placement_opt.scale.problem import Large
 from placement_opt.workload.runs import LayerRuns
 
 Float64 = npt.NDArray[np.float64]
+Moves = npt.NDArray[np.int32]
+
+#: Turns between two looks at the limits.
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -32,82 +38,93 @@ class Rule:
     ----------
     priced
         By worth at the prices of the bound, else by the wait until the next read.
+    ahead
+        Turns ahead of which what they lack is seen to.
     stretch
-        Share of a step's time that stores may add to it.
-    repair
-        Share of the fast reads that the next turn would like best to be seen to whatever they cost now.
-    pull
-        With prices: how fast the price of a store follows the shortfall of hits.
+        Share of a step's time that stores may add to it, those for the next turns left out.
     patience
         Without prices: candidates are ranked by their reads until a pause of more turns than this.
     """
 
     priced: bool = False
+    ahead: int = 0
     stretch: float = 0.0
-    repair: float = 0.0
-    pull: float = 0.0
     patience: int = 0
 
 
 #: What is tried on one layer; the best is used for all.
 RULES = (
     Rule(),
-    Rule(patience=3, repair=1.0),
-    Rule(priced=True, stretch=1.0),
-    Rule(priced=True, stretch=1.0, repair=1.0, pull=0.1),
-    Rule(priced=True, stretch=1.0, repair=1.0, pull=0.5),
-    Rule(priced=True, stretch=1.0, repair=1.0, pull=2.0),
+    Rule(ahead=2, patience=3),
+    Rule(priced=True, ahead=2, stretch=1.0),
+    Rule(priced=True, ahead=3, stretch=1.0),
+    Rule(priced=True, ahead=4, stretch=1.0),
+    Rule(priced=True, ahead=6, stretch=1.0),
 )
 
 
 @dataclass(frozen=True, eq=False)
 class LayerSchedule:
-    """What one layer does: int64[N] reads served from a fast copy, and blocks stored into the fast tier, at each turn."""
+    """What one layer does: int64[N] reads served from a fast copy, and blocks stored into the fast tier, at each turn.
+
+    ``turns`` of them were reached; from then on nothing is stored, nor any copy read.
+    """
 
     hits: Int64
     stores: Int64
-    moves: npt.NDArray[np.int32]
+    turns: int
 
 
 def schedule_layer(
-    problem: Large, layer: int, runs: LayerRuns, worths: Worths, rule: Rule, *, record: int = 0
+    problem: Large,
+    layer: int,
+    runs: LayerRuns,
+    worths: Worths,
+    rule: Rule,
+    *,
+    limits: Limits | None = None,
+    moved: Callable[[int, int, Moves], None] | None = None,
 ) -> LayerSchedule:
-    """The schedule of one layer; ``record`` is how many moves to write down (all, if it is large enough)."""
-    from placement_opt.scale.keep_kernels import chains, keep
+    """The schedule of one layer, as far as it comes within the limits.
+
+    ``moved(low, high, moves)`` is handed its moves as it goes, those of the turns low .. high - 1 (-1: the start) as
+    int32[3, .]: turn, block, 1 stored or 0 dropped.
+    """
+    from placement_opt.scale import keep_kernels as kernels
     from placement_opt.scale.prices_kernels import worth_at_end
+
+    level, worth = np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.float32)
+    prices = (worths.gain, worths.write, worths.gains, worths.rents)
+    if rule.priced:
+        worth = worth_at_end(runs.start, runs.first, runs.last, *prices)
+    else:
+        level = kernels.chains(runs.start, runs.first, runs.last, rule.patience)
+    wanted = kernels.Wanted(level, worth, *prices)
+    blocks, spans = runs.num_blocks, (runs.start, runs.first, runs.last)
+    state = kernels.open_state(*spans, wanted, runs.turns, rule.ahead)
+    listing, loads = kernels.new_listing(blocks), _loads(problem, runs)
+    moves = np.empty((3, 0 if moved is None else 4 * blocks + 1024), dtype=np.int32)
+    turn, room = -1, problem.room_of(layer)
+    while turn < runs.turns and not (limits is not None and limits.reached):
+        until = min(turn + _AT_ONCE, runs.turns)
+        options = (room, rule.stretch, rule.ahead, turn, until)
+        low = turn
+        turn, made = kernels.keep(runs.birth, *spans, wanted, loads, *options, state, listing, moves)
+        if moved is not None:
+            moved(low, turn, moves[:, :made])
+    return LayerSchedule(state.hits, state.stores, max(0, turn))
+
+
+def _loads(problem: Large, runs: LayerRuns) -> tuple[Float64, Float64, Float64, Int64, Float64]:
+    """The arrays of :class:`placement_opt.scale.keep_kernels.Loads`."""
+    from placement_opt.scale.keep_kernels import Loads
 
     memory, home, fast = problem.memory, problem.home, problem.fast
     seconds = problem.block_bytes / memory.rates.astype(np.float64)
     reads, births = runs.reads_per_turn, runs.births_per_turn
     base = problem.fixed / memory.rates + seconds * (reads[:, None] * memory.read[home] + births[:, None] * memory.write[home])
     hit, stored = seconds * (memory.read[fast] - memory.read[home]), seconds * memory.write[fast]
-    level, worth = np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.float32)
-    prices = (worths.gain, worths.write, worths.gains, worths.rents)
-    if rule.priced:
-        worth = worth_at_end(runs.start, runs.first, runs.last, *prices)
-    else:
-        level = chains(runs.start, runs.first, runs.last, rule.patience)
-    moves = np.empty((3, record), dtype=np.int32)
-    hits, stores, made = keep(
-        runs.birth,
-        runs.start,
-        runs.first,
-        runs.last,
-        level,
-        worth,
-        *prices,
-        problem.room_of(layer),
-        base,
-        hit,
-        stored,
-        problem.floor,
-        rule.stretch,
-        rule.repair,
-        rule.pull,
-        reads,
-        moves,
-    )
-    return LayerSchedule(hits, stores, moves[:, : min(made, record)])
+    return Loads(base, hit, stored, reads, np.array([problem.floor]))
 
 
 def layer_time(problem: Large, reads: Int64, births: Int64, hits: Int64, stores: Int64) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,76 @@ Array = npt.NDArray[Any]
 #: Waits beyond this many turns are not told apart, nor numbers of reads beyond 2**15.
 _WAITS, _LEVELS = 2048, 16
 _KEYS = _WAITS * _LEVELS
-#: A store is never charged more than so many times its price.
-_MOST_TOLL = 3.0
+#: How fast averages over turns follow what happens, and the share of the usual supply that is counted upon.
+_FOLLOW, _COUNTED_UPON = 0.1, 0.5
+#: What becomes of a listed block: it goes, stays or comes, or has to be there for the reads that come soon.
+_AWAY, _THERE, _SURE = 0, 1, 2
+
+
+class Wanted(NamedTuple):
+    """What tells blocks apart: ``level`` int8[M] of each run, or ``worth`` float32[M] with the prices that it was made with."""
+
+    level: Array
+    worth: Array
+    gain: Array
+    write: Array
+    gains: Array
+    rents: Array
+
+
+class Loads(NamedTuple):
+    """Seconds: ``base`` float64[N, R] with all reads served from home; ``hit`` and ``stored`` float64[R] are what one read
+    served from the fast tier instead, and one store into it, add. ``reads`` int64[N]; ``floor`` float64[1] under every step."""
+
+    base: Array
+    hit: Array
+    stored: Array
+    reads: Array
+    floor: Array
+
+
+class State(NamedTuple):
+    """Where a schedule stands between two turns.
+
+    Of each block: ``at`` int64[B] its present or next run, ``opens`` and ``closes`` int32[B] the turns of it (N: none),
+    ``grade`` int8[B] and ``value`` float32[B] its level and worth, ``held`` bool[B]. The runs themselves do not fit into any
+    cache. ``usual`` float64[3, .]: by how many turns ahead, how many reads to be found a turn adds without being asked, and how
+    many more it could add; stores a turn at [2, 0]. ``hits`` and ``stores`` int64[N].
+    """
+
+    at: Array
+    opens: Array
+    closes: Array
+    grade: Array
+    value: Array
+    held: Array
+    usual: Array
+    hits: Array
+    stores: Array
+
+
+class Listing(NamedTuple):
+    """The blocks that one turn may keep or store, one entry each, and counts by key that are 0 between uses.
+
+    ``who`` int64[B]; ``key`` its place among all that could be held, ``rank`` among what could be stored, the smaller the
+    better; ``lag`` turns until it is read; ``fresh``: not held; ``turned``: its last run ends now; ``fate`` int8[B].
+    """
+
+    who: Array
+    key: Array
+    rank: Array
+    lag: Array
+    fresh: Array
+    turned: Array
+    fate: Array
+    counts: Array
+
+
+def new_listing(blocks: int) -> Listing:
+    """Room for every block."""
+    who, key, rank, lag = np.empty((4, blocks), dtype=np.int64)
+    fresh, turned = np.empty((2, blocks), dtype=np.bool_)
+    return Listing(who, key, rank, lag, fresh, turned, np.empty(blocks, dtype=np.int8), np.zeros(_KEYS, dtype=np.int64))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -90,7 +158,7 @@ def _cut(counts: Array, most: int) -> tuple[int, int]:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _soonest(wait: int, level: int) -> tuple[int, int]:
-    """(key, rank): the place among all that could be held, and among what could be stored; both the smaller the better."""
+    """(key, rank) by the wait until the next read."""
     wait, level = min(wait, _WAITS - 1), _LEVELS - 1 - level
     return wait * _LEVELS + level, level * _WAITS + wait
 
@@ -103,227 +171,289 @@ def _priced(worth: float, toll: float, best: float) -> tuple[int, int]:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
+def open_state(start: Array, first: Array, last: Array, wanted: Wanted, turns: int, ahead: int) -> State:
+    """Before anything is chosen: every block at its first run, none held."""
+    blocks = len(start) - 1
+    state = State(
+        start[:-1].copy(),
+        np.empty(blocks, dtype=np.int32),
+        np.empty(blocks, dtype=np.int32),
+        np.zeros(blocks, dtype=np.int8),
+        np.zeros(blocks, dtype=np.float32),
+        np.zeros(blocks, dtype=np.bool_),
+        np.zeros((3, ahead + 2)),
+        np.zeros(turns, dtype=np.int64),
+        np.zeros(turns, dtype=np.int64),
+    )
+    for b in range(blocks):
+        _turn_to(b, start[b + 1], first, last, wanted, state)
+    return state
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _turn_to(b: int, end: int, first: Array, last: Array, wanted: Wanted, state: State) -> None:
+    """Make the run ``state.at`` the present one of a block; turns past the last where there is none."""
+    run = state.at[b]
+    if run == end:
+        state.opens[b] = state.closes[b] = len(state.hits)
+        return
+    state.opens[b], state.closes[b] = first[run], last[run]
+    if len(wanted.level) > 0:
+        state.grade[b] = wanted.level[run]
+    if len(wanted.worth) > 0:
+        state.value[b] = wanted.worth[run]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def keep(
     birth: Array,
     start: Array,
     first: Array,
     last: Array,
-    level: Array,
-    worth: Array,
-    gain: Array,
-    write: Array,
-    gains: Array,
-    rents: Array,
+    wanted: Wanted,
+    loads: Loads,
     room: int,
-    base: Array,
-    hit: Array,
-    stored: Array,
-    floor: float,
     stretch: float,
-    repair: float,
-    pull: float,
-    reads: Array,
+    ahead: int,
+    low: int,
+    high: int,
+    state: State,
+    listing: Listing,
     moves: Array,
-) -> tuple[Array, Array, int]:
-    """(hits, stores) int64[N] of every turn, and the number of moves made.
+) -> tuple[int, int]:
+    """Choose what lies in the fast tier after each of the turns ``low .. high - 1``; (turn reached, moves written down).
 
-    ``base`` float64[N, R]: seconds that each turn loads on each resource with every read served from home; ``hit`` and
-    ``stored`` float64[R]: what one read served from the fast tier instead, and one store into it, add. ``moves`` int32[3, .]
-    takes (turn, block, 1 stored or 0 dropped; turn -1: held at the start) as far as there is room for them.
+    Turn -1 is the start, which is free. ``moves`` int32[3, .] takes (turn, block, 1 stored or 0 dropped); with any columns at
+    all it ends before a turn whose moves might not fit.
 
-    With ``worth`` float32[M] (and the prices that it was made with) wanted are the blocks worth most, those that would have to
-    be stored less the price of it; without (length 0) those of least wait until their next read, among equals those with more
-    reads to come. Stores that take time are left out, least wanted first. Where fewer than ``repair`` times the reads that the
-    next turn (``reads`` int64[N]) would best serve from the fast tier lie there, blocks that it reads are stored all the same,
-    in place of blocks that it does not. With ``pull`` above 0 the price of a store falls while hits fall short of the best
-    split, and rises while there are more than enough.
+    Wanted are the blocks worth most, those that would have to be stored less the price of it, or, without worths, those of
+    least wait until their next read, among equals those with more reads to come. Stores that stretch the turn by more than
+    ``1 + stretch`` are left out, least wanted first. Then the next ``ahead`` turns are looked at: where less lies there than
+    they would best serve from the fast tier, less what turns in between usually add, blocks that they read are kept or stored
+    all the same, in place of blocks that wait for longer.
     """
-    turns, blocks = len(base), len(birth)
-    hits, stores = np.zeros(turns, dtype=np.int64), np.zeros(turns, dtype=np.int64)
-    at, held = start[:-1].copy(), np.zeros(blocks, dtype=np.bool_)
-    # each block's present or next run, side by side: the runs themselves do not fit into any cache
-    opens, closes = np.full(blocks, turns, dtype=np.int32), np.full(blocks, turns, dtype=np.int32)
-    grade, value_at = np.zeros(blocks, dtype=np.int8), np.zeros(blocks, dtype=np.float32)
-    for b in range(blocks):
-        _turn_to(b, at[b], start[b + 1], first, last, level, worth, opens, closes, grade, value_at, turns)
-    who, key, rank = np.empty(blocks, dtype=np.int64), np.empty(blocks, dtype=np.int64), np.empty(blocks, dtype=np.int64)
-    fresh, near_next = np.empty(blocks, dtype=np.bool_), np.empty(blocks, dtype=np.bool_)
-    counts, taken = np.zeros(_KEYS, dtype=np.int64), np.zeros(_KEYS, dtype=np.int64)
-    made, priced = 0, len(worth) > 0
-    best, eager = max(1e-300, (gain + write).max()), 1.0
-    for turn in range(-1, turns):
-        listed, wanted, top, ranks = 0, 0, 0, 0
-        for b in range(blocks):
-            if birth[b] > turn:
-                continue
-            near = birth[b] == turn
-            if opens[b] <= turn:
-                near = True
-                hits[turn] += held[b]
-                if closes[b] == turn:
-                    at[b] += 1
-                    _turn_to(b, at[b], start[b + 1], first, last, level, worth, opens, closes, grade, value_at, turns)
-            if not (held[b] or near):
-                continue
-            if opens[b] == turns:
-                if held[b]:
-                    held[b] = False
-                    made = _note(moves, made, turn, b, 0)
-                continue
-            soon = max(opens[b], turn + 1)
-            if priced:
-                value = worth_in_run(value_at[b], soon, closes[b], gain, write, gains, rents)
-                value -= rents[soon + 1] - rents[turn + 1]
-                toll = 0.0 if held[b] or turn < 0 else eager * write[turn]
-                key[listed], rank[listed] = _priced(value, toll, best)
-            else:
-                key[listed], rank[listed] = _soonest(soon - turn - 1, grade[b])
-            who[listed], fresh[listed], near_next[listed] = b, not held[b], soon == turn + 1
-            counts[key[listed]] += 1
-            top, ranks = max(top, key[listed] + 1), max(ranks, rank[listed] + 1)
-            listed += 1
-        edge, rest = _cut(counts[:top], room)
-        counts[:top] = 0
-        # of equals at the edge those that are held already stay
-        for n in range(listed):
-            if key[n] == edge and not fresh[n]:
-                rest -= 1
-        for n in range(listed):
-            if fresh[n]:
-                if key[n] < edge or (key[n] == edge and rest > 0):
-                    rest -= key[n] == edge
-                    wanted += 1
-                    taken[rank[n]] += 1
-                else:
-                    key[n] = -1
-        few = wanted
-        if turn >= 0 and wanted > 0:
-            few = affordable(base[turn], hit, hits[turn], stored, floor, stretch, wanted)
-        last_rank, over = _cut(taken[:ranks], few)
-        taken[:ranks] = 0
-        kept = 0
-        for n in range(listed):
-            if fresh[n] and key[n] >= 0 and (rank[n] < last_rank or (rank[n] == last_rank and over > 0)):
-                over -= rank[n] == last_rank
-                held[who[n]] = True
-                kept += 1
-                made = _note(moves, made, turn, who[n], 1)
-        if repair > 0.0 and 0 <= turn < turns - 1:
-            target = repair * step_time(base[turn + 1], hit, reads[turn + 1], stored, 0)[1]
-            added = _urgent(listed, who, key, rank, fresh, near_next, held, taken[:ranks], room, kept, target)
-            for n in range(listed):
-                if fresh[n] and key[n] == -2:
-                    made = _note(moves, made, turn, who[n], 1)
-            kept += added
+    made, turns = 0, len(loads.reads)
+    best = max(1e-300, (wanted.gain + wanted.write).max())
+    for turn in range(low, high):
+        if 0 < moves.shape[1] < made + 2 * len(birth):
+            return turn, made
+        listed, top, made = _list(turn, birth, start, first, last, wanted, best, state, listing, moves, made)
+        kept, total = _choose(turn, listed, top, room, stretch, loads, state, listing)
+        if ahead > 0 and 0 <= turn < turns - 1:
+            kept = _look_ahead(turn, listed, top, room, kept, total, ahead, loads, state, listing)
         if turn >= 0:
-            stores[turn] = kept
-            balanced = step_time(base[turn], hit, reads[turn], stored, kept)[1]
-            short = (balanced - hits[turn]) / max(1.0, reads[turn] - balanced)
-            eager = min(max(eager - pull * short, 0.0), _MOST_TOLL)
-        made = _drop(turn, listed, who, key, fresh, held, counts[:top], room - kept, moves, made)
-    return hits, stores, made
+            state.stores[turn] = kept
+            state.usual[2, 0] += _FOLLOW * (kept - state.usual[2, 0])
+        for n in range(listed):
+            inside = listing.fate[n] != _AWAY
+            if inside == listing.fresh[n]:
+                state.held[listing.who[n]] = inside
+                made = _note(moves, made, turn, listing.who[n], inside)
+    return high, made
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _urgent(
-    listed: int,
-    who: Array,
-    key: Array,
-    rank: Array,
-    fresh: Array,
-    near_next: Array,
-    held: Array,
-    taken: Array,
-    room: int,
-    kept: int,
-    target: float,
-) -> int:
-    """Store, beyond the ``kept`` already, blocks that the next turn reads until it finds ``target``; how many (key -2)."""
-    ready, sure = 0, 0
-    for n in range(listed):
-        if held[who[n]]:
-            ready += near_next[n]
-            sure += near_next[n] and not fresh[n]
-    missing = min(int(target) - ready, room - kept - sure)
-    if missing <= 0:
-        return 0
-    for n in range(listed):
-        if fresh[n] and near_next[n] and not held[who[n]]:
-            taken[rank[n]] += 1
-    last_rank, over = _cut(taken, missing)
-    taken[:] = 0
-    added = 0
-    for n in range(listed):
-        if not near_next[n]:
-            continue
-        if not fresh[n]:
-            key[n] = 0  # stays: it is one of those that the next turn reads
-        elif not held[who[n]] and (rank[n] < last_rank or (rank[n] == last_rank and over > 0)):
-            over -= rank[n] == last_rank
-            held[who[n]] = True
-            key[n] = -2
-            added += 1
-    return added
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _turn_to(
-    b: int,
-    run: int,
-    end: int,
-    first: Array,
-    last: Array,
-    level: Array,
-    worth: Array,
-    opens: Array,
-    closes: Array,
-    grade: Array,
-    value: Array,
-    turns: int,
-) -> None:
-    """Make a run the present one of its block; turns past the last where there is none."""
-    if run == end:
-        opens[b] = closes[b] = turns
-        return
-    opens[b], closes[b] = first[run], last[run]
-    if len(level) > 0:
-        grade[b] = level[run]
-    if len(worth) > 0:
-        value[b] = worth[run]
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _note(moves: Array, made: int, turn: int, block: int, kind: int) -> int:
-    """One more move, written down if there is room."""
-    if made < moves.shape[1]:
-        moves[0, made], moves[1, made], moves[2, made] = turn, block, kind
+def _note(moves: Array, made: int, turn: int, block: int, stored: int) -> int:
+    """One more move, written down if moves are."""
+    if moves.shape[1] > 0:
+        moves[0, made], moves[1, made], moves[2, made] = turn, block, stored
     return made + 1
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _drop(
+def _list(
     turn: int,
-    listed: int,
-    who: Array,
-    key: Array,
-    fresh: Array,
-    held: Array,
-    counts: Array,
-    room: int,
+    birth: Array,
+    start: Array,
+    first: Array,
+    last: Array,
+    wanted: Wanted,
+    best: float,
+    state: State,
+    listing: Listing,
     moves: Array,
     made: int,
-) -> int:
-    """Of the blocks held before, keep as many as there is room for, the most wanted first; the number of moves by then."""
+) -> tuple[int, int, int]:
+    """Serve a turn's reads and list what may lie in the fast tier after it: (entries, keys in use, moves made)."""
+    listed, top, turns = 0, 0, len(state.hits)
+    opens, closes, held, priced = state.opens, state.closes, state.held, len(wanted.worth) > 0
+    for b in range(len(birth)):
+        if birth[b] > turn:
+            continue
+        near, turned = birth[b] == turn, False
+        if opens[b] <= turn:
+            near = True
+            state.hits[turn] += held[b]
+            if closes[b] == turn:
+                turned = True
+                state.at[b] += 1
+                _turn_to(b, start[b + 1], first, last, wanted, state)
+        if not (held[b] or near):
+            continue
+        if opens[b] == turns:
+            if held[b]:
+                held[b] = False
+                made = _note(moves, made, turn, b, 0)
+            continue
+        soon = max(opens[b], turn + 1)
+        if priced:
+            value = worth_in_run(state.value[b], soon, closes[b], wanted.gain, wanted.write, wanted.gains, wanted.rents)
+            value -= wanted.rents[soon + 1] - wanted.rents[turn + 1]
+            toll = 0.0 if held[b] or turn < 0 else wanted.write[turn]
+            key, rank = _priced(value, toll, best)
+        else:
+            key, rank = _soonest(soon - turn - 1, state.grade[b])
+        listing.who[listed], listing.key[listed], listing.rank[listed] = b, key, rank
+        listing.lag[listed], listing.fresh[listed], listing.turned[listed] = soon - turn, not held[b], turned
+        top = max(top, key + 1, rank + 1)
+        listed += 1
+    return listed, top, made
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _choose(
+    turn: int, listed: int, top: int, room: int, stretch: float, loads: Loads, state: State, listing: Listing
+) -> tuple[int, int]:
+    """Those of best key that there is room for, stores as far as they are affordable: (stores, blocks held)."""
+    key, rank, fresh, fate, counts = listing.key, listing.rank, listing.fresh, listing.fate, listing.counts[:top]
     for n in range(listed):
-        if not fresh[n]:
-            counts[key[n]] += 1
+        counts[key[n]] += 1
     edge, rest = _cut(counts, room)
     counts[:] = 0
+    # of equals at the edge those that are held already stay
     for n in range(listed):
-        if not fresh[n] and key[n] >= edge:
-            if key[n] == edge and rest > 0:
-                rest -= 1
-                continue
-            held[who[n]] = False
-            made = _note(moves, made, turn, who[n], 0)
-    return made
+        fate[n] = _AWAY
+        rest -= key[n] == edge and not fresh[n]
+    few = 0
+    for n in range(listed):
+        if fresh[n] and (key[n] < edge or (key[n] == edge and rest > 0)):
+            rest -= key[n] == edge
+            few += 1
+            counts[rank[n]] += 1
+            fate[n] = _THERE
+    if turn >= 0 and few > 0:
+        few = affordable(loads.base[turn], loads.hit, state.hits[turn], loads.stored, loads.floor[0], stretch, few)
+    edge, rest = _cut(counts, few)
+    counts[:] = 0
+    kept = 0
+    for n in range(listed):
+        if fate[n] == _THERE:
+            if rank[n] < edge or (rank[n] == edge and rest > 0):
+                rest -= rank[n] == edge
+                kept += 1
+            else:
+                fate[n] = _AWAY
+        elif not fresh[n]:
+            fate[n] = _THERE
+    return kept, kept + _drop(listed, listing, counts, room - kept, 0)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _drop(listed: int, listing: Listing, counts: Array, room: int, ahead: int) -> int:
+    """Of the blocks held before that need not stay, keep the best that there is room for; how many.
+
+    With ``ahead`` those that are read so soon are no part of it.
+    """
+    key, fresh, fate, lag = listing.key, listing.fresh, listing.fate, listing.lag
+    for n in range(listed):
+        if fate[n] == _THERE and not fresh[n] and lag[n] > ahead:
+            counts[key[n]] += 1
+    edge, rest = _cut(counts, max(0, room))
+    counts[:] = 0
+    kept = 0
+    for n in range(listed):
+        if fate[n] == _THERE and not fresh[n] and lag[n] > ahead:
+            if key[n] < edge or (key[n] == edge and rest > 0):
+                rest -= key[n] == edge
+                kept += 1
+            else:
+                fate[n] = _AWAY
+    return kept
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _look_ahead(
+    turn: int,
+    listed: int,
+    top: int,
+    room: int,
+    kept: int,
+    total: int,
+    ahead: int,
+    loads: Loads,
+    state: State,
+    listing: Listing,
+) -> int:
+    """Keep and store what the next turns lack; the number of stores by then."""
+    need = _lacking(turn, listed, ahead, loads, state, listing)
+    if need.max() <= 0:
+        return kept
+    who, lag, fresh, fate = listing.who, listing.lag, listing.fresh, listing.fate
+    line = np.empty(listed, dtype=np.int64)
+    for stores in (False, True):  # what lies there already costs nothing
+        count = 0
+        for n in range(listed):
+            if fate[n] == _AWAY and fresh[n] == stores and lag[n] <= ahead and need[lag[n]] > 0:
+                line[count] = n
+                count += 1
+        order = np.argsort(listing.rank[line[:count]], kind="mergesort")
+        for n in line[order]:
+            if need[lag[n]] > 0:
+                fate[n] = _SURE
+                total += 1
+                kept += stores
+                for k in range(lag[n], min(state.closes[who[n]] - turn, ahead) + 1):
+                    need[k] -= 1
+    if total > room:
+        total -= _waiting(listed, listing, ahead)
+        total += _drop(listed, listing, listing.counts[:top], room - total, ahead)
+    for n in range(listed):
+        if total > room and fate[n] == _SURE:
+            fate[n] = _AWAY
+            total -= 1
+            kept -= fresh[n]
+    return kept
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _waiting(listed: int, listing: Listing, ahead: int) -> int:
+    """Blocks that :func:`_drop` decides about."""
+    count = 0
+    for n in range(listed):
+        count += listing.fate[n] == _THERE and not listing.fresh[n] and listing.lag[n] > ahead
+    return count
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _lacking(turn: int, listed: int, ahead: int, loads: Loads, state: State, listing: Listing) -> Array:
+    """int64[ahead + 2]: by turns ahead, the reads that should find a fast copy and will not unless something is done now."""
+    found, added, spare = np.zeros((3, ahead + 2), dtype=np.int64)
+    for n in range(listed):
+        k = listing.lag[n]
+        if k > ahead:
+            continue
+        end = min(state.closes[listing.who[n]] - turn, ahead) + 1
+        here = listing.fate[n] == _THERE
+        new = listing.fresh[n] or listing.turned[n]
+        change = int(new) if here else -int(not new)
+        unused = not here and listing.fresh[n]
+        found[k] += here
+        found[end] -= here
+        added[k] += change
+        added[end] -= change
+        spare[k] += unused
+        spare[end] -= unused
+    need, usual = np.zeros(ahead + 2, dtype=np.int64), state.usual
+    later, stores = 0.0, int(usual[2, 0] + 0.5)
+    for k in range(1, ahead + 1):
+        found[k] += found[k - 1]
+        added[k] += added[k - 1]
+        spare[k] += spare[k - 1]
+        t = turn + k
+        if t < len(loads.reads):
+            target = step_time(loads.base[t], loads.hit, loads.reads[t], loads.stored, stores)[1]
+            need[k] = int(np.ceil(target - later)) - found[k]
+        later += usual[0, k] + _COUNTED_UPON * usual[1, k]
+        usual[0, k] += _FOLLOW * (added[k] - usual[0, k])
+        usual[1, k] += _FOLLOW * (spare[k] - usual[1, k])
+    return need

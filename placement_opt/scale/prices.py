@@ -3,9 +3,9 @@
 At each step the resource that a fast read loads most and the one that a slow read loads most share the price: ``theta`` of the
 one, ``1 - theta`` of the other. Rent of the fast tier is due once a turn, at the state where the turn begins: between two reads
 of a block lies the beginning of each turn that it waits for, whatever its layer, and so does one before its first. Both are
-piecewise linear in time between knots, dense at the two ends, where the free start and the end of the trace make themselves
-felt. The dual value is concave in the knots, and its slope is read off the cheapest paths: what they load, and how much they
-hold beyond the room.
+piecewise linear in time between knots: first few, which are soon at their best, then more, dense at the two ends, where the
+free start and the end of the trace make themselves felt. The dual value is concave in the knots, and its slope is read off the
+cheapest paths: what they load, and how much they hold beyond the room.
 
 None of this has to be right: whatever knots come out are evaluated on every block, exactly, before anything is published.
 """
@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.bounds.result import Prices
+from placement_opt.large import Large
 from placement_opt.limits import Limits
 from placement_opt.scale.ascent import Point, maximise
-from placement_opt.scale.problem import Large
 from placement_opt.workload.runs import LayerRuns
 
 Float64 = npt.NDArray[np.float64]
@@ -28,7 +28,7 @@ Float64 = npt.NDArray[np.float64]
 #: Rents up to this many slow reads a turn are looked at.
 _MOST_RENT = 4.0
 #: An interval between knots is halved where theta and rent change by more than this over it.
-_LEAST_CHANGE = 0.01
+_LEAST_CHANGE = 0.003
 #: Turns at which room begins or ceases to bind that get knots of their own from the start.
 _MOST_SWITCHES = 3
 #: Where prices tell blocks apart no more, a read saves this share of a write, and a turn of waiting costs that.
@@ -111,6 +111,10 @@ class Family:
         slope = [knots.weight.T @ (load[:, 0] - load[:, 1]), knots.weight.T @ (beyond * self.unit)]
         return value, np.concatenate(slope)
 
+    def denser(self, knots: Knots, count: int) -> Knots:
+        """The same prices with knots at some ``count`` places more and close to both ends."""
+        return self._at(np.union1d(knots.at, knot_places(self.problem.layers.turns, count)), knots)
+
     def refined(self, knots: Knots, count: int) -> Knots:
         """The same prices with up to ``count`` knots more, each halving an interval over which prices change most."""
         theta, rent = np.split(knots.value, 2)
@@ -118,19 +122,22 @@ class Family:
         middle = np.rint((knots.at[1:] + knots.at[:-1]) / 2)
         change[(middle <= knots.at[:-1]) | (middle >= knots.at[1:])] = 0.0
         chosen = np.argsort(-change, kind="stable")[:count]
-        at = np.union1d(knots.at, middle[chosen[change[chosen] > _LEAST_CHANGE]])
-        values = np.concatenate([np.interp(at, knots.at, part) for part in (theta, rent)])
+        return self._at(np.union1d(knots.at, middle[chosen[change[chosen] > _LEAST_CHANGE]]), knots)
+
+    def _at(self, at: Float64, knots: Knots) -> Knots:
+        """The same prices with these knots, the old ones among them."""
+        values = np.concatenate([np.interp(at, knots.at, part) for part in np.split(knots.value, 2)])
         return Knots(at, interpolation(at, self.problem.layers.turns), values)
 
     def knots(self, count: int) -> Knots:
-        """Knots at some ``count`` places and about the turns where room begins or ceases to bind.
+        """``count`` knots evenly over time, and some about the turns where room begins or ceases to bind.
 
         They are valued at the best of a few constants, and of the two extremes where each of them belongs: all of the price to
         the slow reads and a read's worth of rent where there is less room than the best split would serve from, else the
         balanced split and no rent.
         """
         turns, starved = self.problem.layers.turns, self._starved()
-        at = knot_places(turns, count)
+        at = np.unique(np.rint(np.linspace(0, turns - 1, count)))
         for turn in np.flatnonzero(np.diff(starved.astype(np.int8)))[:_MOST_SWITCHES]:
             near = 2.0 ** np.arange(int(np.log2(turns)))
             at = np.union1d(at, np.clip(np.concatenate([turn + 1 - near, turn + near]), 0, turns - 1))
@@ -145,6 +152,12 @@ class Family:
         worth = float((self.read_slow - self.read_fast)[1]) / self.unit
         trials.append(Knots(at, weight, np.concatenate([np.where(binding, 0.0, balanced), np.where(binding, worth, 0.0)])))
         return max(trials, key=lambda knots: self.evaluate(knots)[0])
+
+    def balanced(self) -> Knots:
+        """Both ends of the price as fast as each other, no rent: the roofline, where both are at work at every step."""
+        turns, theta = self.problem.layers.turns, self.rates[0] / self.rates.sum()
+        at = np.unique([0.0, turns - 1.0])
+        return Knots(at, interpolation(at, turns), np.repeat([theta, 0.0], len(at)))
 
     def _starved(self) -> npt.NDArray[np.bool_]:
         """bool[N]: whether the fast tier has less room than the best split would serve from it."""

@@ -1,39 +1,51 @@
 """A question too large for rows, answered from both sides: a proven lower bound and a schedule, layer after layer.
 
-1. The roofline and the schedule that keeps nothing are there at once.
+1. The roofline, prices that prove about as much, and the schedule that keeps nothing are there at once.
 2. Prices are raised on a sample of the blocks of one layer (:mod:`placement_opt.scale.prices`).
 3. On that layer the rules of :data:`placement_opt.scale.keep.RULES` are tried.
 4. Every layer is drawn once, priced exactly and scheduled. A layer that was not reached counts with the least that its blocks
-   can cost and with the schedule that keeps nothing, so that both numbers hold whenever the work ends.
+   can cost and with the schedule that keeps nothing, one that was interrupted keeps nothing from there on, so that both numbers
+   hold whenever the work ends.
 """
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from placement_opt.bounds.result import Prices, Status
+from placement_opt.certificate import PriceCertificate
+from placement_opt.certificate_large import SectionWriter, save_large_schedule
+from placement_opt.certify_large import layer_seconds
 from placement_opt.errors import LimitError
 from placement_opt.jobs import run_jobs
+from placement_opt.large import Large
 from placement_opt.limits import Limits
-from placement_opt.scale.dual import LayerValue, combine, layer_value, least_value, price_large, roofline
-from placement_opt.scale.keep import RULES, Rule, idle_time, layer_time, schedule_layer
-from placement_opt.scale.prices import Family, Knots, Worths
-from placement_opt.scale.problem import Large
+from placement_opt.scale.dual import WholePrices, below, combine, layer_value, least_value, price_large, roofline
+from placement_opt.scale.keep import Rule, idle_time, layer_time, schedule_layer
+from placement_opt.scale.prepare import Prepared, prepare
+from placement_opt.scale.prices import Family, Knots
 from placement_opt.units import format_size
-from placement_opt.workload.runs import LayerRuns
 
 RESTS_ON = "weak duality: the dual value at the prices found, every block of every layer evaluated without a solver"
-#: Block-turns that one evaluation of the sample may look at: about a quarter of a second.
-_SAMPLE = 40_000_000
-#: Knots to begin with, how often they are refined, by how many at a time, and evaluations each time.
-_KNOTS, _REFINED, _MORE, _ROUNDS = 6, 6, 6, 60
 #: What Python, numpy and compiled code take, for each process.
 _PROCESS = 300 << 20
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where both sides stand: seconds since the start, the bound and the best schedule by then, what happened last."""
+
+    since_s: float
+    lower_s: float
+    schedule_s: float
+    source: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +54,8 @@ class Answer:
 
     Attributes
     ----------
-    name
-        The instance's.
+    name, hash
+        The question's.
     status
         ``BOUND`` when every layer was priced and scheduled, else ``LIMIT`` or ``INTERRUPTED``.
     lower_bound_s
@@ -58,13 +70,18 @@ class Answer:
         What the bound's validity rests on.
     reads
         Reads of the trace.
+    wanted
+        The gap that was asked for.
     details
         JSON-able: runs, rule, knots, seconds of each part.
-    prices
-        The prices behind the bound; None where it is the roofline.
+    certificate
+        The prices as whole numbers with what they prove exactly; that is less than the bound where the roofline is more.
+    moves
+        Of the schedule that was written; None where none was asked for.
     """
 
     name: str
+    hash: str
     status: Status
     lower_bound_s: float
     schedule_s: float
@@ -72,13 +89,23 @@ class Answer:
     solve_s: float
     rests_on: str
     reads: int
+    certificate: PriceCertificate
+    wanted: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
-    prices: Prices | None = None
+    moves: int | None = None
 
     @property
     def gap(self) -> float:
         """How much longer the schedule takes than proven necessary, as a share of the bound."""
         return self.schedule_s / self.lower_bound_s - 1.0 if self.lower_bound_s > 0 else float("inf")
+
+    @property
+    def prices(self) -> Prices | None:
+        """The prices behind the bound; None where it is the roofline."""
+        made = self.certificate
+        if below(made.claim) < self.lower_bound_s:
+            return None
+        return Prices(made.rho / float(made.quantum), made.rent / float(made.quantum))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,21 +114,27 @@ class _Task:
     knots: Knots
     layer: int
     rule: Rule
+    section: Path | None
 
 
 @dataclass(frozen=True)
 class _Done:
-    value: LayerValue
+    """``paths``: None where the layer was not priced to the end; ``exact`` and ``moves`` where a section was written."""
+
+    paths: int | None
     schedule_s: float
     runs: int
+    complete: bool = False
+    exact: Fraction | None = None
+    moves: int = 0
 
 
 def memory_needed(problem: Large, jobs: int = 1) -> int:
     """Bytes that :func:`solve_large` takes at most, in all its processes together."""
     layers = problem.layers
-    each = 26 * layers.runs + 200 * layers.blocks + layers.turns * 256
+    each = 26 * layers.runs + 260 * layers.blocks + layers.turns * 256
     resources = len(problem.memory.rates)
-    prices = problem.num_steps * 8 * (2 * resources + 16)
+    prices = problem.num_steps * 8 * (3 * resources + 20)
     return (_PROCESS + each + prices) * (max(1, jobs) + 1)
 
 
@@ -112,7 +145,8 @@ def solve_large(
     limits: Limits | None = None,
     memory_limit: int | None = None,
     jobs: int = 1,
-    report: Callable[[str], None] | None = None,
+    report: Callable[[Progress], None] | None = None,
+    schedule: str | Path | None = None,
 ) -> Answer:
     """A proven lower bound and a schedule.
 
@@ -129,129 +163,175 @@ def solve_large(
     jobs
         Processes that price and schedule layers.
     report
-        Called with a line of text at each step forward.
+        Called at each step forward.
+    schedule
+        File to write the moves to, with the time that they take exactly (:mod:`placement_opt.certificate_large`).
 
     Raises
     ------
     LimitError
         More memory is needed than allowed.
+    InputError
+        The file cannot be written.
     """
-    began = time.perf_counter()
-    limits, tell = limits or Limits(), report or _silent
     needed = memory_needed(problem, jobs)
     if memory_limit is not None and needed > memory_limit:
         found = f"found a limit of {format_size(memory_limit)}"
         raise LimitError(f"{found}, expected at least {format_size(needed)} for {problem.layers.runs:,} runs a layer")
-    layers = problem.layers.count
-    best_case = roofline(problem)
-    schedules = [idle_time(problem, layer) for layer in range(layers)]
-    details: dict[str, Any] = {"layers": layers, "turns": problem.layers.turns, "memory_estimate_bytes": needed}
-    tell(_line(began, best_case, sum(schedules), "roofline, and nothing kept"))
-    bound, prices, done = best_case, None, 0
-    if not limits.reached:
-        knots, rule = _prepare(problem, gap, limits, details, tell, began)
-        prices, actions = price_large(problem, Family(problem, []).prices(knots))
+    with _folder(schedule) as sections:
+        work = _Work(problem, limits or Limits(), jobs, report or _silent, sections)
+        work.run(gap)
+        if schedule is not None:
+            work.write(Path(schedule))
+    return work.answer(gap, needed)
+
+
+class _Work:
+    """One run of it: both sides, and what each layer has given to them."""
+
+    def __init__(
+        self, problem: Large, limits: Limits, jobs: int, report: Callable[[Progress], None], sections: Path | None
+    ) -> None:
+        self.problem, self.limits, self.jobs, self.report, self.sections = problem, limits, jobs, report, sections
+        self.began = time.perf_counter()
+        layers = problem.layers.count
+        self.best_case = self.lower_s = roofline(problem)
+        self.seconds = [idle_time(problem, layer) for layer in range(layers)]
+        self.done: dict[int, _Done] = {}
+        self.prepared: Prepared | None = None
+        self.prepare_s = 0.0
+        family = Family(problem, [])
+        whole, actions = price_large(problem, family.prices(family.balanced()))
         values = [least_value(problem, actions, layer) for layer in range(layers)]
-        runs = 0
+        self.certificate = self.certified(whole, values)
+        self.lower_s = max(self.lower_s, below(self.certificate.claim))
+        self.tell("roofline, and nothing kept")
 
-        def take(position: int, result: _Done) -> None:
-            nonlocal done, runs, bound
-            done, runs = done + 1, runs + result.runs
-            values[position], schedules[position] = result.value, min(schedules[position], result.schedule_s)
-            bound = max(bound, combine(problem, prices, values))
-            tell(_line(began, bound, sum(schedules), f"layer {position} ({done} of {layers})"))
+    def tell(self, source: str) -> None:
+        self.report(Progress(time.perf_counter() - self.began, self.lower_s, sum(self.seconds), source))
 
-        tasks = [_Task(problem, knots, layer, rule) for layer in range(layers)]
-        run_jobs(_layer, tasks, jobs=jobs, limits=limits, done=take)
-        details |= {"runs": runs, "layers_s": time.perf_counter() - began - details["prepare_s"]}
-    status = Status.BOUND if done == layers else Status.INTERRUPTED if limits.interrupted else Status.LIMIT
-    rests_on = RESTS_ON if bound > best_case else "the roofline: every byte read at the best split"
-    return Answer(
-        name=problem.name,
-        status=status,
-        lower_bound_s=bound,
-        schedule_s=sum(schedules),
-        roofline_s=best_case,
-        solve_s=time.perf_counter() - began,
-        rests_on=rests_on,
-        reads=problem.num_reads,
-        details=details,
-        prices=prices if bound > best_case else None,
-    )
+    def certified(self, whole: WholePrices, values: list[int]) -> PriceCertificate:
+        """Prices with what they prove when each layer counts with this value."""
+        proven = combine(self.problem, whole, values)
+        return PriceCertificate(self.problem.hash, whole.quantum, whole.rho, whole.rent, proven)
 
+    def run(self, gap: float) -> None:
+        """Prices and a rule, then every layer."""
+        if self.limits.reached:
+            return
+        self.prepared = prepared = prepare(self.problem, gap, self.limits, self.tell)
+        self.prepare_s = time.perf_counter() - self.began
+        if prepared is None:
+            return
+        problem, layers = self.problem, self.problem.layers.count
+        whole, actions = price_large(problem, Family(problem, []).prices(prepared.knots))
+        values = [least_value(problem, actions, layer) for layer in range(layers)]
 
-class _Rules:
-    """Rules tried on the first layer, and the best of them."""
+        def raise_to() -> None:
+            made = self.certified(whole, values)
+            if made.claim > self.certificate.claim:
+                self.certificate = made
+                self.lower_s = max(self.lower_s, below(made.claim))
 
-    def __init__(self, problem: Large, first: LayerRuns) -> None:
-        self.problem, self.first = problem, first
-        self.reads, self.births = first.reads_per_turn, first.births_per_turn
-        self.best, self.seconds = RULES[0], np.inf
+        def take(layer: int, result: _Done) -> None:
+            self.done[layer] = result
+            if result.paths is not None:
+                values[layer] = result.paths
+                raise_to()
+            self.seconds[layer] = min(self.seconds[layer], result.schedule_s)
+            self.tell(f"layer {layer} ({len(self.done)} of {layers})")
 
-    def tried(self, worths: Worths, *, priced: bool, enough: float, limits: Limits) -> float:
-        """The best time after trying the rules of one kind until one takes no more than ``enough``."""
-        for rule in RULES:
-            if rule.priced is priced and self.seconds > enough and not limits.reached:
-                schedule = schedule_layer(self.problem, 0, self.first, worths, rule)
-                seconds = layer_time(self.problem, self.reads, self.births, schedule.hits, schedule.stores)
-                if seconds < self.seconds:
-                    self.best, self.seconds = rule, seconds
-        return self.seconds
+        raise_to()
+        tasks = [_Task(problem, prepared.knots, n, prepared.rule, self._section(n)) for n in range(layers)]
+        run_jobs(_layer, tasks, jobs=self.jobs, limits=self.limits, done=take)
 
+    def write(self, path: Path) -> None:
+        """The moves of all layers in one file; layers without a section keep nothing."""
+        problem, sections = self.problem, []
+        claim = Fraction(0)
+        for layer in range(problem.layers.count):
+            done = self.done.get(layer)
+            if done is not None and done.exact is not None:
+                claim += done.exact
+                sections.append(self._section(layer))
+            else:
+                claim += _idle_seconds(problem, layer)
+        files = [section for section in sections if section is not None]
+        save_large_schedule(path, problem.hash, problem.layers.count, problem.layers.turns, files, claim)
 
-def _prepare(
-    problem: Large, gap: float, limits: Limits, details: dict[str, Any], tell: Callable[[str], None], began: float
-) -> tuple[Knots, Rule]:
-    """Prices raised on a sample of the blocks, and the rule that does best on the first layer."""
-    first = problem.layers.layer(0)
-    family, rules = Family(problem, sample_blocks(problem, first)), _Rules(problem, first)
-    knots, value = family.knots(_KNOTS), 0.0
-    share = 1.0 / problem.layers.count
-    seconds = rules.tried(family.worths(knots), priced=False, enough=0.0, limits=limits)
-    for _ in range(_REFINED):
-        before = value
-        tolerance = max(1e-5, gap / 50)
-        knots, found = family.raised(knots, rounds=_ROUNDS, tolerance=tolerance, limits=limits)
-        value = found.value
-        tell(_line(began, None, None, f"prices at {len(knots.at)} knots promise {value:.6g} s"))
-        if limits.reached or seconds <= value * share * (1.0 + gap / 2) or 0 < value <= before * (1.0 + gap / 100):
-            break
-        knots = family.refined(knots, _MORE)
-    rules.tried(family.worths(knots), priced=True, enough=value * share * (1.0 + gap / 2), limits=limits)
-    details |= {"knots": len(knots.at), "promised_s": value, "rule": repr(rules.best)}
-    details["prepare_s"] = time.perf_counter() - began
-    return knots, rules.best
+    def answer(self, gap: float, needed: int) -> Answer:
+        """What has been found by now."""
+        problem, prepared = self.problem, self.prepared
+        whole = sum(done.complete for done in self.done.values()) == problem.layers.count
+        details: dict[str, Any] = {
+            "layers": problem.layers.count,
+            "turns": problem.layers.turns,
+            "memory_estimate_bytes": needed,
+            "runs": sum(done.runs for done in self.done.values()),
+            "prepare_s": self.prepare_s,
+            "layers_s": time.perf_counter() - self.began - self.prepare_s,
+        }
+        if prepared is not None:
+            details |= {"knots": len(prepared.knots.at), "promised_s": prepared.promised_s, "rule": repr(prepared.rule)}
+        return Answer(
+            name=problem.name,
+            hash=problem.hash,
+            status=Status.BOUND if whole else Status.INTERRUPTED if self.limits.interrupted else Status.LIMIT,
+            lower_bound_s=self.lower_s,
+            schedule_s=sum(self.seconds),
+            roofline_s=self.best_case,
+            solve_s=time.perf_counter() - self.began,
+            rests_on=RESTS_ON if self.lower_s > self.best_case else "the roofline: every byte read at the best split",
+            reads=problem.num_reads,
+            wanted=gap,
+            details=details,
+            certificate=self.certificate,
+            moves=None if self.sections is None else sum(done.moves for done in self.done.values()),
+        )
 
-
-def sample_blocks(problem: Large, first: LayerRuns) -> list[LayerRuns]:
-    """Blocks to raise prices on: of the first layer, or of all of them where that is no more work."""
-    per_layer = first.num_blocks * first.turns
-    layers = problem.layers.count
-    if per_layer * layers <= _SAMPLE:
-        return [first, *(problem.layers.layer(layer) for layer in range(1, layers))]
-    every = -(-per_layer // _SAMPLE)
-    return [first.sample(every, every // 2)]
+    def _section(self, layer: int) -> Path | None:
+        return None if self.sections is None else self.sections / f"layer-{layer}"
 
 
 def _layer(task: _Task, limits: Limits) -> _Done:
-    """One layer, drawn, priced and scheduled."""
-    del limits
+    """One layer, drawn, priced and scheduled, as far as it comes within the limits."""
     problem, family = task.problem, Family(task.problem, [])
-    runs = problem.layers.layer(task.layer)
+    runs = problem.layers.layer(task.layer, limits)
+    if runs is None:
+        return _Done(None, float("inf"), 0)
     _, actions = price_large(problem, family.prices(task.knots))
-    value = layer_value(problem, actions, task.layer, runs)
-    schedule = schedule_layer(problem, task.layer, runs, family.worths(task.knots), task.rule)
-    seconds = layer_time(problem, runs.reads_per_turn, runs.births_per_turn, schedule.hits, schedule.stores)
-    return _Done(value, seconds, runs.num_runs)
+    paths = layer_value(problem, actions, task.layer, runs, limits)
+    worths = family.worths(task.knots)
+    if task.section is None:
+        found = schedule_layer(problem, task.layer, runs, worths, task.rule, limits=limits)
+    else:
+        with open(task.section, "wb") as handle:
+            writer = SectionWriter(handle, task.layer, runs.num_blocks)
+            found = schedule_layer(problem, task.layer, runs, worths, task.rule, limits=limits, moved=writer.add)
+            writer.close()
+    served = (runs.reads_per_turn, runs.births_per_turn, found.hits, found.stores)
+    seconds = layer_time(problem, *served)
+    complete = paths is not None and found.turns == runs.turns
+    if task.section is None or seconds > idle_time(problem, task.layer):
+        return _Done(paths, seconds, runs.num_runs, complete)
+    return _Done(paths, seconds, runs.num_runs, complete, layer_seconds(problem, *served), writer.moves)
 
 
-def _line(began: float, bound: float | None, schedule: float | None, what: str) -> str:
-    """One line of progress in fixed columns."""
-    numbers = f"{'':>12} {'':>12} {'':>8}"
-    if bound is not None and schedule is not None:
-        numbers = f"{bound:>12.6g} {schedule:>12.6g} {schedule / bound - 1.0 if bound > 0 else np.inf:>8.3%}"
-    return f"{time.perf_counter() - began:>8.1f} s {numbers}  {what}"
+def _idle_seconds(problem: Large, layer: int) -> Fraction:
+    """Seconds of a layer that keeps nothing, exactly."""
+    reads, births = problem.layers.reads(layer), problem.layers.births(layer)
+    return layer_seconds(problem, reads, births, 0 * reads, 0 * reads)
 
 
-def _silent(_: str) -> None:
+@contextlib.contextmanager
+def _folder(schedule: str | Path | None) -> Iterator[Path | None]:
+    """Where the sections of a schedule wait until all are there: beside it, for they may be large."""
+    if schedule is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix=".placement-", dir=Path(schedule).absolute().parent) as folder:
+        yield Path(folder)
+
+
+def _silent(_: Progress) -> None:
     return

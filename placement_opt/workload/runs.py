@@ -16,14 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.errors import InputError
+from placement_opt.limits import Limits
 from placement_opt.workload.synth import drift
 from placement_opt.workload.synth.params import share_of
-from placement_opt.workload.trace import Trace
+from placement_opt.workload.trace import SizeUnit, Trace
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 #: Closed runs wait in parts of at least this many before they are joined.
 _PART = 1 << 20
+#: Turns between two looks at the limits.
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +97,13 @@ class LayerRuns:
 
 def collect(rows: Iterable[npt.NDArray[np.integer]], birth: Int32) -> LayerRuns:
     """Runs from the blocks that each turn of one layer reads (numbered within the layer, each at most once a turn)."""
+    runs = collect_within(rows, birth, Limits())
+    assert runs is not None
+    return runs
+
+
+def collect_within(rows: Iterable[npt.NDArray[np.integer]], birth: Int32, limits: Limits) -> LayerRuns | None:
+    """The same; None where a limit was reached before the last turn."""
     from placement_opt.workload.runs_kernels import advance
 
     blocks = len(birth)
@@ -102,6 +112,8 @@ def collect(rows: Iterable[npt.NDArray[np.integer]], birth: Int32) -> LayerRuns:
     open_part, filled, turn = np.empty((3, _PART + blocks), dtype=np.int32), 0, 0
     before = np.zeros(0, dtype=np.int64)
     for reads in rows:
+        if turn % _AT_ONCE == 0 and limits.reached:
+            return None
         filled += advance(turn, reads, before, opened, seen, open_part[:, filled:])
         if filled >= _PART:
             parts.append(open_part[:, :filled].copy())
@@ -126,11 +138,24 @@ def _grouped(parts: list[Int32], birth: Int32, turns: int) -> LayerRuns:
     return LayerRuns(turns, birth, start, first, last)
 
 
-def drift_layer(params: drift.Params, seed: int, layer: int) -> LayerRuns:
-    """One layer of the drift generator's trace, without the others; block b of the layer is token b."""
-    stream = np.random.default_rng(seed).spawn(params.layers)[layer]
+def drift_layer(params: drift.Params, seed: int, layer: int, limits: Limits | None = None) -> LayerRuns | None:
+    """One layer of the drift generator's trace, without the others; block b of the layer is token b.
+
+    None where a limit was reached before it was drawn.
+    """
+    return collect_within(drift_rows(params, seed, layer), drift_birth(params), limits or Limits())
+
+
+def drift_rows(params: drift.Params, seed: int, layer: int) -> Iterator[Int64]:
+    """The blocks that each turn of one layer reads, ascending."""
+    return drift.layer_reads(params, np.random.default_rng(seed).spawn(params.layers)[layer])
+
+
+def drift_birth(params: drift.Params) -> Int32:
+    """int32[B]: the turn that produces each block of a layer, -1 where it exists before turn 0."""
     tokens = np.arange(params.prefill + params.tokens, dtype=np.int32)
-    return collect(drift.layer_reads(params, stream), np.maximum(tokens - np.int32(params.prefill), np.int32(-1)))
+    birth: Int32 = np.maximum(tokens - np.int32(params.prefill), np.int32(-1))
+    return birth
 
 
 @lru_cache(maxsize=4)
@@ -162,6 +187,31 @@ def layers_of(trace: Trace) -> list[LayerRuns]:
         birth = np.where(born < 0, -1, born // layers).astype(np.int32)
         found.append(collect((position[trace.reads(step)] for step in range(layer, trace.num_steps, layers)), birth))
     return found
+
+
+def rows_of(layers: list[LayerRuns], *, size_unit: SizeUnit, size: int) -> Trace:
+    """A layered trace in rows: step ``n * L + l`` is turn n of layer l; each layer's blocks have ids one after the other."""
+    count, turns = len(layers), layers[0].turns
+    blocks = np.cumsum([0, *(layer.num_blocks for layer in layers)])
+    indptr = np.zeros(count * turns + 1, dtype=np.int64)
+    np.cumsum(np.stack([layer.reads_per_turn for layer in layers], axis=1).ravel(), out=indptr[1:])
+    reads = np.empty(indptr[-1], dtype=np.int32)
+    for n, layer in enumerate(layers):
+        for turn, row in enumerate(layer.rows()):
+            low = indptr[turn * count + n]
+            reads[low : low + len(row)] = row + blocks[n]
+    birth = [np.where(layer.birth < 0, -1, layer.birth.astype(np.int64) * count + n) for n, layer in enumerate(layers)]
+    return Trace(
+        indptr=indptr,
+        blocks=reads,
+        birth=np.concatenate(birth).astype(np.int32),
+        death=np.full(blocks[-1], count * turns, dtype=np.int32),
+        size=np.array([size], dtype=np.int64),
+        size_unit=size_unit,
+        step_layer=np.tile(np.arange(count, dtype=np.int32), turns),
+        block_layer=np.repeat(np.arange(count, dtype=np.int32), np.diff(blocks)),
+        meta={"format": "runs"},
+    )
 
 
 def _check_layered(trace: Trace) -> int:

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from placement_opt.cli import main
+from placement_opt.instancefile import load_instance
+from placement_opt.limits import Limits
+from placement_opt.workload.npz import save_trace
 from placement_opt.workload.synth import params
 from tests.scale.test_solve import write
+from tests.small import make_trace
 
 
 @pytest.fixture
@@ -46,3 +50,63 @@ def test_a_large_file_is_refused_where_memory_is_short(
     monkeypatch.setattr("os.sysconf", lambda _: 1000)
     assert main(["bound", large]) != 0
     assert "runs a layer" in capsys.readouterr().err
+
+
+def test_certificates_of_a_large_file_are_written_and_verified(
+    large: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both sides within the gap asked for, lines of progress in columns; then from the files alone."""
+    files = [str(tmp_path / name) for name in ("prices", "plan")]
+    command = ["bound", large, "--gap", "40%", "--certificate", files[0], "--schedule", files[1], "--json"]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    answer = json.loads(printed.out)
+    assert answer["status"] == "within gap"
+    assert answer["gap_wanted"] == pytest.approx(0.4)
+    lines = printed.err.splitlines()
+    assert lines[0].split() == ["time", "[s]", "bound", "[ms]", "incumbent", "[ms]", "gap", "from"]
+    assert "layer" in lines[-1]
+    assert main(["verify", large, *files, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["hash"] == answer["hash"]
+    assert 0.98 * answer["lower_bound_s"] <= found["lower_bound_s"] <= answer["lower_bound_s"]  # the roofline may be more
+    assert found["upper_bound_s"] == pytest.approx(answer["schedule_s"], rel=1e-12)
+    assert main(["verify", large, files[1]]) == 0
+    assert "The schedule takes at most" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_schedule_at_scale_is_refused_for_an_instance_that_is_none(
+    large: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bound", large, "--schedule", str(tmp_path / "plan"), "--quiet"]) == 0
+    capsys.readouterr()
+    path = Path(large)
+    path.write_text(path.read_text().replace('residency = "inclusive"', 'residency = "free"'))
+    assert main(["verify", large, str(tmp_path / "plan")]) == 2
+    assert "expected 'inclusive' at this size" in capsys.readouterr().err
+
+
+def test_a_limit_of_no_time_leaves_both_certificates(
+    large: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schedule that keeps nothing, and prices about as good as the roofline: both verify."""
+    monkeypatch.setattr(Limits, "reached", True)
+    files = [str(tmp_path / name) for name in ("prices", "plan")]
+    assert main(["bound", large, "--certificate", files[0], "--schedule", files[1]]) == 0
+    assert "limit reached" in capsys.readouterr().out
+    assert main(["verify", large, *files]) == 0
+
+
+def test_runs_are_written_from_rows_and_from_an_instance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same file either way; what is no layered trace of equal blocks is refused."""
+    path = write(tmp_path)
+    save_trace(load_instance(path).trace, tmp_path / "t.npz")
+    for source, target in ((path, "a.runs"), (tmp_path / "t.npz", "b.runs")):
+        assert main(["trace", "runs", str(source), "-o", str(tmp_path / target)]) == 0
+        assert "2 layers of 30 turns, 1,764 reads" in capsys.readouterr().out
+    assert (tmp_path / "a.runs").read_bytes() == (tmp_path / "b.runs").read_bytes()
+    save_trace(make_trace([[0], []], [-1], deaths=[1]), tmp_path / "freed.npz")
+    assert main(["trace", "runs", str(tmp_path / "freed.npz"), "-o", str(tmp_path / "c.runs")]) == 2
+    assert "freed.npz: death: found blocks that are freed" in capsys.readouterr().err
+    assert main(["trace", "runs", str(path), "-o", str(path)]) == 2
+    assert "found an input of this command" in capsys.readouterr().err

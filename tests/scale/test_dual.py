@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -10,8 +13,10 @@ from placement_opt.bounds.classes import classify
 from placement_opt.bounds.dual import evaluate
 from placement_opt.bounds.result import Prices
 from placement_opt.instance import Instance
-from placement_opt.scale.dual import combine, layer_paths, layer_value, least_value, price_large, roofline
-from placement_opt.scale.problem import large_of
+from placement_opt.large import Large, large_of
+from placement_opt.limits import Limits
+from placement_opt.scale.dual import below, combine, layer_paths, layer_value, least_value, price_large, roofline
+from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.synth import drift
 from tests.small import two_tier
 
@@ -36,6 +41,12 @@ def draw(seed: int, hbm: int = 8, floor: float = 0.0) -> Instance:
     )
 
 
+def layer_of(problem: Large, layer: int) -> LayerRuns:
+    runs = problem.layers.layer(layer)
+    assert runs is not None
+    return runs
+
+
 def random_prices(rng: np.random.Generator, instance: Instance) -> Prices:
     """Prices of any size, some negative, some absurd; the rent of home included."""
     rho = rng.exponential(0.5, (instance.num_steps, instance.num_resources)) / instance.memory.rates
@@ -56,16 +67,19 @@ def test_paths_and_value_equal_those_of_the_rows(seed: int) -> None:
     for n in range(3):
         prices = random_prices(np.random.default_rng(100 * seed + n), instance)
         rows = evaluate(instance, prices, classes)
-        legal, actions = price_large(problem, prices)
+        whole, actions = price_large(problem, prices)
         values = []
         for layer in range(problem.layers.count):
-            runs = problem.layers.layer(layer)
+            runs = layer_of(problem, layer)
             mine = np.flatnonzero(instance.trace.block_layer == layer)
             expected = rows.paths_s[classes.of[mine]]
-            assert layer_paths(problem, actions, layer, runs) == pytest.approx(expected, rel=1e-12, abs=1e-300)
+            paths = np.concatenate(list(layer_paths(problem, actions, layer, runs)))
+            assert (paths == np.rint(paths)).all()
+            assert paths / whole.quantum == pytest.approx(expected, rel=1e-9, abs=1e-12)
             values.append(layer_value(problem, actions, layer, runs))
-        whole = sum(value.paths_s for value in values)
-        assert combine(problem, legal, values) == pytest.approx(rows.value_s, rel=1e-9, abs=1e-11 * whole)
+            assert values[-1] == problem.block_bytes * sum(map(int, paths.tolist()))
+        scale = sum(values) / whole.quantum
+        assert float(combine(problem, whole, values)) == pytest.approx(rows.value_s, rel=1e-9, abs=1e-11 * scale)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -76,11 +90,11 @@ def test_any_prices_stay_below_the_exact_lp(seed: int) -> None:
     exact = METHODS["lp"](instance).value_s
     assert exact is not None
     legal, actions = price_large(problem, random_prices(np.random.default_rng(seed), instance))
-    parts = [layer_value(problem, actions, n, problem.layers.layer(n)) for n in range(problem.layers.count)]
+    parts = [layer_value(problem, actions, n, layer_of(problem, n)) for n in range(problem.layers.count)]
     assert combine(problem, legal, parts) <= exact * (1 + 1e-9)
     for layer in range(problem.layers.count):
         least = least_value(problem, actions, layer)
-        assert least.paths_s <= parts[layer].paths_s * (1 + 1e-12)
+        assert least <= parts[layer]
         parts[layer] = least
         assert combine(problem, legal, parts) <= exact * (1 + 1e-9)
     assert roofline(problem) == pytest.approx(METHODS["roofline"](instance).lower_bound_s, rel=1e-11)
@@ -105,5 +119,19 @@ def test_the_trees_hold_their_prices_after_a_single_turn() -> None:
     problem = large_of(instance)
     prices = random_prices(np.random.default_rng(4), instance)
     legal, actions = price_large(problem, prices)
-    value = combine(problem, legal, [layer_value(problem, actions, 0, problem.layers.layer(0))])
-    assert value == pytest.approx(evaluate(instance, prices).value_s, rel=1e-9)
+    value = combine(problem, legal, [layer_value(problem, actions, 0, layer_of(problem, 0))])
+    assert float(value) == pytest.approx(evaluate(instance, prices).value_s, rel=1e-9)
+
+
+def test_a_bound_is_rounded_down() -> None:
+    """The float below a rational number is not above it, and the next one is."""
+    for value in (Fraction(1, 3), Fraction(2, 3), Fraction(1, 10), Fraction(1, 2), Fraction(0)):
+        assert Fraction(below(value)) <= value < Fraction(math.nextafter(below(value), 1.0))
+
+
+def test_a_layer_is_not_valued_where_a_limit_is_reached() -> None:
+    problem = large_of(draw(1))
+    _, actions = price_large(problem, random_prices(np.random.default_rng(1), draw(1)))
+    stopped = Limits()
+    stopped.interrupt()
+    assert layer_value(problem, actions, 0, layer_of(problem, 0), stopped) is None

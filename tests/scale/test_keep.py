@@ -9,13 +9,18 @@ import pytest
 
 from placement_opt.bounds import METHODS
 from placement_opt.instance import Instance
+from placement_opt.large import Large, large_of
+from placement_opt.limits import Limits
 from placement_opt.scale.keep import RULES, Rule, idle_time, layer_time, schedule_layer
 from placement_opt.scale.keep_kernels import affordable, chains, step_time
 from placement_opt.scale.prices import Family
-from placement_opt.scale.problem import large_of
 from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.simulate import simulate
-from tests.scale.test_dual import draw
+from placement_opt.workload.layers import Given
+from placement_opt.workload.runs import drift_layer
+from placement_opt.workload.synth import drift
+from tests.scale.test_dual import draw, layer_of
+from tests.small import two_tier
 
 
 class Written:
@@ -55,9 +60,11 @@ def test_the_simulator_plays_a_schedule_and_takes_the_same_time(seed: int, rule:
     moves, seconds = [], 0.0
     for layer in range(problem.layers.count):
         runs = problem.layers.layer(layer)
-        found = schedule_layer(problem, layer, runs, prices, rule, record=10_000)
-        assert found.stores.sum() == ((found.moves[0] >= 0) & (found.moves[2] == 1)).sum()
-        moves.append(found.moves)
+        parts: list[np.ndarray] = []
+        found = schedule_layer(problem, layer, runs, prices, rule, moved=lambda *made: parts.append(made[2].copy()))  # noqa: B023
+        moves.append(np.concatenate(parts, axis=1))
+        assert found.turns == runs.turns
+        assert found.stores.sum() == ((moves[-1][0] >= 0) & (moves[-1][2] == 1)).sum()
         seconds += layer_time(problem, runs.reads_per_turn, runs.births_per_turn, found.hits, found.stores)
     run = simulate(instance, Written(instance, moves))
     assert run.latency_s == pytest.approx(seconds, rel=1e-12)
@@ -103,3 +110,39 @@ def test_chains_count_reads_until_a_long_pause() -> None:
     assert chains(start, first, last, 0).tolist() == [1, 1, 3]
     assert chains(start, first, last, 1).tolist() == [2, 1, 3]
     assert chains(start, first, last, 5).tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize(("drift_share", "room", "left"), [(0.1, 1700, 0.9), (0.3, 1900, 0.9)])
+def test_looking_ahead_brings_the_schedule_closer(drift_share: float, room: int, left: float) -> None:
+    """At the same prices: what is left of the distance to their bound once the next turns are seen to."""
+    params = drift.Params(layers=1, prefill=3000, tokens=100, read_share=0.4, drift=drift_share)
+    runs = drift_layer(params, 1, 0)
+    assert runs is not None
+    capacity, nothing = np.array([room, 10**6]), np.zeros(4, dtype=np.int64)
+    problem = Large("one", two_tier(hbm=room), Given((runs,)), capacity, 1, nothing)
+    family = Family(problem, [runs])
+    knots, point = family.raised(family.knots(4), rounds=60, tolerance=1e-5, limits=Limits())
+    knots, point = family.raised(family.denser(knots, 8), rounds=60, tolerance=1e-5, limits=Limits())
+    gaps = []
+    for ahead in (0, 4):
+        rule = Rule(priced=True, ahead=ahead, stretch=1.0)
+        found = schedule_layer(problem, 0, runs, family.worths(knots), rule)
+        seconds = layer_time(problem, runs.reads_per_turn, runs.births_per_turn, found.hits, found.stores)
+        gaps.append(seconds / point.value - 1.0)
+    assert 0.0 < gaps[1] < left * gaps[0]
+
+
+def test_a_schedule_stops_within_a_layer() -> None:
+    """At a limit the turns so far are kept, nothing is served from the fast tier after them, and all of it is legal."""
+    instance = draw(4, hbm=9)
+    problem = large_of(instance)
+    family = Family(problem, [layer_of(problem, 0)])
+    worths, runs = family.worths(family.knots(3)), layer_of(problem, 0)
+    stopped = Limits()
+    stopped.interrupt()
+    found = schedule_layer(problem, 0, runs, worths, RULES[0], limits=stopped)
+    assert found.turns == 0
+    assert found.hits.sum() == found.stores.sum() == 0
+    whole = schedule_layer(problem, 0, runs, worths, RULES[0])
+    assert whole.turns == runs.turns
+    assert whole.hits.sum() > 0

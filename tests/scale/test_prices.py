@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from placement_opt.large import Large, large_of
 from placement_opt.limits import Limits
 from placement_opt.scale import load_large
 from placement_opt.scale.ascent import maximise
 from placement_opt.scale.dual import combine, layer_value, price_large
 from placement_opt.scale.prices import Family, Knots, interpolation, knot_places
 from placement_opt.scale.prices_kernels import path_counts, worth_at_end, worth_in_run
-from placement_opt.scale.problem import Large, large_of
 from placement_opt.workload.runs import LayerRuns
 from tests.scale.test_dual import draw
 from tests.scale.test_solve import write

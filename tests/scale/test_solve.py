@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,15 @@ from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Status
 from placement_opt.errors import InputError, LimitError
 from placement_opt.instancefile import load_instance
+from placement_opt.large import large_of
 from placement_opt.limits import Limits
 from placement_opt.scale import load_large, memory_needed, solve_large
-from placement_opt.scale.problem import Drawn, large_of
-from placement_opt.scale.solve import sample_blocks
-from tests.scale.test_dual import draw
+from placement_opt.scale.prepare import sample_blocks
+from placement_opt.scale.solve import Progress
+from placement_opt.workload.layers import Drawn, Stored
+from placement_opt.workload.npz import save_trace
+from placement_opt.workload.runs_file import save_runs
+from tests.scale.test_dual import draw, layer_of
 from tests.small import make_trace
 
 FILE = """\
@@ -51,6 +57,11 @@ def write(folder: Path, **changed: object) -> Path:
     return path
 
 
+def with_trace(text: str, trace: str) -> str:
+    """The same instance file with another trace."""
+    return re.sub(r"\[trace\][^\[]*", f"[trace]\n{trace}\n", text)
+
+
 @pytest.mark.parametrize(("room", "drift"), [(260, 0.05), (400, 0.2), (480, 0.4), (900, 0.1)])
 def test_both_sides_enclose_the_exact_lp(tmp_path: Path, room: int, drift: float) -> None:
     """The bound is at least 97 % of it here, and never above; the schedule is never below."""
@@ -76,6 +87,21 @@ def test_a_drawn_question_is_the_one_in_rows(tmp_path: Path) -> None:
     answers = [solve_large(each) for each in (drawn, given)]
     assert answers[0].lower_bound_s == answers[1].lower_bound_s
     assert answers[0].schedule_s == answers[1].schedule_s
+
+
+def test_a_file_of_runs_gives_the_same_answers(tmp_path: Path) -> None:
+    """Read layer by layer, drawn layer by layer, or held in rows: the same bound and the same schedule, to the last digit."""
+    drawn = load_large(write(tmp_path, drift=0.3))
+    layers = [layer_of(drawn, layer) for layer in range(2)]
+    save_runs(layers, 2, 30, tmp_path / "t.runs", size_unit="token-layers", size=1)
+    path = tmp_path / "stored.toml"
+    path.write_text(with_trace((tmp_path / "instance.toml").read_text(), 'file = "t.runs"'))
+    stored, rows = load_large(path), load_instance(path)
+    assert isinstance(stored.layers, Stored)
+    assert stored.hash == large_of(rows).hash != drawn.hash
+    answers = [solve_large(each) for each in (drawn, stored, large_of(rows))]
+    assert len({answer.lower_bound_s for answer in answers}) == len({answer.schedule_s for answer in answers}) == 1
+    assert METHODS["lp"](rows).value_s == pytest.approx(METHODS["lp"](load_instance(tmp_path / "instance.toml")).value_s)
 
 
 def test_two_processes_give_the_same_numbers_as_one(tmp_path: Path) -> None:
@@ -111,11 +137,13 @@ def test_both_sides_hold_whenever_the_work_ends(tmp_path: Path, looks: int) -> N
 
 def test_progress_says_where_both_sides_are(tmp_path: Path) -> None:
     """The first line has the roofline, the last all layers."""
-    lines: list[str] = []
-    solve_large(load_large(write(tmp_path)), report=lines.append)
-    assert "roofline" in lines[0]
-    assert "(2 of 2)" in lines[-1]
-    assert len({line.index("  ", 40) for line in lines if "layer" in line}) == 1
+    states: list[Progress] = []
+    answer = solve_large(load_large(write(tmp_path)), report=states.append)
+    assert "roofline" in states[0].source
+    assert states[0].lower_s == answer.roofline_s
+    assert "(2 of 2)" in states[-1].source
+    assert (states[-1].lower_s, states[-1].schedule_s) == (answer.lower_bound_s, answer.schedule_s)
+    assert all(a.lower_s <= b.lower_s and a.schedule_s >= b.schedule_s for a, b in itertools.pairwise(states))
 
 
 def test_too_little_memory_is_refused_beforehand(tmp_path: Path) -> None:
@@ -134,10 +162,11 @@ def test_the_estimate_of_runs_is_never_too_small(tmp_path: Path) -> None:
 
 def test_a_long_layer_is_sampled_and_a_short_one_taken_whole(tmp_path: Path) -> None:
     problem = load_large(write(tmp_path))
-    first = problem.layers.layer(0)
-    assert [part.num_blocks for part in sample_blocks(problem, first)] == [first.num_blocks] * 2
+    first = layer_of(problem, 0)
+    assert [part.num_blocks for part in sample_blocks(problem, first, Limits()) or ()] == [first.num_blocks] * 2
     long = dataclasses.replace(first, turns=10**7)
-    parts = sample_blocks(problem, long)
+    parts = sample_blocks(problem, long, Limits())
+    assert parts is not None
     assert len(parts) == 1
     assert 0 < parts[0].num_blocks <= 5
 
@@ -152,9 +181,12 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
             load_large(write(tmp_path, **changed))
     path = write(tmp_path)
     text = path.read_text()
+    save_trace(load_instance(path).trace, tmp_path / "rows.npz")
+    for trace, message in (('file = "rows.npz"', "found a trace in rows"), ('synth = "zipf"\nseed = 1', "expected drift")):
+        path.write_text(with_trace(text, trace))
+        with pytest.raises(InputError, match=message):
+            load_large(path)
     for old, new, message in (
-        ('synth = "drift"\nseed = 3\nlayers = 2\nprefill = 60\ntokens = 30\ndrift = 0.2', 'file = "t.npz"', "synthetic one"),
-        ('synth = "drift"\nseed = 3\nlayers = 2\nprefill = 60\ntokens = 30\ndrift = 0.2', 'synth = "zipf"\nseed = 1', "drift"),
         ('preset = "gh200"', 'preset = "cxl3"', "expected two"),
         ('hbm.capacity = "400 MiB"', 'hbm.capacity = "400 MiB"\nlpddr.capacity = "500 MiB"', "every block at its peak"),
     ):

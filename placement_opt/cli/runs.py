@@ -1,0 +1,76 @@
+"""``placement-opt trace runs``."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from placement_opt.cli.console import Console
+from placement_opt.cli.parser import LazyParser
+
+if TYPE_CHECKING:
+    from placement_opt.workload.layers import Layers
+    from placement_opt.workload.runs import LayerRuns
+    from placement_opt.workload.trace import SizeUnit
+
+
+def fill(parser: LazyParser) -> None:
+    parser.description = (
+        "Write a layered trace as a file of runs: per layer, the turns that read each block without a break. Such a file\n"
+        "need not fit in memory; as trace.file of an instance it is read one layer at a time."
+    )
+    text = "a trace (NPZ), or an instance file whose synthetic trace is drawn layer by layer"
+    parser.add_argument("file", metavar="TRACE|INSTANCE", help=text)
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the file of runs to write")
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace, console: Console) -> int:
+    from placement_opt.files import check_outputs
+    from placement_opt.instancefile import input_files
+    from placement_opt.report.trace import saved_runs
+    from placement_opt.workload.runs_file import save_runs
+
+    drawn = args.file.endswith(".toml")
+    check_outputs({"-o": args.output}, input_files(args.file) if drawn else [args.file])
+    layers, unit, size = _drawn(args.file) if drawn else _given(args.file)
+
+    def each() -> Iterator[LayerRuns]:
+        for layer in range(layers.count):
+            console.progress(f"layer {layer} of {layers.count}")
+            runs = layers.layer(layer)
+            assert runs is not None
+            yield runs
+
+    save_runs(each(), layers.count, layers.turns, args.output, size_unit=unit, size=size)
+    console.print(saved_runs(layers, args.output))
+    return 0
+
+
+def _drawn(path: str) -> tuple[Layers, SizeUnit, int]:
+    """The layers of an instance file, the unit of their blocks' size, and the size."""
+    from placement_opt.instancefile import load_layered
+    from placement_opt.workload.layers import Stored
+
+    layers = load_layered(path).layers
+    return (layers, layers.file.size_unit, layers.file.size) if isinstance(layers, Stored) else (layers, "token-layers", 1)
+
+
+def _given(path: str) -> tuple[Layers, SizeUnit, int]:
+    """The same of a trace in rows."""
+    import numpy as np
+
+    from placement_opt.errors import InputError
+    from placement_opt.workload.layers import Given
+    from placement_opt.workload.npz import load_trace
+    from placement_opt.workload.runs import layers_of
+
+    trace = load_trace(path)
+    sizes = np.unique(trace.size)
+    if len(sizes) > 1:
+        raise InputError("found blocks of different sizes", "expected equal ones", path=path, field="size")
+    try:
+        return Given(tuple(layers_of(trace))), trace.size_unit, int(sizes[0])
+    except InputError as error:
+        raise error.at(path=path) from None

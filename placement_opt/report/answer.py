@@ -1,0 +1,103 @@
+"""Both sides of an instance: a line of progress for each improvement, and the answer for people and for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from placement_opt.answer import Answer, Outcome
+from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
+from placement_opt.report.table import facts, paragraph
+from placement_opt.standing import State
+
+TIMED = "every move checked and timed by the simulator, reads split optimally"
+_OUTCOMES = {
+    Outcome.WITHIN: "within gap",
+    Outcome.LIMIT: "limit reached",
+    Outcome.INTERRUPTED: "interrupted",
+    Outcome.OPTIMAL: "optimal: the bound is its relaxation's own optimum, and no better schedule was found",
+    Outcome.BOUND: "bound: nothing is left to try",
+}
+
+
+class ProgressTable:
+    """Lines in fixed columns: time, bound, incumbent (the best schedule), gap, what gave the improvement."""
+
+    def __init__(self) -> None:
+        self._unit: tuple[float, str] | None = None
+        self._last: tuple[float, str] | None = None
+
+    def lines(self, state: State) -> list[str]:
+        """The line of a state, the header before the first one; nothing where the last one was of the same improvement."""
+        if self._last == (state.since_s, state.source):
+            return []
+        self._last = state.since_s, state.source
+        bound = None if state.bound is None else state.lower_s
+        return self.row(state.since_s, bound, state.latency_s, state.gap, state.source)
+
+    def row(self, since_s: float, bound_s: float | None, latency_s: float | None, gap: float | None, source: str) -> list[str]:
+        """The line of these numbers, the header before the first one."""
+        first = self._unit is None
+        factor, unit = self._unit = self._unit or time_unit(bound_s or latency_s or 0.0)
+        bound = "-" if bound_s is None else f"{bound_s / factor:.5f}"
+        incumbent = "-" if latency_s is None else f"{latency_s / factor:.5f}"
+        head = [_line("time [s]", f"bound [{unit}]", f"incumbent [{unit}]", "gap", "from")] if first else []
+        return [*head, _line(f"{since_s:.1f}", bound, incumbent, percent(gap), source)]
+
+
+def _line(time: str, bound: str, incumbent: str, gap: str, source: str) -> str:
+    return f"{time:>8}  {bound:>14}  {incumbent:>14}  {gap:>8}  {source}"
+
+
+def answer_document(answer: Answer) -> dict[str, Any]:
+    """The JSON keys of one answer; times in seconds, gaps as shares of the bound."""
+    bound, state = answer.bound, answer.state
+    return {
+        "instance": answer.instance.name,
+        "hash": answer.instance.hash,
+        "method": bound.method,
+        "status": answer.outcome,
+        "lower_bound_s": bound.lower_bound_s,
+        "schedule_s": answer.latency_s,
+        "gap": answer.gap,
+        "gap_wanted": answer.wanted,
+        "scheduler": state.schedule_from or None,
+        "solve_s": answer.solve_s,
+        "roofline_s": answer.roofline_s,
+        "unavoidable_s": None if bound.lower_bound_s is None else bound.lower_bound_s - answer.roofline_s,
+        "rests_on": bound.rests_on,
+        "schedule_rests_on": TIMED if answer.latency_s is not None else "",
+        "note": _note(answer),
+        "sentence": answer_sentence(answer),
+        "details": bound.details,
+    }
+
+
+def answer_text(answer: Answer) -> str:
+    """The same as lines and one sentence."""
+    bound, state = answer.bound, answer.state
+    schedule = f"{full_seconds(answer.latency_s)}  ({state.schedule_from})" if answer.latency_s is not None else "none found"
+    rows = [
+        ("instance", f"{answer.instance.name} ({answer.instance.hash[:12]})"),
+        ("lower bound", f"{full_seconds(bound.lower_bound_s)}  ({bound.method})"),
+        ("schedule", schedule),
+        ("gap", f"{percent(answer.gap)}, {percent(answer.wanted)} wanted" if answer.wanted > 0 else percent(answer.gap)),
+        ("status", _OUTCOMES[answer.outcome]),
+        ("roofline", full_seconds(answer.roofline_s)),
+        ("bound by", bound.rests_on),
+        ("schedule by", TIMED if answer.latency_s is not None else ""),
+        ("note", _note(answer)),
+        ("took", seconds(answer.solve_s)),
+    ]
+    return facts(rows) + "\n\n" + paragraph(answer_sentence(answer)) + "\n"
+
+
+def answer_sentence(answer: Answer) -> str:
+    """Both sides in one sentence."""
+    start = f"No schedule takes less than {seconds(answer.bound.lower_bound_s)}"
+    if answer.latency_s is None:
+        return f"{start}; no schedule was found."
+    return f"{start}, and one takes {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}."
+
+
+def _note(answer: Answer) -> str:
+    return "; ".join(part for part in (answer.bound.note, *answer.notes) if part)

@@ -1,0 +1,213 @@
+"""Where the layers of a trace too large for rows come from: drawn, read from a file of runs, or at hand; one at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from placement_opt.jsonfile import dump_json
+from placement_opt.limits import Limits
+from placement_opt.workload import runs, runs_file
+from placement_opt.workload.runs import Int32, Int64, LayerRuns
+from placement_opt.workload.synth import drift
+
+
+class Layers(Protocol):
+    """L layers of N turns each; picklable, because worker processes ask for theirs."""
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def turns(self) -> int: ...
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the largest layer."""
+        ...
+
+    @property
+    def runs(self) -> int:
+        """Runs of the largest layer, at most."""
+        ...
+
+    @property
+    def digest(self) -> bytes:
+        """Tells traces apart: SHA-256 of what the layers are made from."""
+        ...
+
+    def blocks_of(self, layer: int) -> int:
+        """Blocks of one layer at the end."""
+        ...
+
+    def reads(self, layer: int) -> Int64:
+        """int64[N]: blocks that each turn of a layer reads."""
+        ...
+
+    def births(self, layer: int) -> Int64:
+        """int64[N]: blocks that each turn of a layer produces."""
+        ...
+
+    def birth(self, layer: int) -> Int32:
+        """int32[B]: the turn that produces each block of a layer, -1 where it exists before turn 0."""
+        ...
+
+    def layer(self, layer: int, limits: Limits | None = None) -> LayerRuns | None:
+        """The runs of one layer; None where a limit was reached before they were complete."""
+        ...
+
+    def rows(self, layer: int) -> Iterator[Int64]:
+        """The blocks that each turn of a layer reads, ascending."""
+        ...
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Layers of the drift generator, each drawn when it is asked for."""
+
+    params: drift.Params
+    seed: int
+
+    @property
+    def count(self) -> int:
+        return self.params.layers
+
+    @property
+    def turns(self) -> int:
+        return self.params.tokens
+
+    @property
+    def blocks(self) -> int:
+        return self.params.prefill + self.params.tokens
+
+    @property
+    def runs(self) -> int:
+        held = runs.drift_reads(self.params)
+        # what a turn adds: what the set grows by and what is swapped
+        return int(held[0] + np.ceil(self.params.swapped * held).sum() + 2 * len(held) + held[-1])
+
+    @property
+    def digest(self) -> bytes:
+        """Of the parameters in force, whatever they are called, and the seed."""
+        values = dataclasses.asdict(self.params) | {"drift": self.params.swapped, "variation": None, "seed": self.seed}
+        return hashlib.sha256(b"placement-opt drift 1\n" + dump_json(values).encode()).digest()
+
+    def blocks_of(self, layer: int) -> int:
+        del layer
+        return self.blocks
+
+    def reads(self, layer: int) -> Int64:
+        del layer
+        return runs.drift_reads(self.params)
+
+    def births(self, layer: int) -> Int64:
+        del layer
+        return np.ones(self.params.tokens, dtype=np.int64)
+
+    def birth(self, layer: int) -> Int32:
+        del layer
+        return runs.drift_birth(self.params)
+
+    def layer(self, layer: int, limits: Limits | None = None) -> LayerRuns | None:
+        return runs.drift_layer(self.params, self.seed, layer, limits)
+
+    def rows(self, layer: int) -> Iterator[Int64]:
+        return runs.drift_rows(self.params, self.seed, layer)
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Layers at hand."""
+
+    layers: tuple[LayerRuns, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.layers)
+
+    @property
+    def turns(self) -> int:
+        return self.layers[0].turns
+
+    @property
+    def blocks(self) -> int:
+        return max(layer.num_blocks for layer in self.layers)
+
+    @property
+    def runs(self) -> int:
+        return max(layer.num_runs for layer in self.layers)
+
+    @cached_property
+    def digest(self) -> bytes:
+        return runs_file.digest_of([runs_file.layer_digest(layer) for layer in self.layers], self.turns)
+
+    def blocks_of(self, layer: int) -> int:
+        return self.layers[layer].num_blocks
+
+    def reads(self, layer: int) -> Int64:
+        return self.layers[layer].reads_per_turn
+
+    def births(self, layer: int) -> Int64:
+        return self.layers[layer].births_per_turn
+
+    def birth(self, layer: int) -> Int32:
+        return self.layers[layer].birth
+
+    def layer(self, layer: int, limits: Limits | None = None) -> LayerRuns | None:
+        del limits
+        return self.layers[layer]
+
+    def rows(self, layer: int) -> Iterator[Int64]:
+        return self.layers[layer].rows()
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Layers of a file of runs, each read when it is asked for."""
+
+    file: runs_file.RunsFile
+
+    @property
+    def count(self) -> int:
+        return len(self.file.layers)
+
+    @property
+    def turns(self) -> int:
+        return self.file.turns
+
+    @property
+    def blocks(self) -> int:
+        return max(layer.blocks for layer in self.file.layers)
+
+    @property
+    def runs(self) -> int:
+        return max(layer.runs for layer in self.file.layers)
+
+    @property
+    def digest(self) -> bytes:
+        return self.file.digest
+
+    def blocks_of(self, layer: int) -> int:
+        return self.file.layers[layer].blocks
+
+    def reads(self, layer: int) -> Int64:
+        return self.file.reads(layer)
+
+    def births(self, layer: int) -> Int64:
+        return self.file.births(layer)
+
+    def birth(self, layer: int) -> Int32:
+        return self.file.layer(layer).birth
+
+    def layer(self, layer: int, limits: Limits | None = None) -> LayerRuns | None:
+        del limits  # a matter of seconds
+        return self.file.layer(layer)
+
+    def rows(self, layer: int) -> Iterator[Int64]:
+        return self.file.layer(layer).rows()

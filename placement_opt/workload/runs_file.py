@@ -1,0 +1,224 @@
+"""A layered trace as a file of runs, for traces larger than memory: one layer is read at a time, everything checked.
+
+The form is described byte by byte in docs/formats.md. The table of layers comes first, with the numbers of reads and births of
+every turn behind it, so that what a question needs to know of all layers is read without the runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os import PathLike, fspath
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.errors import InputError, LimitError
+from placement_opt.files import atomic_file, open_regular
+from placement_opt.workload.runs import Int64, LayerRuns, rows_of
+from placement_opt.workload.synth import params
+from placement_opt.workload.trace import SIZE_UNITS, SizeUnit, Trace
+
+MAGIC = b"\x89POR\r\n\x1a\n"
+VERSION = 1
+LARGEST_LAYERS, LARGEST_TURNS, LARGEST_BLOCKS = 4096, 2**31 - 2, 2**31 - 1
+#: magic, version, layers, turns, number of the size unit, size of a block in it, SHA-256 of the table and the counts
+_HEAD = struct.Struct("<8sIIIIQ32s")
+#: blocks, runs, SHA-256
+_ENTRY = struct.Struct("<QQ32s")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One layer in the table: its blocks and runs, where its data begin, and their SHA-256."""
+
+    blocks: int
+    runs: int
+    offset: int
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class RunsFile:
+    """An open question to a file of runs: its table, the layers still in the file.
+
+    Attributes
+    ----------
+    path
+        The file.
+    turns
+        N.
+    size_unit, size
+        Size of every block, as in a trace.
+    layers
+        The table.
+    digest
+        SHA-256 of turns and table; the table names the data of every layer.
+    """
+
+    path: str
+    turns: int
+    size_unit: SizeUnit
+    size: int
+    layers: tuple[Entry, ...]
+    digest: bytes
+
+    def reads(self, layer: int) -> Int64:
+        """int64[N]: blocks that each turn of a layer reads."""
+        return self._counts(2 * layer)
+
+    def births(self, layer: int) -> Int64:
+        """int64[N]: blocks that each turn of a layer produces."""
+        return self._counts(2 * layer + 1)
+
+    @property
+    def num_reads(self) -> int:
+        return sum(int(self.reads(layer).sum()) for layer in range(len(self.layers)))
+
+    def layer(self, layer: int) -> LayerRuns:
+        """One layer, read and checked; InputError where it is not what the table says, or no runs."""
+        entry = self.layers[layer]
+        with open_regular(self.path) as handle:
+            handle.seek(entry.offset)
+            birth = _take(handle, "<i4", entry.blocks)
+            lengths = _take(handle, "<u4", entry.blocks)
+            first, last = _take(handle, "<i4", entry.runs), _take(handle, "<i4", entry.runs)
+        start = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        if start[-1] != entry.runs:
+            raise self._wrong(layer, f"found runs of {start[-1]} in all", f"expected {entry.runs}")
+        runs = LayerRuns(self.turns, birth, start, first, last)
+        if layer_digest(runs) != entry.digest:
+            raise self._wrong(layer, "found data that do not match their checksum", "expected what was written")
+        if complaint := _complaint(runs):
+            raise self._wrong(layer, *complaint)
+        if (runs.reads_per_turn != self.reads(layer)).any() or (runs.births_per_turn != self.births(layer)).any():
+            raise self._wrong(layer, "found other numbers of reads or births than its runs have", "expected the same")
+        return runs
+
+    def _counts(self, row: int) -> Int64:
+        with open_regular(self.path) as handle:
+            handle.seek(_HEAD.size + _ENTRY.size * len(self.layers) + 4 * self.turns * row)
+            return _take(handle, "<u4", self.turns).astype(np.int64)
+
+    def _wrong(self, layer: int, found: str, expected: str) -> InputError:
+        return InputError(found, expected, path=self.path, field=f"layer {layer}")
+
+
+def is_runs_file(path: str | PathLike[str]) -> bool:
+    """Whether a file begins like a file of runs."""
+    with open_regular(path) as handle:
+        return handle.read(len(MAGIC)) == MAGIC
+
+
+def open_runs(path: str | PathLike[str]) -> RunsFile:
+    """The table of a file of runs.
+
+    Raises
+    ------
+    InputError
+        The file is not one, is damaged in its table, or is shorter or longer than the table says.
+    """
+    with open_regular(path) as handle:
+        length = handle.seek(0, 2)
+        handle.seek(0)
+        raw = handle.read(_HEAD.size)
+        if len(raw) < _HEAD.size or raw[: len(MAGIC)] != MAGIC:
+            raise InputError("found another kind of file", "expected a file of runs", path=path)
+        _, version, count, turns, unit, size, digest = _HEAD.unpack(raw)
+        known = version == VERSION and 1 <= count <= LARGEST_LAYERS and 1 <= turns <= LARGEST_TURNS
+        if not known or unit >= len(SIZE_UNITS) or not 1 <= size < 2**62:
+            found = f"found version {version}, {count} layers, {turns} turns, unit {unit} and size {size}"
+            raise InputError(found, f"expected version {VERSION} and sizes in range", path=path)
+        offset = _HEAD.size + _ENTRY.size * count + 8 * count * turns
+        if length < offset:
+            raise InputError(f"found {length} bytes", f"expected at least {offset}", path=path)
+        rest = handle.read(offset - _HEAD.size)
+    entries = []
+    for blocks, runs, name in _ENTRY.iter_unpack(rest[: _ENTRY.size * count]):
+        if not 1 <= blocks <= LARGEST_BLOCKS or runs > 2**40:
+            raise InputError(f"found a layer of {blocks} blocks and {runs} runs", "expected fewer", path=path)
+        entries.append(Entry(blocks, runs, offset, name))
+        offset += 8 * blocks + 8 * runs
+    if offset != length:
+        raise InputError(f"found {length} bytes", f"expected {offset}", path=path)
+    if hashlib.sha256(raw[: -len(digest)] + rest).digest() != digest:
+        raise InputError("found a table that does not match its checksum", "expected what was written", path=path)
+    names = [entry.digest for entry in entries]
+    return RunsFile(fspath(path), turns, SIZE_UNITS[unit], size, tuple(entries), digest_of(names, turns))
+
+
+def load_rows(path: str | PathLike[str]) -> Trace:
+    """The whole of a file of runs in rows; the blocks of each layer have ids one after the other.
+
+    Raises
+    ------
+    InputError
+        As :func:`open_runs`.
+    LimitError
+        More reads than rows can hold.
+    """
+    file = open_runs(path)
+    if file.num_reads > params.LARGEST_READS:
+        expected = f"expected at most {params.LARGEST_READS:,} to be held in memory"
+        raise LimitError(f"found {file.num_reads:,} reads, {expected}")
+    return rows_of([file.layer(layer) for layer in range(len(file.layers))], size_unit=file.size_unit, size=file.size)
+
+
+def save_runs(
+    layers: Iterable[LayerRuns], count: int, turns: int, path: str | PathLike[str], *, size_unit: SizeUnit, size: int
+) -> None:
+    """Write the layers, one after the other, as a file of runs: whole or not at all."""
+    table, counts = bytearray(), bytearray()
+    with atomic_file(path) as handle:
+        handle.seek(_HEAD.size + (_ENTRY.size + 8 * turns) * count)
+        for runs in layers:
+            for array, kind in _data(runs):
+                handle.write(array.astype(kind, copy=False).tobytes())
+            table += _ENTRY.pack(runs.num_blocks, runs.num_runs, layer_digest(runs))
+            counts += runs.reads_per_turn.astype("<u4").tobytes() + runs.births_per_turn.astype("<u4").tobytes()
+        head = _HEAD.pack(MAGIC, VERSION, count, turns, SIZE_UNITS.index(size_unit), size, bytes(32))[:-32]
+        handle.seek(0)
+        handle.write(head + hashlib.sha256(head + table + counts).digest() + table + counts)
+
+
+def layer_digest(runs: LayerRuns) -> bytes:
+    """SHA-256 of a layer's data as they lie in a file."""
+    digest = hashlib.sha256()
+    for array, kind in _data(runs):
+        digest.update(np.ascontiguousarray(array.astype(kind, copy=False)).data)
+    return digest.digest()
+
+
+def digest_of(layers: list[bytes], turns: int) -> bytes:
+    """Of a whole trace: its turns and the SHA-256 of each layer."""
+    return hashlib.sha256(b"placement-opt runs 1\n" + struct.pack("<II", len(layers), turns) + b"".join(layers)).digest()
+
+
+def _data(runs: LayerRuns) -> list[tuple[npt.NDArray[Any], str]]:
+    return [(runs.birth, "<i4"), (np.diff(runs.start), "<u4"), (runs.first, "<i4"), (runs.last, "<i4")]
+
+
+def _take(handle: BinaryIO, kind: str, count: int) -> npt.NDArray[Any]:
+    """So many numbers; the file was found long enough."""
+    raw = handle.read(count * np.dtype(kind).itemsize)
+    if len(raw) != count * np.dtype(kind).itemsize:
+        raise InputError("found the end of the file", "expected more numbers", path=getattr(handle, "name", None))
+    return np.frombuffer(raw, dtype=kind).astype(np.dtype(kind).newbyteorder("="), copy=True)
+
+
+def _complaint(runs: LayerRuns) -> tuple[str, str] | None:
+    """What is wrong with runs; None where nothing is."""
+    birth, first, last = runs.birth, runs.first, runs.last
+    if (birth < -1).any() or (birth >= runs.turns).any():
+        return "found a block that is produced at no turn", f"expected turns from -1 to {runs.turns - 1}"
+    if (first < 0).any() or (last < first).any() or (last >= runs.turns).any():
+        return "found a run that is none", f"expected 0 <= first <= last < {runs.turns}"
+    owner = np.repeat(np.arange(runs.num_blocks, dtype=np.int32), np.diff(runs.start))
+    if ((first[1:] <= last[:-1] + 1) & (owner[1:] == owner[:-1])).any():
+        return "found runs of one block that touch or are out of order", "expected a pause between them"
+    if (first <= birth[owner]).any():
+        return "found a block that is read before it is there", "expected reads after its birth"
+    return None

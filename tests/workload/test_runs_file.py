@@ -1,0 +1,171 @@
+"""Files of runs: what is written is read, layer by layer, and gives the same answers as the trace in rows."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from placement_opt.errors import InputError, LimitError
+from placement_opt.workload import runs_file
+from placement_opt.workload.layers import Drawn, Given, Stored
+from placement_opt.workload.runs import LayerRuns, collect, layers_of
+from placement_opt.workload.runs_file import is_runs_file, load_rows, open_runs, save_runs
+from placement_opt.workload.synth import drift, params
+from placement_opt.workload.trace import Trace
+
+PARAMS = drift.Params(layers=3, prefill=40, tokens=30, read_share=0.4, drift=0.2)
+
+
+def trace() -> Trace:
+    return drift.generate(PARAMS, np.random.default_rng(7))
+
+
+def written(folder: Path, layers: list[LayerRuns] | None = None) -> Path:
+    layers = layers_of(trace()) if layers is None else layers
+    save_runs(iter(layers), len(layers), layers[0].turns, folder / "t.runs", size_unit="token-layers", size=1)
+    return folder / "t.runs"
+
+
+def same(one: LayerRuns, other: LayerRuns) -> bool:
+    pairs = ((getattr(one, name), getattr(other, name)) for name in ("birth", "start", "first", "last"))
+    return one.turns == other.turns and all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_layers_come_back_as_they_were_and_as_they_are_drawn(tmp_path: Path) -> None:
+    """Runs, counts of reads and births, sizes of layers: the same from the file, at hand and from the generator."""
+    file, given, drawn = Stored(open_runs(written(tmp_path))), Given(tuple(layers_of(trace()))), Drawn(PARAMS, 7)
+    assert (file.count, file.turns, file.blocks) == (drawn.count, drawn.turns, drawn.blocks) == (3, 30, 70)
+    assert file.runs == given.runs <= drawn.runs
+    assert file.digest == given.digest != drawn.digest
+    for layer in range(3):
+        mine, yours, theirs = (each.layer(layer) for each in (file, given, drawn))
+        assert mine is not None
+        assert yours is not None
+        assert theirs is not None
+        assert same(mine, yours)
+        assert same(mine, theirs)
+        for name in ("reads", "births", "birth", "blocks_of"):
+            values = [np.asarray(getattr(each, name)(layer)).tolist() for each in (file, given, drawn)]
+            assert values[0] == values[1] == values[2], name
+        rows = [[row.tolist() for row in each.rows(layer)] for each in (file, given, drawn)]
+        assert rows[0] == rows[1] == rows[2]
+
+
+def test_the_rows_of_a_file_read_the_same_blocks(tmp_path: Path) -> None:
+    """Step by step, up to the ids, which go layer by layer; and its runs are those it came from."""
+    back, old = load_rows(written(tmp_path)), trace()
+    assert back.num_reads == old.num_reads
+    token = old.block_token
+    assert token is not None
+    for step in range(old.num_steps):
+        assert (back.reads(step) - 70 * (step % 3)).tolist() == token[old.reads(step)].tolist()
+    assert all(same(a, b) for a, b in zip(layers_of(back), layers_of(old), strict=True))
+    assert sorted(back.birth.tolist()) == sorted(old.birth.tolist())
+
+
+def test_too_many_reads_are_refused_as_rows_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, reads = written(tmp_path), trace().num_reads
+    monkeypatch.setattr(params, "LARGEST_READS", 100)
+    with pytest.raises(LimitError, match=r"found 1,926 reads, expected at most 100 to be held in memory"):
+        load_rows(path)
+    assert open_runs(path).num_reads == reads
+
+
+def test_layers_of_unequal_size_and_blocks_that_are_never_read(tmp_path: Path) -> None:
+    first = collect([np.array([0, 2]), np.array([2])], np.array([-1, -1, -1, 1], dtype=np.int32))
+    second = collect([np.array([0]), np.array([], dtype=np.int64)], np.array([-1], dtype=np.int32))
+    file = open_runs(written(tmp_path, [first, second]))
+    assert [entry.blocks for entry in file.layers] == [4, 1]
+    assert same(file.layer(0), first)
+    assert same(file.layer(1), second)
+    assert load_rows(file.path).birth.tolist() == [-1, -1, -1, 2, -1]
+
+
+def spoilt(path: Path, change: object, where: int) -> None:
+    data = bytearray(path.read_bytes())
+    raw = np.array([change], dtype="<i4").tobytes()
+    data[where : where + 4] = raw
+    path.write_bytes(data)
+
+
+def resign(path: Path, layer: int) -> None:
+    """Checksums of a layer and of the table that match what lies there."""
+    data = bytearray(path.read_bytes())
+    count, turns = np.frombuffer(data, "<u4", 2, 12).tolist()
+    head, entry = runs_file._HEAD.size, runs_file._ENTRY.size
+    offset = head + (entry + 8 * turns) * count
+    for n in range(layer + 1):
+        blocks, runs, _ = runs_file._ENTRY.unpack_from(data, head + n * entry)
+        if n == layer:
+            digest = hashlib.sha256(data[offset : offset + 8 * (blocks + runs)]).digest()
+            runs_file._ENTRY.pack_into(data, head + n * entry, blocks, runs, digest)
+        offset += 8 * (blocks + runs)
+    table = head + (entry + 8 * turns) * count
+    data[head - 32 : head] = hashlib.sha256(data[: head - 32] + data[head:table]).digest()
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "message"),
+    [
+        (-5, 0, "produced at no turn"),
+        (9, 8, "runs of"),
+        (-1, 16, "a run that is none"),
+        (0, 16, "touch or are out of order"),
+        (3, 24, "a run that is none"),
+    ],
+)
+def test_data_that_are_no_runs_are_refused(tmp_path: Path, change: int, place: int, message: str) -> None:
+    """With the old checksum as damaged; with a matching one for what they are."""
+    layer = collect([np.array([0]), np.array([1]), np.array([0, 1])], np.array([-1, -1], dtype=np.int32))
+    path = written(tmp_path, [layer])
+    where = path.stat().st_size - 8 * (layer.num_blocks + layer.num_runs) + place
+    if message == "touch or are out of order":
+        where, change = where + 4, 1
+    spoilt(path, change, where)
+    if message != "runs of":
+        with pytest.raises(InputError, match="do not match their checksum"):
+            open_runs(path).layer(0)
+    resign(path, 0)
+    with pytest.raises(InputError, match=message):
+        open_runs(path).layer(0)
+
+
+def test_reads_before_birth_and_wrong_counts_are_refused(tmp_path: Path) -> None:
+    layer = collect([np.array([0]), np.array([0])], np.array([-1, -1], dtype=np.int32))
+    path = written(tmp_path, [layer])
+    data = path.stat().st_size - 8 * (layer.num_blocks + layer.num_runs)
+    spoilt(path, 0, data)
+    resign(path, 0)
+    with pytest.raises(InputError, match="read before it is there"):
+        open_runs(path).layer(0)
+    path = written(tmp_path, [layer])
+    spoilt(path, 2, runs_file._HEAD.size + runs_file._ENTRY.size)
+    with pytest.raises(InputError, match="table that does not match"):
+        open_runs(path)
+    resign(path, 0)
+    with pytest.raises(InputError, match="other numbers of reads"):
+        open_runs(path).layer(0)
+
+
+def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
+    """Another kind, cut short, longer, unknown versions: each with its numbers."""
+    path = written(tmp_path)
+    data = path.read_bytes()
+    assert is_runs_file(path)
+    for changed, message in (
+        (b"PK", "another kind of file"),
+        (data[:40], "another kind of file"),
+        (data[:100], "expected at least"),
+        (data[:-1], f"expected {len(data)}"),
+        (data + b"0", f"expected {len(data)}"),
+        (data[:8] + b"\x09" + data[9:], "version 9"),
+        (data[:12] + b"\0\0\0\0" + data[16:], "0 layers"),
+        (data[:70] + b"\xff" + data[71:], "found"),
+    ):
+        path.write_bytes(changed)
+        with pytest.raises(InputError, match=message):
+            open_runs(path)
