@@ -236,6 +236,7 @@ class _Turn:
 
 def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
     """Take turns until the gap is closed, nothing is left or a limit is reached."""
+    work.limits = limits
     turns = [_Turn(rung, rung.expected_s(work)) for rung in rungs if rung.suits(work)]
     while turns and not limits.reached and not work.enough:
         turn = min(turns, key=lambda one: one.next_s)

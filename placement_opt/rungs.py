@@ -6,6 +6,7 @@ nothing is lost however its turn ends. :data:`RUNGS` lists them; which one is ne
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from placement_opt.bounds.auto import Size, expected_s
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.shares import Backend
-from placement_opt.errors import InputError
+from placement_opt.errors import InputError, Interrupted, LimitError, ScheduleError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.schedulers import make_scheduler
@@ -54,6 +55,8 @@ class Work:
         Where prices are proven, and how many processes there are.
     enough_s
         A bound of so many seconds is enough; without it, the gap decides.
+    limits
+        Of the whole climb.
     notes
         What a reader should know of rungs that were passed over.
     seed
@@ -67,6 +70,7 @@ class Work:
     gap: float
     backend: Backend = field(default_factory=Backend)
     enough_s: float | None = None
+    limits: Limits = field(default_factory=Limits)
     notes: list[str] = field(default_factory=list)
     seed: int = 0
     targets: Targets | None = None
@@ -195,7 +199,19 @@ def _relax(work: Work, limits: Limits, levels: Sequence[str]) -> bool:
     work.standing.raise_to(solution.bound, "compact")
     if solution.program is not None:
         work.targets = from_compact(work.instance, solution)
+        if work.enough_s is None:
+            _round(work, work.targets, work.limits)  # it is worth more than what its turn has left
     return False
+
+
+def _round(work: Work, targets: Targets, limits: Limits) -> None:
+    """A relaxed placement made whole, where that is legal and comes in time."""
+    from placement_opt.schedulers.candidates import Rounded
+
+    with contextlib.suppress(ScheduleError, LimitError, Interrupted):
+        run = simulate(work.instance, Rounded(targets), record=True, limits=limits)
+        assert run.schedule is not None
+        work.standing.lower_to(run.schedule, run.latency_s, "lp-rounded")
 
 
 def _method(method: str, bytes_per_read: int = 0) -> Rung:
@@ -252,7 +268,13 @@ def _sample(work: Work, limits: Limits) -> bool:
 
 
 def _scale_s(work: Work) -> float:
-    return 0.2 + 1.3e-5 * work.instance.trace.num_reads
+    return 0.2 + 6e-6 * work.instance.trace.num_reads
+
+
+def _compact_s(work: Work) -> float:
+    """Seconds of the compact LP, the rounding included; with three tiers and more fetch-back makes it slow in the steps."""
+    slow = 0.0 if work.size.tiers == 2 else 1.3e-4 * work.size.steps**1.46
+    return 0.05 + 3e-6 * work.size.reads + slow + 2.0 * _pass_s(work)
 
 
 def _compact_memory(work: Work) -> int:
@@ -332,12 +354,12 @@ def _search_s(work: Work) -> float:
 RUNGS: tuple[Rung, ...] = (
     _method("step"),
     Rung("scale", "bound", lambda work: work.large is not None, _scale_s, _scale, _scale_memory),
-    Rung("compact", "bound", _always, lambda work: expected_s("compact", work.size), _compact, _compact_memory),
+    Rung("compact", "bound", _always, _compact_s, _compact, _compact_memory),
     Rung(
         "refined",
         "bound",
         _always,
-        lambda work: 8.0 * expected_s("compact", work.size),
+        lambda work: 8.0 * _compact_s(work),
         _refined,
         _refined_memory,
     ),

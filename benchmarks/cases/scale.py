@@ -65,15 +65,17 @@ def _verify(state: State) -> Mapping[str, Figure]:
     """Both sides proved again from their certificates, in one process."""
     files = [state["plan"], state["prices"]]
     found = verify_large(state["problem"], files)
+    size = sum(os.path.getsize(path) for path in files) / _MIB
+    state["folder"].cleanup()
     return {
         "certified_gap": float("nan") if found.gap is None else found.gap,
         "moves": 0 if found.schedule is None else found.schedule.moves,
-        "certificates_mib": sum(os.path.getsize(path) for path in files) / _MIB,
+        "certificates_mib": size,
     }
 
 
 def _files() -> State:
-    """Where certificates go; the folder lives as long as the state."""
+    """Where certificates go, until they are verified."""
     folder = tempfile.TemporaryDirectory()
     return {"folder": folder, "plan": f"{folder.name}/schedule", "prices": f"{folder.name}/prices"}
 

@@ -113,6 +113,20 @@ def _unequal(seed: int, tokens: int) -> Instance:
 
 
 def _tiers3(tokens: int) -> Instance:
+    """HBM for 20 % of the blocks, DRAM for 30 %, CXL memory for all."""
+    layers, prefill = 4, tokens * 2 // 3
+    blocks = layers * (prefill + tokens)
+    return write_instance(
+        name="tiers3",
+        preset="cxl3",
+        memory=f'hbm.capacity = "{blocks // 5} MiB"\ndram.capacity = "{3 * blocks // 10} MiB"',
+        llm=f'layers = {layers}\nkv_bytes = "1 MiB"\nweight_bytes = "162.9 MB"',
+        trace=f'synth = "drift"\nseed = 1\nlayers = {layers}\nprefill = {prefill}\ntokens = {tokens}\nread_share = 0.4\n'
+        "drift = 0.1",
+    )
+
+
+def _deep3(tokens: int) -> Instance:
     return chain_instance(tiers=3, layers=4, prefill=tokens * 2 // 3, tokens=tokens)
 
 
@@ -158,7 +172,14 @@ for _seed in (1, 2, 3):
         (0.005, 10.0, None),
         exact=True,
     )
-_case("truth-1e6-tiers3", "Both sides of 1e6 reads on three tiers, drift 10 %.", _tiers3, (8, 730), (0.01, 60.0, 2.0))
+_case("truth-1e6-tiers3", "Both sides of 1e6 reads on HBM, DRAM and CXL, drift 10 %.", _tiers3, (8, 730), (0.01, 60.0, 2.0))
+_case(
+    "truth-1e6-tiers3-deep",
+    "The same on three tiers that are each seven to ten times slower than the one before.",
+    _deep3,
+    (8, 730),
+    (0.01, 60.0, 2.0),
+)
 for _rule in ("inclusive", "exclusive"):
     _case(
         f"truth-1e6-requests-{_rule}",
