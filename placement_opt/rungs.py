@@ -166,8 +166,7 @@ def offer_prices(work: Work, prices: Prices, source: str, began: float) -> None:
 def _bound(method: str, work: Work, limits: Limits) -> bool:
     """One of the methods of ``bound --method``."""
     found = METHODS[method](work.instance, limits=limits)
-    # what branch and bound proves its prices do not
-    work.standing.raise_to(found, method, priced_s=0.0 if method == "milp" else None)
+    work.standing.raise_to(found, method)
     return False
 
 
@@ -350,7 +349,8 @@ def _search_s(work: Work) -> float:
     return seconds if work.large is None else max(seconds, 1.1 * _scale_s(work))
 
 
-#: Everything there is, in the order in which equals are tried.
+#: Everything there is, in the order in which equals are tried. Not branch and bound: its bound is a solver's word, and here
+#: both sides can be certified.
 RUNGS: tuple[Rung, ...] = (
     _method("step"),
     Rung("scale", "bound", lambda work: work.large is not None, _scale_s, _scale, _scale_memory),
@@ -366,7 +366,6 @@ RUNGS: tuple[Rung, ...] = (
     Rung("sample", "bound", _is_long, _sample_s, _sample, endless=True),
     Rung("ascent", "bound", _always, _ascent_s, _ascend, endless=True),
     _method("lp", 12_000),
-    _method("milp"),
     _scheduler("static", 0.1),
     _scheduler("belady", 1.0),
     Rung("optimised", "schedule", _always, _search_s, _optimise, endless=True),

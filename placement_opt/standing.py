@@ -30,7 +30,7 @@ class State:
     bound, bound_from
         The best bound, and what gave it ("" before there is any).
     prices, prices_s
-        The prices that prove most, and what they prove: the best bound, or less where that rests on a search.
+        The prices that prove most, and what they prove.
     schedule, latency_s, schedule_from
         The best schedule, its time by the simulator, and what gave it; None and "" before there is any.
     """
@@ -75,19 +75,15 @@ class Standing:
     def state(self) -> State:
         return self._state
 
-    def raise_to(self, bound: Bound, source: str, *, priced_s: float | None = None) -> bool:
-        """Offer a bound; whether it is better.
-
-        ``priced_s``: what its prices prove, where that is not the bound's own value.
-        """
+    def raise_to(self, bound: Bound, source: str) -> bool:
+        """Offer a bound, which its prices prove; whether it is better."""
         value = bound.lower_bound_s
         with self._lock:
             state = self._state
             if self._closed or value is None:
                 return False
-            proven = value if priced_s is None else priced_s
-            if bound.prices is not None and (state.prices is None or proven > state.prices_s):
-                state = self._state = replace(state, prices=bound.prices, prices_s=proven)
+            if bound.prices is not None and (state.prices is None or value > state.prices_s):
+                state = self._state = replace(state, prices=bound.prices, prices_s=value)
             better = state.bound is None or value > state.lower_s * (1.0 + ROUNDING)
             if better or value >= state.lower_s * (1.0 - ROUNDING):  # of equal values the later method says more of itself
                 self._state = replace(state, bound=bound, bound_from=source)

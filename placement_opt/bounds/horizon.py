@@ -6,7 +6,7 @@ an inventory a tier and state, so that a segment costs two entries however long 
 algebraic statement in ``models/horizon.py``.
 
 Scaled units: sizes in multiples of ``unit`` bytes, time in ``unit`` bytes over the slowest rate, every rate row divided by
-its rate (reliability: solver tolerances are absolute, and raw bytes and seconds have produced wrong "optimal" values).
+its rate: solver tolerances are absolute, and raw bytes and seconds have produced wrong "optimal" values.
 """
 
 from __future__ import annotations

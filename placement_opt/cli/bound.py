@@ -75,8 +75,12 @@ def run(args: Namespace, console: Console) -> int:
     try:
         instance = _load(args.instance, limits)
     except LimitError as short:
-        if args.method != "auto" or args.prices or args.resume or args.warm_start or args.backend != "local":
+        if args.method != "auto":
             raise
+        rows_only = {"--prices": args.prices, "--scheduler": args.scheduler}
+        rows_only |= {"--resume": args.resume, "--warm-start": args.warm_start, "--backend": args.backend != "local"}
+        if given := [option for option, value in rows_only.items() if value]:
+            raise LimitError(f"{short}; {given[0]} needs the reads as rows") from None
         if isinstance(short, NoRoom) and not _layered(args.instance):
             raise
         return large.run(args, console)
@@ -172,6 +176,7 @@ def _both_sides(
     from placement_opt.answer import answer
     from placement_opt.certify import verify_files
     from placement_opt.checkpoint import Checkpoints
+    from placement_opt.errors import LimitError
     from placement_opt.report.answer import ProgressTable, answer_document, answer_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import with_verified
@@ -193,6 +198,10 @@ def _both_sides(
     certified: Verified | None = None
     try:
         certified = checkpoints.finish(found.state)
+    except LimitError as missing:
+        if not limits.interrupted:
+            raise
+        console.error(str(missing))
     finally:  # whatever became of the files, both sides are proven
         if certified is not None:
             document, text = with_verified(document, text, certified, files)
