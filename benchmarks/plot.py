@@ -61,7 +61,8 @@ def _panel(
     place.set_xticks([], minor=True)
     place.set_ylabel("seconds")
     place.grid(alpha=0.3)
-    place.legend(title="exponent", fontsize=7, title_fontsize=7, frameon=False)
+    where = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+    place.legend(title="exponent", fontsize=7, title_fontsize=7, frameon=False, **where)
 
 
 def main() -> int:
