@@ -349,6 +349,12 @@ def _search_s(work: Work) -> float:
     return seconds if work.large is None else max(seconds, 1.1 * _scale_s(work))
 
 
+def _search_memory(work: Work) -> int:
+    from placement_opt.schedulers.search_game import memory_needed
+
+    return memory_needed(work.instance)
+
+
 #: Everything there is, in the order in which equals are tried. Not branch and bound: its bound is a solver's word, and here
 #: both sides can be certified.
 RUNGS: tuple[Rung, ...] = (
@@ -368,5 +374,5 @@ RUNGS: tuple[Rung, ...] = (
     _method("lp", 12_000),
     _scheduler("static", 0.1),
     _scheduler("belady", 1.0),
-    Rung("optimised", "schedule", _always, _search_s, _optimise, endless=True),
+    Rung("optimised", "schedule", _always, _search_s, _optimise, _search_memory, endless=True),
 )

@@ -1,8 +1,39 @@
-"""One hypothesis profile for all tests: the same examples every time, no deadline, nothing kept between runs."""
+"""One hypothesis profile for all tests (the same examples every time, no deadline, nothing kept); fixtures that files share."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from placement_opt import watch
+from tests.cli_cases import write_ahead, write_drift
 
 settings.register_profile("house", derandomize=True, deadline=None, database=None, print_blob=True)
 settings.load_profile("house")
+
+
+@pytest.fixture
+def ahead(tmp_path: Path) -> str:
+    """The instance file of the statement's example for fetching ahead."""
+    return str(write_ahead(tmp_path))
+
+
+@pytest.fixture
+def drift(tmp_path: Path) -> str:
+    """The instance file of a small drifting trace."""
+    return str(write_drift(tmp_path))
+
+
+@pytest.fixture
+def stubborn(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """What work waits for that does not look at its limits; it gets no grace, and is let go in the end."""
+    monkeypatch.setattr(watch, "GRACE_S", 0.0)
+    event = threading.Event()
+    yield event
+    event.set()
+    for thread in list(watch._left):
+        thread.join()

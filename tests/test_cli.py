@@ -12,20 +12,10 @@ import pytest
 
 import placement_opt
 from placement_opt.cli import COMMANDS, main
-from tests.cli_cases import write_ahead, write_drift
+from tests.cli_cases import write_drift
 from tests.small import make_trace
 
 REPO = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def ahead(tmp_path: Path) -> str:
-    return str(write_ahead(tmp_path))
-
-
-@pytest.fixture
-def drift(tmp_path: Path) -> str:
-    return str(write_drift(tmp_path))
 
 
 def answer(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

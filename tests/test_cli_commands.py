@@ -14,19 +14,8 @@ import pytest
 import placement_opt
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.cli import main
-from tests.cli_cases import write_ahead, write_drift
 
 REPO = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def ahead(tmp_path: Path) -> str:
-    return str(write_ahead(tmp_path))
-
-
-@pytest.fixture
-def drift(tmp_path: Path) -> str:
-    return str(write_drift(tmp_path))
 
 
 def answer(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

@@ -18,19 +18,8 @@ from placement_opt.cli.parser import share
 from placement_opt.errors import InputError
 from placement_opt.instancefile import load_instance
 from placement_opt.resume import warm_prices
-from tests.cli_cases import write_ahead, write_drift
 
 REPO = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def ahead(tmp_path: Path) -> str:
-    return str(write_ahead(tmp_path))
-
-
-@pytest.fixture
-def drift(tmp_path: Path) -> str:
-    return str(write_drift(tmp_path))
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: object, code: int = 0) -> tuple[str, str]:

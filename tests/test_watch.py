@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,17 +10,6 @@ from placement_opt import watch
 from placement_opt.errors import InputError, LimitError
 from placement_opt.limits import Limits
 from placement_opt.watch import LeftBehind, left_behind, run_watched
-
-
-@pytest.fixture
-def stubborn(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """What stubborn work waits for; it gets no grace, and is let go in the end."""
-    monkeypatch.setattr(watch, "GRACE_S", 0.0)
-    event = threading.Event()
-    yield event
-    event.set()
-    for thread in list(watch._left):
-        thread.join()
 
 
 def test_the_result_comes_back() -> None:

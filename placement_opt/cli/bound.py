@@ -51,7 +51,7 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--warm-start", metavar="FILE", help=text)
     add_time_limit(parser, "stop by then with what is proven (default: none; about a minute with auto)")
     add_memory_limit(parser)
-    add_jobs(parser)
+    add_jobs(parser, default=None, text="processes to use (default: 1; in runs as many as there are processors)")
     text = "where prices are proven: in this machine's processes (local, default) or on a Dask cluster (with --gap)"
     parser.add_argument("--backend", choices=BACKENDS, default="local", help=text)
     text = "of the cluster's scheduler, such as tcp://10.0.0.1:8786 (with --backend dask)"
@@ -99,7 +99,7 @@ def _check(args: Namespace) -> None:
     if args.scheduler and args.schedule is None:
         raise InputError("found it without --schedule", "expected --schedule FILE", field="--scheduler")
     if args.gap is None:
-        needed = {"--resume": args.resume, "--warm-start": args.warm_start, "--jobs": args.jobs != 1}
+        needed = {"--resume": args.resume, "--warm-start": args.warm_start, "--jobs": args.jobs is not None}
         for option, given in (needed | {"--backend": args.backend != "local", "--dask-address": args.dask_address}).items():
             if given:
                 raise InputError("found it without --gap", "expected --gap SHARE", field=option)
@@ -215,6 +215,6 @@ def _backend(args: Namespace) -> Backend:
     from placement_opt.errors import InputError
 
     try:
-        return Backend(args.backend, args.jobs, args.dask_address)
+        return Backend(args.backend, args.jobs or 1, args.dask_address)
     except InputError as error:
         raise InputError(error.found, error.expected, field=f"--{error.field}") from None

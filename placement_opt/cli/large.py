@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def run(args: Namespace, console: Console) -> int:
     """Both sides, within the memory of the machine and with as many processes as there are processors and memory for.
 
-    ``--jobs`` above 1 says how many at most.
+    ``--jobs`` says how many at most.
     """
     from placement_opt.certificate import save_prices
     from placement_opt.large import load_large
@@ -31,7 +31,7 @@ def run(args: Namespace, console: Console) -> int:
     files, problem = check_files(args), load_large(args.instance)
     limits = Limits(args.time_limit, args.memory_limit)
     memory, table = left(limits), ProgressTable()
-    jobs = min(args.jobs if args.jobs > 1 else os.cpu_count() or 1, problem.layers.count)
+    jobs = min(args.jobs or os.cpu_count() or 1, problem.layers.count)
     while jobs > 1 and memory_needed(problem, jobs) > memory:
         jobs -= 1
 

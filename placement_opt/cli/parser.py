@@ -117,7 +117,9 @@ def add_output(parser: argparse.ArgumentParser, *, progress: bool = True) -> Non
     """``--json`` and, for what takes time, ``--quiet``."""
     parser.add_argument("--json", action="store_true", help="JSON on stdout instead of a table")
     if progress:
-        parser.add_argument("--quiet", action="store_true", help="no progress on stderr (there is none without a terminal)")
+        parser.add_argument(
+            "--quiet", action="store_true", help="no progress on stderr (without a terminal there is none but that of --gap)"
+        )
 
 
 def add_time_limit(parser: argparse.ArgumentParser, text: str) -> None:
@@ -139,10 +141,8 @@ def add_memory_limit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory-limit", metavar="SIZE", type=typed(parse_size), help=text)
 
 
-def add_jobs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--jobs", metavar="N", type=typed(partial(natural, 1, 1024)), default=1, help="processes to use (default: 1)"
-    )
+def add_jobs(parser: argparse.ArgumentParser, *, default: int | None = 1, text: str = "processes to use (default: 1)") -> None:
+    parser.add_argument("--jobs", metavar="N", type=typed(partial(natural, 1, 1024)), default=default, help=text)
 
 
 def add_method(parser: argparse.ArgumentParser) -> None:

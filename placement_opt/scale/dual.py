@@ -46,10 +46,6 @@ class WholePrices:
     rho: Int64
     rent: Int64
 
-    def as_prices(self) -> Prices:
-        """The same in seconds per byte."""
-        return Prices(self.rho / float(self.quantum), self.rent / float(self.quantum))
-
 
 @dataclass(frozen=True, eq=False)
 class Actions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from placement_opt.bounds.auto import Size, expected_s
-from placement_opt.bounds.targets import EXACT_READS, Targets, find_targets
+from placement_opt.bounds.targets import Targets, find_targets, solved_exactly
 from placement_opt.errors import Interrupted, LimitError, ScheduleError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
@@ -139,5 +139,4 @@ def annealed(instance: Instance) -> list[tuple[str, Scheduler]]:
 def _relaxed_s(instance: Instance) -> float:
     if instance.trace.num_reads > _RELAXED_READS:
         return float("inf")
-    compact = instance.trace.num_reads * 4 ** max(0, instance.num_tiers - 2) > EXACT_READS
-    return expected_s("compact" if compact else "lp", Size.of(instance))
+    return expected_s("lp" if solved_exactly(instance) else "compact", Size.of(instance))

@@ -32,7 +32,7 @@ Float64 = npt.NDArray[np.float64]
 class LpRounded(Policy):
     """Keep what the LP keeps, made whole.
 
-    Clairvoyant. From the exact LP where it is affordable, else (two tiers) from the compact one; LimitError where neither
+    Clairvoyant. From the exact LP where it is affordable, else from the compact one; LimitError where neither
     yields a relaxed placement in time.
     """
 

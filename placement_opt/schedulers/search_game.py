@@ -40,8 +40,8 @@ def searchable(instance: Instance) -> bool:
 
 
 def memory_needed(instance: Instance) -> int:
-    """Bytes that a search takes, the schedules it begins and ends with included."""
-    states, steps = num_states(instance), instance.num_steps
+    """Bytes that a search takes, the schedules it begins and ends with included; of more states than it can, of bundles."""
+    states, steps = min(num_states(instance), MOST_STATES), instance.num_steps
     return 3 * states + 60 * instance.trace.num_reads + 200 * instance.num_blocks + 2000 * steps
 
 

@@ -75,6 +75,24 @@ def _roll(g: Any, below: int) -> int:
 
 
 @_compiled  # type: ignore[untyped-decorator]
+def _level(floor: float, width: float, values: Any, row: int, top: float) -> float:
+    """What lies above it adds up to ``width``; ``top``, the largest, where the width is below rounding."""
+    level, higher = top - width, -np.inf
+    while level > higher:
+        higher, total, n = level, 0.0, 0
+        if floor > higher:
+            total, n = floor, 1
+        for v in range(values.shape[1]):
+            if values[row, v] > higher:
+                total += values[row, v]
+                n += 1
+        if n == 0:
+            return top
+        level = (total - width) / n
+    return level
+
+
+@_compiled  # type: ignore[untyped-decorator]
 def smoothed(floor: float, width: float, values: Any, row: int) -> float:
     """The largest of a row of values and the floor, smoothed over a width.
 
@@ -90,18 +108,9 @@ def smoothed(floor: float, width: float, values: Any, row: int) -> float:
             second = x
     if second <= top - width:
         return top
-    level, higher = top - width, -np.inf
-    while level > higher:
-        higher, total, n = level, 0.0, 0
-        if floor > higher:
-            total, n = floor, 1
-        for v in range(values.shape[1]):
-            if values[row, v] > higher:
-                total += values[row, v]
-                n += 1
-        if n == 0:  # a width below rounding
-            return top
-        level = (total - width) / n
+    level = _level(floor, width, values, row, top)
+    if level >= top:  # a width below rounding
+        return top
     excess = max(floor - level, 0.0) ** 2
     for v in range(values.shape[1]):
         excess += max(values[row, v] - level, 0.0) ** 2
@@ -199,18 +208,7 @@ def weigh(floor: float, width: float, values: Any, slope: Any, row: int) -> None
         slope[row, v] = 0.0
         if values[row, v] > top:
             top, first = values[row, v], v
-    level, higher = top - width, -np.inf
-    while level > higher:
-        higher, total, n = level, 0.0, 0
-        if floor > higher:
-            total, n = floor, 1
-        for v in range(values.shape[1]):
-            if values[row, v] > higher:
-                total += values[row, v]
-                n += 1
-        if n == 0:  # a width below rounding
-            break
-        level = (total - width) / n
+    level = _level(floor, width, values, row, top)
     if level >= top:
         if first >= 0:
             slope[row, first] = 1.0
