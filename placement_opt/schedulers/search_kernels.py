@@ -108,7 +108,7 @@ def smoothed(floor: float, width: float, values: Any, row: int) -> float:
             second = x
     if second <= top - width:
         return top
-    level = _level(floor, width, values, row, top)
+    level: float = _level(floor, width, values, row, top)
     if level >= top:  # a width below rounding
         return top
     excess = max(floor - level, 0.0) ** 2
