@@ -34,10 +34,9 @@ _NEWS = 1e-4
 class SampleAscent:
     """Prices raised on a sample of the blocks, and on one twice as large where those of the smaller prove nothing new.
 
-    A small sample is climbed quickly and fits its own blocks; how well its prices suit all blocks, only a proof with all of them
-    tells. On drifting traces a sample of a tenth of 87,760 reads (HBM, DRAM, CXL) gave 99.96 % of the best value known in a
-    tenth of the time that a climb with all blocks takes; where each tier is seven to ten times slower than the one before, one
-    of 4 % gave 97 %, and stayed there.
+    A small sample is climbed quickly and fits its own blocks; how well its prices suit all of them, only a proof tells. On
+    drifting traces (HBM, DRAM, CXL) a tenth of 87,760 reads gave 99.96 % of the best value known in a tenth of the time that a
+    climb with all blocks takes; where each tier is seven to ten times slower than the one before, 4 % gave 97 %, and no more.
 
     Attributes
     ----------
