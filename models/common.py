@@ -23,6 +23,7 @@ import pyomo.environ as pyo
 from pyomo.contrib.solver.common.results import TerminationCondition
 from pyomo.contrib.solver.solvers.highs import Highs
 
+from placement_opt.bounds.highs import silent_highspy
 from placement_opt.errors import PlacementError
 from placement_opt.instance import Instance
 
@@ -154,6 +155,7 @@ def solve(model: pyo.ConcreteModel) -> float:
 
 
 def _run(model: pyo.ConcreteModel) -> Any:
+    silent_highspy()
     results = Highs().solve(
         model,
         threads=1,
