@@ -56,8 +56,21 @@ QUESTIONS = {
     "free": (_THREE, _DRIFT, 'residency = "free"\ninitial = "free"\npage_tokens = 1\n'),
     "requests": (_LAYERED, _REQUESTS, 'residency = "free"\ninitial = "free"\npage_tokens = 1\n'),
 }
-#: Seconds of work, compiling not counted, after which a turn of what would go on for longer has met all of its loops.
-_TURN_S = 0.5
+#: Looks at the limits after which whatever would go on for longer has met all of its loops.
+_LOOKS = 400
+
+
+class _Looks(Limits):
+    """Reached when it has been looked at so often: the same work at any load of the machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = _LOOKS
+
+    @property
+    def remaining(self) -> float:
+        self._left -= 1
+        return float("inf") if self._left > 0 else 0.0
 
 
 def warm(jobs: int = 2) -> None:
@@ -88,15 +101,17 @@ def _bounds(instance: Instance) -> None:
 
     work = Work(instance, Standing(), gap=0.0)
     for method in METHODS:
+        if method == "milp":  # may take long, and has no loops of its own
+            continue
         with contextlib.suppress(PlacementError):
-            found = METHODS[method](instance, limits=Limits(_TURN_S))
+            found = METHODS[method](instance, limits=_Looks())
             work.standing.raise_to(found, method)
             if found.prices is not None:
                 fetch_events(instance, found.prices, work.classes)
     for rung in RUNGS:
         if rung.suits(work) or rung.endless:
             with contextlib.suppress(PlacementError):
-                rung.climb(work, Limits(_TURN_S))
+                rung.climb(work, _Looks())
 
 
 def _schedules(instance: Instance) -> None:
@@ -108,7 +123,7 @@ def _schedules(instance: Instance) -> None:
         words = [f"{about.name}:{option.key}={word}" for option in about.options for word in option.choices]
         for spec in (about.name, *words):
             with contextlib.suppress(PlacementError):
-                simulate(instance, make_scheduler(spec), limits=Limits(_TURN_S))
+                simulate(instance, make_scheduler(spec), limits=_Looks())
 
 
 def _commands(folder: Path) -> None:
@@ -131,7 +146,7 @@ def _in_runs(question: Path, plan: Path) -> None:
     """A question of the kind that is too large for rows, drawn layer by layer."""
     from placement_opt.scale import load_large, solve_large
 
-    solve_large(load_large(question), gap=0.0, limits=Limits(_TURN_S), schedule=plan)
+    solve_large(load_large(question), gap=0.01, limits=_Looks(), schedule=plan)
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def test_without_any_place_loops_work_and_leave_nothing(
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     loop = compiled.njit(cache=True)(_double)
     assert loop(2) == 4
-    assert sum(loop.stats.cache_misses.values()) == 0
+    assert loop.stats.cache_path is None
     assert list(scratch.iterdir()) == []
 
 
