@@ -100,4 +100,4 @@ test-oldest:  ## the same with the oldest releases, named in constraints-oldest.
 	$(call leg,oldest,oldest,--constraint constraints-oldest.txt)
 
 clean:  ## remove the environment and everything built
-	rm -rf $(VENV) build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build demo-out placement_opt/__pycache__/loops-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
