@@ -16,14 +16,13 @@ is what was proven by then.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
-from placement_opt import room
+from placement_opt import clock, room
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.shares import Backend
@@ -150,7 +149,7 @@ def answer(
     InputError
         The backend's cluster cannot be reached.
     """
-    began = time.monotonic()
+    began = clock.now()
     limits = _limited(limits)
     work = Work(instance, Standing(), gap, backend or Backend())
     roofline = METHODS["roofline"](instance)
@@ -178,14 +177,14 @@ def answer(
         wanted=gap,
         state=state,
         roofline_s=roofline.lower_bound_s or 0.0,
-        solve_s=time.monotonic() - began,
+        solve_s=clock.now() - began,
         notes=tuple(work.notes),
     )
 
 
 def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = None) -> Bound:
     """The bound alone, by the same ladder, raised until it reaches ``enough_s`` seconds or the limits end it."""
-    began = time.monotonic()
+    began = clock.now()
     limits = _limited(limits)
     work = Work(instance, Standing(), 0.0, enough_s=enough_s)
     work.standing.raise_to(METHODS["roofline"](instance), "roofline")
@@ -195,7 +194,7 @@ def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = 
     if not work.enough and limits.reached:
         status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     note = "; ".join(part for part in (found.note, *work.notes) if part)
-    return replace(found, status=status, note=note, solve_s=time.monotonic() - began)
+    return replace(found, status=status, note=note, solve_s=clock.now() - began)
 
 
 def _warm_start(prices: Prices) -> Rung:
@@ -203,7 +202,7 @@ def _warm_start(prices: Prices) -> Rung:
 
     def climb(work: Work, limits: Limits) -> bool:
         del limits
-        offer_prices(work, prices, "warm start", time.monotonic())
+        offer_prices(work, prices, "warm start", clock.now())
         return False
 
     return Rung("warm start", "bound", lambda _: True, lambda _: 0.0, climb)
@@ -240,11 +239,11 @@ def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
     turns = [_Turn(rung, rung.expected_s(work)) for rung in rungs if rung.suits(work)]
     while turns and not limits.reached and not work.enough:
         turn = min(turns, key=lambda one: one.next_s)
-        before, began = work.standing.state, time.monotonic()
+        before, began = work.standing.state, clock.now()
         if not _take_turn(turn, work, limits, alone=len(turns) == 1):
             turns.remove(turn)
             continue
-        took = time.monotonic() - began
+        took = clock.now() - began
         turn.next_s = max(turn.next_s, took) * (2.0 if _closer(before, work.standing.state) else 4.0)
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
+from placement_opt import clock
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.auto import Size, expected_s
 from placement_opt.bounds.classes import Classes, classify
@@ -154,9 +154,9 @@ def _is_long(work: Work) -> bool:
 
 
 def offer_prices(work: Work, prices: Prices, source: str, began: float) -> None:
-    """Prove prices and offer what they prove; ``began`` is by ``time.monotonic``."""
+    """Prove prices and offer what they prove; ``began`` is by ``clock.now``."""
     dual = work.prove(prices)
-    bound = Bound(source, Status.BOUND, dual.value_s, time.monotonic() - began, _DUALITY, prices=dual.prices)
+    bound = Bound(source, Status.BOUND, dual.value_s, clock.now() - began, _DUALITY, prices=dual.prices)
     work.standing.raise_to(bound, source)
 
 
@@ -188,10 +188,10 @@ def _relax(work: Work, limits: Limits, levels: Sequence[str]) -> bool:
     from placement_opt.bounds.compact import relax
     from placement_opt.bounds.targets import from_compact
 
-    began = time.monotonic()
+    began = clock.now()
 
     def take(found: DualValue) -> None:
-        bound = Bound("compact", Status.BOUND, found.value_s, time.monotonic() - began, _DUALITY, prices=found.prices)
+        bound = Bound("compact", Status.BOUND, found.value_s, clock.now() - began, _DUALITY, prices=found.prices)
         work.standing.raise_to(bound, "compact")
 
     solution = relax(work.instance, limits=limits, gap=work.gap / _SHARE, improved=take, levels=levels)
@@ -229,7 +229,7 @@ def _scale(work: Work, limits: Limits) -> bool:
     from placement_opt.rungs_scale import solve_runs
 
     assert work.large is not None
-    began = time.monotonic()
+    began = clock.now()
     prices, schedule = solve_runs(work.instance, work.large, gap=work.gap, limits=limits, jobs=work.jobs)
     if prices is not None:
         offer_prices(work, prices, "scale", began)
@@ -242,10 +242,10 @@ def _ascend(work: Work, limits: Limits) -> bool:
     """Better prices from the best there are."""
     from placement_opt.bounds.ascent import ascend
 
-    state, began = work.standing.state, time.monotonic()
+    state, began = work.standing.state, clock.now()
 
     def take(found: DualValue) -> None:
-        seconds = time.monotonic() - began
+        seconds = clock.now() - began
         bound = Bound("ascent", Status.BOUND, found.value_s, seconds, _DUALITY, prices=found.prices)
         work.standing.raise_to(bound, "ascent")
 
@@ -260,7 +260,7 @@ def _sample(work: Work, limits: Limits) -> bool:
     """Prices raised on some of the blocks, proven on all."""
     from placement_opt.bounds.sample import sample_prices
 
-    began = time.monotonic()
+    began = clock.now()
     prices = sample_prices(work.instance, share=_SAMPLED / work.size.reads, limits=limits)
     offer_prices(work, prices, "sample", began)
     return False

@@ -12,12 +12,12 @@ Momentum restarts where it turns against the slope (O'Donoghue and Candes, "Adap
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds.dual import DualValue
 from placement_opt.bounds.dual_futures import Futures
 from placement_opt.bounds.dual_slopes import Slopes, slopes
@@ -94,7 +94,7 @@ class Climb:
         x = space.point(self.best.prices)
         y, momentum, metric = x, 1.0, _Metric()
         rate, last, checked = math.nan, math.nan, scale
-        began = time.monotonic()
+        began = clock.now()
         for step in range(_MOST_STEPS):
             if self.limits.reached:
                 break
@@ -116,7 +116,7 @@ class Climb:
             rate = gain if math.isnan(rate) else 0.8 * rate + 0.2 * gain
             last = value
             if rate < _HELD_BACK * hidden:
-                shrink = self.shrink(hidden, (time.monotonic() - began) / (step + 1))
+                shrink = self.shrink(hidden, (clock.now() - began) / (step + 1))
                 soft *= shrink
                 last += hidden * (1.0 - shrink)
             if (step + 1) % _CHECK == 0:
