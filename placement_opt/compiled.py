@@ -15,6 +15,7 @@ import fcntl
 import functools
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -58,6 +59,15 @@ def folder(version: str) -> str | None:
     if ours is not None and _usable(ours / name, private=True):
         return str(ours / name)
     return None
+
+
+def forget_others() -> None:
+    """Remove what was compiled of other sources, or by another numba, where ours is kept."""
+    place = folder(_numba().__version__)
+    if place is not None:
+        for other in Path(place).parent.glob("loops-*"):
+            if other != Path(place):
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def _fingerprint(version: str) -> str:

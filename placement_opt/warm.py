@@ -13,6 +13,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from placement_opt.compiled import forget_others
 from placement_opt.errors import PlacementError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
@@ -150,4 +151,5 @@ def _in_runs(question: Path, plan: Path) -> None:
 
 
 if __name__ == "__main__":
+    forget_others()
     warm(min(2, os.cpu_count() or 1))

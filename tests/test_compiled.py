@@ -115,6 +115,18 @@ def test_loops_are_kept_in_the_package(places: tuple[Path, Path]) -> None:
     assert not places[1].exists()
 
 
+def test_what_other_sources_left_is_removed(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One folder stays, however often loops change; nothing but such folders is touched."""
+    (places[0] / "loops-0" / "scale").mkdir(parents=True)
+    (places[0] / "other").mkdir()
+    compiled.forget_others()
+    assert sorted(path.name for path in places[0].iterdir()) == [Path(str(compiled.folder(numba.__version__))).name, "other"]
+    block(places[1])
+    monkeypatch.setattr(compiled, "_IN_PACKAGE", places[0] / "other" / "no" / "place")
+    block(places[0] / "other" / "no")
+    compiled.forget_others()
+
+
 def block(path: Path) -> None:
     """A place where no folder can be made, for root too."""
     path.parent.mkdir(parents=True, exist_ok=True)
