@@ -139,8 +139,10 @@ def _commands(folder: Path) -> None:
         ["trace", "runs", question, "-o", runs],
         ["bound", question, "--prices", "--method", "compact"],
     ):
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            main(argv)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as complaint:
+            code = main(argv)
+        if code:
+            raise RuntimeError(f"{' '.join(argv)}: {complaint.getvalue()}")
 
 
 def _in_runs(question: Path, plan: Path) -> None:
