@@ -25,7 +25,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from placement_opt import room
+from placement_opt import clock, room
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.shares import Backend
@@ -155,7 +155,7 @@ def answer(
     InputError
         The backend's cluster cannot be reached.
     """
-    began = time.monotonic()
+    began = clock.now()
     limits = _limited(limits)
     work = Work(instance, Standing(), gap, backend or Backend())
     roofline = METHODS["roofline"](instance)
@@ -183,14 +183,14 @@ def answer(
         wanted=gap,
         state=state,
         roofline_s=roofline.lower_bound_s or 0.0,
-        solve_s=time.monotonic() - began,
+        solve_s=clock.now() - began,
         notes=tuple(work.notes),
     )
 
 
 def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = None) -> Bound:
     """The bound alone, by the same ladder, raised until it reaches ``enough_s`` seconds or the limits end it."""
-    began = time.monotonic()
+    began = clock.now()
     limits = _limited(limits)
     work = Work(instance, Standing(), 0.0, enough_s=enough_s)
     work.standing.raise_to(METHODS["roofline"](instance), "roofline")
@@ -200,7 +200,7 @@ def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = 
     if not work.enough and limits.reached:
         status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     note = "; ".join(part for part in (found.note, *work.notes) if part)
-    return replace(found, status=status, note=note, solve_s=time.monotonic() - began)
+    return replace(found, status=status, note=note, solve_s=clock.now() - began)
 
 
 def _warm_start(prices: Prices) -> Rung:
@@ -208,7 +208,7 @@ def _warm_start(prices: Prices) -> Rung:
 
     def climb(work: Work, limits: Limits) -> bool:
         del limits
-        offer_prices(work, prices, "warm start", time.monotonic())
+        offer_prices(work, prices, "warm start", clock.now())
         return False
 
     return Rung("warm start", "bound", lambda _: True, lambda _: 0.0, climb)
@@ -250,7 +250,7 @@ def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
 
 def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_work: set[Side]) -> None:
     """The turns of one side; ``at_work`` are the sides that have turns left, of which the other may make a rung ready."""
-    began = time.monotonic()
+    began = clock.now()
     while turns and not limits.reached and not work.enough:
         ready = [turn for turn in turns if turn.rung.ready(work)]
         if not ready:
@@ -258,11 +258,11 @@ def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_wo
                 break
             time.sleep(_WAIT_S)
             continue
-        turn = pick(ready, time.monotonic() - began, limits.remaining)
-        before, since = work.standing.state, time.monotonic()
+        turn = pick(ready, clock.now() - began, limits.remaining)
+        before, since = work.standing.state, clock.now()
         if not _take_turn(turn, work, limits, alone=len(turns) == 1):
             turns.remove(turn)
-        turn.done(time.monotonic() - since, _closed(side, before, work.standing.state))
+        turn.done(clock.now() - since, _closed(side, before, work.standing.state))
     at_work.discard(side)
 
 

@@ -6,7 +6,6 @@ how much is its own (latency - bound).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,6 +14,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from placement_opt import clock
 from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
@@ -301,7 +301,7 @@ def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
 
 def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
     """One scheduler on one instance, not yet held against a bound; expected troubles become verdicts."""
-    started = time.monotonic()
+    started = clock.now()
     try:
         run = simulate(instance, make_scheduler(spec), limits=limits)
     except ScheduleError as error:
@@ -314,7 +314,7 @@ def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
         return Scheduled(spec, Verdict.REFUSED, str(error))
     except PlacementError as error:  # a solver that a scheduler asked gave nothing
         return Scheduled(spec, Verdict.LIMIT, str(error))
-    wall = time.monotonic() - started
+    wall = clock.now() - started
     return Scheduled(spec, Verdict.TIMED, "", run.latency_s, run.tokens_per_s, wall_s=wall)
 
 

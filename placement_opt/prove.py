@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds import METHODS
 from placement_opt.bounds import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
@@ -88,12 +88,12 @@ def prove(
     A method that does not stop when it should is left behind and has proven nothing ("auto" sees to that itself).
     """
     limits = limits or Limits()
-    began = time.monotonic()
+    began = clock.now()
     work = partial(lower_bound, instance, method, limits=limits, report=report)
     try:
         found = work() if method == "auto" else run_watched(work, limits, grace=2.0)
     except LeftBehind as late:
-        found = Bound(method, Status.NONE, None, time.monotonic() - began, "", f"{method}: {late}")
+        found = Bound(method, Status.NONE, None, clock.now() - began, "", f"{method}: {late}")
     return proof_of(instance, found)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.auto import Size, expected_s
 from placement_opt.bounds.classes import Classes, classify
@@ -181,9 +181,9 @@ def _is_long(work: Work) -> bool:
 
 
 def offer_prices(work: Work, prices: Prices, source: str, began: float) -> None:
-    """Prove prices and offer what they prove; ``began`` is by ``time.monotonic``."""
+    """Prove prices and offer what they prove; ``began`` is by ``clock.now``."""
     dual = work.prove(prices)
-    bound = Bound(source, Status.BOUND, dual.value_s, time.monotonic() - began, _DUALITY, prices=dual.prices)
+    bound = Bound(source, Status.BOUND, dual.value_s, clock.now() - began, _DUALITY, prices=dual.prices)
     work.standing.raise_to(bound, source)
 
 
@@ -215,10 +215,10 @@ def _relax(work: Work, limits: Limits, levels: Sequence[str]) -> bool:
     from placement_opt.bounds.compact import relax
     from placement_opt.bounds.targets import from_compact
 
-    began = time.monotonic()
+    began = clock.now()
 
     def take(found: DualValue) -> None:
-        bound = Bound("compact", Status.BOUND, found.value_s, time.monotonic() - began, _DUALITY, prices=found.prices)
+        bound = Bound("compact", Status.BOUND, found.value_s, clock.now() - began, _DUALITY, prices=found.prices)
         work.standing.raise_to(bound, "compact")
 
     solution = relax(work.instance, limits=limits, gap=work.gap / _SHARE, improved=take, levels=levels)
@@ -257,7 +257,7 @@ def _scale(work: Work, limits: Limits) -> bool:
     from placement_opt.rungs_scale import solve_runs
 
     assert work.large is not None
-    began = time.monotonic()
+    began = clock.now()
     prices, schedule = solve_runs(work.instance, work.large, gap=work.gap, limits=limits, jobs=work.jobs)
     if prices is not None:
         offer_prices(work, prices, "scale", began)
@@ -277,7 +277,7 @@ def _intervals(work: Work, limits: Limits) -> bool:
     from placement_opt.bounds.price_intervals import PriceIntervals
     from placement_opt.bounds.sample import sampled_futures
 
-    began = time.monotonic()
+    began = clock.now()
     search = work.intervals = work.intervals or PriceIntervals(work.instance, sampled_futures(work.instance, work.classes))
 
     def settled() -> None:
@@ -293,10 +293,10 @@ def _ascend(work: Work, limits: Limits) -> bool:
     """Better prices from the best there are."""
     from placement_opt.bounds.ascent import Ascent
 
-    state, began = work.standing.state, time.monotonic()
+    state, began = work.standing.state, clock.now()
 
     def take(found: DualValue) -> None:
-        seconds = time.monotonic() - began
+        seconds = clock.now() - began
         bound = Bound("ascent", Status.BOUND, found.value_s, seconds, _DUALITY, prices=found.prices)
         work.standing.raise_to(bound, "ascent")
 
@@ -323,7 +323,7 @@ def _sample(work: Work, limits: Limits) -> bool:
     from placement_opt.bounds.dual import DualValue
     from placement_opt.bounds.sample import SampleAscent
 
-    state, began = work.standing.state, time.monotonic()
+    state, began = work.standing.state, clock.now()
     assert state.prices is not None
     sampled = work.sampled
     if sampled is None or state.prices_s > sampled.best.value_s * (1.0 + _ELSEWHERE):
@@ -333,7 +333,7 @@ def _sample(work: Work, limits: Limits) -> bool:
             work.instance, start, work.prove, share=share, classes=work.classes, limits=work.limits
         )
     sampled.run(limits)
-    bound = Bound("sample", Status.BOUND, sampled.best.value_s, time.monotonic() - began, _DUALITY, prices=sampled.best.prices)
+    bound = Bound("sample", Status.BOUND, sampled.best.value_s, clock.now() - began, _DUALITY, prices=sampled.best.prices)
     work.standing.raise_to(bound, "sample")
     return not sampled.over
 

@@ -12,11 +12,11 @@ Momentum restarts where it turns against the slope (O'Donoghue and Candes, "Adap
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds.dual import DualValue
 from placement_opt.bounds.dual_futures import Futures
 from placement_opt.bounds.dual_slopes import Slopes, slopes
@@ -100,9 +100,9 @@ class Climb:
         """Go on until the limits, or those of the whole climb, are reached; whether it came to its end."""
         limits = limits or self.limits
         while not (limits.reached or self.limits.reached):
-            began = time.monotonic()
+            began = clock.now()
             hidden = self._step()
-            self._took_s += time.monotonic() - began
+            self._took_s += clock.now() - began
             self._steps += 1
             if self._steps % _CHECK == 0:
                 self.offer(self.space.prices(self._x))
