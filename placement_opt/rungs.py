@@ -43,6 +43,8 @@ Side = Literal["bound", "schedule"]
 _SHARE = 4.0
 #: Reads of a first sample.
 _SAMPLED = 30_000
+#: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time.
+_FIRST_LEVELS = 3
 #: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
 _ELSEWHERE = 1e-3
 _DUALITY = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
@@ -284,7 +286,10 @@ def _intervals(work: Work, limits: Limits) -> bool:
         if search.passes and not (search.exact and search.value_s <= work.standing.state.lower_s):
             offer_prices(work, search.prices, "intervals", began)
 
-    search.run(limits, work.enough_bound_s if search.exact else math.inf, settled)
+    enough = work.enough_bound_s if search.exact else math.inf
+    if search.levels < _FIRST_LEVELS:  # before that it has nothing to show
+        search.run(work.limits.within(work.limits.remaining / 4), enough=enough, levels=_FIRST_LEVELS, settled=settled)
+    search.run(limits, enough=enough, settled=settled)
     settled()
     return not search.over
 

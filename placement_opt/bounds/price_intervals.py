@@ -51,8 +51,8 @@ class PriceIntervals:
         What the best prices give, on the blocks that ``futures`` stand for, to float accuracy.
     exact
         Whether those are all blocks.
-    passes
-        Evaluations so far.
+    passes, levels
+        Evaluations so far, and how often intervals were as good as they are.
     over
         Whether another pass could not bring more.
     """
@@ -60,7 +60,7 @@ class PriceIntervals:
     def __init__(self, instance: Instance, futures: Futures) -> None:
         self.instance, self.futures, self.space = instance, futures, PriceSpace.of(instance)
         self.exact = round(float(futures.cell_bytes.sum())) == int(instance.size.sum())
-        self.passes, self.over, self.value_s = 0, False, 0.0
+        self.passes, self.levels, self.over, self.value_s = 0, 0, False, 0.0
         steps = instance.num_steps
         self._resources = binding(instance)
         self._tiers = np.flatnonzero(self.space.scarce.any(axis=0))
@@ -82,18 +82,28 @@ class PriceIntervals:
         """The best found."""
         return self._prices(self._share, self._rent)
 
-    def run(self, limits: Limits, enough: float = np.inf, settled: Callable[[], None] | None = None) -> None:
-        """Go on until the limits are reached, ``enough`` seconds are found, or it is :attr:`over`; ``settled`` is called
-        whenever intervals are about to be split."""
+    def run(
+        self,
+        limits: Limits,
+        *,
+        enough: float = np.inf,
+        levels: int | None = None,
+        settled: Callable[[], None] | None = None,
+    ) -> None:
+        """Go on until the limits are reached, ``enough`` seconds or so many levels are found, or it is :attr:`over`.
+
+        ``settled`` is called whenever intervals are about to be split.
+        """
         if self.passes == 0:
             self._look(self._share, self._rent)
-        while not (self.over or limits.reached or self.value_s >= enough):
+        while not (self.over or limits.reached or self.value_s >= enough or self.levels == levels):
             try:
                 more = self._step(limits)
             except SolverError:
                 more = False
             if more or limits.reached:
                 continue
+            self.levels += 1
             if settled is not None:
                 settled()
             self.over = not self._split()
