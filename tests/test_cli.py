@@ -98,7 +98,10 @@ def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[s
         (("bond",), "argument COMMAND: found 'bond', did you mean 'bound'?"),
         (("bound",), "the following arguments are required: INSTANCE"),
         (("bound", "x.toml", "--method", "lpp"), "argument --method: found 'lpp', did you mean 'lp'?"),
-        (("bound", "x.toml", "--time-limit", "60"), "argument --time-limit: found '60' without a unit, expected a duration"),
+        (
+            ("bound", "x.toml", "--time-limit", "60"),
+            "argument --time-limit: found '60' without a unit, expected a duration with its unit such as \"10 s\"",
+        ),
         (("bound", "x.toml", "--time", "60s"), "error: found unknown option '--time', did you mean '--time-limit'?"),
         (("simulate", "x.toml", "--schduler", "lru"), "error: found unknown option '--schduler', did you mean '--scheduler'?"),
         (("--vesion",), "error: found unknown option '--vesion', did you mean '--version'?"),

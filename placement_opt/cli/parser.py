@@ -125,9 +125,10 @@ def add_output(parser: argparse.ArgumentParser, *, progress: bool = True) -> Non
 def add_time_limit(parser: argparse.ArgumentParser, text: str) -> None:
     from placement_opt.units import parse_duration
 
-    parser.add_argument(
-        "--time-limit", metavar="TIME", type=typed(lambda value: float(parse_duration(value))), help=f'{text}, such as "60s"'
-    )
+    def seconds(value: str) -> float:
+        return float(parse_duration(value, "10 s"))
+
+    parser.add_argument("--time-limit", metavar="TIME", type=typed(seconds), help=f'{text}, such as "60s"')
 
 
 def add_gap(parser: argparse.ArgumentParser, text: str) -> None:
