@@ -49,7 +49,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.capacity import Contents
-from placement_opt.errors import InputError, LimitError, shown
+from placement_opt.errors import InputError, LimitError, named, shown
 from placement_opt.files import open_regular
 from placement_opt.initial import first_fit, load_initial
 from placement_opt.instance import RESIDENCIES, Instance, Residency, alive_bytes
@@ -287,7 +287,7 @@ def _beside(table: Table, key: str, name: str) -> Path:
     try:
         open_regular(path).close()
     except InputError as error:
-        raise table.error(key, f"{error.found}, {str(path)!r}", error.expected) from None
+        raise table.error(key, f"{error.found}, {named(path)!r}", error.expected) from None
     return path
 
 

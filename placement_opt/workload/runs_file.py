@@ -20,11 +20,11 @@ from placement_opt.errors import InputError, LimitError
 from placement_opt.files import atomic_file, open_regular
 from placement_opt.workload.runs import Int64, LayerRuns, rows_of
 from placement_opt.workload.synth import params
-from placement_opt.workload.trace import MOST_UNITS, SIZE_UNITS, SizeUnit, Trace
+from placement_opt.workload.trace import LARGEST_BLOCK, MOST_UNITS, SIZE_UNITS, SizeUnit, Trace
 
 MAGIC = b"\x89POR\r\n\x1a\n"
 VERSION = 1
-LARGEST_LAYERS, LARGEST_TURNS, LARGEST_BLOCKS, LARGEST_RUNS, LARGEST_SIZE = 4096, 2**31 - 2, 2**31 - 1, 2**40, 2**50
+LARGEST_LAYERS, LARGEST_TURNS, LARGEST_BLOCKS, LARGEST_RUNS = 4096, 2**31 - 2, 2**31 - 1, 2**40
 #: magic, version, layers, turns, number of the size unit, size of a block in it, SHA-256 of the table and the counts
 _HEAD = struct.Struct("<8sIIIIQ32s")
 #: blocks, runs, SHA-256
@@ -235,7 +235,7 @@ def _take(handle: BinaryIO, kind: str, count: int) -> npt.NDArray[Any]:
 
 def _check_shape(layers: int, turns: int, size: int) -> None:
     """Refuse what no file of runs has, before there is any layer."""
-    if not (1 <= layers <= LARGEST_LAYERS and 1 <= turns <= LARGEST_TURNS and 1 <= size <= LARGEST_SIZE):
+    if not (1 <= layers <= LARGEST_LAYERS and 1 <= turns <= LARGEST_TURNS and 1 <= size <= LARGEST_BLOCK):
         expected = f"expected 1 to {LARGEST_LAYERS} layers, 1 to {LARGEST_TURNS} turns and sizes from 1 to 2**50"
         raise InputError(f"found {layers} layers, {turns} turns and blocks of size {size}", expected)
 
