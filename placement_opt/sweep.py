@@ -29,6 +29,7 @@ from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof, prove
+from placement_opt.ranges import spaced
 from placement_opt.schedulers import make_scheduler
 
 #: Points beyond which a sweep is taken for a mistake.
@@ -55,7 +56,7 @@ class SweepKey:
     path
         Where that is in the file: "memory.hbm.capacity".
     values
-        As the user wrote them.
+        As the user wrote them, ranges spelt out.
     """
 
     name: str
@@ -113,15 +114,19 @@ class _Task:
 
 
 def parse_key(text: str) -> SweepKey:
-    """``"hbm.capacity=18GiB,20GiB"``: a key of the instance file, and its values separated by commas.
+    """``"hbm.capacity=18GiB,20GiB"``: a key of the instance file, and its values separated by commas; ranges are spelt out.
 
     InputError for a key that cannot be one, no value, an empty one and one given twice. Whether the file takes the key and the
     values is for :func:`placement_opt.instancefile.load_instance` to say.
     """
     key, equals, rest = text.partition("=")
-    key, values = key.strip(), tuple(value.strip() for value in rest.split(","))
-    if not equals or not all(values):
+    key, written = key.strip(), [value.strip() for value in rest.split(",")]
+    if not equals or not all(written):
         raise InputError(f"found {shown(text)}", "expected KEY=VALUE,VALUE,...", field="--set")
+    try:
+        values = tuple(value for each in written for value in spaced(each))
+    except InputError as error:
+        raise error.at(field="--set") from None
     for value in values:
         if values.count(value) > 1:
             raise InputError(f"found {shown(value)} twice for {key}", "expected each value once", field="--set")

@@ -41,6 +41,18 @@ def split_quantity(text: str) -> tuple[str, str] | None:
     return None if match is None else (match[1], match[2])
 
 
+def common_unit(one: str, other: str) -> tuple[str, tuple[Fraction, Fraction]] | None:
+    """The larger of two units of one kind, and what one of each is in it; None where they are not of one kind."""
+    if one == other:
+        return one, (Fraction(1), Fraction(1))
+    for units in (_BYTES, _RATES, _SECONDS):
+        if one in units and other in units:
+            sizes = Fraction(units[one]), Fraction(units[other])
+            largest = max(sizes)
+            return (one, other)[sizes.index(largest)], (sizes[0] / largest, sizes[1] / largest)
+    return None
+
+
 def nearest_whole(value: Fraction) -> int:
     """The nearest whole number of a value from 0 on, halves upward."""
     return int(value + Fraction(1, 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.prove import Proof
-from placement_opt.report.numbers import figure, full_seconds, percent, seconds
+from placement_opt.report.numbers import figure, full_seconds, percent, rates, seconds
 from placement_opt.report.table import facts, paragraph
 
 #: Relative differences below this are not worth a word.
@@ -24,7 +24,7 @@ def bound_document(proof: Proof) -> dict[str, Any]:
         "solve_s": bound.solve_s,
         "roofline_s": proof.roofline_s,
         "unavoidable_s": proof.unavoidable_s,
-        "most_tokens_per_s": proof.most_tokens_per_s,
+        **rates(proof.counts, "most_", proof.most_tokens_per_s),
         "value_s": bound.value_s,
         "rests_on": bound.rests_on,
         "note": bound.note,
