@@ -31,6 +31,7 @@ from placement_opt.limits import Limits
 from placement_opt.prove import Proof, prove
 from placement_opt.ranges import spaced
 from placement_opt.schedulers import make_scheduler
+from placement_opt.tomlkeys import key_lines
 
 #: Points beyond which a sweep is taken for a mistake.
 MOST_POINTS = 1000
@@ -165,8 +166,9 @@ def full_key(key: str) -> str:
 def parse_value(text: str) -> Any:
     """A value as an instance file would have it: TOML where it is TOML, else the text itself (``18GiB``, ``inclusive``)."""
     try:
+        key_lines(f"value = {text}")  # refuses what would cost the parser dear
         found = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):  # TOMLDecodeError is a ValueError
+    except (ValueError, InputError):  # TOMLDecodeError is a ValueError
         return text
     return found["value"] if list(found) == ["value"] else text
 

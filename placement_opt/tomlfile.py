@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from placement_opt.errors import InputError, shown
 from placement_opt.files import open_regular
-from placement_opt.tomlkeys import key_lines
+from placement_opt.tomlkeys import MOST_PARTS, key_lines
 from placement_opt.units import parse_duration, parse_rate, parse_size
 
 _T = TypeVar("_T")
@@ -113,6 +113,8 @@ class Table:
         *tables, last = parts = key.split(".")
         if not all(parts):
             raise InputError(f"found key {shown(key)}", "expected names separated by dots", path=self.path)
+        if len(parts) > MOST_PARTS:
+            raise InputError(f"found key {shown(key)} of more than {MOST_PARTS} parts", "expected fewer dots", path=self.path)
         data = self.data
         for depth, part in enumerate(tables, start=1):
             place = ".".join(parts[:depth])

@@ -102,6 +102,8 @@ def test_too_much_of_keys() -> None:
         ("free", "free"),
         ("450 GB/s", "450 GB/s"),
         ("1\nother = 2", "1\nother = 2"),  # more than one value is none
+        (f"{{ {'.'.join('x' * 10_000)} = 1 }}", f"{{ {'.'.join('x' * 10_000)} = 1 }}"),  # no parser is asked
+        ("[" * 10_000, "[" * 10_000),
     ],
 )
 def test_values_are_what_toml_says(text: str, value: object) -> None:
