@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from placement_opt import clock
-from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
+from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError, shown
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
@@ -172,9 +172,11 @@ def chosen_schedulers(text: str) -> tuple[str, ...]:
             specs.append(piece.strip())
     for spec in specs:
         if not spec:
-            raise InputError(f"found an empty name in {text!r}", "expected names separated by commas", field="--schedulers")
+            raise InputError(
+                f"found an empty name in {shown(text)}", "expected names separated by commas", field="--schedulers"
+            )
         if specs.count(spec) > 1:
-            raise InputError(f"found {spec!r} twice", "expected each scheduler once", field="--schedulers")
+            raise InputError(f"found {shown(spec)} twice", "expected each scheduler once", field="--schedulers")
     return tuple(specs)
 
 
