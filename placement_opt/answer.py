@@ -45,7 +45,7 @@ BUDGET_S = 60.0
 _PATIENCE, _LEAST_S = 4.0, 5.0
 #: Seconds that the turn of a rung without an end lasts at least.
 _SHORTEST_S = 0.3
-#: Seconds between two looks of a side that waits for the other.
+#: Seconds between two looks of a side that waits for the others.
 _WAIT_S = 0.02
 
 
@@ -234,13 +234,14 @@ def _watched(work: Work, rungs: Sequence[Rung], limits: Limits, look: Callable[[
 def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
     """Take turns on both sides until the gap is closed, nothing is left or a limit is reached."""
     work.limits = limits
-    sides: list[tuple[Side, list[Turn]]] = [
-        (side, [Turn(rung, rung.expected_s(work)) for rung in rungs if rung.side == side and rung.suits(work)])
-        for side in ("schedule", "bound")
-    ]
-    at_work = set[Side](side for side, turns in sides if turns)
+    sides: dict[Side, list[Turn]] = {}
+    for rung in rungs:
+        if rung.suits(work):
+            sides.setdefault(rung.side, []).append(Turn(rung, rung.expected_s(work)))
+    at_work = set(sides)
     threads = [
-        threading.Thread(target=_climb_side, args=(work, side, turns, limits, at_work), daemon=True) for side, turns in sides
+        threading.Thread(target=_climb_side, args=(work, side, turns, limits, at_work), daemon=True)
+        for side, turns in sides.items()
     ]
     for thread in threads:
         thread.start()
@@ -249,7 +250,7 @@ def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
 
 
 def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_work: set[Side]) -> None:
-    """The turns of one side; ``at_work`` are the sides that have turns left, of which the other may make a rung ready."""
+    """The turns of one side; ``at_work`` are the sides that have turns left, of which the others may make a rung ready."""
     began = clock.now()
     while turns and not limits.reached and not work.enough:
         ready = [turn for turn in turns if turn.rung.ready(work)]
@@ -262,7 +263,7 @@ def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_wo
         before, since = work.standing.state, clock.now()
         if not _take_turn(turn, work, limits, alone=len(turns) == 1):
             turns.remove(turn)
-        turn.done(clock.now() - since, _closed(side, before, work.standing.state))
+        turn.done(clock.now() - since, _closed(turn.rung.side, before, work.standing.state))
     at_work.discard(side)
 
 

@@ -29,7 +29,6 @@ from placement_opt.schedulers.replay import Replay
 from placement_opt.schedulers.schedule import Schedule
 from placement_opt.simulate import simulate
 from placement_opt.standing import Standing
-from placement_opt.turns import has_moved
 
 if TYPE_CHECKING:
     from placement_opt.bounds.ascent import Ascent
@@ -46,8 +45,11 @@ _SHARE = 4.0
 _SAMPLED = 30_000
 #: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time.
 _FIRST_LEVELS = 3
-#: A climb that has not come above its start goes on for up to this share of the time left, in slices of so many seconds.
-_PATIENT, _SLICE_S = 0.15, 0.5
+#: While softening hides more than this share of the gap, a climb goes on, in slices of so many seconds, for up to this share of
+#: the time left.
+_SHOWN, _SLICE_S, _PATIENT = 0.1, 0.5, 0.4
+#: (Block, state, tier) triples up to which a search is told apart from one of bundles of blocks.
+_BUNDLED = 10**7
 #: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
 _ELSEWHERE = 1e-3
 _DUALITY = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
@@ -320,11 +322,11 @@ def _ascend(work: Work, limits: Limits) -> bool:
             improved=take,
             backend=work.backend,
         )
-    ascent.enough, before = work.enough_bound_s, ascent.best
+    ascent.enough = work.enough_bound_s
     ascent.run(limits)
     longest = work.limits.within(work.limits.remaining * _PATIENT)
-    while not (ascent.over or longest.reached or has_moved(before.value_s, ascent.best.value_s, work.standing.state.latency_s)):
-        ascent.run(longest.within(_SLICE_S))  # it goes down before it goes up
+    while not (ascent.over or longest.reached) and ascent.hidden > _SHOWN * ((work.standing.state.gap or 1.0) - work.gap):
+        ascent.run(longest.within(_SLICE_S))
     take(ascent.best)
     return not ascent.over
 
@@ -432,7 +434,7 @@ def _sample_s(work: Work) -> float:
 
 def _search_s(work: Work) -> float:
     """Seconds of a first turn of the local search; where the engine on runs has a better start, that goes first."""
-    seconds = 3.0 * _pass_s(work) + 4e-7 * work.size.triples
+    seconds = 3.0 * _pass_s(work) + 4e-7 * min(work.size.triples, _BUNDLED)
     return seconds if work.large is None else max(seconds, 1.1 * _scale_s(work))
 
 

@@ -85,10 +85,5 @@ def closed(before: float | None, after: float | None, other: float | None) -> fl
     return min(1.0, abs(math.log(after / before)) / max(gap, 1e-12))
 
 
-def has_moved(before: float | None, after: float | None, other: float | None) -> bool:
-    """Whether a side moved by a share of the gap that counts."""
-    return closed(before, after, other) >= _MOVED
-
-
 def _shortest(turns: Iterable[Turn]) -> Turn:
     return min(turns, key=lambda turn: turn.next_s)

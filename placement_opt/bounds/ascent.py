@@ -68,6 +68,11 @@ class Ascent:
     def best(self) -> DualValue:
         return self._start if self._climb is None else self._climb.best
 
+    @property
+    def hidden(self) -> float:
+        """The share of the value that softening hides at present: while it is large, proofs do not show what a climb gains."""
+        return math.inf if self._climb is None else self._climb.hidden
+
     def run(self, limits: Limits | None = None) -> None:
         """Take a turn."""
         limits = limits or self._limits
