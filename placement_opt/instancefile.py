@@ -49,6 +49,7 @@ from placement_opt.initial import first_fit, load_initial
 from placement_opt.instance import RESIDENCIES, Instance, Residency
 from placement_opt.memory import MemorySystem, load_memory, override, preset
 from placement_opt.memory.system import Int64
+from placement_opt.packing import refuse_unpackable
 from placement_opt.tomlfile import Table, as_choice, as_duration, as_integer, as_size, as_text, nearest, read_toml
 from placement_opt.units import format_size
 from placement_opt.workload import llm
@@ -128,7 +129,7 @@ def load_instance(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     size = np.ascontiguousarray(paged.trace.sizes * model.unit_bytes)
     capacity = _capacity(memory, model, tables.llm)
     try:
-        return Instance(
+        instance = Instance(
             name=name,
             memory=memory,
             trace=paged.trace,
@@ -140,8 +141,10 @@ def load_instance(path: str | Path, overrides: Mapping[str, Any] | None = None) 
             initial=_initial(rules, memory, paged.trace, size, capacity),
             page_tokens=rules.page_tokens,
         )
+        refuse_unpackable(instance)
     except InputError as error:
         raise _placed(error, tables, model, memory) from None
+    return instance
 
 
 def input_files(path: str | Path, varied: Mapping[str, Sequence[Any]] | None = None) -> list[Path]:
