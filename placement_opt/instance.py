@@ -181,24 +181,24 @@ def check_instance(instance: Instance) -> None:
             raise InputError(
                 f"found {values[(values < 0) | ~np.isfinite(values)][0]}", "expected no negative value", field=name
             )
-    _check_room(instance)
+    peak, largest = int(instance.alive_bytes.max()), int(instance.size.max())
+    check_room(instance.memory, instance.residency, instance.home, instance.capacity, peak=peak, largest=largest)
     if instance.initial is not None:
         _check_initial(instance, instance.initial)
 
 
-def _check_room(instance: Instance) -> None:
-    peak = int(instance.alive_bytes.max())
-    home = instance.memory.tier_names[instance.home]
-    largest = int(instance.size.max())
-    if instance.inclusive and peak > instance.capacity[instance.home]:
-        found = f"found room for {format_size(int(instance.capacity[instance.home]))} in {home}"
-        raise InputError(found, f"expected at least {format_size(peak)}, every block at its peak", field=f"{home}.capacity")
-    if not instance.inclusive and peak > int(instance.capacity.sum()):
-        found = f"found room for {format_size(int(instance.capacity.sum()))} in all tiers together"
+def check_room(memory: MemorySystem, residency: Residency, home: int, capacity: Int64, *, peak: int, largest: int) -> None:
+    """Refuse tiers without room for the bytes alive at their peak, or for the largest block; InputError with both numbers."""
+    name, total = memory.tier_names[home], int(capacity.sum())
+    if residency == "inclusive" and peak > capacity[home]:
+        found = f"found room for {format_size(int(capacity[home]))} in {name}"
+        raise InputError(found, f"expected at least {format_size(peak)}, every block at its peak", field=f"{name}.capacity")
+    if residency != "inclusive" and peak > total:
+        found = f"found room for {format_size(total)} in all tiers together"
         raise InputError(found, f"expected at least {format_size(peak)}, every block at its peak", field="capacity")
-    for tier, capacity in zip(instance.memory.tiers, instance.capacity, strict=True):
-        if 0 < capacity < largest:
-            found = f"found room for {format_size(int(capacity))}"
+    for tier, room in zip(memory.tiers, capacity, strict=True):
+        if 0 < room < largest:
+            found = f"found room for {format_size(int(room))}"
             expected = f"expected none or at least the largest block, {format_size(largest)}"
             raise InputError(found, expected, field=f"{tier.name}.capacity")
 

@@ -14,6 +14,7 @@ from placement_opt.errors import InputError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import Layered, load_layered
 from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.scaled import LayerShare
 from placement_opt.units import format_size
 from placement_opt.workload import runs
 from placement_opt.workload.layers import Given, Layers
@@ -112,8 +113,10 @@ class Large:
         return digest.hexdigest()
 
 
-def load_large(path: str | Path) -> Large:
+def load_large(path: str | Path, *, layers: LayerShare | None = None) -> Large:
     """The question of an instance file whose trace would not fit in memory; the layers are drawn or read when needed.
+
+    ``layers``: take this share of them (:mod:`placement_opt.scaled`).
 
     Raises
     ------
@@ -122,7 +125,7 @@ def load_large(path: str | Path) -> Large:
         file of runs, its memory system has not two tiers, or its rules are not inclusive residency, a free start and pages of
         one token.
     """
-    file = load_layered(path)
+    file = load_layered(path, layers=layers)
     _check_rules(file, path)
     try:
         return Large(

@@ -7,7 +7,7 @@ the question is bin packing, answered where our own exact argument answers it:
 
 * with little to lose (what is alive leaves room for a block less one unit in every tier), first fit cannot fail;
 * blocks of ``s`` and more fill ``floor(size / s)`` places of ``s`` each, and a tier has ``floor(capacity / s)`` of them, so
-  that too many are too many; where every size divides the next larger (equal ones do), enough places for every ``s`` are enough;
+  that too many are too many; where every size divides the next larger (equal ones do), enough places for each are enough;
 * two tiers: every number of bytes that some of the blocks have together is known;
 * else every packing is tried, as long as the count of tries lasts.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from placement_opt.units import format_size
 #: (measured: 1e6 and 1e7 reads, two and three tiers).
 READ_BYTES = 130
 BASE_BYTES = 250 << 20
+#: Bytes that a read takes while it is drawn, and one of a single token while it is gathered in a page (measured: 1e7 reads).
+DRAW_BYTES, PAGE_BYTES = 24, 50
 #: Where a control group's limit and use stand: version 2, version 1.
 _GROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -58,13 +61,56 @@ def shortage(what: str, needed: int, limits: Limits) -> str:
     return f"{what} needs about {format_size(needed)} of memory, {format_size(allowed)} {_why(limits)}"
 
 
-def check_rows(reads: int, limits: Limits) -> None:
-    """Refuse an instance of so many reads, in rows, before it is made; NoRoom names what is needed and what is allowed."""
-    needed = BASE_BYTES + READ_BYTES * reads
-    allowed = available() + taken() if limits.memory is None else min(available() + taken(), limits.memory)
-    if needed > allowed:
-        found = f"found room for {format_size(allowed)} ({'--memory-limit' if limits.memory == allowed else 'what is free'})"
-        raise NoRoom(f"{found}, expected about {format_size(needed)} of memory for {reads:,} reads")
+def rows_bytes(reads: int, drawn: int = 0, read_bytes: int = 0) -> int:
+    """Bytes of a process that holds so many reads in rows.
+
+    ``drawn``: reads of single tokens that are gathered in pages; ``read_bytes``: what the work on a read takes besides.
+    """
+    return BASE_BYTES + max((READ_BYTES + read_bytes) * reads, PAGE_BYTES * drawn)
+
+
+def allowed(limits: Limits) -> int:
+    """Bytes that all processes together may hold, this one included."""
+    whole = available() + taken()
+    return whole if limits.memory is None else min(whole, limits.memory)
+
+
+def check_rows(
+    reads: int,
+    limits: Limits,
+    *,
+    drawn: int = 0,
+    processes: int = 1,
+    read_bytes: int = 0,
+    place: str = "",
+    ways: Callable[[int], str] | None = None,
+) -> None:
+    """Refuse an instance of so many reads, in rows, before it is made; NoRoom names what is needed and what is allowed.
+
+    Parameters
+    ----------
+    reads, drawn
+        As for :func:`rows_bytes`.
+    limits
+        The memory that may be taken.
+    processes
+        That hold it at once.
+    read_bytes
+        Bytes a read that the work on it takes besides.
+    place
+        Where the reads are asked for, such as ``FILE: trace``.
+    ways
+        Bytes for one process -> how to come out with them, in words.
+    """
+    needed, most = processes * rows_bytes(reads, drawn, read_bytes), allowed(limits)
+    if needed <= most:
+        return
+    found = f"found room for {format_size(most)} ({'--memory-limit' if limits.memory == most else 'what is free'})"
+    gathered = f", drawn from {drawn:,} of single tokens" if drawn else ""
+    each = f" in {processes} processes" if processes > 1 else ""
+    text = f"{found}, expected about {format_size(needed)} of memory for {reads:,} reads{gathered}{each}"
+    out = "" if ways is None else ways(most // processes)
+    raise NoRoom("".join((f"{place}: " if place else "", text, f"; {out}" if out else "")))
 
 
 def _why(limits: Limits) -> str:

@@ -9,8 +9,6 @@ import pytest
 from placement_opt import room
 from placement_opt.errors import LimitError
 from placement_opt.limits import Limits
-from placement_opt.rows import expected_reads
-from tests.cli_cases import write_ahead, write_drift
 
 GIB = 1 << 30
 
@@ -70,10 +68,3 @@ def test_a_control_group_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert room.available() == 1000
     used.write_text("2000\n")
     assert room.available() == 0
-
-
-def test_reads_are_counted_before_they_are_drawn(tmp_path: Path) -> None:
-    """A drifting trace's are; of other traces and broken files nothing is said."""
-    assert expected_reads(write_drift(tmp_path)) == 620
-    assert expected_reads(write_ahead(tmp_path)) is None
-    assert expected_reads(tmp_path / "none.toml") is None
