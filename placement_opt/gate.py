@@ -6,9 +6,10 @@ that work in several processes ask for all of them together (:func:`check_file`)
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from os import PathLike
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from placement_opt import room
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from placement_opt.instancefile import Outline
     from placement_opt.scaled import LayerShare
     from placement_opt.totals import Totals
+    from placement_opt.tracesource import Source
+    from placement_opt.workload.layers import Layers
 
 #: The pages that are proposed where single tokens are too many.
 PAGE = 16
@@ -35,16 +38,8 @@ def check_outline(outline: Outline, limits: Limits, *, processes: int = 1, read_
     NoRoom
         The trace in rows needs more memory than there is.
     """
-    totals, unit = outline.totals, outline.model.unit_bytes
-    if totals.firm:
-        outline.check_total(totals.peak)
-        peak, largest = totals.peak * unit, totals.largest * unit
-        try:
-            check_room(
-                outline.memory, outline.rules.residency, outline.memory.home, outline.capacity, peak=peak, largest=largest
-            )
-        except InputError as error:
-            raise outline.placed(error) from None
+    check_tiers(outline)
+    totals = outline.totals
     room.check_rows(
         totals.reads,
         limits,
@@ -54,6 +49,19 @@ def check_outline(outline: Outline, limits: Limits, *, processes: int = 1, read_
         place=f"{outline.path}: trace",
         ways=lambda most: "; ".join(ways_out(outline, most, read_bytes)),
     )
+
+
+def check_tiers(outline: Outline) -> None:
+    """InputError where the tiers have no room for the blocks, as far as that is known before the trace is made."""
+    totals, unit, rules = outline.totals, outline.model.unit_bytes, outline.rules
+    if not totals.firm:
+        return
+    outline.check_total(totals.peak)
+    peak, largest, home = totals.peak * unit, totals.largest * unit, outline.memory.home
+    try:
+        check_room(outline.memory, rules.residency, home, outline.capacity, peak=peak, largest=largest)
+    except InputError as error:
+        raise outline.placed(error) from None
 
 
 def check_file(
@@ -71,6 +79,35 @@ def check_file(
     from placement_opt.instancefile import read_outline
 
     check_outline(read_outline(path, overrides, layers=layers), limits, processes=jobs + 1 if jobs > 1 else 1)
+
+
+def check_drawn(source: Source, limits: Limits) -> None:
+    """NoRoom where a synthetic trace needs more memory than there is while it is drawn."""
+    totals = source.totals
+    needed = room.BASE_BYTES + room.DRAW_BYTES * totals.reads + room.BLOCK_BYTES * totals.blocks
+    room.check_bytes(
+        needed, limits, f"to draw {totals.reads:,} reads", ways=lambda _: "fewer steps, layers or requests would do"
+    )
+
+
+def check_stored(path: str | PathLike[str], limits: Limits) -> None:
+    """The same for a trace file that is to be read; InputError as :func:`placement_opt.workload.npz.load_trace`."""
+    from placement_opt.workload.npz import outline_trace
+
+    room.check_rows(outline_trace(path)[1], limits, place=fspath(path))
+
+
+def check_text(path: str | PathLike[str], limits: Limits) -> None:
+    """The same for a text that is to be imported; what is wrong with the file is for its reader to say."""
+    size = os.path.getsize(path) if os.path.isfile(path) else 0
+    needed = room.BASE_BYTES + room.TEXT_BYTES * size
+    room.check_bytes(needed, limits, "to import it", place=fspath(path), ways=lambda _: "--limit N takes its first steps")
+
+
+def check_layer(layers: Layers, path: str | PathLike[str], limits: Limits) -> None:
+    """The same for layers that are drawn or read one at a time."""
+    needed = room.BASE_BYTES + 26 * layers.runs + 260 * layers.blocks
+    room.check_bytes(needed, limits, f"for {layers.runs:,} runs of a layer", place=fspath(path))
 
 
 def ways_out(outline: Outline, most: int, read_bytes: int = 0) -> list[str]:
@@ -96,7 +133,7 @@ def ways_out(outline: Outline, most: int, read_bytes: int = 0) -> list[str]:
             1.0, max(0.0, (most - room.BASE_BYTES) / (room.rows_bytes(source.reads, 0, read_bytes) - room.BASE_BYTES or 1))
         )
         ways += [f"about {100 * share:.2g} % of its steps fit"] if share > 0 else []
-    if answers_in_runs(outline):
+    if answers_in_runs(outline) and runs_bytes(outline) <= most:
         ways.append("bound answers it in runs")
     return ways or ["no part of it fits"]
 
@@ -106,6 +143,17 @@ def answers_in_runs(outline: Outline) -> bool:
     rules = outline.rules
     regular = (rules.residency, rules.initial, rules.page_tokens) == ("inclusive", "free", 1)
     return regular and outline.source.layers is not None and len(outline.memory.tiers) == 2
+
+
+def runs_bytes(outline: Outline, jobs: int = 1) -> int:
+    """Bytes that an answer in runs takes, in all its processes together."""
+    from placement_opt.large import Large
+    from placement_opt.scale import memory_needed
+
+    layers, model, memory = outline.source.layers, outline.model, outline.memory
+    assert layers is not None
+    block, loads = outline.totals.largest * model.unit_bytes, model.weight_bytes * memory.read[model.weight_tier]
+    return memory_needed(Large(outline.name, memory, layers, outline.capacity, block, loads), jobs)
 
 
 def _share(totals: Totals, part: int, whole: int) -> Totals:

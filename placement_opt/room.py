@@ -17,6 +17,8 @@ READ_BYTES = 130
 BASE_BYTES = 250 << 20
 #: Bytes that a read takes while it is drawn, and one of a single token while it is gathered in a page (measured: 1e7 reads).
 DRAW_BYTES, PAGE_BYTES = 24, 50
+#: Bytes that a block takes while it is drawn, and that a byte of text takes while it is imported (measured: 2e5 to 8e5 reads).
+BLOCK_BYTES, TEXT_BYTES = 60, 16
 #: Where a control group's limit and use stand: version 2, version 1.
 _GROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -102,14 +104,21 @@ def check_rows(
     ways
         Bytes for one process -> how to come out with them, in words.
     """
-    needed, most = processes * rows_bytes(reads, drawn, read_bytes), allowed(limits)
+    gathered = f", drawn from {drawn:,} of single tokens" if drawn else ""
+    each = f" in {processes} processes" if processes > 1 else ""
+    per_process = None if ways is None else lambda most: ways(most // processes)
+    needed = processes * rows_bytes(reads, drawn, read_bytes)
+    check_bytes(needed, limits, f"for {reads:,} reads{gathered}{each}", place=place, ways=per_process)
+
+
+def check_bytes(needed: int, limits: Limits, what: str, *, place: str = "", ways: Callable[[int], str] | None = None) -> None:
+    """NoRoom where all processes together would hold more than there is: ``... of memory WHAT; WAYS``."""
+    most = allowed(limits)
     if needed <= most:
         return
     found = f"found room for {format_size(most)} ({'--memory-limit' if limits.memory == most else 'what is free'})"
-    gathered = f", drawn from {drawn:,} of single tokens" if drawn else ""
-    each = f" in {processes} processes" if processes > 1 else ""
-    text = f"{found}, expected about {format_size(needed)} of memory for {reads:,} reads{gathered}{each}"
-    out = "" if ways is None else ways(most // processes)
+    text = f"{found}, expected about {format_size(needed)} of memory {what}"
+    out = "" if ways is None else ways(most)
     raise NoRoom("".join((f"{place}: " if place else "", text, f"; {out}" if out else "")))
 
 

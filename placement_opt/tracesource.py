@@ -90,9 +90,9 @@ def _generator(table: Table) -> Source:
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """A generator at its parameters."""
+    """A generator at its parameters; ``table`` is blamed for what is wrong with them, where it is given."""
 
-    table: Table
+    table: Table | None
     name: str
     values: dict[str, Any]
     seed: int
@@ -129,7 +129,7 @@ class Generated:
     def _sample(self) -> Trace:
         """Requests, all of them where they are few."""
         few = min(SAMPLED_REQUESTS, GENERATORS[self.name][0](**self.values).requests)
-        return blamed(self.table, lambda: synthesize(self.name, {**self.values, "requests": few}, self.seed), "synth")
+        return self._draw({**self.values, "requests": few})
 
     @property
     def layers(self) -> Layers | None:
@@ -138,10 +138,16 @@ class Generated:
     def make(self) -> Trace:
         if self.name == "requests" and self._sample.num_steps == self.totals.steps:
             return self._sample
+        return self._draw(self.values)
+
+    def _draw(self, values: dict[str, Any]) -> Trace:
+        table = self.table
+        if table is None:
+            return synthesize(self.name, values, self.seed)
         try:
-            return blamed(self.table, lambda: synthesize(self.name, self.values, self.seed), "synth")
+            return blamed(table, lambda: synthesize(self.name, values, self.seed), "synth")
         except LimitError as error:
-            raise LimitError(f"{self.table.path}: {self.table.name}: {error}") from None
+            raise LimitError(f"{table.path}: {table.name}: {error}") from None
 
 
 def drift_totals(params: drift.Params, drawn: Drawn) -> Totals:

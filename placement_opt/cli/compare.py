@@ -41,12 +41,15 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.limits import Limits
     from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
     from placement_opt.report.machine import to_json
+    from placement_opt.schedulers import make_scheduler
 
     if args.gap is not None and args.method != "auto":
         raise InputError(f"found it with --method {args.method}", "expected auto, which climbs them all", field="--gap")
     check_outputs({"--csv": args.csv}, [file for path in args.instances for file in input_files(path)])
     schedulers = chosen_schedulers(args.schedulers)
     limits = Limits(memory=args.memory_limit)
+    for spec in schedulers:
+        make_scheduler(spec)  # a wrong name is told before anything is looked at
     for path in args.instances:
         check_file(path, limits, jobs=args.jobs, layers=args.scale_layers)
     with console.interruptible(limits):
