@@ -20,7 +20,7 @@ from placement_opt import room
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.auto import BUDGET_S, Size, expected_bytes, expected_s, plan
 from placement_opt.errors import LimitError
-from placement_opt.gate import answers_in_runs, check_tiers, runs_bytes, ways_out
+from placement_opt.gate import answers_in_runs, check_tiers, rows_bytes, runs_bytes, ways_out
 from placement_opt.instancefile import Outline, input_files, load_instance, read_outline
 from placement_opt.limits import Limits
 from placement_opt.memory.timing import StepTimer
@@ -165,7 +165,8 @@ def check(path: str | Path, *, layers: LayerShare | None = None, limits: Limits 
     check_tiers(outline)
     allowed, limit_s = room.allowed(limits), limits.remaining
     totals, unit = outline.totals, outline.model.unit_bytes
-    drawn = max(totals.reads, totals.drawn) <= DRAWN_READS and room.rows_bytes(DRAWN_READS) <= allowed
+    few = max(totals.reads, totals.drawn, totals.blocks, totals.steps) <= DRAWN_READS
+    drawn = few and rows_bytes(totals) <= allowed
     size = _size(outline)
     if drawn:
         instance = load_instance(path, layers=layers, limits=limits)
@@ -216,7 +217,7 @@ def _tiers(outline: Outline) -> tuple[Tier, ...]:
 def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[tuple[Way, ...], str]:
     """All ways, the ones that ``bound`` takes marked, and why it takes them."""
     totals = outline.totals
-    rows = room.rows_bytes(totals.reads, totals.drawn)
+    rows = rows_bytes(totals)
     one_pass = pass_s(size.steps, totals.reads)
     search = bytes_needed(totals.pairs, totals.steps, totals.blocks, totals.reads)
     found = [Way("rows", "rows", rows, _DRAW_S * max(totals.reads, totals.drawn))]

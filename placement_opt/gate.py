@@ -16,11 +16,12 @@ from placement_opt import room
 from placement_opt.errors import InputError
 from placement_opt.instance import check_room
 from placement_opt.limits import Limits
+from placement_opt.totals import Totals, totals_of
+from placement_opt.workload.synth import GENERATORS
 
 if TYPE_CHECKING:
     from placement_opt.instancefile import Outline
     from placement_opt.scaled import LayerShare
-    from placement_opt.totals import Totals
     from placement_opt.tracesource import Source
     from placement_opt.workload.layers import Layers
 
@@ -39,16 +40,42 @@ def check_outline(outline: Outline, limits: Limits, *, processes: int = 1, read_
         The trace in rows needs more memory than there is.
     """
     check_tiers(outline)
-    totals = outline.totals
-    room.check_rows(
-        totals.reads,
+    check_rows(
+        outline.totals,
         limits,
-        drawn=totals.drawn,
+        place=f"{outline.path}: trace",
         processes=processes,
         read_bytes=read_bytes,
-        place=f"{outline.path}: trace",
         ways=lambda most: "; ".join(ways_out(outline, most, read_bytes)),
     )
+
+
+def rows_bytes(totals: Totals, read_bytes: int = 0) -> int:
+    """Bytes of a process that holds a trace in rows; ``read_bytes``: what the work on a read takes besides."""
+    others = room.BLOCK_BYTES * totals.blocks + room.STEP_BYTES * totals.steps
+    return room.BASE_BYTES + others + max((room.READ_BYTES + read_bytes) * totals.reads, room.PAGED_BYTES * totals.drawn)
+
+
+def check_rows(
+    totals: Totals,
+    limits: Limits,
+    *,
+    place: str,
+    processes: int = 1,
+    read_bytes: int = 0,
+    ways: Callable[[int], str] | None = None,
+) -> None:
+    """NoRoom, with what is needed and what there is, where a trace in rows does not fit into so many processes.
+
+    ``place``: where it is asked for, such as ``FILE: trace``; ``ways``: bytes for one process -> how to come out with them.
+    """
+    what = f"for {totals.reads:,} reads"
+    what += f", drawn from {totals.drawn:,} of single tokens," if totals.drawn else ""
+    others = {"blocks": totals.blocks, "steps": totals.steps}
+    what += "".join(f" and {number:,} {name}" for name, number in others.items() if number > totals.reads)
+    what += f" in {processes} processes" if processes > 1 else ""
+    per_process = None if ways is None else lambda most: ways(most // processes)
+    room.check_bytes(processes * rows_bytes(totals, read_bytes), limits, what.removesuffix(","), place=place, ways=per_process)
 
 
 def check_tiers(outline: Outline) -> None:
@@ -84,7 +111,7 @@ def check_file(
 def check_drawn(source: Source, limits: Limits) -> None:
     """NoRoom where a synthetic trace needs more memory than there is while it is drawn."""
     totals = source.totals
-    needed = room.BASE_BYTES + room.DRAW_BYTES * totals.reads + room.BLOCK_BYTES * totals.blocks
+    needed = room.BASE_BYTES + room.DRAWN_READ_BYTES * totals.reads + room.DRAWN_BLOCK_BYTES * totals.blocks
     room.check_bytes(
         needed, limits, f"to draw {totals.reads:,} reads", ways=lambda _: "fewer steps, layers or requests would do"
     )
@@ -94,7 +121,8 @@ def check_stored(path: str | PathLike[str], limits: Limits) -> None:
     """The same for a trace file that is to be read; InputError as :func:`placement_opt.workload.npz.load_trace`."""
     from placement_opt.workload.npz import outline_trace
 
-    room.check_rows(outline_trace(path)[1], limits, place=fspath(path))
+    trace, reads = outline_trace(path)
+    check_rows(totals_of(trace, reads=reads), limits, place=fspath(path))
 
 
 def check_text(path: str | PathLike[str], limits: Limits) -> None:
@@ -114,25 +142,23 @@ def ways_out(outline: Outline, most: int, read_bytes: int = 0) -> list[str]:
     """What would fit into so many bytes, in words: fewer layers, pages, fewer steps, runs."""
     source, pages = outline.source.totals, outline.rules.page_tokens
 
-    def fits(totals: Totals, page_tokens: int) -> bool:
-        paged = totals.paged(page_tokens, alike=True)
-        return room.rows_bytes(paged.reads, paged.drawn, read_bytes) <= most
+    def fits(totals: Totals, page_tokens: int = pages) -> bool:
+        return rows_bytes(totals.paged(page_tokens, alike=True), read_bytes) <= most
 
-    ways = []
-    drawn = outline.source.layers is not None and "synth" in outline.tables.trace
-    if drawn and (layers := _largest(source.layers, lambda count: fits(_share(source, count, source.layers), pages))):
-        ways.append(f"--scale-layers {layers}/{source.layers} fits")
-    if drawn and pages == 1 and fits(source, PAGE):
-        ways.append(f"rules.page_tokens = {PAGE} fits")
-    if key := {"zipf": "steps", "requests": "requests", "drift": "tokens"}.get(str(outline.tables.trace.data.get("synth"))):
-        count = source.steps // source.layers
-        if (fewer := _largest(count, lambda steps: fits(_share(source, steps, count), pages))) and not ways:
-            ways.append(f"trace.{key} = {_rounded(fewer)} fits")
-    elif not drawn:
-        share = min(
-            1.0, max(0.0, (most - room.BASE_BYTES) / (room.rows_bytes(source.reads, 0, read_bytes) - room.BASE_BYTES or 1))
-        )
-        ways += [f"about {100 * share:.2g} % of its steps fit"] if share > 0 else []
+    ways, generator = [], str(outline.tables.trace.data.get("synth"))
+    if generator == "drift":
+        layers = source.layers
+        if count := _largest(layers, lambda part: fits(_share(source, part, layers, blocks=True))):
+            ways.append(f"--scale-layers {count}/{layers} fits")
+        if pages == 1 and fits(source, PAGE):
+            ways.append(f"rules.page_tokens = {PAGE} fits")
+    if not ways and (key := {"zipf": "steps", "requests": "requests", "drift": "tokens"}.get(generator)):
+        steps = source.steps // source.layers
+        if count := _largest(steps, lambda part: fits(_share(source, part, steps, blocks=key == "requests"))):
+            ways.append(f"trace.{key} = {_rounded(count)} fits")
+    if generator not in GENERATORS:
+        share = (most - room.BASE_BYTES) / max(1, rows_bytes(source, read_bytes) - room.BASE_BYTES)
+        ways += [f"about {100 * share:.2g} % of its steps fit"] if 0 < share < 1 else []
     if answers_in_runs(outline) and runs_bytes(outline) <= most:
         ways.append("bound answers it in runs")
     return ways or ["no part of it fits"]
@@ -156,9 +182,10 @@ def runs_bytes(outline: Outline, jobs: int = 1) -> int:
     return memory_needed(Large(outline.name, memory, layers, outline.capacity, block, loads), jobs)
 
 
-def _share(totals: Totals, part: int, whole: int) -> Totals:
-    """So many parts of a trace whose reads come evenly."""
-    return replace(totals, reads=totals.reads * part // whole, pairs=totals.pairs * part // whole)
+def _share(totals: Totals, part: int, whole: int, *, blocks: bool) -> Totals:
+    """So many parts of a trace whose reads, and ``blocks`` where they do, come evenly."""
+    names = ("reads", "pairs", "steps", "blocks") if blocks else ("reads", "pairs", "steps")
+    return replace(totals, **{name: getattr(totals, name) * part // whole for name in names})
 
 
 def _largest(high: int, fits: Callable[[int], bool]) -> int:

@@ -44,18 +44,17 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.errors import InputError, shown
-from placement_opt.gate import check_outline
+from placement_opt.gate import check_outline, check_rows
 from placement_opt.initial import first_fit, load_initial
 from placement_opt.instance import RESIDENCIES, Instance, Residency
 from placement_opt.limits import Limits
 from placement_opt.memory import MemorySystem, load_memory, override, preset
 from placement_opt.memory.system import Int64
 from placement_opt.packing import refuse_unpackable
-from placement_opt.room import check_rows
 from placement_opt.scaled import LayerShare, scaled
 from placement_opt.stated import beside, blamed, either
 from placement_opt.tomlfile import Table, as_choice, as_duration, as_integer, as_size, as_text, read_toml
-from placement_opt.totals import Totals
+from placement_opt.totals import Totals, totals_of
 from placement_opt.tracesource import Source, read_source
 from placement_opt.units import format_size
 from placement_opt.workload import llm
@@ -239,7 +238,7 @@ def load_instance(
         )
         refuse_unpackable(instance)
         if not outline.totals.exact:
-            check_rows(instance.trace.num_reads, limits or Limits(), place=f"{outline.path}: trace")
+            check_rows(totals_of(instance.trace), limits or Limits(), place=f"{outline.path}: trace")
     except InputError as error:
         raise outline.placed(error) from None
     return instance

@@ -15,10 +15,13 @@ from placement_opt.units import format_size
 #: (measured: 1e6 and 1e7 reads, two and three tiers).
 READ_BYTES = 130
 BASE_BYTES = 250 << 20
-#: Bytes that a read takes while it is drawn, and one of a single token while it is gathered in a page (measured: 1e7 reads).
-DRAW_BYTES, PAGE_BYTES = 24, 50
-#: Bytes that a block takes while it is drawn, and that a byte of text takes while it is imported (measured: 2e5 to 8e5 reads).
-BLOCK_BYTES, TEXT_BYTES = 60, 16
+#: Bytes that a block and a step take besides their reads (measured: 3e6 blocks, 3e5 steps, three tiers).
+BLOCK_BYTES, STEP_BYTES = 250, 500
+#: Bytes that a read and a block take while they are drawn, and a read of a single token while it is gathered in a page
+#: (measured: 1e7 reads, 3e5 blocks).
+DRAWN_READ_BYTES, DRAWN_BLOCK_BYTES, PAGED_BYTES = 24, 60, 50
+#: Bytes that a byte of text takes while it is imported (measured: 2e5 to 8e5 reads).
+TEXT_BYTES = 16
 #: Where a control group's limit and use stand: version 2, version 1.
 _GROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -63,52 +66,10 @@ def shortage(what: str, needed: int, limits: Limits) -> str:
     return f"{what} needs about {format_size(needed)} of memory, {format_size(allowed)} {_why(limits)}"
 
 
-def rows_bytes(reads: int, drawn: int = 0, read_bytes: int = 0) -> int:
-    """Bytes of a process that holds so many reads in rows.
-
-    ``drawn``: reads of single tokens that are gathered in pages; ``read_bytes``: what the work on a read takes besides.
-    """
-    return BASE_BYTES + max((READ_BYTES + read_bytes) * reads, PAGE_BYTES * drawn)
-
-
 def allowed(limits: Limits) -> int:
     """Bytes that all processes together may hold, this one included."""
     whole = available() + taken()
     return whole if limits.memory is None else min(whole, limits.memory)
-
-
-def check_rows(
-    reads: int,
-    limits: Limits,
-    *,
-    drawn: int = 0,
-    processes: int = 1,
-    read_bytes: int = 0,
-    place: str = "",
-    ways: Callable[[int], str] | None = None,
-) -> None:
-    """Refuse an instance of so many reads, in rows, before it is made; NoRoom names what is needed and what is allowed.
-
-    Parameters
-    ----------
-    reads, drawn
-        As for :func:`rows_bytes`.
-    limits
-        The memory that may be taken.
-    processes
-        That hold it at once.
-    read_bytes
-        Bytes a read that the work on it takes besides.
-    place
-        Where the reads are asked for, such as ``FILE: trace``.
-    ways
-        Bytes for one process -> how to come out with them, in words.
-    """
-    gathered = f", drawn from {drawn:,} of single tokens" if drawn else ""
-    each = f" in {processes} processes" if processes > 1 else ""
-    per_process = None if ways is None else lambda most: ways(most // processes)
-    needed = processes * rows_bytes(reads, drawn, read_bytes)
-    check_bytes(needed, limits, f"for {reads:,} reads{gathered}{each}", place=place, ways=per_process)
 
 
 def check_bytes(needed: int, limits: Limits, what: str, *, place: str = "", ways: Callable[[int], str] | None = None) -> None:

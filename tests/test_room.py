@@ -39,15 +39,17 @@ def test_a_shortage_names_both_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert short == "lp needs about 2 GiB of memory, 1 GiB are left of the limit of 3 GiB"
 
 
-def test_rows_that_do_not_fit_are_refused_with_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names what is needed, what is allowed, and by whom."""
+def test_what_does_not_fit_is_refused_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names what is needed, what is allowed, and by whom; and the way out, from what there is."""
     monkeypatch.setattr(room, "available", lambda: 1 * GIB)
     monkeypatch.setattr(room, "taken", lambda: 0)
-    room.check_rows(1000, Limits())
-    with pytest.raises(LimitError, match=r"^found room for 1 GiB \(what is free\), expected about .* for 100,000,000 reads$"):
-        room.check_rows(10**8, Limits())
-    with pytest.raises(LimitError, match=r"^found room for 1 KiB \(--memory-limit\), expected about 250\.1 MiB of memory"):
-        room.check_rows(1000, Limits(None, 1024))
+    room.check_bytes(GIB, Limits(), "for this")
+    with pytest.raises(LimitError, match=r"^found room for 1 GiB \(what is free\), expected about 2 GiB of memory for this$"):
+        room.check_bytes(2 * GIB, Limits(), "for this")
+    with pytest.raises(
+        LimitError, match=r"^here: found room for 1 KiB \(--memory-limit\), .* 1 GiB of memory for this; take 1024$"
+    ):
+        room.check_bytes(GIB, Limits(None, 1024), "for this", place="here", ways=lambda most: f"take {most}")
 
 
 def test_the_machine_says_what_it_has() -> None:
