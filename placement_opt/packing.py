@@ -26,14 +26,15 @@ import numpy as np
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
 from placement_opt.memory.system import Int64
+from placement_opt.schedulers.packing import exactly_filled
 from placement_opt.units import format_size
 
 #: Partial packings tried, of all states together; blocks alive at one (each is a call within a call).
-MOST_TRIES, MOST_BLOCKS = 50_000, 400
+MOST_TRIES, MOST_BLOCKS = 20_000, 400
 #: Bits of the sets of sums of two tiers, of all states together; and of one such set.
 MOST_BITS, MOST_WIDTH = 2**33, 2**28
 #: States times different sizes that are counted.
-MOST_COUNTS = 2**22
+MOST_COUNTS = 2**20
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,12 @@ class _Search:
             return True
         if len(self.rooms) == 2:
             return self._two(counts)
-        return self._try(0, list(self.rooms), list(counts)) if sum(counts) <= MOST_BLOCKS else None
+        if self._filled(counts):
+            return True
+        if sum(counts) > MOST_BLOCKS:
+            return None
+        total = sum(size * count for size, count in zip(self.sizes, counts, strict=True))
+        return self._try(0, list(self.rooms), list(counts), total)
 
     def _first_fit(self, counts: Sequence[int], rooms: Sequence[int]) -> bool:
         """By decreasing size, each into the first room that has room for it."""
@@ -170,6 +176,15 @@ class _Search:
                 return False
         return True
 
+    def _filled(self, counts: Sequence[int]) -> bool:
+        """One room after the other filled with as many bytes as some of what is left have together, the largest first."""
+        sizes, rooms = np.repeat(self.sizes, counts), np.array(self.rooms)
+        bits = len(sizes) * int(rooms.sum()) // math.gcd(*self.sizes)
+        if bits > self.bits:
+            return False
+        self.bits -= bits
+        return exactly_filled(sizes, rooms, range(len(rooms))[::-1]) is not None
+
     def _two(self, counts: Sequence[int]) -> bool | None:
         """One room holds what the other does not: is there a sum of sizes that suits both?"""
         unit, total = math.gcd(*self.sizes), sum(s * c for s, c in zip(self.sizes, counts, strict=True))
@@ -183,17 +198,15 @@ class _Search:
             reached |= reached << part & within
         return reached >> least != 0
 
-    def _try(self, kind: int, left: list[int], counts: list[int]) -> bool | None:
-        """Pack the blocks of the sizes from ``kind`` on into what is left; rooms of equal rest are one."""
+    def _try(self, kind: int, left: list[int], counts: list[int], rest: int) -> bool | None:
+        """Pack the blocks of the sizes from ``kind`` on, ``rest`` bytes, into what is left; rooms of equal rest are one."""
         while kind < len(counts) and counts[kind] == 0:
             kind += 1
         if kind == len(counts):
             return True
-        for at in range(kind, len(counts)):
-            size = self.sizes[at]
-            filled = sum(counts[n] * (self.sizes[n] // size) for n in range(kind, at + 1))
-            if filled > sum(room // size for room in left):
-                return False
+        largest = self.sizes[kind]
+        if rest > sum(left) or counts[kind] > sum(room // largest for room in left):
+            return False
         key = (kind, tuple(sorted(left)), tuple(counts[kind:]))
         if key in self._failed:
             return False
@@ -203,12 +216,12 @@ class _Search:
         known, seen = True, set()
         counts[kind] -= 1
         for room in range(len(left)):
-            if left[room] < self.sizes[kind] or left[room] in seen:
+            if left[room] < largest or left[room] in seen:
                 continue
             seen.add(left[room])
-            left[room] -= self.sizes[kind]
-            found = self._try(kind, left, counts)
-            left[room] += self.sizes[kind]
+            left[room] -= largest
+            found = self._try(kind, left, counts, rest - largest)
+            left[room] += largest
             if found:
                 counts[kind] += 1
                 return True

@@ -464,7 +464,7 @@ def test_a_trace_larger_than_memory(tmp_path: Path) -> None:
     """The paper's full size is no bad input: it is refused as beyond what rows can hold, before anything is made."""
     path = write(tmp_path, changes={"prefill = 20": "prefill = 3000", "tokens = 5": "tokens = 125000"})
     with pytest.raises(
-        NoRoom, match=r"case\.toml: trace: found room for .*, expected about 793\.2 GiB of memory for 6,549,850,000"
+        NoRoom, match=r"case\.toml: trace: found room for .*, expected about 793\.4 GiB of memory for 6,549,850,000"
     ):
         load_instance(path, limits=Limits(memory=2**34))
 

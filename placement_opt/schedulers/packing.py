@@ -76,7 +76,7 @@ class Packing:
                 tier = np.empty(len(sizes), dtype=np.int64)
                 tier[order] = found
                 return tier
-        return _exactly_filled(sizes, room, self._setting.memory.by_speed[::-1])
+        return exactly_filled(sizes, room, self._setting.memory.by_speed[::-1])
 
 
 def _first_fit(sizes: Int64, room: Int64, order: Sequence[int] | None) -> Int64 | None:
@@ -92,7 +92,7 @@ def _first_fit(sizes: Int64, room: Int64, order: Sequence[int] | None) -> Int64 
     return tier
 
 
-def _exactly_filled(sizes: Int64, room: Int64, order: Sequence[int]) -> Int64 | None:
+def exactly_filled(sizes: Int64, room: Int64, order: Sequence[int]) -> Int64 | None:
     """One tier after the other filled with as many bytes as any subset of what is left has; None if blocks are left over."""
     unit = math.gcd(*sizes.tolist())
     tier, left = np.full(len(sizes), -1, dtype=np.int64), list(range(len(sizes)))
