@@ -71,8 +71,8 @@ def check_rows(
     """
     what = f"for {totals.reads:,} reads"
     what += f", drawn from {totals.drawn:,} of single tokens," if totals.drawn else ""
-    others = {"blocks": totals.blocks, "steps": totals.steps}
-    what += "".join(f" and {number:,} {name}" for name, number in others.items() if number > totals.reads)
+    for number, each, name in ((totals.blocks, room.BLOCK_BYTES, "blocks"), (totals.steps, room.STEP_BYTES, "steps")):
+        what += f" and {number:,} {name}" if number * each > max(room.BASE_BYTES, room.READ_BYTES * totals.reads) else ""
     what += f" in {processes} processes" if processes > 1 else ""
     per_process = None if ways is None else lambda most: ways(most // processes)
     room.check_bytes(processes * rows_bytes(totals, read_bytes), limits, what.removesuffix(","), place=place, ways=per_process)

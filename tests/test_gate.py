@@ -217,6 +217,16 @@ def test_what_is_free_is_the_limit_without_one(huge: Path, monkeypatch: pytest.M
         load_instance(huge)
 
 
+@pytest.mark.usefixtures("roomy")
+def test_blocks_and_steps_count_where_reads_are_few(tmp_path: Path) -> None:
+    """A hundred million blocks of which ten are read take memory, too, and are named."""
+    zipf = '[trace]\nsynth = "zipf"\nblocks = {}\nsteps = {}\nreads = 1\nblock_size = "1 B"\nseed = 1\n'
+    assert "23.53 GiB of memory for 10 reads and 100,000,000 blocks; no part" in message(
+        other(tmp_path, zipf.format(10**8, 10)), 1
+    )
+    assert "of memory for 10,000,000 reads and 10,000,000 steps; " in message(other(tmp_path, zipf.format(10, 10**7)), 1)
+
+
 # ---- ways out ----------------------------------------------------------------------------------------------------------
 
 
