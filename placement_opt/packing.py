@@ -26,13 +26,14 @@ import numpy as np
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
 from placement_opt.memory.system import Int64
-from placement_opt.schedulers.packing import exactly_filled
 from placement_opt.units import format_size
 
 #: Partial packings tried, of all states together; blocks alive at one (each is a call within a call).
 MOST_TRIES, MOST_BLOCKS = 20_000, 400
 #: Bits of the sets of sums of two tiers, of all states together; and of one such set.
 MOST_BITS, MOST_WIDTH = 2**33, 2**28
+#: Bits up to which the sums of subsets are kept, to tell which blocks make one up.
+MOST_SUBSETS = 2**30
 #: States times different sizes that are counted.
 MOST_COUNTS = 2**20
 
@@ -241,3 +242,25 @@ def _binary(count: int) -> list[int]:
         count -= parts[-1]
         step *= 2
     return parts
+
+
+def exactly_filled(sizes: Int64, room: Int64, order: Sequence[int]) -> Int64 | None:
+    """One tier after the other filled with as many bytes as any subset of what is left has; None if blocks are left over."""
+    unit = math.gcd(*sizes.tolist())
+    tier, left = np.full(len(sizes), -1, dtype=np.int64), list(range(len(sizes)))
+    for k in order:
+        most = min(int(room[k]), int(sizes[left].sum())) // unit
+        if len(left) * most > MOST_SUBSETS:
+            return None
+        reached = [1]  # bit n: some of the blocks so far have n units together
+        for b in left:
+            reached.append((reached[-1] | reached[-1] << int(sizes[b]) // unit) & ((1 << most + 1) - 1))
+        total = reached[-1].bit_length() - 1
+        for n in range(len(left), 0, -1):
+            if not reached[n - 1] >> total & 1:
+                tier[left[n - 1]] = k
+                total -= int(sizes[left[n - 1]]) // unit
+        left = [b for b in left if tier[b] < 0]
+        if not left:
+            return tier
+    return None
