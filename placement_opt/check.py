@@ -19,6 +19,7 @@ import numpy as np
 from placement_opt import room
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.auto import BUDGET_S, Size, expected_bytes, expected_s, plan
+from placement_opt.capacity import stated_bytes
 from placement_opt.errors import LimitError
 from placement_opt.gate import answers_in_runs, check_tiers, rows_bytes, runs_bytes, ways_out
 from placement_opt.instancefile import Outline, input_files, load_instance, read_outline
@@ -42,10 +43,11 @@ _SAME = 0.02
 
 @dataclass(frozen=True)
 class Tier:
-    """One tier: its capacity, the weights in it, the room left, and the bytes it has at the peak, filled fastest first."""
+    """One tier: its capacity (None: no limit), the weights in it, the room left (without a limit, for all that is alive at
+    once), and the bytes it has at the peak, filled fastest first."""
 
     name: str
-    capacity: int
+    capacity: int | None
     weights: int
     room: int
     held: int
@@ -204,13 +206,15 @@ def _size(outline: Outline) -> Size:
 
 
 def _tiers(outline: Outline) -> tuple[Tier, ...]:
-    left, held = outline.totals.peak * outline.model.unit_bytes, {}
-    for k in outline.memory.by_speed:
+    memory, model = outline.memory, outline.model
+    left, held = outline.totals.peak * model.unit_bytes, {}
+    for k in memory.by_speed:
         held[k] = min(left, int(outline.capacity[k]))
         left -= held[k]
+    weights = [model.weight_resident if k == model.weight_tier else 0 for k in range(len(memory.tiers))]
     return tuple(
-        Tier(tier.name, tier.capacity, tier.capacity - int(outline.capacity[k]), int(outline.capacity[k]), held[k])
-        for k, tier in enumerate(outline.memory.tiers)
+        Tier(tier.name, stated_bytes(tier.capacity), weights[k], int(outline.capacity[k]), held[k])
+        for k, tier in enumerate(memory.tiers)
     )
 
 
@@ -274,7 +278,7 @@ def _binding(outline: Outline) -> Binding:
     each = totals.read_units * model.unit_bytes / totals.steps
     count = len(memory.tiers)
     free = StepTimer(memory, [(1 << count) - 1])
-    inclusive, home = outline.rules.residency == "inclusive", memory.home
+    inclusive, home = outline.rules.residency == "inclusive", outline.home
     timer = StepTimer(memory, [1 << k | (inclusive and 1 << home) for k in range(count)])
     held = np.array([tier.held for tier in _tiers(outline)], dtype=np.float64)
     served = each * held[None, :] / max(1.0, held.sum())

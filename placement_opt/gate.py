@@ -84,9 +84,9 @@ def check_tiers(outline: Outline) -> None:
     if not totals.firm:
         return
     outline.check_total(totals.peak)
-    peak, largest, home = totals.peak * unit, totals.largest * unit, outline.memory.home
+    peak, largest = totals.peak * unit, totals.largest * unit
     try:
-        check_room(outline.memory, rules.residency, home, outline.capacity, peak=peak, largest=largest)
+        check_room(outline.memory, rules.residency, outline.home_tier, outline.capacity, peak=peak, largest=largest)
     except InputError as error:
         raise outline.placed(error) from None
 
@@ -179,7 +179,8 @@ def runs_bytes(outline: Outline, jobs: int = 1) -> int:
     layers, model, memory = outline.source.layers, outline.model, outline.memory
     assert layers is not None
     block, loads = outline.totals.largest * model.unit_bytes, model.weight_bytes * memory.read[model.weight_tier]
-    return memory_needed(Large(outline.name, memory, layers, outline.capacity, block, loads), jobs)
+    large = Large(outline.name, memory, layers, outline.capacity, block, loads, home_tier=outline.home_tier)
+    return memory_needed(large, jobs)
 
 
 def _share(totals: Totals, part: int, whole: int, *, blocks: bool) -> Totals:

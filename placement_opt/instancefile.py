@@ -18,9 +18,13 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
     file = "t.npz"                # or synth = "drift" with its parameters as keys, and seed = 1
     [rules]
     residency = "inclusive"       # or exclusive, free
+    home = "dram"                 # keeps everything if inclusive; without it, the largest tier that is not the fastest
     initial = "free"              # or first-fit, or file with initial_file = "start.npz"
     page_tokens = 1
     floor = "5 us"                # no step takes less; without it, 0
+
+A capacity may also be ``"2000 tokens"`` (of all layers of the trace), ``"64 blocks"`` or pages, ``"30%"`` of the most bytes
+alive at once, all of them room for KV beside the weights, or ``"unlimited"``.
 
 ``first-fit`` puts every initial block, in order of ids, into the fastest tier that still has room for it; under the inclusive
 rule the home tier holds all of them besides. A preset's ``weight_bytes`` are one layer's, and so count only where the steps of
@@ -33,7 +37,7 @@ loads it at every step, whatever the placement. Their room is not subtracted fro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from os import PathLike
@@ -43,21 +47,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.capacity import Contents
 from placement_opt.errors import InputError, shown
 from placement_opt.gate import check_outline, check_rows
 from placement_opt.initial import first_fit, load_initial
-from placement_opt.instance import RESIDENCIES, Instance, Residency
+from placement_opt.instance import RESIDENCIES, Instance, Residency, alive_bytes
 from placement_opt.limits import Limits
+from placement_opt.llmtable import Model, read_model, rooms
 from placement_opt.memory import MemorySystem, load_memory, override, preset
 from placement_opt.memory.system import Int64
 from placement_opt.packing import refuse_unpackable
 from placement_opt.scaled import LayerShare, scaled
 from placement_opt.stated import beside, blamed, either
-from placement_opt.tomlfile import Table, as_choice, as_duration, as_integer, as_size, as_text, read_toml
+from placement_opt.tomlfile import Table, as_choice, as_duration, as_integer, as_text, read_toml
 from placement_opt.totals import Totals, totals_of
 from placement_opt.tracesource import Source, read_source
 from placement_opt.units import format_size
-from placement_opt.workload import llm
 from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.trace import Trace
@@ -88,17 +93,7 @@ class _Rules:
     initial_file: Path | None
     page_tokens: int
     floor: Fraction
-
-
-@dataclass(frozen=True)
-class _Model:
-    """Bytes of one unit of the trace's block sizes, the weights, and the layers where they are stated."""
-
-    unit_bytes: int
-    weight_bytes: int
-    weight_resident: int
-    weight_tier: int
-    layers: int | None
+    home: str | None
 
 
 @dataclass(frozen=True)
@@ -107,8 +102,10 @@ class Outline:
 
     Attributes
     ----------
-    name, memory
+    name, home_tier
         As in the instance.
+    stated
+        The memory system with the overrides of the file, its capacities not all in bytes.
     tables
         The file's, for complaints.
     rules
@@ -117,17 +114,18 @@ class Outline:
         What would make the trace.
     model
         Bytes of one unit of its blocks' sizes, and the weights.
-    capacity
-        int64[K]: bytes left for KV.
+    made
+        What the trace has that capacities may count, once it is made; until then :attr:`totals` say so.
     """
 
     name: str
-    memory: MemorySystem
+    stated: MemorySystem
+    home_tier: int | None
     tables: _Tables
     rules: _Rules
     source: Source
-    model: _Model
-    capacity: Int64
+    model: Model
+    made: Contents | None = None
 
     @property
     def path(self) -> Path:
@@ -137,6 +135,34 @@ class Outline:
     def totals(self) -> Totals:
         """How much there is of the trace in pages, sizes in its unit."""
         return self.source.totals.paged(self.rules.page_tokens, alike=self.source.layers is not None)
+
+    @property
+    def memory(self) -> MemorySystem:
+        """As in the instance, every capacity in bytes; those that count what is only guessed at are guesses."""
+        return self._rooms[0]
+
+    @property
+    def capacity(self) -> Int64:
+        """int64[K]: bytes left for KV, likewise."""
+        return self._rooms[1]
+
+    @property
+    def home(self) -> int:
+        """The tier that an inclusive rule keeps everything in."""
+        return self.memory.home if self.home_tier is None else self.home_tier
+
+    @cached_property
+    def _rooms(self) -> tuple[MemorySystem, Int64]:
+        return rooms(self.stated, self.tables.memory, self.tables.llm, self.model, self._contents)
+
+    def _contents(self) -> Contents:
+        if self.made is not None:
+            return self.made
+        totals, unit = self.totals, self.model.unit_bytes
+        if totals.firm:
+            self.check_total(totals.peak)
+        peak = min(totals.peak * unit, LARGEST_TOTAL)
+        return Contents(self.model.token_bytes, totals.smallest * unit, totals.largest * unit, peak)
 
     def check_total(self, units: int, share_base: int = 1) -> None:
         """Refuse blocks of so many units in all, where sums over their shares would not fit 64-bit integers."""
@@ -179,9 +205,12 @@ def _read_outline(path: str | PathLike[str], overrides: Mapping[str, Any] | None
     tables, name = _open(path, overrides)
     rules = _read_rules(tables.rules)
     memory = _read_memory(tables.memory)
+    home = _home_tier(tables.rules, rules, memory)
     source = read_source(tables.trace)
-    model = _read_model(tables, memory, source.probe)
-    return Outline(name, memory, tables, rules, source, model, _capacity(memory, model, tables.llm))
+    model = read_model(tables.root, tables.llm, memory, source.probe)
+    outline = Outline(name, memory, home, tables, rules, source, model)
+    outline.capacity  # noqa: B018 - refuses weights without room
+    return outline
 
 
 def load_instance(
@@ -216,13 +245,16 @@ def load_instance(
         A synthetic trace too large to be held in memory.
     """
     outline = read_outline(path, overrides, layers=layers)
-    tables, rules, memory, model = outline.tables, outline.rules, outline.memory, outline.model
+    tables, rules, model = outline.tables, outline.rules, outline.model
     check_outline(outline, limits or Limits())
     trace = outline.source.make()
     outline.check_total(int(trace.sizes.sum()), trace.share_base)
     paged = blamed(tables.rules, lambda: page(trace, rules.page_tokens), "page_tokens")
     outline.check_total(int(paged.trace.sizes.sum()), paged.trace.share_base)
     size = np.ascontiguousarray(paged.trace.sizes * model.unit_bytes)
+    if not outline.totals.firm:
+        outline = replace(outline, made=_contents(model, paged.trace, size))
+    memory = outline.memory
     try:
         instance = Instance(
             name=outline.name,
@@ -233,8 +265,9 @@ def load_instance(
             size=size,
             fixed=_fixed(memory, model, paged),
             floor=np.full(trace.num_steps, float(rules.floor)),
-            initial=_initial(rules, memory, paged.trace, size, outline.capacity),
+            initial=_initial(outline, paged.trace, size),
             page_tokens=rules.page_tokens,
+            home_tier=outline.home_tier,
         )
         refuse_unpackable(instance)
         if not outline.totals.exact:
@@ -282,6 +315,8 @@ class Layered:
         int64[K]: bytes left for KV.
     weight_load
         int64[R]: bytes that the weights load at every step.
+    home_tier
+        As in the instance.
     """
 
     name: str
@@ -291,6 +326,7 @@ class Layered:
     block_bytes: int
     capacity: Int64
     weight_load: Int64
+    home_tier: int | None
 
 
 def load_layered(path: str | Path, overrides: Mapping[str, Any] | None = None, *, layers: LayerShare | None = None) -> Layered:
@@ -309,7 +345,7 @@ def load_layered(path: str | Path, overrides: Mapping[str, Any] | None = None, *
     weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
     block_bytes = int(outline.source.probe.size[0]) * model.unit_bytes
     outline.check_total(sum(found.blocks_of(layer) for layer in range(found.count)) * int(outline.source.probe.size[0]))
-    return Layered(outline.name, memory, found, outline.rules, block_bytes, outline.capacity, weights)
+    return Layered(outline.name, memory, found, outline.rules, block_bytes, outline.capacity, weights, outline.home_tier)
 
 
 def _open(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> tuple[_Tables, str]:
@@ -337,13 +373,20 @@ def _read_rules(table: Table) -> _Rules:
     name = table.get("initial_file", as_text)
     page_tokens = table.get("page_tokens", as_integer(1, 2**16 - 1)) or 1
     floor = table.get("floor", as_duration) or Fraction(0)
+    home = table.get("home", as_text)
     table.finish()
     if (name is None) == (initial == "file"):
         found = "found nothing" if name is None else f"found {shown(name)} beside initial = {initial!r}"
         raise table.error("initial_file", found, 'expected a file with "file" only')
     file = None if name is None else beside(table, "initial_file", name)
     chosen = next(known for known in RESIDENCIES if known == residency)
-    return _Rules(chosen, initial, file, page_tokens, floor)
+    return _Rules(chosen, initial, file, page_tokens, floor, home)
+
+
+def _home_tier(table: Table, rules: _Rules, memory: MemorySystem) -> int | None:
+    """The tier that ``home`` names, which must be one; None where the key is not there or the rule has no home tier."""
+    table.get("home", as_choice(memory.tier_names))
+    return None if rules.home is None or rules.residency != "inclusive" else memory.tier_index(rules.home)
 
 
 def _read_memory(table: Table) -> MemorySystem:
@@ -356,55 +399,12 @@ def _read_memory(table: Table) -> MemorySystem:
     return override(memory, table)
 
 
-def _read_model(tables: _Tables, memory: MemorySystem, trace: Trace) -> _Model:
-    table = tables.llm
-    name = table.get("preset", as_text)
-    known = None if name is None else blamed(table, lambda: llm.preset(name), "preset")
-    layers = table.get("layers", as_integer(1, 2**20)) or (known.layers if known else None)
-    kv_bytes = table.get("kv_bytes", _as_positive_size) or (known.kv_bytes if known else None)
-    weight_bytes, resident = table.get("weight_bytes", as_size), table.get("weight_resident", as_size)
-    tier = table.get("weight_tier", as_choice(memory.tier_names))
-    table.finish()
-    if weight_bytes is None:
-        weight_bytes = known.weight_bytes if known and trace.step_layer is not None else 0
-    if resident is None:
-        resident = known.weight_resident if known else 0
-    if layers is not None and trace.step_layer is not None and int(trace.step_layer.max()) >= layers:
-        expected = f"expected at least the trace's {int(trace.step_layer.max()) + 1}"
-        raise table.error("layers", f"found {layers} layers", expected)
-    unit_bytes = 1
-    if trace.size_unit != "bytes":
-        needed = {"kv_bytes": kv_bytes} | ({"layers": layers} if trace.size_unit == "tokens" else {})
-        for key, value in needed.items():
-            if value is None:
-                where = (table, key) if "llm" in tables.root else (tables.root, "llm")
-                expected = f"expected {key}, because the trace's blocks are sized in {trace.size_unit}"
-                raise where[0].error(where[1], "found nothing", expected)
-            unit_bytes *= value
-    chosen = memory.fastest if tier is None else memory.tier_index(tier)
-    return _Model(unit_bytes, weight_bytes, resident, chosen, layers)
+def _contents(model: Model, trace: Trace, size: Int64) -> Contents:
+    """What capacities may count, of a trace of pages."""
+    return Contents(model.token_bytes, int(size.min()), int(size.max()), int(alive_bytes(trace, size).max()))
 
 
-def _as_positive_size(value: Any) -> int:
-    size = as_size(value)
-    if size == 0:
-        raise InputError(f"found {shown(value)}", "expected a size above zero")
-    return size
-
-
-def _capacity(memory: MemorySystem, model: _Model, table: Table) -> Int64:
-    """int64[K]: bytes left for KV."""
-    tier = memory.tiers[model.weight_tier]
-    if model.weight_resident > tier.capacity:
-        key = "weight_resident" if "weight_resident" in table else "preset"
-        found = f"found {format_size(model.weight_resident)} of weights, which do not fit"
-        raise table.error(key, found, f"expected at most the capacity of {tier.name}, {format_size(tier.capacity)}")
-    capacity = np.array([each.capacity for each in memory.tiers], dtype=np.int64)
-    capacity[model.weight_tier] -= model.weight_resident
-    return capacity
-
-
-def _fixed(memory: MemorySystem, model: _Model, paged: Paged) -> Int64:
+def _fixed(memory: MemorySystem, model: Model, paged: Paged) -> Int64:
     """int64[T, R]: weights at every step, and what pages still being filled cost in the fastest tier."""
     weights = model.weight_bytes * memory.read[model.weight_tier]
     reads = paged.tail_read_tokens[:, None] * model.unit_bytes * memory.read[memory.fastest]
@@ -412,7 +412,11 @@ def _fixed(memory: MemorySystem, model: _Model, paged: Paged) -> Int64:
     return np.asarray(weights + reads + writes, dtype=np.int64)
 
 
-def _initial(rules: _Rules, memory: MemorySystem, trace: Trace, size: Int64, capacity: Int64) -> npt.NDArray[np.bool_] | None:
+def _initial(outline: Outline, trace: Trace, size: Int64) -> npt.NDArray[np.bool_] | None:
+    rules, memory = outline.rules, outline.memory
     if rules.initial_file is not None:
         return load_initial(rules.initial_file, len(memory.tiers), trace.num_blocks)
-    return first_fit(memory, rules.residency, trace.birth < 0, size, capacity) if rules.initial == "first-fit" else None
+    if rules.initial != "first-fit":
+        return None
+    home = outline.home if rules.residency == "inclusive" else None
+    return first_fit(memory, home, trace.birth < 0, size, outline.capacity)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds import METHODS
 from placement_opt.bounds import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
@@ -16,6 +16,7 @@ from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.packing import packing_known
 from placement_opt.watch import LeftBehind, run_watched
+from placement_opt.workload.unread import Unread, unread
 
 #: Bounds that differ by no more than this, relatively, are the same: two sums of the same numbers.
 ROUNDING = 1e-12
@@ -41,6 +42,8 @@ class Proof:
         No policy produces more.
     packable
         Whether schedules exist: True, False (proven that none does) or None (not known).
+    unread
+        What the trace keeps for nobody.
     """
 
     instance: str
@@ -52,6 +55,7 @@ class Proof:
     counts: str
     most_tokens_per_s: float | None
     packable: bool | None = True
+    unread: Unread | None = None
 
     @property
     def best(self) -> Proof:
@@ -92,12 +96,12 @@ def prove(
     A method that does not stop when it should is left behind and has proven nothing ("auto" sees to that itself).
     """
     limits = limits or Limits()
-    began = time.monotonic()
+    began = clock.now()
     work = partial(lower_bound, instance, method, limits=limits, report=report)
     try:
         found = work() if method == "auto" else run_watched(work, limits, grace=2.0)
     except LeftBehind as late:
-        found = Bound(method, Status.NONE, None, time.monotonic() - began, "", f"{method}: {late}")
+        found = Bound(method, Status.NONE, None, clock.now() - began, "", f"{method}: {late}")
     return proof_of(instance, found)
 
 
@@ -115,8 +119,8 @@ def proof_of(instance: Instance, found: Bound) -> Proof:
     tokens = instance.num_steps if labels is None else len(np.unique(labels))
     unavoidable = None if value is None or roofline is None else _difference(value, roofline)
     counts = "steps" if labels is None else "tokens"
-    rate, packable = _rate(tokens, value), packing_known(instance)
-    return Proof(instance.name, instance.hash, found, roofline, unavoidable, tokens, counts, rate, packable)
+    rate, packable, kept = _rate(tokens, value), packing_known(instance), unread(instance.trace)
+    return Proof(instance.name, instance.hash, found, roofline, unavoidable, tokens, counts, rate, packable, kept)
 
 
 def _difference(value: float, roofline: float) -> float:

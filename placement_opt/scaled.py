@@ -3,7 +3,7 @@
 ``--scale-layers n/N`` takes n of every N layers:
 
 * the trace's layers, L -> L n / N, which must be whole: the first of them, each with the read set that it has in the whole;
-* every tier's capacity, C -> C n / N, rounded down to bytes;
+* every tier's capacity, C -> C n / N, rounded down to bytes (counts and shares of what is alive are bytes by then);
 * the weights that lie in memory, W -> W n / N, rounded up to bytes; and the model's number of layers.
 
 What belongs to one layer stays: KV bytes of a token, weights read at a step, the floor of a step, pages. So do all rates: a
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from placement_opt.capacity import stated_bytes
 from placement_opt.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def scaled(outline: Outline, layers: LayerShare) -> dict[str, Any]:
         raise InputError(found, f"expected a share such as 1/{count}", path=outline.path, field=OPTION)
     values: dict[str, Any] = {"trace.layers": int(kept)}
     for tier in outline.memory.tiers:
-        values[f"memory.{tier.name}.capacity"] = f"{int(tier.capacity * share)} B"
+        size = stated_bytes(tier.capacity)
+        values[f"memory.{tier.name}.capacity"] = "unlimited" if size is None else f"{int(size * share)} B"
     if outline.model.layers is not None:
         values["llm.layers"] = max(int(kept), round(outline.model.layers * share))
     if outline.model.weight_resident:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
-from placement_opt.errors import InputError, shown
+from placement_opt.errors import InputError, named, shown
 from placement_opt.files import open_regular
 from placement_opt.tomlfile import Table, as_text, nearest
 
@@ -32,7 +32,7 @@ def beside(table: Table, key: str, name: str) -> Path:
     try:
         open_regular(path).close()
     except InputError as error:
-        raise table.error(key, f"{error.found}, {str(path)!r}", error.expected) from None
+        raise table.error(key, f"{error.found}, {named(path)!r}", error.expected) from None
     return path
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from placement_opt.instance import alive_bytes
 from placement_opt.workload.trace import Trace
 
 
@@ -21,16 +22,14 @@ class Totals:
         (block, state) pairs at which a block is alive.
     peak
         Units alive at the state that has most of them.
-    largest
-        Size of the largest block.
+    smallest, largest
+        Sizes of the smallest and the largest block.
     read_units
         Units that all reads transfer together.
-    equal
-        Whether all blocks have one size.
     exact
         False: a guess from a part of the trace, or an upper limit.
     firm
-        Whether ``peak`` and ``largest`` are exact.
+        Whether ``peak``, ``smallest`` and ``largest`` are exact.
     drawn
         Reads of single tokens that are made before they are gathered in pages.
     """
@@ -41,12 +40,17 @@ class Totals:
     layers: int
     pairs: int
     peak: int
+    smallest: int
     largest: int
     read_units: int
-    equal: bool = True
     exact: bool = True
     firm: bool = True
     drawn: int = 0
+
+    @property
+    def equal(self) -> bool:
+        """Whether all blocks have one size."""
+        return self.smallest == self.largest
 
     def paged(self, page_tokens: int, *, alike: bool) -> Totals:
         """The same in pages of so many tokens, where a page is read at most once by each step of its layer.
@@ -63,6 +67,7 @@ class Totals:
             reads=reads,
             pairs=self.pairs // page_tokens,
             peak=whole,
+            smallest=page_tokens,
             largest=page_tokens,
             exact=False,
             firm=self.firm and alike and whole > 0,
@@ -80,10 +85,6 @@ class Totals:
 def totals_of(trace: Trace, *, reads: int | None = None) -> Totals:
     """Of a trace at hand; ``reads``: as many as it would have, where it holds blocks and steps alone."""
     size, life = trace.sizes, trace.death.astype(np.int64) - trace.birth
-    change = np.zeros(trace.num_steps + 2, dtype=np.int64)
-    np.add.at(change, trace.birth.astype(np.int64) + 1, size)
-    np.add.at(change, trace.death.astype(np.int64) + 1, -size)
-    equal = bool((size == size[0]).all())
     units = int(size[trace.blocks].sum()) if reads is None else reads * int(size.sum()) // len(size)
     return Totals(
         steps=trace.num_steps,
@@ -91,8 +92,8 @@ def totals_of(trace: Trace, *, reads: int | None = None) -> Totals:
         reads=trace.num_reads if reads is None else reads,
         layers=1 if trace.step_layer is None else int(trace.step_layer.max()) + 1,
         pairs=int(life.sum()),
-        peak=int(np.cumsum(change).max()),
+        peak=int(alive_bytes(trace, size).max()),
+        smallest=int(size.min()),
         largest=int(size.max()),
         read_units=units,
-        equal=equal,
     )

@@ -119,7 +119,7 @@ class Generated:
         if self.name == "zipf":
             size = parse_size(params.block_size)
             reads, pairs = params.steps * params.reads, params.blocks * (params.steps + 1)
-            return Totals(params.steps, params.blocks, reads, 1, pairs, params.blocks * size, size, reads * size)
+            return Totals(params.steps, params.blocks, reads, 1, pairs, params.blocks * size, size, size, reads * size)
         found = totals_of(self._sample)
         if found.steps == params.requests:
             return found
@@ -155,7 +155,7 @@ def drift_totals(params: drift.Params, drawn: Drawn) -> Totals:
     layers, steps = params.layers, params.layers * params.tokens
     blocks, reads = layers * drawn.blocks, layers * int(drawn.reads(0).sum())
     pairs = layers * params.prefill * (steps + 1) + steps * (steps + 1) // 2
-    return Totals(steps, blocks, reads, layers, pairs, blocks, 1, reads)
+    return Totals(steps, blocks, reads, layers, pairs, blocks, 1, 1, reads)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +228,7 @@ class RunsSource:
             born = file.births(layer)
             pairs -= int((born * (np.arange(file.turns) * count + layer + 1)).sum())
         reads = file.num_reads
-        return Totals(steps, blocks, reads, count, pairs, blocks * file.size, file.size, reads * file.size)
+        return Totals(steps, blocks, reads, count, pairs, blocks * file.size, file.size, file.size, reads * file.size)
 
     @property
     def layers(self) -> Layers | None:

@@ -88,6 +88,27 @@ def test_tiers_are_filled_fastest_first(drift: str) -> None:
     assert (slow.name, slow.held) == ("lpddr", 144 * (16 << 10) - (2 << 20))
 
 
+def test_a_tier_without_a_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has room for the peak, weights beside it; no number stands for its capacity."""
+    path = tmp_path / "drift.toml"
+    path.write_text(DRIFT.replace('"2 MiB"', '"unlimited"').replace("[trace]", 'weight_resident = "1 MiB"\n[trace]'))
+    fast, slow = check(path).tiers
+    assert (fast.capacity, fast.weights, fast.room, fast.held) == (None, 1 << 20, 144 * (16 << 10), 144 * (16 << 10))
+    assert (slow.weights, slow.held) == (0, 0)
+    assert main(["check", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["instances"][0]["tiers"][0]["capacity_bytes"] is None
+    assert "unlimited" in checks_text([check(path)])
+
+
+def test_a_home_by_name_serves_what_no_faster_tier_holds(tmp_path: Path) -> None:
+    """With the fast tier as home everything lies in it."""
+    path = tmp_path / "drift.toml"
+    path.write_text(DRIFT.replace("2 MiB", "1 GiB") + '[rules]\nhome = "hbm"\n')
+    found = check(path)
+    assert found.binding.filled_resource == "hbm"
+    assert [way.name for way in found.ways if way.side == "both"] == ["runs"]
+
+
 def test_the_roofline_of_totals_is_near_the_roofline(drift: str) -> None:
     """Steps that read about as much: the average step says as much as all of them."""
     assert check(drift).binding.roofline_s == pytest.approx(roofline(load_instance(drift)).lower_bound_s, rel=0.05)

@@ -151,8 +151,10 @@ def test_weights_without_room_are_found_before_anything_is_drawn(huge: Path) -> 
             '"2 KiB"',
             r"memory\.hbm\.capacity: found room for 2 KiB, expected none or at least the largest block, 16 KiB",
         ),
-        ("prefill = 60000", "prefill = 900000", r"found room for 447 GiB in lpddr, expected at least 1.087 TiB, every block"),
-        ("prefill = 60000", "prefill = 26000000", r"found room for 447 GiB in lpddr, expected at least"),
+        ("prefill = 60000", "prefill = 900000", r"found room for 447 GiB in lpddr, .* at least 1.087 TiB, every block"),
+        ("prefill = 60000", "prefill = 26000000", r"found room for 447 GiB in lpddr, .* expected at least"),
+        ('"2 GiB"', '"2 GiB"\nlpddr.capacity = "50%"', r"found room for 43.95 GiB in lpddr, .* expected at least 87.89 GiB"),
+        ('"2 GiB"', '"2 GiB"\nlpddr.capacity = "71000 tokens"', r"lpddr, .* expected at least 87.89 GiB, every block"),
     ],
 )
 def test_blocks_without_room_are_found_before_anything_is_drawn(huge: Path, old: str, new: str, message: str) -> None:
@@ -162,6 +164,12 @@ def test_blocks_without_room_are_found_before_anything_is_drawn(huge: Path, old:
         expected = message.replace("16 KiB", "160 KiB") if "10" in rules else message
         with pytest.raises(InputError, match=expected):
             load_instance(huge)
+
+
+def test_a_named_home_without_room_is_found_before_anything_is_drawn(huge: Path) -> None:
+    """The home tier is that of the rules here, too."""
+    with pytest.raises(InputError, match=r"found room for 2 GiB in hbm, the home tier \(named by the rules\), expected"):
+        load_instance(huge, {"rules.home": "hbm"})
 
 
 COMMANDS = [

@@ -167,5 +167,5 @@ def test_an_instance_file_without_schedules_is_refused(tmp_path: Path) -> None:
     expected = "expected at most the 3 whole ones that the tiers hold (a 2, b 1): no schedule exists"
     assert str(caught.value) == f"{path}:3: memory.capacity: found 4 blocks of 6 B alive at state 1, {expected}"
     path.write_text(path.read_text().replace("exclusive", "inclusive"))
-    (tmp_path / "m.toml").write_text(memory.replace("16 B", "24 B"))
+    (tmp_path / "m.toml").write_text(memory.replace('"9 B"', '"24 B"'))
     assert packing_known(load_instance(path)) is True

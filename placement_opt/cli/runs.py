@@ -28,6 +28,7 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
+    from placement_opt.errors import InputError
     from placement_opt.files import check_outputs
     from placement_opt.gate import check_layer, check_stored
     from placement_opt.instancefile import input_files
@@ -49,7 +50,10 @@ def run(args: Namespace, console: Console) -> int:
             assert runs is not None
             yield runs
 
-    save_runs(each(), layers.count, layers.turns, args.output, size_unit=unit, size=size)
+    try:
+        save_runs(each(), layers.count, layers.turns, args.output, size_unit=unit, size=size)
+    except InputError as error:
+        raise error.at(path=args.file) from None
     console.print(saved_runs(layers, args.output))
     return 0
 

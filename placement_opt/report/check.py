@@ -97,7 +97,7 @@ def _tiers(one: Checked) -> str:
     rows = [
         [
             tier.name,
-            format_size(tier.capacity),
+            "unlimited" if tier.capacity is None else format_size(tier.capacity),
             format_size(tier.weights) if tier.weights else NOTHING,
             format_size(tier.room),
             percent(tier.held / one.peak if one.peak else 0.0),

@@ -13,7 +13,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from placement_opt.errors import InputError, LimitError, shown
-from placement_opt.tomlfile import as_choice, as_duration, as_integer, as_number, as_size
+from placement_opt.tomlfile import as_choice, as_integer, as_number, as_size
+from placement_opt.units import parse_duration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,5 +95,5 @@ def _size_text(value: Any) -> str:
 
 
 def _duration_text(value: Any) -> str:
-    as_duration(value)
+    parse_duration(value, "10 s")  # generators' durations are people's, not steps'
     return str(value)
