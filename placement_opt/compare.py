@@ -21,6 +21,7 @@ from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof, prove, prove_until
+from placement_opt.scaled import LayerShare
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.simulate import simulate
 from placement_opt.units import format_seconds
@@ -143,7 +144,7 @@ class Comparison:
 class _Task:
     """One piece of work: the bound of an instance (``scheduler`` None) or one scheduler on it.
 
-    ``enough_s``: the bound is raised until it reaches so many seconds.
+    ``enough_s``: the bound is raised until it reaches so many seconds. ``layers``: the share that is taken of a file's.
     """
 
     source: Instance | Path
@@ -151,6 +152,7 @@ class _Task:
     method: str
     seconds: float | None
     enough_s: float | None = None
+    layers: LayerShare | None = None
 
 
 _Tell = Callable[[_Task, object], None]
@@ -187,6 +189,7 @@ def compare(
     method: str = "auto",
     gap: float | None = None,
     bound_seconds: float | None = None,
+    layers: LayerShare | None = None,
     jobs: int = 1,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
@@ -206,6 +209,8 @@ def compare(
         schedulers is within this relative gap of it, or ``bound_seconds`` are over.
     bound_seconds
         Time for each bound; None leaves it to the method.
+    layers
+        Take this share of the layers of each file (:mod:`placement_opt.scaled`).
     jobs
         Processes for bounds and schedulers; the answer does not depend on their number.
     limits
@@ -224,8 +229,8 @@ def compare(
     sources = [source if isinstance(source, Instance) else Path(source) for source in instances]
     for source in sources:
         if isinstance(source, Path):
-            _load(source)  # bad input is found before the first bound is computed, not after
-    tasks = [[_Task(source, spec, method, bound_seconds) for spec in (None, *schedulers)] for source in sources]
+            _load(source, layers)  # bad input is found before the first bound is computed, not after
+    tasks = [[_Task(source, spec, method, bound_seconds, None, layers) for spec in (None, *schedulers)] for source in sources]
     work = partial(run_jobs, _work, jobs=jobs, limits=limits)
     outcomes: list[list[object]]
     if gap is None:
@@ -288,7 +293,7 @@ def _assemble(proof: Proof, schedulers: Sequence[str], timed: Sequence[object]) 
 
 def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
     try:
-        instance = task.source if isinstance(task.source, Instance) else _load(task.source)
+        instance = task.source if isinstance(task.source, Instance) else _load(task.source, task.layers)
         if task.scheduler is None:
             within = limits if task.seconds is None else limits.within(task.seconds)
             if task.enough_s is None:
@@ -321,8 +326,8 @@ def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path) -> Instance:
-    return load_instance(path)
+def _load(path: Path, layers: LayerShare | None) -> Instance:
+    return load_instance(path, layers=layers)
 
 
 def _teller(count: int, report: Callable[[str], None] | None) -> _Tell | None:

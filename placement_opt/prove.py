@@ -14,6 +14,7 @@ from placement_opt.bounds import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
+from placement_opt.packing import packing_known
 from placement_opt.watch import LeftBehind, run_watched
 from placement_opt.workload.unread import Unread, unread
 
@@ -39,6 +40,8 @@ class Proof:
         Tokens that the instance produces, as the simulator counts them; "tokens", or "steps" where steps carry no tokens.
     most_tokens_per_s
         No policy produces more.
+    packable
+        Whether schedules exist: True, False (proven that none does) or None (not known).
     unread
         What the trace keeps for nobody.
     """
@@ -51,6 +54,7 @@ class Proof:
     tokens: int
     counts: str
     most_tokens_per_s: float | None
+    packable: bool | None = True
     unread: Unread | None = None
 
     @property
@@ -115,8 +119,8 @@ def proof_of(instance: Instance, found: Bound) -> Proof:
     tokens = instance.num_steps if labels is None else len(np.unique(labels))
     unavoidable = None if value is None or roofline is None else _difference(value, roofline)
     counts = "steps" if labels is None else "tokens"
-    rate, kept = _rate(tokens, value), unread(instance.trace)
-    return Proof(instance.name, instance.hash, found, roofline, unavoidable, tokens, counts, rate, kept)
+    rate, packable, kept = _rate(tokens, value), packing_known(instance), unread(instance.trace)
+    return Proof(instance.name, instance.hash, found, roofline, unavoidable, tokens, counts, rate, packable, kept)
 
 
 def _difference(value: float, roofline: float) -> float:

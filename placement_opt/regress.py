@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,7 @@ from placement_opt.bounds.auto import affordable
 from placement_opt.enclosed import NOTHING, best_prices, better, certified, complaints, enclose, statement
 from placement_opt.errors import InputError, PlacementError
 from placement_opt.files import write_text_atomic
+from placement_opt.gate import check_file
 from placement_opt.hostile import SUFFIX as EXPECTED
 from placement_opt.hostile import ending, expected_path, read_expected, refuse
 from placement_opt.instancefile import load_instance
@@ -143,6 +145,8 @@ def regress(
     ------
     InputError
         A path that is not there or is no instance, or nothing found. What is wrong in a file is a change of that file.
+    NoRoom
+        An instance needs more memory than may be taken; found before any of them is made.
     """
     limits = limits or Limits()
     found = _Found()
@@ -160,6 +164,7 @@ def regress(
         if report is not None:
             report(f"[{finished}/{len(found.tasks)}] {one.path}: {one.outcome}")
 
+    _check_room(found.tasks, jobs, limits)
     results = run_jobs(_check, found.tasks, jobs=jobs, limits=limits, done=tell)
     checked = [
         one if one is not None else Checked(str(task.path), Outcome.UNFINISHED)
@@ -240,6 +245,14 @@ def _is_instance(path: Path) -> bool:
     except (OSError, ValueError, RecursionError):  # no text, no TOML, or a number of thousands of digits
         return True
     return ("trace" in content and "memory" in content) or best_path(path).exists()
+
+
+def _check_room(tasks: Sequence[_Task], jobs: int, limits: Limits) -> None:
+    """NoRoom for the first instance that could not be held; what else is wrong with one is for its own check to say."""
+    for task in tasks:
+        if not task.hostile:
+            with suppress(InputError):
+                check_file(task.path, limits, jobs=jobs)
 
 
 # ---- checking ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import numpy as np
 
 from placement_opt import clock
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.auto import Size, expected_s
+from placement_opt.bounds.auto import Size, expected_bytes, expected_s
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.shares import Backend
@@ -248,14 +248,14 @@ def _round(work: Work, limits: Limits) -> bool:
     return True
 
 
-def _method(method: str, bytes_per_read: int = 0) -> Rung:
+def _method(method: str) -> Rung:
     return Rung(
         method,
         "bound",
         suits=lambda work: expected_s(method, work.size) != float("inf"),
         expected_s=lambda work: expected_s(method, work.size),
         climb=partial(_bound, method),
-        memory=lambda work: bytes_per_read * work.size.reads * max(1, work.size.tiers - 1),
+        memory=lambda work: expected_bytes(method, work.size),
     )
 
 
@@ -362,7 +362,7 @@ def _compact_s(work: Work) -> float:
 
 
 def _compact_memory(work: Work) -> int:
-    return 600 * work.size.reads * max(1, work.size.tiers - 1)
+    return expected_bytes("compact", work.size)
 
 
 def _refined_memory(work: Work) -> int:
@@ -409,9 +409,13 @@ def _optimise(work: Work, limits: Limits) -> bool:
     return limits.reached or work.standing.state.latency_s != state.latency_s
 
 
+def pass_s(steps: int, reads: int) -> float:
+    """Seconds that a scheduler takes to go through a trace."""
+    return 2e-4 * steps + 1e-6 * reads
+
+
 def _pass_s(work: Work) -> float:
-    """Seconds that a scheduler takes to go through the trace."""
-    return 2e-4 * work.size.steps + 1e-6 * work.instance.trace.num_reads
+    return pass_s(work.size.steps, work.instance.trace.num_reads)
 
 
 def _scheduler(spec: str, passes: float) -> Rung:
@@ -432,9 +436,14 @@ def _sample_s(work: Work) -> float:
     return _ascent_s(work) * _SAMPLED / work.size.reads
 
 
+def search_s(one_pass: float, triples: int) -> float:
+    """Seconds of a first turn of the local search, where a pass takes so long."""
+    return 3.0 * one_pass + 4e-7 * min(triples, _BUNDLED)
+
+
 def _search_s(work: Work) -> float:
     """Seconds of a first turn of the local search; where the engine on runs has a better start, that goes first."""
-    seconds = 3.0 * _pass_s(work) + 4e-7 * min(work.size.triples, _BUNDLED)
+    seconds = search_s(_pass_s(work), work.size.triples)
     return seconds if work.large is None else max(seconds, 1.1 * _scale_s(work))
 
 
@@ -461,7 +470,7 @@ RUNGS: tuple[Rung, ...] = (
     ),
     Rung("sample", "bound", _is_long, _sample_s, _sample, endless=True, early=True),
     Rung("ascent", "bound", _always, _ascent_s, _ascend, endless=True, early=True),
-    _method("lp", 12_000),
+    _method("lp"),
     _scheduler("static", 0.1),
     _scheduler("belady", 1.0),
     _scheduler("lru", 1.0),

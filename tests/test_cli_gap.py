@@ -180,7 +180,8 @@ def test_too_little_memory_is_refused_with_the_number(
     """With and without --gap: exit code 3, what is allowed and what is needed."""
     out, err = run(capsys, "bound", ahead, "--memory-limit", "1 MiB", *more, code=3)
     assert out == ""
-    assert err == "error: found room for 1 MiB (--memory-limit), expected about 250 MiB of memory for 20 reads\n"
+    found = f"{ahead}: trace: found room for 1 MiB (--memory-limit)"
+    assert err == f"error: {found}, expected about 250 MiB of memory for 20 reads; no part of it fits\n"
 
 
 def test_a_trace_too_large_for_rows_goes_by_runs(

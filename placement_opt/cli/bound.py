@@ -17,6 +17,7 @@ from placement_opt.cli.parser import (
     add_memory_limit,
     add_method,
     add_output,
+    add_scale_layers,
     add_time_limit,
 )
 
@@ -51,6 +52,7 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--warm-start", metavar="FILE", help=text)
     add_time_limit(parser, "stop by then with what is proven (default: none; about a minute with auto)")
     add_memory_limit(parser)
+    add_scale_layers(parser)
     add_jobs(parser, default=None, text="processes to use (default: 1; in runs as many as there are processors)")
     text = "where prices are proven: in this machine's processes (local, default) or on a Dask cluster (with --gap)"
     parser.add_argument("--backend", choices=BACKENDS, default="local", help=text)
@@ -62,6 +64,7 @@ def fill(parser: LazyParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.errors import LimitError
+    from placement_opt.instancefile import load_instance
     from placement_opt.limits import Limits
     from placement_opt.room import NoRoom
     from placement_opt.schedulers import make_scheduler
@@ -73,7 +76,7 @@ def run(args: Namespace, console: Console) -> int:
         make_scheduler(args.scheduler)  # a wrong name is told before anything is loaded
     limits = Limits(args.time_limit, args.memory_limit)
     try:
-        instance = _load(args.instance, limits)
+        instance = load_instance(args.instance, layers=args.scale_layers, limits=limits)
     except LimitError as short:
         if args.method != "auto":
             raise
@@ -81,7 +84,7 @@ def run(args: Namespace, console: Console) -> int:
         rows_only |= {"--resume": args.resume, "--warm-start": args.warm_start, "--backend": args.backend != "local"}
         if given := [option for option, value in rows_only.items() if value]:
             raise LimitError(f"{short}; {given[0]} needs the reads as rows") from None
-        if isinstance(short, NoRoom) and not _layered(args.instance):
+        if isinstance(short, NoRoom) and not _in_runs(args):
             raise
         return large.run(args, console)
     with console.interruptible(limits):
@@ -111,30 +114,16 @@ def _check(args: Namespace) -> None:
             raise InputError("found it with --gap", "expected one of the two", field=option)
 
 
-def _layered(path: str) -> bool:
+def _in_runs(args: Namespace) -> bool:
     """Whether the question can be answered in runs."""
     from placement_opt.errors import InputError
     from placement_opt.large import load_large
 
     try:
-        load_large(path)
+        load_large(args.instance, layers=args.scale_layers)
     except InputError:
         return False
     return True
-
-
-def _load(path: str, limits: Limits) -> Instance:
-    """The instance in rows; LimitError where they take too much memory, before they are made if their number is known."""
-    from placement_opt.instancefile import load_instance
-    from placement_opt.room import check_rows
-    from placement_opt.rows import expected_reads
-
-    reads = expected_reads(path)
-    if reads is not None:
-        check_rows(reads, limits)
-    instance = load_instance(path)
-    check_rows(instance.trace.num_reads, limits)
-    return instance
 
 
 def _one_side(args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits) -> int:

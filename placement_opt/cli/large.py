@@ -28,7 +28,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.scale import memory_needed, solve_large
     from placement_opt.scale.solve import Progress
 
-    files, problem = check_files(args), load_large(args.instance)
+    files, problem = check_files(args), load_large(args.instance, layers=args.scale_layers)
     limits = Limits(args.time_limit, args.memory_limit)
     memory, table = left(limits), ProgressTable()
     jobs = min(args.jobs or os.cpu_count() or 1, problem.layers.count)
@@ -58,7 +58,7 @@ def question_of(args: Namespace) -> Large | None:
 
     moves = any(is_large_schedule(path) for path in args.certificates)
     try:
-        question = load_large(args.instance)
+        question = load_large(args.instance, layers=args.scale_layers)
     except InputError:
         if moves:
             raise

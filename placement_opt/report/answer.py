@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.answer import Answer, Outcome
+from placement_opt.packing import packing_known
+from placement_opt.report.bound import NONE_EXISTS, NOT_KNOWN
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
@@ -98,6 +100,9 @@ def answer_text(answer: Answer) -> str:
 def answer_sentence(answer: Answer) -> str:
     """Both sides in one sentence."""
     start = f"No schedule takes less than {seconds(answer.bound.lower_bound_s)}"
+    if answer.latency_s is None and (packable := packing_known(answer.instance)) is not True:
+        least = f" If one does, it takes at least {seconds(answer.bound.lower_bound_s)}."
+        return NOT_KNOWN + least if packable is None else NONE_EXISTS
     if answer.latency_s is None:
         return f"{start}; no schedule was found."
     return f"{start}, and one takes {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}."
