@@ -10,8 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from placement_opt import files
 from placement_opt.errors import InputError
-from placement_opt.files import atomic_file, check_output, check_outputs, open_regular, write_bytes_atomic, write_text_atomic
+from placement_opt.files import (
+    atomic_file,
+    atomic_path,
+    check_output,
+    check_outputs,
+    discard_drafts,
+    open_regular,
+    scratch_folder,
+    write_bytes_atomic,
+    write_text_atomic,
+)
 
 
 def test_bytes_and_text_arrive_as_they_are(tmp_path: Path) -> None:
@@ -147,6 +158,76 @@ def test_folders_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "pipe", Path(os.devnull)):
         with pytest.raises(InputError, match="found something that is not a regular file, expected a file"):
             open_regular(place)
+
+
+@pytest.mark.skipif(not os.path.isfile("/proc/self/status"), reason="needs a /proc")
+def test_windows_into_the_kernel_are_refused() -> None:
+    """What looks like a regular file and is made up when it is read (/proc/kmsg waits for the next message)."""
+    with pytest.raises(InputError) as caught:
+        open_regular("/proc/self/status")
+    assert str(caught.value) == "/proc/self/status: found something that is not a regular file, expected a file"
+
+
+def test_an_empty_file_is_a_file(tmp_path: Path) -> None:
+    """It holds its bytes: none."""
+    (tmp_path / "empty").touch()
+    with open_regular(tmp_path / "empty") as handle:
+        assert handle.read() == b""
+
+
+@pytest.mark.parametrize("size", [-1, 3])
+def test_what_goes_wrong_in_the_middle_names_the_file(tmp_path: Path, size: int) -> None:
+    """An input/output error while a file is read is an error of that file."""
+    (tmp_path / "a").write_bytes(bytes(10))
+    handle = open_regular(tmp_path / "a")
+    os.close(handle.fileno())
+    with pytest.raises(InputError) as caught:
+        handle.read(size)
+    assert str(caught.value) == f"{tmp_path / 'a'}: found a file that cannot be read (Bad file descriptor), expected a file"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        handle.close()
+
+
+def test_what_has_to_be_waited_for_is_no_file() -> None:
+    """Where a file turned into a pipe after it was looked at, nobody waits for its other end."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with files._Input(reader, "pipe") as handle, pytest.raises(InputError, match="pipe: found something that is not a reg"):
+        handle.readinto(bytearray(1))
+    os.close(writer)
+
+
+def test_a_file_that_others_write_takes_its_place(tmp_path: Path) -> None:
+    """By name, with an ending that tells its kind; where there is none in the end, the old content stays."""
+    place = tmp_path / "a"
+    with atomic_path(place, ".kind") as draft:
+        assert draft.name.endswith(".kind")
+        draft.write_bytes(b"one")
+    with pytest.raises(InputError, match="a: found a file that cannot be written"), atomic_path(place):
+        pass  # nobody wrote anything
+    assert place.read_bytes() == b"one"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_folders_for_the_time_being_go_with_all_that_is_in_them(tmp_path: Path) -> None:
+    """At the end of the block, and when the process is about to end in the middle of it."""
+    with scratch_folder(tmp_path) as folder:
+        (folder / "part").write_bytes(b"x")
+    assert os.listdir(tmp_path) == []
+    with scratch_folder(tmp_path) as folder, atomic_file(tmp_path / "a") as handle:
+        (folder / "part").write_bytes(b"x")
+        handle.write(b"half")
+        discard_drafts()
+        assert os.listdir(tmp_path) == []
+        handle.close()
+        with open(handle.name, "xb"):
+            pass  # for the block's own end
+
+
+def test_a_folder_for_the_time_being_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """Where there is no place for it."""
+    with pytest.raises(InputError, match="none: found a file that cannot be written"), scratch_folder(tmp_path / "none"):
+        pass
 
 
 def test_outputs_are_tried_and_found_without_a_trace(tmp_path: Path) -> None:
