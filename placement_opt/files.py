@@ -144,11 +144,14 @@ def check_outputs(
 def _try_to_write(target: Path, path: str | PathLike[str]) -> None:
     """Put an empty file beside the target and take it away again: rights alone do not tell whether that works."""
     draft = _draft(target)
+    _drafts.add(draft)
     try:
         draft.touch(exist_ok=False)
         draft.unlink()
     except OSError as error:
         raise _unwritable(path, error) from None
+    finally:
+        _drafts.discard(draft)
 
 
 def _same(one: Path, other: str | PathLike[str]) -> bool:
@@ -232,7 +235,7 @@ def scratch_folder(parent: str | PathLike[str] | None = None) -> Iterator[Path]:
 
 def discard_drafts() -> None:
     """Take away files and folders for the time being; for who is about to end the process without leaving their blocks."""
-    for draft in list(_drafts):
+    for draft in _drafts.copy():
         if draft.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
         else:

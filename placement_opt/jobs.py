@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.resource_tracker
 import os
 import signal
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -136,7 +137,8 @@ class _Pool(Generic[_Task, _Result]):
         link, other = self._context.Pipe()
         seconds = None if self._limits.remaining == float("inf") else self._limits.remaining
         process = self._context.Process(target=_serve, args=(other, self._reader, seconds, self._limits.memory))
-        process.start()
+        with _signals_blocked():
+            process.start()
         other.close()  # so that the end of the process is the end of the link
         self._workers.append(_Worker(process, link))
 
@@ -193,6 +195,17 @@ class _Pool(Generic[_Task, _Result]):
         self._reader.close()
 
 
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """What is begun in the meantime never hears of Ctrl-C or a closed terminal, not even while its modules are loaded."""
+    multiprocessing.resource_tracker.ensure_running()  # begun in the meantime it would unblock them
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def end_processes(processes: Sequence[BaseProcess], seconds: float = 1.0) -> None:
     """End processes of ours: they get so many seconds to take away what they have begun to write."""
     for process in processes:
@@ -213,7 +226,6 @@ def _ending(code: int | None) -> str:
 
 def _serve(link: Connection, reader: Connection, seconds: float | None, memory: int | None) -> None:
     """What a worker process does: one task after the other, until its parent wants no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     limits = Limits(seconds, memory)
     threading.Thread(target=_watch, args=(reader, limits), daemon=True).start()

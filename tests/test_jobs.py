@@ -57,6 +57,10 @@ def deaf(marker: Path, _: Limits) -> None:
         threading.Event().wait()
 
 
+def blocked(_: int, __: Limits) -> set[int]:
+    return set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+
 def fail(task: int, limits: Limits) -> int:
     raise ValueError(f"no {task} {limits.reached}")
 
@@ -137,6 +141,14 @@ def test_processes_that_cannot_begin_are_no_hang(tmp_path: Path) -> None:
     argv = [sys.executable, str(script)]
     done = subprocess.run(argv, env=os.environ | {"PYTHONPATH": repo}, capture_output=True, text=True, check=False)
     assert done.stdout == f"{['its worker process could not be started'] * 3}\n"
+
+
+def test_ctrl_c_is_for_the_parent_alone() -> None:
+    """Workers are begun deaf to it, so that none dies of it, or shows a traceback, while its modules are loaded."""
+    for heard in run_jobs(blocked, [1, 2, 3], jobs=2):
+        assert heard is not None
+        assert {signal.SIGINT, signal.SIGHUP} <= heard
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_what_does_not_come_back_is_ended_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
