@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from placement_opt.errors import InputError, PlacementError
+from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError
 
 if TYPE_CHECKING:
     from placement_opt.limits import Limits
@@ -90,7 +90,7 @@ class Console:
     def interruptible(self, limits: Limits) -> Iterator[Limits]:
         """Ctrl-C, SIGTERM and SIGHUP ask for a stop; what is proven so far is still reported. A second one ends at once.
 
-        Signals that are ignored stay so.
+        Signals that are ignored stay so. What is missing because of a stop (LimitError) is Interrupted.
         """
         if threading.current_thread() is not threading.main_thread():
             yield limits
@@ -108,6 +108,10 @@ class Console:
         old = {number: signal.signal(number, stop) for number in heard}
         try:
             yield limits
+        except PlacementError as error:
+            if limits.interrupted and error.exit_code == LimitError.exit_code:
+                raise Interrupted(str(error)) from None
+            raise
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler)
