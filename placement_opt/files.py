@@ -62,7 +62,7 @@ class _Input(io.FileIO):
 
     def __init__(self, descriptor: int, path: str | PathLike[str]) -> None:
         super().__init__(descriptor, "rb")
-        self._path = path
+        self._path = self.name = os.fspath(path)
 
     def readinto(self, buffer: Any, /) -> int:
         return cast(int, self._named(super().readinto, buffer))

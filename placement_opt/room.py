@@ -14,10 +14,18 @@ from placement_opt.units import format_size
 #: (measured: 1e6 and 1e7 reads, two and three tiers).
 READ_BYTES = 130
 BASE_BYTES = 250 << 20
-#: Where a control group's limit and use stand: version 2, version 1.
+#: What is read of a file is not asked about below this many bytes.
+SMALL_BYTES = 64 << 20
+#: Where a control group's limit and use stand, and what of the use are copies of files, given up when they are in the way:
+#: version 2, version 1.
 _GROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat", "inactive_file"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "/sys/fs/cgroup/memory/memory.stat",
+        "total_inactive_file",
+    ),
 )
 
 
@@ -31,10 +39,11 @@ def available() -> int:
     for line in _read("/proc/meminfo").splitlines():
         if line.startswith("MemAvailable:"):
             found = min(found, int(line.split()[1]) << 10)
-    for most, used in _GROUPS:
+    for most, used, details, copies in _GROUPS:
         limit, taken = _read(most).strip(), _read(used).strip()
         if limit.isdigit() and taken.isdigit():
-            found = min(found, max(0, int(limit) - int(taken)))
+            given_up = sum(int(line.split()[1]) for line in _read(details).splitlines() if line.startswith(f"{copies} "))
+            found = min(found, max(0, int(limit) - int(taken) + given_up))
     return found
 
 
@@ -56,6 +65,12 @@ def shortage(what: str, needed: int, limits: Limits) -> str:
     if needed <= allowed:
         return ""
     return f"{what} needs about {format_size(needed)} of memory, {format_size(allowed)} {_why(limits)}"
+
+
+def check(what: str, needed: int, limits: Limits) -> None:
+    """Refuse to read what needs so many bytes more than are left, before it is read; NoRoom has the numbers."""
+    if needed > SMALL_BYTES and (short := shortage(what, needed, limits)):
+        raise NoRoom(short)
 
 
 def check_rows(reads: int, limits: Limits) -> None:

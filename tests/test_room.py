@@ -59,9 +59,9 @@ def test_the_machine_says_what_it_has() -> None:
 
 
 def test_a_control_group_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where a group allows less than the machine has, that is what there is; "max" is no limit."""
-    most, used = tmp_path / "max", tmp_path / "current"
-    monkeypatch.setattr(room, "_GROUPS", ((str(most), str(used)),))
+    """Where a group allows less than the machine has, that is what there is; "max" is no limit, idle copies count as free."""
+    most, used, details = tmp_path / "max", tmp_path / "current", tmp_path / "stat"
+    monkeypatch.setattr(room, "_GROUPS", ((str(most), str(used), str(details), "inactive_file"),))
     free = room.available()
     most.write_text("max\n")
     used.write_text("5\n")
@@ -70,6 +70,16 @@ def test_a_control_group_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert room.available() == 1000
     used.write_text("2000\n")
     assert room.available() == 0
+    details.write_text("anon 100\nactive_file 500\ninactive_file 1500\n")
+    assert room.available() == 505
+
+
+def test_what_is_read_is_asked_about_where_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files are read whatever the system says of its memory."""
+    monkeypatch.setattr(room, "available", lambda: 0)
+    room.check("t.npz: reading it", room.SMALL_BYTES, Limits())
+    with pytest.raises(room.NoRoom, match=r"^t\.npz: reading it needs about 64 MiB of memory, 0 B are free$"):
+        room.check("t.npz: reading it", room.SMALL_BYTES + 1, Limits())
 
 
 def test_reads_are_counted_before_they_are_drawn(tmp_path: Path) -> None:

@@ -191,9 +191,9 @@ def _both_sides(
     resumed = warm = None
     if args.resume:
         names = ", ".join(args.resume)
-        resumed = in_time(f"{names}: proving it again", lambda: verify_files(instance, args.resume), limits)
+        resumed = in_time(f"{names}: proving it again", lambda: verify_files(instance, args.resume, limits), limits)
     if args.warm_start:
-        warm = in_time(f"{args.warm_start}: reading it", lambda: warm_prices(args.warm_start, instance), limits)
+        warm = in_time(f"{args.warm_start}: reading it", lambda: warm_prices(args.warm_start, instance, limits), limits)
     checkpoints, table = Checkpoints(instance, files, resumed, limits), ProgressTable()
 
     def look(state: State) -> None:

@@ -19,9 +19,11 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt import room
 from placement_opt.errors import InputError
 from placement_opt.files import atomic_file, open_regular
 from placement_opt.jsonfile import dump_json, parse_json
+from placement_opt.limits import Limits
 from placement_opt.workload.trace import Trace
 
 SCHEMA = 1
@@ -86,11 +88,13 @@ def load_trace(path: str | PathLike[str]) -> Trace:
     Raises
     ------
     InputError
-        Whatever is wrong with the file, in time and memory bounded by its size; no other exception, no code run.
+        Whatever is wrong with the file, in time and memory bounded by its size; no code run.
+    LimitError
+        Unpacked it would take more memory than is free.
     """
     with open_regular(path) as handle:
         try:
-            arrays = _read_members(handle)
+            arrays = _read_members(handle, f"{fspath(path)}: reading it")
             header = _read_header(arrays.pop("schema"), arrays.pop("header"), set(arrays))
             parts: dict[str, Any] = arrays | header
             return Trace(**parts)
@@ -136,19 +140,20 @@ class _SmallReads:
         return data
 
 
-def _read_members(handle: BinaryIO) -> dict[str, _Array]:
+def _read_members(handle: BinaryIO, what: str) -> dict[str, _Array]:
     size = handle.seek(0, 2)
     handle.seek(0)
     if size == 0:
         raise InputError("found an empty file", "expected a trace file")
     with zipfile.ZipFile(_SmallReads(handle)) as archive:
         infos = archive.infolist()
-        _check_directory(infos, size)
+        unpacked = _check_directory(infos, size)
+        room.check(what, 2 * unpacked, Limits())
         return {(name := info.filename.removesuffix(".npy")): _read_array(archive, info, name) for info in infos}
 
 
-def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> None:
-    """Names, methods and declared sizes, before anything is unpacked."""
+def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> int:
+    """Names, methods and declared sizes, before anything is unpacked; the bytes that are declared in all."""
     names = [info.filename for info in infos]
     for name in names:
         if name.removesuffix(".npy") not in _DTYPES or not name.endswith(".npy"):
@@ -165,6 +170,7 @@ def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> None:
     most = min(LARGEST_TRACE, max(SMALL_TRACE, MOST_RATIO * size))
     if total > most:
         raise InputError(f"found {size} bytes that unpack to {total}", f"expected at most {most}")
+    return total
 
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Array:
