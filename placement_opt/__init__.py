@@ -32,7 +32,8 @@ __version__ = "0.1.0"
 def _keep_kernels() -> None:
     """Where neither the package nor the user has a folder to cache compiled loops in, a private temporary one will do.
 
-    A read-only installation run by a user without a home (a container) would otherwise end in an error of the compiler's.
+    It goes with this process. A read-only installation run by a user without a home (a container) would otherwise end in an
+    error of the compiler's.
     """
     if "NUMBA_CACHE_DIR" in os.environ or os.access(os.path.dirname(__file__), os.W_OK):
         return
@@ -40,9 +41,9 @@ def _keep_kernels() -> None:
     while not os.path.exists(cache) and os.path.dirname(cache) != cache:
         cache = os.path.dirname(cache)
     if not os.access(cache, os.W_OK):
-        import tempfile
+        from placement_opt.files import folder_until_exit
 
-        os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="placement-opt-")
+        os.environ["NUMBA_CACHE_DIR"] = str(folder_until_exit())
 
 
 _keep_kernels()

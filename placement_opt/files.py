@@ -6,6 +6,7 @@ the old content or the new one, never half of it, and a run that fails leaves no
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import os
@@ -198,9 +199,7 @@ def atomic_path(path: str | PathLike[str], ending: str = ".tmp") -> Iterator[Pat
     except OSError as error:
         raise _unwritable(path, error) from None
     finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        _drafts.discard(draft)
+        _take_away(draft)
 
 
 @contextlib.contextmanager
@@ -219,6 +218,21 @@ def scratch_folder(parent: str | PathLike[str] | None = None) -> Iterator[Path]:
     InputError
         No folder can be made there.
     """
+    folder = _folder(parent)
+    try:
+        yield folder
+    finally:
+        _take_away(folder)
+
+
+def folder_until_exit() -> Path:
+    """A folder of one's own where the system keeps temporary files, until the process ends."""
+    folder = _folder(None)
+    atexit.register(_take_away, folder)
+    return folder
+
+
+def _folder(parent: str | PathLike[str] | None) -> Path:
     import tempfile
 
     try:
@@ -226,21 +240,22 @@ def scratch_folder(parent: str | PathLike[str] | None = None) -> Iterator[Path]:
     except OSError as error:
         raise _unwritable(parent or tempfile.gettempdir(), error) from None
     _drafts.add(folder)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        _drafts.discard(folder)
+    return folder
+
+
+def _take_away(draft: Path) -> None:
+    if draft.is_dir():
+        shutil.rmtree(draft, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+    _drafts.discard(draft)
 
 
 def discard_drafts() -> None:
     """Take away files and folders for the time being; for who is about to end the process without leaving their blocks."""
     for draft in _drafts.copy():
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                draft.unlink()
+        _take_away(draft)
 
 
 def write_bytes_atomic(path: str | PathLike[str], data: bytes) -> None:

@@ -224,6 +224,24 @@ def test_folders_for_the_time_being_go_with_all_that_is_in_them(tmp_path: Path) 
             pass  # for the block's own end
 
 
+@pytest.mark.parametrize("end", ["pass", "end_at_once(0)", "raise SystemExit(0)"])
+def test_a_folder_for_compiled_loops_goes_with_the_process(tmp_path: Path, end: str) -> None:
+    """A read-only installation without a home: one folder for the process, however that ends, and none is left."""
+    code = (
+        "import os\n"
+        "os.access = lambda *_: False\n"
+        "import placement_opt\n"
+        "from placement_opt.cli.console import end_at_once\n"
+        "print(os.listdir(os.environ['TMPDIR']) == [os.path.basename(os.environ['NUMBA_CACHE_DIR'])], flush=True)\n"
+        f"{end}\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    environment |= {"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-B", "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_folder_for_the_time_being_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """Where there is no place for it."""
     with pytest.raises(InputError, match="none: found a file that cannot be written"), scratch_folder(tmp_path / "none"):
