@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
+from placement_opt import watch
 from placement_opt.certificate import PriceCertificate, ScheduleCertificate, pack_prices, pack_schedule
 from placement_opt.certify import Verified
 from placement_opt.errors import LimitError
@@ -82,8 +83,9 @@ class Checkpoints:
         """
         if not self._files:
             return None
-        with suppress(LeftBehind):
-            self._write(state, grace=GRACE)
+        if not hopeless(self._took, self._limits):
+            with suppress(LeftBehind):
+                self._write(state, grace=GRACE)
         held = {"prices": self._found.prices, "schedule": self._found.schedule}
         for kind, path in self._files.items():
             if held[kind] is None and getattr(state, kind) is None:
@@ -131,6 +133,12 @@ class Checkpoints:
 
 
 _WAS = {"prices": "were", "schedule": "was"}
+
+
+def hopeless(expected_s: float, limits: Limits) -> bool:
+    """Whether a proof is not worth beginning: it would be left behind even if it took a third of what it should take."""
+    left = 0.0 if limits.interrupted else limits.remaining
+    return expected_s / 3.0 > left + GRACE * watch.GRACE_S
 
 
 def too_late(path: str) -> LimitError:

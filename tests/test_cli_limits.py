@@ -155,3 +155,14 @@ def test_no_proof_is_begun_that_would_take_the_last_ones_time(
     assert not (tmp_path / "p").exists()
     assert kept.finish(first) is not None
     assert (tmp_path / "p").exists()
+
+
+def test_a_proof_that_cannot_be_done_in_time_is_not_begun() -> None:
+    """By what it should take, with room for a guess that is three times too high; without a limit none is hopeless."""
+    assert not checkpoint.hopeless(1e9, Limits())
+    assert not checkpoint.hopeless(3 * checkpoint.GRACE, Limits(0.0))
+    assert checkpoint.hopeless(100.0, Limits(0.0))
+    assert not checkpoint.hopeless(100.0, Limits(1000.0))
+    stopped = Limits(1000.0)
+    stopped.interrupt()
+    assert checkpoint.hopeless(100.0, stopped)

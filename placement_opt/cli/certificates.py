@@ -48,6 +48,7 @@ def write_certificates(
     """
     from placement_opt.certificate import pack_prices
     from placement_opt.certify import Verified
+    from placement_opt.checkpoint import expected_s
     from placement_opt.errors import LimitError
     from placement_opt.files import write_bytes_atomic
     from placement_opt.prove_integer import certify_prices
@@ -64,7 +65,7 @@ def write_certificates(
             made = certify_prices(instance, proven)
             return made, pack_prices(made)
 
-        prices, data = _certified(files["prices"], certify, limits)
+        prices, data = _certified(files["prices"], certify, expected_s(instance, {"prices": ""}), limits)
         write_bytes_atomic(files["prices"], data)
         yield (found := replace(found, prices=prices, lower=prices.claim))
     if scheduler is not None:
@@ -77,6 +78,7 @@ def write_schedule(run: Run, path: str, limits: Limits) -> Verified:
     """Write the moves of a recorded run as a certificate; LimitError where its proof does not come in time."""
     from placement_opt.certificate import pack_schedule
     from placement_opt.certify import Verified
+    from placement_opt.checkpoint import expected_s
     from placement_opt.files import write_bytes_atomic
     from placement_opt.prove_integer import certify_schedule
 
@@ -85,16 +87,21 @@ def write_schedule(run: Run, path: str, limits: Limits) -> Verified:
         made = certify_schedule(run.instance, run.schedule)
         return made, pack_schedule(made)
 
-    schedule, data = _certified(path, certify, limits)
+    schedule, data = _certified(path, certify, expected_s(run.instance, {"schedule": ""}), limits)
     write_bytes_atomic(path, data)
     return Verified(run.instance, schedule=schedule, upper=schedule.claim)
 
 
-def _certified(path: str, certify: Callable[[], _T], limits: Limits) -> _T:
-    """What ``certify`` makes, if that comes a little after the limits at the latest; it writes nothing itself."""
-    from placement_opt.checkpoint import GRACE, too_late
+def _certified(path: str, certify: Callable[[], _T], seconds: float, limits: Limits) -> _T:
+    """What ``certify`` makes, if that comes a little after the limits at the latest; it writes nothing itself.
+
+    ``seconds``: what it should take.
+    """
+    from placement_opt.checkpoint import GRACE, hopeless, too_late
     from placement_opt.watch import LeftBehind, run_watched
 
+    if hopeless(seconds, limits):
+        raise too_late(path)
     try:
         return run_watched(certify, limits, grace=GRACE)
     except LeftBehind:
