@@ -239,6 +239,29 @@ def test_a_signal_takes_workers_and_what_they_write_along(tmp_path: Path) -> Non
     assert [os.listdir(tmp_path / name) for name in "ab"] == [["marker"], ["marker"]]
 
 
+@pytest.mark.parametrize("module", ["types", "placement_opt.__main__"])
+def test_ctrl_c_is_silent_before_the_program_has_begun(tmp_path: Path, module: str) -> None:
+    """``python -m``: from the package's first import on, what Python shows of it is no traceback."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Hit:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r} and 'placement_opt' in sys.modules:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Hit())\n"
+        "sys.modules.pop('types', None)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPO}"}
+    done = subprocess.run([*RUN, "memory", "list"], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_library_leaves_signals_alone() -> None:
+    """Importing the package changes no handler."""
+    code = "import signal, placement_opt\nassert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True)
+
+
 def test_signals_that_are_ignored_stay_so(capfd: pytest.CaptureFixture[str]) -> None:
     """A command that was begun by nohup outlives its terminal."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

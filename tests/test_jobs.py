@@ -57,6 +57,10 @@ def deaf(marker: Path, _: Limits) -> None:
         threading.Event().wait()
 
 
+def memory(_: int, limits: Limits) -> int | None:
+    return limits.memory
+
+
 def blocked(_: int, __: Limits) -> set[int]:
     return set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
@@ -141,6 +145,11 @@ def test_processes_that_cannot_begin_are_no_hang(tmp_path: Path) -> None:
     argv = [sys.executable, str(script)]
     done = subprocess.run(argv, env=os.environ | {"PYTHONPATH": repo}, capture_output=True, text=True, check=False)
     assert done.stdout == f"{['its worker process could not be started'] * 3}\n"
+
+
+def test_the_limit_of_memory_is_handed_on() -> None:
+    """Work in other processes holds its estimates against the same limit."""
+    assert run_jobs(memory, [1, 2], jobs=2, limits=Limits(None, 12345)) == [12345, 12345]
 
 
 def test_ctrl_c_is_for_the_parent_alone() -> None:

@@ -44,8 +44,7 @@ def read_lines(path: str | PathLike[str], longest: int) -> Iterator[bytes]:
         raw.seek(0)
         most = max(SMALL_TEXT, MOST_RATIO * os.fstat(raw.fileno()).st_size)
         stream = gzip.GzipFile(fileobj=raw) if packed else raw
-        number = total = 0
-        looked = -_LOOK
+        number = total = looked = 0
         while True:
             try:
                 line = stream.readline(longest + 1)
