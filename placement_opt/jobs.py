@@ -32,7 +32,7 @@ _Result = TypeVar("_Result")
 #: Seconds between two looks at the stop request.
 _PATIENCE_S = 0.2
 #: Seconds that pieces get to come back after a stop was asked for; then their processes are ended.
-_MERCY_S = 5.0
+_MERCY_S = 8.0
 
 
 def run_jobs(
@@ -116,7 +116,7 @@ class _Pool(Generic[_Task, _Result]):
     def run(self, count: int) -> list[_Result | None]:
         """Everything, in so many processes."""
         try:
-            for _ in range(count):
+            for _ in range(0 if self._limits.reached else count):
                 self._start()
             while not self._limits.reached and (self._waiting or self._busy()):
                 if not self._workers:  # none of them could even begin
