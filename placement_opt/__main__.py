@@ -43,9 +43,11 @@ def entry() -> int:
     """
     from placement_opt.cli import main
     from placement_opt.cli.console import end_at_once
+    from placement_opt.stdout import turn_to_stderr
     from placement_opt.watch import left_behind
 
     code = main()
+    turn_to_stderr()
     if left_behind():
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:

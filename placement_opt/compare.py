@@ -6,7 +6,6 @@ how much is its own (latency - bound).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,7 +14,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
+from placement_opt import clock
+from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError, shown
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
@@ -172,9 +172,11 @@ def chosen_schedulers(text: str) -> tuple[str, ...]:
             specs.append(piece.strip())
     for spec in specs:
         if not spec:
-            raise InputError(f"found an empty name in {text!r}", "expected names separated by commas", field="--schedulers")
+            raise InputError(
+                f"found an empty name in {shown(text)}", "expected names separated by commas", field="--schedulers"
+            )
         if specs.count(spec) > 1:
-            raise InputError(f"found {spec!r} twice", "expected each scheduler once", field="--schedulers")
+            raise InputError(f"found {shown(spec)} twice", "expected each scheduler once", field="--schedulers")
     return tuple(specs)
 
 
@@ -309,7 +311,7 @@ def _lost(task: _Task, why: str) -> Proof | Scheduled:
 
 def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
     """One scheduler on one instance, not yet held against a bound; expected troubles become verdicts."""
-    started = time.monotonic()
+    started = clock.now()
     try:
         run = simulate(instance, make_scheduler(spec), limits=limits)
     except ScheduleError as error:
@@ -322,7 +324,7 @@ def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
         return Scheduled(spec, Verdict.REFUSED, str(error))
     except PlacementError as error:  # a solver that a scheduler asked gave nothing
         return Scheduled(spec, Verdict.LIMIT, str(error))
-    wall = time.monotonic() - started
+    wall = clock.now() - started
     return Scheduled(spec, Verdict.TIMED, "", run.latency_s, run.tokens_per_s, wall_s=wall)
 
 

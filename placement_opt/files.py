@@ -6,7 +6,6 @@ the old content or the new one, never half of it, and a run that fails leaves no
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import io
 import os
@@ -18,7 +17,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from placement_opt.errors import InputError
+from placement_opt.errors import InputError, named
 
 #: Files begun and not yet in their places, and folders for the time being.
 _drafts: set[Path] = set()
@@ -59,11 +58,11 @@ def _is_stored(descriptor: int) -> bool:
 
 
 class _Input(io.FileIO):
-    """A file to read whose troubles name it."""
+    """A file whose reads, where the system refuses them, complain as its opening does."""
 
     def __init__(self, descriptor: int, path: str | PathLike[str]) -> None:
         super().__init__(descriptor, "rb")
-        self._path = self.name = os.fspath(path)
+        self._path = self.name = os.fspath(path)  # of an open descriptor it would be its number
 
     def readinto(self, buffer: Any, /) -> int:
         return cast(int, self._named(super().readinto, buffer))
@@ -91,7 +90,7 @@ def check_output(path: str | PathLike[str]) -> Path:
             raise InputError("found a folder", "expected the name of a file to write", path=path)
         if not target.parent.is_dir():
             raise InputError(
-                f"found no folder {str(Path(path).parent)!r}", "expected an existing folder to write to", path=path
+                f"found no folder {named(Path(path).parent)!r}", "expected an existing folder to write to", path=path
             )
         if target.exists() and not target.is_file():
             raise InputError("found something that is not a regular file", "expected the name of a file to write", path=path)
@@ -136,7 +135,7 @@ def check_outputs(
                 raise InputError(f"found the file of {other}", "expected another file", path=path, field=option)
         for name in inputs:
             if _same(place, name):
-                found = f"found an input of this command, {os.fspath(name)!r}"
+                found = f"found an input of this command, {named(name)!r}"
                 raise InputError(found, "expected another file to write", path=path, field=option)
         places[option] = place
     return places
@@ -223,13 +222,6 @@ def scratch_folder(parent: str | PathLike[str] | None = None) -> Iterator[Path]:
         yield folder
     finally:
         _take_away(folder)
-
-
-def folder_until_exit() -> Path:
-    """A folder of one's own where the system keeps temporary files, until the process ends."""
-    folder = _folder(None)
-    atexit.register(_take_away, folder)
-    return folder
 
 
 def _folder(parent: str | PathLike[str] | None) -> Path:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds import METHODS
 from placement_opt.bounds import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.watch import LeftBehind, run_watched
+from placement_opt.workload.unread import Unread, unread
 
 #: Bounds that differ by no more than this, relatively, are the same: two sums of the same numbers.
 ROUNDING = 1e-12
@@ -38,6 +39,8 @@ class Proof:
         Tokens that the instance produces, as the simulator counts them; "tokens", or "steps" where steps carry no tokens.
     most_tokens_per_s
         No policy produces more.
+    unread
+        What the trace keeps for nobody.
     """
 
     instance: str
@@ -48,6 +51,7 @@ class Proof:
     tokens: int
     counts: str
     most_tokens_per_s: float | None
+    unread: Unread | None = None
 
     @property
     def best(self) -> Proof:
@@ -88,12 +92,12 @@ def prove(
     A method that does not stop when it should is left behind and has proven nothing ("auto" sees to that itself).
     """
     limits = limits or Limits()
-    began = time.monotonic()
+    began = clock.now()
     work = partial(lower_bound, instance, method, limits=limits, report=report)
     try:
         found = work() if method == "auto" else run_watched(work, limits, grace=2.0)
     except LeftBehind as late:
-        found = Bound(method, Status.NONE, None, time.monotonic() - began, "", f"{method}: {late}")
+        found = Bound(method, Status.NONE, None, clock.now() - began, "", f"{method}: {late}")
     return proof_of(instance, found)
 
 
@@ -111,7 +115,8 @@ def proof_of(instance: Instance, found: Bound) -> Proof:
     tokens = instance.num_steps if labels is None else len(np.unique(labels))
     unavoidable = None if value is None or roofline is None else _difference(value, roofline)
     counts = "steps" if labels is None else "tokens"
-    return Proof(instance.name, instance.hash, found, roofline, unavoidable, tokens, counts, _rate(tokens, value))
+    rate, kept = _rate(tokens, value), unread(instance.trace)
+    return Proof(instance.name, instance.hash, found, roofline, unavoidable, tokens, counts, rate, kept)
 
 
 def unproven(instance: str, digest: str, method: str, why: str) -> Proof:

@@ -179,7 +179,7 @@ def hitting(true):
         return true(*arguments)
     return hit
 
-for module, key in ((npz, "_write_members"), (export, "_holds"), (instancefile, "_capacity")):
+for module, key in ((npz, "_write_members"), (export, "_holds"), (instancefile, "rooms")):
     setattr(module, key, hitting(getattr(module, key)))
 sys.exit(__main__.entry())
 """

@@ -6,7 +6,10 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -175,14 +178,14 @@ def test_an_empty_file_is_a_file(tmp_path: Path) -> None:
         assert handle.read() == b""
 
 
-@pytest.mark.parametrize("size", [-1, 3])
-def test_what_goes_wrong_in_the_middle_names_the_file(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize("read", [lambda file: file.read(1), lambda file: file.read(), lambda file: file.readline(9)])
+def test_what_goes_wrong_in_the_middle_names_the_file(tmp_path: Path, read: Callable[[BinaryIO], bytes]) -> None:
     """An input/output error while a file is read is an error of that file."""
     (tmp_path / "a").write_bytes(bytes(10))
     handle = open_regular(tmp_path / "a")
     os.close(handle.fileno())
     with pytest.raises(InputError) as caught:
-        handle.read(size)
+        read(handle)
     assert str(caught.value) == f"{tmp_path / 'a'}: found a file that cannot be read (Bad file descriptor), expected a file"
     with pytest.raises(OSError, match="Bad file descriptor"):
         handle.close()
@@ -222,24 +225,6 @@ def test_folders_for_the_time_being_go_with_all_that_is_in_them(tmp_path: Path) 
         handle.close()
         with open(handle.name, "xb"):
             pass  # for the block's own end
-
-
-@pytest.mark.parametrize("end", ["pass", "end_at_once(0)", "raise SystemExit(0)"])
-def test_a_folder_for_compiled_loops_goes_with_the_process(tmp_path: Path, end: str) -> None:
-    """A read-only installation without a home: one folder for the process, however that ends, and none is left."""
-    code = (
-        "import os\n"
-        "os.access = lambda *_: False\n"
-        "import placement_opt\n"
-        "from placement_opt.cli.console import end_at_once\n"
-        "print(os.listdir(os.environ['TMPDIR']) == [os.path.basename(os.environ['NUMBA_CACHE_DIR'])], flush=True)\n"
-        f"{end}\n"
-    )
-    environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
-    environment |= {"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-B", "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("True\n", "")
-    assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_for_the_time_being_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -287,3 +272,27 @@ def test_an_unwritable_folder_is_found_before_the_work() -> None:
     """/proc takes no files, not even from those who may write anywhere."""
     with pytest.raises(InputError, match="--csv: found a file that cannot be written"):
         check_outputs({"--csv": "/proc/x.csv"})
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a /proc with a file that opens and cannot be read")
+def test_every_reader_names_a_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TOML, text, arrays and files of runs alike; the file is taken for one that is stored."""
+    monkeypatch.setattr(files, "_is_stored", lambda _: True)
+    from placement_opt.initial import load_initial
+    from placement_opt.tomlfile import read_toml
+    from placement_opt.workload.formats import READERS
+    from placement_opt.workload.npz import load_trace
+    from placement_opt.workload.runs_file import is_runs_file
+
+    initial = partial(load_initial, tiers=1, blocks=1)
+    for reader in (read_toml, load_trace, is_runs_file, initial, *READERS.values()):
+        with pytest.raises(InputError) as caught:
+            reader("/proc/self/mem")  # type: ignore[operator]
+        assert str(caught.value).startswith("/proc/self/mem: found ")
+
+
+def test_an_open_file_knows_its_name(tmp_path: Path) -> None:
+    """Not the number of its descriptor, which no message could name."""
+    (tmp_path / "x").write_bytes(b"abc")
+    with open_regular(tmp_path / "x") as file:
+        assert (file.name, file.read()) == (str(tmp_path / "x"), b"abc")

@@ -7,7 +7,9 @@ from typing import Any
 from placement_opt.answer import Answer, Outcome
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
 from placement_opt.report.table import facts, paragraph
+from placement_opt.report.unread import kept_unread
 from placement_opt.standing import State
+from placement_opt.workload.unread import unread
 
 TIMED = "every move checked and timed by the simulator, reads split optimally"
 _OUTCOMES = {
@@ -67,6 +69,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "rests_on": bound.rests_on,
         "schedule_rests_on": TIMED if answer.latency_s is not None else "",
         "note": _note(answer),
+        "kept_unread": unread(answer.instance.trace).as_dict(),
         "sentence": answer_sentence(answer),
         "details": bound.details,
     }
@@ -86,6 +89,7 @@ def answer_text(answer: Answer) -> str:
         ("bound by", bound.rests_on),
         ("schedule by", TIMED if answer.latency_s is not None else ""),
         ("note", _note(answer)),
+        ("kept unread", kept_unread(unread(answer.instance.trace))),
         ("took", seconds(answer.solve_s)),
     ]
     return facts(rows) + "\n\n" + paragraph(answer_sentence(answer)) + "\n"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.prove import Proof
-from placement_opt.report.numbers import figure, full_seconds, percent, seconds
+from placement_opt.report.numbers import figure, full_seconds, percent, rates, seconds
 from placement_opt.report.table import facts, paragraph
+from placement_opt.report.unread import kept_unread
 
 #: Relative differences below this are not worth a word.
 _SAME = 5e-5
@@ -24,10 +25,11 @@ def bound_document(proof: Proof) -> dict[str, Any]:
         "solve_s": bound.solve_s,
         "roofline_s": proof.roofline_s,
         "unavoidable_s": proof.unavoidable_s,
-        "most_tokens_per_s": proof.most_tokens_per_s,
+        **rates(proof.counts, "most_", proof.most_tokens_per_s),
         "value_s": bound.value_s,
         "rests_on": bound.rests_on,
         "note": bound.note,
+        "kept_unread": proof.unread.as_dict() if proof.unread else None,
         "sentence": bound_sentence(proof),
         "details": bound.details,
     }
@@ -46,6 +48,7 @@ def bound_text(proof: Proof) -> str:
         ("throughput", _throughput(proof)),
         ("rests on", bound.rests_on),
         ("note", bound.note),
+        ("kept unread", kept_unread(proof.unread)),
         ("took", seconds(bound.solve_s)),
     ]
     return facts(rows) + "\n\n" + paragraph(bound_sentence(proof)) + "\n"

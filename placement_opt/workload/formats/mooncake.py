@@ -14,10 +14,12 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.errors import InputError
 from placement_opt.jsonfile import parse_json
 from placement_opt.workload.formats.lines import check_limit, file_label, read_lines
+from placement_opt.workload.keep import Keep
 from placement_opt.workload.trace import Trace
 
 #: Tokens in a block where the records do not say.
@@ -36,7 +38,7 @@ class _Requests(NamedTuple):
     ids: array[int]  # the blocks of all, numbered as the file first names them
 
 
-def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
+def read(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
     """The trace of a ``mooncake`` file, packed with gzip or not.
 
     Blocks are numbered as they are produced. ``meta`` says how many reads came after a block of the same prompt that did not
@@ -49,6 +51,8 @@ def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
         The file.
     limit
         Only the first requests in order of time, at least 1; None for all.
+    keep
+        How long blocks live; a ttl may be in time or in steps. None: for ever.
 
     Raises
     ------
@@ -59,7 +63,10 @@ def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
     check_limit(limit)
     try:
         requests, about = _parse(path)
-        return _assemble(requests, limit, about | ({"limit": limit} if limit else {}))
+        times = np.frombuffer(requests.time)
+        taken = np.argsort(times, kind="stable")[:limit]
+        trace = _assemble(requests, taken, about | ({"limit": limit} if limit else {}))
+        return trace if keep is None else keep.applied(trace, times[taken] / 1000.0)
     except InputError as error:
         raise error.at(path=path) from None
 
@@ -144,10 +151,11 @@ def _ids(value: Any, expected: int, length: int, size: int) -> list[int | str]:
     return value
 
 
-def _assemble(requests: _Requests, limit: int | None, about: dict[str, Any]) -> Trace:
-    """Blocks in order of production, each request's ids split into those that exist and those it produces."""
-    times = np.frombuffer(requests.time)
-    taken = np.argsort(times, kind="stable")[:limit]
+def _assemble(requests: _Requests, taken: npt.NDArray[np.int64], about: dict[str, Any]) -> Trace:
+    """Blocks in order of production, each request's ids split into those that exist and those it produces.
+
+    ``taken``: int64[T], the numbers of the requests in order of time.
+    """
     steps = len(taken)
     every = np.frombuffer(requests.blocks, dtype=np.int64)
     counts = every[taken]
@@ -171,7 +179,7 @@ def _assemble(requests: _Requests, limit: int | None, about: dict[str, Any]) -> 
         "requests": steps,
         "first_ms": _as_written(requests, int(taken[0])),
         "last_ms": _as_written(requests, int(taken[-1])),
-        "distinct_times": len(np.unique(times[taken])),
+        "distinct_times": len(np.unique(np.frombuffer(requests.time)[taken])),
         "reads_after_new": int(np.count_nonzero((new_before > 0) & ~new)),
     }
     return Trace(
