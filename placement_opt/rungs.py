@@ -29,6 +29,7 @@ from placement_opt.schedulers.replay import Replay
 from placement_opt.schedulers.schedule import Schedule
 from placement_opt.simulate import simulate
 from placement_opt.standing import Standing
+from placement_opt.turns import has_moved
 
 if TYPE_CHECKING:
     from placement_opt.bounds.ascent import Ascent
@@ -45,6 +46,8 @@ _SHARE = 4.0
 _SAMPLED = 30_000
 #: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time.
 _FIRST_LEVELS = 3
+#: A climb that has not come above its start goes on for up to this share of the time left, in slices of so many seconds.
+_PATIENT, _SLICE_S = 0.15, 0.5
 #: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
 _ELSEWHERE = 1e-3
 _DUALITY = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
@@ -322,8 +325,11 @@ def _ascend(work: Work, limits: Limits) -> bool:
             improved=take,
             backend=work.backend,
         )
-    ascent.enough = work.enough_bound_s
+    ascent.enough, before = work.enough_bound_s, ascent.best
     ascent.run(limits)
+    longest = work.limits.within(work.limits.remaining * _PATIENT)
+    while not (ascent.over or longest.reached or has_moved(before.value_s, ascent.best.value_s, work.standing.state.latency_s)):
+        ascent.run(longest.within(_SLICE_S))  # it goes down before it goes up
     take(ascent.best)
     return not ascent.over
 
