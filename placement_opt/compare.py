@@ -20,7 +20,7 @@ from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove, prove_until
+from placement_opt.prove import Proof, prove, prove_until, unproven
 from placement_opt.scaled import LayerShare
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.simulate import simulate
@@ -231,7 +231,7 @@ def compare(
         if isinstance(source, Path):
             _load(source, layers)  # bad input is found before the first bound is computed, not after
     tasks = [[_Task(source, spec, method, bound_seconds, None, layers) for spec in (None, *schedulers)] for source in sources]
-    work = partial(run_jobs, _work, jobs=jobs, limits=limits)
+    work = partial(run_jobs, _work, jobs=jobs, limits=limits, lost=_lost)
     outcomes: list[list[object]]
     if gap is None:
         outcomes = _rows(work, tasks, _teller(sum(map(len, tasks)), report))
@@ -304,6 +304,14 @@ def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
         return time_scheduler(instance, task.scheduler, limits)
     except PlacementError as error:
         return error
+
+
+def _lost(task: _Task, why: str) -> Proof | Scheduled:
+    """What stands for the outcome of a task whose process was killed."""
+    if task.scheduler is not None:
+        return Scheduled(task.scheduler, Verdict.LIMIT, why)
+    name, digest = (task.source.stem, "") if isinstance(task.source, Path) else (task.source.name, task.source.hash)
+    return unproven(name, digest, task.method, why)
 
 
 def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:

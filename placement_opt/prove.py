@@ -123,6 +123,11 @@ def proof_of(instance: Instance, found: Bound) -> Proof:
     return Proof(instance.name, instance.hash, found, roofline, unavoidable, tokens, counts, rate, packable, kept)
 
 
+def unproven(instance: str, digest: str, method: str, why: str) -> Proof:
+    """What stands for the proof of an instance of which nothing is known, not even the roofline; ``why``, in words."""
+    return Proof(instance, digest, Bound(method, Status.NONE, None, 0.0, "", why), None, None, 0, "steps", None)
+
+
 def _difference(value: float, roofline: float) -> float:
     return 0.0 if abs(value - roofline) <= ROUNDING * roofline else value - roofline
 

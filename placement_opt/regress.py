@@ -7,7 +7,6 @@ Beside ``NAME.toml`` lies ``NAME.best.json`` (:mod:`placement_opt.record`). A fo
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -50,6 +49,10 @@ class Outcome(StrEnum):
     REFUSED = "refused as expected"
     #: Named in LARGE.
     SKIPPED = "skipped"
+    #: Something in it, or in a file that it names, is not what it should be: nothing was compared.
+    UNREADABLE = "cannot be read"
+    #: The process that worked on it was killed.
+    LOST = "lost"
     #: Somebody asked for a stop first.
     UNFINISHED = "not finished"
 
@@ -65,7 +68,7 @@ class Checked:
     outcome
         See :class:`Outcome`.
     lines
-        What differs, or why it was skipped; one line each.
+        What differs, or what is wrong; one line each.
     bounds, schedules
         How many values were recomputed.
     gap
@@ -96,7 +99,18 @@ class Regression:
     @property
     def ok(self) -> bool:
         """Whether everything was checked and nothing is left that differs."""
-        return not (self.interrupted or self.count(Outcome.CHANGED) or self.count(Outcome.UNFINISHED))
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with.
+
+        130 interrupted; 1 something differs; 2 a file cannot be read; 3 a process was killed, or was out of time; 0 otherwise.
+        """
+        if self.interrupted:
+            return 130
+        codes = {Outcome.CHANGED: 1, Outcome.UNREADABLE: 2, Outcome.LOST: 3, Outcome.UNFINISHED: 3}
+        return next((code for outcome, code in codes.items() if self.count(outcome)), 0)
 
 
 @dataclass(frozen=True)
@@ -144,7 +158,7 @@ def regress(
     Raises
     ------
     InputError
-        A path that is not there or is no instance, or nothing found. What is wrong in a file is a change of that file.
+        A path that is not there or is no instance, or nothing found. What is wrong in a file is told of that file.
     NoRoom
         An instance needs more memory than may be taken; found before any of them is made.
     """
@@ -165,7 +179,7 @@ def regress(
             report(f"[{finished}/{len(found.tasks)}] {one.path}: {one.outcome}")
 
     _check_room(found.tasks, jobs, limits)
-    results = run_jobs(_check, found.tasks, jobs=jobs, limits=limits, done=tell)
+    results = run_jobs(_check, found.tasks, jobs=jobs, limits=limits, done=tell, lost=_lost)
     checked = [
         one if one is not None else Checked(str(task.path), Outcome.UNFINISHED)
         for task, one in zip(found.tasks, results, strict=True)
@@ -241,8 +255,8 @@ def _is_instance(path: Path) -> bool:
     if path.suffix != ".toml" or not path.is_file():
         return False
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):  # no text, no TOML, or a number of thousands of digits
+        content = read_toml(path).data
+    except InputError:
         return True
     return ("trace" in content and "memory" in content) or best_path(path).exists()
 
@@ -270,6 +284,11 @@ def _check(task: _Task, limits: Limits) -> Checked:
     return Checked(str(task.path), outcome, tuple(lines), len(record.bounds), len(record.schedules), record.gap, wall)
 
 
+def _lost(task: _Task, why: str) -> Checked:
+    """What stands for a file whose process was killed."""
+    return Checked(str(task.path), Outcome.LOST, (f"error: {why}",))
+
+
 def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Record | None]:
     """Measure, compare, and rewrite where asked for and allowed."""
     place = best_path(task.path)
@@ -277,7 +296,7 @@ def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Re
         old = read_record(place) if place.exists() else None
         instance = load_instance(task.path)
     except PlacementError as error:
-        return Outcome.CHANGED, [f"error: {error}"], None
+        return Outcome.UNREADABLE, [f"error: {error}"], None
     empty = old is not None and not old.methods and not old.schedulers
     listed = None if task.fresh or empty else old
     methods = listed.methods if listed else affordable(instance, AFFORDABLE_S)
@@ -322,7 +341,7 @@ def _check_hostile(task: _Task) -> tuple[Outcome, list[str], Record | None]:
     try:
         wanted = read_expected(place) if place.exists() else None
     except InputError as error:
-        return Outcome.CHANGED, [f"error: {error}"], None
+        return Outcome.UNREADABLE, [f"error: {error}"], None
     if found == wanted:
         return Outcome.REFUSED, [], None
     said = f"is exit code {found.code}: {found.message}" if found.code else "is accepted"

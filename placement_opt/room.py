@@ -22,6 +22,8 @@ BLOCK_BYTES, STEP_BYTES = 250, 500
 DRAWN_READ_BYTES, DRAWN_BLOCK_BYTES, PAGED_BYTES = 24, 60, 50
 #: Bytes that a byte of text takes while it is imported (measured: 2e5 to 8e5 reads).
 TEXT_BYTES = 16
+#: What is read of a file is not asked about below this many bytes.
+SMALL_BYTES = 64 << 20
 #: Where control groups are, and the files of one with its limit and its use: version 2, version 1.
 _GROUPS = (
     ("/sys/fs/cgroup", "memory.max", "memory.current"),
@@ -91,6 +93,12 @@ def allowed(limits: Limits) -> int:
     """Bytes that all processes together may hold, this one included."""
     whole = available() + taken()
     return whole if limits.memory is None else min(whole, limits.memory)
+
+
+def check(what: str, needed: int, limits: Limits) -> None:
+    """Refuse to read what needs so many bytes more than are left, before it is read; NoRoom has the numbers."""
+    if needed > SMALL_BYTES and (short := shortage(what, needed, limits)):
+        raise NoRoom(short)
 
 
 def check_bytes(needed: int, limits: Limits, what: str, *, place: str = "", ways: Callable[[int], str] | None = None) -> None:

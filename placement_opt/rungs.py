@@ -96,8 +96,13 @@ class Work:
     ascent: Ascent | None = None
 
     def prove(self, prices: Prices) -> DualValue:
-        """What prices prove, block by block; a short pass, whatever the limits of the search that found them."""
-        return self.backend.evaluate(self.instance, prices, self.classes)
+        """What prices prove, block by block: a short pass, done here where no time is left to ask other processes.
+
+        LimitError where the limits of the whole climb end it in the middle.
+        """
+        if self.limits.reached:
+            return Backend().evaluate(self.instance, prices, self.classes)
+        return self.backend.evaluate(self.instance, prices, self.classes, limits=self.limits)
 
     @property
     def enough_bound_s(self) -> float:

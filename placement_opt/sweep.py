@@ -30,7 +30,7 @@ from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove
+from placement_opt.prove import Proof, prove, unproven
 from placement_opt.ranges import spaced
 from placement_opt.scaled import LayerShare
 from placement_opt.schedulers import make_scheduler
@@ -221,7 +221,7 @@ def sweep(
     points, values = _points(parsed)
     tasks = [_Task(path, at, spec, method, bound_seconds, layers) for at in values for spec in (None, *schedulers)]
     _load.cache_clear()  # the file may have changed since
-    outcomes = run_jobs(_work, tasks, jobs=jobs, limits=limits, done=_watcher(tasks, report))
+    outcomes = run_jobs(_work, tasks, jobs=jobs, limits=limits, done=_watcher(tasks, report), lost=_lost)
     width = 1 + len(schedulers)
     own = {n: proof for n in range(len(points)) if isinstance(proof := outcomes[n * width], Proof)}
     proofs = own if limits.reached else _from_neighbours(path, values, own, layers)
@@ -262,6 +262,13 @@ def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
         return prove(instance, task.method, limits=limits if task.seconds is None else limits.within(task.seconds)).best
     except PlacementError as error:
         return error
+
+
+def _lost(task: _Task, why: str) -> Proof | Scheduled:
+    """What stands for the outcome of a task whose process was killed."""
+    if task.scheduler is not None:
+        return Scheduled(task.scheduler, Verdict.LIMIT, why)
+    return unproven(task.file.stem, "", task.method, why)
 
 
 @lru_cache(maxsize=2)

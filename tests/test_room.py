@@ -87,6 +87,14 @@ def test_a_control_group_counts(groups: Path) -> None:
     assert room.available() == 0
 
 
+def test_what_is_read_is_asked_about_where_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files are read whatever the system says of its memory."""
+    monkeypatch.setattr(room, "available", lambda: 0)
+    room.check("t.npz: reading it", room.SMALL_BYTES, Limits())
+    with pytest.raises(room.NoRoom, match=r"^t\.npz: reading it needs about 64 MiB of memory, 0 B are free$"):
+        room.check("t.npz: reading it", room.SMALL_BYTES + 1, Limits())
+
+
 def test_the_groups_around_a_group_count_too(groups: Path) -> None:
     """The least of what they leave; other branches of the tree are not asked."""
     group(groups / "a" / "b", "9000", "0")

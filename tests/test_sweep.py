@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
+import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +27,8 @@ from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
 from placement_opt.sweep import MOST_POINTS, Point, Sweep, full_key, parse_key, parse_keys, parse_value, sweep
 from tests.cli_cases import write_ahead, write_drift
 
+#: The package's attribute of this name is the function.
+MODULE = importlib.import_module("placement_opt.sweep")
 ROOM = "hbm.capacity=256KiB,512KiB,768KiB"
 
 
@@ -228,6 +233,23 @@ def test_a_stop_keeps_what_is_finished(drift: Path) -> None:
     none = sweep(drift, [ROOM], method="roofline", limits=Limits(0))
     assert none.points == ()
     assert sweep_text(none) == "interrupted before any point was finished\n"
+
+
+def killed(task: object, limits: Limits) -> object:
+    """Stands for the work on a piece: the process that is at the second point's bound is killed."""
+    if task.scheduler is None and "512KiB" in str(task.values):  # type: ignore[attr-defined]
+        os.kill(os.getpid(), signal.SIGKILL)
+    return MODULE._work(task, limits)
+
+
+def test_a_killed_process_loses_its_piece_alone(drift: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other points are there, and what is lost says why."""
+    monkeypatch.setattr(MODULE, "_work", killed)
+    found = sweep(drift, [ROOM], ["lru"], method="roofline", jobs=2)
+    assert [point.compared.schedules[0].latency_s is None for point in found.points] == [False] * 3
+    notes = [point.compared.proof.bound.note for point in found.points]
+    assert [note.startswith("its worker process was killed (SIGKILL)") for note in notes] == [False, True, False]
+    assert sweep_text(found)
 
 
 def test_progress_names_point_and_result(drift: Path) -> None:

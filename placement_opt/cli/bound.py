@@ -68,6 +68,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.limits import Limits
     from placement_opt.room import NoRoom
     from placement_opt.schedulers import make_scheduler
+    from placement_opt.watch import LeftBehind, in_time
 
     _check(args)
     backend = _backend(args)
@@ -76,7 +77,13 @@ def run(args: Namespace, console: Console) -> int:
         make_scheduler(args.scheduler)  # a wrong name is told before anything is loaded
     limits = Limits(args.time_limit, args.memory_limit)
     try:
-        instance = load_instance(args.instance, layers=args.scale_layers, limits=limits)
+        instance = in_time(
+            f"{args.instance}: reading it",
+            lambda: load_instance(args.instance, layers=args.scale_layers, limits=limits),
+            limits,
+        )
+    except LeftBehind:
+        raise
     except LimitError as short:
         if args.method != "auto":
             raise
@@ -86,7 +93,7 @@ def run(args: Namespace, console: Console) -> int:
             raise LimitError(f"{short}; {given[0]} needs the reads as rows") from None
         if isinstance(short, NoRoom) and not _in_runs(args):
             raise
-        return large.run(args, console)
+        return large.run(args, console, limits)
     with console.interruptible(limits):
         if args.gap is None:
             return _one_side(args, console, instance, files, limits)
@@ -129,6 +136,7 @@ def _in_runs(args: Namespace) -> bool:
 def _one_side(args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits) -> int:
     """The bound by one method, what it is worth, and certificates."""
     from placement_opt.bounds.result import Status
+    from placement_opt.checkpoint import expected_s
     from placement_opt.prove import prove
     from placement_opt.report.bound import bound_document, bound_text
     from placement_opt.report.machine import to_json
@@ -139,7 +147,8 @@ def _one_side(args: Namespace, console: Console, instance: Instance, files: dict
 
     scheduler = make_scheduler(args.scheduler or "lp-rounded") if "schedule" in files else None
     method = "step-integer" if args.integer else args.method
-    proof = prove(instance, method, limits=limits, report=console.progress)
+    closing = min(expected_s(instance, files), limits.remaining / 2)
+    proof = prove(instance, method, limits=limits.within(limits.remaining - closing), report=console.progress)
     priced = args.prices and proof.bound.status is not Status.NONE
     found = worth(instance, proof.bound, limits=limits, report=console.progress) if priced else None
     document, text = bound_document(proof), bound_text(proof)
@@ -165,16 +174,20 @@ def _both_sides(
     from placement_opt.answer import answer
     from placement_opt.certify import verify_files
     from placement_opt.checkpoint import Checkpoints
-    from placement_opt.errors import LimitError
     from placement_opt.report.answer import ProgressTable, answer_document, answer_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import with_verified
     from placement_opt.resume import warm_prices
     from placement_opt.standing import State
+    from placement_opt.watch import in_time
 
-    resumed = verify_files(instance, args.resume) if args.resume else None
-    warm = warm_prices(args.warm_start, instance) if args.warm_start else None
-    checkpoints, table = Checkpoints(instance, files, resumed), ProgressTable()
+    resumed = warm = None
+    if args.resume:
+        names = ", ".join(args.resume)
+        resumed = in_time(f"{names}: proving it again", lambda: verify_files(instance, args.resume, limits), limits)
+    if args.warm_start:
+        warm = in_time(f"{args.warm_start}: reading it", lambda: warm_prices(args.warm_start, instance, limits), limits)
+    checkpoints, table = Checkpoints(instance, files, resumed, limits), ProgressTable()
 
     def look(state: State) -> None:
         for line in table.lines(state):
@@ -187,14 +200,12 @@ def _both_sides(
     certified: Verified | None = None
     try:
         certified = checkpoints.finish(found.state)
-    except LimitError as missing:
-        if not limits.interrupted:
-            raise
-        console.error(str(missing))
     finally:  # whatever became of the files, both sides are proven
         if certified is not None:
             document, text = with_verified(document, text, certified, files)
         console.print(to_json(document) if args.json else text)
+    for line in checkpoints.late:
+        console.warn(line)
     return 130 if limits.interrupted else 0
 
 

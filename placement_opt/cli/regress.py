@@ -35,6 +35,4 @@ def run(args: Namespace, console: Console) -> int:
             args.paths, update=args.update, fresh=args.fresh, jobs=args.jobs, limits=limits, report=console.progress
         )
     console.print(to_json(regression_document(found)) if args.json else regression_text(found))
-    if found.interrupted:
-        return 130
-    return 0 if found.ok else 1
+    return found.exit_code

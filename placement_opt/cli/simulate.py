@@ -37,19 +37,30 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.simulation import per_step_csv, simulation_document, simulation_text
     from placement_opt.report.verification import with_verified
     from placement_opt.schedulers import make_scheduler
-    from placement_opt.simulate import simulate
+    from placement_opt.simulate import Run, simulate
+    from placement_opt.watch import in_time
 
     files = check_files(args)
     scheduler = make_scheduler(args.scheduler)
     limits = Limits(args.time_limit, args.memory_limit)
-    instance = load_instance(args.instance, layers=args.scale_layers, limits=limits)
+    instance = in_time(
+        f"{args.instance}: reading it",
+        lambda: load_instance(args.instance, layers=args.scale_layers, limits=limits),
+        limits,
+    )
     console.progress(f"{args.scheduler} on {instance.trace.num_reads:,} reads")
+
+    def work() -> Run:
+        return simulate(instance, scheduler, per_step=bool(args.per_step), record=bool(files), limits=limits)
+
     with console.interruptible(limits):
-        done = simulate(instance, scheduler, per_step=bool(args.per_step), record=bool(files), limits=limits)
-    if args.per_step:
-        write_text_atomic(args.per_step, per_step_csv(done))
-    document, text = simulation_document(done), simulation_text(done)
-    if files:
-        document, text = with_verified(document, text, write_schedule(done, args.schedule), files)
-    console.print(to_json(document) if args.json else text)
-    return 0
+        done = in_time(args.scheduler, work, limits)
+        if args.per_step:
+            write_text_atomic(args.per_step, per_step_csv(done))
+        document, text = simulation_document(done), simulation_text(done)
+        try:
+            if files:
+                document, text = with_verified(document, text, write_schedule(done, args.schedule, limits), files)
+        finally:  # whatever became of the certificate, the schedule was timed
+            console.print(to_json(document) if args.json else text)
+    return 130 if limits.interrupted else 0

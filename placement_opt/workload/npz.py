@@ -21,9 +21,11 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt import room
 from placement_opt.errors import InputError
 from placement_opt.files import atomic_file, open_regular
 from placement_opt.jsonfile import dump_json, parse_json
+from placement_opt.limits import Limits
 from placement_opt.workload.trace import Trace
 
 SCHEMA = 1
@@ -88,10 +90,12 @@ def load_trace(path: str | PathLike[str]) -> Trace:
     Raises
     ------
     InputError
-        Whatever is wrong with the file, in time and memory bounded by its size; no other exception, no code run.
+        Whatever is wrong with the file, in time and memory bounded by its size; no code run.
+    LimitError
+        Unpacked it would take more memory than is free.
     """
     with _opened(path) as handle:
-        arrays, names = _read_members(handle)
+        arrays, names = _read_members(handle, f"{fspath(path)}: reading it")
         header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)
         parts: dict[str, Any] = arrays | header
         return Trace(**parts)
@@ -103,7 +107,7 @@ def outline_trace(path: str | PathLike[str]) -> tuple[Trace, int]:
     The reads, which are most of the file, are not unpacked. InputError as :func:`load_trace`.
     """
     with _opened(path) as handle:
-        arrays, names = _read_members(handle, without=("blocks", "shares"))
+        arrays, names = _read_members(handle, f"{fspath(path)}: reading it", without=("blocks", "shares"))
         most = handle.seek(0, 2) * MOST_RATIO  # what its pointers claim beyond that is refused with the reads
         header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)
         indptr = arrays.pop("indptr")
@@ -160,7 +164,7 @@ class _SmallReads:
         return data
 
 
-def _read_members(handle: BinaryIO, without: Container[str] = ()) -> tuple[dict[str, _Array], set[str]]:
+def _read_members(handle: BinaryIO, what: str, without: Container[str] = ()) -> tuple[dict[str, _Array], set[str]]:
     """The members, but for some, and the names of the arrays of all of them."""
     size = handle.seek(0, 2)
     handle.seek(0)
@@ -170,6 +174,7 @@ def _read_members(handle: BinaryIO, without: Container[str] = ()) -> tuple[dict[
         infos = archive.infolist()
         _check_directory(infos, size)
         named = {info.filename.removesuffix(".npy"): info for info in infos}
+        room.check(what, 2 * sum(info.file_size for name, info in named.items() if name not in without), Limits())
         arrays = {name: _read_array(archive, info, name) for name, info in named.items() if name not in without}
         return arrays, set(named) - {"schema", "header"}
 
