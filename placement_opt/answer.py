@@ -273,7 +273,7 @@ def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_wo
             continue
         turn = pick(ready, clock.now() - began, limits.remaining)
         before, since = work.standing.state, clock.now()
-        if not _take_turn(turn, work, limits, alone=len(turns) == 1):
+        if not _take_turn(turn, work, limits, alone=len(ready) == 1):
             turns.remove(turn)
         turn.done(clock.now() - since, _closed(turn.rung.side, before, work.standing.state))
     at_work.discard(side)

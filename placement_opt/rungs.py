@@ -443,7 +443,7 @@ def _sample_s(work: Work) -> float:
 
 def search_s(one_pass: float, triples: int) -> float:
     """Seconds of a first turn of the local search, where a pass takes so long."""
-    return 3.0 * one_pass + 4e-7 * min(triples, _BUNDLED)
+    return 10.0 * one_pass + 4e-7 * min(triples, _BUNDLED)
 
 
 def _search_s(work: Work) -> float:
@@ -478,7 +478,6 @@ RUNGS: tuple[Rung, ...] = (
     _method("lp"),
     _scheduler("static", 0.1),
     _scheduler("belady", 1.0),
-    _scheduler("lru", 1.0),
     Rung(
         "lp-rounded",
         "schedule",

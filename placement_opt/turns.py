@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: First turns of up to so many seconds come at once, longer ones when they are this share of the time spent; early ones when
 #: this share of the whole time is over.
-_AT_ONCE_S, _SHARE, _EARLY = 0.5, 0.25, 0.05
+_AT_ONCE_S, _SHARE, _EARLY = 1.0, 0.25, 0.05
 #: ... but not while another would close more than this share of the gap in the time that the first turn should take.
 _WORTH = 0.05
 #: A turn that closes less than this share of the gap (or moves its side by less than this, where the gap is not known) did not

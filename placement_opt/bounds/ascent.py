@@ -27,11 +27,9 @@ from placement_opt.limits import Limits
 #: Softening takes this share of the value away at first, where nobody says how much there is to gain.
 _GUESS = 0.03
 _LEAST_REACH = 0.01
-#: Where there is more than this to gain, or where prices know of no capacity yet, it begins as coarse as is of use: what begins
-#: too fine ends too low.
-_FAR = 0.1
-#: ... and where there is time for more passes than this.
-_MANY = 1000
+#: Where prices know of no capacity yet, or there is time for so many passes, it begins as coarse as is of use, for what begins
+#: too fine ends too low; where there is less time, no coarser than this. Without a deadline: where there is more to gain.
+_MANY, _FAR = 500, 0.1
 
 
 class Ascent:
@@ -101,9 +99,13 @@ class Ascent:
             climb.offer(_even_prices(self._instance))
         self._reach = _GUESS if math.isinf(self.enough) else self.enough / max(climb.best.value_s, 1e-300) - 1.0
         began = clock.now()
-        climb.slopes(climb.best.prices)
+        climb.slopes(climb.best.prices, 1e-6 * climb.space.slowest)
         passes = self._limits.remaining / max(clock.now() - began, 1e-9)
-        if self._reach > _FAR or not climb.best.prices.rent.any() or (math.isfinite(passes) and passes > _MANY):
+        if not climb.best.prices.rent.any() or (math.isfinite(passes) and passes > _MANY):
+            self._reach = math.inf
+        elif math.isfinite(passes):
+            self._reach = min(self._reach, _FAR)
+        elif self._reach > _FAR:
             self._reach = math.inf
         self._before = climb.best.value_s
         if climb.best.value_s > 0.0:

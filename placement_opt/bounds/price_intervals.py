@@ -34,7 +34,7 @@ _LEVEL = 0.5
 #: Rents of an interval of n states are at most this over n units, and at least so many: a single state's may have to be large.
 _RENT_ONCE, _RENT = 300.0, 6.0
 #: Intervals of steps and states together beyond which the cuts say too little; cuts that are kept, and their bytes.
-MOST, _CUTS, _CUT_BYTES = 48, 150, 2**27
+MOST, _CUTS, _CUT_BYTES = 100, 150, 2**27
 #: Of the intervals that can be split, this share is, those whose halves disagree most.
 _SPLIT = 0.5
 _SETTLED = 1e-9
