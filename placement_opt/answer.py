@@ -282,8 +282,8 @@ def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_wo
 def _closed(side: Side, before: State, after: State) -> float:
     """Share of the gap that a turn closed on its own side."""
     if side == "bound":
-        return closed(before.lower_s, after.lower_s, before.latency_s)
-    return closed(before.latency_s, after.latency_s, before.lower_s)
+        return closed(before.lower_s, after.lower_s, after.latency_s)
+    return closed(before.latency_s, after.latency_s, after.lower_s)
 
 
 def _take_turn(turn: Turn, work: Work, limits: Limits, *, alone: bool) -> bool:

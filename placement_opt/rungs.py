@@ -44,10 +44,9 @@ _SHARE = 4.0
 #: Reads of a first sample.
 _SAMPLED = 30_000
 #: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time.
-_FIRST_LEVELS = 3
-#: While softening hides more than this share of the gap, a climb goes on, in slices of so many seconds, for up to this share of
-#: the time left.
-_SHOWN, _SLICE_S, _PATIENT = 0.1, 0.5, 0.4
+_FIRST_LEVELS = 4
+#: While softening hides more than this share of the gap, or of this gap, a climb goes on for up to this share of the time left.
+_SHOWN, _NEAR, _PATIENT = 0.1, 0.05, 0.4
 #: (Block, state, tier) triples up to which a search is told apart from one of bundles of blocks.
 _BUNDLED = 10**7
 #: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
@@ -328,10 +327,8 @@ def _ascend(work: Work, limits: Limits) -> bool:
             backend=work.backend,
         )
     ascent.enough = work.enough_bound_s
-    ascent.run(limits)
-    longest = work.limits.within(work.limits.remaining * _PATIENT)
-    while not (ascent.over or longest.reached) and ascent.hidden > _SHOWN * ((work.standing.state.gap or 1.0) - work.gap):
-        ascent.run(longest.within(_SLICE_S))
+    gap = min(_NEAR, (work.standing.state.gap or _NEAR) - work.gap)
+    ascent.run(limits, patience=work.limits.within(work.limits.remaining * _PATIENT), shown=_SHOWN * gap)
     take(ascent.best)
     return not ascent.over
 

@@ -66,13 +66,8 @@ class Ascent:
     def best(self) -> DualValue:
         return self._start if self._climb is None else self._climb.best
 
-    @property
-    def hidden(self) -> float:
-        """The share of the value that softening hides at present: while it is large, proofs do not show what a climb gains."""
-        return math.inf if self._climb is None else self._climb.hidden
-
-    def run(self, limits: Limits | None = None) -> None:
-        """Take a turn."""
+    def run(self, limits: Limits | None = None, *, patience: Limits | None = None, shown: float = 0.0) -> None:
+        """Take a turn; ``patience`` and ``shown`` as in :meth:`placement_opt.bounds.ascent_climb.Climb.run`."""
         limits = limits or self._limits
         self.over = self.over or self.best.value_s >= self.enough
         if self.over or limits.reached:
@@ -81,7 +76,7 @@ class Ascent:
             self._climb = self._first_climb()
         self._climb.enough = self.enough
         while not (self.over or limits.reached):
-            if self._climb.run(limits):
+            if self._climb.run(limits, patience=patience, shown=shown):
                 self._again()
 
     def _first_climb(self) -> Climb:

@@ -99,10 +99,17 @@ class Climb:
         self._rate, self._last, self._checked = math.nan, math.nan, self._scale
         self._steps, self._took_s, self.hidden = 0, 0.0, math.inf
 
-    def run(self, limits: Limits | None = None) -> bool:
-        """Go on until the limits, or those of the whole climb, are reached; whether it came to its end."""
+    def run(self, limits: Limits | None = None, *, patience: Limits | None = None, shown: float = 0.0) -> bool:
+        """Go on until the limits, or those of the whole climb, are reached; whether it came to its end.
+
+        With ``patience``, until that is reached as long as it took few steps or softening takes more than a share ``shown``
+        away: before that, proofs do not show what the climb gains.
+        """
         limits = limits or self.limits
-        while not (limits.reached or self.limits.reached):
+        while not self.limits.reached:
+            showing = self._steps >= _LEAST_STEPS and self.hidden <= shown
+            if limits.reached and (patience is None or patience.reached or showing):
+                break
             began = clock.now()
             self.hidden = self._step()
             self._took_s += clock.now() - began

@@ -34,7 +34,9 @@ _LEVEL = 0.5
 #: Rents of an interval of n states are at most this over n units, and at least so many: a single state's may have to be large.
 _RENT_ONCE, _RENT = 300.0, 6.0
 #: Intervals of steps and states together beyond which the cuts say too little; cuts that are kept, and their bytes.
-MOST, _CUTS, _CUT_BYTES = 100, 150, 2**27
+MOST, _CUTS, _CUT_BYTES = 48, 150, 2**27
+#: So many levels in a row that raise the value by no more than this share end the search.
+_IDLE_LEVELS, _NEWS = 2, 1e-3
 #: Of the intervals that can be split, this share is, those whose halves disagree most.
 _SPLIT = 0.5
 _SETTLED = 1e-9
@@ -70,7 +72,7 @@ class PriceIntervals:
         self._cuts: list[tuple[float, Float64, Float64]] = []
         self._share = np.full((len(self._step_edges), len(self._resources)), 1.0 / len(self._resources))
         self._rent = np.zeros((len(self._state_edges), len(self._tiers)))
-        self._since = 0
+        self._since, self._idle, self._before = 0, 0, 0.0
 
     @property
     def intervals(self) -> int:
@@ -106,7 +108,9 @@ class PriceIntervals:
             self.levels += 1
             if settled is not None:
                 settled()
-            self.over = not self._split()
+            self._idle = self._idle + 1 if self.value_s <= self._before * (1.0 + _NEWS) else 0
+            self._before = self.value_s
+            self.over = self._idle >= _IDLE_LEVELS or not self._split()
 
     # ---- one level -------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
 
 #: With more futures than this, prices on few intervals of time are found on a sample of about so many.
-MOST_FUTURES = 50_000
+MOST_FUTURES = 150_000
 #: Prices of a sample need not be finer than the sample; they are softened by this share at first where rents are known.
 _FINE, _REACH = 1e-3, 0.05
 #: A turn that proves no more than this share above the best says that the sample has no more to give.
