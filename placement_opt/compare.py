@@ -1,11 +1,14 @@
-"""Many schedulers on many instances, each set against the proven bound of its instance.
+"""Many schedulers on many instances, each judged by the interval that holds the optimum of its instance.
 
-The two numbers asked of every policy: how much of its distance from the roofline no policy can avoid (bound - roofline), and
-how much is its own (latency - bound).
+The two numbers asked of every policy: how much of its distance from the roofline no policy can avoid (optimum - roofline), and
+how much is its own (latency - optimum). The optimum lies between the proven bound and the best schedule known
+(:mod:`placement_opt.verdict`). The schedulers come first, then each bound is raised until policies can be judged by it, so that
+whoever stops a comparison early has the schedulers' times beside the roofline.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,15 +18,19 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from placement_opt.bounds import METHODS
+from placement_opt.bounds.result import Status
 from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove, prove_until
+from placement_opt.prove import Proof, proof_of, prove_judging, prove_until
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.simulate import simulate
 from placement_opt.units import format_seconds
+from placement_opt.verdict import Judgement, judge
+from placement_opt.watch import LeftBehind, run_watched
 
 #: Relative room for rounding when a schedule is held against a bound.
 ROUNDING = 1e-9
@@ -31,7 +38,7 @@ ROUNDING = 1e-9
 Source = Instance | str | PathLike[str]
 
 
-class Verdict(StrEnum):
+class Outcome(StrEnum):
     """What came of one scheduler on one instance."""
 
     #: Timed, and no better than the bound.
@@ -56,7 +63,7 @@ class Scheduled:
     ----------
     scheduler
         As asked for, options included.
-    verdict, note
+    outcome, note
         What came of it, and the reason where it was not timed.
     latency_s, tokens_per_s
         The simulator's values, where timed.
@@ -74,10 +81,12 @@ class Scheduled:
         1 - lower bound / latency: the share of the latency that moving data optimally could save at most.
     wall_s
         Seconds it took to run the scheduler here.
+    judgement
+        How far it is above the optimum, and whose fault that is; None where it was not timed or contradicts the bound.
     """
 
     scheduler: str
-    verdict: Verdict
+    outcome: Outcome
     note: str = ""
     latency_s: float | None = None
     tokens_per_s: float | None = None
@@ -88,6 +97,7 @@ class Scheduled:
     own_s: float | None = None
     worth: float | None = None
     wall_s: float | None = None
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True)
@@ -119,9 +129,9 @@ class Comparison:
     instances: tuple[Compared, ...]
     interrupted: bool = False
 
-    def verdicts(self, *wanted: Verdict) -> list[tuple[Compared, Scheduled]]:
-        """The (instance, schedule) pairs with one of these verdicts."""
-        return [(one, schedule) for one in self.instances for schedule in one.schedules if schedule.verdict in wanted]
+    def of(self, *wanted: Outcome) -> list[tuple[Compared, Scheduled]]:
+        """The (instance, schedule) pairs with one of these outcomes."""
+        return [(one, schedule) for one in self.instances for schedule in one.schedules if schedule.outcome in wanted]
 
     def exit_code(self, *, everything: bool) -> int:
         """What the command line ends with; with ``everything`` asked for, schedulers may decline an instance.
@@ -129,30 +139,48 @@ class Comparison:
         0 done; 1 a schedule below its bound or against the rules; 2 a scheduler that was asked for by name declined; 3 a bound
         or a schedule not found within the limits; 130 interrupted.
         """
-        if self.verdicts(Verdict.BELOW_BOUND, Verdict.ILLEGAL):
+        if self.of(Outcome.BELOW_BOUND, Outcome.ILLEGAL):
             return 1
         if self.interrupted:
             return 130
-        if not everything and self.verdicts(Verdict.REFUSED):
+        if not everything and self.of(Outcome.REFUSED):
             return 2
         unproven = any(one.proof.bound.lower_bound_s is None for one in self.instances)
-        return 3 if unproven or self.verdicts(Verdict.LIMIT) else 0
+        return 3 if unproven or self.of(Outcome.LIMIT) else 0
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One piece of work: the bound of an instance (``scheduler`` None) or one scheduler on it.
+class _Timing:
+    """One scheduler on one instance; ``last``: nothing is left that time should be kept for."""
 
-    ``enough_s``: the bound is raised until it reaches so many seconds.
+    source: Instance | Path
+    scheduler: str
+    last: bool
+
+
+@dataclass(frozen=True)
+class _Bounding:
+    """The bound of one instance.
+
+    Attributes
+    ----------
+    method, gap, seconds
+        As :func:`compare` has them.
+    known
+        The best of the schedulers and its seconds, if one was timed.
+    turns
+        How many bounds the time that is left is for.
     """
 
     source: Instance | Path
-    scheduler: str | None
     method: str
-    seconds: float | None
-    enough_s: float | None = None
+    gap: float | None
+    seconds: float
+    known: tuple[str, float] | None
+    turns: int
 
 
+_Task = _Timing | _Bounding
 _Tell = Callable[[_Task, object], None]
 
 
@@ -189,7 +217,7 @@ def compare(
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Comparison:
-    """Time schedulers on instances and hold each against the instance's bound.
+    """Time schedulers on instances, raise the instances' bounds, and judge the schedulers by what is then known of the optimum.
 
     Parameters
     ----------
@@ -198,16 +226,18 @@ def compare(
     schedulers
         Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them.
     method
-        Of the bound; "auto" chooses.
+        Of the bound; "auto" chooses, and goes on with the ladder of :mod:`placement_opt.answer` where no policy can be judged
+        by what it proved.
     gap
-        Raise the bound (by the ladder of :mod:`placement_opt.answer`, whatever ``method`` says) until the best of the
-        schedulers is within this relative gap of it, or ``bound_seconds`` are over.
+        Raise the bound (by the ladder, whatever ``method`` says) until the best of the schedulers is within this relative gap
+        of it, or ``bound_seconds`` are over.
     bound_seconds
         Time for each bound; None leaves it to the method.
     jobs
-        Processes for bounds and schedulers; the answer does not depend on their number.
+        Processes for bounds and schedulers.
     limits
-        Deadline and stop request of the whole; what is finished by then comes back.
+        Deadline and stop request of the whole, loading included. The schedulers get half of the time, the bounds the rest in
+        equal shares; what is finished by then comes back, the rooflines at least.
     report
         Called with a line of text for each finished piece.
 
@@ -215,107 +245,148 @@ def compare(
     ------
     InputError
         An instance or a scheduler's name or option that is not what it should be.
+    LimitError
+        The deadline came before the instances were read.
     """
     limits = limits or Limits()
     for spec in schedulers:
         make_scheduler(spec)
     sources = [source if isinstance(source, Instance) else Path(source) for source in instances]
-    for source in sources:
-        if isinstance(source, Path):
-            _load(source)  # bad input is found before the first bound is computed, not after
-    tasks = [[_Task(source, spec, method, bound_seconds) for spec in (None, *schedulers)] for source in sources]
-    work = partial(run_jobs, _work, jobs=jobs, limits=limits)
-    outcomes: list[list[object]]
-    if gap is None:
-        outcomes = _rows(work, tasks, _teller(sum(map(len, tasks)), report))
-    else:  # the bounds wait for the schedules that they are to come close to
-        tell = _teller(sum(map(len, tasks)), report)
-        timed = _rows(work, [row[1:] for row in tasks], tell)
-        first = [[replace(row[0], enough_s=_enough(times, gap))] for row, times in zip(tasks, timed, strict=True)]
-        outcomes = [proofs + times for proofs, times in zip(_rows(work, first, tell), timed, strict=True)]
+    rooflines = _rooflines(sources, limits)  # bad input is found before any work is done
+    sources = sources[: len(rooflines)]
+    tell = _teller(len(sources) * (1 + len(schedulers)), report)
+    timings = [_Timing(source, spec, last=False) for source in sources for spec in schedulers]
+    timings[-1:] = [replace(task, last=True) for task in timings[-1:]]
+    timed = _run(_time, timings, jobs, limits.within(limits.remaining / 2), tell)
+    rows = [timed[at * len(schedulers) : (at + 1) * len(schedulers)] for at in range(len(sources))]
+    seconds = math.inf if bound_seconds is None else bound_seconds
+    turns = [math.ceil((len(sources) - at) / jobs) for at in range(len(sources))]
+    boundings = [
+        _Bounding(source, method, gap, seconds, _fastest(row), share)
+        for source, row, share in zip(sources, rows, turns, strict=True)
+    ]
+    proofs = _run(_bound, boundings, jobs, limits, tell)
     found = []
-    for proof, *times in outcomes:
+    for roofline, proof, row in zip(rooflines, proofs, rows, strict=True):
         if isinstance(proof, PlacementError):
             raise proof
-        if isinstance(proof, Proof):
-            found.append(_assemble(proof, schedulers, times))
+        proof = proof if isinstance(proof, Proof) else replace(roofline, bound=replace(roofline.bound, status=_early(limits)))
+        found.append(_assemble(proof, schedulers, row, limits))
     return Comparison(tuple(found), interrupted=limits.interrupted)
 
 
-def _rows(work: Callable[..., list[Any]], tasks: list[list[_Task]], tell: _Tell | None) -> list[list[object]]:
-    """Outcomes in the rows of their tasks."""
-    flat = [task for row in tasks for task in row]
-    done = None if tell is None else lambda position, outcome: tell(flat[position], outcome)
-    outcomes = iter(work(flat, done=done))
-    return [[next(outcomes) for _ in row] for row in tasks]
+def _rooflines(sources: Sequence[Instance | Path], limits: Limits) -> list[Proof]:
+    """Each instance read, and its roofline: of all of them, unless somebody asks for a stop."""
+    found: list[Proof] = []
+    for source in sources:
+        try:
+            instance = source if isinstance(source, Instance) else run_watched(partial(_load, source), limits)
+        except LeftBehind:
+            if limits.interrupted:
+                break
+            raise LimitError(f"{source}: found no time left while it was read, expected a longer --time-limit") from None
+        found.append(proof_of(instance, METHODS["roofline"](instance)))
+        if limits.interrupted:
+            break
+    return found
 
 
-def _enough(outcomes: Sequence[object], gap: float) -> float | None:
-    """The bound that brings the best of some schedules within the gap; None where none was timed."""
-    times = [one.latency_s for one in outcomes if isinstance(one, Scheduled) and one.latency_s is not None]
-    return min(times) / (1.0 + gap) if times else None
+def _run(
+    work: Callable[[Any, Limits], Any], tasks: Sequence[_Task], jobs: int, limits: Limits, tell: _Tell | None
+) -> list[object]:
+    """What came of each task, None where it was not begun."""
+    done = None if tell is None else lambda position, outcome: tell(tasks[position], outcome)
+    return list(run_jobs(work, tasks, jobs=jobs, limits=limits, done=done))
+
+
+def _early(limits: Limits) -> Status:
+    return Status.INTERRUPTED if limits.interrupted else Status.LIMIT
+
+
+def _fastest(outcomes: Sequence[object]) -> tuple[str, float] | None:
+    """The best of some schedules; None where none was timed."""
+    times = [(one.latency_s, one.scheduler) for one in outcomes if isinstance(one, Scheduled) and one.latency_s is not None]
+    if not times:
+        return None
+    latency, name = min(times, key=lambda pair: pair[0])
+    return name, latency
 
 
 def distance(schedule: Scheduled, proof: Proof) -> Scheduled:
-    """The schedule with its gap, its shares of the distance from the roofline, and its verdict filled in."""
+    """The schedule with its gap, its shares of the distance from the roofline, its outcome and its judgement filled in."""
     latency, bound = schedule.latency_s, proof.bound.lower_bound_s
     if latency is None or bound is None:
         return schedule
     below = latency < bound * (1.0 - ROUNDING)
     return replace(
         schedule,
-        verdict=Verdict.BELOW_BOUND if below else schedule.verdict,
+        outcome=Outcome.BELOW_BOUND if below else schedule.outcome,
         gap=latency / bound - 1.0 if bound > 0 else None,
         times_bound=latency / bound if bound > 0 else None,
         above_roofline_s=None if proof.roofline_s is None else latency - proof.roofline_s,
         unavoidable_s=proof.unavoidable_s,
         own_s=latency - bound,
         worth=1.0 - bound / latency if latency > 0 else None,
+        judgement=None if below else judge(latency, proof.interval, proof.roofline_s),
     )
 
 
-def _assemble(proof: Proof, schedulers: Sequence[str], timed: Sequence[object]) -> Compared:
+def held_against(proof: Proof, schedules: Sequence[Scheduled]) -> Compared:
+    """Schedules of an instance, judged by all that is known of it: the best of them counts, too."""
+    fastest = _fastest(schedules)
+    proof = proof if fastest is None else proof.with_schedule(*fastest)
+    return Compared(proof, tuple(distance(schedule, proof) for schedule in schedules))
+
+
+def _assemble(proof: Proof, schedulers: Sequence[str], timed: Sequence[object], limits: Limits) -> Compared:
+    missing = Outcome.UNFINISHED if limits.interrupted else Outcome.LIMIT
     schedules = []
     for spec, outcome in zip(schedulers, timed, strict=True):
         if isinstance(outcome, PlacementError):
             raise outcome
-        schedule = outcome if isinstance(outcome, Scheduled) else Scheduled(spec, Verdict.UNFINISHED, "not begun")
-        schedules.append(distance(schedule, proof))
-    return Compared(proof, tuple(schedules))
+        schedules.append(outcome if isinstance(outcome, Scheduled) else Scheduled(spec, missing, "not begun"))
+    return held_against(proof, schedules)
 
 
-def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
+def _time(task: _Timing, limits: Limits) -> Scheduled | PlacementError:
+    """One scheduler, with half of the time left while others wait."""
     try:
         instance = task.source if isinstance(task.source, Instance) else _load(task.source)
-        if task.scheduler is None:
-            within = limits if task.seconds is None else limits.within(task.seconds)
-            if task.enough_s is None:
-                proof = prove(instance, task.method, limits=within).best
-            else:
-                proof = prove_until(instance, task.enough_s, limits=within)
-            return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
-        return time_scheduler(instance, task.scheduler, limits)
+    except PlacementError as error:
+        return error
+    return time_scheduler(instance, task.scheduler, limits if task.last else limits.within(limits.remaining / 2))
+
+
+def _bound(task: _Bounding, limits: Limits) -> Proof | PlacementError:
+    within = limits.within(min(task.seconds, limits.remaining / task.turns))
+    try:
+        instance = task.source if isinstance(task.source, Instance) else _load(task.source)
+        if task.gap is None or task.known is None:
+            proof = prove_judging(instance, task.method, task.known, limits=within)
+        else:
+            proof = prove_until(instance, task.known[1] / (1.0 + task.gap), limits=within).with_schedule(*task.known)
+        return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
     except PlacementError as error:
         return error
 
 
 def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
-    """One scheduler on one instance, not yet held against a bound; expected troubles become verdicts."""
+    """One scheduler on one instance, not yet held against a bound; expected troubles become outcomes."""
     started = time.monotonic()
     try:
         run = simulate(instance, make_scheduler(spec), limits=limits)
     except ScheduleError as error:
-        return Scheduled(spec, Verdict.ILLEGAL, str(error))
+        return Scheduled(spec, Outcome.ILLEGAL, str(error))
     except Interrupted as error:
-        return Scheduled(spec, Verdict.UNFINISHED, str(error))
+        return Scheduled(spec, Outcome.UNFINISHED, str(error))
     except LimitError as error:
-        return Scheduled(spec, Verdict.LIMIT, str(error))
+        return Scheduled(spec, Outcome.LIMIT, str(error))
     except InputError as error:
-        return Scheduled(spec, Verdict.REFUSED, str(error))
+        return Scheduled(spec, Outcome.REFUSED, str(error))
     except PlacementError as error:  # a solver that a scheduler asked gave nothing
-        return Scheduled(spec, Verdict.LIMIT, str(error))
+        return Scheduled(spec, Outcome.LIMIT, str(error))
     wall = time.monotonic() - started
-    return Scheduled(spec, Verdict.TIMED, "", run.latency_s, run.tokens_per_s, wall_s=wall)
+    return Scheduled(spec, Outcome.TIMED, "", run.latency_s, run.tokens_per_s, wall_s=wall)
 
 
 @lru_cache(maxsize=2)
@@ -331,10 +402,10 @@ def _teller(count: int, report: Callable[[str], None] | None) -> _Tell | None:
     def tell(task: _Task, outcome: object) -> None:
         nonlocal finished
         finished += 1
-        what = task.scheduler or "bound"
+        what = task.scheduler if isinstance(task, _Timing) else "bound"
         result = ""
         if isinstance(outcome, Scheduled):
-            result = str(outcome.verdict) if outcome.latency_s is None else format_seconds(outcome.latency_s)
+            result = str(outcome.outcome) if outcome.latency_s is None else format_seconds(outcome.latency_s)
         elif isinstance(outcome, Proof) and outcome.bound.lower_bound_s is not None:
             result = f"{format_seconds(outcome.bound.lower_bound_s)} by {outcome.bound.method}"
         report(f"[{finished}/{count}] {task.source.name}: {what}  {result}".rstrip())

@@ -15,7 +15,7 @@ import pytest
 
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.cli import main
-from placement_opt.compare import Compared, Comparison, Scheduled, Verdict, chosen_schedulers, compare, distance
+from placement_opt.compare import Comparison, Outcome, Scheduled, chosen_schedulers, compare, distance, held_against
 from placement_opt.errors import InputError, Interrupted, LimitError, ScheduleError
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof, prove
@@ -70,34 +70,34 @@ def test_an_empty_name_is_refused(text: str) -> None:
 
 def test_the_distance_from_the_roofline_is_shared_out() -> None:
     """above roofline = unavoidable + own; gap, factor and worth are of the bound."""
-    row = distance(Scheduled("static", Verdict.TIMED, latency_s=8.0), proof(2.0, 1.5))
+    row = distance(Scheduled("static", Outcome.TIMED, latency_s=8.0), proof(2.0, 1.5))
     assert (row.gap, row.times_bound, row.worth) == (3.0, 4.0, 0.75)
     assert (row.above_roofline_s, row.unavoidable_s, row.own_s) == (6.5, 0.5, 6.0)
-    assert row.verdict is Verdict.TIMED
+    assert row.outcome is Outcome.TIMED
 
 
 def test_without_a_bound_there_is_no_distance() -> None:
     """A schedule is shown with its latency alone where nothing was proven."""
-    row = Scheduled("static", Verdict.TIMED, latency_s=8.0)
+    row = Scheduled("static", Outcome.TIMED, latency_s=8.0)
     assert distance(row, proof(None, 1.5, status=Status.NONE)) == row
 
 
 def test_a_bound_of_zero_has_no_ratio() -> None:
     """Nothing to do takes no time, and nothing is divided by it."""
-    row = distance(Scheduled("static", Verdict.TIMED, latency_s=0.0), proof(0.0, 0.0))
+    row = distance(Scheduled("static", Outcome.TIMED, latency_s=0.0), proof(0.0, 0.0))
     assert (row.gap, row.times_bound, row.worth, row.own_s) == (None, None, None, 0.0)
 
 
 def test_rounding_is_no_contradiction() -> None:
     """A schedule below the bound by less than rounding is at the bound."""
-    row = distance(Scheduled("belady", Verdict.TIMED, latency_s=2.0 * (1 - 1e-10)), proof(2.0, 1.5))
-    assert row.verdict is Verdict.TIMED
+    row = distance(Scheduled("belady", Outcome.TIMED, latency_s=2.0 * (1 - 1e-10)), proof(2.0, 1.5))
+    assert row.outcome is Outcome.TIMED
 
 
 def test_a_schedule_below_the_bound_is_a_contradiction() -> None:
-    """Beyond rounding, one of the two is wrong, and the verdict says so."""
-    row = distance(Scheduled("belady", Verdict.TIMED, latency_s=2.0 * (1 - 1e-8)), proof(2.0, 1.5))
-    assert row.verdict is Verdict.BELOW_BOUND
+    """Beyond rounding, one of the two is wrong, and the outcome says so."""
+    row = distance(Scheduled("belady", Outcome.TIMED, latency_s=2.0 * (1 - 1e-8)), proof(2.0, 1.5))
+    assert row.outcome is Outcome.BELOW_BOUND
 
 
 def test_the_better_of_method_and_roofline_stands() -> None:
@@ -136,7 +136,7 @@ def test_random_instances_keep_the_order(residency: str) -> None:
     rng = np.random.default_rng(7)
     instances = [random_instance(rng, 2, residency, blocks=5, steps=6) for _ in range(5)]  # type: ignore[arg-type]
     found = compare(instances, ["static", "lru", "belady"], method="lp")
-    assert not found.verdicts(Verdict.BELOW_BOUND, Verdict.ILLEGAL)
+    assert not found.of(Outcome.BELOW_BOUND, Outcome.ILLEGAL)
     assert all(row.gap is not None and row.gap >= -1e-9 for one in found.instances for row in one.schedules)
 
 
@@ -144,16 +144,16 @@ def test_random_instances_keep_the_order(residency: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict", "code"),
+    ("error", "outcome", "code"),
     [
-        (ScheduleError("moves a block that is not there", scheduler="lru", step=3, block=1), Verdict.ILLEGAL, 1),
-        (InputError("found one layer", "expected several"), Verdict.REFUSED, 2),
-        (LimitError("too many blocks"), Verdict.LIMIT, 3),
-        (Interrupted("stopped"), Verdict.UNFINISHED, 0),
+        (ScheduleError("moves a block that is not there", scheduler="lru", step=3, block=1), Outcome.ILLEGAL, 1),
+        (InputError("found one layer", "expected several"), Outcome.REFUSED, 2),
+        (LimitError("too many blocks"), Outcome.LIMIT, 3),
+        (Interrupted("stopped"), Outcome.UNFINISHED, 0),
     ],
 )
-def test_expected_troubles_become_verdicts(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, verdict: Verdict, code: int
+def test_expected_troubles_become_outcomes(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, outcome: Outcome, code: int
 ) -> None:
     """A scheduler that declines, breaks a rule or runs out of time does not end the comparison of the others."""
 
@@ -164,9 +164,9 @@ def test_expected_troubles_become_verdicts(
     monkeypatch.setattr(MODULE, "simulate", fake)
     found = compare([fetch_ahead()], ["lru"], method="roofline")
     row = found.instances[0].schedules[0]
-    assert (row.verdict, row.note, row.latency_s) == (verdict, str(error), None)
+    assert (row.outcome, row.note, row.latency_s) == (outcome, str(error), None)
     assert found.exit_code(everything=False) == code
-    assert f"{verdict}: {error}" in comparison_text(found)
+    assert f"{outcome}: {error}" in comparison_text(found)
     json.loads(to_json(comparison_document(found)))
 
 
@@ -185,14 +185,14 @@ def test_a_schedule_below_the_bound_is_said_loudly(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Exit code 1, an error with both numbers, and the same in the sentences."""
-    true = MODULE.prove
+    true = MODULE.prove_judging
 
-    def inflated(instance: object, method: str, **rest: object) -> Proof:
-        found: Proof = true(instance, method, **rest)
+    def inflated(*args: object, **rest: object) -> Proof:
+        found: Proof = true(*args, **rest)
         assert found.bound.lower_bound_s is not None
         return replace(found, bound=replace(found.bound, lower_bound_s=10 * found.bound.lower_bound_s), unavoidable_s=1.0)
 
-    monkeypatch.setattr(MODULE, "prove", inflated)
+    monkeypatch.setattr(MODULE, "prove_judging", inflated)
     assert main(["compare", str(write_ahead(tmp_path)), "--schedulers", "static", "--method", "lp"]) == 1
     out, err = capsys.readouterr()
     assert err.startswith("error: fetch-ahead: scheduler static takes 0.0667")
@@ -203,8 +203,7 @@ def test_a_schedule_below_the_bound_is_said_loudly(
 
 def test_a_bound_that_proves_nothing_has_no_answer() -> None:
     """Exit code 3 where an instance has no bound at all."""
-    unknown = proof(None, None, status=Status.NONE)
-    one = Compared(unknown, (distance(Scheduled("lru", Verdict.TIMED, latency_s=1.0), unknown),))
+    one = held_against(proof(None, None, status=Status.NONE), [Scheduled("lru", Outcome.TIMED, latency_s=1.0)])
     assert Comparison((one,)).exit_code(everything=True) == 3
     assert comparison_sentences(one) == []
     assert "lower bound  -  (lp, no bound)" in comparison_text(Comparison((one,)))
@@ -215,34 +214,40 @@ def test_a_bound_that_proves_nothing_has_no_answer() -> None:
 
 def said(rows: dict[str, float], lower: float = 1.0, roofline: float = 0.5) -> str:
     known = proof(lower, roofline)
-    found = tuple(distance(Scheduled(name, Verdict.TIMED, latency_s=value), known) for name, value in rows.items())
-    return " ".join(comparison_sentences(Compared(known, found)))
+    return " ".join(
+        comparison_sentences(held_against(known, [Scheduled(name, Outcome.TIMED, latency_s=at) for name, at in rows.items()]))
+    )
 
 
 def test_the_sentence_an_architect_asks_for() -> None:
-    """How far the slowest is from the bound, what of that is its own, and how far the fastest is."""
+    """Where the optimum is, how far the slowest is above it, what of that no policy can avoid, and how far the fastest is."""
     assert said({"static": 4.6, "lru": 1.024}) == (
-        "static is 4.6x the bound; moving data optimally is worth at most 78 %. "
-        "Of its 4.1 s above the roofline, 12 % (500 ms) cannot be avoided by any policy and 88 % (3.6 s) is its own. "
-        "lru is 2.4 % above the bound; moving data optimally is worth at most 2.3 %."
+        "The optimum lies between 1 s and 1.024 s (lru): it is known to 2.4 %. "
+        "static is at most 4.6x the optimum, and at least 4.5x. "
+        "Of its 4.1 s above the roofline between 12 % and 13 % cannot be avoided by any policy. "
+        "lru is at most 2.4 % above the optimum, and at least 0 %."
     )
 
 
 def test_schedulers_that_are_alike_are_named_together() -> None:
     """Equal latencies are one sentence."""
-    assert said({"static": 2.0, "lru": 2.0}).startswith("static and lru are both 2.0x the bound; moving data")
-    assert said({"a": 2.0, "b": 2.0, "c": 2.0}).startswith("a, b and c are all 2.0x the bound")
+    assert "static and lru are both at most 2.0x the optimum, and at least 1.00x." in said({"static": 2.0, "lru": 2.0})
+    assert " a, b and c are all at most 2.0x the optimum" in said({"a": 2.0, "b": 2.0, "c": 2.0})
 
 
 def test_a_scheduler_at_the_bound_has_nothing_to_gain() -> None:
     """No percentage of nothing."""
-    assert said({"belady": 1.0}).startswith("belady is at the bound: nothing is left to gain.")
+    assert said({"belady": 1.0}) == (
+        "The optimum is known: 1 s (belady) is at the bound. belady is at the optimum: nothing is left to gain. "
+        "Of its 500 ms above the roofline 100 % cannot be avoided by any policy."
+    )
 
 
 def test_a_bound_at_the_roofline_avoids_nothing() -> None:
-    """Where the bound is the roofline, the whole distance counts as the policy's, as far as the bound sees."""
-    assert said({"lru": 1.5}, lower=1.0, roofline=1.0).endswith(
-        "As far as this bound sees, all of its 500 ms above the roofline is its own."
+    """Where the bound is the roofline, nothing is said of whose fault the distance is."""
+    assert said({"lru": 1.5}, lower=1.0, roofline=1.0) == (
+        "The optimum lies between 1 s and 1.5 s (lru): policies cannot be judged by this bound yet, 50 % wide where 10 % is "
+        "needed; --gap or a longer --time-limit goes on. lru is at most 50 % above the optimum, and at least 0 %."
     )
 
 
@@ -254,7 +259,8 @@ def test_bad_input_is_found_before_the_work(
     def work(*_: object, **__: object) -> None:
         raise AssertionError("computed something")
 
-    monkeypatch.setattr(MODULE, "prove", work)
+    monkeypatch.setattr(MODULE, "simulate", work)
+    monkeypatch.setattr(MODULE, "prove_judging", work)
     broken = tmp_path / "broken.toml"
     broken.write_text("schema = 2\n")
     assert main(["compare", str(write_ahead(tmp_path)), str(broken), "--schedulers", "lru"]) == 2
@@ -277,8 +283,9 @@ def test_an_interrupted_comparison_returns_what_is_finished() -> None:
     found = compare([fetch_ahead(), fetch_ahead()], ["static", "lru"], method="roofline", limits=limits, report=stop)
     assert found.interrupted
     assert found.exit_code(everything=True) == 130
-    assert [row.verdict for row in found.instances[0].schedules] == [Verdict.TIMED, Verdict.UNFINISHED]
-    assert len(found.instances) == 1
+    assert [row.outcome for row in found.instances[0].schedules] == [Outcome.TIMED, Outcome.UNFINISHED]
+    assert [row.outcome for row in found.instances[1].schedules] == [Outcome.UNFINISHED] * 2
+    assert {one.proof.bound.method for one in found.instances} == {"roofline"}  # known of all, raised for none
     assert comparison_text(found).endswith("interrupted: this is what was finished\n")
 
 
@@ -286,7 +293,7 @@ def test_progress_counts_the_pieces() -> None:
     """One line a finished bound or schedule, with its value."""
     lines: list[str] = []
     compare([fetch_ahead()], ["static"], method="roofline", report=lines.append)
-    assert lines == ["[1/2] small: bound  48.29 ms by roofline", "[2/2] small: static  66.78 ms"]
+    assert lines == ["[1/2] small: static  66.78 ms", "[2/2] small: bound  48.29 ms by roofline"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

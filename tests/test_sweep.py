@@ -14,12 +14,12 @@ import pytest
 
 from placement_opt.bounds import lp
 from placement_opt.cli import main
-from placement_opt.compare import Verdict
+from placement_opt.compare import Outcome
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove
+from placement_opt.prove import Proof, prove, prove_known
 from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
 from placement_opt.sweep import MOST_POINTS, Point, Sweep, full_key, parse_key, parse_keys, parse_value, sweep
 from tests.cli_cases import write_ahead, write_drift
@@ -152,9 +152,9 @@ def test_a_weak_point_lives_on_its_neighbours_prices(drift: Path, monkeypatch: p
     rooms = ("256KiB", "384KiB", "512KiB")
 
     def weak_somewhere(instance: Instance, method: str, **arguments: Any) -> Proof:
-        return prove(instance, "roofline" if instance.capacity[0] == (weak + 2) * 2**17 else method, **arguments)
+        return prove_known(instance, "roofline" if instance.capacity[0] == (weak + 2) * 2**17 else method, **arguments)
 
-    monkeypatch.setattr(sys.modules[Sweep.__module__], "prove", weak_somewhere)
+    monkeypatch.setattr(sys.modules[Sweep.__module__], "prove_known", weak_somewhere)
     found = sweep(drift, [f"hbm.capacity={','.join(rooms)}"], ["lru"], method="lp")
     point = found.points[weak]
     assert [each.from_neighbour for each in found.points] == [n == weak for n in range(3)]
@@ -205,7 +205,7 @@ def test_a_stop_keeps_what_is_finished(drift: Path) -> None:
     found = sweep(drift, [ROOM], ["lru"], method="roofline", limits=limits, report=lambda _: limits.interrupt())
     assert found.interrupted
     assert [point.values for point in found.points] == [("256KiB",)]
-    assert found.points[0].compared.schedules[0].verdict == "not finished"
+    assert found.points[0].compared.schedules[0].outcome == "not finished"
     assert "interrupted: this is what was finished" in sweep_text(found)
     none = sweep(drift, [ROOM], method="roofline", limits=Limits(0))
     assert none.points == ()
@@ -271,7 +271,7 @@ def test_text_shows_what_each_value_saves(drift: Path) -> None:
     found = sweep(drift, [ROOM], ["lru"], method="compact")
     lines = sweep_text(found).splitlines()
     header = next(line for line in lines if line.startswith("hbm.capacity"))
-    assert header.split() == ["hbm.capacity", "roofline", "[us]", "bound", "saved", "lru", "gap"]
+    assert header.split() == ["hbm.capacity", "roofline", "[us]", "bound", "saved", "known", "to", "lru", "above", "optimum"]
     cells = next(line for line in lines if line.strip().startswith("512KiB")).split()
     values = bounds(found)
     assert float(cells[2]) == pytest.approx(values[1] * 1e6, rel=1e-3)
@@ -285,7 +285,7 @@ def test_text_tells_of_schedulers_that_declined(tmp_path: Path) -> None:
     """A scheduler that is not made for a point says why below the table."""
     path = write_drift(tmp_path)
     found = sweep(path, ["trace.tokens=12"], ["static"], method="roofline")
-    row = replace(found.points[0].compared.schedules[0], verdict=Verdict.REFUSED, latency_s=None, note="too large")
+    row = replace(found.points[0].compared.schedules[0], outcome=Outcome.REFUSED, latency_s=None, note="too large")
     point = replace(found.points[0], compared=replace(found.points[0].compared, schedules=(row,)))
     assert "12: static refused: too large" in sweep_text(replace(found, points=(point,)))
 

@@ -104,7 +104,7 @@ def test_rates_by_hand_where_the_split_is_free() -> None:
 
 def test_a_floor_leaves_nothing_to_gain() -> None:
     """Where every step lasts as long as its floor, nothing is worth anything, and that is proven without solving."""
-    found = priced(replace(one_step(40), floor=np.array([1.0])))
+    found = priced(replace(one_step(40), floor=np.array([1.0])), best_s=1.0)
     assert found.floor_share == pytest.approx(1.0, rel=1e-9)
     assert all(each.price_s == 0.0 for each in found.things)
     trials = [trial for each in found.things for trial in each.trials]
@@ -270,7 +270,7 @@ def three_tiers() -> Instance:
 
 def test_text_names_units_and_what_binds() -> None:
     """One line a thing and trial; units at every number; what binds and where a little more saves most."""
-    text = worth_text(priced(one_step(40)))
+    text = worth_text(priced(one_step(40), best_s=60 / 450))
     lines = {line.split("  ")[0]: line for line in text.splitlines()}
     assert "2.386e+06 s per GiB" in lines["hbm: room"]
     assert "1 B (2.5 %)" in lines["hbm: room"]

@@ -13,8 +13,12 @@ def fill(parser: LazyParser) -> None:
     text = "comma separated, options after a colon: static,lru:scope=global; or all (default)"
     parser.add_argument("--schedulers", metavar="LIST", default="all", help=text)
     add_method(parser)
-    add_gap(parser, "raise each bound until the best of the schedulers is within this of it")
-    add_time_limit(parser, "for each bound (default: none; about a minute with auto)")
+    add_gap(
+        parser, "raise each bound until the best of the schedulers is within this of it (default: until policies can be judged)"
+    )
+    add_time_limit(
+        parser, "for all of it, half of it for the schedulers (default: none; about a minute for each bound with auto)"
+    )
     add_jobs(parser)
     parser.add_argument("--csv", metavar="FILE", help="also write the table as CSV")
     add_output(parser)
@@ -22,7 +26,7 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.compare import Verdict, chosen_schedulers, compare
+    from placement_opt.compare import Outcome, chosen_schedulers, compare
     from placement_opt.errors import InputError
     from placement_opt.files import check_outputs, write_text_atomic
     from placement_opt.instancefile import input_files
@@ -34,13 +38,12 @@ def run(args: Namespace, console: Console) -> int:
         raise InputError(f"found it with --method {args.method}", "expected auto, which climbs them all", field="--gap")
     check_outputs({"--csv": args.csv}, [file for path in args.instances for file in input_files(path)])
     schedulers = chosen_schedulers(args.schedulers)
-    with console.interruptible(Limits()) as limits:
+    with console.interruptible(Limits(args.time_limit)) as limits:
         found = compare(
             args.instances,
             schedulers,
             method=args.method,
             gap=args.gap,
-            bound_seconds=args.time_limit,
             jobs=args.jobs,
             limits=limits,
             report=console.progress,
@@ -48,6 +51,6 @@ def run(args: Namespace, console: Console) -> int:
     console.print(to_json(comparison_document(found)) if args.json else comparison_text(found))
     if args.csv:
         write_text_atomic(args.csv, comparison_csv(found))
-    for compared, schedule in found.verdicts(Verdict.BELOW_BOUND, Verdict.ILLEGAL):
+    for compared, schedule in found.of(Outcome.BELOW_BOUND, Outcome.ILLEGAL):
         console.error(complaint(compared, schedule))
     return found.exit_code(everything=args.schedulers == "all")

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.prove import Proof
+from placement_opt.report.judgement import SAME, binds_text, interval_document, interval_sentence
 from placement_opt.report.numbers import figure, full_seconds, percent, seconds
 from placement_opt.report.table import facts, paragraph
-
-#: Relative differences below this are not worth a word.
-_SAME = 5e-5
 
 
 def bound_document(proof: Proof) -> dict[str, Any]:
@@ -25,10 +23,12 @@ def bound_document(proof: Proof) -> dict[str, Any]:
         "roofline_s": proof.roofline_s,
         "unavoidable_s": proof.unavoidable_s,
         "most_tokens_per_s": proof.most_tokens_per_s,
+        **interval_document(proof),
         "value_s": bound.value_s,
         "rests_on": bound.rests_on,
         "note": bound.note,
         "sentence": bound_sentence(proof),
+        "sentences": _sentences(proof),
         "details": bound.details,
     }
 
@@ -44,11 +44,17 @@ def bound_text(proof: Proof) -> str:
         ("roofline", full_seconds(proof.roofline_s)),
         ("unavoidable", _unavoidable(proof)),
         ("throughput", _throughput(proof)),
+        ("best known", f"{full_seconds(proof.best_s)} ({proof.best_from})" if proof.best_s is not None else ""),
+        ("binds", binds_text(proof)),
         ("rests on", bound.rests_on),
         ("note", bound.note),
         ("took", seconds(bound.solve_s)),
     ]
-    return facts(rows) + "\n\n" + paragraph(bound_sentence(proof)) + "\n"
+    return facts(rows) + "\n\n" + paragraph(" ".join(_sentences(proof))) + "\n"
+
+
+def _sentences(proof: Proof) -> list[str]:
+    return [sentence for sentence in (bound_sentence(proof), interval_sentence(proof)) if sentence]
 
 
 def bound_sentence(proof: Proof) -> str:
@@ -61,20 +67,21 @@ def bound_sentence(proof: Proof) -> str:
     if extra is None or not value:
         return start + "."
     share = extra / value
-    if share < -_SAME:
+    if share < -SAME:
         return f"{start}, says {proof.bound.method}; the roofline, {seconds(proof.roofline_s)}, is the better bound here."
-    if share < _SAME:
+    if share < SAME:
         return f"{start}, which is the roofline: as far as this bound sees, room and moving data need not cost anything."
-    return f"{start}: {seconds(extra)} above the roofline ({percent(share)} of the bound) cannot be avoided by any policy."
+    above = f"{start}: {seconds(extra)} above the roofline ({percent(share)} of the bound)"
+    return f"{above}." if proof.best_s is None else f"{above} cannot be avoided by any policy."
 
 
 def _unavoidable(proof: Proof) -> str:
     extra, value = proof.unavoidable_s, proof.bound.lower_bound_s
     if extra is None or not value:
         return ""
-    if extra / value < -_SAME:
+    if extra / value < -SAME:
         return "unknown: this method proves less than the roofline"
-    return f"{seconds(extra)} above the roofline" if extra / value >= _SAME else "nothing above the roofline"
+    return f"{seconds(extra)} above the roofline" if extra / value >= SAME else "nothing above the roofline"
 
 
 def _throughput(proof: Proof) -> str:
