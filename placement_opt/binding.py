@@ -35,8 +35,6 @@ def binding(instance: Instance, rho: Float64) -> tuple[Binding, ...]:
     The share of a step's price that resource r carries is ``B_r rho[t, r]``; what is left to 1 is the floor's, where the step
     has one. A step whose prices are all dust counts for nothing, so the shares may add up to less than 1.
     """
-    if not instance.num_steps:
-        return ()
     used = rho * instance.memory.rates
     idle = np.where(instance.floor > 0, 1.0 - used.sum(axis=1), 0.0)
     shares = np.column_stack([used, idle])

@@ -268,10 +268,9 @@ def compare(
     proofs = _run(_bound, boundings, jobs, limits, tell)
     found = []
     for roofline, proof, row in zip(rooflines, proofs, rows, strict=True):
-        if isinstance(proof, PlacementError):
+        if isinstance(proof, InputError):
             raise proof
-        proof = proof if isinstance(proof, Proof) else replace(roofline, bound=replace(roofline.bound, status=_early(limits)))
-        found.append(_assemble(proof, schedulers, row, limits))
+        found.append(_assemble(proof if isinstance(proof, Proof) else _left(roofline, proof, limits), schedulers, row, limits))
     return Comparison(tuple(found), interrupted=limits.interrupted)
 
 
@@ -299,8 +298,11 @@ def _run(
     return list(run_jobs(work, tasks, jobs=jobs, limits=limits, done=done))
 
 
-def _early(limits: Limits) -> Status:
-    return Status.INTERRUPTED if limits.interrupted else Status.LIMIT
+def _left(roofline: Proof, trouble: object, limits: Limits) -> Proof:
+    """The roofline where the bound was not begun or gave no answer: the schedules are not lost to that."""
+    status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
+    note = "the bound was not begun" if trouble is None else f"{trouble}, so the roofline stands"
+    return replace(roofline, bound=replace(roofline.bound, status=status, note=note))
 
 
 def _fastest(outcomes: Sequence[object]) -> tuple[str, float] | None:

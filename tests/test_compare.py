@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from placement_opt.bounds.result import Bound, Status
 from placement_opt.cli import main
 from placement_opt.compare import Comparison, Outcome, Scheduled, chosen_schedulers, compare, distance, held_against
 from placement_opt.errors import InputError, Interrupted, LimitError, ScheduleError
+from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof, prove
 from placement_opt.report.comparison import comparison_document, comparison_sentences, comparison_text
@@ -333,3 +335,103 @@ def test_a_signal_to_bound_prints_what_is_proven(
     document = json.loads(capsys.readouterr().out)
     assert (document["method"], document["status"]) == ("roofline", "interrupted")
     assert document["lower_bound_s"] == pytest.approx(0.0482929620446, rel=1e-9)
+
+
+def test_ctrl_c_while_the_bound_is_raised_leaves_the_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schedulers come first: what they took is there, judged by the roofline, and no policy is blamed by that."""
+    limits = Limits()
+
+    def hit(*_: object, **__: object) -> Proof:
+        limits.interrupt()
+        raise Interrupted("stopped")
+
+    monkeypatch.setattr(MODULE, "prove_judging", hit)
+    found = compare([fetch_ahead()], ["static", "lru"], limits=limits)
+    (one,) = found.instances
+    assert (one.proof.bound.method, one.proof.bound.status) == ("roofline", Status.INTERRUPTED)
+    assert one.proof.bound.note == "stopped, so the roofline stands"
+    assert all(row.latency_s is not None and row.judgement is not None for row in one.schedules)
+    assert found.exit_code(everything=True) == 130
+
+
+def test_a_bound_that_is_too_large_leaves_the_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the method complains of is a note beside the roofline; bad input is still an error."""
+
+    def large(*_: object, **__: object) -> Proof:
+        raise LimitError("lp: too many rows")
+
+    def bad(*_: object, **__: object) -> Proof:
+        raise InputError("found three tiers", "expected two")
+
+    monkeypatch.setattr(MODULE, "prove_judging", large)
+    (one,) = compare([fetch_ahead()], ["lru"], method="lp").instances
+    assert (one.proof.bound.status, one.proof.bound.note) == (Status.LIMIT, "lp: too many rows, so the roofline stands")
+    assert one.schedules[0].latency_s is not None
+    monkeypatch.setattr(MODULE, "prove_judging", bad)
+    with pytest.raises(InputError, match="found three tiers, expected two"):
+        compare([fetch_ahead()], ["lru"], method="flow")
+
+
+def test_reading_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An instance that takes longer to read than there is time is said, not waited for; a stop request leaves it out."""
+    path, end = write_ahead(tmp_path), threading.Event()
+    monkeypatch.setattr("placement_opt.watch.GRACE_S", 0.0)
+    monkeypatch.setattr(MODULE, "load_instance", lambda _: end.wait())
+    try:
+        assert main(["compare", str(path), "--schedulers", "lru", "--time-limit", "0 s"]) == 3
+        assert capsys.readouterr().err == (
+            f"error: {path}: found no time left while it was read, expected a longer --time-limit\n"
+        )
+        limits = Limits()
+        limits.interrupt()
+        found = compare([path], ["lru"], limits=limits)
+        assert (found.instances, found.exit_code(everything=True)) == ((), 130)
+    finally:
+        end.set()
+
+
+def test_the_time_limit_is_for_all_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """``--time-limit`` holds for schedulers and bounds: half for the former, then equal shares for the bounds that are left."""
+    given: dict[str, list[float]] = {"lru": [], "static": [], "bound": []}
+
+    def timed(instance: object, spec: str, limits: Limits) -> Scheduled:
+        del instance
+        given[spec].append(limits.remaining)
+        return Scheduled(spec, Outcome.TIMED, latency_s=1.0, tokens_per_s=1.0)
+
+    def proved(instance: Instance, *_: object, limits: Limits) -> Proof:
+        given["bound"].append(limits.remaining)
+        return prove(instance, "roofline")
+
+    monkeypatch.setattr(MODULE, "time_scheduler", timed)
+    monkeypatch.setattr(MODULE, "prove_judging", proved)
+    path = str(write_ahead(tmp_path))
+    assert main(["compare", path, path, "--schedulers", "static,lru", "--time-limit", "3600000 s", "--json"]) == 0
+    hours = {name: [round(seconds / 3600) for seconds in each] for name, each in given.items()}
+    assert hours == {"static": [250, 250], "lru": [250, 500], "bound": [500, 1000]}
+    for each in given.values():
+        each.clear()
+    assert main(["compare", path, "--schedulers", "static,lru", "--json"]) == 0
+    assert all(seconds == float("inf") for each in given.values() for seconds in each)
+
+
+def test_json_and_csv_have_outcome_and_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The outcome of the run, the verdict and its ranges; the interval of the instance and what binds."""
+    table = tmp_path / "gaps.csv"
+    argv = ["compare", str(write_ahead(tmp_path)), "--schedulers", "static,belady", "--method", "milp", "--csv", str(table)]
+    assert main([*argv, "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["instances"]
+    assert one["best_s"] == min(row["latency_s"] for row in one["schedules"])
+    assert one["known_to"] == pytest.approx(one["best_s"] / one["lower_bound_s"] - 1)
+    assert one["weak"] is (one["known_to"] > 0.1)
+    assert one["binds"][0]["resource"] == "hbm"
+    assert 0 < one["binds"][0]["share_of_steps"] <= 1
+    for row in one["schedules"]:
+        assert row["outcome"] == "timed"
+        assert row["verdict"] in ("capacity", "policy", "both", "unknown")
+        assert 0 <= row["above_optimum_least"] <= row["above_optimum_most"]
+        assert row["above_optimum_most"] == pytest.approx(row["gap"])
+        assert 0 <= row["unavoidable_least"] <= row["unavoidable_most"] <= 1
+    assert table.read_text().startswith(
+        "instance,hash,method,status,lower_bound_s,roofline_s,best_s,known_to,weak,scheduler,outcome,verdict,latency_s,"
+    )

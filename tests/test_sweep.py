@@ -20,6 +20,7 @@ from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof, prove, prove_known
+from placement_opt.quick import QUICK
 from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
 from placement_opt.sweep import MOST_POINTS, Point, Sweep, full_key, parse_key, parse_keys, parse_value, sweep
 from tests.cli_cases import write_ahead, write_drift
@@ -325,3 +326,31 @@ def test_command_refusals(drift: Path, capsys: pytest.CaptureFixture[str], argum
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(message.format(**places))
+
+
+def test_nothing_is_claimed_of_weak_points(drift: Path) -> None:
+    """Where schedule and bound are far apart the point is marked, saves nothing, judges nobody, and a line says what to do."""
+    found = sweep(drift, ["hbm.capacity=256KiB,64MiB"], ["static"], method="roofline")
+    weak = [point.compared.proof.interval.weak for point in found.points]
+    assert weak == [True, False]
+    text = sweep_text(found)
+    first, second = (next(line for line in text.splitlines() if line.strip().startswith(name)) for name in ("256KiB", "64MiB"))
+    assert "weak" in first
+    assert "weak" not in second
+    assert second.split()[3] == "-"  # saved
+    assert "Weak at 256KiB: the optimum is not known to 10 %" in text
+    assert "a longer --time-limit or bound --gap goes on." in " ".join(text.split())
+    rows = list(csv.DictReader(io.StringIO(sweep_csv(found))))
+    assert [row["weak"] for row in rows] == ["True", "False"]
+    assert rows[0]["verdict"] == "unknown"
+    assert float(rows[0]["above_optimum_least"]) < float(rows[0]["above_optimum_most"])
+    assert sweep_document(found)["points"][0]["binds"]
+
+
+def test_points_without_schedulers_know_how_close_they_are(drift: Path) -> None:
+    """A few cheap schedulers are run for that, though none was asked for."""
+    found = sweep(drift, ["hbm.capacity=2MiB"], method="compact")
+    proof = found.points[0].compared.proof
+    assert proof.best_s is not None
+    assert proof.best_from in QUICK
+    assert found.points[0].compared.schedules == ()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from placement_opt.answer import Answer, Outcome
+from placement_opt.binding import Binding, binding
+from placement_opt.report.judgement import binds_document, binds_text
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
 from placement_opt.report.table import facts, paragraph
 from placement_opt.standing import State
+from placement_opt.verdict import Interval
 
 TIMED = "every move checked and timed by the simulator, reads split optimally"
 _OUTCOMES = {
@@ -63,6 +67,8 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "scheduler": state.schedule_from or None,
         "solve_s": answer.solve_s,
         "roofline_s": answer.roofline_s,
+        "weak": _interval(answer).weak,
+        "binds": binds_document(_binds(answer)),
         "unavoidable_s": None if bound.lower_bound_s is None else bound.lower_bound_s - answer.roofline_s,
         "rests_on": bound.rests_on,
         "schedule_rests_on": TIMED if answer.latency_s is not None else "",
@@ -83,6 +89,7 @@ def answer_text(answer: Answer) -> str:
         ("gap", f"{percent(answer.gap)}, {percent(answer.wanted)} wanted" if answer.wanted > 0 else percent(answer.gap)),
         ("status", _OUTCOMES[answer.outcome]),
         ("roofline", full_seconds(answer.roofline_s)),
+        ("binds", binds_text(_binds(answer))),
         ("bound by", bound.rests_on),
         ("schedule by", TIMED if answer.latency_s is not None else ""),
         ("note", _note(answer)),
@@ -96,7 +103,17 @@ def answer_sentence(answer: Answer) -> str:
     start = f"No schedule takes less than {seconds(answer.bound.lower_bound_s)}"
     if answer.latency_s is None:
         return f"{start}; no schedule was found."
-    return f"{start}, and one takes {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}."
+    found = f"{start}, and one takes {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}"
+    return f"{found}, too little to judge policies by." if _interval(answer).weak else f"{found}."
+
+
+def _interval(answer: Answer) -> Interval:
+    return Interval(answer.bound.lower_bound_s or 0.0, math.inf if answer.latency_s is None else answer.latency_s)
+
+
+def _binds(answer: Answer) -> tuple[Binding, ...]:
+    """What binds at the prices that prove most."""
+    return () if answer.state.prices is None else binding(answer.instance, answer.state.prices.rho)
 
 
 def _note(answer: Answer) -> str:

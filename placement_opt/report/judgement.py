@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from placement_opt.binding import Binding
 from placement_opt.prove import Proof
 from placement_opt.report.numbers import percent, seconds, times
 from placement_opt.verdict import TOLERANCE, Interval, Judgement
@@ -22,8 +24,13 @@ def interval_document(proof: Proof) -> dict[str, Any]:
         "best_from": proof.best_from or None,
         "known_to": interval.width,
         "weak": interval.weak,
-        "binds": [{"resource": each.resource, "share_of_steps": each.share} for each in proof.binds],
+        "binds": binds_document(proof.binds),
     }
+
+
+def binds_document(binds: Sequence[Binding]) -> list[dict[str, Any]]:
+    """What binds, the most frequent first; null is the floor under the steps' times."""
+    return [{"resource": each.resource, "share_of_steps": each.share} for each in binds]
 
 
 def judgement_document(judgement: Judgement | None) -> dict[str, Any]:
@@ -37,9 +44,9 @@ def judgement_document(judgement: Judgement | None) -> dict[str, Any]:
     }
 
 
-def binds_text(proof: Proof) -> str:
+def binds_text(binds: Sequence[Binding]) -> str:
     """``"c2c.up at 74 % of the steps, hbm at 26 %"``"""
-    parts = [f"{each.resource or 'the floor'} at {percent(each.share)}" for each in proof.binds]
+    parts = [f"{each.resource or 'the floor'} at {percent(each.share)}" for each in binds]
     return ", ".join([f"{parts[0]} of the steps", *parts[1:]]) if parts else ""
 
 
