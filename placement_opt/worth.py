@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +33,7 @@ from placement_opt.errors import InputError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.verdict import Interval
+from placement_opt.watch import LeftBehind, run_watched
 
 GIB = 2**30
 GB = 10**9
@@ -41,10 +43,13 @@ SHARES = (0.01, 0.1)
 _RELAXED = {"milp": "lp", "step-integer": "step", "flow": "compact"}
 #: A resource binds in a step that gives it at least this share of its price; below is rounding.
 _BINDS = 1e-6
+_EARLY = (Status.LIMIT, Status.INTERRUPTED)
 #: Shares of the time are right to this.
 ROUNDING = 1e-9
 #: What would save no more than this share of the bound, were there twice as much of it, is worth nothing.
 DUST = 1e-4
+#: Seconds for a trial, or this many times what the bound took where that is longer.
+TRIAL_S, PATIENCE = 10.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -206,7 +211,8 @@ def worth(
     shares
         How much more to try of each tier's room and each resource's rate, above 0.
     limits
-        Trials that they leave no time for have no bound.
+        Trials that they leave no time for have no bound. Nor have those that take much longer than the bound did, and all of a
+        bound that was itself ended by a limit.
     report
         Called with a line of text before each trial.
 
@@ -313,11 +319,13 @@ class _Trials:
         if price == 0.0:
             return Trial(share, extra, 0.0, self.value, self.value, self.base.status, solved=False)
         found, status = None, Status.NONE
-        if not self.limits.reached:
+        if not self.limits.reached and self.base.status not in _EARLY:
             self.report(f"{self.base.method} again with {share:+.0%} {what}")
-            again = METHODS[self.base.method](more(extra), limits=self.limits)
-            if again.status not in (Status.LIMIT, Status.INTERRUPTED):
-                found, status = again.lower_bound_s, again.status
+            limits = self.limits.within(max(TRIAL_S, PATIENCE * self.base.solve_s))
+            with suppress(LeftBehind):
+                again = run_watched(lambda: METHODS[self.base.method](more(extra), limits=limits), limits, grace=2.0)
+                if again.status not in _EARLY:
+                    found, status = again.lower_bound_s, again.status
         return Trial(share, extra, price * extra, self.value, found, status, solved=found is not None)
 
 

@@ -18,6 +18,7 @@ from placement_opt.limits import Limits
 from placement_opt.prove import prove_known
 from placement_opt.quick import QUICK, quick_run
 from placement_opt.report.judgement import binds_document, binds_text
+from placement_opt.verdict import Interval
 from tests.cli_cases import write_ahead
 from tests.small import make_instance, make_trace, two_tier
 
@@ -56,8 +57,10 @@ def test_the_floor_binds_and_dust_does_not() -> None:
 def test_words_and_keys() -> None:
     """The most frequent first, the floor by its name in text and null in JSON."""
     binds = (Binding("c2c.up", 0.74), Binding(None, 0.26))
-    assert binds_text(binds) == "c2c.up at 74 % of the steps, the floor at 26 %"
-    assert binds_text(()) == ""
+    close, wide = Interval(1.0, 1.05), Interval(1.0, 2.0)
+    assert binds_text(binds, close) == "c2c.up at 74 % of the steps, the floor at 26 %"
+    assert binds_text(binds, wide).endswith("the floor at 26 % (by a bound that is weak, as far as is known)")
+    assert binds_text((), wide) == ""
     assert binds_document(binds)[1] == {"resource": None, "share_of_steps": 0.26}
 
 

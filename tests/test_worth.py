@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -390,3 +392,28 @@ def test_command_knows_how_close_the_bound_is(tmp_path: Path, capsys: pytest.Cap
     document = json.loads(capsys.readouterr().out)
     assert document["worth"]["known_to"] == pytest.approx(document["best_s"] / document["worth"]["lower_bound_s"] - 1)
     assert document["worth"]["weak"] is (document["worth"]["known_to"] > 0.1)
+
+
+def test_a_bound_that_a_limit_ended_is_not_solved_again() -> None:
+    """It would be ended again: the predictions stand alone."""
+    instance, said = one_step(40), list[str]()
+    found = worth(instance, replace(lp.bound(instance), status=Status.LIMIT), report=said.append)
+    assert said == []
+    assert found.unfinished
+    assert found.room[HBM].trials[0].predicted_s == pytest.approx(1 / 450, rel=1e-9)
+
+
+def test_a_trial_that_does_not_come_back_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Solving again takes far longer than the bound did: it is left behind, and the prediction has no actual saving."""
+    instance, end = one_step(40), threading.Event()
+    bound = lp.bound(instance)
+    monkeypatch.setattr("placement_opt.watch.GRACE_S", 0.0)
+    module = importlib.import_module("placement_opt.worth")  # the package's attribute of this name is the function
+    monkeypatch.setattr(module, "TRIAL_S", 0.0)
+    monkeypatch.setattr(module, "METHODS", {"lp": lambda *_, **__: end.wait()})
+    try:
+        found = worth(instance, replace(bound, solve_s=0.0))
+    finally:
+        end.set()
+    assert found.unfinished
+    assert found.rates[UP].trials[0].actual_s is None

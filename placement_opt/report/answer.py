@@ -89,7 +89,7 @@ def answer_text(answer: Answer) -> str:
         ("gap", f"{percent(answer.gap)}, {percent(answer.wanted)} wanted" if answer.wanted > 0 else percent(answer.gap)),
         ("status", _OUTCOMES[answer.outcome]),
         ("roofline", full_seconds(answer.roofline_s)),
-        ("binds", binds_text(_binds(answer))),
+        ("binds", binds_text(_binds(answer), _interval(answer))),
         ("bound by", bound.rests_on),
         ("schedule by", TIMED if answer.latency_s is not None else ""),
         ("note", _note(answer)),

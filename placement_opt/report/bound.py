@@ -45,7 +45,7 @@ def bound_text(proof: Proof) -> str:
         ("unavoidable", _unavoidable(proof)),
         ("throughput", _throughput(proof)),
         ("best known", f"{full_seconds(proof.best_s)} ({proof.best_from})" if proof.best_s is not None else ""),
-        ("binds", binds_text(proof.binds)),
+        ("binds", binds_text(proof.binds, proof.interval)),
         ("rests on", bound.rests_on),
         ("note", bound.note),
         ("took", seconds(bound.solve_s)),

@@ -97,7 +97,7 @@ def _instance_text(one: Compared) -> str:
         ("lower bound", f"{full_seconds(bound.lower_bound_s)}  ({bound.method}, {bound.status})"),
         ("roofline", full_seconds(proof.roofline_s)),
         ("best known", f"{full_seconds(proof.best_s)}  ({proof.best_from})" if proof.best_s is not None else ""),
-        ("binds", binds_text(proof.binds)),
+        ("binds", binds_text(proof.binds, proof.interval)),
         ("note", bound.note),
     ]
     parts = [facts(head), _table(one), paragraph(" ".join(comparison_sentences(one)))]

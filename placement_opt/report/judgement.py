@@ -44,10 +44,13 @@ def judgement_document(judgement: Judgement | None) -> dict[str, Any]:
     }
 
 
-def binds_text(binds: Sequence[Binding]) -> str:
-    """``"c2c.up at 74 % of the steps, hbm at 26 %"``"""
+def binds_text(binds: Sequence[Binding], interval: Interval) -> str:
+    """``"c2c.up at 74 % of the steps, hbm at 26 %"``, with a word of warning where the bound is weak."""
     parts = [f"{each.resource or 'the floor'} at {percent(each.share)}" for each in binds]
-    return ", ".join([f"{parts[0]} of the steps", *parts[1:]]) if parts else ""
+    if not parts:
+        return ""
+    text = ", ".join([f"{parts[0]} of the steps", *parts[1:]])
+    return f"{text} (by a bound that is weak, as far as is known)" if interval.weak else text
 
 
 def interval_sentence(proof: Proof, advice: str = ADVICE) -> str:
