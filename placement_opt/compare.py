@@ -25,7 +25,7 @@ from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, proof_of, prove_judging, prove_until
+from placement_opt.prove import Proof, proof_of, prove_judging, prove_until, with_quick
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.simulate import simulate
 from placement_opt.units import format_seconds
@@ -367,6 +367,7 @@ def _bound(task: _Bounding, limits: Limits) -> Proof | PlacementError:
             proof = prove_judging(instance, task.method, task.known, limits=within)
         else:
             proof = prove_until(instance, task.known[1] / (1.0 + task.gap), limits=within).with_schedule(*task.known)
+            proof = with_quick(proof, instance, limits) if proof.interval.weak else proof
         return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
     except PlacementError as error:
         return error

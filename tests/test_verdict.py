@@ -201,6 +201,17 @@ def test_a_better_schedule_on_the_way_judges_those_that_were_asked_for() -> None
     assert [row.scheduler for row in one.schedules] == ["static"]
 
 
+def test_raising_until_a_gap_knows_better_schedules_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --gap and only a bad scheduler asked for, the cheap ones still tell how close the bound is."""
+    instance = make_instance(two_tier(hbm=2), make_trace([[0, 1]] * 10 + [[2, 3]] * 10, [-1] * 4))
+    module = importlib.import_module("placement_opt.compare")
+    monkeypatch.setattr(module, "prove_until", lambda instance, *_, **__: prove(instance, "lp"))
+    (one,) = compare([instance], ["static"], gap=0.01).instances
+    assert one.proof.best_from == "belady"
+    assert one.schedules[0].judgement is not None
+    assert one.schedules[0].judgement.verdict in BLAMED
+
+
 def test_the_ladder_goes_on_where_auto_is_too_weak(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bound of auto's that judges nothing is raised by the ladder; a method that was asked for stands as it is."""
     module, instance = importlib.import_module("placement_opt.prove"), far_apart()
