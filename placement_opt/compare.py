@@ -82,7 +82,7 @@ class Scheduled:
     wall_s
         Seconds it took to run the scheduler here.
     judgement
-        How far it is above the optimum, and whose fault that is; None where it was not timed or contradicts the bound.
+        How far it is above the optimum, and whose fault that is; None where it was not timed or bound and schedules contradict.
     """
 
     scheduler: str
@@ -329,7 +329,7 @@ def distance(schedule: Scheduled, proof: Proof) -> Scheduled:
         unavoidable_s=proof.unavoidable_s,
         own_s=latency - bound,
         worth=1.0 - bound / latency if latency > 0 else None,
-        judgement=None if below else judge(latency, proof.interval, proof.roofline_s),
+        judgement=None if proof.interval.broken else judge(latency, proof.interval, proof.roofline_s),
     )
 
 

@@ -66,6 +66,11 @@ class Interval:
         return 0.0 if width <= ROUNDING else width
 
     @property
+    def broken(self) -> bool:
+        """Whether a schedule lies below the bound: one of the two is wrong, and nothing follows."""
+        return self.best_s < self.lower_s * (1.0 - ROUNDING)
+
+    @property
     def weak(self) -> bool:
         """Whether it is too wide to judge policies in general (single ones may lie so far off that it does)."""
         return self.width is None or self.width > TOLERANCE + ROUNDING

@@ -102,6 +102,16 @@ def test_a_schedule_below_the_bound_is_a_contradiction() -> None:
     assert row.outcome is Outcome.BELOW_BOUND
 
 
+def test_a_contradiction_judges_nobody() -> None:
+    """Where one schedule lies below the bound nothing follows for the others either, and the sentences complain."""
+    rows = [Scheduled(name, Outcome.TIMED, latency_s=at) for name, at in (("static", 8.0), ("belady", 1.9))]
+    one = held_against(proof(2.0, 1.5), rows)
+    assert [row.outcome for row in one.schedules] == [Outcome.TIMED, Outcome.BELOW_BOUND]
+    assert [row.judgement for row in one.schedules] == [None, None]
+    (sentence,) = comparison_sentences(one)
+    assert "LESS than the proven lower bound" in sentence
+
+
 def test_the_better_of_method_and_roofline_stands() -> None:
     """A method that proves less than the roofline gives way to it, and the note says so."""
     weak = proof(1.0, 1.5, method="flow", status=Status.LIMIT).best

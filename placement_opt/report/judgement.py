@@ -56,7 +56,7 @@ def binds_text(binds: Sequence[Binding], interval: Interval) -> str:
 def interval_sentence(proof: Proof, advice: str = ADVICE) -> str:
     """Where the optimum lies and whether policies can be judged by that; "" where nothing is proven."""
     interval, low = proof.interval, proof.interval.lower_s
-    if proof.bound.lower_bound_s is None or _contradicts(interval):
+    if proof.bound.lower_bound_s is None or interval.broken:
         return ""
     if proof.best_s is None:
         return "No schedule has been found: how close the bound is, and whether any schedule exists, is not known."
@@ -68,10 +68,6 @@ def interval_sentence(proof: Proof, advice: str = ADVICE) -> str:
         return f"{where}: it is known to {percent(interval.width)}."
     wide = "" if interval.width is None else f", {wide_text(interval.width)} wide where {percent(TOLERANCE)} is needed"
     return f"{where}: policies cannot be judged by this bound yet{wide}; {advice}."
-
-
-def _contradicts(interval: Interval) -> bool:
-    return interval.best_s < interval.lower_s * (1.0 - SAME)
 
 
 def wide_text(width: float | None) -> str:
