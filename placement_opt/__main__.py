@@ -20,6 +20,7 @@ def entry() -> int:
     """
     from placement_opt.cli import main
     from placement_opt.cli.console import end_at_once
+    from placement_opt.stdout import turn_to_stderr
     from placement_opt.watch import left_behind
 
     def stop(*_: object) -> None:
@@ -29,6 +30,7 @@ def entry() -> int:
     if not _IGNORED:
         _signal.signal(_signal.SIGINT, stop)
     code = main()
+    turn_to_stderr()
     if left_behind():
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:

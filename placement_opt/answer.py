@@ -1,21 +1,23 @@
-"""Both sides of an instance: a proven bound raised and a schedule lowered until they are as close as asked, or a limit comes.
+"""Both sides of an instance: the proven bound raised and a schedule lowered until they are as close as asked, or a limit comes.
 
-The ladder always has something proven in hand on both sides. First the roofline and a quick schedule; then, of the rungs that
-are left (:data:`placement_opt.rungs.RUNGS`), always the one whose next turn should be the shortest, whichever side it is on:
+The ladder always has something proven in hand on both sides. First the roofline; then the rungs that raise the bound and those
+that find schedules (:data:`placement_opt.rungs.RUNGS`) go their ways beside each other, each side in a thread of its own, and
+both look at what the other has. On each side the next turn is for who closes most of the gap a second, as measured
+(:mod:`placement_opt.turns`):
 
 * a rung that is done in one turn gets a few times what it should take, so that a wrong guess costs little, and no rung more
   than half of what is left while others wait;
-* a rung that has no end takes turns of doubling length, four times as long after one that closed less than a tenth of the gap;
-* a rung that would need more memory or time than there is is passed over; the shortest of those that are too long is tried in
-  the end all the same, because whatever it proves until the limit counts.
+* a rung that has no end takes turns of growing length and goes on where it stopped;
+* a rung that would need more memory than there is is passed over.
 
-The climb goes on in a thread of its own. The caller's thread keeps time: where a rung does not look at its limits, the answer
+The climb goes on in threads of its own. The caller's thread keeps time: where a rung does not look at its limits, the answer
 is what was proven by then.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +25,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from placement_opt import room
+from placement_opt import clock, room
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.shares import Backend
@@ -31,9 +33,10 @@ from placement_opt.certify import Verified
 from placement_opt.errors import PlacementError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
-from placement_opt.rungs import RUNGS, Rung, Work, offer_prices
+from placement_opt.rungs import RUNGS, Rung, Side, Work, offer_prices
 from placement_opt.schedulers.schedule import Schedule
 from placement_opt.standing import Standing, State
+from placement_opt.turns import Turn, closed, pick
 from placement_opt.watch import LeftBehind, run_watched
 
 #: Seconds where the caller sets no deadline.
@@ -42,6 +45,8 @@ BUDGET_S = 60.0
 _PATIENCE, _LEAST_S = 4.0, 5.0
 #: Seconds that the turn of a rung without an end lasts at least.
 _SHORTEST_S = 0.3
+#: Seconds between two looks of a side that waits for the other.
+_WAIT_S = 0.02
 
 
 class Outcome(StrEnum):
@@ -150,7 +155,7 @@ def answer(
     InputError
         The backend's cluster cannot be reached.
     """
-    began = time.monotonic()
+    began = clock.now()
     limits = _limited(limits)
     work = Work(instance, Standing(), gap, backend or Backend())
     roofline = METHODS["roofline"](instance)
@@ -178,14 +183,14 @@ def answer(
         wanted=gap,
         state=state,
         roofline_s=roofline.lower_bound_s or 0.0,
-        solve_s=time.monotonic() - began,
+        solve_s=clock.now() - began,
         notes=tuple(work.notes),
     )
 
 
 def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = None) -> Bound:
     """The bound alone, by the same ladder, raised until it reaches ``enough_s`` seconds or the limits end it."""
-    began = time.monotonic()
+    began = clock.now()
     limits = _limited(limits)
     work = Work(instance, Standing(), 0.0, enough_s=enough_s)
     work.standing.raise_to(METHODS["roofline"](instance), "roofline")
@@ -195,7 +200,7 @@ def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = 
     if not work.enough and limits.reached:
         status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     note = "; ".join(part for part in (found.note, *work.notes) if part)
-    return replace(found, status=status, note=note, solve_s=time.monotonic() - began)
+    return replace(found, status=status, note=note, solve_s=clock.now() - began)
 
 
 def _warm_start(prices: Prices) -> Rung:
@@ -203,7 +208,7 @@ def _warm_start(prices: Prices) -> Rung:
 
     def climb(work: Work, limits: Limits) -> bool:
         del limits
-        offer_prices(work, prices, "warm start", time.monotonic())
+        offer_prices(work, prices, "warm start", clock.now())
         return False
 
     return Rung("warm start", "bound", lambda _: True, lambda _: 0.0, climb)
@@ -226,36 +231,49 @@ def _watched(work: Work, rungs: Sequence[Rung], limits: Limits, look: Callable[[
     return state
 
 
-@dataclass
-class _Turn:
-    """When a rung is next: the seconds that its next turn should take."""
-
-    rung: Rung
-    next_s: float
-
-
 def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
-    """Take turns until the gap is closed, nothing is left or a limit is reached."""
+    """Take turns on both sides until the gap is closed, nothing is left or a limit is reached."""
     work.limits = limits
-    turns = [_Turn(rung, rung.expected_s(work)) for rung in rungs if rung.suits(work)]
+    sides: list[tuple[Side, list[Turn]]] = [
+        (side, [Turn(rung, rung.expected_s(work)) for rung in rungs if rung.side == side and rung.suits(work)])
+        for side in ("schedule", "bound")
+    ]
+    at_work = set[Side](side for side, turns in sides if turns)
+    threads = [
+        threading.Thread(target=_climb_side, args=(work, side, turns, limits, at_work), daemon=True) for side, turns in sides
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_work: set[Side]) -> None:
+    """The turns of one side; ``at_work`` are the sides that have turns left, of which the other may make a rung ready."""
+    began = clock.now()
     while turns and not limits.reached and not work.enough:
-        turn = min(turns, key=lambda one: one.next_s)
-        before, began = work.standing.state, time.monotonic()
+        ready = [turn for turn in turns if turn.rung.ready(work)]
+        if not ready:
+            if at_work == {side}:
+                break
+            time.sleep(_WAIT_S)
+            continue
+        turn = pick(ready, clock.now() - began, limits.remaining)
+        before, since = work.standing.state, clock.now()
         if not _take_turn(turn, work, limits, alone=len(turns) == 1):
             turns.remove(turn)
-            continue
-        took = time.monotonic() - began
-        turn.next_s = max(turn.next_s, took) * (2.0 if _closer(before, work.standing.state) else 4.0)
+        turn.done(clock.now() - since, _closed(side, before, work.standing.state))
+    at_work.discard(side)
 
 
-def _closer(before: State, after: State) -> bool:
-    """Whether a turn was worth its while: it closed a tenth of the gap."""
-    if before.gap is None or after.gap is None:
-        return after is not before
-    return after.gap <= 0.9 * before.gap
+def _closed(side: Side, before: State, after: State) -> float:
+    """Share of the gap that a turn closed on its own side."""
+    if side == "bound":
+        return closed(before.lower_s, after.lower_s, before.latency_s)
+    return closed(before.latency_s, after.latency_s, before.lower_s)
 
 
-def _take_turn(turn: _Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
+def _take_turn(turn: Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
     """Whether another turn could bring more; troubles become notes, because what is proven must not be lost to them."""
     name = turn.rung.name
     try:

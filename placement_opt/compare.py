@@ -9,10 +9,8 @@ whoever stops a comparison early has the schedulers' times beside the roofline.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import lru_cache, partial
 from os import PathLike
 from pathlib import Path
@@ -20,98 +18,18 @@ from typing import Any
 
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Status
-from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
+from placement_opt.errors import InputError, LimitError, PlacementError, shown
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof, proof_of, prove_judging, prove_until, with_quick
+from placement_opt.scheduled import Compared, Outcome, Scheduled, fastest, held_against, time_scheduler
 from placement_opt.schedulers import REGISTRY, make_scheduler
-from placement_opt.simulate import simulate
 from placement_opt.units import format_seconds
-from placement_opt.verdict import Judgement, judge
 from placement_opt.watch import LeftBehind, run_watched
 
-#: Relative room for rounding when a schedule is held against a bound.
-ROUNDING = 1e-9
-
 Source = Instance | str | PathLike[str]
-
-
-class Outcome(StrEnum):
-    """What came of one scheduler on one instance."""
-
-    #: Timed, and no better than the bound.
-    TIMED = "timed"
-    #: Timed, and better than a proven bound: one of the two is wrong.
-    BELOW_BOUND = "below the bound"
-    #: The scheduler is not made for this instance.
-    REFUSED = "refused"
-    #: It did what the rules forbid.
-    ILLEGAL = "illegal"
-    #: A limit of time or size came first.
-    LIMIT = "limit reached"
-    #: Somebody asked for a stop first.
-    UNFINISHED = "not finished"
-
-
-@dataclass(frozen=True)
-class Scheduled:
-    """One scheduler on one instance.
-
-    Attributes
-    ----------
-    scheduler
-        As asked for, options included.
-    outcome, note
-        What came of it, and the reason where it was not timed.
-    latency_s, tokens_per_s
-        The simulator's values, where timed.
-    gap
-        latency / lower bound - 1.
-    times_bound
-        latency / lower bound.
-    above_roofline_s
-        latency - roofline: the distance, which is the sum of the next two.
-    unavoidable_s
-        lower bound - roofline: what no policy can avoid of it.
-    own_s
-        latency - lower bound: what is this policy's own.
-    worth
-        1 - lower bound / latency: the share of the latency that moving data optimally could save at most.
-    wall_s
-        Seconds it took to run the scheduler here.
-    judgement
-        How far it is above the optimum, and whose fault that is; None where it was not timed or bound and schedules contradict.
-    """
-
-    scheduler: str
-    outcome: Outcome
-    note: str = ""
-    latency_s: float | None = None
-    tokens_per_s: float | None = None
-    gap: float | None = None
-    times_bound: float | None = None
-    above_roofline_s: float | None = None
-    unavoidable_s: float | None = None
-    own_s: float | None = None
-    worth: float | None = None
-    wall_s: float | None = None
-    judgement: Judgement | None = None
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One instance: what is proven of it, and its schedules in the order asked for."""
-
-    proof: Proof
-    schedules: tuple[Scheduled, ...]
-
-    @property
-    def timed(self) -> tuple[Scheduled, ...]:
-        """The schedules that have a latency, the fastest first; those of equal latency in the order asked for."""
-        found = [schedule for schedule in self.schedules if schedule.latency_s is not None]
-        return tuple(sorted(found, key=lambda schedule: schedule.latency_s or 0.0))
 
 
 @dataclass(frozen=True)
@@ -200,9 +118,11 @@ def chosen_schedulers(text: str) -> tuple[str, ...]:
             specs.append(piece.strip())
     for spec in specs:
         if not spec:
-            raise InputError(f"found an empty name in {text!r}", "expected names separated by commas", field="--schedulers")
+            raise InputError(
+                f"found an empty name in {shown(text)}", "expected names separated by commas", field="--schedulers"
+            )
         if specs.count(spec) > 1:
-            raise InputError(f"found {spec!r} twice", "expected each scheduler once", field="--schedulers")
+            raise InputError(f"found {shown(spec)} twice", "expected each scheduler once", field="--schedulers")
     return tuple(specs)
 
 
@@ -262,7 +182,7 @@ def compare(
     seconds = math.inf if bound_seconds is None else bound_seconds
     turns = [math.ceil((len(sources) - at) / jobs) for at in range(len(sources))]
     boundings = [
-        _Bounding(source, method, gap, seconds, _fastest(row), share)
+        _Bounding(source, method, gap, seconds, fastest(row), share)
         for source, row, share in zip(sources, rows, turns, strict=True)
     ]
     proofs = _run(_bound, boundings, jobs, limits, tell)
@@ -305,41 +225,6 @@ def _left(roofline: Proof, trouble: object, limits: Limits) -> Proof:
     return replace(roofline, bound=replace(roofline.bound, status=status, note=note))
 
 
-def _fastest(outcomes: Sequence[object]) -> tuple[str, float] | None:
-    """The best of some schedules; None where none was timed."""
-    times = [(one.latency_s, one.scheduler) for one in outcomes if isinstance(one, Scheduled) and one.latency_s is not None]
-    if not times:
-        return None
-    latency, name = min(times, key=lambda pair: pair[0])
-    return name, latency
-
-
-def distance(schedule: Scheduled, proof: Proof) -> Scheduled:
-    """The schedule with its gap, its shares of the distance from the roofline, its outcome and its judgement filled in."""
-    latency, bound = schedule.latency_s, proof.bound.lower_bound_s
-    if latency is None or bound is None:
-        return schedule
-    below = latency < bound * (1.0 - ROUNDING)
-    return replace(
-        schedule,
-        outcome=Outcome.BELOW_BOUND if below else schedule.outcome,
-        gap=latency / bound - 1.0 if bound > 0 else None,
-        times_bound=latency / bound if bound > 0 else None,
-        above_roofline_s=None if proof.roofline_s is None else latency - proof.roofline_s,
-        unavoidable_s=proof.unavoidable_s,
-        own_s=latency - bound,
-        worth=1.0 - bound / latency if latency > 0 else None,
-        judgement=None if proof.interval.broken else judge(latency, proof.interval, proof.roofline_s),
-    )
-
-
-def held_against(proof: Proof, schedules: Sequence[Scheduled]) -> Compared:
-    """Schedules of an instance, judged by all that is known of it: the best of them counts, too."""
-    fastest = _fastest(schedules)
-    proof = proof if fastest is None else proof.with_schedule(*fastest)
-    return Compared(proof, tuple(distance(schedule, proof) for schedule in schedules))
-
-
 def _assemble(proof: Proof, schedulers: Sequence[str], timed: Sequence[object], limits: Limits) -> Compared:
     missing = Outcome.UNFINISHED if limits.interrupted else Outcome.LIMIT
     schedules = []
@@ -371,25 +256,6 @@ def _bound(task: _Bounding, limits: Limits) -> Proof | PlacementError:
         return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
     except PlacementError as error:
         return error
-
-
-def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
-    """One scheduler on one instance, not yet held against a bound; expected troubles become outcomes."""
-    started = time.monotonic()
-    try:
-        run = simulate(instance, make_scheduler(spec), limits=limits)
-    except ScheduleError as error:
-        return Scheduled(spec, Outcome.ILLEGAL, str(error))
-    except Interrupted as error:
-        return Scheduled(spec, Outcome.UNFINISHED, str(error))
-    except LimitError as error:
-        return Scheduled(spec, Outcome.LIMIT, str(error))
-    except InputError as error:
-        return Scheduled(spec, Outcome.REFUSED, str(error))
-    except PlacementError as error:  # a solver that a scheduler asked gave nothing
-        return Scheduled(spec, Outcome.LIMIT, str(error))
-    wall = time.monotonic() - started
-    return Scheduled(spec, Outcome.TIMED, "", run.latency_s, run.tokens_per_s, wall_s=wall)
 
 
 @lru_cache(maxsize=2)

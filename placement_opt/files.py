@@ -7,15 +7,16 @@ the old content or the new one, never half of it, and a run that fails leaves no
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from placement_opt.errors import InputError
+from placement_opt.errors import InputError, named
 
 #: Files begun and not yet in their places.
 _drafts: set[Path] = set()
@@ -29,11 +30,32 @@ def open_regular(path: str | PathLike[str]) -> BinaryIO:
     except FileNotFoundError:
         raise InputError("found no such file", "expected an existing file", path=path) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"found a file that cannot be read ({_reason(error)})", "expected a file", path=path) from None
+        raise _unreadable(path, error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise InputError("found something that is not a regular file", "expected a file", path=path)
-    return open(descriptor, "rb")
+    return io.BufferedReader(_Input(descriptor, path))
+
+
+class _Input(io.FileIO):
+    """A file whose reads, where the system refuses them, complain as its opening does."""
+
+    def __init__(self, descriptor: int, path: str | PathLike[str]) -> None:
+        super().__init__(descriptor, "rb")
+        self.name = os.fspath(path)  # of an open descriptor it would be its number
+        self._path = path
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise _unreadable(self._path, error) from None
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            raise _unreadable(self._path, error) from None
 
 
 def check_output(path: str | PathLike[str]) -> Path:
@@ -46,7 +68,7 @@ def check_output(path: str | PathLike[str]) -> Path:
             raise InputError("found a folder", "expected the name of a file to write", path=path)
         if not target.parent.is_dir():
             raise InputError(
-                f"found no folder {str(Path(path).parent)!r}", "expected an existing folder to write to", path=path
+                f"found no folder {named(Path(path).parent)!r}", "expected an existing folder to write to", path=path
             )
         if target.exists() and not target.is_file():
             raise InputError("found something that is not a regular file", "expected the name of a file to write", path=path)
@@ -91,7 +113,7 @@ def check_outputs(
                 raise InputError(f"found the file of {other}", "expected another file", path=path, field=option)
         for name in inputs:
             if _same(place, name):
-                found = f"found an input of this command, {os.fspath(name)!r}"
+                found = f"found an input of this command, {named(name)!r}"
                 raise InputError(found, "expected another file to write", path=path, field=option)
         places[option] = place
     return places
@@ -178,6 +200,10 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _unreadable(path: str | PathLike[str], error: OSError | ValueError) -> InputError:
+    return InputError(f"found a file that cannot be read ({_reason(error)})", "expected a file", path=path)
 
 
 def _unwritable(path: str | PathLike[str], error: OSError | ValueError) -> InputError:

@@ -18,9 +18,13 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
     file = "t.npz"                # or synth = "drift" with its parameters as keys, and seed = 1
     [rules]
     residency = "inclusive"       # or exclusive, free
+    home = "dram"                 # keeps everything if inclusive; without it, the largest tier that is not the fastest
     initial = "free"              # or first-fit, or file with initial_file = "start.npz"
     page_tokens = 1
     floor = "5 us"                # no step takes less; without it, 0
+
+A capacity may also be ``"2000 tokens"`` (of all layers of the trace), ``"64 blocks"`` or pages, ``"30%"`` of the most bytes
+alive at once, all of them room for KV beside the weights, or ``"unlimited"``.
 
 ``first-fit`` puts every initial block, in order of ids, into the fastest tier that still has room for it; under the inclusive
 rule the home tier holds all of them besides. A preset's ``weight_bytes`` are one layer's, and so count only where the steps of
@@ -37,21 +41,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError, LimitError, shown
+from placement_opt.capacity import Contents
+from placement_opt.errors import InputError, LimitError, named, shown
 from placement_opt.files import open_regular
 from placement_opt.initial import first_fit, load_initial
-from placement_opt.instance import RESIDENCIES, Instance, Residency
+from placement_opt.instance import RESIDENCIES, Instance, Residency, alive_bytes
+from placement_opt.llmtable import Model, read_model, rooms
 from placement_opt.memory import MemorySystem, load_memory, override, preset
 from placement_opt.memory.system import Int64
-from placement_opt.tomlfile import Table, as_choice, as_duration, as_integer, as_size, as_text, nearest, read_toml
+from placement_opt.tomlfile import Table, as_choice, as_duration, as_integer, as_text, nearest, read_toml
 from placement_opt.units import format_size
-from placement_opt.workload import llm
 from placement_opt.workload.layers import Drawn, Layers, Stored
 from placement_opt.workload.npz import load_trace
 from placement_opt.workload.paging import Paged, page
@@ -86,16 +92,7 @@ class _Rules:
     initial_file: Path | None
     page_tokens: int
     floor: Fraction
-
-
-@dataclass(frozen=True)
-class _Model:
-    """Bytes of one unit of the trace's block sizes, and the weights."""
-
-    unit_bytes: int
-    weight_bytes: int
-    weight_resident: int
-    weight_tier: int
+    home: str | None
 
 
 def load_instance(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Instance:
@@ -121,12 +118,14 @@ def load_instance(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     rules = _read_rules(tables.rules)
     memory = _read_memory(tables.memory)
     trace = _read_trace(tables.trace)
-    model = _read_model(tables, memory, trace)
+    model = read_model(tables.root, tables.llm, memory, trace)
     _check_total(trace, model, tables)
     paged = _blamed(tables.rules, lambda: page(trace, rules.page_tokens), "page_tokens")
     _check_total(paged.trace, model, tables)
     size = np.ascontiguousarray(paged.trace.sizes * model.unit_bytes)
-    capacity = _capacity(memory, model, tables.llm)
+    contents = partial(_contents, model, paged.trace, size)
+    memory, capacity = rooms(memory, tables.memory, tables.llm, model, contents)
+    home = _home_tier(tables.rules, rules, memory)
     try:
         return Instance(
             name=name,
@@ -137,8 +136,9 @@ def load_instance(path: str | Path, overrides: Mapping[str, Any] | None = None) 
             size=size,
             fixed=_fixed(memory, model, paged),
             floor=np.full(trace.num_steps, float(rules.floor)),
-            initial=_initial(rules, memory, paged.trace, size, capacity),
+            initial=_initial(rules, memory, home, paged.trace, size, capacity),
             page_tokens=rules.page_tokens,
+            home_tier=home,
         )
     except InputError as error:
         raise _placed(error, tables, model, memory) from None
@@ -182,6 +182,8 @@ class Layered:
         int64[K]: bytes left for KV.
     weight_load
         int64[R]: bytes that the weights load at every step.
+    home_tier
+        As in the instance.
     """
 
     name: str
@@ -191,6 +193,7 @@ class Layered:
     block_bytes: int
     capacity: Int64
     weight_load: Int64
+    home_tier: int | None
 
 
 def load_layered(path: str | Path) -> Layered:
@@ -202,16 +205,17 @@ def load_layered(path: str | Path) -> Layered:
     rules = _read_rules(tables.rules)
     memory = _read_memory(tables.memory)
     layers, probe = _read_layers(tables.trace)
-    model = _read_model(tables, memory, probe)
-    capacity = _capacity(memory, model, tables.llm)
-    weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
+    model = read_model(tables.root, tables.llm, memory, probe)
     block_bytes = int(probe.size[0]) * model.unit_bytes
     total = sum(layers.blocks_of(layer) for layer in range(layers.count)) * block_bytes
     if total > LARGEST_TOTAL:
         raise tables.root.error(
             "trace", f"found blocks of {format_size(total)} in all", f"expected at most {format_size(LARGEST_TOTAL)}"
         )
-    return Layered(name, memory, layers, rules, block_bytes, capacity, weights)
+    contents = Contents(model.token_bytes, block_bytes, block_bytes, total)
+    memory, capacity = rooms(memory, tables.memory, tables.llm, model, lambda: contents)
+    weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
+    return Layered(name, memory, layers, rules, block_bytes, capacity, weights, _home_tier(tables.rules, rules, memory))
 
 
 def _read_layers(table: Table) -> tuple[Layers, Trace]:
@@ -283,7 +287,7 @@ def _beside(table: Table, key: str, name: str) -> Path:
     try:
         open_regular(path).close()
     except InputError as error:
-        raise table.error(key, f"{error.found}, {str(path)!r}", error.expected) from None
+        raise table.error(key, f"{error.found}, {named(path)!r}", error.expected) from None
     return path
 
 
@@ -303,13 +307,20 @@ def _read_rules(table: Table) -> _Rules:
     name = table.get("initial_file", as_text)
     page_tokens = table.get("page_tokens", as_integer(1, 2**16 - 1)) or 1
     floor = table.get("floor", as_duration) or Fraction(0)
+    home = table.get("home", as_text)
     table.finish()
     if (name is None) == (initial == "file"):
         found = "found nothing" if name is None else f"found {shown(name)} beside initial = {initial!r}"
         raise table.error("initial_file", found, 'expected a file with "file" only')
     file = None if name is None else _beside(table, "initial_file", name)
     chosen = next(known for known in RESIDENCIES if known == residency)
-    return _Rules(chosen, initial, file, page_tokens, floor)
+    return _Rules(chosen, initial, file, page_tokens, floor, home)
+
+
+def _home_tier(table: Table, rules: _Rules, memory: MemorySystem) -> int | None:
+    """The tier that ``home`` names, which must be one; None where the key is not there or the rule has no home tier."""
+    table.get("home", as_choice(memory.tier_names))
+    return None if rules.home is None or rules.residency != "inclusive" else memory.tier_index(rules.home)
 
 
 def _read_memory(table: Table) -> MemorySystem:
@@ -353,61 +364,19 @@ def _read_synth(table: Table) -> tuple[str, dict[str, Any], int]:
     return name, values, seed
 
 
-def _read_model(tables: _Tables, memory: MemorySystem, trace: Trace) -> _Model:
-    table = tables.llm
-    name = table.get("preset", as_text)
-    known = None if name is None else _blamed(table, lambda: llm.preset(name), "preset")
-    layers = table.get("layers", as_integer(1, 2**20)) or (known.layers if known else None)
-    kv_bytes = table.get("kv_bytes", _as_positive_size) or (known.kv_bytes if known else None)
-    weight_bytes, resident = table.get("weight_bytes", as_size), table.get("weight_resident", as_size)
-    tier = table.get("weight_tier", as_choice(memory.tier_names))
-    table.finish()
-    if weight_bytes is None:
-        weight_bytes = known.weight_bytes if known and trace.step_layer is not None else 0
-    if resident is None:
-        resident = known.weight_resident if known else 0
-    if layers is not None and trace.step_layer is not None and int(trace.step_layer.max()) >= layers:
-        expected = f"expected at least the trace's {int(trace.step_layer.max()) + 1}"
-        raise table.error("layers", f"found {layers} layers", expected)
-    unit_bytes = 1
-    if trace.size_unit != "bytes":
-        needed = {"kv_bytes": kv_bytes} | ({"layers": layers} if trace.size_unit == "tokens" else {})
-        for key, value in needed.items():
-            if value is None:
-                where = (table, key) if "llm" in tables.root else (tables.root, "llm")
-                expected = f"expected {key}, because the trace's blocks are sized in {trace.size_unit}"
-                raise where[0].error(where[1], "found nothing", expected)
-            unit_bytes *= value
-    return _Model(unit_bytes, weight_bytes, resident, memory.fastest if tier is None else memory.tier_index(tier))
+def _contents(model: Model, trace: Trace, size: Int64) -> Contents:
+    """What capacities may count, of a trace of pages."""
+    return Contents(model.token_bytes, int(size.min()), int(size.max()), int(alive_bytes(trace, size).max()))
 
 
-def _as_positive_size(value: Any) -> int:
-    size = as_size(value)
-    if size == 0:
-        raise InputError(f"found {shown(value)}", "expected a size above zero")
-    return size
-
-
-def _check_total(trace: Trace, model: _Model, tables: _Tables) -> None:
+def _check_total(trace: Trace, model: Model, tables: _Tables) -> None:
     total = int(trace.sizes.sum()) * model.unit_bytes
     if total * trace.share_base > LARGEST_TOTAL:
         found = f"found blocks of {format_size(total)} in all, read in shares of 1/{trace.share_base}"
         raise tables.root.error("trace", found, f"expected at most {format_size(LARGEST_TOTAL // trace.share_base)}")
 
 
-def _capacity(memory: MemorySystem, model: _Model, table: Table) -> Int64:
-    """int64[K]: bytes left for KV."""
-    tier = memory.tiers[model.weight_tier]
-    if model.weight_resident > tier.capacity:
-        key = "weight_resident" if "weight_resident" in table else "preset"
-        found = f"found {format_size(model.weight_resident)} of weights, which do not fit"
-        raise table.error(key, found, f"expected at most the capacity of {tier.name}, {format_size(tier.capacity)}")
-    capacity = np.array([each.capacity for each in memory.tiers], dtype=np.int64)
-    capacity[model.weight_tier] -= model.weight_resident
-    return capacity
-
-
-def _fixed(memory: MemorySystem, model: _Model, paged: Paged) -> Int64:
+def _fixed(memory: MemorySystem, model: Model, paged: Paged) -> Int64:
     """int64[T, R]: weights at every step, and what pages still being filled cost in the fastest tier."""
     weights = model.weight_bytes * memory.read[model.weight_tier]
     reads = paged.tail_read_tokens[:, None] * model.unit_bytes * memory.read[memory.fastest]
@@ -415,13 +384,19 @@ def _fixed(memory: MemorySystem, model: _Model, paged: Paged) -> Int64:
     return np.asarray(weights + reads + writes, dtype=np.int64)
 
 
-def _initial(rules: _Rules, memory: MemorySystem, trace: Trace, size: Int64, capacity: Int64) -> npt.NDArray[np.bool_] | None:
+def _initial(
+    rules: _Rules, memory: MemorySystem, home: int | None, trace: Trace, size: Int64, capacity: Int64
+) -> npt.NDArray[np.bool_] | None:
     if rules.initial_file is not None:
         return load_initial(rules.initial_file, len(memory.tiers), trace.num_blocks)
-    return first_fit(memory, rules.residency, trace.birth < 0, size, capacity) if rules.initial == "first-fit" else None
+    if rules.initial != "first-fit":
+        return None
+    if rules.residency == "inclusive" and home is None:
+        home = memory.home
+    return first_fit(memory, home, trace.birth < 0, size, capacity)
 
 
-def _placed(error: InputError, tables: _Tables, model: _Model, memory: MemorySystem) -> InputError:
+def _placed(error: InputError, tables: _Tables, model: Model, memory: MemorySystem) -> InputError:
     """What an instance complains of, at the key of the file that says so."""
     if error.path is not None:
         return error

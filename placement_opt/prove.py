@@ -7,13 +7,13 @@ out how wide it is: by the schedules that the caller has run, by a few cheap one
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.binding import Binding, binding
 from placement_opt.bounds import METHODS
 from placement_opt.bounds import bound as lower_bound
@@ -24,6 +24,7 @@ from placement_opt.quick import quick_run
 from placement_opt.standing import State
 from placement_opt.verdict import TOLERANCE, Interval
 from placement_opt.watch import LeftBehind, run_watched
+from placement_opt.workload.unread import Unread, unread
 
 #: Bounds that differ by no more than this, relatively, are the same: two sums of the same numbers.
 ROUNDING = 1e-12
@@ -49,6 +50,8 @@ class Proof:
         Tokens that the instance produces, as the simulator counts them; "tokens", or "steps" where steps carry no tokens.
     most_tokens_per_s
         No policy produces more.
+    unread
+        What the trace keeps for nobody.
     best_s, best_from
         What the best schedule known takes, and which it is; None and "" while none is known.
     binds
@@ -63,6 +66,7 @@ class Proof:
     tokens: int
     counts: str
     most_tokens_per_s: float | None
+    unread: Unread | None = None
     best_s: float | None = None
     best_from: str = ""
     binds: tuple[Binding, ...] = ()
@@ -117,12 +121,12 @@ def prove(
     A method that does not stop when it should is left behind and has proven nothing ("auto" sees to that itself).
     """
     limits = limits or Limits()
-    began = time.monotonic()
+    began = clock.now()
     work = partial(lower_bound, instance, method, limits=limits, report=report)
     try:
         found = work() if method == "auto" else run_watched(work, limits, grace=2.0)
     except LeftBehind as late:
-        found = Bound(method, Status.NONE, None, time.monotonic() - began, "", f"{method}: {late}")
+        found = Bound(method, Status.NONE, None, clock.now() - began, "", f"{method}: {late}")
     return proof_of(instance, found)
 
 
@@ -181,7 +185,7 @@ def _climb(proof: Proof, instance: Instance, limits: Limits) -> Proof:
     """Both sides by the ladder, from the proof's prices, until policies can be judged or the limits end it."""
     from placement_opt.answer import answer
 
-    began, inner, known = time.monotonic(), Limits(limits.remaining, limits.memory), proof.interval
+    began, inner, known = clock.now(), Limits(limits.remaining, limits.memory), proof.interval
 
     def look(state: State) -> None:
         latency = math.inf if state.latency_s is None else state.latency_s
@@ -191,8 +195,9 @@ def _climb(proof: Proof, instance: Instance, limits: Limits) -> Proof:
     found = answer(instance, gap=TOLERANCE, warm=proof.bound.prices, limits=inner, look=look)
     if found.bound.lower_bound_s is not None and found.bound.lower_bound_s > known.lower_s * (1.0 + ROUNDING):
         note = "; ".join(part for part in (proof.bound.note, "raised by the ladder", found.bound.note) if part)
-        seconds = proof.bound.solve_s + time.monotonic() - began
-        raised = proof_of(instance, replace(found.bound, note=note, solve_s=seconds))
+        seconds = proof.bound.solve_s + clock.now() - began
+        status = found.bound.status if found.bound.status is Status.OPTIMAL else Status.BOUND  # a turn's end is not the climb's
+        raised = proof_of(instance, replace(found.bound, status=status, note=note, solve_s=seconds))
         proof = replace(raised, best_s=proof.best_s, best_from=proof.best_from)
     if found.latency_s is not None:
         proof = proof.with_schedule(found.state.schedule_from, found.latency_s)
@@ -218,6 +223,7 @@ def proof_of(instance: Instance, found: Bound) -> Proof:
         tokens=tokens,
         counts="steps" if labels is None else "tokens",
         most_tokens_per_s=_rate(tokens, value),
+        unread=unread(instance.trace),
         binds=() if stands.prices is None else binding(instance, stands.prices.rho),
     )
 

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Prices
-from placement_opt.compare import ROUNDING, Outcome, time_scheduler
 from placement_opt.enclosed import NOTHING, Enclosed, from_document, to_document
 from placement_opt.errors import InputError, PlacementError, shown
 from placement_opt.instance import Instance
 from placement_opt.jsonfile import parse_json
 from placement_opt.limits import Limits
+from placement_opt.scheduled import ROUNDING, Outcome, time_scheduler
 from placement_opt.tomlfile import read_text
 
 SCHEMA = 1

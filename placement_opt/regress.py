@@ -7,13 +7,13 @@ Beside ``NAME.toml`` lies ``NAME.best.json`` (:mod:`placement_opt.record`). A fo
 from __future__ import annotations
 
 import os
-import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from placement_opt import clock
 from placement_opt.bounds.auto import affordable
 from placement_opt.enclosed import NOTHING, best_prices, better, certified, complaints, enclose, statement
 from placement_opt.errors import InputError, PlacementError
@@ -246,12 +246,12 @@ def _is_instance(path: Path) -> bool:
 
 
 def _check(task: _Task, limits: Limits) -> Checked:
-    began = time.monotonic()
+    began = clock.now()
     result = _check_hostile(task) if task.hostile else _check_instance(task, limits)
     if limits.reached and not task.hostile:
         return Checked(str(task.path), Outcome.UNFINISHED)
     outcome, lines, record = result
-    wall = time.monotonic() - began
+    wall = clock.now() - began
     if record is None:
         return Checked(str(task.path), outcome, tuple(lines), wall_s=wall)
     return Checked(str(task.path), outcome, tuple(lines), len(record.bounds), len(record.schedules), record.gap, wall)

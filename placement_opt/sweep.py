@@ -23,14 +23,17 @@ from typing import Any
 from placement_opt.binding import binding
 from placement_opt.bounds.dual import evaluate
 from placement_opt.bounds.result import Bound
-from placement_opt.compare import Compared, Comparison, Outcome, Scheduled, held_against, time_scheduler
+from placement_opt.compare import Comparison
 from placement_opt.errors import InputError, LimitError, PlacementError, shown
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof, prove_known
+from placement_opt.ranges import spaced
+from placement_opt.scheduled import Compared, Outcome, Scheduled, held_against, time_scheduler
 from placement_opt.schedulers import make_scheduler
+from placement_opt.tomlkeys import key_lines
 
 #: Points beyond which a sweep is taken for a mistake.
 MOST_POINTS = 1000
@@ -56,7 +59,7 @@ class SweepKey:
     path
         Where that is in the file: "memory.hbm.capacity".
     values
-        As the user wrote them.
+        As the user wrote them, ranges spelt out.
     """
 
     name: str
@@ -114,15 +117,19 @@ class _Task:
 
 
 def parse_key(text: str) -> SweepKey:
-    """``"hbm.capacity=18GiB,20GiB"``: a key of the instance file, and its values separated by commas.
+    """``"hbm.capacity=18GiB,20GiB"``: a key of the instance file, and its values separated by commas; ranges are spelt out.
 
     InputError for a key that cannot be one, no value, an empty one and one given twice. Whether the file takes the key and the
     values is for :func:`placement_opt.instancefile.load_instance` to say.
     """
     key, equals, rest = text.partition("=")
-    key, values = key.strip(), tuple(value.strip() for value in rest.split(","))
-    if not equals or not all(values):
+    key, written = key.strip(), [value.strip() for value in rest.split(",")]
+    if not equals or not all(written):
         raise InputError(f"found {shown(text)}", "expected KEY=VALUE,VALUE,...", field="--set")
+    try:
+        values = tuple(value for each in written for value in spaced(each))
+    except InputError as error:
+        raise error.at(field="--set") from None
     for value in values:
         if values.count(value) > 1:
             raise InputError(f"found {shown(value)} twice for {key}", "expected each value once", field="--set")
@@ -161,8 +168,9 @@ def full_key(key: str) -> str:
 def parse_value(text: str) -> Any:
     """A value as an instance file would have it: TOML where it is TOML, else the text itself (``18GiB``, ``inclusive``)."""
     try:
+        key_lines(f"value = {text}")  # refuses what would cost the parser dear
         found = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):  # TOMLDecodeError is a ValueError
+    except (ValueError, InputError):  # TOMLDecodeError is a ValueError
         return text
     return found["value"] if list(found) == ["value"] else text
 

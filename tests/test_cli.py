@@ -98,7 +98,10 @@ def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[s
         (("bond",), "argument COMMAND: found 'bond', did you mean 'bound'?"),
         (("bound",), "the following arguments are required: INSTANCE"),
         (("bound", "x.toml", "--method", "lpp"), "argument --method: found 'lpp', did you mean 'lp'?"),
-        (("bound", "x.toml", "--time-limit", "60"), "argument --time-limit: found '60' without a unit, expected a duration"),
+        (
+            ("bound", "x.toml", "--time-limit", "60"),
+            "argument --time-limit: found '60' without a unit, expected a duration with its unit such as \"10 s\"",
+        ),
         (("bound", "x.toml", "--time", "60s"), "error: found unknown option '--time', did you mean '--time-limit'?"),
         (("simulate", "x.toml", "--schduler", "lru"), "error: found unknown option '--schduler', did you mean '--scheduler'?"),
         (("--vesion",), "error: found unknown option '--vesion', did you mean '--version'?"),
@@ -208,3 +211,27 @@ def test_the_files_of_the_tests_are_the_instance_of_the_statement(ahead: str) ->
     instance = placement_opt.load_instance(ahead)
     assert instance.fixed.tolist() == [[10, 0, 0, 0]] * 22
     assert instance.trace.blocks.tolist() == make_trace([list(range(20))], [-1] * 20).blocks.tolist()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("bound", "n" * 100_000),
+        ("bound", "x.toml", "n" * 100_000),
+        ("n" * 100_000,),
+        ("bound", "x.toml", "--" + "n" * 100_000),
+        ("bound", "x.toml", "--method", "n" * 100_000),
+        ("compare", "x.toml", "--jobs", "n" * 100_000),
+        ("bound", "x.toml", "--time-limit", "n" * 100_000),
+        ("trace", "synth", "drift", "--drift", "n" * 100_000, "-o", "x"),
+        ("compare", "x.toml", "--schedulers", "n" * 100_000),
+        ("sweep", "x.toml", "--set", "n" * 100_000 + "=1"),
+    ],
+    ids=lambda argv: " ".join(argv)[:30],
+)
+def test_no_complaint_repeats_what_is_endless(capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]) -> None:
+    """However long an argument is, what is said of it fits a screen."""
+    assert main(list(argv)) == 2
+    out, err = capsys.readouterr()
+    assert (out, "n" * 20 in err) == ("", True)
+    assert len(err) < 1200

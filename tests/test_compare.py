@@ -14,15 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from placement_opt import scheduled
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.cli import main
-from placement_opt.compare import Comparison, Outcome, Scheduled, chosen_schedulers, compare, distance, held_against
+from placement_opt.compare import Comparison, chosen_schedulers, compare
 from placement_opt.errors import InputError, Interrupted, LimitError, ScheduleError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof, prove
 from placement_opt.report.comparison import comparison_document, comparison_sentences, comparison_text
 from placement_opt.report.machine import to_json
+from placement_opt.scheduled import Outcome, Scheduled, distance, held_against
 from tests.cli_cases import write_ahead, write_drift
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance, two_tier
 
@@ -173,7 +175,7 @@ def test_expected_troubles_become_outcomes(
         del instance, scheduler, limits
         raise error
 
-    monkeypatch.setattr(MODULE, "simulate", fake)
+    monkeypatch.setattr(scheduled, "simulate", fake)
     found = compare([fetch_ahead()], ["lru"], method="roofline")
     row = found.instances[0].schedules[0]
     assert (row.outcome, row.note, row.latency_s) == (outcome, str(error), None)
@@ -188,7 +190,7 @@ def test_declining_is_no_failure_where_all_were_asked_for(monkeypatch: pytest.Mo
     def fake(*_: object, **__: object) -> None:
         raise InputError("found one layer", "expected several")
 
-    monkeypatch.setattr(MODULE, "simulate", fake)
+    monkeypatch.setattr(scheduled, "simulate", fake)
     found = compare([fetch_ahead()], ["lru"], method="roofline")
     assert found.exit_code(everything=True) == 0
 
@@ -271,7 +273,7 @@ def test_bad_input_is_found_before_the_work(
     def work(*_: object, **__: object) -> None:
         raise AssertionError("computed something")
 
-    monkeypatch.setattr(MODULE, "simulate", work)
+    monkeypatch.setattr(scheduled, "simulate", work)
     monkeypatch.setattr(MODULE, "prove_judging", work)
     broken = tmp_path / "broken.toml"
     broken.write_text("schema = 2\n")
@@ -313,14 +315,14 @@ def test_a_signal_prints_what_is_finished(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C in the middle of ``compare`` prints the table so far, ends with 130, and leaves the handlers as they were."""
-    true, before = MODULE.simulate, signal.getsignal(number)
+    true, before = scheduled.simulate, signal.getsignal(number)
 
     def hit(*args: object, **rest: object) -> object:
         run = true(*args, **rest)
         os.kill(os.getpid(), number)
         return run
 
-    monkeypatch.setattr(MODULE, "simulate", hit)
+    monkeypatch.setattr(scheduled, "simulate", hit)
     assert main(["compare", str(write_drift(tmp_path)), "--schedulers", "static,lru", "--method", "roofline"]) == 130
     out, _ = capsys.readouterr()
     assert "\nstatic" in out

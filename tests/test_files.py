@@ -6,7 +6,10 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -188,3 +191,35 @@ def test_an_unwritable_folder_is_found_before_the_work() -> None:
     """/proc takes no files, not even from those who may write anywhere."""
     with pytest.raises(InputError, match="--csv: found a file that cannot be written"):
         check_outputs({"--csv": "/proc/x.csv"})
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a /proc with a file that opens and cannot be read")
+@pytest.mark.parametrize("read", [lambda file: file.read(1), lambda file: file.read(), lambda file: file.readline(9)])
+def test_a_file_that_cannot_be_read_after_all_is_named(read: Callable[[BinaryIO], bytes]) -> None:
+    """What the system says of a read is told as what it says of an opening."""
+    with open_regular("/proc/self/mem") as file, pytest.raises(InputError) as caught:
+        read(file)
+    assert str(caught.value) == "/proc/self/mem: found a file that cannot be read (Input/output error), expected a file"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a /proc with a file that opens and cannot be read")
+def test_every_reader_names_a_file_that_cannot_be_read() -> None:
+    """TOML, text, arrays and files of runs alike."""
+    from placement_opt.initial import load_initial
+    from placement_opt.tomlfile import read_toml
+    from placement_opt.workload.formats import READERS
+    from placement_opt.workload.npz import load_trace
+    from placement_opt.workload.runs_file import is_runs_file
+
+    initial = partial(load_initial, tiers=1, blocks=1)
+    for reader in (read_toml, load_trace, is_runs_file, initial, *READERS.values()):
+        with pytest.raises(InputError) as caught:
+            reader("/proc/self/mem")  # type: ignore[operator]
+        assert str(caught.value).startswith("/proc/self/mem: found ")
+
+
+def test_an_open_file_knows_its_name(tmp_path: Path) -> None:
+    """Not the number of its descriptor, which no message could name."""
+    (tmp_path / "x").write_bytes(b"abc")
+    with open_regular(tmp_path / "x") as file:
+        assert (file.name, file.read()) == (str(tmp_path / "x"), b"abc")

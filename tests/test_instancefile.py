@@ -309,7 +309,9 @@ BAD = [
     ),
     (
         {'hbm.capacity = "100 KiB"': 'hbm.capacity = "20 KiB"\nlpddr.capacity = "40 KiB"'},
-        ":6: memory.lpddr.capacity: found room for 40 KiB in lpddr, expected at least 50 KiB, every block at its peak",
+        ":6: memory.lpddr.capacity: found room for 40 KiB in lpddr, "
+        "the home tier (the largest that is not the fastest), expected at least 50 KiB, every block at its peak "
+        '(so much no tier has that home = "..." in [rules] could name)',
     ),
     # llm
     ({'kv_bytes = "1 KiB"': "kv_bytes = 1024"}, f":8: llm.kv_bytes: found 1024 {UNIT}"),

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 
+from placement_opt.answer import Answer, answer
 from placement_opt.bounds import METHODS
-from placement_opt.compare import Outcome, compare
+from placement_opt.bounds.result import Status
+from placement_opt.compare import compare
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.prove import prove, prove_judging
 from placement_opt.report.comparison import comparison_sentences
 from placement_opt.report.judgement import above_sentence, above_text, interval_sentence, unavoidable_sentence, wide_text
+from placement_opt.scheduled import Outcome
 from placement_opt.schedulers import make_scheduler
 from placement_opt.simulate import simulate
 from placement_opt.verdict import TOLERANCE, Interval, Judgement, Verdict, judge
@@ -225,6 +230,22 @@ def test_the_ladder_goes_on_where_auto_is_too_weak(monkeypatch: pytest.MonkeyPat
     stands = prove_judging(instance, "roofline", limits=Limits(60.0))
     assert stands.interval.weak
     assert (stands.bound.method, stands.best_from) == ("roofline", "static")
+
+
+def test_enough_ends_the_ladder_and_is_no_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rung that was stopped because policies can be judged leaves a bound that nobody interrupted."""
+    module, instance = importlib.import_module("placement_opt.answer"), far_apart()
+    true, weak = answer, prove(instance, "roofline").bound
+
+    def stopped(*args: Any, **kwargs: Any) -> Answer:
+        found = true(*args, **kwargs)
+        return replace(found, state=replace(found.state, bound=replace(found.bound, status=Status.INTERRUPTED)))
+
+    monkeypatch.setattr(importlib.import_module("placement_opt.prove"), "lower_bound", lambda *_, **__: weak)
+    monkeypatch.setattr(module, "answer", stopped)
+    found = prove_judging(instance, "auto", limits=Limits(60.0))
+    assert "raised by the ladder" in found.bound.note
+    assert found.bound.status is Status.BOUND
 
 
 def test_nothing_is_begun_without_time() -> None:

@@ -7,11 +7,11 @@ The best number proven on the way is what comes back, whichever method gave it a
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from placement_opt import clock
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.classes import classify
 from placement_opt.bounds.dual import tier_sets
@@ -132,7 +132,7 @@ def bound(
     ``method`` of the result is the method that gave it; ``note`` says why it was chosen and what else was tried; ``report``
     is called with a line of text before each method and after it.
     """
-    started = time.monotonic()
+    started = clock.now()
     limits = limits or Limits()
     if math.isinf(limits.remaining):
         limits = limits.within(BUDGET_S)
@@ -162,7 +162,7 @@ def bound(
     return replace(
         best,
         status=_status(best, limits, complete=last.status is not Status.LIMIT and not trouble),
-        solve_s=time.monotonic() - started,
+        solve_s=clock.now() - started,
         note=_note(best, chosen, trouble + remarks),
     )
 

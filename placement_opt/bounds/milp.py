@@ -7,11 +7,11 @@ incumbent, evaluated again on the program's arrays, must not lie below it.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.horizon import HorizonProgram, make_events
@@ -29,7 +29,7 @@ _TOLERANCE = 1e-6
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The MILP's bound; LimitError where the instance is far too large for it."""
     limits = limits or Limits()
-    began = time.perf_counter()
+    began = clock.now()
     classes = single_blocks(instance)
     states = int((classes.last - classes.first + 1).sum()) * instance.num_tiers
     if states > MOST_BINARIES:
@@ -43,7 +43,7 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
             solution = solve(arrays, limits=limits, presolve=False)
     except SolverError as error:
         return replace(root, method="milp", status=Status.BOUND, note=f"{error}; the root bound stands")
-    return _publish(root, arrays, solution, limits, time.perf_counter() - began)
+    return _publish(root, arrays, solution, limits, clock.now() - began)
 
 
 def single_blocks(instance: Instance) -> Classes:

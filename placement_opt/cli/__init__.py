@@ -15,6 +15,7 @@ from placement_opt import __version__
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import Exit, LazyParser, add_commands
 from placement_opt.errors import PlacementError
+from placement_opt.stdout import kept_for_answers
 
 COMMANDS = {
     "bound": ("placement_opt.cli.bound", "a proven lower bound on the latency of every placement policy"),
@@ -46,7 +47,11 @@ def make_parser() -> LazyParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ``argv`` is ``sys.argv[1:]`` where it is not given."""
-    console = Console()
+    with kept_for_answers() as answers:
+        return _run(argv, Console(answers))
+
+
+def _run(argv: Sequence[str] | None, console: Console) -> int:
     try:
         args = make_parser().parse_args(argv)
         console.quiet = getattr(args, "quiet", False)

@@ -29,13 +29,16 @@ class Console:
     ----------
     quiet
         No progress, even on a terminal.
+    answers
+        Where answers go: stdout, kept apart by :func:`placement_opt.stdout.kept_for_answers` from what libraries print.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, answers: TextIO | None = None) -> None:
         self.quiet = False
+        self.answers = answers
         self._shown = 0
         self._lost = ""
-        for stream in (sys.stdout, sys.stderr):
+        for stream in (answers, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
                 reconfigure(errors="backslashreplace")
@@ -43,7 +46,7 @@ class Console:
     def print(self, text: str) -> None:
         """An answer, on stdout. A reader that has gone away (``| head``) is no error; a full disk is, see :meth:`finish`."""
         self._clear()
-        self._lost = self._lost or _write(sys.stdout, text)
+        self._lost = self._lost or _write(self.answers, text)
 
     def warn(self, text: str) -> None:
         """Something to know, on stderr."""

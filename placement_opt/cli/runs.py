@@ -27,6 +27,7 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
+    from placement_opt.errors import InputError
     from placement_opt.files import check_outputs
     from placement_opt.instancefile import input_files
     from placement_opt.report.trace import saved_runs
@@ -43,7 +44,10 @@ def run(args: Namespace, console: Console) -> int:
             assert runs is not None
             yield runs
 
-    save_runs(each(), layers.count, layers.turns, args.output, size_unit=unit, size=size)
+    try:
+        save_runs(each(), layers.count, layers.turns, args.output, size_unit=unit, size=size)
+    except InputError as error:
+        raise error.at(path=args.file) from None
     console.print(saved_runs(layers, args.output))
     return 0
 

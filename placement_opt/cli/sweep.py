@@ -12,7 +12,8 @@ def fill(parser: LazyParser) -> None:
     parser.description = (
         "The bound, and schedulers where asked for, of one instance at many points. KEY is any key of the instance file\n"
         "(trace.drift, rules.residency, llm.kv_bytes, memory.hbm.capacity); TIER.capacity, TIER.rate, LINK.rate and the like\n"
-        "need no memory. before them. Values are written as in the file, or bare: --set hbm.capacity=18GiB,20GiB,25GiB"
+        "need no memory. before them. Values are written as in the file, or bare: --set hbm.capacity=18GiB,20GiB,25GiB;\n"
+        "hbm.capacity=18GiB..25GiB:8 is eight values evenly spaced, hbm.capacity=10%..50%:5 shares of the most KV alive at once"
     )
     add_instance(parser)
     text = "what varies; several of them give all combinations, the last one fastest"

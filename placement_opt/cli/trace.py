@@ -29,16 +29,28 @@ def fill_import(parser: LazyParser) -> None:
     parser.add_argument("--format", choices=list(READERS), required=True, help="its format")
     text = "only the first N steps (rows, requests in order of time)"
     parser.add_argument("--limit", metavar="N", type=typed(partial(natural, 1, 2**31 - 1)), help=text)
+    text = "when blocks are freed: forever (never, the default), last-use (after their last read), ttl (unused for --ttl)"
+    parser.add_argument("--keep", choices=["forever", "last-use", "ttl"], default="forever", help=text)
+    text = 'with --keep ttl: "600s" of the trace\'s own time, or "100 steps" (requests); what is wanted later is produced again'
+    parser.add_argument("--ttl", metavar="TIME|STEPS", help=text)
     _add_target(parser)
     parser.set_defaults(run=run_import)
 
 
 def run_import(args: Namespace, console: Console) -> int:
+    from placement_opt.errors import InputError
     from placement_opt.files import check_outputs
     from placement_opt.workload.formats import READERS
+    from placement_opt.workload.keep import Keep
 
     check_outputs({"-o": args.output}, [args.file])
-    return _save(READERS[args.format](args.file, limit=args.limit), args, console)
+    try:
+        trace = READERS[args.format](args.file, limit=args.limit, keep=Keep.of(args.keep, args.ttl))
+    except InputError as error:
+        if error.path is not None or error.field is None:
+            raise
+        raise InputError(error.found, error.expected, field=f"--{error.field}") from None
+    return _save(trace, args, console)
 
 
 def fill_synth(parser: LazyParser) -> None:

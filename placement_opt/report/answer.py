@@ -10,8 +10,10 @@ from placement_opt.binding import Binding, binding
 from placement_opt.report.judgement import binds_document, binds_text
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
 from placement_opt.report.table import facts, paragraph
+from placement_opt.report.unread import kept_unread
 from placement_opt.standing import State
 from placement_opt.verdict import Interval
+from placement_opt.workload.unread import unread
 
 TIMED = "every move checked and timed by the simulator, reads split optimally"
 _OUTCOMES = {
@@ -73,6 +75,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "rests_on": bound.rests_on,
         "schedule_rests_on": TIMED if answer.latency_s is not None else "",
         "note": _note(answer),
+        "kept_unread": unread(answer.instance.trace).as_dict(),
         "sentence": answer_sentence(answer),
         "details": bound.details,
     }
@@ -93,6 +96,7 @@ def answer_text(answer: Answer) -> str:
         ("bound by", bound.rests_on),
         ("schedule by", TIMED if answer.latency_s is not None else ""),
         ("note", _note(answer)),
+        ("kept unread", kept_unread(unread(answer.instance.trace))),
         ("took", seconds(answer.solve_s)),
     ]
     return facts(rows) + "\n\n" + paragraph(answer_sentence(answer)) + "\n"

@@ -6,8 +6,9 @@ from typing import Any
 
 from placement_opt.prove import Proof
 from placement_opt.report.judgement import SAME, binds_text, interval_document, interval_sentence
-from placement_opt.report.numbers import figure, full_seconds, percent, seconds
+from placement_opt.report.numbers import figure, full_seconds, percent, rates, seconds
 from placement_opt.report.table import facts, paragraph
+from placement_opt.report.unread import kept_unread
 
 
 def bound_document(proof: Proof) -> dict[str, Any]:
@@ -22,11 +23,12 @@ def bound_document(proof: Proof) -> dict[str, Any]:
         "solve_s": bound.solve_s,
         "roofline_s": proof.roofline_s,
         "unavoidable_s": proof.unavoidable_s,
-        "most_tokens_per_s": proof.most_tokens_per_s,
+        **rates(proof.counts, "most_", proof.most_tokens_per_s),
         **interval_document(proof),
         "value_s": bound.value_s,
         "rests_on": bound.rests_on,
         "note": bound.note,
+        "kept_unread": proof.unread.as_dict() if proof.unread else None,
         "sentence": bound_sentence(proof),
         "sentences": _sentences(proof),
         "details": bound.details,
@@ -48,6 +50,7 @@ def bound_text(proof: Proof) -> str:
         ("binds", binds_text(proof.binds, proof.interval)),
         ("rests on", bound.rests_on),
         ("note", bound.note),
+        ("kept unread", kept_unread(proof.unread)),
         ("took", seconds(bound.solve_s)),
     ]
     return facts(rows) + "\n\n" + paragraph(" ".join(_sentences(proof))) + "\n"

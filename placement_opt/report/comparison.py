@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from placement_opt.compare import Compared, Comparison, Outcome, Scheduled
+from placement_opt.compare import Comparison
 from placement_opt.report.judgement import (
     above_sentence,
     above_text,
@@ -16,13 +16,14 @@ from placement_opt.report.judgement import (
     unavoidable_text,
 )
 from placement_opt.report.machine import to_csv
-from placement_opt.report.numbers import NOTHING, figure, full_seconds, seconds_column
+from placement_opt.report.numbers import NOTHING, figure, full_seconds, rates, seconds_column
 from placement_opt.report.table import facts, paragraph, table
+from placement_opt.scheduled import Compared, Outcome, Scheduled
 
 _TIMES = ("latency_s", "above_roofline_s")
 INSTANCE_COLUMNS = ("instance", "hash", "method", "status", "lower_bound_s", "roofline_s", "best_s", "known_to", "weak")
 SCHEDULE_COLUMNS = (
-    *("scheduler", "outcome", "verdict", "latency_s", "tokens_per_s", "gap", "times_bound"),
+    *("scheduler", "outcome", "verdict", "latency_s", "unit", "per_s", "tokens_per_s", "gap", "times_bound"),
     *("above_optimum_least", "above_optimum_most", "above_roofline_s", "unavoidable_least", "unavoidable_most"),
     *("unavoidable_s", "own_s", "worth", "wall_s", "note"),
 )
@@ -44,23 +45,23 @@ def compared_document(one: Compared) -> dict[str, Any]:
         "status": bound.status,
         "roofline_s": proof.roofline_s,
         "unavoidable_s": proof.unavoidable_s,
-        "most_tokens_per_s": proof.most_tokens_per_s,
+        **rates(proof.counts, "most_", proof.most_tokens_per_s),
         **interval_document(proof),
         "solve_s": bound.solve_s,
         "rests_on": bound.rests_on,
         "note": bound.note,
         "sentences": comparison_sentences(one),
-        "schedules": [_schedule(schedule) for schedule in one.schedules],
+        "schedules": [_schedule(schedule, proof.counts) for schedule in one.schedules],
     }
 
 
-def _schedule(schedule: Scheduled) -> dict[str, Any]:
+def _schedule(schedule: Scheduled, unit: str) -> dict[str, Any]:
     return {
         "scheduler": schedule.scheduler,
         "outcome": schedule.outcome,
         **judgement_document(schedule.judgement),
         "latency_s": schedule.latency_s,
-        "tokens_per_s": schedule.tokens_per_s,
+        **rates(unit, "", schedule.tokens_per_s),
         "gap": schedule.gap,
         "times_bound": schedule.times_bound,
         "above_roofline_s": schedule.above_roofline_s,

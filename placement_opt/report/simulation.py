@@ -7,7 +7,7 @@ from typing import Any
 from placement_opt.prove import Proof
 from placement_opt.report.judgement import above_sentence, interval_sentence, judgement_document, unavoidable_sentence
 from placement_opt.report.machine import to_csv
-from placement_opt.report.numbers import count, figure, full_seconds, percent
+from placement_opt.report.numbers import count, figure, full_seconds, percent, rates
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.run import Run
 from placement_opt.units import format_size
@@ -25,8 +25,8 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
         "hash": run.instance.hash,
         "scheduler": run.scheduler,
         "latency_s": run.latency_s,
-        "tokens": run.tokens,
-        "tokens_per_s": run.tokens_per_s,
+        "tokens": run.tokens if run.counts == "tokens" else None,
+        **rates(run.counts, "", run.tokens_per_s),
         "lower_bound_s": proof.bound.lower_bound_s,
         "method": proof.bound.method,
         "roofline_s": proof.roofline_s,
@@ -64,7 +64,7 @@ def simulation_text(run: Run, proof: Proof) -> str:
     """The same as lines and tables."""
     instance, judgement = run.instance, _judged(run, proof)
     steps = f"{count(instance.num_steps)} steps"
-    unit, work = ("steps", steps) if instance.trace.step_token is None else ("tokens", f"{count(run.tokens)} tokens, {steps}")
+    work = steps if run.counts == "steps" else f"{count(run.tokens)} tokens, {steps}"
     head = facts(
         [
             ("instance", f"{instance.name} ({instance.hash[:12]})"),
@@ -72,7 +72,7 @@ def simulation_text(run: Run, proof: Proof) -> str:
             ("latency", full_seconds(run.latency_s)),
             (
                 "throughput",
-                f"{figure(run.tokens_per_s)} {unit}/s ({work})",
+                f"{figure(run.tokens_per_s)} {run.counts}/s ({work})",
             ),
             ("lower bound", f"{full_seconds(proof.bound.lower_bound_s)}  ({proof.bound.method})"),
             ("verdict", str(judgement.verdict)),

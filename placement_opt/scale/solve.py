@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from placement_opt import clock
 from placement_opt.bounds.result import Prices, Status
 from placement_opt.certificate import PriceCertificate
 from placement_opt.certificate_large import SectionWriter, save_large_schedule
@@ -193,7 +193,7 @@ class _Work:
         self, problem: Large, limits: Limits, jobs: int, report: Callable[[Progress], None], sections: Path | None
     ) -> None:
         self.problem, self.limits, self.jobs, self.report, self.sections = problem, limits, jobs, report, sections
-        self.began = time.perf_counter()
+        self.began = clock.now()
         layers = problem.layers.count
         self.best_case = self.lower_s = roofline(problem)
         self.seconds = [idle_time(problem, layer) for layer in range(layers)]
@@ -208,7 +208,7 @@ class _Work:
         self.tell("roofline, and nothing kept")
 
     def tell(self, source: str) -> None:
-        self.report(Progress(time.perf_counter() - self.began, self.lower_s, sum(self.seconds), source))
+        self.report(Progress(clock.now() - self.began, self.lower_s, sum(self.seconds), source))
 
     def certified(self, whole: WholePrices, values: list[int]) -> PriceCertificate:
         """Prices with what they prove when each layer counts with this value."""
@@ -220,7 +220,7 @@ class _Work:
         if self.limits.reached:
             return
         self.prepared = prepared = prepare(self.problem, gap, self.limits, self.tell)
-        self.prepare_s = time.perf_counter() - self.began
+        self.prepare_s = clock.now() - self.began
         if prepared is None:
             return
         problem, layers = self.problem, self.problem.layers.count
@@ -269,7 +269,7 @@ class _Work:
             "memory_estimate_bytes": needed,
             "runs": sum(done.runs for done in self.done.values()),
             "prepare_s": self.prepare_s,
-            "layers_s": time.perf_counter() - self.began - self.prepare_s,
+            "layers_s": clock.now() - self.began - self.prepare_s,
         }
         if prepared is not None:
             details |= {"knots": len(prepared.knots.at), "promised_s": prepared.promised_s, "rule": repr(prepared.rule)}
@@ -280,7 +280,7 @@ class _Work:
             lower_bound_s=self.lower_s,
             schedule_s=sum(self.seconds),
             roofline_s=self.best_case,
-            solve_s=time.perf_counter() - self.began,
+            solve_s=clock.now() - self.began,
             rests_on=RESTS_ON if self.lower_s > self.best_case else "the roofline: every byte read at the best split",
             reads=problem.num_reads,
             wanted=gap,

@@ -26,9 +26,11 @@ from placement_opt.large import Large, large_of, load_large
 from placement_opt.limits import Limits
 from placement_opt.scale import solve_large
 from placement_opt.scale.dual import combine, layer_value, price_large
+from placement_opt.workload.runs import collect, rows_of
 from tests.certificates import draw_prices
 from tests.scale.test_dual import draw, layer_of, random_prices
 from tests.scale.test_solve import Impatient, write
+from tests.small import make_instance, two_tier
 
 REPO = Path(__file__).parents[2]
 FOREIGN = ("bounds", "schedulers", "scale", "simulate", "run", "ledger", "prove", "memory.timing", "memory.read_split")
@@ -314,3 +316,21 @@ def test_a_stopped_search_leaves_no_folder_behind(tmp_path: Path) -> None:
     answer = solve_large(load_large(write(tmp_path)), limits=stopped, schedule=tmp_path / "plan")
     assert answer.moves == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["instance.toml", "plan"]
+
+
+def test_a_layer_without_blocks_costs_nothing_and_breaks_nothing(tmp_path: Path) -> None:
+    """Empty layers between full ones: bound and schedule are certified, and enclose what the same in rows is worth."""
+    rows = [np.array(row) for row in ([0, 1], [2, 3], [0, 1], [2, 3], [0, 4])]
+    full = collect(rows, np.array([-1, -1, -1, -1, 2], dtype=np.int32))
+    empty = collect([row[:0] for row in rows], np.zeros(0, dtype=np.int32))
+    trace = rows_of([empty, full, empty, full], size_unit="bytes", size=1)
+    instance = make_instance(two_tier(hbm=3, lpddr=100), trace)
+    problem = large_of(instance)
+    assert [problem.layers.blocks_of(layer) for layer in range(4)] == [0, 5, 0, 5]
+    answer = solve_large(problem, schedule=tmp_path / "plan")
+    save_prices(answer.certificate, tmp_path / "prices")
+    found = verify_large(problem, [tmp_path / "plan", tmp_path / "prices"])
+    exact = METHODS["lp"](instance).lower_bound_s
+    assert exact is not None
+    assert found.upper_s is not None
+    assert answer.roofline_s * (1 - 1e-9) <= answer.lower_bound_s <= exact * (1 + 1e-9) <= found.upper_s * (1 + 2e-9)

@@ -18,6 +18,7 @@ import numpy as np
 from placement_opt.errors import InputError
 from placement_opt.jsonfile import parse_json
 from placement_opt.workload.formats.lines import check_limit, file_label, read_lines
+from placement_opt.workload.keep import Keep
 from placement_opt.workload.trace import Trace
 
 #: Tokens in a block where the records do not say.
@@ -32,7 +33,7 @@ class _Request(NamedTuple):
     ids: array[int]  # its blocks, numbered as the file first names them
 
 
-def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
+def read(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
     """The trace of a ``mooncake`` file, packed with gzip or not.
 
     Blocks are numbered as they are produced. ``meta`` says how many reads came after a block of the same prompt that did not
@@ -45,6 +46,8 @@ def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
         The file.
     limit
         Only the first requests in order of time, at least 1; None for all.
+    keep
+        How long blocks live; a ttl may be in time or in steps. None: for ever.
 
     Raises
     ------
@@ -56,7 +59,9 @@ def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
     try:
         requests, about = _parse(path)
         requests.sort(key=lambda request: request.time)  # stable
-        return _assemble(requests[:limit], about | ({"limit": limit} if limit else {}))
+        requests = requests[:limit]
+        trace = _assemble(requests, about | ({"limit": limit} if limit else {}))
+        return trace if keep is None else keep.applied(trace, np.array([request.time for request in requests]) / 1000.0)
     except InputError as error:
         raise error.at(path=path) from None
 

@@ -13,7 +13,8 @@ from fractions import Fraction
 from typing import Any
 
 from placement_opt.errors import InputError, LimitError, shown
-from placement_opt.tomlfile import as_choice, as_duration, as_integer, as_number, as_size
+from placement_opt.tomlfile import as_choice, as_integer, as_number, as_size
+from placement_opt.units import parse_duration
 
 #: A trace in rows keeps 4 bytes a read (twice that while it is made): more than this many fill the memory of most machines.
 LARGEST_READS = 2**30
@@ -80,5 +81,5 @@ def _size_text(value: Any) -> str:
 
 
 def _duration_text(value: Any) -> str:
-    as_duration(value)
+    parse_duration(value, "10 s")  # generators' durations are people's, not steps'
     return str(value)
