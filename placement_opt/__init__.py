@@ -11,10 +11,20 @@ The names below are the public interface. Each is imported when it is first used
 
 from __future__ import annotations
 
-import importlib
+import os
 import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+
+_BEGUN_AS = [os.path.basename(part) for part in sys.orig_argv[1:3]]
+if _BEGUN_AS[:1] == ["placement-opt"] or _BEGUN_AS == ["-m", "placement_opt"]:
+    # The command line: Ctrl-C must not raise in the middle of what is loaded before :mod:`placement_opt.__main__`.
+    import _signal  # type: ignore[import-not-found]
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
+import importlib  # noqa: E402
+from types import ModuleType  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 __version__ = "0.1.0"
 

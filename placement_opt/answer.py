@@ -30,7 +30,7 @@ from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.shares import Backend
 from placement_opt.certify import Verified
-from placement_opt.errors import PlacementError
+from placement_opt.errors import LimitError, PlacementError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.rungs import RUNGS, Rung, Side, Work, offer_prices
@@ -45,7 +45,7 @@ BUDGET_S = 60.0
 _PATIENCE, _LEAST_S = 4.0, 5.0
 #: Seconds that the turn of a rung without an end lasts at least.
 _SHORTEST_S = 0.3
-#: Seconds between two looks of a side that waits for the other.
+#: Seconds between two looks of a side that waits for the others.
 _WAIT_S = 0.02
 
 
@@ -157,17 +157,19 @@ def answer(
     """
     began = clock.now()
     limits = _limited(limits)
-    work = Work(instance, Standing(), gap, backend or Backend())
+    work = Work(instance, Standing(), gap, backend or Backend(), limits=limits)
     roofline = METHODS["roofline"](instance)
     work.standing.raise_to(roofline, "roofline")
-    if work.backend.name != "local" and roofline.prices is not None:
-        work.prove(roofline.prices)  # a cluster that does not answer is found out now
+    if work.backend.name != "local" and roofline.prices is not None and not limits.reached:
+        _try_cluster(work, roofline.prices)
     if resume is not None:
         _resume(work.standing, resume)
     table = list(RUNGS if rungs is None else rungs)
     if warm is not None:
         table.insert(0, _warm_start(warm))
     inner = Limits(limits.remaining, limits.memory)
+    if limits.interrupted:
+        inner.interrupt()
     longest = limits.remaining / 2
 
     def keep_time() -> None:
@@ -192,7 +194,7 @@ def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = 
     """The bound alone, by the same ladder, raised until it reaches ``enough_s`` seconds or the limits end it."""
     began = clock.now()
     limits = _limited(limits)
-    work = Work(instance, Standing(), 0.0, enough_s=enough_s)
+    work = Work(instance, Standing(), 0.0, enough_s=enough_s, limits=limits)
     work.standing.raise_to(METHODS["roofline"](instance), "roofline")
     found = _watched(work, [rung for rung in RUNGS if rung.side == "bound"], limits, None).bound
     assert found is not None
@@ -201,6 +203,15 @@ def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = 
         status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     note = "; ".join(part for part in (found.note, *work.notes) if part)
     return replace(found, status=status, note=note, solve_s=clock.now() - began)
+
+
+def _try_cluster(work: Work, prices: Prices) -> None:
+    """A cluster that does not answer, or cannot work, is found out before the climb; one that is slow only costs time."""
+    try:
+        work.prove(prices)
+    except LimitError:
+        if not work.limits.reached:
+            raise
 
 
 def _warm_start(prices: Prices) -> Rung:
@@ -222,7 +233,8 @@ def _limited(limits: Limits | None) -> Limits:
 def _watched(work: Work, rungs: Sequence[Rung], limits: Limits, look: Callable[[], None] | None) -> State:
     """Climb in another thread; what was proven when the limits were reached, or when there was nothing more to do."""
     try:
-        run_watched(lambda: climb(work, rungs, limits), limits, look=look, grace=2.0)
+        if not limits.reached:
+            run_watched(lambda: climb(work, rungs, limits), limits, look=look, grace=2.0)
     except LeftBehind as late:
         work.notes.append(f"the last rung was left behind, {late}")
     state = work.standing.close()
@@ -234,13 +246,14 @@ def _watched(work: Work, rungs: Sequence[Rung], limits: Limits, look: Callable[[
 def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
     """Take turns on both sides until the gap is closed, nothing is left or a limit is reached."""
     work.limits = limits
-    sides: list[tuple[Side, list[Turn]]] = [
-        (side, [Turn(rung, rung.expected_s(work)) for rung in rungs if rung.side == side and rung.suits(work)])
-        for side in ("schedule", "bound")
-    ]
-    at_work = set[Side](side for side, turns in sides if turns)
+    sides: dict[Side, list[Turn]] = {}
+    for rung in rungs:
+        if rung.suits(work):
+            sides.setdefault(rung.side, []).append(Turn(rung, rung.expected_s(work)))
+    at_work = set(sides)
     threads = [
-        threading.Thread(target=_climb_side, args=(work, side, turns, limits, at_work), daemon=True) for side, turns in sides
+        threading.Thread(target=_climb_side, args=(work, side, turns, limits, at_work), daemon=True)
+        for side, turns in sides.items()
     ]
     for thread in threads:
         thread.start()
@@ -249,7 +262,7 @@ def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
 
 
 def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_work: set[Side]) -> None:
-    """The turns of one side; ``at_work`` are the sides that have turns left, of which the other may make a rung ready."""
+    """The turns of one side; ``at_work`` are the sides that have turns left, of which the others may make a rung ready."""
     began = clock.now()
     while turns and not limits.reached and not work.enough:
         ready = [turn for turn in turns if turn.rung.ready(work)]
@@ -262,7 +275,7 @@ def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_wo
         before, since = work.standing.state, clock.now()
         if not _take_turn(turn, work, limits, alone=len(turns) == 1):
             turns.remove(turn)
-        turn.done(clock.now() - since, _closed(side, before, work.standing.state))
+        turn.done(clock.now() - since, _closed(turn.rung.side, before, work.standing.state))
     at_work.discard(side)
 
 

@@ -46,6 +46,11 @@ class Contents:
     peak_bytes: int
 
 
+def stated_bytes(capacity: int) -> int | None:
+    """A capacity in bytes as its owner would say it: None where there is no limit."""
+    return None if capacity == UNLIMITED else capacity
+
+
 def parse_count(value: object) -> Count | None:
     """``"2000 tokens"``, ``"64 blocks"``, ``"30%"``; None for anything else."""
     parts = split_quantity(value) if isinstance(value, str) else None

@@ -24,10 +24,11 @@ from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof, proof_of, prove_judging, prove_until, with_quick
+from placement_opt.scaled import LayerShare
 from placement_opt.scheduled import Compared, Outcome, Scheduled, fastest, held_against, time_scheduler
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.units import format_seconds
-from placement_opt.watch import LeftBehind, run_watched
+from placement_opt.watch import LeftBehind, in_time
 
 Source = Instance | str | PathLike[str]
 
@@ -42,10 +43,13 @@ class Comparison:
         In the order asked for; an interrupted comparison holds those of which anything is known.
     interrupted
         Whether somebody asked for a stop.
+    unanswered
+        Bounds that gave no answer (not begun, too large, killed), for which the roofline stands.
     """
 
     instances: tuple[Compared, ...]
     interrupted: bool = False
+    unanswered: int = 0
 
     def of(self, *wanted: Outcome) -> list[tuple[Compared, Scheduled]]:
         """The (instance, schedule) pairs with one of these outcomes."""
@@ -63,7 +67,7 @@ class Comparison:
             return 130
         if not everything and self.of(Outcome.REFUSED):
             return 2
-        unproven = any(one.proof.bound.lower_bound_s is None for one in self.instances)
+        unproven = self.unanswered or any(one.proof.bound.lower_bound_s is None for one in self.instances)
         return 3 if unproven or self.of(Outcome.LIMIT) else 0
 
 
@@ -73,7 +77,8 @@ class _Timing:
 
     source: Instance | Path
     scheduler: str
-    last: bool
+    layers: LayerShare | None
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class _Bounding:
 
     Attributes
     ----------
-    method, gap, seconds
+    layers, method, gap, seconds
         As :func:`compare` has them.
     known
         The best of the schedulers and its seconds, if one was timed.
@@ -91,6 +96,7 @@ class _Bounding:
     """
 
     source: Instance | Path
+    layers: LayerShare | None
     method: str
     gap: float | None
     seconds: float
@@ -133,6 +139,7 @@ def compare(
     method: str = "auto",
     gap: float | None = None,
     bound_seconds: float | None = None,
+    layers: LayerShare | None = None,
     jobs: int = 1,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
@@ -153,6 +160,8 @@ def compare(
         of it, or ``bound_seconds`` are over.
     bound_seconds
         Time for each bound; None leaves it to the method.
+    layers
+        Take this share of the layers of each file (:mod:`placement_opt.scaled`).
     jobs
         Processes for bounds and schedulers.
     limits
@@ -172,17 +181,17 @@ def compare(
     for spec in schedulers:
         make_scheduler(spec)
     sources = [source if isinstance(source, Instance) else Path(source) for source in instances]
-    rooflines = _rooflines(sources, limits)  # bad input is found before any work is done
+    rooflines = _rooflines(sources, layers, limits)  # bad input is found before any work is done
     sources = sources[: len(rooflines)]
     tell = _teller(len(sources) * (1 + len(schedulers)), report)
-    timings = [_Timing(source, spec, last=False) for source in sources for spec in schedulers]
+    timings = [_Timing(source, spec, layers) for source in sources for spec in schedulers]
     timings[-1:] = [replace(task, last=True) for task in timings[-1:]]
     timed = _run(_time, timings, jobs, limits.within(limits.remaining / 2), tell)
     rows = [timed[at * len(schedulers) : (at + 1) * len(schedulers)] for at in range(len(sources))]
     seconds = math.inf if bound_seconds is None else bound_seconds
     turns = [math.ceil((len(sources) - at) / jobs) for at in range(len(sources))]
     boundings = [
-        _Bounding(source, method, gap, seconds, fastest(row), share)
+        _Bounding(source, layers, method, gap, seconds, fastest(row), share)
         for source, row, share in zip(sources, rows, turns, strict=True)
     ]
     proofs = _run(_bound, boundings, jobs, limits, tell)
@@ -191,19 +200,20 @@ def compare(
         if isinstance(proof, InputError):
             raise proof
         found.append(_assemble(proof if isinstance(proof, Proof) else _left(roofline, proof, limits), schedulers, row, limits))
-    return Comparison(tuple(found), interrupted=limits.interrupted)
+    unanswered = sum(not isinstance(proof, Proof) for proof in proofs)
+    return Comparison(tuple(found), interrupted=limits.interrupted, unanswered=unanswered)
 
 
-def _rooflines(sources: Sequence[Instance | Path], limits: Limits) -> list[Proof]:
+def _rooflines(sources: Sequence[Instance | Path], layers: LayerShare | None, limits: Limits) -> list[Proof]:
     """Each instance read, and its roofline: of all of them, unless somebody asks for a stop."""
     found: list[Proof] = []
     for source in sources:
         try:
-            instance = source if isinstance(source, Instance) else run_watched(partial(_load, source), limits)
+            instance = in_time(f"{source}: reading it", partial(_read, source, layers), limits)
         except LeftBehind:
             if limits.interrupted:
                 break
-            raise LimitError(f"{source}: found no time left while it was read, expected a longer --time-limit") from None
+            raise
         found.append(proof_of(instance, METHODS["roofline"](instance)))
         if limits.interrupted:
             break
@@ -215,7 +225,12 @@ def _run(
 ) -> list[object]:
     """What came of each task, None where it was not begun."""
     done = None if tell is None else lambda position, outcome: tell(tasks[position], outcome)
-    return list(run_jobs(work, tasks, jobs=jobs, limits=limits, done=done))
+    return list(run_jobs(work, tasks, jobs=jobs, limits=limits, done=done, lost=_lost))
+
+
+def _lost(task: _Task, why: str) -> Scheduled | LimitError:
+    """What stands for the outcome of a task whose process was killed."""
+    return Scheduled(task.scheduler, Outcome.LIMIT, why) if isinstance(task, _Timing) else LimitError(why)
 
 
 def _left(roofline: Proof, trouble: object, limits: Limits) -> Proof:
@@ -238,7 +253,7 @@ def _assemble(proof: Proof, schedulers: Sequence[str], timed: Sequence[object], 
 def _time(task: _Timing, limits: Limits) -> Scheduled | PlacementError:
     """One scheduler, with half of the time left while others wait."""
     try:
-        instance = task.source if isinstance(task.source, Instance) else _load(task.source)
+        instance = _read(task.source, task.layers)
     except PlacementError as error:
         return error
     return time_scheduler(instance, task.scheduler, limits if task.last else limits.within(limits.remaining / 2))
@@ -247,7 +262,7 @@ def _time(task: _Timing, limits: Limits) -> Scheduled | PlacementError:
 def _bound(task: _Bounding, limits: Limits) -> Proof | PlacementError:
     within = limits.within(min(task.seconds, limits.remaining / task.turns))
     try:
-        instance = task.source if isinstance(task.source, Instance) else _load(task.source)
+        instance = _read(task.source, task.layers)
         if task.gap is None or task.known is None:
             proof = prove_judging(instance, task.method, task.known, limits=within)
         else:
@@ -258,9 +273,13 @@ def _bound(task: _Bounding, limits: Limits) -> Proof | PlacementError:
         return error
 
 
+def _read(source: Instance | Path, layers: LayerShare | None) -> Instance:
+    return source if isinstance(source, Instance) else _load(source, layers)
+
+
 @lru_cache(maxsize=2)
-def _load(path: Path) -> Instance:
-    return load_instance(path)
+def _load(path: Path, layers: LayerShare | None) -> Instance:
+    return load_instance(path, layers=layers)
 
 
 def _teller(count: int, report: Callable[[str], None] | None) -> _Tell | None:

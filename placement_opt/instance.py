@@ -191,32 +191,38 @@ def check_instance(instance: Instance) -> None:
             raise InputError(
                 f"found {values[(values < 0) | ~np.isfinite(values)][0]}", "expected no negative value", field=name
             )
-    _check_room(instance)
+    peak, largest = int(instance.alive_bytes.max()), int(instance.size.max())
+    check_room(instance.memory, instance.residency, instance.home_tier, instance.capacity, peak=peak, largest=largest)
     if instance.initial is not None:
         _check_initial(instance, instance.initial)
 
 
-def _check_room(instance: Instance) -> None:
-    peak = int(instance.alive_bytes.max())
-    largest = int(instance.size.max())
-    if instance.inclusive:
-        check_home(instance.memory, instance.home, instance.home_tier is not None, instance.capacity, peak)
-    if not instance.inclusive and peak > int(instance.capacity.sum()):
-        found = f"found room for {format_size(int(instance.capacity.sum()))} in all tiers together"
+def check_room(
+    memory: MemorySystem, residency: Residency, home_tier: int | None, capacity: Int64, *, peak: int, largest: int
+) -> None:
+    """Refuse tiers without room for the bytes alive at their peak, or for the largest block; InputError with both numbers.
+
+    ``home_tier``: as in an instance, of the inclusive rule.
+    """
+    total = int(capacity.sum())
+    if residency == "inclusive":
+        _check_home(memory, home_tier, capacity, peak)
+    elif peak > total:
+        found = f"found room for {format_size(total)} in all tiers together"
         raise InputError(found, f"expected at least {format_size(peak)}, every block at its peak", field="capacity")
-    for tier, capacity in zip(instance.memory.tiers, instance.capacity, strict=True):
-        if 0 < capacity < largest:
-            found = f"found room for {format_size(int(capacity))}"
+    for tier, room in zip(memory.tiers, capacity, strict=True):
+        if 0 < room < largest:
+            found = f"found room for {format_size(int(room))}"
             expected = f"expected none or at least the largest block, {format_size(largest)}"
             raise InputError(found, expected, field=f"{tier.name}.capacity")
 
 
-def check_home(memory: MemorySystem, home: int, named: bool, capacity: Int64, peak: int) -> None:
-    """Refuse a home tier without room for ``peak`` bytes; ``named``: it is home because the rules say so."""
+def _check_home(memory: MemorySystem, home_tier: int | None, capacity: Int64, peak: int) -> None:
+    home, names = memory.home if home_tier is None else home_tier, memory.tier_names
     if peak <= capacity[home]:
         return
-    names = memory.tier_names
-    why = "named by the rules" if named else "the largest that is not the fastest" if len(names) > 1 else "the only one"
+    default = "the largest that is not the fastest" if len(names) > 1 else "the only one"
+    why = default if home_tier is None else "named by the rules"
     found = f"found room for {format_size(int(capacity[home]))} in {names[home]}, the home tier ({why})"
     roomy = [f'home = "{names[k]}"' for k in memory.by_speed[::-1] if capacity[k] >= peak]
     instead = f", or {roomy[0]} in [rules]" if roomy else ' (so much no tier has that home = "..." in [rules] could name)'

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.errors import InputError
-from placement_opt.instance import Instance, check_home
+from placement_opt.instance import Instance, check_room
 from placement_opt.instancefile import Layered, load_layered
 from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.scaled import LayerShare
 from placement_opt.workload import runs
 from placement_opt.workload.layers import Given, Layers
 
@@ -53,7 +54,7 @@ class Large:
         if len(self.memory.tiers) != 2:
             raise InputError(f"found {len(self.memory.tiers)} tiers", "expected two at this size", field="memory")
         most = sum(self.layers.blocks_of(n) for n in range(self.layers.count)) * self.block_bytes
-        check_home(self.memory, self.home, self.home_tier is not None, self.capacity, most)
+        check_room(self.memory, "inclusive", self.home_tier, self.capacity, peak=most, largest=self.block_bytes)
 
     @property
     def home(self) -> int:
@@ -111,8 +112,10 @@ class Large:
         return digest.hexdigest()
 
 
-def load_large(path: str | Path) -> Large:
+def load_large(path: str | Path, *, layers: LayerShare | None = None) -> Large:
     """The question of an instance file whose trace would not fit in memory; the layers are drawn or read when needed.
+
+    ``layers``: take this share of them (:mod:`placement_opt.scaled`).
 
     Raises
     ------
@@ -121,7 +124,7 @@ def load_large(path: str | Path) -> Large:
         file of runs, its memory system has not two tiers, or its rules are not inclusive residency, a free start and pages of
         one token.
     """
-    file = load_layered(path)
+    file = load_layered(path, layers=layers)
     _check_rules(file, path)
     try:
         return Large(

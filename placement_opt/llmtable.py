@@ -12,6 +12,7 @@ from placement_opt.capacity import UNLIMITED, Contents, counted_bytes, parse_cap
 from placement_opt.errors import InputError, shown
 from placement_opt.memory import MemorySystem, override
 from placement_opt.memory.system import Int64
+from placement_opt.stated import blamed
 from placement_opt.tomlfile import Table, as_choice, as_integer, as_size, as_text
 from placement_opt.units import format_size
 from placement_opt.workload import llm
@@ -20,10 +21,14 @@ from placement_opt.workload.trace import Trace
 
 @dataclass(frozen=True)
 class Model:
-    """Bytes of one unit of the trace's block sizes and (where known) of a token in all its layers, and the weights."""
+    """Bytes of one unit of the trace's block sizes and (where known) of a token in all its layers; the weights.
+
+    ``layers``: the model's, where they are stated.
+    """
 
     unit_bytes: int
     token_bytes: int | None
+    layers: int | None
     weight_bytes: int
     weight_resident: int
     weight_tier: int
@@ -32,7 +37,7 @@ class Model:
 def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) -> Model:
     """What the [llm] ``table`` of an instance says of a trace; InputError, laid at its keys, for what it lacks."""
     name = table.get("preset", as_text)
-    known = None if name is None else _preset(table, name)
+    known = None if name is None else blamed(table, lambda: llm.preset(name), "preset")
     layers = table.get("layers", as_integer(1, 2**20)) or (known.layers if known else None)
     kv_bytes = table.get("kv_bytes", _as_positive_size) or (known.kv_bytes if known else None)
     weight_bytes, resident = table.get("weight_bytes", as_size), table.get("weight_resident", as_size)
@@ -57,14 +62,7 @@ def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) ->
     traced = layers if trace.step_layer is None else int(trace.step_layer.max()) + 1
     token_bytes = None if kv_bytes is None or traced is None else kv_bytes * traced
     weight_tier = memory.fastest if tier is None else memory.tier_index(tier)
-    return Model(unit_bytes, token_bytes, weight_bytes, resident, weight_tier)
-
-
-def _preset(table: Table, name: str) -> llm.LLM:
-    try:
-        return llm.preset(name)
-    except InputError as error:
-        raise table.error("preset", error.found, error.expected) from None
+    return Model(unit_bytes, token_bytes, layers, weight_bytes, resident, weight_tier)
 
 
 def _as_positive_size(value: Any) -> int:
@@ -107,12 +105,13 @@ def _counted(memory: MemorySystem, overrides: Table, model: Model, contents: Cal
     tables = [overrides.data.get(name) for name in memory.tier_names]
     if not any(isinstance(inner, dict) and parse_count(inner.get("capacity")) for inner in tables):
         return memory
+    known = contents()
 
     def to_bytes(tier: str, value: Any) -> int:
         found = parse_capacity(value)
         if isinstance(found, int):
             return found
         weights = model.weight_resident if tier == memory.tier_names[model.weight_tier] else 0
-        return counted_bytes(found, contents()) + weights
+        return counted_bytes(found, known) + weights
 
     return override(memory, overrides, to_bytes)

@@ -20,6 +20,7 @@ from placement_opt.bounds import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
+from placement_opt.packing import packing_known
 from placement_opt.quick import quick_run
 from placement_opt.standing import State
 from placement_opt.verdict import TOLERANCE, Interval
@@ -50,6 +51,8 @@ class Proof:
         Tokens that the instance produces, as the simulator counts them; "tokens", or "steps" where steps carry no tokens.
     most_tokens_per_s
         No policy produces more.
+    packable
+        Whether schedules exist: True, False (proven that none does) or None (not known).
     unread
         What the trace keeps for nobody.
     best_s, best_from
@@ -66,6 +69,7 @@ class Proof:
     tokens: int
     counts: str
     most_tokens_per_s: float | None
+    packable: bool | None = True
     unread: Unread | None = None
     best_s: float | None = None
     best_from: str = ""
@@ -103,10 +107,10 @@ class Proof:
         return replace(self, bound=bound, unavoidable_s=unavoidable, most_tokens_per_s=_rate(self.tokens, value))
 
     def with_schedule(self, source: str, latency_s: float) -> Proof:
-        """The same knowing a schedule, if it is better than the one known so far."""
-        return (
-            self if self.best_s is not None and self.best_s <= latency_s else replace(self, best_s=latency_s, best_from=source)
-        )
+        """The same knowing a schedule, if it is better than the one known so far; with it is known that schedules exist."""
+        if self.best_s is not None and self.best_s <= latency_s:
+            return self
+        return replace(self, best_s=latency_s, best_from=source, packable=self.packable is not False)
 
 
 def prove(
@@ -223,8 +227,23 @@ def proof_of(instance: Instance, found: Bound) -> Proof:
         tokens=tokens,
         counts="steps" if labels is None else "tokens",
         most_tokens_per_s=_rate(tokens, value),
+        packable=packing_known(instance),
         unread=unread(instance.trace),
         binds=() if stands.prices is None else binding(instance, stands.prices.rho),
+    )
+
+
+def unproven(instance: str, digest: str, method: str, why: str) -> Proof:
+    """What stands for the proof of an instance of which nothing is known, not even the roofline; ``why``, in words."""
+    return Proof(
+        instance=instance,
+        hash=digest,
+        bound=Bound(method, Status.NONE, None, 0.0, "", why),
+        roofline_s=None,
+        unavoidable_s=None,
+        tokens=0,
+        counts="steps",
+        most_tokens_per_s=None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 from placement_opt.errors import PlacementError
 from placement_opt.instance import Instance
@@ -11,6 +12,7 @@ from placement_opt.run import Run
 from placement_opt.schedulers import make_scheduler
 from placement_opt.simulate import simulate
 from placement_opt.verdict import Interval
+from placement_opt.watch import in_time
 
 #: Schedulers that cost one pass over the trace, the cheapest first.
 QUICK = ("static", "belady", "lru")
@@ -24,7 +26,7 @@ def quick_run(instance: Instance, lower_s: float, *, limits: Limits | None = Non
     limits, best = limits or Limits(), None
     for spec in QUICK:
         with suppress(PlacementError):
-            run = simulate(instance, make_scheduler(spec), limits=limits)
+            run = in_time(spec, partial(simulate, instance, make_scheduler(spec), limits=limits), limits)
             best = run if best is None or run.latency_s < best.latency_s else best
         if limits.reached or (best is not None and not Interval(lower_s, best.latency_s).weak):
             break

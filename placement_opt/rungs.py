@@ -17,7 +17,7 @@ import numpy as np
 
 from placement_opt import clock
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.auto import Size, expected_s
+from placement_opt.bounds.auto import Size, expected_bytes, expected_s
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.shares import Backend
@@ -45,6 +45,11 @@ _SHARE = 4.0
 _SAMPLED = 30_000
 #: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time.
 _FIRST_LEVELS = 3
+#: While softening hides more than this share of the gap, a climb goes on, in slices of so many seconds, for up to this share of
+#: the time left.
+_SHOWN, _SLICE_S, _PATIENT = 0.1, 0.5, 0.4
+#: (Block, state, tier) triples up to which a search is told apart from one of bundles of blocks.
+_BUNDLED = 10**7
 #: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
 _ELSEWHERE = 1e-3
 _DUALITY = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
@@ -91,8 +96,13 @@ class Work:
     ascent: Ascent | None = None
 
     def prove(self, prices: Prices) -> DualValue:
-        """What prices prove, block by block; a short pass, whatever the limits of the search that found them."""
-        return self.backend.evaluate(self.instance, prices, self.classes)
+        """What prices prove, block by block: a short pass, done here where no time is left to ask other processes.
+
+        LimitError where the limits of the whole climb end it in the middle.
+        """
+        if self.limits.reached:
+            return Backend().evaluate(self.instance, prices, self.classes)
+        return self.backend.evaluate(self.instance, prices, self.classes, limits=self.limits)
 
     @property
     def enough_bound_s(self) -> float:
@@ -243,14 +253,14 @@ def _round(work: Work, limits: Limits) -> bool:
     return True
 
 
-def _method(method: str, bytes_per_read: int = 0) -> Rung:
+def _method(method: str) -> Rung:
     return Rung(
         method,
         "bound",
         suits=lambda work: expected_s(method, work.size) != float("inf"),
         expected_s=lambda work: expected_s(method, work.size),
         climb=partial(_bound, method),
-        memory=lambda work: bytes_per_read * work.size.reads * max(1, work.size.tiers - 1),
+        memory=lambda work: expected_bytes(method, work.size),
     )
 
 
@@ -319,6 +329,9 @@ def _ascend(work: Work, limits: Limits) -> bool:
         )
     ascent.enough = work.enough_bound_s
     ascent.run(limits)
+    longest = work.limits.within(work.limits.remaining * _PATIENT)
+    while not (ascent.over or longest.reached) and ascent.hidden > _SHOWN * ((work.standing.state.gap or 1.0) - work.gap):
+        ascent.run(longest.within(_SLICE_S))
     take(ascent.best)
     return not ascent.over
 
@@ -354,7 +367,7 @@ def _compact_s(work: Work) -> float:
 
 
 def _compact_memory(work: Work) -> int:
-    return 600 * work.size.reads * max(1, work.size.tiers - 1)
+    return expected_bytes("compact", work.size)
 
 
 def _refined_memory(work: Work) -> int:
@@ -401,9 +414,13 @@ def _optimise(work: Work, limits: Limits) -> bool:
     return limits.reached or work.standing.state.latency_s != state.latency_s
 
 
+def pass_s(steps: int, reads: int) -> float:
+    """Seconds that a scheduler takes to go through a trace."""
+    return 2e-4 * steps + 1e-6 * reads
+
+
 def _pass_s(work: Work) -> float:
-    """Seconds that a scheduler takes to go through the trace."""
-    return 2e-4 * work.size.steps + 1e-6 * work.instance.trace.num_reads
+    return pass_s(work.size.steps, work.instance.trace.num_reads)
 
 
 def _scheduler(spec: str, passes: float) -> Rung:
@@ -424,9 +441,14 @@ def _sample_s(work: Work) -> float:
     return _ascent_s(work) * _SAMPLED / work.size.reads
 
 
+def search_s(one_pass: float, triples: int) -> float:
+    """Seconds of a first turn of the local search, where a pass takes so long."""
+    return 3.0 * one_pass + 4e-7 * min(triples, _BUNDLED)
+
+
 def _search_s(work: Work) -> float:
     """Seconds of a first turn of the local search; where the engine on runs has a better start, that goes first."""
-    seconds = 3.0 * _pass_s(work) + 4e-7 * work.size.triples
+    seconds = search_s(_pass_s(work), work.size.triples)
     return seconds if work.large is None else max(seconds, 1.1 * _scale_s(work))
 
 
@@ -453,7 +475,7 @@ RUNGS: tuple[Rung, ...] = (
     ),
     Rung("sample", "bound", _is_long, _sample_s, _sample, endless=True, early=True),
     Rung("ascent", "bound", _always, _ascent_s, _ascend, endless=True, early=True),
-    _method("lp", 12_000),
+    _method("lp"),
     _scheduler("static", 0.1),
     _scheduler("belady", 1.0),
     _scheduler("lru", 1.0),

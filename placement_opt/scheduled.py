@@ -14,6 +14,7 @@ from placement_opt.prove import Proof
 from placement_opt.schedulers import make_scheduler
 from placement_opt.simulate import simulate
 from placement_opt.verdict import Judgement, judge
+from placement_opt.watch import in_time
 
 #: Relative room for rounding when a schedule is held against a bound.
 ROUNDING = 1e-9
@@ -99,13 +100,14 @@ def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
     """One scheduler on one instance, not yet held against a bound; expected troubles become outcomes."""
     started = clock.now()
     try:
-        run = simulate(instance, make_scheduler(spec), limits=limits)
+        scheduler = make_scheduler(spec)
+        run = in_time(spec, lambda: simulate(instance, scheduler, limits=limits), limits)
     except ScheduleError as error:
         return Scheduled(spec, Outcome.ILLEGAL, str(error))
     except Interrupted as error:
         return Scheduled(spec, Outcome.UNFINISHED, str(error))
     except LimitError as error:
-        return Scheduled(spec, Outcome.LIMIT, str(error))
+        return Scheduled(spec, Outcome.UNFINISHED if limits.interrupted else Outcome.LIMIT, str(error))
     except InputError as error:
         return Scheduled(spec, Outcome.REFUSED, str(error))
     except PlacementError as error:  # a solver that a scheduler asked gave nothing

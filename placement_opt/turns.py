@@ -1,8 +1,8 @@
 """Whose turn is next, among the rungs of one side of the ladder: by what they proved a second, as measured.
 
-A rung's first turn comes when it should take no longer than all turns before it took together, so that a wrong guess of its
-cost only moves it a little; some have theirs early whatever they cost. After that the rung that closes most of the gap a second
-goes on. One that moved next to nothing waits, four times as long each time.
+A rung's first turn comes when it should take no longer than a quarter of all turns before it, so that a wrong guess of its
+cost only moves it a little, and when none closes much of the gap meanwhile; some have theirs early whatever they cost. After
+that the rung that closes most of the gap a second goes on. One that moved next to nothing waits, four times as long each time.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from placement_opt.rungs import Rung
 
-#: First turns of up to so many seconds come at once, and early ones when this share of the time is over.
-_AT_ONCE_S, _EARLY = 0.3, 0.05
+#: First turns of up to so many seconds come at once, longer ones when they are this share of the time spent; early ones when
+#: this share of the whole time is over.
+_AT_ONCE_S, _SHARE, _EARLY = 0.5, 0.25, 0.05
+#: ... but not while another would close more than this share of the gap in the time that the first turn should take.
+_WORTH = 0.05
 #: A turn that closes less than this share of the gap (or moves its side by less than this, where the gap is not known) did not
 #: move it.
 _MOVED = 0.02
@@ -59,12 +62,13 @@ def pick(turns: Sequence[Turn], spent_s: float, left_s: float) -> Turn:
     early = [turn for turn in fresh if turn.rung.early]
     if early and spent_s >= _EARLY * (spent_s + left_s):
         return _shortest(early)
-    quick = [turn for turn in fresh if turn.next_s <= max(spent_s, _AT_ONCE_S)]
-    if quick:
-        return _shortest(quick)
-    moving = [turn for turn in turns if turn.rate > 0.0]
-    if moving:
-        return max(moving, key=lambda turn: turn.rate)
+    moving = max(turns, key=lambda turn: turn.rate)
+    quick = [turn for turn in fresh if turn.next_s <= _AT_ONCE_S]
+    due = [turn for turn in fresh if turn.next_s <= _SHARE * spent_s and turn.next_s * moving.rate <= _WORTH]
+    if quick or due:
+        return _shortest(quick or due)
+    if moving.rate > 0.0:
+        return moving
     return _shortest(turns)
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from placement_opt import tracesource
 from placement_opt.capacity import UNLIMITED, Contents, Count, counted_bytes, parse_capacity
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
-from placement_opt.instancefile import load_instance, load_layered
+from placement_opt.instancefile import load_instance, load_layered, read_outline
 from placement_opt.memory import load_memory
 from placement_opt.memory.describe import memory_info, memory_text
+from placement_opt.scaled import LayerShare
 from placement_opt.units import LARGEST
 from placement_opt.workload.npz import save_trace
 from tests.small import make_trace
@@ -151,6 +153,41 @@ def test_the_engine_on_runs_counts_alike(tmp_path: Path) -> None:
     for text in ("10 tokens", "10 blocks", "40%", "unlimited"):
         instance = load(tmp_path, DRIFT.replace('"memory.toml"', f'"memory.toml"\nhbm.capacity = "{text}"'))
         assert load_layered(tmp_path / "case.toml").capacity.tolist() == instance.capacity.tolist()
+
+
+def test_counts_of_what_is_only_guessed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the gate knows a part of the trace alone, capacities are those of the whole once it is made."""
+    monkeypatch.setattr(tracesource, "SAMPLED_REQUESTS", 20)
+    text = DRIFT[: DRIFT.index("[trace]")] + '[trace]\nsynth = "requests"\nrequests = 60\nseed = 1\n'
+    text += '[rules]\nresidency = "free"\n'
+    for share in (1, 4):
+        instance = load(tmp_path, text, hbm=f"{100 // share}%", lpddr="unlimited")
+        assert instance.capacity.tolist() == [instance.alive_bytes.max() // share, instance.alive_bytes.max()]
+    assert not read_outline(tmp_path / "case.toml", {"memory.lpddr.capacity": "unlimited"}).totals.firm
+
+
+def test_counts_of_pages_of_a_file(tmp_path: Path) -> None:
+    """Pages of rows are known once they are gathered."""
+    save_trace(load(tmp_path, DRIFT).trace, tmp_path / "t.npz")
+    text = DRIFT[: DRIFT.index("[trace]")] + '[trace]\nfile = "t.npz"\n[rules]\npage_tokens = 4\n'
+    instance = load(tmp_path, text, hbm="50%")
+    assert instance.capacity[0] == instance.alive_bytes.max() // 2
+    assert load(tmp_path, text, hbm="2 pages").capacity[0] == 2 * 4 * 1024
+
+
+def test_a_total_beyond_all_sense_is_said_first(tmp_path: Path) -> None:
+    """Blocks that sums cannot hold are refused for the trace, not for a capacity that counts them."""
+    text = DRIFT.replace('"1 KiB"', '"1e17 B"')
+    for capacity in ("100%", "unlimited"):
+        assert refused(tmp_path, text, hbm=capacity).startswith("case.toml:9: trace: found blocks of ")
+
+
+def test_a_share_of_the_layers_has_a_share_of_what_is_counted(tmp_path: Path) -> None:
+    """Counts are scaled as the bytes that they stand for, weights beside them; what has no limit keeps having none."""
+    for text, room in (("10 tokens", 10), ("10 blocks", 5), ("40%", 10), ("unlimited", 25)):
+        load(tmp_path, DRIFT.replace('"memory.toml"', f'"memory.toml"\nhbm.capacity = "{text}"'))
+        half = load_instance(tmp_path / "case.toml", layers=LayerShare(1, 2))
+        assert half.capacity.tolist() == [room * 1024, 2**29]
 
 
 def test_counts_that_the_trace_does_not_know(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -12,7 +13,7 @@ import pytest
 
 import placement_opt
 from placement_opt.cli import COMMANDS, main
-from tests.cli_cases import write_drift
+from tests.cli_cases import write_ahead, write_drift
 from tests.small import make_trace
 
 REPO = Path(__file__).parents[1]
@@ -158,6 +159,27 @@ def test_a_missing_file_is_named(
     monkeypatch.chdir(tmp_path)
     assert refusal(capsys, *argv).startswith("error: none.toml: found no such file")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "/dev/zero", "/proc/self/status"])
+@pytest.mark.parametrize("key", ["memory", "trace", "rules"])
+def test_what_is_no_file_is_never_waited_for(capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str, key: str) -> None:
+    """Pipes, folders, devices and what the kernel makes up: exit code 2 with the key, the file that it names, at once."""
+    if not Path(kind).exists() and kind.startswith("/"):
+        pytest.skip(f"needs {kind}")
+    place = tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    path = write_ahead(tmp_path)
+    text = path.read_text() + '[rules]\ninitial = "file"\ninitial_file = "start.npz"\n'
+    (tmp_path / "start.npz").touch()
+    name = {"memory": "two.memory.toml", "trace": "ahead.npz", "rules": "start.npz"}[key]
+    path.write_text(text.replace(name, str(place)))
+    err = refusal(capsys, "bound", str(path))
+    field = "rules.initial_file" if key == "rules" else f"{key}.file"
+    assert f": {field}: found something that is not a regular file, {str(place)!r}, expected a file\n" in err
 
 
 def test_an_error_in_a_file_names_its_line_and_key(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from placement_opt import scheduled
+from placement_opt import quick, scheduled
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.cli import main
 from placement_opt.compare import Comparison, chosen_schedulers, compare
@@ -303,6 +303,67 @@ def test_an_interrupted_comparison_returns_what_is_finished() -> None:
     assert comparison_text(found).endswith("interrupted: this is what was finished\n")
 
 
+def killed_at_lru(task: object, limits: Limits) -> object:
+    """Stands for the work on a scheduler: the process that is at lru is killed."""
+    if task.scheduler == "lru":  # type: ignore[attr-defined]
+        os.kill(os.getpid(), signal.SIGKILL)
+    return MODULE._time(task, limits)
+
+
+def killed_at_drift(task: object, limits: Limits) -> object:
+    """Stands for the work on a bound: the process that is at the first instance's is killed."""
+    if task.source.stem == "drift":  # type: ignore[attr-defined]
+        os.kill(os.getpid(), signal.SIGKILL)
+    return MODULE._bound(task, limits)
+
+
+def test_a_killed_process_loses_its_piece_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What was finished is printed, what was lost is named with the reason; exit code 3."""
+    monkeypatch.setattr(MODULE, "_time", killed_at_lru)
+    monkeypatch.setattr(MODULE, "_bound", killed_at_drift)
+    files = [str(write_drift(tmp_path)), str(write_ahead(tmp_path))]
+    options = ["--method", "roofline", "--jobs", "2", "--json"]
+    assert main(["compare", *files, "--schedulers", "static,lru", *options]) == 3
+    first, second = json.loads(capsys.readouterr().out)["instances"]
+    why = "its worker process was killed (SIGKILL); most likely memory ran out (try fewer --jobs)"
+    assert (first["instance"], first["method"], first["status"]) == ("drift", "roofline", "limit reached")
+    assert (first["lower_bound_s"], first["note"]) == (first["roofline_s"], f"{why}, so the roofline stands")
+    assert second["lower_bound_s"] == pytest.approx(0.0482929620446, rel=1e-9)
+    for one in (first, second):
+        static, lru = one["schedules"]
+        assert static["latency_s"] > 0
+        assert (lru["outcome"], lru["latency_s"], lru["note"]) == ("limit reached", None, why)
+    assert main(["compare", *files, "--schedulers", "static", *options]) == 3, "the bound alone is lost"
+
+
+def test_a_scheduler_that_is_deaf_is_left_behind(monkeypatch: pytest.MonkeyPatch, stubborn: threading.Event) -> None:
+    """It has no time; the comparison and the others do not wait for it, nor do the schedules that are run beside a bound."""
+    monkeypatch.setattr(scheduled, "simulate", lambda *_, **__: stubborn.wait())
+    late = scheduled.time_scheduler(fetch_ahead(), "lru", Limits(0.0))
+    assert (late.outcome, late.note) == (Outcome.LIMIT, "lru takes longer than the limits allow")
+    stopped = Limits()
+    stopped.interrupt()
+    assert scheduled.time_scheduler(fetch_ahead(), "lru", stopped).outcome is Outcome.UNFINISHED
+    monkeypatch.setattr(quick, "simulate", lambda *_, **__: stubborn.wait())
+    assert quick.quick_run(fetch_ahead(), 1.0, limits=Limits(0.0)) is None
+
+
+def test_a_share_of_the_layers_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--scale-layers holds for the roofline, the schedulers and the bound alike, in this process and in others."""
+    argv = ["compare", str(write_drift(tmp_path)), "--schedulers", "static,lru", "--method", "lp", "--json"]
+    found = []
+    for more in ([], ["--scale-layers", "1/2"], ["--scale-layers", "1/2", "--jobs", "2"]):
+        assert main([*argv, *more]) == 0
+        (one,) = json.loads(capsys.readouterr().out)["instances"]
+        found.append([one["hash"], one["roofline_s"], one["lower_bound_s"], *(row["latency_s"] for row in one["schedules"])])
+    whole, half, again = found
+    assert half == again
+    assert all(part < all_of_it for part, all_of_it in zip(half[1:], whole[1:], strict=True))
+    assert half[1] <= half[2] <= min(half[3:])
+
+
 def test_progress_counts_the_pieces() -> None:
     """One line a finished bound or schedule, with its value."""
     lines: list[str] = []
@@ -388,12 +449,10 @@ def test_reading_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys:
     """An instance that takes longer to read than there is time is said, not waited for; a stop request leaves it out."""
     path, end = write_ahead(tmp_path), threading.Event()
     monkeypatch.setattr("placement_opt.watch.GRACE_S", 0.0)
-    monkeypatch.setattr(MODULE, "load_instance", lambda _: end.wait())
+    monkeypatch.setattr(MODULE, "load_instance", lambda *_, **__: end.wait())
     try:
         assert main(["compare", str(path), "--schedulers", "lru", "--time-limit", "0 s"]) == 3
-        assert capsys.readouterr().err == (
-            f"error: {path}: found no time left while it was read, expected a longer --time-limit\n"
-        )
+        assert capsys.readouterr().err == f"error: {path}: reading it takes longer than the limits allow\n"
         limits = Limits()
         limits.interrupt()
         found = compare([path], ["lru"], limits=limits)

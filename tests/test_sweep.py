@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
+import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +28,8 @@ from placement_opt.scheduled import Outcome
 from placement_opt.sweep import MOST_POINTS, Point, Sweep, full_key, parse_key, parse_keys, parse_value, sweep
 from tests.cli_cases import write_ahead, write_drift
 
+#: The package's attribute of this name is the function.
+MODULE = importlib.import_module("placement_opt.sweep")
 ROOM = "hbm.capacity=256KiB,512KiB,768KiB"
 
 
@@ -229,6 +234,36 @@ def test_a_stop_keeps_what_is_finished(drift: Path) -> None:
     none = sweep(drift, [ROOM], method="roofline", limits=Limits(0))
     assert none.points == ()
     assert sweep_text(none) == "interrupted before any point was finished\n"
+
+
+def killed(task: object, limits: Limits) -> object:
+    """Stands for the work on a piece: the process that is at the second point's bound is killed."""
+    if task.scheduler is None and "512KiB" in str(task.values):  # type: ignore[attr-defined]
+        os.kill(os.getpid(), signal.SIGKILL)
+    return MODULE._work(task, limits)
+
+
+def test_a_killed_process_loses_its_piece_alone(drift: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other points are there, and what is lost says why."""
+    monkeypatch.setattr(MODULE, "_work", killed)
+    found = sweep(drift, [ROOM], ["lru"], method="roofline", jobs=2)
+    assert [point.compared.schedules[0].latency_s is None for point in found.points] == [False] * 3
+    notes = [point.compared.proof.bound.note for point in found.points]
+    assert [note.startswith("its worker process was killed (SIGKILL)") for note in notes] == [False, True, False]
+    assert sweep_text(found)
+
+
+def test_points_without_schedules_are_named(drift: Path) -> None:
+    """Where none exists, or that is not known, it is said so, and nothing of weak bounds."""
+    found = sweep(drift, [ROOM], method="roofline")
+    points = []
+    for point, packable in zip(found.points, (False, None, True), strict=True):
+        proof = replace(point.compared.proof, packable=packable, best_s=None, best_from="")
+        points.append(replace(point, compared=replace(point.compared, proof=proof)))
+    text = " ".join(sweep_text(replace(found, points=tuple(points))).split())
+    assert "At 256KiB: no schedule exists: at some state the blocks alive do not fit into the tiers whole." in text
+    assert "At 512KiB: it is not known whether any schedule exists: the bytes have room in the tiers" in text
+    assert "Weak at 768KiB: " in text
 
 
 def test_progress_names_point_and_result(drift: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds.ascent_climb import Climb
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.dual import DualValue, evaluate
@@ -29,6 +30,8 @@ _LEAST_REACH = 0.01
 #: Where there is more than this to gain, or where prices know of no capacity yet, it begins as coarse as is of use: what begins
 #: too fine ends too low.
 _FAR = 0.1
+#: ... and where there is time for more passes than this.
+_MANY = 1000
 
 
 class Ascent:
@@ -65,6 +68,11 @@ class Ascent:
     def best(self) -> DualValue:
         return self._start if self._climb is None else self._climb.best
 
+    @property
+    def hidden(self) -> float:
+        """The share of the value that softening hides at present: while it is large, proofs do not show what a climb gains."""
+        return math.inf if self._climb is None else self._climb.hidden
+
     def run(self, limits: Limits | None = None) -> None:
         """Take a turn."""
         limits = limits or self._limits
@@ -92,7 +100,10 @@ class Ascent:
         if climb.best.value_s <= 0.0:
             climb.offer(_even_prices(self._instance))
         self._reach = _GUESS if math.isinf(self.enough) else self.enough / max(climb.best.value_s, 1e-300) - 1.0
-        if self._reach > _FAR or not climb.best.prices.rent.any():
+        began = clock.now()
+        climb.slopes(climb.best.prices)
+        passes = self._limits.remaining / max(clock.now() - began, 1e-9)
+        if self._reach > _FAR or not climb.best.prices.rent.any() or (math.isfinite(passes) and passes > _MANY):
             self._reach = math.inf
         self._before = climb.best.value_s
         if climb.best.value_s > 0.0:

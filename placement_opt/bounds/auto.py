@@ -102,6 +102,12 @@ def expected_s(method: str, size: Size) -> float:
     return 20.0 * math.pow(reads * math.pow(4.0, size.tiers - 2) / 2e4, 1.5)
 
 
+def expected_bytes(method: str, size: Size) -> int:
+    """Bytes that a method is expected to take beside the instance; measured like the seconds."""
+    each = {"compact": 600, "lp": 12_000, "milp": 12_000, "flow": 600}.get(method, 0)
+    return each * size.reads * max(1, size.tiers - 1)
+
+
 def affordable(instance: Instance, seconds: float) -> tuple[str, ...]:
     """The methods that are defined for an instance and expected to take no more than some seconds each."""
     size = Size.of(instance)

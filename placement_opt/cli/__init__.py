@@ -18,6 +18,7 @@ from placement_opt.errors import PlacementError
 from placement_opt.stdout import kept_for_answers
 
 COMMANDS = {
+    "check": ("placement_opt.cli.check", "what an instance asks for and whether it fits, before anything is drawn"),
     "bound": ("placement_opt.cli.bound", "a proven lower bound on the latency of every placement policy"),
     "simulate": ("placement_opt.cli.simulate", "the latency of one scheduler"),
     "compare": ("placement_opt.cli.compare", "schedulers on instances, each held against the bound"),

@@ -145,6 +145,13 @@ def add_memory_limit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory-limit", metavar="SIZE", type=typed(parse_size), help=text)
 
 
+def add_scale_layers(parser: argparse.ArgumentParser) -> None:
+    from placement_opt.scaled import parse_layer_share
+
+    text = "take so many of so many layers, such as 2/80: capacities, weights and layers scaled together (see docs/check.md)"
+    parser.add_argument("--scale-layers", metavar="n/N", type=typed(parse_layer_share), help=text)
+
+
 def add_jobs(parser: argparse.ArgumentParser, *, default: int | None = 1, text: str = "processes to use (default: 1)") -> None:
     parser.add_argument("--jobs", metavar="N", type=typed(partial(natural, 1, 1024)), default=default, help=text)
 

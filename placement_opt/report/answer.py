@@ -7,7 +7,8 @@ from typing import Any
 
 from placement_opt.answer import Answer, Outcome
 from placement_opt.binding import Binding, binding
-from placement_opt.report.judgement import binds_document, binds_text
+from placement_opt.packing import packing_known
+from placement_opt.report.judgement import binds_document, binds_text, existence_sentence
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
@@ -106,7 +107,8 @@ def answer_sentence(answer: Answer) -> str:
     """Both sides in one sentence."""
     start = f"No schedule takes less than {seconds(answer.bound.lower_bound_s)}"
     if answer.latency_s is None:
-        return f"{start}; no schedule was found."
+        doubt = existence_sentence(packing_known(answer.instance), answer.bound.lower_bound_s)
+        return doubt or f"{start}; no schedule was found."
     found = f"{start}, and one takes {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}"
     return f"{found}, too little to judge policies by." if _interval(answer).weak else f"{found}."
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.prove import Proof
-from placement_opt.report.judgement import SAME, binds_text, interval_document, interval_sentence
+from placement_opt.report.judgement import (
+    NONE_EXISTS,
+    SAME,
+    binds_text,
+    existence_sentence,
+    interval_document,
+    interval_sentence,
+)
 from placement_opt.report.numbers import figure, full_seconds, percent, rates, seconds
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
@@ -57,15 +64,20 @@ def bound_text(proof: Proof) -> str:
 
 
 def _sentences(proof: Proof) -> list[str]:
-    return [sentence for sentence in (bound_sentence(proof), interval_sentence(proof)) if sentence]
+    interval = interval_sentence(proof) if proof.packable else ""  # else the bound's own sentence says it
+    return [sentence for sentence in (bound_sentence(proof), interval) if sentence]
 
 
 def bound_sentence(proof: Proof) -> str:
     """What the bound says, in one sentence."""
     value, extra = proof.bound.lower_bound_s, proof.unavoidable_s
+    if proof.packable is False:
+        return NONE_EXISTS
     if value is None:
         known = f"; the roofline, {seconds(proof.roofline_s)}, stands" if proof.roofline_s is not None else ""
         return f"{proof.bound.method} proved nothing within the limits{known}."
+    if proof.packable is None:
+        return existence_sentence(proof.packable, value)
     start = f"No schedule takes less than {seconds(value)}"
     if extra is None or not value:
         return start + "."
@@ -80,7 +92,7 @@ def bound_sentence(proof: Proof) -> str:
 
 def _unavoidable(proof: Proof) -> str:
     extra, value = proof.unavoidable_s, proof.bound.lower_bound_s
-    if extra is None or not value:
+    if extra is None or not value or not proof.packable:
         return ""
     if extra / value < -SAME:
         return "unknown: this method proves less than the roofline"

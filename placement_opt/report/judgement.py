@@ -14,12 +14,16 @@ from placement_opt.verdict import TOLERANCE, Interval, Judgement
 SAME = 5e-5
 #: How a bound is raised.
 ADVICE = "--gap or a longer --time-limit goes on"
+#: Instead of claims about policies, where whole blocks may not fit anywhere (:mod:`placement_opt.packing`).
+NOT_KNOWN = "It is not known whether any schedule exists: the bytes have room in the tiers, the whole blocks may not."
+NONE_EXISTS = "No schedule exists: at some state the blocks alive do not fit into the tiers whole."
 
 
 def interval_document(proof: Proof) -> dict[str, Any]:
-    """The keys of one instance: the best schedule known, to what share the optimum is known, what binds."""
+    """The keys of one instance: whether schedules exist, the best one known, to what share the optimum is known, what binds."""
     interval = proof.interval
     return {
+        "packable": proof.packable,
         "best_s": proof.best_s,
         "best_from": proof.best_from or None,
         "known_to": interval.width,
@@ -59,7 +63,8 @@ def interval_sentence(proof: Proof, advice: str = ADVICE) -> str:
     if proof.bound.lower_bound_s is None or interval.broken:
         return ""
     if proof.best_s is None:
-        return "No schedule has been found: how close the bound is, and whether any schedule exists, is not known."
+        doubt = existence_sentence(proof.packable, low)
+        return doubt or "No schedule has been found, though some exist: how close the bound is, is not known."
     known = f"{seconds(proof.best_s)} ({proof.best_from})"
     if interval.width is not None and interval.width < SAME:
         return f"The optimum is known: {known} is at the bound."
@@ -68,6 +73,13 @@ def interval_sentence(proof: Proof, advice: str = ADVICE) -> str:
         return f"{where}: it is known to {percent(interval.width)}."
     wide = "" if interval.width is None else f", {wide_text(interval.width)} wide where {percent(TOLERANCE)} is needed"
     return f"{where}: policies cannot be judged by this bound yet{wide}; {advice}."
+
+
+def existence_sentence(packable: bool | None, lower_s: float | None) -> str:
+    """That no schedule exists, or that this is not known and what one would take at least; "" where schedules exist."""
+    if packable is None:
+        return f"{NOT_KNOWN} If one does, it takes at least {seconds(lower_s)}."
+    return "" if packable else NONE_EXISTS
 
 
 def wide_text(width: float | None) -> str:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from placement_opt.report.comparison import INSTANCE_COLUMNS, SCHEDULE_COLUMNS, compared_document
-from placement_opt.report.judgement import above_text, wide_text
+from placement_opt.report.judgement import NONE_EXISTS, NOT_KNOWN, above_text, wide_text
 from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import NOTHING, percent, seconds_column
 from placement_opt.report.table import facts, paragraph, table
@@ -50,7 +50,7 @@ def sweep_text(sweep: Sweep) -> str:
     if not sweep.points:
         return "interrupted before any point was finished\n"
     parts = [facts([("instance", f"{sweep.points[0].compared.proof.instance} ({sweep.file})")]), _table(sweep)]
-    parts += [paragraph(text) for text in (*_methods(sweep), *_weak(sweep), *_troubles(sweep))]
+    parts += [paragraph(text) for text in (*_methods(sweep), *_doubts(sweep), *_weak(sweep), *_troubles(sweep))]
     if sweep.interrupted:
         parts.append("interrupted: this is what was finished")
     return "\n\n".join(parts) + "\n"
@@ -91,9 +91,18 @@ def _above(row: Scheduled) -> str:
     return NOTHING if row.judgement is None else above_text(row.judgement)
 
 
+def _doubts(sweep: Sweep) -> list[str]:
+    """At which points no schedule exists, or that is not known."""
+    proofs = [(" ".join(point.values), point.compared.proof) for point in sweep.points]
+    found = {NONE_EXISTS: False, NOT_KNOWN: None}
+    where = {text: [values for values, proof in proofs if proof.packable is known] for text, known in found.items()}
+    return [f"At {', '.join(values)}: {text[0].lower()}{text[1:]}" for text, values in where.items() if values]
+
+
 def _weak(sweep: Sweep) -> list[str]:
     """At which points no policy can be judged, and what to do."""
-    where = [" ".join(point.values) for point in sweep.points if point.compared.proof.interval.weak]
+    proofs = [(" ".join(point.values), point.compared.proof) for point in sweep.points]
+    where = [values for values, proof in proofs if proof.packable and proof.interval.weak]
     if not where:
         return []
     needed = (

@@ -10,9 +10,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +22,8 @@ from placement_opt.bounds.result import Prices, Status
 from placement_opt.certificate import PriceCertificate
 from placement_opt.certificate_large import SectionWriter, save_large_schedule
 from placement_opt.certify_large import layer_seconds
-from placement_opt.errors import LimitError
+from placement_opt.errors import InputError, LimitError
+from placement_opt.files import scratch_folder
 from placement_opt.jobs import run_jobs
 from placement_opt.large import Large
 from placement_opt.limits import Limits
@@ -178,7 +178,9 @@ def solve_large(
     if memory_limit is not None and needed > memory_limit:
         found = f"found a limit of {format_size(memory_limit)}"
         raise LimitError(f"{found}, expected at least {format_size(needed)} for {problem.layers.runs:,} runs a layer")
-    with _folder(schedule) as sections:
+    # the sections of a schedule wait beside it until all are there, for they may be large
+    beside = nullcontext() if schedule is None else scratch_folder(Path(schedule).absolute().parent)
+    with beside as sections:
         work = _Work(problem, limits or Limits(), jobs, report or _silent, sections)
         work.run(gap)
         if schedule is not None:
@@ -305,10 +307,14 @@ def _layer(task: _Task, limits: Limits) -> _Done:
     if task.section is None:
         found = schedule_layer(problem, task.layer, runs, worths, task.rule, limits=limits)
     else:
-        with open(task.section, "wb") as handle:
-            writer = SectionWriter(handle, task.layer, runs.num_blocks)
-            found = schedule_layer(problem, task.layer, runs, worths, task.rule, limits=limits, moved=writer.add)
-            writer.close()
+        try:
+            with open(task.section, "wb") as handle:
+                writer = SectionWriter(handle, task.layer, runs.num_blocks)
+                found = schedule_layer(problem, task.layer, runs, worths, task.rule, limits=limits, moved=writer.add)
+                writer.close()
+        except OSError as error:
+            trouble = f"found no room for the moves of layer {task.layer} ({error.strerror or error})"
+            raise InputError(trouble, "expected a place to write to", path=task.section.parent.parent) from None
     served = (runs.reads_per_turn, runs.births_per_turn, found.hits, found.stores)
     seconds = layer_time(problem, *served)
     complete = paths is not None and found.turns == runs.turns
@@ -321,16 +327,6 @@ def _idle_seconds(problem: Large, layer: int) -> Fraction:
     """Seconds of a layer that keeps nothing, exactly."""
     reads, births = problem.layers.reads(layer), problem.layers.births(layer)
     return layer_seconds(problem, reads, births, 0 * reads, 0 * reads)
-
-
-@contextlib.contextmanager
-def _folder(schedule: str | Path | None) -> Iterator[Path | None]:
-    """Where the sections of a schedule wait until all are there: beside it, for they may be large."""
-    if schedule is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix=".placement-", dir=Path(schedule).absolute().parent) as folder:
-        yield Path(folder)
 
 
 def _silent(_: Progress) -> None:

@@ -11,13 +11,15 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt import room
 from placement_opt.errors import InputError, LimitError
 from placement_opt.files import atomic_file, open_regular
+from placement_opt.limits import Limits
 from placement_opt.workload.runs import Int64, LayerRuns, rows_of
 from placement_opt.workload.synth import params
 from placement_opt.workload.trace import LARGEST_BLOCK, MOST_UNITS, SIZE_UNITS, SizeUnit, Trace
@@ -29,6 +31,8 @@ LARGEST_LAYERS, LARGEST_TURNS, LARGEST_BLOCKS, LARGEST_RUNS = 4096, 2**31 - 2, 2
 _HEAD = struct.Struct("<8sIIIIQ32s")
 #: blocks, runs, SHA-256
 _ENTRY = struct.Struct("<QQ32s")
+#: Bytes that are hashed at a time, and that a number takes while it is read and looked at.
+_PIECE, _EACH = 1 << 22, 24
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,8 @@ def open_runs(path: str | PathLike[str]) -> RunsFile:
     ------
     InputError
         The file is not one, is damaged in its table, or is shorter or longer than the table says.
+
+    What is read of it later, layer by layer, is a LimitError where there is too little memory for it.
     """
     with open_regular(path) as handle:
         length = handle.seek(0, 2)
@@ -141,19 +147,19 @@ def open_runs(path: str | PathLike[str]) -> RunsFile:
         offset = _HEAD.size + _ENTRY.size * count + 8 * count * turns
         if length < offset:
             raise InputError(f"found {length} bytes", f"expected at least {offset}", path=path)
-        rest = handle.read(offset - _HEAD.size)
-    entries = []
-    for blocks, runs, name in _ENTRY.iter_unpack(rest[: _ENTRY.size * count]):
-        entries.append(Entry(blocks, runs, offset, name))
-        offset += 8 * blocks + 8 * runs
-    try:
-        _check_table([(entry.blocks, entry.runs) for entry in entries], size)
-    except InputError as error:
-        raise error.at(path=path) from None
-    if offset != length:
-        raise InputError(f"found {length} bytes", f"expected {offset}", path=path)
-    if hashlib.sha256(raw[: -len(digest)] + rest).digest() != digest:
-        raise InputError("found a table that does not match its checksum", "expected what was written", path=path)
+        lines = handle.read(_ENTRY.size * count)
+        entries = []
+        for blocks, runs, name in _ENTRY.iter_unpack(lines):
+            entries.append(Entry(blocks, runs, offset, name))
+            offset += 8 * blocks + 8 * runs
+        try:
+            _check_table([(entry.blocks, entry.runs) for entry in entries], size)
+        except InputError as error:
+            raise error.at(path=path) from None
+        if offset != length:
+            raise InputError(f"found {length} bytes", f"expected {offset}", path=path)
+        if _digest_on(hashlib.sha256(raw[: -len(digest)] + lines), handle, 8 * count * turns) != digest:
+            raise InputError("found a table that does not match its checksum", "expected what was written", path=path)
     table = [(entry.blocks, entry.runs, entry.digest) for entry in entries]
     return RunsFile(fspath(path), turns, SIZE_UNITS[unit], size, tuple(entries), digest_of(table, turns))
 
@@ -221,15 +227,24 @@ def digest_of(table: Sequence[tuple[int, int, bytes]], turns: int) -> bytes:
     return hashlib.sha256(b"placement-opt runs 2\n" + struct.pack("<II", len(table), turns) + entries).digest()
 
 
+def _digest_on(digest: Any, handle: BinaryIO, count: int) -> bytes:
+    """A digest that goes on with so many bytes of a file, a piece at a time."""
+    while count > 0 and (data := handle.read(min(count, _PIECE))):
+        digest.update(data)
+        count -= len(data)
+    return cast(bytes, digest.digest())
+
+
 def _data(runs: LayerRuns) -> list[tuple[npt.NDArray[Any], str]]:
     return [(runs.birth, "<i4"), (np.diff(runs.start), "<u4"), (runs.first, "<i4"), (runs.last, "<i4")]
 
 
 def _take(handle: BinaryIO, kind: str, count: int) -> npt.NDArray[Any]:
-    """So many numbers; the file was found long enough."""
+    """So many numbers; the file was found long enough, the memory is looked at now."""
+    room.check(f"{handle.name}: reading it", _EACH * count, Limits())
     raw = handle.read(count * np.dtype(kind).itemsize)
     if len(raw) != count * np.dtype(kind).itemsize:
-        raise InputError("found the end of the file", "expected more numbers", path=getattr(handle, "name", None))
+        raise InputError("found the end of the file", "expected more numbers", path=handle.name)
     return np.frombuffer(raw, dtype=kind).astype(np.dtype(kind).newbyteorder("="), copy=True)
 
 

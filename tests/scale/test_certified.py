@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -14,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from placement_opt import certify
+from placement_opt import certify, room
 from placement_opt.bounds import METHODS
 from placement_opt.certificate import PriceCertificate, ScheduleCertificate, load_prices, save_prices
 from placement_opt.certificate_large import SectionWriter, open_large_schedule, save_large_schedule
 from placement_opt.certify_large import verify_large
-from placement_opt.errors import CertificateError, InputError
+from placement_opt.errors import CertificateError, InputError, LimitError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.large import Large, large_of, load_large
@@ -282,6 +284,41 @@ def test_sections_are_written_in_pieces_and_read_as_one(tmp_path: Path) -> None:
     assert [chunk.stores.tolist() for chunk in chunks] == [[1, 0], [0, 1, 1]]
     assert [chunk.drops.tolist() for chunk in chunks] == [[0, 0], [0, 1, 0]]
     assert [(chunk.stored.tolist(), chunk.dropped.tolist()) for chunk in chunks] == [([5], []), ([7, 1], [2])]
+
+
+def large_file(folder: Path, question: Large, start: bytes, turns: int, stores: int, packed: bytes) -> Path:
+    """A schedule of one section with one chunk, as it is written by hand."""
+    blocks = question.layers.blocks_of(0)
+    section = struct.pack("<IIQ", 0, blocks, len(start)) + start + struct.pack("<IQQQ", turns, stores, 0, len(packed)) + packed
+    (folder / "section").write_bytes(section + struct.pack("<IQQQ", 0, 0, 0, 0))
+    save_large_schedule(folder / "plan", question.hash, 2, 30, [folder / "section"], Fraction(1))
+    return folder / "plan"
+
+
+def test_sizes_are_held_against_the_question(tmp_path: Path) -> None:
+    """Moves that the layer's blocks cannot make, and packed data longer than what they hold, before anything is unpacked."""
+    question = load_large(write(tmp_path))
+    blocks = question.layers.blocks_of(0)
+    start, moves = zlib.compress(bytes(-(-blocks // 8))), zlib.compress(bytes(8 * 3 + 4 * 3 * blocks))
+    assert open_large_schedule(large_file(tmp_path, question, start, 3, 3 * blocks, moves), question, 2, 30).moves == 3 * blocks
+    for first, stores, packed, message in (
+        (start, 3 * blocks + 1, moves, f"found a chunk of 3 turns and {3 * blocks + 1} moves, expected fewer"),
+        (start, 1, bytes(2000), "found 2000 bytes of packed data, expected at most 1052"),
+        (bytes(2000), 1, moves, "found 2000 bytes of packed data, expected at most 1036"),
+    ):
+        with pytest.raises(InputError, match=f"plan: {message}"):
+            open_large_schedule(large_file(tmp_path, question, first, 3, stores, packed), question, 2, 30)
+
+
+def test_a_chunk_there_is_no_memory_for_is_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both numbers are told before it is unpacked."""
+    question = load_large(write(tmp_path))
+    start, moves = zlib.compress(bytes(12)), zlib.compress(bytes(8 * 3 + 4))
+    found = open_large_schedule(large_file(tmp_path, question, start, 3, 1, moves), question, 2, 30)
+    monkeypatch.setattr(room, "SMALL_BYTES", 0)
+    monkeypatch.setattr(room, "available", lambda: 10)
+    with pytest.raises(LimitError, match="plan: reading it needs about 224 B of memory, 10 B are free"):
+        list(found.chunks(0))
 
 
 def test_the_verifier_loads_no_solver_and_no_code_that_finds_what_it_checks() -> None:

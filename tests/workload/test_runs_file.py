@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from placement_opt import room
 from placement_opt.errors import InputError, LimitError
 from placement_opt.workload import runs_file
 from placement_opt.workload.layers import Drawn, Given, Stored
@@ -169,6 +171,40 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
         path.write_bytes(changed)
         with pytest.raises(InputError, match=message):
             open_runs(path)
+
+
+def test_a_long_table_is_not_held_in_memory(tmp_path: Path) -> None:
+    """Counts of eight million turns (a hole in the file) are looked at piece by piece."""
+    data, turns = written(tmp_path, layers_of(trace())[:1]).read_bytes(), 2**23
+    path = tmp_path / "long.runs"
+    with open(path, "wb") as handle:
+        handle.write(data[:16] + turns.to_bytes(4, "little") + data[20 : 64 + 48])
+        blocks, runs = (int.from_bytes(data[place : place + 8], "little") for place in (64, 72))
+        handle.truncate(64 + 48 + 8 * turns + 8 * blocks + 8 * runs)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="found a table that does not match its checksum"):
+        open_runs(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+def test_a_layer_there_is_no_memory_for_is_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both numbers are told before anything is read."""
+    found = open_runs(written(tmp_path))
+    monkeypatch.setattr(room, "SMALL_BYTES", 0)
+    monkeypatch.setattr(room, "available", lambda: 100)
+    for read in (found.layer, found.reads):
+        with pytest.raises(LimitError, match=r"t\.runs: reading it needs about .* of memory, 100 B are free"):
+            read(0)
+
+
+def test_a_file_that_was_cut_since_it_was_opened_is_named(tmp_path: Path) -> None:
+    """The end of the file in the middle of a layer."""
+    path = written(tmp_path)
+    found = open_runs(path)
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(InputError, match=r"t\.runs: found the end of the file, expected more numbers"):
+        found.layer(2)
 
 
 def runs_of(rows: list[list[int]], births: list[int]) -> LayerRuns:
