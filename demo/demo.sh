@@ -24,7 +24,8 @@ run verify demo/gh200.toml demo-out/bound.cert demo-out/plan.cert
 say "What would one more GiB of HBM be worth, or one more GB/s of the link? The bound's prices say so, and solving again checks them:"
 run bound demo/gh200.toml --method compact --prices
 
-say "And how far from the bound are real policies? 'unavoidable' is what no policy can win back, 'own' is the policy's fault."
+say "And how far from the optimum are real policies? 'unavoidable' is the share of the time above the roofline that no policy can" \
+    "win back; the verdict says whose fault the rest is, as far as the bound decides it."
 run compare demo/gh200.toml --schedulers static,reactive,lru,belady,sa,lp-rounded --csv demo-out/comparison.csv
 
 say "The table is in demo-out/comparison.csv, the instance in demo/gh200.toml: change a capacity or a rate there and run" \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from placement_opt.files import write_text_atomic
 from placement_opt.record import Record, best_path, read_record
 from placement_opt.report.numbers import percent
+from placement_opt.verdict import Interval, judge
 
 ROOT = Path(__file__).resolve().parent
 README = ROOT.parent / "README.md"
@@ -32,8 +34,8 @@ Scaled down to 2 of 32 layers and 40 decoded tokens (`instances/seed`); millisec
   the price of too little room and of moving data, not of a policy. No roofline and no best-known schedule can tell that.
 * At 25 GiB the bound is {ratio:.1f} times lower. That is what 7 GiB of HBM are worth to a policy that uses them:
   `lru` saves {lru_saves}, `static` only {static_saves}.
-* At 25 GiB `static` is {static_over:.1f} times the bound, while `lru` is {lru_over} above it:
-  nothing cleverer can save more than {worth}.
+* At 25 GiB the optimum is known to {known}. `static` is {static_over:.1f} times that, its own fault; `lru` is at most
+  {lru_over} above it: nothing cleverer can save more than {worth}, and that is what `capacity` says.
 
     placement-opt compare {files} --schedulers all
 """
@@ -55,6 +57,7 @@ def example(records: dict[str, Record]) -> str:
         static_over=static / high,
         lru_over=percent(lru / high - 1),
         worth=percent(1 - high / lru),
+        known=percent(large.gap),
         files=" ".join(str(path.relative_to(README.parent)) for path in CASES.values()),
     )
 
@@ -62,17 +65,23 @@ def example(records: dict[str, Record]) -> str:
 def _table(records: dict[str, Record]) -> str:
     columns = [_column(record) for record in records.values()]
     names = ["roofline", "**proven bound**", *(f"`{name}`" for name in next(iter(records.values())).schedulers)]
-    head = ["| | " + " | ".join(f"HBM {name} | gap" for name in records) + " |", "|---" + "|---:|---:" * len(records) + "|"]
+    titles = " | ".join(f"HBM {name} | gap | verdict" for name in records)
+    head = [f"| | {titles} |", "|---" + "|---:|---:|---" * len(records) + "|"]
     rows = (f"| {name} | " + " | ".join(cells) + " |" for name, *cells in zip(names, *columns, strict=True))
     return "\n".join([*head, *rows])
 
 
 def _column(record: Record) -> list[str]:
-    """The two cells of each line for one instance: milliseconds and gap."""
-    bound = _bound(record)
-    latencies = record.schedules.values()
-    timed = ("- | -" if latency is None else f"{_ms(latency)} | {percent(latency / bound - 1)}" for latency in latencies)
-    return [f"{_ms(record.bounds['roofline'])} | ", f"{_ms(bound)} | ", *timed]
+    """The cells of each line for one instance: milliseconds, gap and verdict."""
+    bound, best, roofline = _bound(record), record.best_schedule, record.bounds["roofline"]
+    interval = Interval(bound, math.inf if best is None else best[1])
+
+    def cells(latency: float | None) -> str:
+        if latency is None:
+            return "- | - | -"
+        return f"{_ms(latency)} | {percent(latency / bound - 1)} | {judge(latency, interval, roofline).verdict}"
+
+    return [f"{_ms(roofline)} | | ", f"{_ms(bound)} | | ", *map(cells, record.schedules.values())]
 
 
 def current() -> str:

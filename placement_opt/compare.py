@@ -1,108 +1,36 @@
-"""Many schedulers on many instances, each set against the proven bound of its instance.
+"""Many schedulers on many instances, each judged by the interval that holds the optimum of its instance.
 
-The two numbers asked of every policy: how much of its distance from the roofline no policy can avoid (bound - roofline), and
-how much is its own (latency - bound).
+The two numbers asked of every policy: how much of its distance from the roofline no policy can avoid (optimum - roofline), and
+how much is its own (latency - optimum). The optimum lies between the proven bound and the best schedule known
+(:mod:`placement_opt.verdict`). The schedulers come first, then each bound is raised until policies can be judged by it, so that
+whoever stops a comparison early has the schedulers' times beside the roofline.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import lru_cache, partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from placement_opt import clock
-from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError, shown
+from placement_opt.bounds import METHODS
+from placement_opt.bounds.result import Status
+from placement_opt.errors import InputError, LimitError, PlacementError, shown
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove, prove_until, unproven
+from placement_opt.prove import Proof, proof_of, prove_judging, prove_until, with_quick
 from placement_opt.scaled import LayerShare
+from placement_opt.scheduled import Compared, Outcome, Scheduled, fastest, held_against, time_scheduler
 from placement_opt.schedulers import REGISTRY, make_scheduler
-from placement_opt.simulate import simulate
 from placement_opt.units import format_seconds
-
-#: Relative room for rounding when a schedule is held against a bound.
-ROUNDING = 1e-9
+from placement_opt.watch import LeftBehind, in_time
 
 Source = Instance | str | PathLike[str]
-
-
-class Verdict(StrEnum):
-    """What came of one scheduler on one instance."""
-
-    #: Timed, and no better than the bound.
-    TIMED = "timed"
-    #: Timed, and better than a proven bound: one of the two is wrong.
-    BELOW_BOUND = "below the bound"
-    #: The scheduler is not made for this instance.
-    REFUSED = "refused"
-    #: It did what the rules forbid.
-    ILLEGAL = "illegal"
-    #: A limit of time or size came first.
-    LIMIT = "limit reached"
-    #: Somebody asked for a stop first.
-    UNFINISHED = "not finished"
-
-
-@dataclass(frozen=True)
-class Scheduled:
-    """One scheduler on one instance.
-
-    Attributes
-    ----------
-    scheduler
-        As asked for, options included.
-    verdict, note
-        What came of it, and the reason where it was not timed.
-    latency_s, tokens_per_s
-        The simulator's values, where timed.
-    gap
-        latency / lower bound - 1.
-    times_bound
-        latency / lower bound.
-    above_roofline_s
-        latency - roofline: the distance, which is the sum of the next two.
-    unavoidable_s
-        lower bound - roofline: what no policy can avoid of it.
-    own_s
-        latency - lower bound: what is this policy's own.
-    worth
-        1 - lower bound / latency: the share of the latency that moving data optimally could save at most.
-    wall_s
-        Seconds it took to run the scheduler here.
-    """
-
-    scheduler: str
-    verdict: Verdict
-    note: str = ""
-    latency_s: float | None = None
-    tokens_per_s: float | None = None
-    gap: float | None = None
-    times_bound: float | None = None
-    above_roofline_s: float | None = None
-    unavoidable_s: float | None = None
-    own_s: float | None = None
-    worth: float | None = None
-    wall_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One instance: what is proven of it, and its schedules in the order asked for."""
-
-    proof: Proof
-    schedules: tuple[Scheduled, ...]
-
-    @property
-    def timed(self) -> tuple[Scheduled, ...]:
-        """The schedules that have a latency, the fastest first; those of equal latency in the order asked for."""
-        found = [schedule for schedule in self.schedules if schedule.latency_s is not None]
-        return tuple(sorted(found, key=lambda schedule: schedule.latency_s or 0.0))
 
 
 @dataclass(frozen=True)
@@ -115,14 +43,17 @@ class Comparison:
         In the order asked for; an interrupted comparison holds those of which anything is known.
     interrupted
         Whether somebody asked for a stop.
+    unanswered
+        Bounds that gave no answer (not begun, too large, killed), for which the roofline stands.
     """
 
     instances: tuple[Compared, ...]
     interrupted: bool = False
+    unanswered: int = 0
 
-    def verdicts(self, *wanted: Verdict) -> list[tuple[Compared, Scheduled]]:
-        """The (instance, schedule) pairs with one of these verdicts."""
-        return [(one, schedule) for one in self.instances for schedule in one.schedules if schedule.verdict in wanted]
+    def of(self, *wanted: Outcome) -> list[tuple[Compared, Scheduled]]:
+        """The (instance, schedule) pairs with one of these outcomes."""
+        return [(one, schedule) for one in self.instances for schedule in one.schedules if schedule.outcome in wanted]
 
     def exit_code(self, *, everything: bool) -> int:
         """What the command line ends with; with ``everything`` asked for, schedulers may decline an instance.
@@ -130,31 +61,50 @@ class Comparison:
         0 done; 1 a schedule below its bound or against the rules; 2 a scheduler that was asked for by name declined; 3 a bound
         or a schedule not found within the limits; 130 interrupted.
         """
-        if self.verdicts(Verdict.BELOW_BOUND, Verdict.ILLEGAL):
+        if self.of(Outcome.BELOW_BOUND, Outcome.ILLEGAL):
             return 1
         if self.interrupted:
             return 130
-        if not everything and self.verdicts(Verdict.REFUSED):
+        if not everything and self.of(Outcome.REFUSED):
             return 2
-        unproven = any(one.proof.bound.lower_bound_s is None for one in self.instances)
-        return 3 if unproven or self.verdicts(Verdict.LIMIT) else 0
+        unproven = self.unanswered or any(one.proof.bound.lower_bound_s is None for one in self.instances)
+        return 3 if unproven or self.of(Outcome.LIMIT) else 0
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One piece of work: the bound of an instance (``scheduler`` None) or one scheduler on it.
+class _Timing:
+    """One scheduler on one instance; ``last``: nothing is left that time should be kept for."""
 
-    ``enough_s``: the bound is raised until it reaches so many seconds. ``layers``: the share that is taken of a file's.
+    source: Instance | Path
+    scheduler: str
+    layers: LayerShare | None
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class _Bounding:
+    """The bound of one instance.
+
+    Attributes
+    ----------
+    layers, method, gap, seconds
+        As :func:`compare` has them.
+    known
+        The best of the schedulers and its seconds, if one was timed.
+    turns
+        How many bounds the time that is left is for.
     """
 
     source: Instance | Path
-    scheduler: str | None
+    layers: LayerShare | None
     method: str
-    seconds: float | None
-    enough_s: float | None = None
-    layers: LayerShare | None = None
+    gap: float | None
+    seconds: float
+    known: tuple[str, float] | None
+    turns: int
 
 
+_Task = _Timing | _Bounding
 _Tell = Callable[[_Task, object], None]
 
 
@@ -194,7 +144,7 @@ def compare(
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Comparison:
-    """Time schedulers on instances and hold each against the instance's bound.
+    """Time schedulers on instances, raise the instances' bounds, and judge the schedulers by what is then known of the optimum.
 
     Parameters
     ----------
@@ -203,18 +153,20 @@ def compare(
     schedulers
         Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them.
     method
-        Of the bound; "auto" chooses.
+        Of the bound; "auto" chooses, and goes on with the ladder of :mod:`placement_opt.answer` where no policy can be judged
+        by what it proved.
     gap
-        Raise the bound (by the ladder of :mod:`placement_opt.answer`, whatever ``method`` says) until the best of the
-        schedulers is within this relative gap of it, or ``bound_seconds`` are over.
+        Raise the bound (by the ladder, whatever ``method`` says) until the best of the schedulers is within this relative gap
+        of it, or ``bound_seconds`` are over.
     bound_seconds
         Time for each bound; None leaves it to the method.
     layers
         Take this share of the layers of each file (:mod:`placement_opt.scaled`).
     jobs
-        Processes for bounds and schedulers; the answer does not depend on their number.
+        Processes for bounds and schedulers.
     limits
-        Deadline and stop request of the whole; what is finished by then comes back.
+        Deadline and stop request of the whole, loading included. The schedulers get half of the time, the bounds the rest in
+        equal shares; what is finished by then comes back, the rooflines at least.
     report
         Called with a line of text for each finished piece.
 
@@ -222,115 +174,107 @@ def compare(
     ------
     InputError
         An instance or a scheduler's name or option that is not what it should be.
+    LimitError
+        The deadline came before the instances were read.
     """
     limits = limits or Limits()
     for spec in schedulers:
         make_scheduler(spec)
     sources = [source if isinstance(source, Instance) else Path(source) for source in instances]
-    for source in sources:
-        if isinstance(source, Path):
-            _load(source, layers)  # bad input is found before the first bound is computed, not after
-    tasks = [[_Task(source, spec, method, bound_seconds, None, layers) for spec in (None, *schedulers)] for source in sources]
-    work = partial(run_jobs, _work, jobs=jobs, limits=limits, lost=_lost)
-    outcomes: list[list[object]]
-    if gap is None:
-        outcomes = _rows(work, tasks, _teller(sum(map(len, tasks)), report))
-    else:  # the bounds wait for the schedules that they are to come close to
-        tell = _teller(sum(map(len, tasks)), report)
-        timed = _rows(work, [row[1:] for row in tasks], tell)
-        first = [[replace(row[0], enough_s=_enough(times, gap))] for row, times in zip(tasks, timed, strict=True)]
-        outcomes = [proofs + times for proofs, times in zip(_rows(work, first, tell), timed, strict=True)]
+    rooflines = _rooflines(sources, layers, limits)  # bad input is found before any work is done
+    sources = sources[: len(rooflines)]
+    tell = _teller(len(sources) * (1 + len(schedulers)), report)
+    timings = [_Timing(source, spec, layers) for source in sources for spec in schedulers]
+    timings[-1:] = [replace(task, last=True) for task in timings[-1:]]
+    timed = _run(_time, timings, jobs, limits.within(limits.remaining / 2), tell)
+    rows = [timed[at * len(schedulers) : (at + 1) * len(schedulers)] for at in range(len(sources))]
+    seconds = math.inf if bound_seconds is None else bound_seconds
+    turns = [math.ceil((len(sources) - at) / jobs) for at in range(len(sources))]
+    boundings = [
+        _Bounding(source, layers, method, gap, seconds, fastest(row), share)
+        for source, row, share in zip(sources, rows, turns, strict=True)
+    ]
+    proofs = _run(_bound, boundings, jobs, limits, tell)
     found = []
-    for proof, *times in outcomes:
-        if isinstance(proof, PlacementError):
+    for roofline, proof, row in zip(rooflines, proofs, rows, strict=True):
+        if isinstance(proof, InputError):
             raise proof
-        if isinstance(proof, Proof):
-            found.append(_assemble(proof, schedulers, times))
-    return Comparison(tuple(found), interrupted=limits.interrupted)
+        found.append(_assemble(proof if isinstance(proof, Proof) else _left(roofline, proof, limits), schedulers, row, limits))
+    unanswered = sum(not isinstance(proof, Proof) for proof in proofs)
+    return Comparison(tuple(found), interrupted=limits.interrupted, unanswered=unanswered)
 
 
-def _rows(work: Callable[..., list[Any]], tasks: list[list[_Task]], tell: _Tell | None) -> list[list[object]]:
-    """Outcomes in the rows of their tasks."""
-    flat = [task for row in tasks for task in row]
-    done = None if tell is None else lambda position, outcome: tell(flat[position], outcome)
-    outcomes = iter(work(flat, done=done))
-    return [[next(outcomes) for _ in row] for row in tasks]
+def _rooflines(sources: Sequence[Instance | Path], layers: LayerShare | None, limits: Limits) -> list[Proof]:
+    """Each instance read, and its roofline: of all of them, unless somebody asks for a stop."""
+    found: list[Proof] = []
+    for source in sources:
+        try:
+            instance = in_time(f"{source}: reading it", partial(_read, source, layers), limits)
+        except LeftBehind:
+            if limits.interrupted:
+                break
+            raise
+        found.append(proof_of(instance, METHODS["roofline"](instance)))
+        if limits.interrupted:
+            break
+    return found
 
 
-def _enough(outcomes: Sequence[object], gap: float) -> float | None:
-    """The bound that brings the best of some schedules within the gap; None where none was timed."""
-    times = [one.latency_s for one in outcomes if isinstance(one, Scheduled) and one.latency_s is not None]
-    return min(times) / (1.0 + gap) if times else None
+def _run(
+    work: Callable[[Any, Limits], Any], tasks: Sequence[_Task], jobs: int, limits: Limits, tell: _Tell | None
+) -> list[object]:
+    """What came of each task, None where it was not begun."""
+    done = None if tell is None else lambda position, outcome: tell(tasks[position], outcome)
+    return list(run_jobs(work, tasks, jobs=jobs, limits=limits, done=done, lost=_lost))
 
 
-def distance(schedule: Scheduled, proof: Proof) -> Scheduled:
-    """The schedule with its gap, its shares of the distance from the roofline, and its verdict filled in."""
-    latency, bound = schedule.latency_s, proof.bound.lower_bound_s
-    if latency is None or bound is None:
-        return schedule
-    below = latency < bound * (1.0 - ROUNDING)
-    return replace(
-        schedule,
-        verdict=Verdict.BELOW_BOUND if below else schedule.verdict,
-        gap=latency / bound - 1.0 if bound > 0 else None,
-        times_bound=latency / bound if bound > 0 else None,
-        above_roofline_s=None if proof.roofline_s is None else latency - proof.roofline_s,
-        unavoidable_s=proof.unavoidable_s,
-        own_s=latency - bound,
-        worth=1.0 - bound / latency if latency > 0 else None,
-    )
+def _lost(task: _Task, why: str) -> Scheduled | LimitError:
+    """What stands for the outcome of a task whose process was killed."""
+    return Scheduled(task.scheduler, Outcome.LIMIT, why) if isinstance(task, _Timing) else LimitError(why)
 
 
-def _assemble(proof: Proof, schedulers: Sequence[str], timed: Sequence[object]) -> Compared:
+def _left(roofline: Proof, trouble: object, limits: Limits) -> Proof:
+    """The roofline where the bound was not begun or gave no answer: the schedules are not lost to that."""
+    status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
+    note = "the bound was not begun" if trouble is None else f"{trouble}, so the roofline stands"
+    return replace(roofline, bound=replace(roofline.bound, status=status, note=note))
+
+
+def _assemble(proof: Proof, schedulers: Sequence[str], timed: Sequence[object], limits: Limits) -> Compared:
+    missing = Outcome.UNFINISHED if limits.interrupted else Outcome.LIMIT
     schedules = []
     for spec, outcome in zip(schedulers, timed, strict=True):
         if isinstance(outcome, PlacementError):
             raise outcome
-        schedule = outcome if isinstance(outcome, Scheduled) else Scheduled(spec, Verdict.UNFINISHED, "not begun")
-        schedules.append(distance(schedule, proof))
-    return Compared(proof, tuple(schedules))
+        schedules.append(outcome if isinstance(outcome, Scheduled) else Scheduled(spec, missing, "not begun"))
+    return held_against(proof, schedules)
 
 
-def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
+def _time(task: _Timing, limits: Limits) -> Scheduled | PlacementError:
+    """One scheduler, with half of the time left while others wait."""
     try:
-        instance = task.source if isinstance(task.source, Instance) else _load(task.source, task.layers)
-        if task.scheduler is None:
-            within = limits if task.seconds is None else limits.within(task.seconds)
-            if task.enough_s is None:
-                proof = prove(instance, task.method, limits=within).best
-            else:
-                proof = prove_until(instance, task.enough_s, limits=within)
-            return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
-        return time_scheduler(instance, task.scheduler, limits)
+        instance = _read(task.source, task.layers)
+    except PlacementError as error:
+        return error
+    return time_scheduler(instance, task.scheduler, limits if task.last else limits.within(limits.remaining / 2))
+
+
+def _bound(task: _Bounding, limits: Limits) -> Proof | PlacementError:
+    within = limits.within(min(task.seconds, limits.remaining / task.turns))
+    try:
+        instance = _read(task.source, task.layers)
+        if task.gap is None or task.known is None:
+            proof = prove_judging(instance, task.method, task.known, limits=within)
+        else:
+            proof = prove_until(instance, task.known[1] / (1.0 + task.gap), limits=within).with_schedule(*task.known)
+            proof = with_quick(proof, instance, limits) if proof.interval.weak else proof
+        return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
     except PlacementError as error:
         return error
 
 
-def _lost(task: _Task, why: str) -> Proof | Scheduled:
-    """What stands for the outcome of a task whose process was killed."""
-    if task.scheduler is not None:
-        return Scheduled(task.scheduler, Verdict.LIMIT, why)
-    name, digest = (task.source.stem, "") if isinstance(task.source, Path) else (task.source.name, task.source.hash)
-    return unproven(name, digest, task.method, why)
-
-
-def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
-    """One scheduler on one instance, not yet held against a bound; expected troubles become verdicts."""
-    started = clock.now()
-    try:
-        run = simulate(instance, make_scheduler(spec), limits=limits)
-    except ScheduleError as error:
-        return Scheduled(spec, Verdict.ILLEGAL, str(error))
-    except Interrupted as error:
-        return Scheduled(spec, Verdict.UNFINISHED, str(error))
-    except LimitError as error:
-        return Scheduled(spec, Verdict.LIMIT, str(error))
-    except InputError as error:
-        return Scheduled(spec, Verdict.REFUSED, str(error))
-    except PlacementError as error:  # a solver that a scheduler asked gave nothing
-        return Scheduled(spec, Verdict.LIMIT, str(error))
-    wall = clock.now() - started
-    return Scheduled(spec, Verdict.TIMED, "", run.latency_s, run.tokens_per_s, wall_s=wall)
+def _read(source: Instance | Path, layers: LayerShare | None) -> Instance:
+    return source if isinstance(source, Instance) else _load(source, layers)
 
 
 @lru_cache(maxsize=2)
@@ -346,10 +290,10 @@ def _teller(count: int, report: Callable[[str], None] | None) -> _Tell | None:
     def tell(task: _Task, outcome: object) -> None:
         nonlocal finished
         finished += 1
-        what = task.scheduler or "bound"
+        what = task.scheduler if isinstance(task, _Timing) else "bound"
         result = ""
         if isinstance(outcome, Scheduled):
-            result = str(outcome.verdict) if outcome.latency_s is None else format_seconds(outcome.latency_s)
+            result = str(outcome.outcome) if outcome.latency_s is None else format_seconds(outcome.latency_s)
         elif isinstance(outcome, Proof) and outcome.bound.lower_bound_s is not None:
             result = f"{format_seconds(outcome.bound.lower_bound_s)} by {outcome.bound.method}"
         report(f"[{finished}/{count}] {task.source.name}: {what}  {result}".rstrip())

@@ -1,7 +1,12 @@
-"""A bound beside the roofline of its instance: what no policy can avoid, and how much of that the roofline does not see."""
+"""A bound beside the roofline of its instance and the best schedule known: the interval that holds the optimum.
+
+What is said of policies is said of that interval (:mod:`placement_opt.verdict`), so every way of bounding here ends by finding
+out how wide it is: by the schedules that the caller has run, by a few cheap ones, or by the ladder.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,17 +14,23 @@ from functools import partial
 import numpy as np
 
 from placement_opt import clock
+from placement_opt.binding import Binding, binding
 from placement_opt.bounds import METHODS
 from placement_opt.bounds import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.packing import packing_known
+from placement_opt.quick import quick_run
+from placement_opt.standing import State
+from placement_opt.verdict import TOLERANCE, Interval
 from placement_opt.watch import LeftBehind, run_watched
 from placement_opt.workload.unread import Unread, unread
 
 #: Bounds that differ by no more than this, relatively, are the same: two sums of the same numbers.
 ROUNDING = 1e-12
+#: Seconds for cheap schedules, or as long as the bound took where that is longer.
+QUICK_S = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +55,10 @@ class Proof:
         Whether schedules exist: True, False (proven that none does) or None (not known).
     unread
         What the trace keeps for nobody.
+    best_s, best_from
+        What the best schedule known takes, and which it is; None and "" while none is known.
+    binds
+        What binds at the prices of the bound, or in that schedule where the bound has no prices.
     """
 
     instance: str
@@ -56,6 +71,14 @@ class Proof:
     most_tokens_per_s: float | None
     packable: bool | None = True
     unread: Unread | None = None
+    best_s: float | None = None
+    best_from: str = ""
+    binds: tuple[Binding, ...] = ()
+
+    @property
+    def interval(self) -> Interval:
+        """Where the optimum lies; from the roofline on where the bound proved nothing or less."""
+        return Interval(max(self.bound.lower_bound_s or 0.0, self.roofline_s or 0.0), self.best_s or math.inf)
 
     @property
     def best(self) -> Proof:
@@ -82,6 +105,12 @@ class Proof:
         value, roofline = bound.lower_bound_s, self.roofline_s
         unavoidable = None if value is None or roofline is None else _difference(value, roofline)
         return replace(self, bound=bound, unavoidable_s=unavoidable, most_tokens_per_s=_rate(self.tokens, value))
+
+    def with_schedule(self, source: str, latency_s: float) -> Proof:
+        """The same knowing a schedule, if it is better than the one known so far; with it is known that schedules exist."""
+        if self.best_s is not None and self.best_s <= latency_s:
+            return self
+        return replace(self, best_s=latency_s, best_from=source, packable=self.packable is not False)
 
 
 def prove(
@@ -112,20 +141,110 @@ def prove_until(instance: Instance, enough_s: float, *, limits: Limits | None = 
     return proof_of(instance, raise_bound(instance, enough_s, limits=limits))
 
 
+def prove_known(instance: Instance, method: str, *, limits: Limits, report: Callable[[str], None] | None = None) -> Proof:
+    """As :func:`prove`, beside the best of a few cheap schedules: a tenth of the time is kept for them."""
+    return with_quick(prove(instance, method, limits=limits.within(0.9 * limits.remaining), report=report), instance, limits)
+
+
+def with_quick(proof: Proof, instance: Instance, limits: Limits) -> Proof:
+    """The same knowing the best of a few cheap schedules, for which half of the time left is taken at most."""
+    seconds = min(max(QUICK_S, proof.bound.solve_s), limits.remaining / 2)
+    run = quick_run(instance, proof.interval.lower_s, limits=limits.within(seconds))
+    if run is None:
+        return proof
+    known = proof.with_schedule(run.scheduler, run.latency_s)
+    return known if known.binds else replace(known, binds=binding(instance, run.prices))
+
+
+def prove_judging(
+    instance: Instance, method: str, known: tuple[str, float] | None = None, *, limits: Limits | None = None
+) -> Proof:
+    """A bound that policies can be judged by, as far as the limits allow (a minute where "auto" has no deadline).
+
+    Parameters
+    ----------
+    method
+        A method stands as it is. "auto" goes on with the ladder, for which half of the time is kept, where its bound leaves an
+        interval for the optimum that is too wide (:data:`placement_opt.verdict.TOLERANCE`).
+    known
+        A schedule, by its name and its seconds.
+    limits
+        Deadline and stop request.
+    """
+    from placement_opt.answer import BUDGET_S
+
+    limits = limits or Limits()
+    if method == "auto":
+        limits = limits.within(BUDGET_S if math.isinf(limits.remaining) else limits.remaining)
+    proof = prove(instance, method, limits=limits.within(limits.remaining / 2) if method == "auto" else limits).best
+    proof = proof if known is None else proof.with_schedule(*known)
+    if proof.interval.weak and not limits.reached:
+        proof = with_quick(proof, instance, limits)
+    if proof.interval.weak and not limits.reached and method == "auto":
+        proof = _climb(proof, instance, limits)
+    return proof
+
+
+def _climb(proof: Proof, instance: Instance, limits: Limits) -> Proof:
+    """Both sides by the ladder, from the proof's prices, until policies can be judged or the limits end it."""
+    from placement_opt.answer import answer
+
+    began, inner, known = clock.now(), Limits(limits.remaining, limits.memory), proof.interval
+
+    def look(state: State) -> None:
+        latency = math.inf if state.latency_s is None else state.latency_s
+        if limits.interrupted or not Interval(max(known.lower_s, state.lower_s), min(known.best_s, latency)).weak:
+            inner.interrupt()
+
+    found = answer(instance, gap=TOLERANCE, warm=proof.bound.prices, limits=inner, look=look)
+    if found.bound.lower_bound_s is not None and found.bound.lower_bound_s > known.lower_s * (1.0 + ROUNDING):
+        note = "; ".join(part for part in (proof.bound.note, "raised by the ladder", found.bound.note) if part)
+        seconds = proof.bound.solve_s + clock.now() - began
+        status = found.bound.status if found.bound.status is Status.OPTIMAL else Status.BOUND  # a turn's end is not the climb's
+        raised = proof_of(instance, replace(found.bound, status=status, note=note, solve_s=seconds))
+        proof = replace(raised, best_s=proof.best_s, best_from=proof.best_from)
+    if found.latency_s is not None:
+        proof = proof.with_schedule(found.state.schedule_from, found.latency_s)
+    if proof.interval.weak and limits.reached:
+        early = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
+        proof = replace(proof, bound=replace(proof.bound, status=early))
+    return proof
+
+
 def proof_of(instance: Instance, found: Bound) -> Proof:
     """A bound beside the roofline of its instance."""
-    roofline = (found if found.method == "roofline" else METHODS["roofline"](instance)).lower_bound_s
-    value, labels = found.lower_bound_s, instance.trace.step_token
+    line = found if found.method == "roofline" else METHODS["roofline"](instance)
+    value, roofline, labels = found.lower_bound_s, line.lower_bound_s, instance.trace.step_token
     tokens = instance.num_steps if labels is None else len(np.unique(labels))
     unavoidable = None if value is None or roofline is None else _difference(value, roofline)
-    counts = "steps" if labels is None else "tokens"
-    rate, packable, kept = _rate(tokens, value), packing_known(instance), unread(instance.trace)
-    return Proof(instance.name, instance.hash, found, roofline, unavoidable, tokens, counts, rate, packable, kept)
+    stands = line if unavoidable is None or unavoidable < 0.0 else found
+    return Proof(
+        instance=instance.name,
+        hash=instance.hash,
+        bound=found,
+        roofline_s=roofline,
+        unavoidable_s=unavoidable,
+        tokens=tokens,
+        counts="steps" if labels is None else "tokens",
+        most_tokens_per_s=_rate(tokens, value),
+        packable=packing_known(instance),
+        unread=unread(instance.trace),
+        binds=() if stands.prices is None else binding(instance, stands.prices.rho),
+    )
 
 
 def unproven(instance: str, digest: str, method: str, why: str) -> Proof:
     """What stands for the proof of an instance of which nothing is known, not even the roofline; ``why``, in words."""
-    return Proof(instance, digest, Bound(method, Status.NONE, None, 0.0, "", why), None, None, 0, "steps", None)
+    return Proof(
+        instance=instance,
+        hash=digest,
+        bound=Bound(method, Status.NONE, None, 0.0, "", why),
+        roofline_s=None,
+        unavoidable_s=None,
+        tokens=0,
+        counts="steps",
+        most_tokens_per_s=None,
+    )
 
 
 def _difference(value: float, roofline: float) -> float:

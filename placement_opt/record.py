@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Prices
-from placement_opt.compare import ROUNDING, Verdict, time_scheduler
 from placement_opt.enclosed import NOTHING, Enclosed, from_document, to_document
 from placement_opt.errors import InputError, PlacementError, shown
 from placement_opt.instance import Instance
 from placement_opt.jsonfile import parse_json
 from placement_opt.limits import Limits
+from placement_opt.scheduled import ROUNDING, Outcome, time_scheduler
 from placement_opt.tomlfile import read_text
 
 SCHEMA = 1
@@ -150,10 +150,10 @@ def measure(instance: Instance, methods: Sequence[str], schedulers: Sequence[str
         if limits.reached:
             break
         timed = time_scheduler(instance, spec, limits)
-        if timed.verdict is Verdict.TIMED or timed.verdict is Verdict.REFUSED:
+        if timed.outcome is Outcome.TIMED or timed.outcome is Outcome.REFUSED:
             schedules[spec] = timed.latency_s
         else:
-            troubles.append(f"scheduler {spec}: {timed.verdict}: {timed.note}")
+            troubles.append(f"scheduler {spec}: {timed.outcome}: {timed.note}")
     record = Record(instance.name, instance.hash, bounds, schedules, current_versions())
     return Measured(record, troubles + contradictions(record), prices)
 

@@ -113,6 +113,13 @@ class Run:
         """
         return self._critical.T @ self.step_s / self.latency_s if self.latency_s > 0 else np.zeros(self.instance.num_resources)
 
+    @property
+    def prices(self) -> Float64:
+        """float64[T, R]: seconds per byte loaded on each resource, at the optimal split of the reads; 0 where a floor binds."""
+        served = self.served / self.instance.share_base
+        moving = self.timer.times(served, self.base)
+        return self.timer.prices(served, self.base) * ((moving > 0) & (moving >= self.instance.floor))[:, None]
+
     def exact_latency(self) -> Fraction:
         """The latency as a rational: integer bytes over integer rates."""
         sums: dict[int, int] = {}
@@ -138,9 +145,7 @@ class Run:
 
     @cached_property
     def _critical(self) -> npt.NDArray[np.bool_]:
-        prices = self.timer.prices(self.served / self.instance.share_base, self.base)
-        moving = self.timer.times(self.served / self.instance.share_base, self.base)
-        return (prices > 0) & ((moving > 0) & (moving >= self.instance.floor))[:, None]
+        return self.prices > 0
 
     @cached_property
     def _tier_reads(self) -> Float64:

@@ -21,18 +21,20 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from placement_opt.binding import binding
 from placement_opt.bounds.dual import evaluate
 from placement_opt.bounds.result import Bound
-from placement_opt.compare import Compared, Comparison, Scheduled, Verdict, distance, time_scheduler
+from placement_opt.compare import Comparison
 from placement_opt.errors import InputError, LimitError, PlacementError, shown
 from placement_opt.gate import check_file
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove, unproven
+from placement_opt.prove import Proof, prove_known, unproven
 from placement_opt.ranges import spaced
 from placement_opt.scaled import LayerShare
+from placement_opt.scheduled import Compared, Outcome, Scheduled, held_against, time_scheduler
 from placement_opt.schedulers import make_scheduler
 from placement_opt.tomlkeys import key_lines
 
@@ -101,9 +103,9 @@ class Sweep:
         """The points as instances of a comparison."""
         return Comparison(tuple(point.compared for point in self.points), self.interrupted)
 
-    def verdicts(self, *wanted: Verdict) -> list[tuple[Point, Scheduled]]:
-        """The (point, schedule) pairs with one of these verdicts."""
-        return [(one, row) for one in self.points for row in one.compared.schedules if row.verdict in wanted]
+    def of(self, *wanted: Outcome) -> list[tuple[Point, Scheduled]]:
+        """The (point, schedule) pairs with one of these outcomes."""
+        return [(one, row) for one in self.points for row in one.compared.schedules if row.outcome in wanted]
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ def sweep(
     found = []
     for n, proof in proofs.items():
         rows = zip(schedulers, outcomes[n * width + 1 : (n + 1) * width], strict=True)
-        compared = Compared(proof, tuple(_held_against(proof, spec, row) for spec, row in rows))
+        compared = held_against(proof, [_finished(spec, row) for spec, row in rows])
         found.append(Point(points[n], compared, _raised(own[n].bound, proof.bound)))
     return Sweep(path, parsed, tuple(found), interrupted=limits.interrupted)
 
@@ -250,8 +252,8 @@ def _points(keys: Sequence[SweepKey]) -> tuple[list[tuple[str, ...]], list[Value
     return points, [tuple(zip((each.path for each in keys), point, strict=True)) for point in points]
 
 
-def _held_against(proof: Proof, spec: str, row: object) -> Scheduled:
-    return distance(row if isinstance(row, Scheduled) else Scheduled(spec, Verdict.UNFINISHED, "not begun"), proof)
+def _finished(spec: str, row: object) -> Scheduled:
+    return row if isinstance(row, Scheduled) else Scheduled(spec, Outcome.UNFINISHED, "not begun")
 
 
 def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
@@ -259,7 +261,8 @@ def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
         instance = _load(task.file, task.values, task.layers)
         if task.scheduler is not None:
             return time_scheduler(instance, task.scheduler, limits)
-        return prove(instance, task.method, limits=limits if task.seconds is None else limits.within(task.seconds)).best
+        limits = limits if task.seconds is None else limits.within(task.seconds)
+        return prove_known(instance, task.method, limits=limits).best
     except PlacementError as error:
         return error
 
@@ -267,7 +270,7 @@ def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
 def _lost(task: _Task, why: str) -> Proof | Scheduled:
     """What stands for the outcome of a task whose process was killed."""
     if task.scheduler is not None:
-        return Scheduled(task.scheduler, Verdict.LIMIT, why)
+        return Scheduled(task.scheduler, Outcome.LIMIT, why)
     return unproven(task.file.stem, "", task.method, why)
 
 
@@ -282,7 +285,10 @@ def _from_neighbours(
     """Every proof, or a better one by the prices of the point before it or behind it, forth and back through the points."""
     best, order = dict(proofs), list(proofs)
     for other, here in (*itertools.pairwise(order), *itertools.pairwise(order[::-1])):
-        best[here] = best[here].with_bound(_evaluated(_load(file, values[here], layers), best[here].bound, best[other].bound))
+        instance, own = _load(file, values[here], layers), best[here].bound
+        found = _evaluated(instance, own, best[other].bound)
+        if found is not own and found.prices is not None:
+            best[here] = replace(best[here].with_bound(found), binds=binding(instance, found.prices.rho))
     return best
 
 
@@ -327,7 +333,7 @@ def _watcher(tasks: Sequence[_Task], report: Callable[[str], None] | None) -> Ca
             raise outcome
         result = ""
         if isinstance(outcome, Scheduled):
-            result = str(outcome.verdict) if outcome.latency_s is None else f"{outcome.latency_s:.5g} s"
+            result = str(outcome.outcome) if outcome.latency_s is None else f"{outcome.latency_s:.5g} s"
         elif isinstance(outcome, Proof) and outcome.bound.lower_bound_s is not None:
             result = f"{outcome.bound.lower_bound_s:.5g} s by {outcome.bound.method}"
         if report is not None:

@@ -10,13 +10,18 @@ long step t lasts, the multiplier of ``sum_r B_r rho[t, r] <= 1``). Beyond the m
   which lets it promise too much; a resource that takes over from another one lets it promise too little.
 
 Therefore every prediction is held against the same bound solved again. Where a price is zero at every step that is not
-necessary: the prices are as legal with more of the thing as without, and prove that nothing changes.
+necessary: the prices are as legal with more of the thing as without, and prove that nothing changes. A price at which as much
+again of the thing would save no more than ``DUST`` of the bound is nothing to anybody: it counts as zero and is not tried.
+
+Prices explain the bound that they prove and nothing else. Where that is far below the best schedule known, or none is known,
+they say where the proof stands and not what a machine needs (:attr:`Worth.weak`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +32,8 @@ from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
+from placement_opt.verdict import Interval
+from placement_opt.watch import LeftBehind, run_watched
 
 GIB = 2**30
 GB = 10**9
@@ -36,8 +43,13 @@ SHARES = (0.01, 0.1)
 _RELAXED = {"milp": "lp", "step-integer": "step", "flow": "compact"}
 #: A resource binds in a step that gives it at least this share of its price; below is rounding.
 _BINDS = 1e-6
+_EARLY = (Status.LIMIT, Status.INTERRUPTED)
 #: Shares of the time are right to this.
 ROUNDING = 1e-9
+#: What would save no more than this share of the bound, were there twice as much of it, is worth nothing.
+DUST = 1e-4
+#: Seconds for a trial, or this many times what the bound took where that is longer.
+TRIAL_S, PATIENCE = 10.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ class RoomWorth:
     price_s
         Seconds that one more byte saves, at the margin.
     trials
-        One for each share; none where the tier has no room at all, of which there is no share.
+        One for each share; none where the tier has no room at all, of which there is no share, or the price is dust.
     """
 
     tier: str
@@ -144,7 +156,11 @@ class Worth:
     rates
         One entry a resource.
     floor_share
-        Share of the bound's time that no resource accounts for: where the floor under the step's time binds.
+        Share of the bound's time for which the floor under the steps' times accounts.
+    unexplained
+        Share for which neither the floor nor any resource accounts: more than rounding where the prices are not the best ones.
+    interval
+        Where the optimum lies: between the bound whose prices these are and the best schedule known.
     note
         Which bound was taken instead, where the one given has no prices that explain it; "" if it has.
     unfinished
@@ -156,6 +172,8 @@ class Worth:
     room: tuple[RoomWorth, ...]
     rates: tuple[RateWorth, ...]
     floor_share: float
+    unexplained: float
+    interval: Interval
     note: str = ""
     unfinished: bool = False
 
@@ -164,11 +182,17 @@ class Worth:
         """All room, then all rates."""
         return (*self.room, *self.rates)
 
+    @property
+    def weak(self) -> bool:
+        """Whether the bound is known or suspected to be far from the optimum."""
+        return self.interval.weak
+
 
 def worth(
     instance: Instance,
     bound: Bound,
     *,
+    best_s: float | None = None,
     shares: Sequence[float] = SHARES,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
@@ -182,10 +206,13 @@ def worth(
     bound
         Its ``prices`` and ``step_s`` are read. Those of milp, step-integer and flow do not explain their values (the first two
         have their relaxation's, the third takes its resource prices from elsewhere): lp, step and compact are solved instead.
+    best_s
+        What the best schedule known takes; without one the bound is suspected to be weak.
     shares
         How much more to try of each tier's room and each resource's rate, above 0.
     limits
-        Trials that they leave no time for have no bound.
+        Trials that they leave no time for have no bound. Nor have those that take much longer than the bound did, and all of a
+        bound that was itself ended by a limit.
     report
         Called with a line of text before each trial.
 
@@ -204,10 +231,17 @@ def worth(
     room = tuple(tried.of_room(k, float(rents[k])) for k in range(instance.num_tiers))
     used = base.prices.rho * instance.memory.rates.astype(np.float64)
     rates = tuple(_rate(tried, r, used, base.prices.rho, base.step_s) for r in range(instance.num_resources))
-    free = 1.0 - sum(each.share_of_time for each in rates)
-    floor_share = free if base.step_s.any() and free > ROUNDING else 0.0
-    found = Worth(base.method, base.lower_bound_s, room, rates, floor_share, note)
+    total = float(base.step_s.sum())
+    free = 1.0 - sum(each.share_of_time for each in rates) if total > 0 else 0.0
+    idle = np.where(instance.floor > 0, np.maximum(0.0, 1.0 - used.sum(axis=1)), 0.0)
+    floor_share = _rounded(min(free, float(idle @ base.step_s) / total if total > 0 else 0.0))
+    interval = Interval(base.lower_bound_s, math.inf if best_s is None else best_s)
+    found = Worth(base.method, base.lower_bound_s, room, rates, floor_share, _rounded(free - floor_share), interval, note)
     return replace(found, unfinished=any(trial.lower_bound_s is None for each in found.things for trial in each.trials))
+
+
+def _rounded(share: float) -> float:
+    return share if share > ROUNDING else 0.0
 
 
 def more_room(instance: Instance, tier: int, extra: int) -> Instance:
@@ -257,8 +291,14 @@ class _Trials:
     limits: Limits
     report: Callable[[str], None]
 
+    def is_dust(self, price: float, amount: int) -> bool:
+        """Whether a price of so much room or such a rate is worth nothing, though it is not zero."""
+        return 0.0 < price * amount <= DUST * self.value
+
     def of_room(self, tier: int, price: float) -> RoomWorth:
         name, capacity = self.instance.memory.tier_names[tier], int(self.instance.capacity[tier])
+        if self.is_dust(price, capacity):
+            return RoomWorth(name, capacity, 0.0, ())
         trials = []
         for share in self.shares if capacity else ():
             trial = self._try(f"room in {name}", capacity, share, price, lambda extra: more_room(self.instance, tier, extra))
@@ -279,24 +319,28 @@ class _Trials:
         if price == 0.0:
             return Trial(share, extra, 0.0, self.value, self.value, self.base.status, solved=False)
         found, status = None, Status.NONE
-        if not self.limits.reached:
+        if not self.limits.reached and self.base.status not in _EARLY:
             self.report(f"{self.base.method} again with {share:+.0%} {what}")
-            again = METHODS[self.base.method](more(extra), limits=self.limits)
-            if again.status not in (Status.LIMIT, Status.INTERRUPTED):
-                found, status = again.lower_bound_s, again.status
+            limits = self.limits.within(max(TRIAL_S, PATIENCE * self.base.solve_s))
+            with suppress(LeftBehind):
+                again = run_watched(lambda: METHODS[self.base.method](more(extra), limits=limits), limits, grace=2.0)
+                if again.status not in _EARLY:
+                    found, status = again.lower_bound_s, again.status
         return Trial(share, extra, price * extra, self.value, found, status, solved=found is not None)
 
 
 def _rate(trials: _Trials, resource: int, used: Float64, rho: Float64, step_s: Float64) -> RateWorth:
     memory = trials.instance.memory
-    price, total = float(rho[:, resource] @ step_s), float(step_s.sum())
+    rate, total = int(memory.rates[resource]), float(step_s.sum())
+    price = float(rho[:, resource] @ step_s)
+    dust = trials.is_dust(price, rate)
     return RateWorth(
         resource=memory.resources[resource],
-        rate=int(memory.rates[resource]),
-        price_s=price,
-        share_of_time=float(used[:, resource] @ step_s) / total if total > 0 else 0.0,
+        rate=rate,
+        price_s=0.0 if dust else price,
+        share_of_time=price * rate / total if total > 0 and not dust else 0.0,
         share_of_steps=float(np.mean(used[:, resource] > _BINDS)),
-        trials=trials.of_rate(resource, price),
+        trials=() if dust else trials.of_rate(resource, price),
     )
 
 

@@ -110,7 +110,7 @@ def test_auto_without_time_still_has_the_roofline(capsys: pytest.CaptureFixture[
 def test_simulate_prints_the_latency(capsys: pytest.CaptureFixture[str], drift: str) -> None:
     """Latency, throughput, hit rate, traffic of each tier and what decides."""
     text = answer(capsys, "simulate", drift, "--scheduler", "static")
-    for line in ("scheduler   static", "tier   read from  stored to", "resource  decides"):
+    for line in ("scheduler    static", "tier   read from  stored to", "resource  decides"):
         assert line in text
     assert "tokens/s (12 tokens, 24 steps)" in text
 
@@ -188,7 +188,9 @@ def test_compare_prints_a_table_and_sentences(capsys: pytest.CaptureFixture[str]
     header = next(number for number, line in enumerate(lines) if line.startswith("scheduler"))
     assert lines[header].split()[:3] == ["scheduler", "latency", "[us]"]
     assert [line.split()[0] for line in lines[header + 2 : header + 4]] == ["static", "belady"]
-    assert "static is 2.0 % above the bound; moving data optimally is worth at most 2.0 %." in " ".join(lines)
+    assert "static is at most 2.0 % above the optimum, and at least 1.5 %." in " ".join(lines)
+    assert lines[header].split()[-1] == "verdict"
+    assert [line.split()[-1] for line in lines[header + 2 : header + 4]] == ["capacity", "capacity"]
 
 
 def test_compare_json_has_the_promised_keys(capsys: pytest.CaptureFixture[str], drift: str, ahead: str) -> None:

@@ -413,18 +413,23 @@ def test_compare_raises_the_bound_until_it_is_close(drift: str, ahead: str, caps
 
 
 def test_compare_stops_at_its_limit(drift: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is proven by then is the bound."""
+    """The roofline is proven whatever the limit; that nothing was timed is exit code 3."""
     argv = "compare", drift, "--schedulers", "static", "--gap", "0%", "--time-limit", "0 s"
-    instances = document(capsys, *argv)["instances"]
+    instances = document(capsys, *argv, code=3)["instances"]
     assert isinstance(instances, list)
     assert (instances[0]["method"], instances[0]["status"]) == ("roofline", "limit reached")
+    assert instances[0]["schedules"][0]["outcome"] == "limit reached"
 
 
 def test_compare_without_a_schedule_bounds_as_ever(
     drift: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no scheduler was timed there is nothing to come close to."""
-    monkeypatch.setattr(sys.modules["placement_opt.compare"], "_enough", lambda *_: None)
-    instances = document(capsys, "compare", drift, "--schedulers", "static", "--gap", "1%")["instances"]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise InputError("found one layer", "expected several")
+
+    monkeypatch.setattr("placement_opt.scheduled.simulate", refuse)
+    instances = document(capsys, "compare", drift, "--schedulers", "static", "--gap", "1%", code=2)["instances"]
     assert isinstance(instances, list)
     assert instances[0]["note"].startswith("auto took")

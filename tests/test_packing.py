@@ -10,6 +10,7 @@ import pytest
 
 from placement_opt import packing as packing_module
 from placement_opt.answer import answer
+from placement_opt.compare import compare
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
@@ -17,7 +18,9 @@ from placement_opt.limits import Limits
 from placement_opt.packing import packing, packing_known, refuse_unpackable
 from placement_opt.prove import prove
 from placement_opt.report.answer import answer_sentence
-from placement_opt.report.bound import NONE_EXISTS, NOT_KNOWN, bound_document, bound_sentence, bound_text
+from placement_opt.report.bound import bound_document, bound_sentence, bound_text
+from placement_opt.report.comparison import compared_document, comparison_sentences
+from placement_opt.report.judgement import NONE_EXISTS, NOT_KNOWN, interval_sentence
 from placement_opt.workload.npz import save_trace
 from tests.schedulers.cases import any_instance
 from tests.small import chain, make_instance, make_trace
@@ -127,10 +130,16 @@ def test_a_report_claims_nothing_of_policies_that_may_not_exist(monkeypatch: pyt
     assert bound_document(prove(loose, "roofline"))["packable"] is True
     found = prove(tight, "roofline")
     assert (found.packable, bound_sentence(found)) == (False, NONE_EXISTS)
+    assert interval_sentence(found) == NONE_EXISTS
     monkeypatch.setattr(packing_module, "MOST_BITS", 0)
     found = prove(tight, "roofline")
     assert (found.packable, bound_sentence(found)) == (None, f"{NOT_KNOWN} If one does, it takes at least 0 s.")
     assert "unavoidable" not in bound_text(found)
+    assert bound_document(found)["sentences"] == [f"{NOT_KNOWN} If one does, it takes at least 0 s."]
+    assert interval_sentence(found) == f"{NOT_KNOWN} If one does, it takes at least 0 s."
+    (one,) = compare([tight], ["lru"]).instances
+    assert one.timed == ()
+    assert (compared_document(one)["packable"], comparison_sentences(one)) == (None, [interval_sentence(found)])
     none = answer(tight, limits=Limits(0.0))
     assert answer_sentence(none) == f"{NOT_KNOWN} If one does, it takes at least 0 s."
 
@@ -141,6 +150,7 @@ def test_a_schedule_that_is_known_settles_it(monkeypatch: pytest.MonkeyPatch) ->
     known = of([7, 9], [5, 4, 4, 3])
     monkeypatch.setattr(packing_module._Search, "_first_fit", lambda *_: False)
     assert packing_known(known) is None
+    assert prove(known, "roofline").with_schedule("belady", 1.0).packable is True
     assert answer_sentence(answer(known, gap=1.0)).startswith("No schedule takes less than ")
 
 

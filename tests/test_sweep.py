@@ -17,13 +17,14 @@ import pytest
 
 from placement_opt.bounds import lp
 from placement_opt.cli import main
-from placement_opt.compare import Verdict
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove
+from placement_opt.prove import Proof, prove, prove_known
+from placement_opt.quick import QUICK
 from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
+from placement_opt.scheduled import Outcome
 from placement_opt.sweep import MOST_POINTS, Point, Sweep, full_key, parse_key, parse_keys, parse_value, sweep
 from tests.cli_cases import write_ahead, write_drift
 
@@ -175,9 +176,9 @@ def test_a_weak_point_lives_on_its_neighbours_prices(drift: Path, monkeypatch: p
     rooms = ("256KiB", "384KiB", "512KiB")
 
     def weak_somewhere(instance: Instance, method: str, **arguments: Any) -> Proof:
-        return prove(instance, "roofline" if instance.capacity[0] == (weak + 2) * 2**17 else method, **arguments)
+        return prove_known(instance, "roofline" if instance.capacity[0] == (weak + 2) * 2**17 else method, **arguments)
 
-    monkeypatch.setattr(sys.modules[Sweep.__module__], "prove", weak_somewhere)
+    monkeypatch.setattr(sys.modules[Sweep.__module__], "prove_known", weak_somewhere)
     found = sweep(drift, [f"hbm.capacity={','.join(rooms)}"], ["lru"], method="lp")
     point = found.points[weak]
     assert [each.from_neighbour for each in found.points] == [n == weak for n in range(3)]
@@ -228,7 +229,7 @@ def test_a_stop_keeps_what_is_finished(drift: Path) -> None:
     found = sweep(drift, [ROOM], ["lru"], method="roofline", limits=limits, report=lambda _: limits.interrupt())
     assert found.interrupted
     assert [point.values for point in found.points] == [("256KiB",)]
-    assert found.points[0].compared.schedules[0].verdict == "not finished"
+    assert found.points[0].compared.schedules[0].outcome == "not finished"
     assert "interrupted: this is what was finished" in sweep_text(found)
     none = sweep(drift, [ROOM], method="roofline", limits=Limits(0))
     assert none.points == ()
@@ -250,6 +251,19 @@ def test_a_killed_process_loses_its_piece_alone(drift: Path, monkeypatch: pytest
     notes = [point.compared.proof.bound.note for point in found.points]
     assert [note.startswith("its worker process was killed (SIGKILL)") for note in notes] == [False, True, False]
     assert sweep_text(found)
+
+
+def test_points_without_schedules_are_named(drift: Path) -> None:
+    """Where none exists, or that is not known, it is said so, and nothing of weak bounds."""
+    found = sweep(drift, [ROOM], method="roofline")
+    points = []
+    for point, packable in zip(found.points, (False, None, True), strict=True):
+        proof = replace(point.compared.proof, packable=packable, best_s=None, best_from="")
+        points.append(replace(point, compared=replace(point.compared, proof=proof)))
+    text = " ".join(sweep_text(replace(found, points=tuple(points))).split())
+    assert "At 256KiB: no schedule exists: at some state the blocks alive do not fit into the tiers whole." in text
+    assert "At 512KiB: it is not known whether any schedule exists: the bytes have room in the tiers" in text
+    assert "Weak at 768KiB: " in text
 
 
 def test_progress_names_point_and_result(drift: Path) -> None:
@@ -311,7 +325,7 @@ def test_text_shows_what_each_value_saves(drift: Path) -> None:
     found = sweep(drift, [ROOM], ["lru"], method="compact")
     lines = sweep_text(found).splitlines()
     header = next(line for line in lines if line.startswith("hbm.capacity"))
-    assert header.split() == ["hbm.capacity", "roofline", "[us]", "bound", "saved", "lru", "gap"]
+    assert header.split() == ["hbm.capacity", "roofline", "[us]", "bound", "saved", "known", "to", "lru", "above", "optimum"]
     cells = next(line for line in lines if line.strip().startswith("512KiB")).split()
     values = bounds(found)
     assert float(cells[2]) == pytest.approx(values[1] * 1e6, rel=1e-3)
@@ -325,7 +339,7 @@ def test_text_tells_of_schedulers_that_declined(tmp_path: Path) -> None:
     """A scheduler that is not made for a point says why below the table."""
     path = write_drift(tmp_path)
     found = sweep(path, ["trace.tokens=12"], ["static"], method="roofline")
-    row = replace(found.points[0].compared.schedules[0], verdict=Verdict.REFUSED, latency_s=None, note="too large")
+    row = replace(found.points[0].compared.schedules[0], outcome=Outcome.REFUSED, latency_s=None, note="too large")
     point = replace(found.points[0], compared=replace(found.points[0].compared, schedules=(row,)))
     assert "12: static refused: too large" in sweep_text(replace(found, points=(point,)))
 
@@ -365,3 +379,31 @@ def test_command_refusals(drift: Path, capsys: pytest.CaptureFixture[str], argum
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(message.format(**places))
+
+
+def test_nothing_is_claimed_of_weak_points(drift: Path) -> None:
+    """Where schedule and bound are far apart the point is marked, saves nothing, judges nobody, and a line says what to do."""
+    found = sweep(drift, ["hbm.capacity=256KiB,64MiB"], ["static"], method="roofline")
+    weak = [point.compared.proof.interval.weak for point in found.points]
+    assert weak == [True, False]
+    text = sweep_text(found)
+    first, second = (next(line for line in text.splitlines() if line.strip().startswith(name)) for name in ("256KiB", "64MiB"))
+    assert "weak" in first
+    assert "weak" not in second
+    assert second.split()[3] == "-"  # saved
+    assert "Weak at 256KiB: the optimum is not known to 10 %" in text
+    assert "a longer --time-limit or bound --gap goes on." in " ".join(text.split())
+    rows = list(csv.DictReader(io.StringIO(sweep_csv(found))))
+    assert [row["weak"] for row in rows] == ["True", "False"]
+    assert rows[0]["verdict"] == "unknown"
+    assert float(rows[0]["above_optimum_least"]) < float(rows[0]["above_optimum_most"])
+    assert sweep_document(found)["points"][0]["binds"]
+
+
+def test_points_without_schedulers_know_how_close_they_are(drift: Path) -> None:
+    """A few cheap schedulers are run for that, though none was asked for."""
+    found = sweep(drift, ["hbm.capacity=2MiB"], method="compact")
+    proof = found.points[0].compared.proof
+    assert proof.best_s is not None
+    assert proof.best_from in QUICK
+    assert found.points[0].compared.schedules == ()

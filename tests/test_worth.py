@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,7 +106,7 @@ def test_rates_by_hand_where_the_split_is_free() -> None:
 
 def test_a_floor_leaves_nothing_to_gain() -> None:
     """Where every step lasts as long as its floor, nothing is worth anything, and that is proven without solving."""
-    found = priced(replace(one_step(40), floor=np.array([1.0])))
+    found = priced(replace(one_step(40), floor=np.array([1.0])), best_s=1.0)
     assert found.floor_share == pytest.approx(1.0, rel=1e-9)
     assert all(each.price_s == 0.0 for each in found.things)
     trials = [trial for each in found.things for trial in each.trials]
@@ -270,7 +272,7 @@ def three_tiers() -> Instance:
 
 def test_text_names_units_and_what_binds() -> None:
     """One line a thing and trial; units at every number; what binds and where a little more saves most."""
-    text = worth_text(priced(one_step(40)))
+    text = worth_text(priced(one_step(40), best_s=60 / 450))
     lines = {line.split("  ")[0]: line for line in text.splitlines()}
     assert "2.386e+06 s per GiB" in lines["hbm: room"]
     assert "1 B (2.5 %)" in lines["hbm: room"]
@@ -309,3 +311,109 @@ def test_command_prints_table_and_json(tmp_path: Path, capsys: pytest.CaptureFix
     assert document["worth"]["lower_bound_s"] == document["lower_bound_s"]
     assert main(["bound", path, "--method", "compact", "--json"]) == 0
     assert "worth" not in json.loads(capsys.readouterr().out)
+
+
+# ---- how far the bound can be believed -----------------------------------------------------------------------------------
+
+
+def test_prices_of_a_weak_bound_carry_the_word() -> None:
+    """The roofline of a step without room is a twelfth of what it takes: said first, and no trial is praised."""
+    instance = one_step(0)
+    found = priced(instance, "roofline", best_s=100 / 450)
+    assert found.weak
+    text = " ".join(worth_text(found).split())
+    assert "prices of the roofline bound, 18.69159 ms (weak, as far as is known)" in text
+    assert "Weak, as far as is known: the best schedule known takes 222.2 ms, the bound is 18.69 ms. " in text
+    assert "saves most" not in text
+    document = worth_document(found)
+    assert document["weak"] is True
+    assert document["known_to"] == pytest.approx(5350 / 450 - 1)
+    unknown = priced(instance, "lp")
+    assert worth_sentences(unknown)[0].startswith("Weak, as far as is known: no schedule is known that shows how close")
+    close = priced(instance, "lp", best_s=100 / 450)
+    assert "eak" not in worth_text(close)
+    assert worth_document(close)["weak"] is False
+
+
+def test_dust_is_nothing() -> None:
+    """A price at which twice the rate would save a hundred-thousandth of the bound is no price, of no share, and not tried."""
+    instance = one_step(40)
+    bound = METHODS["lp"](instance)
+    assert bound.prices is not None
+    rho, rent = bound.prices.rho.copy(), bound.prices.rent.copy()
+    rho[0, UP] -= 1e-5 / 450
+    rho[0, DOWN] = 1e-5 / 450
+    rent[0, LPDDR] = 1e-16
+    found = worth(instance, replace(bound, prices=replace(bound.prices, rho=rho, rent=rent)), best_s=60 / 450)
+    assert (found.rates[DOWN].price_s, found.rates[DOWN].share_of_time, found.rates[DOWN].trials) == (0.0, 0.0, ())
+    assert (found.room[LPDDR].price_s, found.room[LPDDR].trials) == (0.0, ())
+    assert "nothing" in next(line for line in worth_text(found).splitlines() if line.startswith("c2c.down: rate"))
+    assert found.rates[UP].price_s > 0
+
+
+def test_what_prices_do_not_explain_is_said() -> None:
+    """Prices of half a step explain half of the time; without a floor the rest is nobody's, and not the floor's."""
+    instance = one_step(40)
+    bound = METHODS["lp"](instance)
+    assert bound.prices is not None
+    assert bound.lower_bound_s is not None
+    half = replace(bound.prices, rho=bound.prices.rho / 2, rent=bound.prices.rent / 2)
+    found = worth(instance, replace(bound, prices=half, lower_bound_s=bound.lower_bound_s / 2))
+    assert (found.unexplained, found.floor_share) == (pytest.approx(0.5), 0.0)
+    assert worth_document(found)["unexplained_share_of_time"] == pytest.approx(0.5)
+    assert "50 % of it these prices do not explain: they are not the best for this bound." in worth_sentences(found)
+    assert priced(instance).unexplained == 0.0
+
+
+def test_what_was_not_solved_is_not_a_dash() -> None:
+    """Where no trial came in time its columns are left out; where one did, the others say that they were not solved."""
+    instance = one_step(40)
+    none = worth_text(worth(instance, lp.bound(instance), limits=Limits(0)))
+    assert "actual" not in none
+    assert "held" not in none
+    assert "predicted" in none
+    limits = Limits()
+    said: list[str] = []
+
+    def stop(line: str) -> None:
+        said.append(line)
+        if len(said) == 3:
+            limits.interrupt()
+
+    some = worth_text(worth(instance, lp.bound(instance), limits=limits, report=stop))
+    assert "actual" in some
+    assert "not solved" in some
+
+
+def test_command_knows_how_close_the_bound_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``bound --prices`` runs a few cheap schedulers: the bound of fetching ahead is 10 % and more below what they find."""
+    path = str(write_ahead(tmp_path))
+    assert main(["bound", path, "--prices", "--method", "compact", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["worth"]["known_to"] == pytest.approx(document["best_s"] / document["worth"]["lower_bound_s"] - 1)
+    assert document["worth"]["weak"] is (document["worth"]["known_to"] > 0.1)
+
+
+def test_a_bound_that_a_limit_ended_is_not_solved_again() -> None:
+    """It would be ended again: the predictions stand alone."""
+    instance, said = one_step(40), list[str]()
+    found = worth(instance, replace(lp.bound(instance), status=Status.LIMIT), report=said.append)
+    assert said == []
+    assert found.unfinished
+    assert found.room[HBM].trials[0].predicted_s == pytest.approx(1 / 450, rel=1e-9)
+
+
+def test_a_trial_that_does_not_come_back_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Solving again takes far longer than the bound did: it is left behind, and the prediction has no actual saving."""
+    instance, end = one_step(40), threading.Event()
+    bound = lp.bound(instance)
+    monkeypatch.setattr("placement_opt.watch.GRACE_S", 0.0)
+    module = importlib.import_module("placement_opt.worth")  # the package's attribute of this name is the function
+    monkeypatch.setattr(module, "TRIAL_S", 0.0)
+    monkeypatch.setattr(module, "METHODS", {"lp": lambda *_, **__: end.wait()})
+    try:
+        found = worth(instance, replace(bound, solve_s=0.0))
+    finally:
+        end.set()
+    assert found.unfinished
+    assert found.rates[UP].trials[0].actual_s is None

@@ -49,7 +49,7 @@ def _compare(schedulers: tuple[str, ...], state: State) -> Mapping[str, Figure]:
     }
     for schedule in found.schedules:
         if schedule.latency_s is None or schedule.gap is None:
-            raise RuntimeError(f"{schedule.scheduler}: {schedule.verdict}: {schedule.note}")
+            raise RuntimeError(f"{schedule.scheduler}: {schedule.outcome}: {schedule.note}")
         figures[f"{schedule.scheduler}_latency_s"] = schedule.latency_s
         figures[f"{schedule.scheduler}_gap"] = schedule.gap
     return figures

@@ -137,7 +137,7 @@ def _one_side(args: Namespace, console: Console, instance: Instance, files: dict
     """The bound by one method, what it is worth, and certificates."""
     from placement_opt.bounds.result import Status
     from placement_opt.checkpoint import expected_s
-    from placement_opt.prove import prove
+    from placement_opt.prove import prove_known
     from placement_opt.report.bound import bound_document, bound_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import with_verified
@@ -148,9 +148,9 @@ def _one_side(args: Namespace, console: Console, instance: Instance, files: dict
     scheduler = make_scheduler(args.scheduler or "lp-rounded") if "schedule" in files else None
     method = "step-integer" if args.integer else args.method
     closing = min(expected_s(instance, files), limits.remaining / 2)
-    proof = prove(instance, method, limits=limits.within(limits.remaining - closing), report=console.progress)
+    proof = prove_known(instance, method, limits=limits.within(limits.remaining - closing), report=console.progress)
     priced = args.prices and proof.bound.status is not Status.NONE
-    found = worth(instance, proof.bound, limits=limits, report=console.progress) if priced else None
+    found = worth(instance, proof.bound, best_s=proof.best_s, limits=limits, report=console.progress) if priced else None
     document, text = bound_document(proof), bound_text(proof)
     if found is not None:
         document, text = document | {"worth": worth_document(found)}, f"{text}\n{worth_text(found)}"

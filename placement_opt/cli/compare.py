@@ -22,8 +22,12 @@ def fill(parser: LazyParser) -> None:
     text = "comma separated, options after a colon: static,lru:scope=global; or all (default)"
     parser.add_argument("--schedulers", metavar="LIST", default="all", help=text)
     add_method(parser)
-    add_gap(parser, "raise each bound until the best of the schedulers is within this of it")
-    add_time_limit(parser, "for each bound (default: none; about a minute with auto)")
+    add_gap(
+        parser, "raise each bound until the best of the schedulers is within this of it (default: until policies can be judged)"
+    )
+    add_time_limit(
+        parser, "for all of it, half of it for the schedulers (default: none; about a minute for each bound with auto)"
+    )
     add_memory_limit(parser)
     add_scale_layers(parser)
     add_jobs(parser)
@@ -33,7 +37,7 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.compare import Verdict, chosen_schedulers, compare
+    from placement_opt.compare import chosen_schedulers, compare
     from placement_opt.errors import InputError
     from placement_opt.files import check_outputs, write_text_atomic
     from placement_opt.gate import check_file
@@ -41,13 +45,14 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.limits import Limits
     from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
     from placement_opt.report.machine import to_json
+    from placement_opt.scheduled import Outcome
     from placement_opt.schedulers import make_scheduler
 
     if args.gap is not None and args.method != "auto":
         raise InputError(f"found it with --method {args.method}", "expected auto, which climbs them all", field="--gap")
     check_outputs({"--csv": args.csv}, [file for path in args.instances for file in input_files(path)])
     schedulers = chosen_schedulers(args.schedulers)
-    limits = Limits(memory=args.memory_limit)
+    limits = Limits(args.time_limit, args.memory_limit)
     for spec in schedulers:
         make_scheduler(spec)  # a wrong name is told before anything is looked at
     for path in args.instances:
@@ -59,7 +64,6 @@ def run(args: Namespace, console: Console) -> int:
             method=args.method,
             gap=args.gap,
             layers=args.scale_layers,
-            bound_seconds=args.time_limit,
             jobs=args.jobs,
             limits=limits,
             report=console.progress,
@@ -67,6 +71,6 @@ def run(args: Namespace, console: Console) -> int:
     console.print(to_json(comparison_document(found)) if args.json else comparison_text(found))
     if args.csv:
         write_text_atomic(args.csv, comparison_csv(found))
-    for compared, schedule in found.verdicts(Verdict.BELOW_BOUND, Verdict.ILLEGAL):
+    for compared, schedule in found.of(Outcome.BELOW_BOUND, Outcome.ILLEGAL):
         console.error(complaint(compared, schedule))
     return found.exit_code(everything=args.schedulers == "all")

@@ -33,6 +33,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.files import write_text_atomic
     from placement_opt.instancefile import load_instance
     from placement_opt.limits import Limits
+    from placement_opt.prove import prove
     from placement_opt.report.machine import to_json
     from placement_opt.report.simulation import per_step_csv, simulation_document, simulation_text
     from placement_opt.report.verification import with_verified
@@ -57,7 +58,8 @@ def run(args: Namespace, console: Console) -> int:
         done = in_time(args.scheduler, work, limits)
         if args.per_step:
             write_text_atomic(args.per_step, per_step_csv(done))
-        document, text = simulation_document(done), simulation_text(done)
+        proof = prove(instance, "roofline")
+        document, text = simulation_document(done, proof), simulation_text(done, proof)
         try:
             if files:
                 document, text = with_verified(document, text, write_schedule(done, args.schedule, limits), files)

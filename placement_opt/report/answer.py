@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from placement_opt.answer import Answer, Outcome
+from placement_opt.binding import Binding, binding
 from placement_opt.packing import packing_known
-from placement_opt.report.bound import NONE_EXISTS, NOT_KNOWN
+from placement_opt.report.judgement import binds_document, binds_text, existence_sentence
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
 from placement_opt.standing import State
+from placement_opt.verdict import Interval
 from placement_opt.workload.unread import unread
 
 TIMED = "every move checked and timed by the simulator, reads split optimally"
@@ -67,6 +70,8 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "scheduler": state.schedule_from or None,
         "solve_s": answer.solve_s,
         "roofline_s": answer.roofline_s,
+        "weak": _interval(answer).weak,
+        "binds": binds_document(_binds(answer)),
         "unavoidable_s": None if bound.lower_bound_s is None else bound.lower_bound_s - answer.roofline_s,
         "rests_on": bound.rests_on,
         "schedule_rests_on": TIMED if answer.latency_s is not None else "",
@@ -88,6 +93,7 @@ def answer_text(answer: Answer) -> str:
         ("gap", f"{percent(answer.gap)}, {percent(answer.wanted)} wanted" if answer.wanted > 0 else percent(answer.gap)),
         ("status", _OUTCOMES[answer.outcome]),
         ("roofline", full_seconds(answer.roofline_s)),
+        ("binds", binds_text(_binds(answer), _interval(answer))),
         ("bound by", bound.rests_on),
         ("schedule by", TIMED if answer.latency_s is not None else ""),
         ("note", _note(answer)),
@@ -100,12 +106,20 @@ def answer_text(answer: Answer) -> str:
 def answer_sentence(answer: Answer) -> str:
     """Both sides in one sentence."""
     start = f"No schedule takes less than {seconds(answer.bound.lower_bound_s)}"
-    if answer.latency_s is None and (packable := packing_known(answer.instance)) is not True:
-        least = f" If one does, it takes at least {seconds(answer.bound.lower_bound_s)}."
-        return NOT_KNOWN + least if packable is None else NONE_EXISTS
     if answer.latency_s is None:
-        return f"{start}; no schedule was found."
-    return f"{start}, and one takes {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}."
+        doubt = existence_sentence(packing_known(answer.instance), answer.bound.lower_bound_s)
+        return doubt or f"{start}; no schedule was found."
+    found = f"{start}, and one takes {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}"
+    return f"{found}, too little to judge policies by." if _interval(answer).weak else f"{found}."
+
+
+def _interval(answer: Answer) -> Interval:
+    return Interval(answer.bound.lower_bound_s or 0.0, math.inf if answer.latency_s is None else answer.latency_s)
+
+
+def _binds(answer: Answer) -> tuple[Binding, ...]:
+    """What binds at the prices that prove most."""
+    return () if answer.state.prices is None else binding(answer.instance, answer.state.prices.rho)
 
 
 def _note(answer: Answer) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.prove import Proof
+from placement_opt.report.judgement import (
+    NONE_EXISTS,
+    SAME,
+    binds_text,
+    existence_sentence,
+    interval_document,
+    interval_sentence,
+)
 from placement_opt.report.numbers import figure, full_seconds, percent, rates, seconds
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
-
-#: Relative differences below this are not worth a word.
-_SAME = 5e-5
-#: Instead of claims about policies, where whole blocks may not fit anywhere (:mod:`placement_opt.packing`).
-NOT_KNOWN = "It is not known whether any schedule exists: the bytes have room in the tiers, the whole blocks may not."
-NONE_EXISTS = "No schedule exists: at some state the blocks alive do not fit into the tiers whole."
 
 
 def bound_document(proof: Proof) -> dict[str, Any]:
@@ -28,13 +30,14 @@ def bound_document(proof: Proof) -> dict[str, Any]:
         "solve_s": bound.solve_s,
         "roofline_s": proof.roofline_s,
         "unavoidable_s": proof.unavoidable_s,
-        "packable": proof.packable,
         **rates(proof.counts, "most_", proof.most_tokens_per_s),
+        **interval_document(proof),
         "value_s": bound.value_s,
         "rests_on": bound.rests_on,
         "note": bound.note,
         "kept_unread": proof.unread.as_dict() if proof.unread else None,
         "sentence": bound_sentence(proof),
+        "sentences": _sentences(proof),
         "details": bound.details,
     }
 
@@ -50,12 +53,19 @@ def bound_text(proof: Proof) -> str:
         ("roofline", full_seconds(proof.roofline_s)),
         ("unavoidable", _unavoidable(proof)),
         ("throughput", _throughput(proof)),
+        ("best known", f"{full_seconds(proof.best_s)} ({proof.best_from})" if proof.best_s is not None else ""),
+        ("binds", binds_text(proof.binds, proof.interval)),
         ("rests on", bound.rests_on),
         ("note", bound.note),
         ("kept unread", kept_unread(proof.unread)),
         ("took", seconds(bound.solve_s)),
     ]
-    return facts(rows) + "\n\n" + paragraph(bound_sentence(proof)) + "\n"
+    return facts(rows) + "\n\n" + paragraph(" ".join(_sentences(proof))) + "\n"
+
+
+def _sentences(proof: Proof) -> list[str]:
+    interval = interval_sentence(proof) if proof.packable else ""  # else the bound's own sentence says it
+    return [sentence for sentence in (bound_sentence(proof), interval) if sentence]
 
 
 def bound_sentence(proof: Proof) -> str:
@@ -67,25 +77,26 @@ def bound_sentence(proof: Proof) -> str:
         known = f"; the roofline, {seconds(proof.roofline_s)}, stands" if proof.roofline_s is not None else ""
         return f"{proof.bound.method} proved nothing within the limits{known}."
     if proof.packable is None:
-        return f"{NOT_KNOWN} If one does, it takes at least {seconds(value)}."
+        return existence_sentence(proof.packable, value)
     start = f"No schedule takes less than {seconds(value)}"
     if extra is None or not value:
         return start + "."
     share = extra / value
-    if share < -_SAME:
+    if share < -SAME:
         return f"{start}, says {proof.bound.method}; the roofline, {seconds(proof.roofline_s)}, is the better bound here."
-    if share < _SAME:
+    if share < SAME:
         return f"{start}, which is the roofline: as far as this bound sees, room and moving data need not cost anything."
-    return f"{start}: {seconds(extra)} above the roofline ({percent(share)} of the bound) cannot be avoided by any policy."
+    above = f"{start}: {seconds(extra)} above the roofline ({percent(share)} of the bound)"
+    return f"{above}." if proof.best_s is None else f"{above} cannot be avoided by any policy."
 
 
 def _unavoidable(proof: Proof) -> str:
     extra, value = proof.unavoidable_s, proof.bound.lower_bound_s
     if extra is None or not value or not proof.packable:
         return ""
-    if extra / value < -_SAME:
+    if extra / value < -SAME:
         return "unknown: this method proves less than the roofline"
-    return f"{seconds(extra)} above the roofline" if extra / value >= _SAME else "nothing above the roofline"
+    return f"{seconds(extra)} above the roofline" if extra / value >= SAME else "nothing above the roofline"
 
 
 def _throughput(proof: Proof) -> str:

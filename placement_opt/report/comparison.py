@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from placement_opt.compare import Compared, Comparison, Scheduled, Verdict
-from placement_opt.report.machine import to_csv
-from placement_opt.report.numbers import figure, full_seconds, percent, rates, seconds, seconds_column, times
-from placement_opt.report.table import facts, paragraph, table
-
-_TIMES = ("latency_s", "above_roofline_s", "unavoidable_s", "own_s")
-INSTANCE_COLUMNS = ("instance", "hash", "method", "status", "lower_bound_s", "roofline_s")
-SCHEDULE_COLUMNS = (
-    *("scheduler", "verdict", "latency_s", "unit", "per_s", "tokens_per_s", "gap", "times_bound"),
-    *("above_roofline_s", "unavoidable_s", "own_s", "worth", "wall_s", "note"),
+from placement_opt.compare import Comparison
+from placement_opt.report.judgement import (
+    above_sentence,
+    above_text,
+    binds_text,
+    interval_document,
+    interval_sentence,
+    judgement_document,
+    unavoidable_sentence,
+    unavoidable_text,
 )
+from placement_opt.report.machine import to_csv
+from placement_opt.report.numbers import NOTHING, figure, full_seconds, rates, seconds_column
+from placement_opt.report.table import facts, paragraph, table
+from placement_opt.scheduled import Compared, Outcome, Scheduled
 
-#: Relative differences below this are not worth a word.
-_SAME = 5e-5
+_TIMES = ("latency_s", "above_roofline_s")
+INSTANCE_COLUMNS = ("instance", "hash", "method", "status", "lower_bound_s", "roofline_s", "best_s", "known_to", "weak")
+SCHEDULE_COLUMNS = (
+    *("scheduler", "outcome", "verdict", "latency_s", "unit", "per_s", "tokens_per_s", "gap", "times_bound"),
+    *("above_optimum_least", "above_optimum_most", "above_roofline_s", "unavoidable_least", "unavoidable_most"),
+    *("unavoidable_s", "own_s", "worth", "wall_s", "note"),
+)
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
@@ -37,6 +46,7 @@ def compared_document(one: Compared) -> dict[str, Any]:
         "roofline_s": proof.roofline_s,
         "unavoidable_s": proof.unavoidable_s,
         **rates(proof.counts, "most_", proof.most_tokens_per_s),
+        **interval_document(proof),
         "solve_s": bound.solve_s,
         "rests_on": bound.rests_on,
         "note": bound.note,
@@ -48,7 +58,8 @@ def compared_document(one: Compared) -> dict[str, Any]:
 def _schedule(schedule: Scheduled, unit: str) -> dict[str, Any]:
     return {
         "scheduler": schedule.scheduler,
-        "verdict": schedule.verdict,
+        "outcome": schedule.outcome,
+        **judgement_document(schedule.judgement),
         "latency_s": schedule.latency_s,
         **rates(unit, "", schedule.tokens_per_s),
         "gap": schedule.gap,
@@ -86,6 +97,8 @@ def _instance_text(one: Compared) -> str:
         ("instance", f"{proof.instance} ({proof.hash[:12]})"),
         ("lower bound", f"{full_seconds(bound.lower_bound_s)}  ({bound.method}, {bound.status})"),
         ("roofline", full_seconds(proof.roofline_s)),
+        ("best known", f"{full_seconds(proof.best_s)}  ({proof.best_from})" if proof.best_s is not None else ""),
+        ("binds", binds_text(proof.binds, proof.interval)),
         ("note", bound.note),
     ]
     parts = [facts(head), _table(one), paragraph(" ".join(comparison_sentences(one)))]
@@ -97,85 +110,72 @@ def _table(one: Compared) -> str:
     if not rows:
         return ""
     unit, cells = seconds_column([getattr(row, name) for name in _TIMES for row in rows])
-    latency, above, unavoidable, own = (cells[at * count : (at + 1) * count] for at in range(len(_TIMES)))
+    latency, above = cells[:count], cells[count:]
     headers = [
         "scheduler",
         f"latency [{unit}]",
         f"{one.proof.counts}/s",
-        "gap",
-        "x bound",
+        "above optimum",
         f"above roofline [{unit}]",
-        "= unavoidable",
-        "+ own",
+        "unavoidable",
+        "verdict",
         "",
     ]
     body = [
-        [
-            row.scheduler,
-            latency[at],
-            figure(row.tokens_per_s),
-            percent(row.gap),
-            times(row.times_bound),
-            above[at],
-            unavoidable[at],
-            own[at],
-            _remark(row),
-        ]
+        [row.scheduler, latency[at], figure(row.tokens_per_s), *_judged(row, above[at]), _remark(row)]
         for at, row in enumerate(rows)
     ]
     if not any(line[-1] for line in body):
         headers, body = headers[:-1], [line[:-1] for line in body]
-    return table(headers, body, "lrrrrrrrl"[: len(headers)])
+    return table(headers, body, "lrrrrrll"[: len(headers)])
+
+
+def _judged(row: Scheduled, above: str) -> list[str]:
+    """The cells from "above optimum" to "verdict"."""
+    if row.judgement is None:
+        return [NOTHING, above, NOTHING, NOTHING]
+    return [above_text(row.judgement), above, unavoidable_text(row.judgement) or NOTHING, row.judgement.verdict]
 
 
 def _remark(row: Scheduled) -> str:
-    if row.verdict is Verdict.TIMED:
+    if row.outcome is Outcome.TIMED:
         return ""
-    return f"{row.verdict}: {row.note}" if row.note else str(row.verdict)
+    return f"{row.outcome}: {row.note}" if row.note else str(row.outcome)
 
 
 def comparison_sentences(one: Compared) -> list[str]:
-    """What the table says of the slowest scheduler and of the fastest, and of whose fault the distance is."""
-    timed = one.timed
-    if not timed or timed[0].times_bound is None:
-        return []
-    if timed[0].verdict is Verdict.BELOW_BOUND:
-        return [complaint(one, timed[0])]
+    """Where the optimum lies, and what that says of the slowest scheduler and of the fastest."""
+    timed, known = one.timed, interval_sentence(one.proof)
+    if not timed or one.proof.bound.lower_bound_s is None:
+        return _said(known)
     fastest, slowest = timed[0], timed[-1]
-    if len(timed) > 1 and fastest.gap == slowest.gap:
+    if fastest.judgement is None:
+        return [complaint(one, fastest)]
+    if len(timed) > 1 and fastest.latency_s == slowest.latency_s:
         names = [row.scheduler for row in one.schedules if row in timed]
         group = f"{', '.join(names[:-1])} and {names[-1]} are {'both' if len(names) == 2 else 'all'}"
-        return [_verdict(fastest, group), *_shares(fastest, "their", "theirs")]
-    sentences = [_verdict(slowest, f"{slowest.scheduler} is"), *_shares(slowest, "its", "its own")]
-    return sentences if fastest is slowest else [*sentences, _verdict(fastest, f"{fastest.scheduler} is")]
+        return _said(known, *_of(fastest, group, "their"))
+    sentences = [*_of(slowest, f"{slowest.scheduler} is", "its")]
+    if fastest is not slowest:
+        sentences += _of(fastest, f"{fastest.scheduler} is", "its")[:1]
+    return _said(known, *sentences)
 
 
-def _verdict(row: Scheduled, subject: str) -> str:
-    """``"static is 4.6x the bound; moving data optimally is worth at most 78 %."``"""
-    if row.gap is not None and row.gap < _SAME:
-        return f"{subject} at the bound: nothing is left to gain."
-    near = row.times_bound is not None and row.times_bound < 1.5
-    where = f"{percent(row.gap)} above the bound" if near else f"{times(row.times_bound)} the bound"
-    return f"{subject} {where}; moving data optimally is worth at most {percent(row.worth)}."
+def _said(*sentences: str) -> list[str]:
+    return [sentence for sentence in sentences if sentence]
 
 
-def _shares(row: Scheduled, whose: str, own: str) -> list[str]:
-    """How much of a scheduler's distance from the roofline is its own."""
-    above, unavoidable, extra = row.above_roofline_s, row.unavoidable_s, row.own_s
-    if above is None or unavoidable is None or extra is None or not row.latency_s or above / row.latency_s < _SAME:
+def _of(row: Scheduled, subject: str, whose: str) -> list[str]:
+    """How far one is above the optimum, and how much of its distance from the roofline no policy can avoid."""
+    if row.judgement is None:
         return []
-    if unavoidable / above < _SAME:
-        return [f"As far as this bound sees, all of {whose} {seconds(above)} above the roofline is {own}."]
-    parts = f"{percent(unavoidable / above)} ({seconds(unavoidable)}) cannot be avoided by any policy"
-    return [
-        f"Of {whose} {seconds(above)} above the roofline, {parts} and {percent(extra / above)} ({seconds(extra)}) is {own}."
-    ]
+    return [above_sentence(row.judgement, subject), unavoidable_sentence(row.judgement, row.above_roofline_s, whose)]
 
 
 def complaint(one: Compared, row: Scheduled) -> str:
     """What is said, loudly, of a schedule that cannot be."""
     proof = one.proof
-    if row.verdict is Verdict.BELOW_BOUND:
+    if row.outcome is Outcome.BELOW_BOUND:
         return (
             f"{proof.instance}: scheduler {row.scheduler} takes {row.latency_s!r} s, LESS than the proven lower bound "
             f"{proof.bound.lower_bound_s!r} s ({proof.bound.method}): one of the two is wrong, please report this instance"

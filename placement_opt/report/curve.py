@@ -160,6 +160,7 @@ class _Scale:
         self.names = [row.scheduler for row in sweep.points[0].compared.schedules]
         times = [value for point in sweep.points for value in self.times(point) if value is not None and value > 0]
         self.factor, self.unit = time_unit(max(times, default=1.0))
+        self.weak = any(point.compared.proof.interval.weak for point in sweep.points)
         self.log = bool(times) and max(times) > _WIDE_Y * min(times)
 
     def times(self, point: Point) -> list[float | None]:
@@ -197,6 +198,10 @@ def _panel(axes: Axes, points: Sequence[Point], scale: _Scale) -> None:
         colour, mark = _COLOURS[n % len(_COLOURS)], _MARKS[n % len(_MARKS)]
         axes.plot(x, times[:, 2 + n], mark, ls=line, color=colour, mfc="none", lw=1.1, ms=5.5, zorder=3 - n / 100, label=name)
     axes.plot(x, times[:, 1], color=_BOUND, ls=line, lw=1.8, marker=".", ms=7, zorder=4, label="lower bound")
+    weak = [n for n, point in enumerate(points) if point.compared.proof.interval.weak]
+    if scale.weak:  # in every panel, so that all have one legend
+        places, values = [x[n] for n in weak], times[weak, 1]
+        axes.plot(places, values, "o", color=_BOUND, mfc="white", ms=6, zorder=5, label="weak bound")
     axes.plot(x, times[:, 0], color=_ROOFLINE, lw=1.0, ls=(0, (4, 3)), zorder=2, label="roofline")
     low = axes.get_ylim()[0] if scale.log else 0.0
     axes.vlines(x, low, times[:, 1], color=_FORBIDDEN, lw=7, zorder=1, label="no policy gets here")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from placement_opt.prove import Proof
+from placement_opt.report.judgement import above_sentence, interval_sentence, judgement_document, unavoidable_sentence
 from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import count, figure, full_seconds, percent, rates
-from placement_opt.report.table import facts, table
+from placement_opt.report.table import facts, paragraph, table
 from placement_opt.run import Run
 from placement_opt.units import format_size
+from placement_opt.verdict import Judgement, judge
+
+_ADVICE = "compare raises it"
 
 
-def simulation_document(run: Run) -> dict[str, Any]:
-    """The JSON keys of one run; times in seconds, sizes in bytes."""
+def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
+    """The JSON keys of one run beside what is proven of its instance; times in seconds, sizes in bytes."""
+    judgement = _judged(run, proof)
     names, resources = run.instance.memory.tier_names, run.instance.memory.resources
     return {
         "instance": run.instance.name,
@@ -21,6 +27,11 @@ def simulation_document(run: Run) -> dict[str, Any]:
         "latency_s": run.latency_s,
         "tokens": run.tokens if run.counts == "tokens" else None,
         **rates(run.counts, "", run.tokens_per_s),
+        "lower_bound_s": proof.bound.lower_bound_s,
+        "method": proof.bound.method,
+        "roofline_s": proof.roofline_s,
+        **judgement_document(judgement),
+        "sentences": _sentences(run, proof, judgement),
         "steps": run.instance.num_steps,
         "reads": run.instance.trace.num_reads,
         "hit_rate": run.hit_rate,
@@ -34,9 +45,24 @@ def simulation_document(run: Run) -> dict[str, Any]:
     }
 
 
-def simulation_text(run: Run) -> str:
+def _judged(run: Run, proof: Proof) -> Judgement:
+    known = proof.with_schedule(run.scheduler, run.latency_s)
+    return judge(run.latency_s, known.interval, proof.roofline_s)
+
+
+def _sentences(run: Run, proof: Proof, judgement: Judgement) -> list[str]:
+    above = None if proof.roofline_s is None else run.latency_s - proof.roofline_s
+    found = [
+        interval_sentence(proof.with_schedule(run.scheduler, run.latency_s), _ADVICE),
+        above_sentence(judgement, f"{run.scheduler} is"),
+        unavoidable_sentence(judgement, above, "its"),
+    ]
+    return [sentence for sentence in found if sentence]
+
+
+def simulation_text(run: Run, proof: Proof) -> str:
     """The same as lines and tables."""
-    instance = run.instance
+    instance, judgement = run.instance, _judged(run, proof)
     steps = f"{count(instance.num_steps)} steps"
     work = steps if run.counts == "steps" else f"{count(run.tokens)} tokens, {steps}"
     head = facts(
@@ -48,6 +74,8 @@ def simulation_text(run: Run) -> str:
                 "throughput",
                 f"{figure(run.tokens_per_s)} {run.counts}/s ({work})",
             ),
+            ("lower bound", f"{full_seconds(proof.bound.lower_bound_s)}  ({proof.bound.method})"),
+            ("verdict", str(judgement.verdict)),
             ("read", f"{format_size(run.read_bytes)} in {count(instance.trace.num_reads)} reads"),
             (
                 "hit rate",
@@ -70,6 +98,7 @@ def simulation_text(run: Run) -> str:
     parts.append(
         table(["resource", "decides"], critical, "lr") + "\n(share of the time in which a slower resource would cost more)"
     )
+    parts.append(paragraph(" ".join(_sentences(run, proof, judgement))))
     return "\n\n".join(parts) + "\n"
 
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from placement_opt.compare import Scheduled, Verdict
 from placement_opt.report.comparison import INSTANCE_COLUMNS, SCHEDULE_COLUMNS, compared_document
+from placement_opt.report.judgement import NONE_EXISTS, NOT_KNOWN, above_text, wide_text
 from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import NOTHING, percent, seconds_column
 from placement_opt.report.table import facts, paragraph, table
+from placement_opt.scheduled import Outcome, Scheduled
 from placement_opt.sweep import Point, Sweep
+from placement_opt.verdict import TOLERANCE
 
 
 def sweep_document(sweep: Sweep) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def sweep_text(sweep: Sweep) -> str:
     if not sweep.points:
         return "interrupted before any point was finished\n"
     parts = [facts([("instance", f"{sweep.points[0].compared.proof.instance} ({sweep.file})")]), _table(sweep)]
-    parts += [paragraph(text) for text in (*_methods(sweep), *_troubles(sweep))]
+    parts += [paragraph(text) for text in (*_methods(sweep), *_doubts(sweep), *_weak(sweep), *_troubles(sweep))]
     if sweep.interrupted:
         parts.append("interrupted: this is what was finished")
     return "\n\n".join(parts) + "\n"
@@ -61,7 +63,8 @@ def _values(sweep: Sweep, point: Point) -> dict[str, str]:
 def _table(sweep: Sweep) -> str:
     points, alone = sweep.points, len(sweep.keys) == 1
     bounds = [point.compared.proof.bound.lower_bound_s for point in points]
-    saved = _differences(bounds) if alone else []
+    weak = [point.compared.proof.interval.weak for point in points]
+    saved = _differences([None if each else bound for each, bound in zip(weak, bounds, strict=True)]) if alone else []
     names = [row.scheduler for row in points[0].compared.schedules]
     latencies = [[point.compared.schedules[n].latency_s for point in points] for n in range(len(names))]
     columns = [[point.compared.proof.roofline_s for point in points], bounds, *([saved] if alone else []), *latencies]
@@ -69,11 +72,43 @@ def _table(sweep: Sweep) -> str:
     count = len(points)
     texts = [cells[n * count : (n + 1) * count] for n in range(len(columns))]
     headers = [key.name for key in sweep.keys] + [f"roofline [{unit}]", "bound", *(["saved"] if alone else [])]
+    headers.append("known to")
     body = [list(column) for column in zip(*(point.values for point in points), strict=True)] + texts[: 3 if alone else 2]
+    body.append([_known_to(point) for point in points])
     for n, name in enumerate(names):
-        headers += [name, "gap"]
-        body += [texts[len(texts) - len(names) + n], [percent(point.compared.schedules[n].gap) for point in points]]
+        headers += [name, "above optimum"]
+        body += [texts[len(texts) - len(names) + n], [_above(point.compared.schedules[n]) for point in points]]
     return table(headers, list(zip(*body, strict=True)), "r" * len(headers))
+
+
+def _known_to(point: Point) -> str:
+    interval = point.compared.proof.interval
+    width = wide_text(interval.width)
+    return f"{width} weak" if interval.weak else width
+
+
+def _above(row: Scheduled) -> str:
+    return NOTHING if row.judgement is None else above_text(row.judgement)
+
+
+def _doubts(sweep: Sweep) -> list[str]:
+    """At which points no schedule exists, or that is not known."""
+    proofs = [(" ".join(point.values), point.compared.proof) for point in sweep.points]
+    found = {NONE_EXISTS: False, NOT_KNOWN: None}
+    where = {text: [values for values, proof in proofs if proof.packable is known] for text, known in found.items()}
+    return [f"At {', '.join(values)}: {text[0].lower()}{text[1:]}" for text, values in where.items() if values]
+
+
+def _weak(sweep: Sweep) -> list[str]:
+    """At which points no policy can be judged, and what to do."""
+    proofs = [(" ".join(point.values), point.compared.proof) for point in sweep.points]
+    where = [values for values, proof in proofs if proof.packable and proof.interval.weak]
+    if not where:
+        return []
+    needed = (
+        f"the optimum is not known to {percent(TOLERANCE)}, so neither policies nor what a step saves can be judged there yet"
+    )
+    return [f"Weak at {', '.join(where)}: {needed}; a tighter --method, a longer --time-limit or bound --gap goes on."]
 
 
 def _differences(values: Sequence[float | None]) -> list[float | None]:
@@ -97,11 +132,11 @@ def _methods(sweep: Sweep) -> list[str]:
 
 
 def _troubles(sweep: Sweep) -> list[str]:
-    rows = sweep.verdicts(*(verdict for verdict in Verdict if verdict is not Verdict.TIMED))
+    rows = sweep.of(*(outcome for outcome in Outcome if outcome is not Outcome.TIMED))
     return [f"{' '.join(point.values)}: {_trouble(row)}" for point, row in rows]
 
 
 def _trouble(row: Scheduled) -> str:
-    if row.verdict is Verdict.BELOW_BOUND:
+    if row.outcome is Outcome.BELOW_BOUND:
         return f"scheduler {row.scheduler} takes LESS than the proven lower bound: one of the two is wrong, please report this"
-    return f"{row.scheduler} {row.verdict}: {row.note or NOTHING}"
+    return f"{row.scheduler} {row.outcome}: {row.note or NOTHING}"

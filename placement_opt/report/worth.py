@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from placement_opt.report.numbers import NOTHING, full_seconds, percent, seconds, seconds_column
+from placement_opt.report.numbers import full_seconds, percent, seconds, seconds_column
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.units import format_rate, format_size
 from placement_opt.worth import RateWorth, RoomWorth, Trial, Worth
@@ -40,6 +41,9 @@ def worth_document(worth: Worth) -> dict[str, Any]:
             for each in worth.rates
         ],
         "floor_share_of_time": worth.floor_share,
+        "unexplained_share_of_time": worth.unexplained,
+        "known_to": worth.interval.width,
+        "weak": worth.weak,
         "unfinished": worth.unfinished,
         "note": worth.note,
         "sentences": worth_sentences(worth),
@@ -68,8 +72,11 @@ def worth_text(worth: Worth) -> str:
     for each in worth.things:
         rows += _rows(each, texts)
     headers = [*_HEADERS, f"predicted [{unit}]", f"actual [{unit}]", "held"]
-    head = [("prices of", f"the {worth.method} bound, {full_seconds(worth.lower_bound_s)}"), ("note", worth.note)]
-    parts = [facts(head), table(headers, rows, "lrrrrrrrr"), paragraph(" ".join(worth_sentences(worth)))]
+    if all(trial.actual_s is None for trial in trials):  # nothing was solved again, or nothing has a price
+        headers, rows = headers[:-2], [row[:-2] for row in rows]
+    bound = f"the {worth.method} bound, {full_seconds(worth.lower_bound_s)}"
+    head = [("prices of", f"{bound} (weak, as far as is known)" if worth.weak else bound), ("note", worth.note)]
+    parts = [facts(head), table(headers, rows, "lrrrrrrrr"[: len(headers)]), paragraph(" ".join(worth_sentences(worth)))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -79,10 +86,15 @@ def _rows(each: RoomWorth | RateWorth, texts: dict[int, tuple[str, ...]]) -> lis
     else:
         binds = [_share(each.share_of_time), _share(each.share_of_steps)]
         first = [f"{each.resource}: rate", format_rate(each.rate), _per(each.per_gb_s, "per GB/s"), *binds]
-    more = [[_more(each, trial), *texts[id(trial)], _share(trial.held)] for trial in each.trials if id(trial) in texts]
+    more = [[_more(each, trial), *_came(trial, *texts[id(trial)])] for trial in each.trials if id(trial) in texts]
     if not more:
-        return [[*first, NOTHING, NOTHING, NOTHING, NOTHING]]
+        return [[*first, "", "", "", ""]]
     return [[*(first if n == 0 else [""] * len(first)), *cells] for n, cells in enumerate(more)]
+
+
+def _came(trial: Trial, predicted: str, actual: str) -> list[str]:
+    """What a trial was to save, what it saved, and how much of the prediction that is."""
+    return [predicted, "not solved", ""] if trial.actual_s is None else [predicted, actual, _share(trial.held)]
 
 
 def _more(each: RoomWorth | RateWorth, trial: Trial) -> str:
@@ -108,9 +120,15 @@ def worth_sentences(worth: Worth) -> list[str]:
     parts = [f"{_share(each.share_of_time)} is {each.resource}" for each in binding]
     if worth.floor_share >= 5e-3:
         parts.append(f"{_share(worth.floor_share)} the floor under the steps' times")
-    sentences = [f"Of the bound's time {_listed(parts)}."] if parts else []
+    sentences = [_weakness(worth)] if worth.weak else []
+    if parts:
+        sentences.append(f"Of the bound's time {_listed(parts)}.")
+    if worth.unexplained >= 5e-3:
+        sentences.append(
+            f"{_share(worth.unexplained)} of it these prices do not explain: they are not the best for this bound."
+        )
     found = [(_gain(each.trials[0]), each) for each in worth.things if each.trials and each.trials[0].predicted_s]
-    if found and bound > 0:
+    if found and bound > 0 and not worth.weak:
         gain, most = max(found, key=lambda pair: pair[0])
         where = f"in {most.tier}" if isinstance(most, RoomWorth) else f"at {most.resource}"
         more = f"{_more(most, most.trials[0])} more {where}"
@@ -125,6 +143,16 @@ def worth_sentences(worth: Worth) -> list[str]:
     if worth.unfinished:
         sentences.append("Some trials were not solved within the limits.")
     return sentences
+
+
+def _weakness(worth: Worth) -> str:
+    """Why these prices are no guide yet."""
+    best = worth.interval.best_s
+    if math.isinf(best):
+        known = "no schedule is known that shows how close this bound is"
+    else:
+        known = f"the best schedule known takes {seconds(best)}, the bound is {seconds(worth.lower_bound_s)}"
+    return f"Weak, as far as is known: {known}. These prices are those of the proof as it stands and need not be the machine's."
 
 
 def _gain(trial: Trial) -> float:

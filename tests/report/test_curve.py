@@ -104,3 +104,13 @@ def test_the_same_sweep_gives_the_same_picture(tmp_path: Path) -> None:
     ):
         found = sweep(path, keys, ["lru"], method="compact")
         assert draw(found, "a.svg") == draw(found, "a.svg")
+
+
+def test_weak_points_are_hollow(tmp_path: Path) -> None:
+    """A point whose bound judges nothing is marked as such in the picture; without any the legend has no such entry."""
+    pytest.importorskip("matplotlib", reason="matplotlib, the plot extra, is not installed")
+    path = write_drift(tmp_path)
+    weak = draw(sweep(path, ["hbm.capacity=256KiB,64MiB"], ["lru"], method="roofline"), "a.svg")
+    assert b">weak bound</text>" in weak
+    close = draw(sweep(path, ["hbm.capacity=64MiB,65MiB"], ["lru"], method="roofline"), "a.svg")
+    assert b">weak bound</text>" not in close
