@@ -18,7 +18,7 @@ Ids = npt.NDArray[np.integer[Any]]
 Resident = npt.NDArray[np.bool_]
 
 #: Sets of tiers are bit masks that index tables, so their number is limited.
-MOST_TIERS = 12
+MOST_TIERS = 16
 
 
 @dataclass(frozen=True)
