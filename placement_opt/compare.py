@@ -290,7 +290,7 @@ def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
         if task.scheduler is None:
             within = limits if task.seconds is None else limits.within(task.seconds)
             if task.enough_s is None:
-                proof = prove(instance, task.method, limits=within).best
+                proof = prove(instance, task.method, limits=within)
             else:
                 proof = prove_until(instance, task.enough_s, limits=within)
             return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))

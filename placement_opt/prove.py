@@ -33,7 +33,7 @@ class Proof:
     roofline_s
         The roofline of the instance in seconds.
     unavoidable_s
-        bound - roofline: what room and movement cost every policy, whatever it does. Negative where the method is weaker.
+        bound - roofline: what room and movement cost every policy, whatever it does.
     tokens, counts
         Tokens that the instance produces, as the simulator counts them; "tokens", or "steps" where steps carry no tokens.
     most_tokens_per_s
@@ -48,26 +48,6 @@ class Proof:
     tokens: int
     counts: str
     most_tokens_per_s: float | None
-
-    @property
-    def best(self) -> Proof:
-        """The same, standing on the roofline where the method proved less than that."""
-        value, roofline = self.bound.lower_bound_s, self.roofline_s
-        if roofline is None or (value is not None and self.unavoidable_s is not None and self.unavoidable_s >= 0.0):
-            return self
-        said = "proved nothing" if value is None else f"proved only {value:.7g} s"
-        note = "; ".join(part for part in (f"{self.bound.method} {said}, so the roofline stands", self.bound.note) if part)
-        early = self.bound.status in (Status.LIMIT, Status.INTERRUPTED)
-        stands = replace(
-            self.bound,
-            method="roofline",
-            status=self.bound.status if early else Status.BOUND,
-            lower_bound_s=roofline,
-            value_s=None,
-            rests_on="the roofline: every byte read at the best split, room and movement left out",
-            note=note,
-        )
-        return self.with_bound(stands)
 
     def with_bound(self, bound: Bound) -> Proof:
         """The same instance with another bound."""
@@ -85,7 +65,8 @@ def prove(
 ) -> Proof:
     """The bound by one method (or "auto") and the roofline; errors as :func:`placement_opt.bounds.bound`.
 
-    A method that does not stop when it should is left behind and has proven nothing ("auto" sees to that itself).
+    A method that does not stop when it should is left behind and has proven nothing ("auto" sees to that itself); where a
+    method proves less than the roofline, that stands.
     """
     limits = limits or Limits()
     began = time.monotonic()
@@ -93,7 +74,8 @@ def prove(
     try:
         found = work() if method == "auto" else run_watched(work, limits, grace=2.0)
     except LeftBehind as late:
-        found = Bound(method, Status.NONE, None, time.monotonic() - began, "", f"{method}: {late}")
+        status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
+        found = Bound(method, status, None, time.monotonic() - began, "", f"{method}: {late}")
     return proof_of(instance, found)
 
 
@@ -105,13 +87,24 @@ def prove_until(instance: Instance, enough_s: float, *, limits: Limits | None = 
 
 
 def proof_of(instance: Instance, found: Bound) -> Proof:
-    """A bound beside the roofline of its instance."""
-    roofline = (found if found.method == "roofline" else METHODS["roofline"](instance)).lower_bound_s
-    value, labels = found.lower_bound_s, instance.trace.step_token
+    """A bound beside the roofline of its instance, and standing on it."""
+    roofline = found if found.method == "roofline" else METHODS["roofline"](instance)
+    labels = instance.trace.step_token
     tokens = instance.num_steps if labels is None else len(np.unique(labels))
-    unavoidable = None if value is None or roofline is None else _difference(value, roofline)
     counts = "steps" if labels is None else "tokens"
-    return Proof(instance.name, instance.hash, found, roofline, unavoidable, tokens, counts, _rate(tokens, value))
+    proof = Proof(instance.name, instance.hash, found, roofline.lower_bound_s, None, tokens, counts, None)
+    return proof.with_bound(standing_on(roofline, found))
+
+
+def standing_on(roofline: Bound, found: Bound) -> Bound:
+    """What a method found, or the roofline where that is less: whatever ended the method, the roofline is proven."""
+    value, least = found.lower_bound_s, roofline.lower_bound_s
+    if least is None or (value is not None and _difference(value, least) >= 0.0):
+        return found
+    said = "proved nothing" if value is None else f"proved only {value:.7g} s"
+    note = "; ".join(part for part in (f"{found.method} {said}, so the roofline stands", found.note) if part)
+    early = found.status in (Status.LIMIT, Status.INTERRUPTED)
+    return replace(roofline, status=found.status if early else Status.BOUND, solve_s=found.solve_s, note=note)
 
 
 def _difference(value: float, roofline: float) -> float:
