@@ -8,7 +8,7 @@ NaN passes through silently and coefficients below 1e-9 are dropped with a warni
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -26,11 +26,15 @@ Names = Callable[[], tuple[list[str], list[str]]]
 
 #: Coefficients outside this range mean a model in the wrong units, and wrong "optimal" answers (tolerances are absolute).
 SMALLEST, LARGEST = 1e-8, 1e10
+#: Rates are counted in units of the slowest where they lie no further apart than this.
+SPREAD = 1e6
 #: Relative optimality at which "interior" stops.
 INTERIOR_TOLERANCE = 1e-5
 #: Bytes that the solver takes for each entry of the matrix, its copy of the model included (simplex, measured).
 ENTRY_BYTES = 480
 _SMALL = 64 << 20
+#: Columns of a program whose units of work are the solver's questions.
+_COLUMNS = 1_000
 
 
 class SolverError(PlacementError):
@@ -113,6 +117,15 @@ def from_triplets(
     return start.astype(np.int32), rows[order].astype(np.int32), values[order].astype(np.float64)
 
 
+def rate_unit(rates: npt.NDArray[np.int64]) -> float:
+    """Bytes/s that are one unit of rate in a program: the slowest resource's, so that no load is above what a step moves.
+
+    Where rates lie so far apart that the fastest resource's loads would be lost among the solver's tolerances: their middle.
+    """
+    slowest, fastest = float(rates.min()), float(rates.max())
+    return slowest if fastest <= SPREAD * slowest else float(np.sqrt(slowest) * np.sqrt(fastest))
+
+
 def check_program(program: LinearProgram) -> None:
     """Refuse arrays that the solver would misread silently; SolverError says which."""
     for name in ("cost", "value"):
@@ -162,6 +175,7 @@ def solve(
     limits: Limits | None = None,
     algorithm: Algorithm = "choose",
     presolve: bool = True,
+    work: float | None = None,
 ) -> Solution:
     """Run HiGHS; an interrupt or the deadline ends it, whatever phase it is in (:mod:`placement_opt.watch`).
 
@@ -169,6 +183,9 @@ def solve(
     interior point method with crossover; "interior" is that method without it, stopped at :data:`INTERIOR_TOLERANCE`: good
     multipliers and a rough point in half the time, whatever its status. Presolve has called feasible programs
     infeasible (HiGHS 1.15.1): whoever is told so without believing it asks again without presolve.
+
+    ``work`` ends branch and bound after so much of it, counted and not timed: in times that the solver asks whether to go on,
+    each of which takes some 10 ms in a program of a thousand columns, and counts with the square of the columns in larger ones.
     """
     limits = limits or Limits()
     if limits.reached:
@@ -178,27 +195,49 @@ def solve(
         raise SolverError(short)
     running: list[Any] = []
 
-    def work() -> Solution:
+    def run() -> Solution:
         solver = to_highs(program)
         _set_options(solver, program, limits, algorithm, presolve=presolve)
+        count = None if work is None else _count_work(solver, program, work)
         running.append(solver)
         if limits.reached:
             return _nothing(limits, "not started")
         solver.run()
-        return _read(solver, program)
+        found = _read(solver, program)
+        spent = count is not None and count.left <= 0.0 and found.ended is Ended.INTERRUPTED
+        return replace(found, ended=Ended.LIMIT) if spent else found
 
     def stop() -> None:
         for solver in running:
             solver.cancelSolve()
 
     try:
-        return run_watched(work, limits, stop=stop)
+        return run_watched(run, limits, stop=stop)
     except LeftBehind as late:
         return _nothing(limits, f"the solver: {late}")
     except (SolverError, MemoryError) as error:
         raise SolverError(str(error) or "the solver ran out of memory") from None
     except Exception as error:
         raise SolverError(f"the solver failed ({error})") from None
+
+
+@dataclass
+class _Work:
+    """What is left of the work allowed."""
+
+    left: float
+
+
+def _count_work(solver: Any, program: LinearProgram, work: float) -> _Work:
+    count, each = _Work(work), max(1.0, program.num_columns / _COLUMNS) ** 2
+
+    def asked(event: Any) -> None:
+        count.left -= each
+        if count.left <= 0.0:
+            event.interrupt()
+
+    solver.cbMipInterrupt += asked
+    return count
 
 
 def _nothing(limits: Limits, message: str) -> Solution:
