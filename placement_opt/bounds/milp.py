@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from placement_opt.bounds import compact
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.horizon import HorizonProgram, make_events
@@ -58,12 +59,19 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     limits = limits or Limits()
     began = time.perf_counter()
     check_size(instance)
-    root = relax(instance, limits=limits).bound
+    root = root_bound(instance, limits)
     try:
         searched = search(instance, limits=limits)
     except SolverError as error:
         return replace(root, method="milp", status=Status.BOUND, note=f"{error}; the root bound stands")
     return publish(root, searched, limits, time.perf_counter() - began)
+
+
+def root_bound(instance: Instance, limits: Limits) -> Bound:
+    """What is proven before branch and bound: the LP, or with three tiers and more the dual at compact prices if it is more."""
+    roots = [compact.bound(instance, limits=limits)] if instance.num_tiers > 2 else []
+    roots.append(relax(instance, limits=limits).bound)
+    return max(roots, key=lambda root: root.lower_bound_s or 0.0)
 
 
 def num_binaries(instance: Instance) -> int:
@@ -125,7 +133,7 @@ def single_blocks(instance: Instance) -> Classes:
 def publish(root: Bound, searched: Searched, limits: Limits, seconds: float) -> Bound:
     """What may be said after branch and bound, given a proven bound to begin with."""
     arrays, solution = searched.arrays, searched.solution
-    proven, rests_on, note = root.lower_bound_s, f"weak duality at the root LP ({root.rests_on})", ""
+    proven, rests_on, note = root.lower_bound_s, f"weak duality at the root ({root.rests_on})", ""
     value, claimed = searched.value_s, solution.dual_bound * arrays.time_unit
     if value is not None and proven is not None and value < proven * (1.0 - _TOLERANCE):
         note = f"the solver's incumbent {value:.9g} s lies below what is proven, {proven:.9g} s: nothing of it is believed"
@@ -138,9 +146,7 @@ def publish(root: Bound, searched: Searched, limits: Limits, seconds: float) -> 
         safe = (claimed if value is None else min(claimed, value)) * (1.0 - MARGIN)
         if proven is None or safe > proven:
             proven = safe
-            rests_on = (
-                "the solver's branch and bound over whole blocks (not re-proved); the root LP is re-proved by weak duality"
-            )
+            rests_on = "the solver's branch and bound over whole blocks (not re-proved); the root is re-proved by weak duality"
     solved = solution.ended is Ended.SOLVED and value is not None
     closed = solved and proven is not None and value is not None and value - proven <= _TOLERANCE * value
     status = Status.OPTIMAL if closed else Status.LIMIT
@@ -150,7 +156,7 @@ def publish(root: Bound, searched: Searched, limits: Limits, seconds: float) -> 
         status = Status.INTERRUPTED
     elif not closed and not limits.reached:
         status = Status.BOUND
-    details = {"columns": arrays.num_columns, "rows": arrays.num_rows, "root_lp_s": root.lower_bound_s, **solution.details}
+    details = {"columns": arrays.num_columns, "rows": arrays.num_rows, "root_s": root.lower_bound_s, **solution.details}
     return Bound("milp", status, proven, seconds, rests_on, note, value_s=value, prices=root.prices, details=details)
 
 

@@ -55,10 +55,11 @@ def with_verified(
 ) -> tuple[dict[str, Any], str]:
     """Another report, as document and text, with what was certified besides, and by how much that is less."""
     keys, rows = verified_document(found, files), verified_rows(found, files)
+    certified: dict[str, Any] = {key: keys[key] for key in _ADDED}
     short = found.short_of(document.get("lower_bound_s"))
     if short is not None:
+        certified["short_of_lower_bound"] = short
         rows.append(("note", f"the prices prove {percent(short)} less than the lower bound above: only that much is certified"))
-    certified = {key: keys[key] for key in _ADDED} | {"short_of_lower_bound": short}
     return {**document, "certified": certified}, f"{text}\n{facts(rows)}\n"
 
 
