@@ -31,6 +31,9 @@ INTERIOR_TOLERANCE = 1e-5
 #: Bytes that the solver takes for each entry of the matrix, its copy of the model included (simplex, measured).
 ENTRY_BYTES = 480
 _SMALL = 64 << 20
+#: Work is counted in simplex iterations times entries of the matrix, some 2e8 a second on a core of 2023. What one iteration of
+#: the interior point method and one within branch and bound count for; and iterations that a node may be expected to take.
+INTERIOR_ITERATION, BRANCHED_ITERATION, NODE_ITERATIONS = 50, 6, 500
 
 
 class SolverError(PlacementError):
@@ -165,6 +168,9 @@ def solve(
 ) -> Solution:
     """Run HiGHS; an interrupt or the deadline ends it, whatever phase it is in (:mod:`placement_opt.watch`).
 
+    Counted work (:meth:`placement_opt.limits.Limits.counted`) ends it by numbers of iterations and of nodes instead, at the
+    same point on every machine, and is spent by what it took; the last phase of "ipm", crossover, is counted but not ended.
+
     SolverError where the model would need more memory than the limits or the machine allow. ``algorithm`` "ipm" is the
     interior point method with crossover; "interior" is that method without it, stopped at :data:`INTERIOR_TOLERANCE`: good
     multipliers and a rough point in half the time, whatever its status. Presolve has called feasible programs
@@ -185,7 +191,11 @@ def solve(
         if limits.reached:
             return _nothing(limits, "not started")
         solver.run()
-        return _read(solver, program)
+        solution = _read(solver, program)
+        limits.spend(_work_of(program, solution))
+        if solution.ended is Ended.LIMIT and not limits.reached and np.isfinite(limits.work_left):
+            limits.spend(limits.work_left)  # what is left was not enough for one more iteration, or one more node
+        return solution
 
     def stop() -> None:
         for solver in running:
@@ -221,7 +231,25 @@ def _set_options(solver: Any, program: LinearProgram, limits: Limits, algorithm:
         solver.setOptionValue("mip_feasibility_tolerance", 1e-9)
     if np.isfinite(limits.remaining):
         solver.setOptionValue("time_limit", limits.remaining)
+    if np.isfinite(limits.work_left):
+        costs = {"simplex_iteration_limit": 1, "ipm_iteration_limit": INTERIOR_ITERATION}
+        if program.integral is not None:
+            costs = {"mip_max_nodes": BRANCHED_ITERATION * NODE_ITERATIONS}
+        for option, cost in costs.items():
+            most = limits.work_left / (cost * _entries(program))
+            solver.setOptionValue(option, int(min(max(1.0, most), 2**31 - 1)))
     solver.HandleUserInterrupt = True
+
+
+def _entries(program: LinearProgram) -> int:
+    return max(1, len(program.value))
+
+
+def _work_of(program: LinearProgram, solution: Solution) -> float:
+    """What a run counts for, in (iteration, matrix entry) pairs."""
+    took = {name: max(0, int(solution.details[f"{name}_iterations"])) for name in ("simplex", "ipm", "crossover")}
+    simplex = took["simplex"] * (1 if program.integral is None else BRANCHED_ITERATION)
+    return float(_entries(program)) * (simplex + took["crossover"] + INTERIOR_ITERATION * took["ipm"])
 
 
 def _read(solver: Any, program: LinearProgram) -> Solution:
@@ -233,6 +261,7 @@ def _read(solver: Any, program: LinearProgram) -> Solution:
         Model.kInfeasible: Ended.INFEASIBLE,
         Model.kTimeLimit: Ended.LIMIT,
         Model.kIterationLimit: Ended.LIMIT,
+        Model.kSolutionLimit: Ended.LIMIT,
         Model.kInterrupt: Ended.INTERRUPTED,
     }
     ended = endings.get(status, Ended.FAILED)
@@ -242,7 +271,11 @@ def _read(solver: Any, program: LinearProgram) -> Solution:
     if len(dual) != program.num_rows or not np.isfinite(dual).all():
         dual = np.zeros(0)
     bound = float(info.mip_dual_bound) if program.integral is not None else -np.inf
-    details = {"simplex_iterations": info.simplex_iteration_count, "ipm_iterations": info.ipm_iteration_count}
+    details = {
+        "simplex_iterations": info.simplex_iteration_count,
+        "ipm_iterations": info.ipm_iteration_count,
+        "crossover_iterations": info.crossover_iteration_count,
+    }
     if program.integral is not None:
         details["nodes"] = info.mip_node_count
     objective = float(info.objective_function_value) if len(x) else np.inf

@@ -86,7 +86,7 @@ def _publish(root: Bound, arrays: LinearProgram, solution: Solution, limits: Lim
         status, rests_on = Status.NONE, ""
     elif limits.interrupted:
         status = Status.INTERRUPTED
-    elif not closed and not limits.reached:
+    elif not closed and not limits.reached and solution.ended is not Ended.LIMIT:
         status = Status.BOUND
     details = {"columns": arrays.num_columns, "rows": arrays.num_rows, "root_lp_s": root.lower_bound_s, **solution.details}
     return Bound("milp", status, proven, seconds, rests_on, note, value_s=value, prices=root.prices, details=details)

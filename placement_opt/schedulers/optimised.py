@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,13 +16,15 @@ from placement_opt.schedulers.base import Policy, option
 from placement_opt.schedulers.bundles import Bundles, bundle
 from placement_opt.schedulers.candidates import Best, Rounded, annealed, quick, relaxed
 from placement_opt.schedulers.paths import num_states, paths_of, schedule_of
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.replay import Replay
 from placement_opt.schedulers.schedule import Schedule
 from placement_opt.schedulers.search_game import MOST_STATES, searchable
 
-#: Work of a search in millions of (block, state) pairs, some 15 seconds' worth.
-BUDGET = 150
+#: What the work of a search is counted in, and how many millions of it one may take: some 15 seconds' worth.
+UNIT, BUDGET = "(block, state) pairs", 150
+#: Share of a deadline for the search; the rest is for playing what it found.
+_SEARCHING = 0.8
 #: Rounds before the candidates that take longer have their turn, rounds in all, and rounds without success that end it.
 _EARLY, _ROUNDS, _PATIENCE = 2, 60, 6
 #: Candidates from which the search starts again, how often and for how many rounds, and work beyond which it does not.
@@ -40,22 +43,25 @@ class Optimised(Policy):
 
     Clairvoyant. Candidates are belady, lru, static, and where they are affordable lp-rounded and sa. From the best of them on
     each block in turn takes its best path through the tiers, all others given; see
-    :mod:`placement_opt.schedulers.search`. Never slower than any of its candidates. The same seed gives the same schedule
-    where the work, not ``limit``, ends the search.
+    :mod:`placement_opt.schedulers.search`. Never slower than any of its candidates. Everything in it is limited by counted
+    work, so that the same seed and budget give the same schedule; a deadline of the caller's ends it early, and it says so.
     """
 
     title: ClassVar[str] = "optimised"
     online: ClassVar[bool] = False
     source: ClassVar[str] = "this project: block-coordinate descent over smoothed step times"
 
-    limit: float = option(60.0, "seconds it may take", low=0.0)
-    budget: int = option(BUDGET, "work of the search, in millions of (block, state) pairs visited", low=0, high=10**9)
+    budget: int = option(BUDGET, f"work of the search, in millions of {UNIT} visited", low=0, high=10**9)
     seed: int = option(1, "of the order in which blocks have their turn", low=0, high=2**32 - 1)
 
     def plan(self, instance: Instance, limits: Limits) -> None:
         """Find the schedule."""
-        schedule, _ = optimise(instance, limits=limits.within(self.limit), seed=self.seed, budget=self.budget)
+        if not math.isinf(limits.remaining):
+            limits = limits.within(_SEARCHING * limits.remaining)
+        visited: list[int] = []
+        schedule, _ = optimise(instance, limits=limits, seed=self.seed, budget=self.budget, visited=visited.append)
         self._replay = Replay(schedule)
+        self._effort = Effort(UNIT, self.budget * 10**6, sum(visited), limits.cut_short)
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         return self._replay.start(setting, first_reads)
@@ -75,6 +81,7 @@ def optimise(
     seed: int = 1,
     budget: int = BUDGET,
     improved: Callable[[Schedule, float, str], None] | None = None,
+    visited: Callable[[int], None] | None = None,
 ) -> tuple[Schedule, float]:
     """A schedule and its latency in seconds: the best of the candidates, or a start, improved by search; never worse than that.
 
@@ -96,6 +103,8 @@ def optimise(
         Of its work, in millions of (block, state) pairs.
     improved
         Called at each improvement with the schedule, its latency, and where it is from.
+    visited
+        Called in the end with the (block, state) pairs that the search visited.
 
     Raises
     ------
@@ -121,6 +130,7 @@ def optimise(
             seed=seed,
             budget=budget,
             improved=spread,
+            visited=visited,
         )
         return best.fall_back(), best.latency_s
     enough = max(enough, _bound_of(roofline.bound(instance)))
@@ -142,6 +152,8 @@ def optimise(
         search.enough = enough
         search.improve(_ROUNDS)
         search.start_again()
+        if visited is not None:
+            visited(search.work)
     return best.fall_back(), best.latency_s
 
 
@@ -167,6 +179,11 @@ class _Search:
         self._budget = budget * 10**6
         self._search = Search(best.instance, None if prices is None else prices.rent, seed)
         self._at: Schedule | None = None
+
+    @property
+    def work(self) -> int:
+        """(Block, state) pairs visited so far."""
+        return self._search.work
 
     def improve(self, rounds: int) -> None:
         """So many more rounds from the best schedule on."""
