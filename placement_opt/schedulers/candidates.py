@@ -10,6 +10,7 @@ from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.run import Run
 from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.home_kept import home_kept
 from placement_opt.schedulers.lp_rounded import LpRounded
 from placement_opt.schedulers.packing import Packing
 from placement_opt.schedulers.protocol import Scheduler
@@ -115,9 +116,11 @@ def _simulated(instance: Instance, scheduler: Scheduler, limits: Limits) -> Run:
     return simulate(instance, scheduler, record=not isinstance(scheduler, Replay), limits=limits)
 
 
-def quick() -> list[tuple[str, Scheduler]]:
-    """Candidates at little cost."""
-    return [(name, make_scheduler(name)) for name in QUICK]
+def quick(instance: Instance) -> list[tuple[str, Scheduler]]:
+    """Candidates at little cost; where the rule is free also what they do with every block kept at home."""
+    found: list[tuple[str, Scheduler]] = [(name, make_scheduler(name)) for name in QUICK]
+    kept = [home_kept(instance, make_scheduler(name)) for name in QUICK]
+    return found + [(one.name, one) for one in kept if one is not None]
 
 
 def relaxed(instance: Instance, limits: Limits) -> Targets | None:

@@ -135,7 +135,7 @@ def optimise(
         return best.fall_back(), best.latency_s
     enough = max(enough, _bound_of(roofline.bound(instance)))
     if start is None:
-        best.try_all(quick(), limits, enough)
+        best.try_all(quick(instance), limits, enough)
     best.fall_back()
     search = _Search(best, prices, seed, budget, enough, limits) if searchable(instance) else None
     if search is not None:
