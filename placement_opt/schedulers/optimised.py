@@ -29,6 +29,8 @@ _SEARCHING = 0.8
 _EARLY, _ROUNDS, _PATIENCE = 2, 60, 6
 #: Candidates from which the search starts again, how often and for how many rounds, and work beyond which it does not.
 _STARTS, _AGAIN, _ROUNDS_AGAIN, _LITTLE = 3, 3, 8, 3 * 10**7
+#: Pushes out of the best paths, and work beyond which there are none: for small instances.
+_PUSHES, _SMALL = 500, 4 * 10**6
 #: (Block, state) pairs beyond which blocks are bundled where many are read alike, and to how few if possible.
 _PATHS, _BUNDLED = 2**25, (2 * 10**7, 2**25, MOST_STATES)
 #: What sums of a few thousand step times may differ by, relatively.
@@ -152,6 +154,7 @@ def optimise(
         search.enough = enough
         search.improve(_ROUNDS)
         search.start_again()
+        search.shake()
         if visited is not None:
             visited(search.work)
     return best.fall_back(), best.latency_s
@@ -203,6 +206,20 @@ class _Search:
                 return
             self._search.begin(paths_of(self.best.instance, starts[number % len(starts)]))
             self._run(_ROUNDS_AGAIN)
+
+    def shake(self) -> None:
+        """Random pushes from the best schedule on, while all that was little work."""
+        best, search = self.best, self._search
+        if best.schedule is None or self._limits.reached or search.work >= min(_SMALL, self._budget):
+            return
+        search.begin(paths_of(best.instance, best.schedule))
+        search.shake(
+            times=_PUSHES,
+            budget=min(_SMALL, self._budget),
+            enough=self.enough,
+            limits=self._limits,
+            improved=lambda: self._tell(0.0),
+        )
 
     def _run(self, rounds: int) -> None:
         self._search.run(
