@@ -191,7 +191,7 @@ class _Search:
     def improve(self, rounds: int) -> None:
         """So many more rounds from the best schedule on."""
         best, search = self.best, self._search
-        if best.schedule is None or self._limits.reached or search.work >= self._budget or best.latency_s <= self.enough:
+        if best.schedule is None or self._over(self._budget):
             return
         if best.schedule is not self._at:
             search.begin(paths_of(best.instance, best.schedule))
@@ -202,7 +202,7 @@ class _Search:
         """From the best candidates again, each in turn, while that is little work: the search may end elsewhere."""
         starts = [schedule for _, schedule in sorted(self.best.others, key=lambda one: one[0])[:_STARTS]]
         for number in range(_AGAIN if starts else 0):
-            if self._limits.reached or self._search.work >= min(_LITTLE, self._budget) or self.best.latency_s <= self.enough:
+            if self._over(_LITTLE):
                 return
             self._search.begin(paths_of(self.best.instance, starts[number % len(starts)]))
             self._run(_ROUNDS_AGAIN)
@@ -210,7 +210,7 @@ class _Search:
     def shake(self) -> None:
         """Random pushes from the best schedule on, while all that was little work."""
         best, search = self.best, self._search
-        if best.schedule is None or self._limits.reached or search.work >= min(_SMALL, self._budget):
+        if best.schedule is None or self._over(_SMALL):
             return
         search.begin(paths_of(best.instance, best.schedule))
         search.shake(
@@ -220,6 +220,10 @@ class _Search:
             limits=self._limits,
             improved=lambda: self._tell(0.0),
         )
+
+    def _over(self, work: int) -> bool:
+        """Whether so much work is done, or it is enough, or the limits say stop."""
+        return self.work >= min(work, self._budget) or self.best.latency_s <= self.enough or self._limits.reached
 
     def _run(self, rounds: int) -> None:
         self._search.run(
