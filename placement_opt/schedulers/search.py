@@ -140,14 +140,14 @@ class Search:
         It finds what single blocks and chains cannot, and takes long: for small instances.
         """
         self._budget, self._enough, self._limits, self._improved = budget, enough, limits, improved
-        often = self._pairs_work() * times <= budget - self.work
+        work, left = self._pairs_work(), budget - self.work
         for number in range(times + 1):
             if self._over():
                 return
             if number:
                 self._push(self._rng.uniform(*_PUSHED), math.exp(self._rng.uniform(*np.log(_NOISE))))
                 self._sharpen(chains=True)
-            if often or not number:
+            if work * (times if number else 1) <= left:  # every time, or at first, or never
                 self._pair()
             self._keep()
 
