@@ -22,6 +22,7 @@ from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof, prove, prove_until
 from placement_opt.schedulers import REGISTRY, make_scheduler
+from placement_opt.schedulers.protocol import Effort
 from placement_opt.simulate import simulate
 from placement_opt.units import format_seconds
 
@@ -36,6 +37,8 @@ class Verdict(StrEnum):
 
     #: Timed, and no better than the bound.
     TIMED = "timed"
+    #: Timed, but the clock ended the scheduler's search before its work was done: another run may find another schedule.
+    CUT_SHORT = "ended by the clock"
     #: Timed, and better than a proven bound: one of the two is wrong.
     BELOW_BOUND = "below the bound"
     #: The scheduler is not made for this instance.
@@ -74,6 +77,8 @@ class Scheduled:
         1 - lower bound / latency: the share of the latency that moving data optimally could save at most.
     wall_s
         Seconds it took to run the scheduler here.
+    effort
+        Counted work of a scheduler that searches: what it was given and what it took.
     """
 
     scheduler: str
@@ -88,6 +93,7 @@ class Scheduled:
     own_s: float | None = None
     worth: float | None = None
     wall_s: float | None = None
+    effort: Effort | None = None
 
 
 @dataclass(frozen=True)
@@ -315,7 +321,10 @@ def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
     except PlacementError as error:  # a solver that a scheduler asked gave nothing
         return Scheduled(spec, Verdict.LIMIT, str(error))
     wall = time.monotonic() - started
-    return Scheduled(spec, Verdict.TIMED, "", run.latency_s, run.tokens_per_s, wall_s=wall)
+    verdict, note = Verdict.TIMED, ""
+    if run.effort is not None and run.effort.cut_short:
+        verdict, note = Verdict.CUT_SHORT, f"after {run.effort.taken:,} of {run.effort.given:,} {run.effort.unit}"
+    return Scheduled(spec, verdict, note, run.latency_s, run.tokens_per_s, wall_s=wall, effort=run.effort)
 
 
 @lru_cache(maxsize=2)

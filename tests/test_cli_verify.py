@@ -182,7 +182,7 @@ def test_wrong_arguments(
 def test_a_schedule_that_fails_loses_no_bound(ahead: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where the scheduler runs out of time the bound and its certificate are there, and the error is told."""
     argv = "bound", ahead, "--method", "lp", "--certificate", tmp_path / "p", "--schedule", tmp_path / "s"
-    code = main([*map(str, argv), "--scheduler", "lp-rounded:limit=0.0", "--json"])
+    code = main([*map(str, argv), "--scheduler", "lp-rounded:budget=0", "--json"])
     out, err = capsys.readouterr()
     assert code == 3
     assert err.startswith("error: ")

@@ -85,15 +85,13 @@ def check_size(instance: Instance) -> None:
         raise LimitError(f"milp: {binaries} residency variables, at most {MOST_BINARIES} are tried; use lp or compact")
 
 
-def search(instance: Instance, *, limits: Limits | None = None, work: float | None = None) -> Searched:
+def search(instance: Instance, *, limits: Limits | None = None) -> Searched:
     """Branch and bound.
 
     Parameters
     ----------
     limits
         The incumbent by then comes back.
-    work
-        The same by counted work (:func:`placement_opt.bounds.highs.solve`), which the load of the machine does not change.
 
     Raises
     ------
@@ -103,9 +101,9 @@ def search(instance: Instance, *, limits: Limits | None = None, work: float | No
     classes = single_blocks(instance)
     program = HorizonProgram(instance, classes, make_events(instance, classes, None, True), integral=True)
     arrays = program.build()
-    solution = solve(arrays, limits=limits, work=work)
+    solution = solve(arrays, limits=limits)
     if solution.ended in (Ended.INFEASIBLE, Ended.FAILED):
-        solution = solve(arrays, limits=limits, work=work, presolve=False)
+        solution = solve(arrays, limits=limits, presolve=False)
     return Searched(program, arrays, solution, incumbent(arrays, solution))
 
 
@@ -154,7 +152,7 @@ def publish(root: Bound, searched: Searched, limits: Limits, seconds: float) -> 
         status, rests_on = Status.NONE, ""
     elif limits.interrupted:
         status = Status.INTERRUPTED
-    elif not closed and not limits.reached:
+    elif not closed and not limits.reached and solution.ended is not Ended.LIMIT:
         status = Status.BOUND
     details = {"columns": arrays.num_columns, "rows": arrays.num_rows, "root_s": root.lower_bound_s, **solution.details}
     return Bound("milp", status, proven, seconds, rests_on, note, value_s=value, prices=root.prices, details=details)

@@ -51,7 +51,7 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--resume", metavar="FILE", action="append", default=[], help=text)
     text = "begin with the prices of another instance's certificate too, as many tiers and resources (with --gap)"
     parser.add_argument("--warm-start", metavar="FILE", help=text)
-    add_time_limit(parser, "stop by then with what is proven (default: none; about a minute with auto)")
+    add_time_limit(parser, "stop by then with what is proven (default: none; with auto counted work, about a minute's)")
     add_memory_limit(parser)
     add_jobs(parser, default=None, text="processes to use (default: 1; in runs as many as there are processors)")
     text = "where prices are proven: in this machine's processes (local, default) or on a Dask cluster (with --gap)"

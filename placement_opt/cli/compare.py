@@ -14,7 +14,7 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--schedulers", metavar="LIST", default="all", help=text)
     add_method(parser)
     add_gap(parser, "raise each bound until the best of the schedulers is within this of it")
-    add_time_limit(parser, "for each bound (default: none; about a minute with auto)")
+    add_time_limit(parser, "for each bound (default: none; with auto counted work, about a minute's)")
     add_jobs(parser)
     parser.add_argument("--csv", metavar="FILE", help="also write the table as CSV")
     add_output(parser)

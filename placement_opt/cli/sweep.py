@@ -20,7 +20,7 @@ def fill(parser: LazyParser) -> None:
     text = "comma separated, options after a colon: static,lru:scope=global; or all (default: none)"
     parser.add_argument("--schedulers", metavar="LIST", help=text)
     add_method(parser)
-    add_time_limit(parser, "for each bound (default: none; about a minute with auto)")
+    add_time_limit(parser, "for each bound (default: none; with auto counted work, about a minute's)")
     add_jobs(parser)
     parser.add_argument("--csv", metavar="FILE", help="also write the points as CSV")
     parser.add_argument("--plot", metavar="FILE", help="also draw the curves, as .png or .svg (needs matplotlib)")

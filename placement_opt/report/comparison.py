@@ -7,13 +7,14 @@ from typing import Any
 from placement_opt.compare import Compared, Comparison, Scheduled, Verdict
 from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import figure, full_seconds, percent, seconds, seconds_column, times
+from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
 
 _TIMES = ("latency_s", "above_roofline_s", "unavoidable_s", "own_s")
 INSTANCE_COLUMNS = ("instance", "hash", "method", "status", "lower_bound_s", "roofline_s")
 SCHEDULE_COLUMNS = (
     *("scheduler", "verdict", "latency_s", "tokens_per_s", "gap", "times_bound"),
-    *("above_roofline_s", "unavoidable_s", "own_s", "worth", "wall_s", "note"),
+    *("above_roofline_s", "unavoidable_s", "own_s", "worth", *EFFORT_COLUMNS, "wall_s", "note"),
 )
 
 #: Relative differences below this are not worth a word.
@@ -57,6 +58,7 @@ def _schedule(schedule: Scheduled) -> dict[str, Any]:
         "unavoidable_s": schedule.unavoidable_s,
         "own_s": schedule.own_s,
         "worth": schedule.worth,
+        **effort_document(schedule.effort),
         "wall_s": schedule.wall_s,
         "note": schedule.note,
     }

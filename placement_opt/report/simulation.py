@@ -8,7 +8,17 @@ from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import count, figure, full_seconds, percent
 from placement_opt.report.table import facts, table
 from placement_opt.run import Run
+from placement_opt.schedulers.protocol import Effort
 from placement_opt.units import format_size
+
+#: Keys of :func:`effort_document`.
+EFFORT_COLUMNS = ("work_unit", "work_given", "work_taken")
+
+
+def effort_document(effort: Effort | None) -> dict[str, Any]:
+    """The JSON keys of a scheduler's counted work; null where it searches nothing."""
+    values = (None, None, None) if effort is None else (effort.unit, effort.given, effort.taken)
+    return dict(zip(EFFORT_COLUMNS, values, strict=True))
 
 
 def simulation_document(run: Run) -> dict[str, Any]:
@@ -18,6 +28,8 @@ def simulation_document(run: Run) -> dict[str, Any]:
         "instance": run.instance.name,
         "hash": run.instance.hash,
         "scheduler": run.scheduler,
+        **effort_document(run.effort),
+        "cut_short": run.effort is not None and run.effort.cut_short,
         "latency_s": run.latency_s,
         "tokens": run.tokens,
         "tokens_per_s": run.tokens_per_s,
@@ -43,6 +55,7 @@ def simulation_text(run: Run) -> str:
         [
             ("instance", f"{instance.name} ({instance.hash[:12]})"),
             ("scheduler", run.scheduler),
+            ("work", _work(run.effort)),
             ("latency", full_seconds(run.latency_s)),
             (
                 "throughput",
@@ -71,6 +84,14 @@ def simulation_text(run: Run) -> str:
         table(["resource", "decides"], critical, "lr") + "\n(share of the time in which a slower resource would cost more)"
     )
     return "\n\n".join(parts) + "\n"
+
+
+def _work(effort: Effort | None) -> str:
+    """What a scheduler was given and took; "" where it searches nothing."""
+    if effort is None:
+        return ""
+    text = f"{count(effort.taken)} of {count(effort.given)} {effort.unit}"
+    return f"{text}; ended by the clock, another run may find another schedule" if effort.cut_short else text
 
 
 def per_step_csv(run: Run) -> str:

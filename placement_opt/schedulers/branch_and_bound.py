@@ -7,6 +7,7 @@ the residency found and then for any. What the schedule takes is for the simulat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -22,14 +23,16 @@ from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
 from placement_opt.schedulers.base import Policy, option
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.lp_rounded import SOLVER_WORK
+from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.replay import Replay
 from placement_opt.schedulers.schedule import Schedule
 
 #: (Block, state, tier) triples beyond which nothing is tried.
 MOST_TRIPLES = 20_000
-#: Work of a search (:func:`placement_opt.bounds.highs.solve`), some 20 seconds of it where it does not end before.
-WORK = 2_000
+#: Of the solver, in millions of (iteration, matrix entry) pairs: some 20 seconds' worth. Share of it for the search; what that
+#: leaves is for deciding the moves.
+BUDGET, _SEARCHING = 4_000, 0.8
 #: A schedule that takes so much longer than its program, relatively, has its moves decided once more.
 _ROUNDING = 1e-9
 
@@ -46,17 +49,20 @@ class Milp(Policy):
     online: ClassVar[bool] = False
     source: ClassVar[str] = "this project: the mixed-integer program of the problem statement, solved by HiGHS"
 
-    work: int = option(WORK, "work of the search, in some 10 ms each", low=1, high=10**9)
+    budget: int = option(BUDGET, f"work of the solver, in millions of {SOLVER_WORK}", low=0, high=10**9)
 
     def plan(self, instance: Instance, limits: Limits) -> None:
         """Find the schedule."""
         if (triples := num_binaries(instance)) > MOST_TRIPLES:
             found = f"found {triples:,} (block, state, tier) triples"
             raise InputError(found, f"expected at most {MOST_TRIPLES:,} for this scheduler", field=self.title)
-        schedule = milp_schedule(instance, limits=limits, work=self.work)
+        given = self.budget * 10**6
+        counted = limits.counted(given)
+        schedule = milp_schedule(instance, limits=counted)
         if schedule is None:
             raise LimitError("milp found no schedule within the limits")
         self._replay = Replay(schedule)
+        self._effort = Effort(SOLVER_WORK, given, round(given - counted.work_left), limits.cut_short)
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         return self._replay.start(setting, first_reads)
@@ -65,28 +71,25 @@ class Milp(Policy):
         return self._replay.step(view)
 
 
-def milp_schedule(instance: Instance, *, limits: Limits | None = None, work: float | None = WORK) -> Schedule | None:
-    """The best placement that branch and bound finds, as a schedule; None where it finds none.
+def milp_schedule(instance: Instance, *, limits: Limits | None = None) -> Schedule | None:
+    """The best placement that branch and bound finds within the limits, as a schedule; None where it finds none.
 
-    Parameters
-    ----------
-    limits
-        The best by then comes back.
-    work
-        The same by counted work; None for no such limit.
+    Counted work (:meth:`placement_opt.limits.Limits.counted`) ends it at the same schedule at every run.
     """
     limits = limits or Limits()
+    given = _SEARCHING * limits.work_left
+    searching = limits.counted(given)
     try:
-        searched = search(instance, limits=limits, work=work)
+        searched = search(instance, limits=searching)
     except SolverError:
         return None
-    return incumbent_schedule(instance, searched, limits=limits, work=work)
+    if math.isfinite(given):
+        limits.spend(given - searching.work_left)
+    return incumbent_schedule(instance, searched, limits=limits)
 
 
-def incumbent_schedule(
-    instance: Instance, searched: Searched, *, limits: Limits | None = None, work: float | None = WORK
-) -> Schedule | None:
-    """What branch and bound found, as a schedule; None without an incumbent. ``limits`` and ``work`` are for deciding moves."""
+def incumbent_schedule(instance: Instance, searched: Searched, *, limits: Limits | None = None) -> Schedule | None:
+    """What branch and bound found, as a schedule; None without an incumbent. The limits are for deciding moves."""
     value = searched.value_s
     if value is None:
         return None
@@ -94,7 +97,7 @@ def incumbent_schedule(
     for fixed in (True, False):
         if min(_latency(instance, one) for one in found) <= value * (1.0 + _ROUNDING):
             break
-        if (whole := _whole_moves(searched, limits or Limits(), work, fixed=fixed)) is not None:
+        if (whole := _whole_moves(searched, limits or Limits(), fixed=fixed)) is not None:
             found.append(_written_down(instance, whole))
     return min(found, key=lambda one: _latency(instance, one))
 
@@ -105,7 +108,7 @@ def _latency(instance: Instance, schedule: Schedule) -> float:
     return simulate(instance, Replay(schedule)).latency_s
 
 
-def _whole_moves(searched: Searched, limits: Limits, work: float | None, *, fixed: bool) -> Searched | None:
+def _whole_moves(searched: Searched, limits: Limits, *, fixed: bool) -> Searched | None:
     """Every copy made in one way, for the residency found (``fixed``) or for any."""
     program, arrays, x = searched.program, searched.arrays, searched.x
     first, stores = program.column["x"], program.column["p"]
@@ -120,7 +123,7 @@ def _whole_moves(searched: Searched, limits: Limits, work: float | None, *, fixe
     integral[stores : stores + len(whole)] = whole
     again = replace(arrays, lower=lower, upper=upper, integral=integral)
     try:
-        solution = solve(again, limits=limits, work=work)
+        solution = solve(again, limits=limits)
     except SolverError:
         return None
     found = incumbent(again, solution)
