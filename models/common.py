@@ -23,8 +23,10 @@ import pyomo.environ as pyo
 from pyomo.contrib.solver.common.results import TerminationCondition
 from pyomo.contrib.solver.solvers.highs import Highs
 
+from placement_opt.bounds.highs import silent_highspy
 from placement_opt.errors import PlacementError
 from placement_opt.instance import Instance
+from placement_opt.stdout import kept_for_answers
 
 #: Tolerances of the solver, in scaled units: far below what two statements of one problem are compared to (1e-9).
 TOLERANCE = 1e-10
@@ -154,6 +156,7 @@ def solve(model: pyo.ConcreteModel) -> float:
 
 
 def _run(model: pyo.ConcreteModel) -> Any:
+    silent_highspy()
     results = Highs().solve(
         model,
         threads=1,
@@ -198,9 +201,10 @@ def command(
     parser.add_argument("instance", help="instance file (TOML)")
     options(parser)
     args = parser.parse_args(argv)
-    try:
-        print(value(load_instance(args.instance), args))
-    except PlacementError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    with kept_for_answers() as answers:
+        try:
+            print(value(load_instance(args.instance), args), file=answers)
+        except PlacementError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code
     return 0

@@ -11,32 +11,22 @@ The names below are the public interface. Each is imported when it is first used
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+
+_BEGUN_AS = [os.path.basename(part) for part in sys.orig_argv[1:3]]
+if _BEGUN_AS[:1] == ["placement-opt"] or _BEGUN_AS == ["-m", "placement_opt"]:
+    # The command line: Ctrl-C must not raise in the middle of what is loaded before :mod:`placement_opt.__main__`.
+    import _signal  # type: ignore[import-not-found]
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
+import importlib  # noqa: E402
+from types import ModuleType  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 __version__ = "0.1.0"
-
-
-def _keep_kernels() -> None:
-    """Where neither the package nor the user has a folder to cache compiled loops in, a private temporary one will do.
-
-    A read-only installation run by a user without a home (a container) would otherwise end in an error of the compiler's.
-    """
-    if "NUMBA_CACHE_DIR" in os.environ or os.access(os.path.dirname(__file__), os.W_OK):
-        return
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    while not os.path.exists(cache) and os.path.dirname(cache) != cache:
-        cache = os.path.dirname(cache)
-    if not os.access(cache, os.W_OK):
-        import tempfile
-
-        os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="placement-opt-")
-
-
-_keep_kernels()
 
 #: Public name -> the module that defines it.
 _HOME = {

@@ -1,21 +1,23 @@
-"""Both sides of an instance: a proven bound raised and a schedule lowered until they are as close as asked, or a limit comes.
+"""Both sides of an instance: the proven bound raised and a schedule lowered until they are as close as asked, or a limit comes.
 
-The ladder always has something proven in hand on both sides. First the roofline and a quick schedule; then, of the rungs that
-are left (:data:`placement_opt.rungs.RUNGS`), always the one whose next turn should be the shortest, whichever side it is on:
+The ladder always has something proven in hand on both sides. First the roofline; then the rungs that raise the bound and those
+that find schedules (:data:`placement_opt.rungs.RUNGS`) go their ways beside each other, each side in a thread of its own, and
+both look at what the other has. On each side the next turn is for who closes most of the gap a second, as measured
+(:mod:`placement_opt.turns`):
 
 * a rung that is done in one turn gets a few times what it should take, so that a wrong guess costs little, and no rung more
   than half of what is left while others wait;
-* a rung that has no end takes turns of doubling length, four times as long after one that closed less than a tenth of the gap;
-* a rung that would need more memory or time than there is is passed over; the shortest of those that are too long is tried in
-  the end all the same, because whatever it proves until the limit counts.
+* a rung that has no end takes turns of growing length and goes on where it stopped;
+* a rung that would need more memory than there is is passed over.
 
-The climb goes on in a thread of its own. The caller's thread keeps time: where a rung does not look at its limits, the answer
+The climb goes on in threads of its own. The caller's thread keeps time: where a rung does not look at its limits, the answer
 is what was proven by then.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,17 +25,18 @@ from enum import StrEnum
 
 import numpy as np
 
-from placement_opt import room
+from placement_opt import clock, room
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.shares import Backend
 from placement_opt.certify import Verified
-from placement_opt.errors import PlacementError
+from placement_opt.errors import LimitError, PlacementError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
-from placement_opt.rungs import RUNGS, Rung, Work, offer_prices
+from placement_opt.rungs import RUNGS, Rung, Side, Work, offer_prices
 from placement_opt.schedulers.schedule import Schedule
 from placement_opt.standing import Standing, State
+from placement_opt.turns import Turn, closed, pick
 from placement_opt.watch import LeftBehind, run_watched
 
 #: Seconds where the caller sets no deadline.
@@ -42,6 +45,8 @@ BUDGET_S = 60.0
 _PATIENCE, _LEAST_S = 4.0, 5.0
 #: Seconds that the turn of a rung without an end lasts at least.
 _SHORTEST_S = 0.3
+#: Seconds between two looks of a side that waits for the others.
+_WAIT_S = 0.02
 
 
 class Outcome(StrEnum):
@@ -152,19 +157,21 @@ def answer(
     InputError
         The backend's cluster cannot be reached.
     """
-    began = time.monotonic()
+    began = clock.now()
     limits = _limited(limits)
-    work = Work(instance, Standing(), gap, backend or Backend())
+    work = Work(instance, Standing(), gap, backend or Backend(), limits=limits)
     roofline = METHODS["roofline"](instance)
     work.standing.raise_to(roofline, "roofline")
-    if work.backend.name != "local" and roofline.prices is not None:
-        work.prove(roofline.prices)  # a cluster that does not answer is found out now
+    if work.backend.name != "local" and roofline.prices is not None and not limits.reached:
+        _try_cluster(work, roofline.prices)
     if resume is not None:
         _resume(work.standing, resume)
     table = list(RUNGS if rungs is None else rungs)
     if warm is not None:
         table.insert(0, _warm_start(warm))
     inner = Limits(limits.remaining, limits.memory)
+    if limits.interrupted:
+        inner.interrupt()
     longest = limits.remaining / 2
 
     def keep_time() -> None:
@@ -180,16 +187,16 @@ def answer(
         wanted=gap,
         state=state,
         roofline_s=roofline.lower_bound_s or 0.0,
-        solve_s=time.monotonic() - began,
+        solve_s=clock.now() - began,
         notes=tuple(work.notes),
     )
 
 
 def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = None) -> Bound:
     """The bound alone, by the same ladder, raised until it reaches ``enough_s`` seconds or the limits end it."""
-    began = time.monotonic()
+    began = clock.now()
     limits = _limited(limits)
-    work = Work(instance, Standing(), 0.0, enough_s=enough_s)
+    work = Work(instance, Standing(), 0.0, enough_s=enough_s, limits=limits)
     work.standing.raise_to(METHODS["roofline"](instance), "roofline")
     found = _watched(work, [rung for rung in RUNGS if rung.side == "bound"], limits, None).bound
     assert found is not None
@@ -197,7 +204,16 @@ def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = 
     if not work.enough and limits.reached:
         status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     note = "; ".join(part for part in (found.note, *work.notes) if part)
-    return replace(found, status=status, note=note, solve_s=time.monotonic() - began)
+    return replace(found, status=status, note=note, solve_s=clock.now() - began)
+
+
+def _try_cluster(work: Work, prices: Prices) -> None:
+    """A cluster that does not answer, or cannot work, is found out before the climb; one that is slow only costs time."""
+    try:
+        work.prove(prices)
+    except LimitError:
+        if not work.limits.reached:
+            raise
 
 
 def _warm_start(prices: Prices) -> Rung:
@@ -205,7 +221,7 @@ def _warm_start(prices: Prices) -> Rung:
 
     def climb(work: Work, limits: Limits) -> bool:
         del limits
-        offer_prices(work, prices, "warm start", time.monotonic())
+        offer_prices(work, prices, "warm start", clock.now())
         return False
 
     return Rung("warm start", "bound", lambda _: True, lambda _: 0.0, climb)
@@ -219,7 +235,8 @@ def _limited(limits: Limits | None) -> Limits:
 def _watched(work: Work, rungs: Sequence[Rung], limits: Limits, look: Callable[[], None] | None) -> State:
     """Climb in another thread; what was proven when the limits were reached, or when there was nothing more to do."""
     try:
-        run_watched(lambda: climb(work, rungs, limits), limits, look=look, grace=2.0)
+        if not limits.reached:
+            run_watched(lambda: climb(work, rungs, limits), limits, look=look, grace=2.0)
     except LeftBehind as late:
         work.notes.append(f"the last rung was left behind, {late}")
     state = work.standing.close()
@@ -228,36 +245,50 @@ def _watched(work: Work, rungs: Sequence[Rung], limits: Limits, look: Callable[[
     return state
 
 
-@dataclass
-class _Turn:
-    """When a rung is next: the seconds that its next turn should take."""
-
-    rung: Rung
-    next_s: float
-
-
 def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
-    """Take turns until the gap is closed, nothing is left or a limit is reached."""
+    """Take turns on both sides until the gap is closed, nothing is left or a limit is reached."""
     work.limits = limits
-    turns = [_Turn(rung, rung.expected_s(work)) for rung in rungs if rung.suits(work)]
+    sides: dict[Side, list[Turn]] = {}
+    for rung in rungs:
+        if rung.suits(work):
+            sides.setdefault(rung.side, []).append(Turn(rung, rung.expected_s(work)))
+    at_work = set(sides)
+    threads = [
+        threading.Thread(target=_climb_side, args=(work, side, turns, limits, at_work), daemon=True)
+        for side, turns in sides.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_work: set[Side]) -> None:
+    """The turns of one side; ``at_work`` are the sides that have turns left, of which the others may make a rung ready."""
+    began = clock.now()
     while turns and not limits.reached and not work.enough:
-        turn = min(turns, key=lambda one: one.next_s)
-        before, began = work.standing.state, time.monotonic()
+        ready = [turn for turn in turns if turn.rung.ready(work)]
+        if not ready:
+            if at_work == {side}:
+                break
+            time.sleep(_WAIT_S)
+            continue
+        turn = pick(ready, clock.now() - began, limits.remaining)
+        before, since = work.standing.state, clock.now()
         if not _take_turn(turn, work, limits, alone=len(turns) == 1):
             turns.remove(turn)
-            continue
-        took = time.monotonic() - began
-        turn.next_s = max(turn.next_s, took) * (2.0 if _closer(before, work.standing.state) else 4.0)
+        turn.done(clock.now() - since, _closed(turn.rung.side, before, work.standing.state))
+    at_work.discard(side)
 
 
-def _closer(before: State, after: State) -> bool:
-    """Whether a turn was worth its while: it closed a tenth of the gap."""
-    if before.gap is None or after.gap is None:
-        return after is not before
-    return after.gap <= 0.9 * before.gap
+def _closed(side: Side, before: State, after: State) -> float:
+    """Share of the gap that a turn closed on its own side."""
+    if side == "bound":
+        return closed(before.lower_s, after.lower_s, before.latency_s)
+    return closed(before.latency_s, after.latency_s, before.lower_s)
 
 
-def _take_turn(turn: _Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
+def _take_turn(turn: Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
     """Whether another turn could bring more; troubles become notes, because what is proven must not be lost to them."""
     name = turn.rung.name
     try:

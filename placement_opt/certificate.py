@@ -1,13 +1,15 @@
 """Certificates as files: integer prices that prove a lower bound, and the moves of a schedule that proves an upper one.
 
 Both are small binary files with a checksum, described byte by byte in docs/certificates.md. A file is read for one instance and
-without trust: its hash and its sizes are held against the instance before anything is unpacked, and nothing is unpacked beyond
-what an instance of that size takes. That a file is well formed says nothing of its claim; :mod:`placement_opt.certify` does.
+without trust: its length is held against the instance before it is read, its hash and its sizes before anything is unpacked.
+Nothing is unpacked beyond what an instance of that size takes, or what there is memory for. That a file is well formed says
+nothing of its claim; :mod:`placement_opt.certify` does.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -18,9 +20,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt import room
 from placement_opt.errors import CertificateError, InputError
 from placement_opt.files import open_regular, write_bytes_atomic
 from placement_opt.instance import Instance
+from placement_opt.limits import Limits
 
 AnyPath = str | PathLike[str]
 Kind = Literal["prices", "schedule"]
@@ -34,7 +38,6 @@ _PRICES = struct.Struct("<IIIQQ")
 #: tiers, steps, blocks, moves, length of the scheduler's name
 _SCHEDULE = struct.Struct("<IIIQH")
 _CHECKSUM = hashlib.sha256().digest_size
-LARGEST_FILE = 2**34
 LARGEST_QUANTUM = 2**128 - 1
 LONGEST_NAME = 200
 _LONGEST_CLAIM = 2**16 - 1  # bytes
@@ -172,17 +175,27 @@ def pack_schedule(certificate: ScheduleCertificate) -> bytes:
     return _packed("schedule", certificate.instance_hash, certificate.claim, about, b"".join(parts))
 
 
-def load_prices(path: AnyPath | bytes, instance: Priced) -> PriceCertificate:
+def load_prices(path: AnyPath | bytes, instance: Priced, limits: Limits | None = None) -> PriceCertificate:
     """Read what :func:`save_prices` wrote for this instance, from a file or from the bytes of one.
+
+    Parameters
+    ----------
+    path, instance
+        What to read, and for which instance.
+    limits
+        Memory; without it, what is free.
 
     Raises
     ------
     InputError
-        The file is not such a file; no other exception than these two, in time and memory bounded by file and instance.
+        The file is not such a file; no other exception than these three, in time and memory bounded by the instance.
     CertificateError
         It is, but damaged, or made for another instance.
+    LimitError
+        It needs more memory than there is.
     """
-    digest, claim, content = _open(path, "prices", instance)
+    length = 8 * (instance.num_steps * instance.num_resources + (instance.num_steps + 1) * instance.num_tiers)
+    digest, claim, content = _open(path, "prices", instance, length, limits)
     path = _named(path)
     resources, tiers, steps, low, high = content.unpack(_PRICES)
     content.same(resources=(resources, instance.num_resources), tiers=(tiers, instance.num_tiers))
@@ -190,21 +203,25 @@ def load_prices(path: AnyPath | bytes, instance: Priced) -> PriceCertificate:
     quantum = low + (high << 64)
     if quantum == 0:
         raise InputError("found 0", "expected at least 1", path=path, field="quantum")
-    content.unzip(8 * (steps * resources + (steps + 1) * tiers))
+    content.unzip(length)
     rho = content.planes("rho", np.dtype("<u8"), np.dtype(np.int64), (steps, resources))
     rent = content.planes("rent", np.dtype("<u8"), np.dtype(np.int64), (steps + 1, tiers))
     return PriceCertificate(digest, quantum, rho, rent, claim)
 
 
-def load_schedule(path: AnyPath | bytes, instance: Instance) -> ScheduleCertificate:
-    """Read what :func:`save_schedule` wrote for this instance; errors as for :func:`load_prices`."""
-    digest, claim, content = _open(path, "schedule", instance)
+def load_schedule(path: AnyPath | bytes, instance: Instance, limits: Limits | None = None) -> ScheduleCertificate:
+    """Read what :func:`save_schedule` wrote for this instance; as :func:`load_prices`."""
+    most = most_moves(instance)
+    row = -(-instance.num_blocks // 8)
+    fixed = instance.num_tiers * row + 4 * instance.num_steps
+    digest, claim, content = _open(path, "schedule", instance, fixed + 6 * most, limits)
     path = _named(path)
     tiers, steps, blocks, moves, length = content.unpack(_SCHEDULE)
     content.same(tiers=(tiers, instance.num_tiers), steps=(steps, instance.num_steps), blocks=(blocks, instance.num_blocks))
     name = content.text(length)
-    row = -(-blocks // 8)
-    content.unzip(tiers * row + 4 * steps + 6 * moves)
+    if moves > most:
+        raise InputError(f"found {moves} moves", f"expected at most {most} on this instance", path=path, field="moves")
+    content.unzip(fixed + 6 * moves)
     bits = np.frombuffer(content.take(tiers * row), dtype=np.uint8).reshape(tiers, row)
     initial = np.unpackbits(bits, axis=1, bitorder="little").astype(np.bool_)
     if initial[:, blocks:].any():
@@ -216,6 +233,16 @@ def load_schedule(path: AnyPath | bytes, instance: Instance) -> ScheduleCertific
     op = content.planes("op", np.dtype("<u2"), np.dtype(np.uint16), (moves,))
     block = content.planes("block", np.dtype("<u4"), np.dtype(np.int32), (moves,))
     return ScheduleCertificate(digest, name, np.ascontiguousarray(initial[:, :blocks]), indptr, op, block, claim)
+
+
+def most_moves(instance: Instance) -> int:
+    """More moves no schedule makes: each block, at each step before a state that it lives to see, into or out of each tier."""
+    return instance.num_tiers * int((instance.last_state - instance.first_state + 1).sum())
+
+
+def most_packed(length: int) -> int:
+    """Bytes that so many bytes become at most when they are packed, by whatever packer."""
+    return length + (length >> 8) + 1024
 
 
 def check_instance_hash(digest: str, instance: Priced) -> None:
@@ -242,12 +269,18 @@ def _packed(kind: Kind, instance_hash: str, claim: Fraction, about: bytes, data:
     return body + hashlib.sha256(body).digest()
 
 
-def _read(path: AnyPath) -> bytes:
+def _read(path: AnyPath, kind: Kind, instance: Priced, length: int, limits: Limits) -> bytes:
+    """The whole of a file that is no longer than one for this instance, of so many bytes unpacked, can be."""
+    most = _HEAD.size + max(_PRICES.size, _SCHEDULE.size) + LONGEST_NAME + 2 * _LONGEST_CLAIM + most_packed(length) + _CHECKSUM
     with open_regular(path) as handle:
         size = handle.seek(0, 2)
-        if size > LARGEST_FILE:
-            raise InputError(f"found {size} bytes", f"expected at most {LARGEST_FILE}", path=path)
         handle.seek(0)
+        if size > most:
+            head = handle.read(_HEAD.size)
+            if head[:8] == _MAGIC[kind]:
+                check_instance_hash(_HEAD.unpack(head)[2].hex(), instance)
+            raise InputError(f"found {size} bytes", f"expected at most {most} for this instance", path=path)
+        room.check(f"{os.fspath(path)}: reading it", 2 * size, limits)
         return handle.read(size)
 
 
@@ -256,9 +289,16 @@ def _named(path: AnyPath | bytes) -> AnyPath:
     return "certificate" if isinstance(path, bytes) else path
 
 
-def _open(path: AnyPath | bytes, kind: Kind, instance: Priced) -> tuple[str, Fraction, _Content]:
-    """The parts that both kinds have, checked, and the content between them and the packed data."""
-    data, path = (path if isinstance(path, bytes) else _read(path)), _named(path)
+def _open(
+    path: AnyPath | bytes, kind: Kind, instance: Priced, length: int, limits: Limits | None
+) -> tuple[str, Fraction, _Content]:
+    """The parts that both kinds have, checked, and the content between them and the packed data (at most ``length`` bytes)."""
+    limits = limits or Limits()
+    try:
+        data = path if isinstance(path, bytes) else _read(path, kind, instance, length, limits)
+    except CertificateError as error:
+        raise error.at(_named(path)) from None
+    path = _named(path)
     if data[:8] != _MAGIC[kind] or len(data) < _HEAD.size + _CHECKSUM:
         raise InputError("found another kind of file", f"expected a certificate of {_WHAT[kind]}", path=path)
     _, version, digest, over, under, packed = _HEAD.unpack_from(data)
@@ -277,7 +317,7 @@ def _open(path: AnyPath | bytes, kind: Kind, instance: Priced) -> tuple[str, Fra
     claim = int.from_bytes(numbers[:over], "little"), int.from_bytes(numbers[over : over + under], "little")
     if claim[1] == 0:
         raise InputError("found a denominator of 0", "expected a rational number", path=path, field="claim")
-    content = _Content(path, data[_HEAD.size : start], data[len(data) - _CHECKSUM - packed : -_CHECKSUM])
+    content = _Content(path, data[_HEAD.size : start], data[len(data) - _CHECKSUM - packed : -_CHECKSUM], limits)
     return digest.hex(), Fraction(*claim), content
 
 
@@ -287,8 +327,8 @@ _WHAT: dict[Kind, str] = {"prices": "prices", "schedule": "a schedule"}
 class _Content:
     """What lies between the head and the claim, and the packed data: read from the front, each part checked."""
 
-    def __init__(self, path: AnyPath, about: bytes, packed: bytes) -> None:
-        self._path, self._rest, self._packed = path, memoryview(about), packed
+    def __init__(self, path: AnyPath, about: bytes, packed: bytes, limits: Limits) -> None:
+        self._path, self._rest, self._packed, self._limits = path, memoryview(about), packed, limits
 
     def take(self, length: int) -> memoryview:
         part, self._rest = self._rest[:length], self._rest[length:]
@@ -317,6 +357,8 @@ class _Content:
         """Unpack the data, which must be so long and no longer; what was read so far must have been everything."""
         if self._rest:
             raise InputError(f"found {len(self._rest)} bytes too many", "expected the claim", path=self._path)
+        # unpacked, out of its planes, and as the numbers that it is
+        room.check(f"{os.fspath(self._path)}: reading it", 3 * length, self._limits)
         unpacker = zlib.decompressobj()
         try:
             # deflate cannot make more than 1032 bytes of one

@@ -8,6 +8,7 @@ keeps nothing in the fast tier. Prices at scale have the same form as elsewhere 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import struct
 import zlib
@@ -16,14 +17,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.certificate import Priced, check_instance_hash
+from placement_opt import room
+from placement_opt.certificate import check_instance_hash, most_packed
 from placement_opt.errors import CertificateError, InputError
 from placement_opt.files import atomic_file, open_regular
+from placement_opt.limits import Limits
+
+if TYPE_CHECKING:
+    from placement_opt.large import Large
 
 AnyPath = str | PathLike[str]
 Int64 = npt.NDArray[np.int64]
@@ -159,7 +165,7 @@ def is_large_schedule(path: AnyPath) -> bool:
         return handle.read(len(MAGIC)) == MAGIC
 
 
-def open_large_schedule(path: AnyPath, question: Priced, layers: int, turns: int) -> LargeSchedule:
+def open_large_schedule(path: AnyPath, question: Large, layers: int, turns: int) -> LargeSchedule:
     """The claim and the table of sections of a file that was written for this question.
 
     Raises
@@ -190,7 +196,7 @@ def open_large_schedule(path: AnyPath, question: Priced, layers: int, turns: int
             found = f"found {found_layers} layers of {found_turns} turns"
             raise InputError(found, f"expected {layers} of {turns}", path=path)
         claim, end = _read_claim(handle, end, path)
-        sections, moves = _Sections(handle, end, path, layers, turns).read()
+        sections, moves = _Sections(handle, end, path, question).read()
     return LargeSchedule(path, turns, claim, moves, sections)
 
 
@@ -211,8 +217,9 @@ def _read_claim(handle: BinaryIO, end: int, path: AnyPath) -> tuple[Fraction, in
 class _Sections:
     """Walks over the heads of all sections and chunks, without unpacking any."""
 
-    def __init__(self, handle: BinaryIO, end: int, path: AnyPath, layers: int, turns: int) -> None:
-        self._handle, self._end, self._path, self._layers, self._turns = handle, end, path, layers, turns
+    def __init__(self, handle: BinaryIO, end: int, path: AnyPath, question: Large) -> None:
+        self._handle, self._end, self._path, self._question = handle, end, path, question
+        self._layers, self._turns = question.layers.count, question.layers.turns
 
     def read(self) -> tuple[dict[int, tuple[int, int]], int]:
         """(layer to offset and blocks of its section, moves in all)."""
@@ -229,11 +236,11 @@ class _Sections:
             if layer >= self._layers or layer in found:
                 self._refuse(f"found layer {layer} twice or beyond the last", f"expected each of 0 to {self._layers - 1} once")
             blocks, packed = struct.unpack("<IQ", self._some(_SECTION.size - 4))
-            self._skip(packed)
+            self._skip(packed, -(-blocks // 8))
             found[layer] = offset, blocks
-            moves += self._chunks()
+            moves += self._chunks(self._question.layers.blocks_of(layer))
 
-    def _chunks(self) -> int:
+    def _chunks(self, blocks: int) -> int:
         reached, moves = 0, 0
         while True:
             turns, stores, drops, packed = _CHUNK.unpack(self._some(_CHUNK.size))
@@ -241,18 +248,22 @@ class _Sections:
                 return moves
             reached += turns
             moves += stores + drops
-            if turns > LARGEST_TURNS or stores + drops > LARGEST_MOVES or reached > self._turns:
+            most = min(LARGEST_MOVES, turns * blocks)  # a block is stored or dropped at a turn, not both
+            if turns > LARGEST_TURNS or stores + drops > most or reached > self._turns:
                 self._refuse(f"found a chunk of {turns} turns and {stores + drops} moves", "expected fewer")
-            self._skip(packed)
+            self._skip(packed, 8 * turns + 4 * (stores + drops))
 
     def _some(self, count: int) -> bytes:
         if self._handle.tell() + count > self._end:
             self._refuse("found the end of the sections", "expected more")
         return self._handle.read(count)
 
-    def _skip(self, count: int) -> None:
+    def _skip(self, count: int, length: int) -> None:
+        """Pass over packed data of so many bytes, which should become ``length`` bytes."""
         if self._handle.tell() + count > self._end:
             self._refuse("found packed data longer than the file", "expected less")
+        if count > most_packed(length):
+            self._refuse(f"found {count} bytes of packed data", f"expected at most {most_packed(length)}")
         self._handle.seek(count, 1)
 
     def _refuse(self, found: str, expected: str) -> NoReturn:
@@ -271,7 +282,8 @@ def _take(raw: bytes, low: int, width: int, count: int) -> Int64:
 
 
 def _unpacked(path: AnyPath, packed: bytes, length: int) -> bytes:
-    """Packed data, which must be so long and no longer."""
+    """Packed data, which must be so long and no longer; LimitError where there is too little memory for the numbers in it."""
+    room.check(f"{os.fspath(path)}: reading it", 8 * length, Limits())
     unpacker = zlib.decompressobj()
     try:
         # deflate cannot make more than 1032 bytes of one

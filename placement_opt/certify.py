@@ -37,6 +37,7 @@ from placement_opt.certify_paths import paths_total
 from placement_opt.certify_replay import schedule_time
 from placement_opt.errors import CertificateError, InputError
 from placement_opt.instance import Instance
+from placement_opt.limits import Limits
 
 __all__ = ["Verified", "lower_bound", "schedule_time", "verify_files", "verify_prices", "verify_schedule"]
 
@@ -106,8 +107,10 @@ class Verified(Sides):
     upper: Fraction | None = None
 
 
-def verify_files(instance: Instance, paths: Sequence[AnyPath]) -> Verified:
+def verify_files(instance: Instance, paths: Sequence[AnyPath], limits: Limits | None = None) -> Verified:
     """Read and re-prove certificates of an instance, one of prices and one of a schedule at most, in any order.
+
+    ``limits``: memory for reading them; without it, what is free.
 
     Raises
     ------
@@ -123,10 +126,10 @@ def verify_files(instance: Instance, paths: Sequence[AnyPath]) -> Verified:
             raise InputError(f"found a second certificate of {kind}", "expected at most one of each", path=path)
         try:
             if kind == "prices":
-                prices = load_prices(path, instance)
+                prices = load_prices(path, instance, limits)
                 found = replace(found, prices=prices, lower=verify_prices(instance, prices))
             else:
-                schedule = load_schedule(path, instance)
+                schedule = load_schedule(path, instance, limits)
                 found = replace(found, schedule=schedule, upper=verify_schedule(instance, schedule))
         except CertificateError as error:
             raise error.at(path) from None

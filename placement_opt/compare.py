@@ -6,7 +6,6 @@ how much is its own (latency - bound).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,12 +14,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
+from placement_opt import clock
+from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError, shown
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove, prove_until
+from placement_opt.prove import Proof, prove, prove_until, unproven
+from placement_opt.scaled import LayerShare
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.schedulers.protocol import Effort
 from placement_opt.simulate import simulate
@@ -149,7 +150,7 @@ class Comparison:
 class _Task:
     """One piece of work: the bound of an instance (``scheduler`` None) or one scheduler on it.
 
-    ``enough_s``: the bound is raised until it reaches so many seconds.
+    ``enough_s``: the bound is raised until it reaches so many seconds. ``layers``: the share that is taken of a file's.
     """
 
     source: Instance | Path
@@ -157,6 +158,7 @@ class _Task:
     method: str
     seconds: float | None
     enough_s: float | None = None
+    layers: LayerShare | None = None
 
 
 _Tell = Callable[[_Task, object], None]
@@ -178,9 +180,11 @@ def chosen_schedulers(text: str) -> tuple[str, ...]:
             specs.append(piece.strip())
     for spec in specs:
         if not spec:
-            raise InputError(f"found an empty name in {text!r}", "expected names separated by commas", field="--schedulers")
+            raise InputError(
+                f"found an empty name in {shown(text)}", "expected names separated by commas", field="--schedulers"
+            )
         if specs.count(spec) > 1:
-            raise InputError(f"found {spec!r} twice", "expected each scheduler once", field="--schedulers")
+            raise InputError(f"found {shown(spec)} twice", "expected each scheduler once", field="--schedulers")
     return tuple(specs)
 
 
@@ -191,6 +195,7 @@ def compare(
     method: str = "auto",
     gap: float | None = None,
     bound_seconds: float | None = None,
+    layers: LayerShare | None = None,
     jobs: int = 1,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
@@ -210,6 +215,8 @@ def compare(
         schedulers is within this relative gap of it, or ``bound_seconds`` are over.
     bound_seconds
         Time for each bound; None leaves it to the method.
+    layers
+        Take this share of the layers of each file (:mod:`placement_opt.scaled`).
     jobs
         Processes for bounds and schedulers; the answer does not depend on their number.
     limits
@@ -228,9 +235,9 @@ def compare(
     sources = [source if isinstance(source, Instance) else Path(source) for source in instances]
     for source in sources:
         if isinstance(source, Path):
-            _load(source)  # bad input is found before the first bound is computed, not after
-    tasks = [[_Task(source, spec, method, bound_seconds) for spec in (None, *schedulers)] for source in sources]
-    work = partial(run_jobs, _work, jobs=jobs, limits=limits)
+            _load(source, layers)  # bad input is found before the first bound is computed, not after
+    tasks = [[_Task(source, spec, method, bound_seconds, None, layers) for spec in (None, *schedulers)] for source in sources]
+    work = partial(run_jobs, _work, jobs=jobs, limits=limits, lost=_lost)
     outcomes: list[list[object]]
     if gap is None:
         outcomes = _rows(work, tasks, _teller(sum(map(len, tasks)), report))
@@ -292,7 +299,7 @@ def _assemble(proof: Proof, schedulers: Sequence[str], timed: Sequence[object]) 
 
 def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
     try:
-        instance = task.source if isinstance(task.source, Instance) else _load(task.source)
+        instance = task.source if isinstance(task.source, Instance) else _load(task.source, task.layers)
         if task.scheduler is None:
             within = limits if task.seconds is None else limits.within(task.seconds)
             if task.enough_s is None:
@@ -305,9 +312,17 @@ def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
         return error
 
 
+def _lost(task: _Task, why: str) -> Proof | Scheduled:
+    """What stands for the outcome of a task whose process was killed."""
+    if task.scheduler is not None:
+        return Scheduled(task.scheduler, Verdict.LIMIT, why)
+    name, digest = (task.source.stem, "") if isinstance(task.source, Path) else (task.source.name, task.source.hash)
+    return unproven(name, digest, task.method, why)
+
+
 def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
     """One scheduler on one instance, not yet held against a bound; expected troubles become verdicts."""
-    started = time.monotonic()
+    started = clock.now()
     try:
         run = simulate(instance, make_scheduler(spec), limits=limits)
     except ScheduleError as error:
@@ -320,7 +335,7 @@ def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
         return Scheduled(spec, Verdict.REFUSED, str(error))
     except PlacementError as error:  # a solver that a scheduler asked gave nothing
         return Scheduled(spec, Verdict.LIMIT, str(error))
-    wall = time.monotonic() - started
+    wall = clock.now() - started
     verdict, note = Verdict.TIMED, ""
     if run.effort is not None and run.effort.cut_short:
         verdict, note = Verdict.CUT_SHORT, f"after {run.effort.taken:,} of {run.effort.given:,} {run.effort.unit}"
@@ -328,8 +343,8 @@ def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path) -> Instance:
-    return load_instance(path)
+def _load(path: Path, layers: LayerShare | None) -> Instance:
+    return load_instance(path, layers=layers)
 
 
 def _teller(count: int, report: Callable[[str], None] | None) -> _Tell | None:

@@ -22,6 +22,12 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def named(path: str | PathLike[str]) -> str:
+    """A file's name as messages show it: as it is, its middle left out where it is longer than any that a system takes."""
+    name = fspath(path)
+    return name if len(name) <= 1000 else f"{name[:490]}...{name[-490:]}"
+
+
 class PlacementError(Exception):
     """Base class. ``exit_code`` is what the command line returns for it."""
 
@@ -62,7 +68,7 @@ class InputError(PlacementError):
     def __str__(self) -> str:
         where = ""
         if self.path is not None:
-            where = f"{self.path}:" if self.line is None else f"{self.path}:{self.line}:"
+            where = f"{named(self.path)}:" if self.line is None else f"{named(self.path)}:{self.line}:"
         parts = [part for part in (where.removesuffix(":"), self.field) if part]
         head = ": ".join(parts)
         body = f"{self.found}, {self.expected}" if self.expected else self.found
@@ -142,7 +148,8 @@ class CertificateError(PlacementError):
 
     def __str__(self) -> str:
         where = [f"{what} {number}" for what, number in (("step", self.step), ("block", self.block)) if number is not None]
-        return ": ".join(part for part in (self.path, ", ".join(where), self.message) if part)
+        name = None if self.path is None else named(self.path)
+        return ": ".join(part for part in (name, ", ".join(where), self.message) if part)
 
     def at(self, path: str | PathLike[str]) -> CertificateError:
         """The same error with the file filled in where it is missing."""

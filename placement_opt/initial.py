@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from placement_opt.errors import InputError
 from placement_opt.files import atomic_file, open_regular
-from placement_opt.instance import Residency
 from placement_opt.memory.system import Int64, MemorySystem
 from placement_opt.units import format_size
 
@@ -30,14 +29,14 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, Runtim
 
 
 def first_fit(
-    memory: MemorySystem, residency: Residency, exists: npt.NDArray[np.bool_], size: Int64, capacity: Int64
+    memory: MemorySystem, home: int | None, exists: npt.NDArray[np.bool_], size: Int64, capacity: Int64
 ) -> npt.NDArray[np.bool_]:
     """bool[K, B]: every initial block, in order of ids, in the fastest tier that has room for it.
 
     Parameters
     ----------
-    memory, residency
-        Under the inclusive rule all initial blocks lie in the home tier, and in at most one faster tier besides.
+    memory, home
+        Where there is a home tier all initial blocks lie in it, and in at most one faster tier besides.
     exists
         bool[B]: the initial blocks.
     size, capacity
@@ -51,9 +50,9 @@ def first_fit(
     resident = np.zeros((len(capacity), len(size)), dtype=np.bool_)
     order = list(memory.by_speed)
     room = [int(capacity[tier]) for tier in order]
-    if residency == "inclusive":
-        resident[memory.home] = exists
-        order = order[: order.index(memory.home)]
+    if home is not None:
+        resident[home] = exists
+        order = order[: order.index(home)]
     ids, sizes = np.flatnonzero(exists), size[exists].tolist()
     chosen = np.full(len(ids), -1)
     for i, need in enumerate(sizes):
@@ -63,7 +62,7 @@ def first_fit(
                 chosen[i] = order[place]
                 break
         else:
-            if residency != "inclusive":
+            if home is None:
                 found = f"found no room left for block {ids[i]} of {format_size(need)}"
                 raise InputError(found, "expected a start that fits", field="initial")
     resident[chosen[chosen >= 0], ids[chosen >= 0]] = True

@@ -52,6 +52,8 @@ class Instance:
         float64[T] seconds under the time of each step.
     page_tokens
         Tokens in a page.
+    home_tier
+        The tier that an inclusive rule names as home; None: that of the memory system.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Instance:
     floor: npt.NDArray[np.float64]
     initial: npt.NDArray[np.bool_] | None = None
     page_tokens: int = 1
+    home_tier: int | None = None
 
     def __post_init__(self) -> None:
         check_instance(self)
@@ -86,8 +89,10 @@ class Instance:
 
     @property
     def home(self) -> int:
-        """The tier that keeps everything under the inclusive rule: the largest."""
-        return self.memory.home
+        """The tier that keeps everything under the inclusive rule; under the others, where none does, the largest."""
+        if not self.inclusive:
+            return self.memory.largest
+        return self.memory.home if self.home_tier is None else self.home_tier
 
     @property
     def inclusive(self) -> bool:
@@ -106,10 +111,7 @@ class Instance:
     @cached_property
     def alive_bytes(self) -> Int64:
         """int64[T + 1]: bytes of the blocks alive at each state."""
-        change = np.zeros(self.num_steps + 2, dtype=np.int64)
-        np.add.at(change, self.first_state, self.size)
-        np.add.at(change, self.last_state + 1, -self.size)
-        return np.cumsum(change)[:-1]
+        return alive_bytes(self.trace, self.size)
 
     @cached_property
     def read_bytes(self) -> Int64:
@@ -153,6 +155,14 @@ class Instance:
         return digest.hexdigest()
 
 
+def alive_bytes(trace: Trace, size: Int64) -> Int64:
+    """int64[T + 1]: bytes of the blocks alive at each state, their sizes (int64[B]) given."""
+    change = np.zeros(trace.num_steps + 2, dtype=np.int64)
+    np.add.at(change, trace.birth.astype(np.int64) + 1, size)
+    np.add.at(change, trace.death.astype(np.int64) + 1, -size)
+    return np.cumsum(change)[:-1]
+
+
 def _feed(digest: hashlib._Hash, array: npt.NDArray[Any] | None) -> None:
     if array is None:
         digest.update(b"\nnone")
@@ -181,26 +191,43 @@ def check_instance(instance: Instance) -> None:
             raise InputError(
                 f"found {values[(values < 0) | ~np.isfinite(values)][0]}", "expected no negative value", field=name
             )
-    _check_room(instance)
+    peak, largest = int(instance.alive_bytes.max()), int(instance.size.max())
+    check_room(instance.memory, instance.residency, instance.home_tier, instance.capacity, peak=peak, largest=largest)
     if instance.initial is not None:
         _check_initial(instance, instance.initial)
 
 
-def _check_room(instance: Instance) -> None:
-    peak = int(instance.alive_bytes.max())
-    home = instance.memory.tier_names[instance.home]
-    largest = int(instance.size.max())
-    if instance.inclusive and peak > instance.capacity[instance.home]:
-        found = f"found room for {format_size(int(instance.capacity[instance.home]))} in {home}"
-        raise InputError(found, f"expected at least {format_size(peak)}, every block at its peak", field=f"{home}.capacity")
-    if not instance.inclusive and peak > int(instance.capacity.sum()):
-        found = f"found room for {format_size(int(instance.capacity.sum()))} in all tiers together"
+def check_room(
+    memory: MemorySystem, residency: Residency, home_tier: int | None, capacity: Int64, *, peak: int, largest: int
+) -> None:
+    """Refuse tiers without room for the bytes alive at their peak, or for the largest block; InputError with both numbers.
+
+    ``home_tier``: as in an instance, of the inclusive rule.
+    """
+    total = int(capacity.sum())
+    if residency == "inclusive":
+        _check_home(memory, home_tier, capacity, peak)
+    elif peak > total:
+        found = f"found room for {format_size(total)} in all tiers together"
         raise InputError(found, f"expected at least {format_size(peak)}, every block at its peak", field="capacity")
-    for tier, capacity in zip(instance.memory.tiers, instance.capacity, strict=True):
-        if 0 < capacity < largest:
-            found = f"found room for {format_size(int(capacity))}"
+    for tier, room in zip(memory.tiers, capacity, strict=True):
+        if 0 < room < largest:
+            found = f"found room for {format_size(int(room))}"
             expected = f"expected none or at least the largest block, {format_size(largest)}"
             raise InputError(found, expected, field=f"{tier.name}.capacity")
+
+
+def _check_home(memory: MemorySystem, home_tier: int | None, capacity: Int64, peak: int) -> None:
+    home, names = memory.home if home_tier is None else home_tier, memory.tier_names
+    if peak <= capacity[home]:
+        return
+    default = "the largest that is not the fastest" if len(names) > 1 else "the only one"
+    why = default if home_tier is None else "named by the rules"
+    found = f"found room for {format_size(int(capacity[home]))} in {names[home]}, the home tier ({why})"
+    roomy = [f'home = "{names[k]}"' for k in memory.by_speed[::-1] if capacity[k] >= peak]
+    instead = f", or {roomy[0]} in [rules]" if roomy else ' (so much no tier has that home = "..." in [rules] could name)'
+    expected = f"expected at least {format_size(peak)}, every block at its peak{instead}"
+    raise InputError(found, expected, field=f"{names[home]}.capacity")
 
 
 def _check_initial(instance: Instance, initial: npt.NDArray[np.bool_]) -> None:

@@ -18,9 +18,13 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
     file = "t.npz"                # or synth = "drift" with its parameters as keys, and seed = 1
     [rules]
     residency = "inclusive"       # or exclusive, free
+    home = "dram"                 # keeps everything if inclusive; without it, the largest tier that is not the fastest
     initial = "free"              # or first-fit, or file with initial_file = "start.npz"
     page_tokens = 1
     floor = "5 us"                # no step takes less; without it, 0
+
+A capacity may also be ``"2000 tokens"`` (of all layers of the trace), ``"64 blocks"`` or pages, ``"30%"`` of the most bytes
+alive at once, all of them room for KV beside the weights, or ``"unlimited"``.
 
 ``first-fit`` puts every initial block, in order of ids, into the fastest tier that still has room for it; under the inclusive
 rule the home tier holds all of them besides. A preset's ``weight_bytes`` are one layer's, and so count only where the steps of
@@ -32,31 +36,35 @@ loads it at every step, whatever the placement. Their room is not subtracted fro
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
+from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError, LimitError, shown
-from placement_opt.files import open_regular
+from placement_opt.capacity import Contents
+from placement_opt.errors import InputError, shown
+from placement_opt.gate import check_outline, check_rows
 from placement_opt.initial import first_fit, load_initial
-from placement_opt.instance import RESIDENCIES, Instance, Residency
+from placement_opt.instance import RESIDENCIES, Instance, Residency, alive_bytes
+from placement_opt.limits import Limits
+from placement_opt.llmtable import Model, read_model, rooms
 from placement_opt.memory import MemorySystem, load_memory, override, preset
 from placement_opt.memory.system import Int64
-from placement_opt.tomlfile import Table, as_choice, as_duration, as_integer, as_size, as_text, nearest, read_toml
+from placement_opt.packing import refuse_unpackable
+from placement_opt.scaled import LayerShare, scaled
+from placement_opt.stated import beside, blamed, either
+from placement_opt.tomlfile import Table, as_choice, as_duration, as_integer, as_text, read_toml
+from placement_opt.totals import Totals, totals_of
+from placement_opt.tracesource import Source, read_source
 from placement_opt.units import format_size
-from placement_opt.workload import llm
-from placement_opt.workload.layers import Drawn, Layers, Stored
-from placement_opt.workload.npz import load_trace
+from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
-from placement_opt.workload.runs_file import RunsFile, is_runs_file, load_rows, open_runs
-from placement_opt.workload.synth import GENERATORS, drift, synthesize
 from placement_opt.workload.trace import Trace
 
 SCHEMA = 1
@@ -65,7 +73,6 @@ LARGEST_TOTAL = 2**61
 #: Keys that name a file, relative to the instance's.
 _FILES = ("memory.file", "trace.file", "rules.initial_file")
 _INITIALS = ("free", "first-fit", "file")
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -86,19 +93,133 @@ class _Rules:
     initial_file: Path | None
     page_tokens: int
     floor: Fraction
+    home: str | None
 
 
 @dataclass(frozen=True)
-class _Model:
-    """Bytes of one unit of the trace's block sizes, and the weights."""
+class Outline:
+    """What an instance file says, the trace not made yet.
 
-    unit_bytes: int
-    weight_bytes: int
-    weight_resident: int
-    weight_tier: int
+    Attributes
+    ----------
+    name, home_tier
+        As in the instance.
+    stated
+        The memory system with the overrides of the file, its capacities not all in bytes.
+    tables
+        The file's, for complaints.
+    rules
+        residency, initial, page_tokens and floor as read.
+    source
+        What would make the trace.
+    model
+        Bytes of one unit of its blocks' sizes, and the weights.
+    made
+        What the trace has that capacities may count, once it is made; until then :attr:`totals` say so.
+    """
+
+    name: str
+    stated: MemorySystem
+    home_tier: int | None
+    tables: _Tables
+    rules: _Rules
+    source: Source
+    model: Model
+    made: Contents | None = None
+
+    @property
+    def path(self) -> Path:
+        return self.tables.root.path
+
+    @cached_property
+    def totals(self) -> Totals:
+        """How much there is of the trace in pages, sizes in its unit."""
+        return self.source.totals.paged(self.rules.page_tokens, alike=self.source.layers is not None)
+
+    @property
+    def memory(self) -> MemorySystem:
+        """As in the instance, every capacity in bytes; those that count what is only guessed at are guesses."""
+        return self._rooms[0]
+
+    @property
+    def capacity(self) -> Int64:
+        """int64[K]: bytes left for KV, likewise."""
+        return self._rooms[1]
+
+    @property
+    def home(self) -> int:
+        """The tier that an inclusive rule keeps everything in."""
+        return self.memory.home if self.home_tier is None else self.home_tier
+
+    @cached_property
+    def _rooms(self) -> tuple[MemorySystem, Int64]:
+        return rooms(self.stated, self.tables.memory, self.tables.llm, self.model, self._contents)
+
+    def _contents(self) -> Contents:
+        if self.made is not None:
+            return self.made
+        totals, unit = self.totals, self.model.unit_bytes
+        if totals.firm:
+            self.check_total(totals.peak)
+        peak = min(totals.peak * unit, LARGEST_TOTAL)
+        return Contents(self.model.token_bytes, totals.smallest * unit, totals.largest * unit, peak)
+
+    def check_total(self, units: int, share_base: int = 1) -> None:
+        """Refuse blocks of so many units in all, where sums over their shares would not fit 64-bit integers."""
+        total = units * self.model.unit_bytes
+        if total * share_base > LARGEST_TOTAL:
+            shares = f", read in shares of 1/{share_base}" if share_base > 1 else ""
+            found, most = f"found blocks of {format_size(total)} in all{shares}", format_size(LARGEST_TOTAL // share_base)
+            raise self.tables.root.error("trace", found, f"expected at most {most}")
+
+    def placed(self, error: InputError) -> InputError:
+        """What an instance complains of, at the key of the file that says so."""
+        if error.path is not None:
+            return error
+        tables, model, memory = self.tables, self.model, self.memory
+        field, found = error.field or "", error.found
+        if field == "initial":
+            key = "initial_file" if "initial_file" in tables.rules else "initial"
+            return tables.rules.error(key, found, error.expected)
+        if field.endswith("capacity"):
+            if model.weight_resident and field == f"{memory.tier_names[model.weight_tier]}.capacity":
+                found += f", beside {format_size(model.weight_resident)} of weights"
+            return tables.memory.error(field, found, error.expected)
+        return tables.root.error("trace", found, error.expected)
 
 
-def load_instance(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Instance:
+def read_outline(
+    path: str | PathLike[str], overrides: Mapping[str, Any] | None = None, *, layers: LayerShare | None = None
+) -> Outline:
+    """An instance file read without making its trace: everything that can be refused for its keys alone is.
+
+    Parameters and errors as in :func:`load_instance`.
+    """
+    found = _read_outline(path, overrides)
+    if layers is None:
+        return found
+    return _read_outline(path, {**(overrides or {}), **scaled(found, layers)})
+
+
+def _read_outline(path: str | PathLike[str], overrides: Mapping[str, Any] | None) -> Outline:
+    tables, name = _open(path, overrides)
+    rules = _read_rules(tables.rules)
+    memory = _read_memory(tables.memory)
+    home = _home_tier(tables.rules, rules, memory)
+    source = read_source(tables.trace)
+    model = read_model(tables.root, tables.llm, memory, source.probe)
+    outline = Outline(name, memory, home, tables, rules, source, model)
+    outline.capacity  # noqa: B018 - refuses weights without room
+    return outline
+
+
+def load_instance(
+    path: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    layers: LayerShare | None = None,
+    limits: Limits | None = None,
+) -> Instance:
     """The instance of a TOML file, see the module for its keys.
 
     Parameters
@@ -108,40 +229,52 @@ def load_instance(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     overrides
         Values by dotted key, such as ``{"memory.hbm.capacity": "20 GiB", "trace.drift": 0.3}``, that take the place of the
         file's and are checked as if they stood there.
+    layers
+        Take this share of the layers, capacities and weights (:mod:`placement_opt.scaled`).
+    limits
+        Memory that may be taken (without them, what is free).
 
     Raises
     ------
     InputError
         With file, line and key: unknown keys (and the nearest known one), values of another kind or without a unit, files that
         are missing, capacities that do not hold the weights, the largest block or all blocks.
+    NoRoom
+        The trace in rows needs more memory than may be taken; found before it is made.
     LimitError
         A synthetic trace too large to be held in memory.
     """
-    tables, name = _open(path, overrides)
-    rules = _read_rules(tables.rules)
-    memory = _read_memory(tables.memory)
-    trace = _read_trace(tables.trace)
-    model = _read_model(tables, memory, trace)
-    _check_total(trace, model, tables)
-    paged = _blamed(tables.rules, lambda: page(trace, rules.page_tokens), "page_tokens")
-    _check_total(paged.trace, model, tables)
+    outline = read_outline(path, overrides, layers=layers)
+    tables, rules, model = outline.tables, outline.rules, outline.model
+    check_outline(outline, limits or Limits())
+    trace = outline.source.make()
+    outline.check_total(int(trace.sizes.sum()), trace.share_base)
+    paged = blamed(tables.rules, lambda: page(trace, rules.page_tokens), "page_tokens")
+    outline.check_total(int(paged.trace.sizes.sum()), paged.trace.share_base)
     size = np.ascontiguousarray(paged.trace.sizes * model.unit_bytes)
-    capacity = _capacity(memory, model, tables.llm)
+    if not outline.totals.firm:
+        outline = replace(outline, made=_contents(model, paged.trace, size))
+    memory = outline.memory
     try:
-        return Instance(
-            name=name,
+        instance = Instance(
+            name=outline.name,
             memory=memory,
             trace=paged.trace,
             residency=rules.residency,
-            capacity=capacity,
+            capacity=outline.capacity,
             size=size,
             fixed=_fixed(memory, model, paged),
             floor=np.full(trace.num_steps, float(rules.floor)),
-            initial=_initial(rules, memory, paged.trace, size, capacity),
+            initial=_initial(outline, paged.trace, size),
             page_tokens=rules.page_tokens,
+            home_tier=outline.home_tier,
         )
+        refuse_unpackable(instance)
+        if not outline.totals.exact:
+            check_rows(totals_of(instance.trace), limits or Limits(), place=f"{outline.path}: trace")
     except InputError as error:
-        raise _placed(error, tables, model, memory) from None
+        raise outline.placed(error) from None
+    return instance
 
 
 def input_files(path: str | Path, varied: Mapping[str, Sequence[Any]] | None = None) -> list[Path]:
@@ -182,6 +315,8 @@ class Layered:
         int64[K]: bytes left for KV.
     weight_load
         int64[R]: bytes that the weights load at every step.
+    home_tier
+        As in the instance.
     """
 
     name: str
@@ -191,63 +326,30 @@ class Layered:
     block_bytes: int
     capacity: Int64
     weight_load: Int64
+    home_tier: int | None
 
 
-def load_layered(path: str | Path) -> Layered:
+def load_layered(path: str | Path, overrides: Mapping[str, Any] | None = None, *, layers: LayerShare | None = None) -> Layered:
     """An instance file whose trace is of the drift generator or a file of runs, read without making the trace.
 
     The model's numbers are checked against a small trace of the same kind. InputError as load_instance; or another trace.
     """
-    tables, name = _open(path)
-    rules = _read_rules(tables.rules)
-    memory = _read_memory(tables.memory)
-    layers, probe = _read_layers(tables.trace)
-    model = _read_model(tables, memory, probe)
-    capacity = _capacity(memory, model, tables.llm)
+    outline = read_outline(path, overrides, layers=layers)
+    found, memory, model = outline.source.layers, outline.memory, outline.model
+    if found is None and "file" in outline.tables.trace:
+        expected = "expected a file of runs, which need not fit in memory"
+        raise outline.tables.trace.error("file", "found a trace in rows", expected)
+    if found is None:
+        name = outline.tables.trace.data["synth"]
+        raise outline.tables.trace.error("synth", f"found {name!r}", "expected drift at this size")
     weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
-    block_bytes = int(probe.size[0]) * model.unit_bytes
-    total = sum(layers.blocks_of(layer) for layer in range(layers.count)) * block_bytes
-    if total > LARGEST_TOTAL:
-        raise tables.root.error(
-            "trace", f"found blocks of {format_size(total)} in all", f"expected at most {format_size(LARGEST_TOTAL)}"
-        )
-    return Layered(name, memory, layers, rules, block_bytes, capacity, weights)
+    block_bytes = int(outline.source.probe.size[0]) * model.unit_bytes
+    outline.check_total(sum(found.blocks_of(layer) for layer in range(found.count)) * int(outline.source.probe.size[0]))
+    return Layered(outline.name, memory, found, outline.rules, block_bytes, outline.capacity, weights, outline.home_tier)
 
 
-def _read_layers(table: Table) -> tuple[Layers, Trace]:
-    """Where the layers come from, and a trace that has their labels and units."""
-    file, _ = _either(table, "file", "synth")
-    if file is not None:
-        table.finish()
-        place = _beside(table, "file", file)
-        if not is_runs_file(place):
-            raise table.error("file", "found a trace in rows", "expected a file of runs, which need not fit in memory")
-        stored = open_runs(place)
-        return Stored(stored), _probe(stored)
-    generator, values, seed = _read_synth(table)
-    if generator != "drift":
-        raise table.error("synth", f"found {generator!r}", "expected drift at this size")
-    parameters = _blamed(table, lambda: drift.Params(**values), "synth")
-    return Drawn(parameters, seed), synthesize(generator, {**values, "prefill": 10, "tokens": 1}, seed)
-
-
-def _probe(file: RunsFile) -> Trace:
-    """One block that is never read, with the sizes and labels of a file of runs."""
-    steps, one = len(file.layers), np.zeros(1, dtype=np.int32)
-    return Trace(
-        indptr=np.zeros(steps + 1, dtype=np.int64),
-        blocks=one[:0],
-        birth=one - 1,
-        death=one + steps,
-        size=np.array([file.size], dtype=np.int64),
-        size_unit=file.size_unit,
-        step_layer=np.arange(steps, dtype=np.int32),
-        block_layer=one,
-    )
-
-
-def _open(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[_Tables, str]:
-    root = read_toml(path, overrides)
+def _open(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> tuple[_Tables, str]:
+    root = read_toml(Path(path), overrides)
     root.need("schema", _as_schema)
     name = root.need("name", as_text)
     tables = {key: root.table(key) for key in ("memory", "llm", "trace", "rules")}
@@ -265,149 +367,44 @@ def _as_schema(value: Any) -> int:
     return SCHEMA
 
 
-def _either(table: Table, first: str, second: str) -> tuple[str | None, str | None]:
-    """Two keys of which one must be there."""
-    one, other = table.get(first, as_text), table.get(second, as_text)
-    if one is not None and other is not None:
-        raise table.error(second, f"found {second} beside {first}", "expected one of the two")
-    if one is None and other is None:
-        for key in get_close_matches(first, table.keys(), 1, 0.8) + get_close_matches(second, table.keys(), 1, 0.8):
-            raise table.error(key, f"found unknown key {shown(key)}", nearest(key, (first, second)))
-        raise table.error(first, "found nothing", f"expected {first} or {second}")
-    return one, other
-
-
-def _beside(table: Table, key: str, name: str) -> Path:
-    """The path of a file that a key names, which must be there."""
-    path = table.path.parent / name
-    try:
-        open_regular(path).close()
-    except InputError as error:
-        raise table.error(key, f"{error.found}, {str(path)!r}", error.expected) from None
-    return path
-
-
-def _blamed(table: Table, call: Callable[[], _T], key: str) -> _T:
-    """``call()``, its complaints about no file laid at the key they name (or at ``key``)."""
-    try:
-        return call()
-    except InputError as error:
-        if error.path is not None:
-            raise
-        raise table.error(error.field or key, error.found, error.expected) from None
-
-
 def _read_rules(table: Table) -> _Rules:
     residency = table.get("residency", as_choice(RESIDENCIES)) or "inclusive"
     initial = table.get("initial", as_choice(_INITIALS)) or "free"
     name = table.get("initial_file", as_text)
     page_tokens = table.get("page_tokens", as_integer(1, 2**16 - 1)) or 1
     floor = table.get("floor", as_duration) or Fraction(0)
+    home = table.get("home", as_text)
     table.finish()
     if (name is None) == (initial == "file"):
         found = "found nothing" if name is None else f"found {shown(name)} beside initial = {initial!r}"
         raise table.error("initial_file", found, 'expected a file with "file" only')
-    file = None if name is None else _beside(table, "initial_file", name)
+    file = None if name is None else beside(table, "initial_file", name)
     chosen = next(known for known in RESIDENCIES if known == residency)
-    return _Rules(chosen, initial, file, page_tokens, floor)
+    return _Rules(chosen, initial, file, page_tokens, floor, home)
+
+
+def _home_tier(table: Table, rules: _Rules, memory: MemorySystem) -> int | None:
+    """The tier that ``home`` names, which must be one; None where the key is not there or the rule has no home tier."""
+    table.get("home", as_choice(memory.tier_names))
+    return None if rules.home is None or rules.residency != "inclusive" else memory.tier_index(rules.home)
 
 
 def _read_memory(table: Table) -> MemorySystem:
-    name, file = _either(table, "preset", "file")
+    name, file = either(table, "preset", "file")
     if name is not None:
-        memory = _blamed(table, lambda: preset(name), "preset")
+        memory = blamed(table, lambda: preset(name), "preset")
     else:
         assert file is not None
-        memory = load_memory(_beside(table, "file", file))
+        memory = load_memory(beside(table, "file", file))
     return override(memory, table)
 
 
-def _read_trace(table: Table) -> Trace:
-    file, _ = _either(table, "file", "synth")
-    if file is not None:
-        table.finish()
-        place = _beside(table, "file", file)
-        if not is_runs_file(place):
-            return load_trace(place)
-        try:
-            return load_rows(place)
-        except LimitError as error:
-            raise LimitError(f"{table.path}: {table.name}.file: {error}") from None
-    name, values, seed = _read_synth(table)
-    try:
-        return _blamed(table, lambda: synthesize(name, values, seed), "synth")
-    except LimitError as error:
-        raise LimitError(f"{table.path}: {table.name}: {error}") from None
+def _contents(model: Model, trace: Trace, size: Int64) -> Contents:
+    """What capacities may count, of a trace of pages."""
+    return Contents(model.token_bytes, int(size.min()), int(size.max()), int(alive_bytes(trace, size).max()))
 
 
-def _read_synth(table: Table) -> tuple[str, dict[str, Any], int]:
-    """(generator, its parameters, seed) of a synthetic trace."""
-    name = table.need("synth", as_choice(tuple(GENERATORS)))
-    seed = table.need("seed", as_integer(0))
-    values = {}
-    for field in dataclasses.fields(GENERATORS[name][0]):
-        value = table.get(field.name, field.metadata["convert"])
-        if value is not None:
-            values[field.name] = value
-    table.finish()
-    return name, values, seed
-
-
-def _read_model(tables: _Tables, memory: MemorySystem, trace: Trace) -> _Model:
-    table = tables.llm
-    name = table.get("preset", as_text)
-    known = None if name is None else _blamed(table, lambda: llm.preset(name), "preset")
-    layers = table.get("layers", as_integer(1, 2**20)) or (known.layers if known else None)
-    kv_bytes = table.get("kv_bytes", _as_positive_size) or (known.kv_bytes if known else None)
-    weight_bytes, resident = table.get("weight_bytes", as_size), table.get("weight_resident", as_size)
-    tier = table.get("weight_tier", as_choice(memory.tier_names))
-    table.finish()
-    if weight_bytes is None:
-        weight_bytes = known.weight_bytes if known and trace.step_layer is not None else 0
-    if resident is None:
-        resident = known.weight_resident if known else 0
-    if layers is not None and trace.step_layer is not None and int(trace.step_layer.max()) >= layers:
-        expected = f"expected at least the trace's {int(trace.step_layer.max()) + 1}"
-        raise table.error("layers", f"found {layers} layers", expected)
-    unit_bytes = 1
-    if trace.size_unit != "bytes":
-        needed = {"kv_bytes": kv_bytes} | ({"layers": layers} if trace.size_unit == "tokens" else {})
-        for key, value in needed.items():
-            if value is None:
-                where = (table, key) if "llm" in tables.root else (tables.root, "llm")
-                expected = f"expected {key}, because the trace's blocks are sized in {trace.size_unit}"
-                raise where[0].error(where[1], "found nothing", expected)
-            unit_bytes *= value
-    return _Model(unit_bytes, weight_bytes, resident, memory.fastest if tier is None else memory.tier_index(tier))
-
-
-def _as_positive_size(value: Any) -> int:
-    size = as_size(value)
-    if size == 0:
-        raise InputError(f"found {shown(value)}", "expected a size above zero")
-    return size
-
-
-def _check_total(trace: Trace, model: _Model, tables: _Tables) -> None:
-    total = int(trace.sizes.sum()) * model.unit_bytes
-    if total * trace.share_base > LARGEST_TOTAL:
-        found = f"found blocks of {format_size(total)} in all, read in shares of 1/{trace.share_base}"
-        raise tables.root.error("trace", found, f"expected at most {format_size(LARGEST_TOTAL // trace.share_base)}")
-
-
-def _capacity(memory: MemorySystem, model: _Model, table: Table) -> Int64:
-    """int64[K]: bytes left for KV."""
-    tier = memory.tiers[model.weight_tier]
-    if model.weight_resident > tier.capacity:
-        key = "weight_resident" if "weight_resident" in table else "preset"
-        found = f"found {format_size(model.weight_resident)} of weights, which do not fit"
-        raise table.error(key, found, f"expected at most the capacity of {tier.name}, {format_size(tier.capacity)}")
-    capacity = np.array([each.capacity for each in memory.tiers], dtype=np.int64)
-    capacity[model.weight_tier] -= model.weight_resident
-    return capacity
-
-
-def _fixed(memory: MemorySystem, model: _Model, paged: Paged) -> Int64:
+def _fixed(memory: MemorySystem, model: Model, paged: Paged) -> Int64:
     """int64[T, R]: weights at every step, and what pages still being filled cost in the fastest tier."""
     weights = model.weight_bytes * memory.read[model.weight_tier]
     reads = paged.tail_read_tokens[:, None] * model.unit_bytes * memory.read[memory.fastest]
@@ -415,22 +412,11 @@ def _fixed(memory: MemorySystem, model: _Model, paged: Paged) -> Int64:
     return np.asarray(weights + reads + writes, dtype=np.int64)
 
 
-def _initial(rules: _Rules, memory: MemorySystem, trace: Trace, size: Int64, capacity: Int64) -> npt.NDArray[np.bool_] | None:
+def _initial(outline: Outline, trace: Trace, size: Int64) -> npt.NDArray[np.bool_] | None:
+    rules, memory = outline.rules, outline.memory
     if rules.initial_file is not None:
         return load_initial(rules.initial_file, len(memory.tiers), trace.num_blocks)
-    return first_fit(memory, rules.residency, trace.birth < 0, size, capacity) if rules.initial == "first-fit" else None
-
-
-def _placed(error: InputError, tables: _Tables, model: _Model, memory: MemorySystem) -> InputError:
-    """What an instance complains of, at the key of the file that says so."""
-    if error.path is not None:
-        return error
-    field, found = error.field or "", error.found
-    if field == "initial":
-        key = "initial_file" if "initial_file" in tables.rules else "initial"
-        return tables.rules.error(key, found, error.expected)
-    if field.endswith("capacity"):
-        if model.weight_resident and field == f"{memory.tier_names[model.weight_tier]}.capacity":
-            found += f", beside {format_size(model.weight_resident)} of weights"
-        return tables.memory.error(field, found, error.expected)
-    return tables.root.error("trace", found, error.expected)
+    if rules.initial != "first-fit":
+        return None
+    home = outline.home if rules.residency == "inclusive" else None
+    return first_fit(memory, home, trace.birth < 0, size, outline.capacity)

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.errors import InputError
-from placement_opt.instance import Instance
+from placement_opt.instance import Instance, check_room
 from placement_opt.instancefile import Layered, load_layered
 from placement_opt.memory.system import Int64, MemorySystem
-from placement_opt.units import format_size
+from placement_opt.scaled import LayerShare
 from placement_opt.workload import runs
 from placement_opt.workload.layers import Given, Layers
 
@@ -37,6 +37,8 @@ class Large:
         int64[R]: bytes that every step loads whatever the placement.
     floor
         Seconds under the time of every step.
+    home_tier
+        As in an instance.
     """
 
     name: str
@@ -46,20 +48,18 @@ class Large:
     block_bytes: int
     fixed: Int64
     floor: float = 0.0
+    home_tier: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.memory.tiers) != 2:
             raise InputError(f"found {len(self.memory.tiers)} tiers", "expected two at this size", field="memory")
         most = sum(self.layers.blocks_of(n) for n in range(self.layers.count)) * self.block_bytes
-        if most > self.capacity[self.home]:
-            found = f"found room for {format_size(int(self.capacity[self.home]))} in {self.memory.tier_names[self.home]}"
-            expected = f"expected at least {format_size(most)}, every block at its peak"
-            raise InputError(found, expected, field=f"{self.memory.tier_names[self.home]}.capacity")
+        check_room(self.memory, "inclusive", self.home_tier, self.capacity, peak=most, largest=self.block_bytes)
 
     @property
     def home(self) -> int:
         """The tier that keeps everything."""
-        return self.memory.home
+        return self.memory.home if self.home_tier is None else self.home_tier
 
     @property
     def fast(self) -> int:
@@ -112,8 +112,10 @@ class Large:
         return digest.hexdigest()
 
 
-def load_large(path: str | Path) -> Large:
+def load_large(path: str | Path, *, layers: LayerShare | None = None) -> Large:
     """The question of an instance file whose trace would not fit in memory; the layers are drawn or read when needed.
+
+    ``layers``: take this share of them (:mod:`placement_opt.scaled`).
 
     Raises
     ------
@@ -122,11 +124,18 @@ def load_large(path: str | Path) -> Large:
         file of runs, its memory system has not two tiers, or its rules are not inclusive residency, a free start and pages of
         one token.
     """
-    file = load_layered(path)
+    file = load_layered(path, layers=layers)
     _check_rules(file, path)
     try:
         return Large(
-            file.name, file.memory, file.layers, file.capacity, file.block_bytes, file.weight_load, float(file.rules.floor)
+            name=file.name,
+            memory=file.memory,
+            layers=file.layers,
+            capacity=file.capacity,
+            block_bytes=file.block_bytes,
+            fixed=file.weight_load,
+            floor=float(file.rules.floor),
+            home_tier=file.home_tier,
         )
     except InputError as error:
         raise error.at(path=path) from None
@@ -155,4 +164,5 @@ def large_of(instance: Instance) -> Large:
         raise InputError("found fixed loads that change", "expected the same at every step", field="fixed")
     layers = Given(tuple(runs.layers_of(instance.trace)))
     fixed, floor = instance.fixed[0], float(instance.floor[0])
-    return Large(instance.name, instance.memory, layers, instance.capacity, int(instance.size[0]), fixed, floor)
+    size, home = int(instance.size[0]), instance.home_tier
+    return Large(instance.name, instance.memory, layers, instance.capacity, size, fixed, floor, home)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-import time
+
+from placement_opt import clock
 
 
 class Limits:
@@ -16,7 +17,7 @@ class Limits:
     Parameters
     ----------
     seconds
-        Time from now, or None for no deadline.
+        Time from now, or None for no deadline; compiling does not count (:mod:`placement_opt.clock`).
     memory
         Bytes that the process may take, or None where only the machine limits it; what is estimated to need more is not begun
         (:mod:`placement_opt.room`).
@@ -24,7 +25,7 @@ class Limits:
 
     def __init__(self, seconds: float | None = None, memory: int | None = None) -> None:
         self.memory = memory
-        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._deadline = None if seconds is None else clock.now() + seconds
         self._stop = threading.Event()
         self._work = _Work(math.inf)
 
@@ -39,7 +40,7 @@ class Limits:
     @property
     def remaining(self) -> float:
         """Seconds left (infinite without a deadline, never negative)."""
-        return float("inf") if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        return float("inf") if self._deadline is None else max(0.0, self._deadline - clock.now())
 
     @property
     def work_left(self) -> float:

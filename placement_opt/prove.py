@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds import METHODS
 from placement_opt.bounds import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
+from placement_opt.packing import packing_known
 from placement_opt.watch import LeftBehind, run_watched
+from placement_opt.workload.unread import Unread, unread
 
 #: Bounds that differ by no more than this, relatively, are the same: two sums of the same numbers.
 ROUNDING = 1e-12
@@ -38,6 +40,10 @@ class Proof:
         Tokens that the instance produces, as the simulator counts them; "tokens", or "steps" where steps carry no tokens.
     most_tokens_per_s
         No policy produces more.
+    packable
+        Whether schedules exist: True, False (proven that none does) or None (not known).
+    unread
+        What the trace keeps for nobody.
     """
 
     instance: str
@@ -48,6 +54,8 @@ class Proof:
     tokens: int
     counts: str
     most_tokens_per_s: float | None
+    packable: bool | None = True
+    unread: Unread | None = None
 
     def with_bound(self, bound: Bound) -> Proof:
         """The same instance with another bound."""
@@ -69,13 +77,13 @@ def prove(
     method proves less than the roofline, that stands.
     """
     limits = limits or Limits()
-    began = time.monotonic()
+    began = clock.now()
     work = partial(lower_bound, instance, method, limits=limits, report=report)
     try:
         found = work() if method == "auto" else run_watched(work, limits, grace=2.0)
     except LeftBehind as late:
         status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
-        found = Bound(method, status, None, time.monotonic() - began, "", f"{method}: {late}")
+        found = Bound(method, status, None, clock.now() - began, "", f"{method}: {late}")
     return proof_of(instance, found)
 
 
@@ -92,7 +100,8 @@ def proof_of(instance: Instance, found: Bound) -> Proof:
     labels = instance.trace.step_token
     tokens = instance.num_steps if labels is None else len(np.unique(labels))
     counts = "steps" if labels is None else "tokens"
-    proof = Proof(instance.name, instance.hash, found, roofline.lower_bound_s, None, tokens, counts, None)
+    packable, kept = packing_known(instance), unread(instance.trace)
+    proof = Proof(instance.name, instance.hash, found, roofline.lower_bound_s, None, tokens, counts, None, packable, kept)
     return proof.with_bound(standing_on(roofline, found))
 
 
@@ -105,6 +114,11 @@ def standing_on(roofline: Bound, found: Bound) -> Bound:
     note = "; ".join(part for part in (f"{found.method} {said}, so the roofline stands", found.note) if part)
     early = found.status in (Status.LIMIT, Status.INTERRUPTED)
     return replace(roofline, status=found.status if early else Status.BOUND, solve_s=found.solve_s, note=note)
+
+
+def unproven(instance: str, digest: str, method: str, why: str) -> Proof:
+    """What stands for the proof of an instance of which nothing is known, not even the roofline; ``why``, in words."""
+    return Proof(instance, digest, Bound(method, Status.NONE, None, 0.0, "", why), None, None, 0, "steps", None)
 
 
 def _difference(value: float, roofline: float) -> float:

@@ -7,17 +7,18 @@ Beside ``NAME.toml`` lies ``NAME.best.json`` (:mod:`placement_opt.record`). A fo
 from __future__ import annotations
 
 import os
-import time
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from placement_opt import clock
 from placement_opt.bounds.auto import affordable
 from placement_opt.enclosed import NOTHING, best_prices, better, certified, complaints, enclose, statement
 from placement_opt.errors import InputError, PlacementError
 from placement_opt.files import write_text_atomic
+from placement_opt.gate import check_file
 from placement_opt.hostile import SUFFIX as EXPECTED
 from placement_opt.hostile import ending, expected_path, read_expected, refuse
 from placement_opt.instancefile import load_instance
@@ -48,6 +49,10 @@ class Outcome(StrEnum):
     REFUSED = "refused as expected"
     #: Named in LARGE.
     SKIPPED = "skipped"
+    #: Something in it, or in a file that it names, is not what it should be: nothing was compared.
+    UNREADABLE = "cannot be read"
+    #: The process that worked on it was killed.
+    LOST = "lost"
     #: Somebody asked for a stop first.
     UNFINISHED = "not finished"
 
@@ -63,7 +68,7 @@ class Checked:
     outcome
         See :class:`Outcome`.
     lines
-        What differs, or why it was skipped; one line each.
+        What differs, or what is wrong; one line each.
     bounds, schedules
         How many values were recomputed.
     gap
@@ -94,7 +99,18 @@ class Regression:
     @property
     def ok(self) -> bool:
         """Whether everything was checked and nothing is left that differs."""
-        return not (self.interrupted or self.count(Outcome.CHANGED) or self.count(Outcome.UNFINISHED))
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with.
+
+        130 interrupted; 1 something differs; 2 a file cannot be read; 3 a process was killed, or was out of time; 0 otherwise.
+        """
+        if self.interrupted:
+            return 130
+        codes = {Outcome.CHANGED: 1, Outcome.UNREADABLE: 2, Outcome.LOST: 3, Outcome.UNFINISHED: 3}
+        return next((code for outcome, code in codes.items() if self.count(outcome)), 0)
 
 
 @dataclass(frozen=True)
@@ -142,7 +158,9 @@ def regress(
     Raises
     ------
     InputError
-        A path that is not there or is no instance, or nothing found. What is wrong in a file is a change of that file.
+        A path that is not there or is no instance, or nothing found. What is wrong in a file is told of that file.
+    NoRoom
+        An instance needs more memory than may be taken; found before any of them is made.
     """
     limits = limits or Limits()
     found = _Found()
@@ -160,7 +178,8 @@ def regress(
         if report is not None:
             report(f"[{finished}/{len(found.tasks)}] {one.path}: {one.outcome}")
 
-    results = run_jobs(_check, found.tasks, jobs=jobs, limits=limits, done=tell)
+    _check_room(found.tasks, jobs, limits)
+    results = run_jobs(_check, found.tasks, jobs=jobs, limits=limits, done=tell, lost=_lost)
     checked = [
         one if one is not None else Checked(str(task.path), Outcome.UNFINISHED)
         for task, one in zip(found.tasks, results, strict=True)
@@ -236,25 +255,38 @@ def _is_instance(path: Path) -> bool:
     if path.suffix != ".toml" or not path.is_file():
         return False
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):  # no text, no TOML, or a number of thousands of digits
+        content = read_toml(path).data
+    except InputError:
         return True
     return ("trace" in content and "memory" in content) or best_path(path).exists()
+
+
+def _check_room(tasks: Sequence[_Task], jobs: int, limits: Limits) -> None:
+    """NoRoom for the first instance that could not be held; what else is wrong with one is for its own check to say."""
+    for task in tasks:
+        if not task.hostile:
+            with suppress(InputError):
+                check_file(task.path, limits, jobs=jobs)
 
 
 # ---- checking ----------------------------------------------------------------------------------------------------------
 
 
 def _check(task: _Task, limits: Limits) -> Checked:
-    began = time.monotonic()
+    began = clock.now()
     result = _check_hostile(task) if task.hostile else _check_instance(task, limits)
     if limits.reached and not task.hostile:
         return Checked(str(task.path), Outcome.UNFINISHED)
     outcome, lines, record = result
-    wall = time.monotonic() - began
+    wall = clock.now() - began
     if record is None:
         return Checked(str(task.path), outcome, tuple(lines), wall_s=wall)
     return Checked(str(task.path), outcome, tuple(lines), len(record.bounds), len(record.schedules), record.gap, wall)
+
+
+def _lost(task: _Task, why: str) -> Checked:
+    """What stands for a file whose process was killed."""
+    return Checked(str(task.path), Outcome.LOST, (f"error: {why}",))
 
 
 def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Record | None]:
@@ -264,7 +296,7 @@ def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Re
         old = read_record(place) if place.exists() else None
         instance = load_instance(task.path)
     except PlacementError as error:
-        return Outcome.CHANGED, [f"error: {error}"], None
+        return Outcome.UNREADABLE, [f"error: {error}"], None
     empty = old is not None and not old.methods and not old.schedulers
     listed = None if task.fresh or empty else old
     methods = listed.methods if listed else affordable(instance, AFFORDABLE_S)
@@ -311,7 +343,7 @@ def _check_hostile(task: _Task) -> tuple[Outcome, list[str], Record | None]:
     try:
         wanted = read_expected(place) if place.exists() else None
     except InputError as error:
-        return Outcome.CHANGED, [f"error: {error}"], None
+        return Outcome.UNREADABLE, [f"error: {error}"], None
     if found == wanted:
         return Outcome.REFUSED, [], None
     said = f"is exit code {found.code}: {found.message}" if found.code else "is accepted"

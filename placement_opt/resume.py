@@ -12,6 +12,7 @@ from placement_opt.certificate import kind_of, load_prices
 from placement_opt.errors import InputError
 from placement_opt.files import open_regular
 from placement_opt.instance import Instance
+from placement_opt.limits import Limits
 
 #: Where a certificate of prices keeps the hash of its instance, and its sizes (docs/certificates.md).
 _HASH, _SIZES = slice(12, 44), struct.Struct("<III")
@@ -27,8 +28,10 @@ class _Maker:
     num_steps: int
 
 
-def warm_prices(path: str | PathLike[str], instance: Instance) -> Prices:
+def warm_prices(path: str | PathLike[str], instance: Instance, limits: Limits | None = None) -> Prices:
     """The prices of a certificate, of whatever instance, stretched to this one's steps.
+
+    ``limits``: memory for reading it; without it, what is free.
 
     Raises
     ------
@@ -44,7 +47,7 @@ def warm_prices(path: str | PathLike[str], instance: Instance) -> Prices:
     if len(head) < 56 + _SIZES.size:
         raise InputError(f"found {len(head)} bytes", "expected a certificate of prices", path=path)
     resources, tiers, steps = _SIZES.unpack_from(head, 56)
-    made = load_prices(path, _Maker(head[_HASH].hex(), resources, tiers, steps))
+    made = load_prices(path, _Maker(head[_HASH].hex(), resources, tiers, steps), limits)
     quantum = float(made.quantum)
     try:
         return prices_for(instance, Prices(made.rho / quantum, made.rent / quantum))

@@ -70,6 +70,11 @@ class Run:
         return self.instance.num_steps if labels is None else len(np.unique(labels))
 
     @property
+    def counts(self) -> str:
+        """What ``tokens`` counts: "tokens", or "steps" where steps carry none."""
+        return "steps" if self.instance.trace.step_token is None else "tokens"
+
+    @property
     def tokens_per_s(self) -> float:
         """Tokens (or requests) per second; infinite if nothing took any time."""
         return self.tokens / self.latency_s if self.latency_s > 0 else math.inf

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 
 from placement_opt.bounds.result import Prices
 from placement_opt.certificate_large import LargeSchedule, open_large_schedule
+from placement_opt.files import scratch_folder
 from placement_opt.instance import Instance
 from placement_opt.large import Large
 from placement_opt.limits import Limits
@@ -20,8 +18,8 @@ NAME = "scale"
 
 def solve_runs(instance: Instance, problem: Large, *, gap: float, limits: Limits, jobs: int) -> tuple[Prices | None, Schedule]:
     """(prices, schedule) of an instance whose question in runs is ``problem``; both are still to be proven on the rows."""
-    with tempfile.TemporaryDirectory(prefix="placement-") as folder:
-        place = Path(folder) / "schedule"
+    with scratch_folder() as folder:
+        place = folder / "schedule"
         found = solve_large(problem, gap=gap, limits=limits, jobs=jobs, schedule=place)
         layers = problem.layers
         moves = open_large_schedule(place, problem, layers.count, layers.turns)

@@ -7,9 +7,9 @@ a schedule that belong together.
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, replace
 
+from placement_opt import clock
 from placement_opt.bounds.result import Bound, Prices
 from placement_opt.schedulers.schedule import Schedule
 
@@ -66,7 +66,7 @@ class Standing:
     """The present state; each change only ever improves it."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
+        self._began = clock.now()
         self._lock = threading.Lock()
         self._closed = False
         self._state = State()
@@ -88,7 +88,7 @@ class Standing:
             if better or value >= state.lower_s * (1.0 - ROUNDING):  # of equal values the later method says more of itself
                 self._state = replace(state, bound=bound, bound_from=source)
             if better:
-                self._state = replace(self._state, since_s=time.monotonic() - self._began, source=source)
+                self._state = replace(self._state, since_s=clock.now() - self._began, source=source)
             return better
 
     def lower_to(self, schedule: Schedule, latency_s: float, source: str) -> bool:
@@ -97,7 +97,7 @@ class Standing:
             state = self._state
             if self._closed or (state.latency_s is not None and latency_s >= state.latency_s * (1.0 - ROUNDING)):
                 return False
-            since = time.monotonic() - self._began
+            since = clock.now() - self._began
             self._state = replace(
                 state, since_s=since, source=source, schedule=schedule, latency_s=latency_s, schedule_from=source
             )

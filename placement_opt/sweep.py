@@ -13,6 +13,7 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -24,12 +25,16 @@ from placement_opt.bounds.dual import evaluate
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.compare import Compared, Comparison, Scheduled, Verdict, distance, time_scheduler
 from placement_opt.errors import InputError, LimitError, PlacementError, shown
+from placement_opt.gate import check_file
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove
+from placement_opt.prove import Proof, prove, unproven
+from placement_opt.ranges import spaced
+from placement_opt.scaled import LayerShare
 from placement_opt.schedulers import make_scheduler
+from placement_opt.tomlkeys import key_lines
 
 #: Points beyond which a sweep is taken for a mistake.
 MOST_POINTS = 1000
@@ -57,7 +62,7 @@ class SweepKey:
     path
         Where that is in the file: "memory.hbm.capacity".
     values
-        As the user wrote them.
+        As the user wrote them, ranges spelt out.
     """
 
     name: str
@@ -112,18 +117,23 @@ class _Task:
     scheduler: str | None
     method: str
     seconds: float | None
+    layers: LayerShare | None = None
 
 
 def parse_key(text: str) -> SweepKey:
-    """``"hbm.capacity=18GiB,20GiB"``: a key of the instance file, and its values separated by commas.
+    """``"hbm.capacity=18GiB,20GiB"``: a key of the instance file, and its values separated by commas; ranges are spelt out.
 
     InputError for a key that cannot be one, no value, an empty one and one given twice. Whether the file takes the key and the
     values is for :func:`placement_opt.instancefile.load_instance` to say.
     """
     key, equals, rest = text.partition("=")
-    key, values = key.strip(), tuple(value.strip() for value in rest.split(","))
-    if not equals or not all(values):
+    key, written = key.strip(), [value.strip() for value in rest.split(",")]
+    if not equals or not all(written):
         raise InputError(f"found {shown(text)}", "expected KEY=VALUE,VALUE,...", field="--set")
+    try:
+        values = tuple(value for each in written for value in spaced(each))
+    except InputError as error:
+        raise error.at(field="--set") from None
     for value in values:
         if values.count(value) > 1:
             raise InputError(f"found {shown(value)} twice for {key}", "expected each value once", field="--set")
@@ -162,8 +172,9 @@ def full_key(key: str) -> str:
 def parse_value(text: str) -> Any:
     """A value as an instance file would have it: TOML where it is TOML, else the text itself (``18GiB``, ``inclusive``)."""
     try:
+        key_lines(f"value = {text}")  # refuses what would cost the parser dear
         found = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):  # TOMLDecodeError is a ValueError
+    except (ValueError, InputError):  # TOMLDecodeError is a ValueError
         return text
     return found["value"] if list(found) == ["value"] else text
 
@@ -175,6 +186,7 @@ def sweep(
     *,
     method: str = "auto",
     bound_seconds: float | None = None,
+    layers: LayerShare | None = None,
     jobs: int = 1,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
@@ -191,6 +203,8 @@ def sweep(
         Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them.
     method, bound_seconds
         Of each point's bound, as in :func:`placement_opt.compare.compare`.
+    layers
+        Take this share of the layers at each point (:mod:`placement_opt.scaled`).
     jobs
         Processes; the answer does not depend on their number.
     limits
@@ -206,14 +220,13 @@ def sweep(
     limits, path, parsed = limits or Limits(), Path(file), parse_keys(keys)
     for spec in schedulers:
         make_scheduler(spec)
-    points = list(itertools.product(*(each.values for each in parsed)))
-    values = [tuple(zip((each.path for each in parsed), point, strict=True)) for point in points]
-    tasks = [_Task(path, at, spec, method, bound_seconds) for at in values for spec in (None, *schedulers)]
+    points, values = _points(parsed)
+    tasks = [_Task(path, at, spec, method, bound_seconds, layers) for at in values for spec in (None, *schedulers)]
     _load.cache_clear()  # the file may have changed since
-    outcomes = run_jobs(_work, tasks, jobs=jobs, limits=limits, done=_watcher(tasks, report))
+    outcomes = run_jobs(_work, tasks, jobs=jobs, limits=limits, done=_watcher(tasks, report), lost=_lost)
     width = 1 + len(schedulers)
     own = {n: proof for n in range(len(points)) if isinstance(proof := outcomes[n * width], Proof)}
-    proofs = own if limits.reached else _from_neighbours(path, values, own)
+    proofs = own if limits.reached else _from_neighbours(path, values, own, layers)
     found = []
     for n, proof in proofs.items():
         rows = zip(schedulers, outcomes[n * width + 1 : (n + 1) * width], strict=True)
@@ -222,13 +235,30 @@ def sweep(
     return Sweep(path, parsed, tuple(found), interrupted=limits.interrupted)
 
 
+def check_points(
+    file: str | PathLike[str], keys: Sequence[SweepKey], limits: Limits, *, jobs: int = 1, layers: LayerShare | None = None
+) -> None:
+    """NoRoom for the first point at which the trace could not be held; what else is wrong is for its own work to say."""
+    traces = [key for key in keys if key.path.partition(".")[0] in ("trace", "rules")]
+    for values in _points(traces)[1]:
+        with suppress(InputError):
+            overrides = {key: parse_value(text) for key, text in values}
+            check_file(file, limits, jobs=jobs, layers=layers, overrides=overrides)
+
+
+def _points(keys: Sequence[SweepKey]) -> tuple[list[tuple[str, ...]], list[Values]]:
+    """All combinations of the keys' values, the last key fastest: the values alone, and with their paths."""
+    points = list(itertools.product(*(each.values for each in keys)))
+    return points, [tuple(zip((each.path for each in keys), point, strict=True)) for point in points]
+
+
 def _held_against(proof: Proof, spec: str, row: object) -> Scheduled:
     return distance(row if isinstance(row, Scheduled) else Scheduled(spec, Verdict.UNFINISHED, "not begun"), proof)
 
 
 def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
     try:
-        instance = _load(task.file, task.values)
+        instance = _load(task.file, task.values, task.layers)
         if task.scheduler is not None:
             return time_scheduler(instance, task.scheduler, limits)
         return prove(instance, task.method, limits=limits if task.seconds is None else limits.within(task.seconds))
@@ -236,16 +266,25 @@ def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
         return error
 
 
+def _lost(task: _Task, why: str) -> Proof | Scheduled:
+    """What stands for the outcome of a task whose process was killed."""
+    if task.scheduler is not None:
+        return Scheduled(task.scheduler, Verdict.LIMIT, why)
+    return unproven(task.file.stem, "", task.method, why)
+
+
 @lru_cache(maxsize=2)
-def _load(file: Path, values: Values) -> Instance:
-    return load_instance(file, {key: parse_value(text) for key, text in values})
+def _load(file: Path, values: Values, layers: LayerShare | None) -> Instance:
+    return load_instance(file, {key: parse_value(text) for key, text in values}, layers=layers)
 
 
-def _from_neighbours(file: Path, values: Sequence[Values], proofs: Mapping[int, Proof]) -> dict[int, Proof]:
+def _from_neighbours(
+    file: Path, values: Sequence[Values], proofs: Mapping[int, Proof], layers: LayerShare | None
+) -> dict[int, Proof]:
     """Every proof, or a better one by the prices of the point before it or behind it, forth and back through the points."""
     best, order = dict(proofs), list(proofs)
     for other, here in (*itertools.pairwise(order), *itertools.pairwise(order[::-1])):
-        best[here] = best[here].with_bound(_evaluated(_load(file, values[here]), best[here].bound, best[other].bound))
+        best[here] = best[here].with_bound(_evaluated(_load(file, values[here], layers), best[here].bound, best[other].bound))
     return best
 
 

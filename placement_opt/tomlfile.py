@@ -16,36 +16,36 @@ from typing import Any, TypeVar
 
 from placement_opt.errors import InputError, shown
 from placement_opt.files import open_regular
+from placement_opt.tomlkeys import MOST_PARTS, key_lines
 from placement_opt.units import parse_duration, parse_rate, parse_size
 
 _T = TypeVar("_T")
 _LARGEST_FILE = 1 << 20
 _LARGEST_NUMBER = 1e300
-_HEADER = re.compile(r"^\s*\[{1,2}\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]{1,2}\s*(?:#.*)?$")
-_KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\"' ]+?)\s*=")
 #: Stands for the line of what is not in the file but was put over it.
 _OVERRIDE = 0
 
 
 def read_toml(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Table:
-    """The root table of a TOML file; InputError if it is missing, too large, not UTF-8 or not TOML.
+    """The root table of a TOML file; InputError if it is missing, too large, not UTF-8, not TOML or made to cost a parser dear.
 
     ``overrides``: values by dotted key, read as if they stood in the file; complaints about them say "(override)", not a line.
     """
     path = Path(path)
     text = read_text(path, _LARGEST_FILE)
     try:
+        lines = key_lines(text)
         data = tomllib.loads(text)
+    except InputError as error:
+        raise error.at(path=path) from None
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         found = re.search(r"\(at line (\d+), column \d+\)", message)
         line = int(found[1]) if found else text.count("\n") + 1
         raise InputError(f"found no valid TOML ({message})", "expected TOML", path=path, line=line) from None
-    except RecursionError:
-        raise InputError("found values nested too deeply", "expected flat tables", path=path) from None
     except ValueError as error:  # a number with more digits than Python converts
         raise InputError(f"found a value that cannot be read ({error})", "expected TOML", path=path) from None
-    root = Table(data, path, "", _key_lines(text))
+    root = Table(data, path, "", lines)
     for key, value in (overrides or {}).items():
         root.override(key, value)
     return root
@@ -113,6 +113,8 @@ class Table:
         *tables, last = parts = key.split(".")
         if not all(parts):
             raise InputError(f"found key {shown(key)}", "expected names separated by dots", path=self.path)
+        if len(parts) > MOST_PARTS:
+            raise InputError(f"found key {shown(key)} of more than {MOST_PARTS} parts", "expected fewer dots", path=self.path)
         data = self.data
         for depth, part in enumerate(tables, start=1):
             place = ".".join(parts[:depth])
@@ -237,31 +239,3 @@ def as_duration(value: Any) -> Fraction:
 
 def _plain(name: str) -> bool:
     return name.isprintable() and len(name) <= 120
-
-
-def _key_lines(text: str) -> dict[str, int]:
-    """Line of each dotted key: a scan for headers and ``key =``, good enough to point a reader to the place."""
-    lines: dict[str, int] = {}
-    table = ""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if header := _HEADER.match(line):
-            table = _dotted(header[1])
-            _note(lines, table, number)
-        elif key := _KEY.match(line):
-            name = _dotted(key[1])
-            full = f"{table}.{name}" if table else name
-            _note(lines, full, number)
-            inline = line[key.end() :]
-            for inner in re.finditer(r"[{,]\s*([A-Za-z0-9_.\-]+)\s*=", inline):
-                _note(lines, f"{full}.{inner[1]}", number)
-    return lines
-
-
-def _dotted(name: str) -> str:
-    return ".".join(part.strip().strip("\"'") for part in name.split("."))
-
-
-def _note(lines: dict[str, int], name: str, number: int) -> None:
-    while name and name not in lines:
-        lines[name] = number
-        name = name.rpartition(".")[0]

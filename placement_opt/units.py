@@ -1,19 +1,25 @@
 """Sizes, rates and durations: integers and exact fractions inside, units spelled at the edges.
 
-Sizes are integer bytes, rates integer bytes per second. Text without a unit is refused, because serving engines disagree on
-whether "80" of "GB" means 10**9 or 2**30: both conventions are accepted here, and both are printed.
+Sizes are integer bytes, rates integer bytes per second; what is written between two whole bytes is the nearest, halves upward.
+Text without a unit is refused, because serving engines disagree on whether "80" of "GB" means 10**9 or 2**30: both conventions
+are accepted here, and both are printed.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 
 from placement_opt.errors import InputError, shown
 
 _PREFIX = {"": 1, "K": 10**3, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
-_BYTES = {f"{prefix}B": factor for prefix, factor in (_PREFIX | _BINARY).items()}
+_BYTES = {f"{prefix}B": factor for prefix, factor in (_PREFIX | _BINARY).items()} | _BINARY
+_RATES = {f"{unit}/s": Fraction(factor) for unit, factor in _BYTES.items() if unit not in _BINARY}
+#: Links are sold in bits: eight of them are a byte.
+_RATES |= {f"{prefix}bit/s": Fraction(factor, 8) for prefix, factor in (_PREFIX | _BINARY).items()}
+_RATES |= {f"{prefix}bps": Fraction(factor, 8) for prefix, factor in _PREFIX.items()}
 _SECONDS = {
     "s": Fraction(1),
     "ms": Fraction(1, 10**3),
@@ -22,20 +28,43 @@ _SECONDS = {
     "ps": Fraction(1, 10**12),
 }
 # Digits are counted so that no text, however long, can cost more than a moment or pass Python's own limit on integers.
-_QUANTITY = re.compile(r"([0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?)\s*([A-Za-z/]*)", re.ASCII)
+_QUANTITY = re.compile(r"([0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?)\s*([A-Za-z/%]*)", re.ASCII)
 #: Largest size or rate accepted: sums of many must still fit 64-bit integers.
 LARGEST = 2**60
 #: Longest duration accepted, in seconds (30 years): no time of a step or a limit needs more.
 LONGEST = 10**9
 
 
-def _quantity(text: object, units: dict[str, Fraction] | dict[str, int], example: str) -> Fraction:
+def split_quantity(text: str) -> tuple[str, str] | None:
+    """("1.5", "GiB") of "1.5 GiB": digits and whatever stands where a unit does; None where it is no number."""
+    match = _QUANTITY.fullmatch(text.strip())
+    return None if match is None else (match[1], match[2])
+
+
+def common_unit(one: str, other: str) -> tuple[str, tuple[Fraction, Fraction]] | None:
+    """The larger of two units of one kind, and what one of each is in it; None where they are not of one kind."""
+    if one == other:
+        return one, (Fraction(1), Fraction(1))
+    for units in (_BYTES, _RATES, _SECONDS):
+        if one in units and other in units:
+            sizes = Fraction(units[one]), Fraction(units[other])
+            largest = max(sizes)
+            return (one, other)[sizes.index(largest)], (sizes[0] / largest, sizes[1] / largest)
+    return None
+
+
+def nearest_whole(value: Fraction) -> int:
+    """The nearest whole number of a value from 0 on, halves upward."""
+    return int(value + Fraction(1, 2))
+
+
+def _quantity(text: object, units: Mapping[str, Fraction | int], example: str) -> Fraction:
     if isinstance(text, int | float) and not isinstance(text, bool):
         raise InputError(f"found {shown(text)} without a unit", f"expected {example}")
-    match = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
+    parts = split_quantity(text) if isinstance(text, str) else None
+    if parts is None:
         raise InputError(f"found {shown(text)}", f"expected {example}")
-    number, unit = match.groups()
+    number, unit = parts
     if not unit:
         raise InputError(f"found {shown(text)} without a unit", f"expected {example}")
     if unit not in units:
@@ -44,28 +73,31 @@ def _quantity(text: object, units: dict[str, Fraction] | dict[str, int], example
 
 
 def _integer(value: Fraction, text: object, what: str) -> int:
-    if value.denominator != 1:
-        raise InputError(f"found {shown(text)}, which is no whole number of {what}", f"expected whole {what}")
     if value > LARGEST:
         raise InputError(f"found {shown(text)}", f"expected at most 2**60 {what}")
-    return int(value)
+    if 0 < value < Fraction(1, 2):
+        raise InputError(f"found {shown(text)}, which is less than half a byte", f"expected whole {what}")
+    return nearest_whole(value)
 
 
 def parse_size(text: object) -> int:
-    """Bytes in e.g. ``"25 GiB"``, ``"162.9 MB"`` or ``"512 B"``; InputError for anything else."""
+    """Bytes in e.g. ``"25 GiB"``, ``"25 Gi"``, ``"162.9 MB"`` or ``"512 B"``; InputError for anything else."""
     return _integer(_quantity(text, _BYTES, 'a size with its unit such as "80 GiB" or "80 GB"'), text, "bytes")
 
 
 def parse_rate(text: object) -> int:
-    """Bytes per second in e.g. ``"4.9 TB/s"`` or ``"450 GB/s"``; InputError for anything else."""
-    units = {f"{unit}/s": factor for unit, factor in _BYTES.items()}
-    value = _quantity(text, units, 'a rate with its unit such as "450 GB/s"')
-    return _integer(value, text, "bytes per second")
+    """Bytes per second in e.g. ``"4.9 TB/s"``, ``"200 Gbit/s"`` or ``"200 Gbps"``; InputError for anything else."""
+    example = 'a rate with its unit such as "450 GB/s"'
+    parts = split_quantity(text) if isinstance(text, str) else None
+    if parts is not None and parts[1].endswith("b/s"):  # bits to some, bytes misspelt to others
+        number, unit = parts
+        example = f'"{number} {unit[:-3]}bit/s" (bits) or "{number} {unit[:-3]}B/s" (bytes)'
+    return _integer(_quantity(text, _RATES, example), text, "bytes per second")
 
 
-def parse_duration(text: object) -> Fraction:
-    """Seconds, exactly, in e.g. ``"10 us"`` or ``"1.5 ms"``; InputError for anything else."""
-    value = _quantity(text, _SECONDS, 'a duration with its unit such as "10 us"')
+def parse_duration(text: object, example: str = "10 us") -> Fraction:
+    """Seconds, exactly, in e.g. ``"10 us"`` or ``"1.5 ms"``; InputError, which gives the example, for anything else."""
+    value = _quantity(text, _SECONDS, f'a duration with its unit such as "{example}"')
     if value > LONGEST:
         raise InputError(f"found {shown(text)}", "expected at most 10**9 seconds")
     return value

@@ -84,6 +84,14 @@ def run_watched(
     return results[0]
 
 
+def in_time(what: str, work: Callable[[], _T], limits: Limits, *, grace: float = 1.0) -> _T:
+    """``work()``, or LeftBehind in words: that ``what`` takes longer than the limits allow."""
+    try:
+        return run_watched(work, limits, grace=grace)
+    except LeftBehind:
+        raise LeftBehind(f"{what} takes longer than the limits allow") from None
+
+
 def left_behind() -> bool:
     """Whether work that was left behind still goes on, so that the process should end without waiting for it."""
     _left[:] = [thread for thread in _left if thread.is_alive()]

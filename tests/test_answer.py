@@ -17,7 +17,7 @@ from placement_opt.bounds.dual import evaluate
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.bounds.shares import Backend
 from placement_opt.certify import Verified, verify_prices, verify_schedule
-from placement_opt.errors import InputError
+from placement_opt.errors import InputError, LimitError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.limits import Limits
@@ -340,13 +340,47 @@ def test_a_cluster_proves_what_this_process_proves() -> None:
 
     instance, table = fetch_ahead(), [one for one in RUNGS if one.name in ("step", "ascent", "static")]
     quiet = dask.config.set({"distributed.admin.log-length": 0})
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None, "silence_logs": 50}
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "protocol": "tcp"}
+    options |= {"dashboard_address": None, "silence_logs": 50}
     with quiet, distributed.LocalCluster(**options) as cluster:
         found = answer(instance, limits=Limits(20.0), rungs=table, backend=Backend("dask", 1, cluster.scheduler_address))
     assert (found.notes, found.bound.method) == ((), "ascent")
     assert found.state.prices is not None
     assert evaluate(instance, found.state.prices).value_s == pytest.approx(found.state.lower_s, rel=1e-9)
     assert ROOFLINE_S * 1.001 < found.state.lower_s <= OPTIMUM_S
+
+
+def test_no_cluster_is_asked_and_no_thread_begun_for_a_climb_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The roofline is the answer at once; what prices prove is found out here when no time is left to ask others."""
+    monkeypatch.setattr("placement_opt.answer.run_watched", lambda *_, **__: pytest.fail("begun"))
+    nobody, over = Backend("dask", 1, "127.0.0.1:1"), Limits()
+    over.interrupt()
+    for limits, outcome in ((Limits(0.0), Outcome.LIMIT), (over, Outcome.INTERRUPTED)):
+        found = answer(fetch_ahead(), limits=limits, backend=nobody)
+        assert (found.outcome, found.bound.method) == (outcome, "roofline")
+    assert raise_bound(fetch_ahead(), 1.0, limits=over).status is Status.INTERRUPTED
+    work, prices = Work(fetch_ahead(), Standing(), 0.0, nobody, limits=over), found.bound.prices
+    assert prices is not None
+    assert work.prove(prices).value_s == pytest.approx(evaluate(work.instance, prices).value_s, rel=1e-9)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_pass_hears_of_the_limits_of_the_climb(monkeypatch: pytest.MonkeyPatch, ended: bool) -> None:
+    """On a cluster too: where they end the first pass the climb ends, where its workers cannot work it is said."""
+    limits = Limits(100.0)
+
+    def refuse(*_: object, limits: Limits) -> None:
+        if ended:
+            limits.interrupt()
+        raise LimitError("the workers cannot load placement-opt")
+
+    monkeypatch.setattr(Backend, "evaluate", refuse)
+    nobody = Backend("dask", 1, "127.0.0.1:1")
+    if ended:
+        assert answer(fetch_ahead(), limits=limits, backend=nobody).outcome is Outcome.INTERRUPTED
+        return
+    with pytest.raises(LimitError, match="the workers cannot load"):
+        answer(fetch_ahead(), limits=limits, backend=nobody)
 
 
 def test_every_rung_says_what_it_is() -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import struct
+import tracemalloc
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from placement_opt import certificate
+from placement_opt import certificate, room
 from placement_opt.certificate import (
     PriceCertificate,
     ScheduleCertificate,
@@ -23,8 +24,9 @@ from placement_opt.certificate import (
     save_prices,
     save_schedule,
 )
-from placement_opt.errors import CertificateError, InputError
+from placement_opt.errors import CertificateError, InputError, LimitError
 from placement_opt.instance import Instance
+from placement_opt.limits import Limits
 from placement_opt.prove_integer import certify_schedule
 from placement_opt.schedulers import make_scheduler
 from placement_opt.simulate import simulate
@@ -180,7 +182,8 @@ FORGED_SCHEDULE = {
     "tiers": (56, b"\x03", "tiers: found 3 tiers, expected the instance's 2"),
     "steps": (60, b"\x01", "steps: found 1 steps, expected the instance's 22"),
     "blocks": (64, b"\x15", "blocks: found 21 blocks, expected the instance's 20"),
-    "moves beyond all reason": (68, b"\xff" * 8, "found data of another length, expected .* bytes unpacked"),
+    "moves beyond all reason": (68, b"\xff" * 8, "moves: found 18446744073709551615 moves, expected at most 920 on this"),
+    "more moves than the instance allows": (68, b"\x99\x03", "moves: found 921 moves, expected at most 920 on this instance"),
     "one move too many": (68, b"\x01", "found data of another length"),
     "name longer than the file": (76, b"\xff\xff", "found a name of 65535 bytes, expected at most 200"),
     "name too short": (76, b"\x02", "found 1 bytes too many, expected the claim"),
@@ -262,14 +265,51 @@ def test_bomb_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert asked == [8 * 134 + 1]
 
 
-def test_files_beyond_the_limit_are_not_read(tmp_path: Path) -> None:
-    """A file of 16 GiB (a hole) is refused by its size."""
+def test_files_longer_than_the_instance_allows_are_not_read(tmp_path: Path) -> None:
+    """A file of 3 GiB (a hole) is refused by its length, or for its hash, in the memory that a small one takes."""
     instance = fetch_ahead()
-    with open(tmp_path / "p", "wb") as handle:
-        handle.write(b"\x89POP\r\n\x1a\n")
-        handle.truncate(certificate.LARGEST_FILE + 1)
-    with pytest.raises(InputError, match="p: found 17179869185 bytes, expected at most 17179869184"):
+    other = dataclasses.replace(instance, fixed=instance.fixed + 1)
+    save_prices(prices_of(instance), tmp_path / "p")
+    save_schedule(schedule_of(instance), tmp_path / "s")
+    tracemalloc.start()
+    for name, load in (("p", load_prices), ("s", load_schedule)):
+        os.truncate(tmp_path / name, 3 << 30)
+        with pytest.raises(InputError, match=f"{name}: found 3221225472 bytes, expected at most 13.... for this instance"):
+            load(tmp_path / name, instance)  # type: ignore[operator]
+        with pytest.raises(CertificateError, match=f"{name}: made for another instance"):
+            load(tmp_path / name, other)  # type: ignore[operator]
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("free", [0, 3000])
+def test_what_there_is_no_memory_for_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    """Neither the file nor what is in it: a limit that is told with both numbers."""
+    instance = fetch_ahead()
+    save_prices(prices_of(instance), tmp_path / "p")
+    assert (tmp_path / "p").stat().st_size < 1500
+    monkeypatch.setattr(room, "SMALL_BYTES", 0)
+    monkeypatch.setattr(room, "available", lambda: free)
+    with pytest.raises(LimitError, match=r"p: reading it needs about .* of memory, .* are free"):
         load_prices(tmp_path / "p", instance)
+    monkeypatch.setattr(room, "available", lambda: 1 << 30)
+    monkeypatch.setattr(room, "taken", lambda: 5000)
+    with pytest.raises(LimitError, match=r"p: reading it needs about .* of memory, .* are left of the limit of"):
+        load_prices(tmp_path / "p", instance, Limits(None, 5000 + free))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_packer_is_believed(tmp_path: Path, seed: int) -> None:
+    """A file that is not packed at all, and noise, is no longer than one for its instance may be."""
+    _, instance = draw(seed)
+    rng = np.random.default_rng(seed)
+    rho = rng.integers(0, 2**62, (instance.num_steps, instance.num_resources))
+    rent = rng.integers(0, 2**62, (instance.num_steps + 1, instance.num_tiers))
+    with pytest.MonkeyPatch.context() as patch:
+        compress = zlib.compress
+        patch.setattr(certificate.zlib, "compress", lambda data, _: compress(data, 0))
+        save_prices(PriceCertificate(instance.hash, 1, rho, rent, Fraction(2**524279 + 1, 2**524279)), tmp_path / "p")
+    assert (load_prices(tmp_path / "p", instance).rho == rho).all()
 
 
 def test_missing_files_and_pipes_are_refused(tmp_path: Path) -> None:

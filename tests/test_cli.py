@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -12,7 +13,7 @@ import pytest
 
 import placement_opt
 from placement_opt.cli import COMMANDS, main
-from tests.cli_cases import write_drift
+from tests.cli_cases import write_ahead, write_drift
 from tests.small import make_trace
 
 REPO = Path(__file__).parents[1]
@@ -98,7 +99,10 @@ def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[s
         (("bond",), "argument COMMAND: found 'bond', did you mean 'bound'?"),
         (("bound",), "the following arguments are required: INSTANCE"),
         (("bound", "x.toml", "--method", "lpp"), "argument --method: found 'lpp', did you mean 'lp'?"),
-        (("bound", "x.toml", "--time-limit", "60"), "argument --time-limit: found '60' without a unit, expected a duration"),
+        (
+            ("bound", "x.toml", "--time-limit", "60"),
+            "argument --time-limit: found '60' without a unit, expected a duration with its unit such as \"10 s\"",
+        ),
         (("bound", "x.toml", "--time", "60s"), "error: found unknown option '--time', did you mean '--time-limit'?"),
         (("simulate", "x.toml", "--schduler", "lru"), "error: found unknown option '--schduler', did you mean '--scheduler'?"),
         (("--vesion",), "error: found unknown option '--vesion', did you mean '--version'?"),
@@ -157,6 +161,27 @@ def test_a_missing_file_is_named(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "/dev/zero", "/proc/self/status"])
+@pytest.mark.parametrize("key", ["memory", "trace", "rules"])
+def test_what_is_no_file_is_never_waited_for(capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str, key: str) -> None:
+    """Pipes, folders, devices and what the kernel makes up: exit code 2 with the key, the file that it names, at once."""
+    if not Path(kind).exists() and kind.startswith("/"):
+        pytest.skip(f"needs {kind}")
+    place = tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    path = write_ahead(tmp_path)
+    text = path.read_text() + '[rules]\ninitial = "file"\ninitial_file = "start.npz"\n'
+    (tmp_path / "start.npz").touch()
+    name = {"memory": "two.memory.toml", "trace": "ahead.npz", "rules": "start.npz"}[key]
+    path.write_text(text.replace(name, str(place)))
+    err = refusal(capsys, "bound", str(path))
+    field = "rules.initial_file" if key == "rules" else f"{key}.file"
+    assert f": {field}: found something that is not a regular file, {str(place)!r}, expected a file\n" in err
+
+
 def test_an_error_in_a_file_names_its_line_and_key(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """``FILE:LINE: FIELD: found ..., expected ...``."""
     path = write_drift(tmp_path)
@@ -208,3 +233,27 @@ def test_the_files_of_the_tests_are_the_instance_of_the_statement(ahead: str) ->
     instance = placement_opt.load_instance(ahead)
     assert instance.fixed.tolist() == [[10, 0, 0, 0]] * 22
     assert instance.trace.blocks.tolist() == make_trace([list(range(20))], [-1] * 20).blocks.tolist()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("bound", "n" * 100_000),
+        ("bound", "x.toml", "n" * 100_000),
+        ("n" * 100_000,),
+        ("bound", "x.toml", "--" + "n" * 100_000),
+        ("bound", "x.toml", "--method", "n" * 100_000),
+        ("compare", "x.toml", "--jobs", "n" * 100_000),
+        ("bound", "x.toml", "--time-limit", "n" * 100_000),
+        ("trace", "synth", "drift", "--drift", "n" * 100_000, "-o", "x"),
+        ("compare", "x.toml", "--schedulers", "n" * 100_000),
+        ("sweep", "x.toml", "--set", "n" * 100_000 + "=1"),
+    ],
+    ids=lambda argv: " ".join(argv)[:30],
+)
+def test_no_complaint_repeats_what_is_endless(capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]) -> None:
+    """However long an argument is, what is said of it fits a screen."""
+    assert main(list(argv)) == 2
+    out, err = capsys.readouterr()
+    assert (out, "n" * 20 in err) == ("", True)
+    assert len(err) < 1200

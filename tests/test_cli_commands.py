@@ -125,6 +125,29 @@ def test_simulate_json_agrees_with_the_library(capsys: pytest.CaptureFixture[str
     assert sum(tier["read_bytes"] for tier in document["tiers"]) == pytest.approx(run.read_bytes)
 
 
+@pytest.mark.parametrize(("case", "unit", "produced"), [("ahead", "steps", 22), ("drift", "tokens", 12)])
+def test_rates_say_what_they_count(
+    capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest, case: str, unit: str, produced: int
+) -> None:
+    """JSON has the text's unit; what is named after tokens is null where steps carry none."""
+    file, tokens = request.getfixturevalue(case), unit == "tokens"
+    bound = json.loads(answer(capsys, "bound", file, "--method", "roofline", "--json"))
+    most = produced / bound["lower_bound_s"]
+    assert (bound["unit"], bound["most_per_s"], bound["most_tokens_per_s"]) == (unit, most, most if tokens else None)
+    assert f"{unit}/s" in answer(capsys, "bound", file, "--method", "roofline")
+    run = json.loads(answer(capsys, "simulate", file, "--scheduler", "lru", "--json"))
+    rate = produced / run["latency_s"]
+    assert (run["unit"], run["per_s"], run["tokens_per_s"]) == (unit, rate, rate if tokens else None)
+    assert run["tokens"] == (produced if tokens else None)
+    assert f"{unit}/s" in answer(capsys, "simulate", file, "--scheduler", "lru")
+    (compared,) = json.loads(answer(capsys, "compare", file, "--schedulers", "lru", "--method", "roofline", "--json"))[
+        "instances"
+    ]
+    assert (compared["unit"], compared["most_per_s"], compared["most_tokens_per_s"]) == (unit, most, most if tokens else None)
+    (row,) = compared["schedules"]
+    assert (row["unit"], row["per_s"], row["tokens_per_s"]) == (unit, rate, rate if tokens else None)
+
+
 def test_simulate_writes_every_step(capsys: pytest.CaptureFixture[str], drift: str, tmp_path: Path) -> None:
     """The CSV has one line a step, and its seconds add up to the latency."""
     target = tmp_path / "steps.csv"

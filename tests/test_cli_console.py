@@ -164,6 +164,116 @@ def test_a_second_signal_ends_at_once(second: str) -> None:
     assert (done.returncode, done.stdout) == (130, "")
 
 
+#: The command line, which gets a signal in the middle of writing a file, or of reading one.
+HIT = """
+import os, signal, sys
+from placement_opt import __main__, instancefile
+from placement_opt.bounds import export
+from placement_opt.workload import npz
+
+def hitting(true):
+    def hit(*arguments):
+        if hasattr(arguments[0], "flush"):
+            arguments[0].write(b"half")
+        os.kill(os.getpid(), signal.{name})
+        return true(*arguments)
+    return hit
+
+for module, key in ((npz, "_write_members"), (export, "_holds"), (instancefile, "rooms")):
+    setattr(module, key, hitting(getattr(module, key)))
+sys.exit(__main__.entry())
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("trace", "synth", "drift", "--tokens", "2", "-o", "out"),
+        ("trace", "import", "me.csv", "--format", "reads-csv", "-o", "out"),
+        ("export", "ahead.toml", "--format", "lp", "-o", "out"),
+        ("bound", "ahead.toml", "--certificate", "out"),
+        ("verify", "ahead.toml", "prices"),
+    ],
+    ids=lambda argv: " ".join(argv[:2]),
+)
+def test_a_signal_ends_every_command_and_leaves_nothing(tmp_path: Path, argv: tuple[str, ...], name: str) -> None:
+    """Where there is nothing to be reported yet: exit code 130, a word on stderr, no draft, and the old file as it was."""
+    write_ahead(tmp_path)
+    (tmp_path / "me.csv").write_bytes(b'n,l,read_kv\n2,0,"[0,1]"\n')
+    (tmp_path / "prices").write_bytes(b"\x89POP\r\n\x1a\n" + bytes(100))
+    (tmp_path / "out").write_bytes(b"old")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    code = [sys.executable, "-c", HIT.format(name=name), *argv]
+    environment = os.environ | {"PYTHONPATH": str(REPO)}
+    done = subprocess.run(code, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_signal_takes_workers_and_what_they_write_along(tmp_path: Path) -> None:
+    """The second Ctrl-C, while processes work: they are ended, and take away what they have begun to write."""
+    code = (
+        "import os, signal, sys, threading\n"
+        "from pathlib import Path\n"
+        "from placement_opt.cli.console import Console\n"
+        "from placement_opt.jobs import run_jobs\n"
+        "from placement_opt.limits import Limits\n"
+        "from tests.test_jobs import deaf\n"
+        "markers = [Path(name) for name in sys.argv[1:]]\n"
+        "def wait():\n"
+        "    while not all(marker.exists() for marker in markers):\n"
+        "        pass\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "if __name__ == '__main__':\n"
+        "    threading.Thread(target=wait, daemon=True).start()\n"
+        "    with Console().interruptible(Limits()) as limits:\n"
+        "        run_jobs(deaf, markers, jobs=2, limits=limits)\n"
+    )
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    argv = [sys.executable, "-c", code, *(str(tmp_path / name / "marker") for name in "ab")]
+    done = subprocess.run(argv, cwd=REPO, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert [os.listdir(tmp_path / name) for name in "ab"] == [["marker"], ["marker"]]
+
+
+@pytest.mark.parametrize("module", ["types", "placement_opt.__main__"])
+def test_ctrl_c_is_silent_before_the_program_has_begun(tmp_path: Path, module: str) -> None:
+    """``python -m``: from the package's first import on, what Python shows of it is no traceback."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Hit:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r} and 'placement_opt' in sys.modules:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Hit())\n"
+        "sys.modules.pop('types', None)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPO}"}
+    done = subprocess.run([*RUN, "memory", "list"], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_library_leaves_signals_alone() -> None:
+    """Importing the package changes no handler."""
+    code = "import signal, placement_opt\nassert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True)
+
+
+def test_signals_that_are_ignored_stay_so(capfd: pytest.CaptureFixture[str]) -> None:
+    """A command that was begun by nohup outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Console().interruptible(Limits()) as limits:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not limits.interrupted
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert capfd.readouterr().err == ""
+
+
 def test_other_threads_run_without_handlers() -> None:
     """Only the main thread can have handlers; a command in another thread does without."""
     seen: list[object] = []

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,8 @@ def test_too_little_memory_is_refused_with_the_number(
     """With and without --gap: exit code 3, what is allowed and what is needed."""
     out, err = run(capsys, "bound", ahead, "--memory-limit", "1 MiB", *more, code=3)
     assert out == ""
-    assert err == "error: found room for 1 MiB (--memory-limit), expected about 250 MiB of memory for 20 reads\n"
+    found = f"{ahead}: trace: found room for 1 MiB (--memory-limit)"
+    assert err == f"error: {found}, expected about 250 MiB of memory for 20 reads; no part of it fits\n"
 
 
 def test_a_trace_too_large_for_rows_goes_by_runs(
@@ -272,11 +274,23 @@ def test_prices_of_another_instance_are_a_start(
     assert err.startswith(f"error: {tmp_path / 'p'}: the checksum does not match")
 
 
-def test_a_cluster_that_does_not_answer_is_refused(drift: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cluster_that_does_not_answer_is_refused(
+    drift: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stubborn: threading.Event
+) -> None:
     """Before the climb, with its address."""
-    options = "--backend", "dask", "--dask-address", "nowhere://x"
-    err = run(capsys, "bound", drift, "--gap", "1%", "--time-limit", "1 s", *options, code=2)[1]
-    assert "found no Dask scheduler at 'nowhere://x'" in err
+    monkeypatch.setattr("placement_opt.bounds.shares._connect", lambda *_: stubborn.wait())
+    monkeypatch.setattr("placement_opt.bounds.shares._ANSWER_S", 0.05)
+    options = "--backend", "dask", "--dask-address", "tcp://127.0.0.1:1"
+    err = run(capsys, "bound", drift, "--gap", "1%", *options, code=2)[1]
+    assert err.endswith("error: dask-address: found no Dask scheduler at 'tcp://127.0.0.1:1' within 0.05 s\n")
+
+
+def test_a_file_is_no_cluster(drift: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is loaded, by the option's name."""
+    options = "--backend", "dask", "--dask-address", "file:///etc/passwd"
+    err = run(capsys, "bound", drift, "--gap", "1%", *options, code=2)[1]
+    expected = "expected such as tcp://10.0.0.1:8786 (tcp, tls, ws or wss)"
+    assert err == f"error: --dask-address: found 'file:///etc/passwd', {expected}\n"
 
 
 def test_a_damaged_file_is_refused(drift: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

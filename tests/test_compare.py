@@ -301,6 +301,31 @@ def test_an_interrupted_comparison_returns_what_is_finished() -> None:
     assert comparison_text(found).endswith("interrupted: this is what was finished\n")
 
 
+def killed(task: object, limits: Limits) -> object:
+    """Stands for the work on a piece: the process that is at lru, or at the bound of the first instance, is killed."""
+    if task.scheduler == "lru" or (task.scheduler is None and task.source.stem == "drift"):  # type: ignore[attr-defined]
+        os.kill(os.getpid(), signal.SIGKILL)
+    return MODULE._work(task, limits)
+
+
+def test_a_killed_process_loses_its_piece_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What was finished is printed, what was lost is named with the reason; exit code 3."""
+    monkeypatch.setattr(MODULE, "_work", killed)
+    files = [str(write_drift(tmp_path)), str(write_ahead(tmp_path))]
+    argv = ["compare", *files, "--schedulers", "static,lru", "--method", "roofline", "--jobs", "2", "--json"]
+    assert main(argv) == 3
+    first, second = json.loads(capsys.readouterr().out)["instances"]
+    why = "its worker process was killed (SIGKILL); most likely memory ran out (try fewer --jobs)"
+    assert (first["instance"], first["lower_bound_s"], first["status"], first["note"]) == ("drift", None, "no bound", why)
+    assert second["lower_bound_s"] == pytest.approx(0.0482929620446, rel=1e-9)
+    for one in (first, second):
+        static, lru = one["schedules"]
+        assert static["latency_s"] > 0
+        assert (lru["verdict"], lru["latency_s"], lru["note"]) == ("limit reached", None, why)
+
+
 def test_progress_counts_the_pieces() -> None:
     """One line a finished bound or schedule, with its value."""
     lines: list[str] = []

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError, shown
+from placement_opt.errors import (
+    CertificateError,
+    InputError,
+    Interrupted,
+    LimitError,
+    PlacementError,
+    ScheduleError,
+    named,
+    shown,
+)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +102,12 @@ def test_errors_survive_pickling(error: PlacementError) -> None:
 def test_values_are_shown_briefly(value: object, text: str) -> None:
     """Messages show what was found, on one line, never more than 60 characters of it."""
     assert shown(value) == text
+
+
+def test_a_name_longer_than_any_is_cut() -> None:
+    """Both ends of it are shown, in every kind of error that has a file; what a system takes is shown whole."""
+    long = "a" * 5000 + "z" * 5000
+    cut = "a" * 490 + "..." + "z" * 490
+    assert str(InputError("found 1", path=long, line=3)) == f"{cut}:3: found 1"
+    assert str(CertificateError("is damaged", path=long)) == f"{cut}: is damaged"
+    assert named("b" * 1000) == "b" * 1000

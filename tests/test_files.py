@@ -6,12 +6,26 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from placement_opt import files
 from placement_opt.errors import InputError
-from placement_opt.files import atomic_file, check_output, check_outputs, open_regular, write_bytes_atomic, write_text_atomic
+from placement_opt.files import (
+    atomic_file,
+    atomic_path,
+    check_output,
+    check_outputs,
+    discard_drafts,
+    open_regular,
+    scratch_folder,
+    write_bytes_atomic,
+    write_text_atomic,
+)
 
 
 def test_bytes_and_text_arrive_as_they_are(tmp_path: Path) -> None:
@@ -149,6 +163,76 @@ def test_folders_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
             open_regular(place)
 
 
+@pytest.mark.skipif(not os.path.isfile("/proc/self/status"), reason="needs a /proc")
+def test_windows_into_the_kernel_are_refused() -> None:
+    """What looks like a regular file and is made up when it is read (/proc/kmsg waits for the next message)."""
+    with pytest.raises(InputError) as caught:
+        open_regular("/proc/self/status")
+    assert str(caught.value) == "/proc/self/status: found something that is not a regular file, expected a file"
+
+
+def test_an_empty_file_is_a_file(tmp_path: Path) -> None:
+    """It holds its bytes: none."""
+    (tmp_path / "empty").touch()
+    with open_regular(tmp_path / "empty") as handle:
+        assert handle.read() == b""
+
+
+@pytest.mark.parametrize("read", [lambda file: file.read(1), lambda file: file.read(), lambda file: file.readline(9)])
+def test_what_goes_wrong_in_the_middle_names_the_file(tmp_path: Path, read: Callable[[BinaryIO], bytes]) -> None:
+    """An input/output error while a file is read is an error of that file."""
+    (tmp_path / "a").write_bytes(bytes(10))
+    handle = open_regular(tmp_path / "a")
+    os.close(handle.fileno())
+    with pytest.raises(InputError) as caught:
+        read(handle)
+    assert str(caught.value) == f"{tmp_path / 'a'}: found a file that cannot be read (Bad file descriptor), expected a file"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        handle.close()
+
+
+def test_what_has_to_be_waited_for_is_no_file() -> None:
+    """Where a file turned into a pipe after it was looked at, nobody waits for its other end."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with files._Input(reader, "pipe") as handle, pytest.raises(InputError, match="pipe: found something that is not a reg"):
+        handle.readinto(bytearray(1))
+    os.close(writer)
+
+
+def test_a_file_that_others_write_takes_its_place(tmp_path: Path) -> None:
+    """By name, with an ending that tells its kind; where there is none in the end, the old content stays."""
+    place = tmp_path / "a"
+    with atomic_path(place, ".kind") as draft:
+        assert draft.name.endswith(".kind")
+        draft.write_bytes(b"one")
+    with pytest.raises(InputError, match="a: found a file that cannot be written"), atomic_path(place):
+        pass  # nobody wrote anything
+    assert place.read_bytes() == b"one"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_folders_for_the_time_being_go_with_all_that_is_in_them(tmp_path: Path) -> None:
+    """At the end of the block, and when the process is about to end in the middle of it."""
+    with scratch_folder(tmp_path) as folder:
+        (folder / "part").write_bytes(b"x")
+    assert os.listdir(tmp_path) == []
+    with scratch_folder(tmp_path) as folder, atomic_file(tmp_path / "a") as handle:
+        (folder / "part").write_bytes(b"x")
+        handle.write(b"half")
+        discard_drafts()
+        assert os.listdir(tmp_path) == []
+        handle.close()
+        with open(handle.name, "xb"):
+            pass  # for the block's own end
+
+
+def test_a_folder_for_the_time_being_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """Where there is no place for it."""
+    with pytest.raises(InputError, match="none: found a file that cannot be written"), scratch_folder(tmp_path / "none"):
+        pass
+
+
 def test_outputs_are_tried_and_found_without_a_trace(tmp_path: Path) -> None:
     """Options that were given lead to their places; nothing is left behind, no old content is touched."""
     (tmp_path / "old").write_bytes(b"old")
@@ -188,3 +272,27 @@ def test_an_unwritable_folder_is_found_before_the_work() -> None:
     """/proc takes no files, not even from those who may write anywhere."""
     with pytest.raises(InputError, match="--csv: found a file that cannot be written"):
         check_outputs({"--csv": "/proc/x.csv"})
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a /proc with a file that opens and cannot be read")
+def test_every_reader_names_a_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TOML, text, arrays and files of runs alike; the file is taken for one that is stored."""
+    monkeypatch.setattr(files, "_is_stored", lambda _: True)
+    from placement_opt.initial import load_initial
+    from placement_opt.tomlfile import read_toml
+    from placement_opt.workload.formats import READERS
+    from placement_opt.workload.npz import load_trace
+    from placement_opt.workload.runs_file import is_runs_file
+
+    initial = partial(load_initial, tiers=1, blocks=1)
+    for reader in (read_toml, load_trace, is_runs_file, initial, *READERS.values()):
+        with pytest.raises(InputError) as caught:
+            reader("/proc/self/mem")  # type: ignore[operator]
+        assert str(caught.value).startswith("/proc/self/mem: found ")
+
+
+def test_an_open_file_knows_its_name(tmp_path: Path) -> None:
+    """Not the number of its descriptor, which no message could name."""
+    (tmp_path / "x").write_bytes(b"abc")
+    with open_regular(tmp_path / "x") as file:
+        assert (file.name, file.read()) == (str(tmp_path / "x"), b"abc")

@@ -15,10 +15,10 @@ CSV = 'n,l,read_kv\n1,0,"[0"\n'
 
 
 def lines(folder: Path, **options: bool) -> tuple[str, ...]:
-    """The differences of the one file of a folder, which must be found changed."""
+    """The differences of the one file of a folder, which must be found changed, or what cannot be read of it."""
     found = regress([folder], **options)
     assert not found.ok
-    (one,) = (file for file in found.files if file.outcome is Outcome.CHANGED)
+    (one,) = (file for file in found.files if file.outcome in (Outcome.CHANGED, Outcome.UNREADABLE))
     return one.lines
 
 

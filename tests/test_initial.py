@@ -21,7 +21,9 @@ from tests.small import chain, two_tier
 def fit(residency: Residency, sizes: list[int], exists: list[bool], capacity: list[int]) -> list[list[int]]:
     """Tiers of each block, on a chain of tiers from fast to slow, the last the largest."""
     memory = chain([*capacity[:-1], 10**6], range(90, 90 - 10 * len(capacity), -10), range(50, 51 - len(capacity), -1))
-    resident = first_fit(memory, residency, np.array(exists), np.array(sizes), np.array(capacity))
+    resident = first_fit(
+        memory, memory.home if residency == "inclusive" else None, np.array(exists), np.array(sizes), np.array(capacity)
+    )
     return [np.flatnonzero(column).tolist() for column in resident.T]
 
 
@@ -72,7 +74,7 @@ def test_a_later_smaller_block_takes_the_room_an_earlier_one_could_not() -> None
 def test_a_fast_home_tier_holds_everything_once() -> None:
     """Where the home tier is the fastest, no other tier gets a copy."""
     memory = two_tier(hbm=10**12)
-    resident = first_fit(memory, "inclusive", np.array([True]), np.array([1]), np.array([10**12, 10**9]))
+    resident = first_fit(memory, 0, np.array([True]), np.array([1]), np.array([10**12, 10**9]))
     assert resident.tolist() == [[True], [False]]
 
 

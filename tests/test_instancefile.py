@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from placement_opt import room
 from placement_opt.errors import InputError, LimitError
 from placement_opt.initial import save_initial
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
+from placement_opt.limits import Limits
+from placement_opt.room import NoRoom
 from placement_opt.units import parse_size
 from placement_opt.workload.llm import preset
 from placement_opt.workload.npz import save_trace
@@ -309,7 +312,9 @@ BAD = [
     ),
     (
         {'hbm.capacity = "100 KiB"': 'hbm.capacity = "20 KiB"\nlpddr.capacity = "40 KiB"'},
-        ":6: memory.lpddr.capacity: found room for 40 KiB in lpddr, expected at least 50 KiB, every block at its peak",
+        ":6: memory.lpddr.capacity: found room for 40 KiB in lpddr, "
+        "the home tier (the largest that is not the fastest), expected at least 50 KiB, every block at its peak "
+        '(so much no tier has that home = "..." in [rules] could name)',
     ),
     # llm
     ({'kv_bytes = "1 KiB"': "kv_bytes = 1024"}, f":8: llm.kv_bytes: found 1024 {UNIT}"),
@@ -334,7 +339,7 @@ BAD = [
     ),
     (
         {'kv_bytes = "1 KiB"': 'kv_bytes = "900 PiB"'},
-        ":11: trace: found blocks of 4.5e+04 PiB in all, read in shares of 1/1, expected at most 2048 PiB",
+        ":11: trace: found blocks of 4.5e+04 PiB in all, expected at most 2048 PiB",
     ),
     # trace
     ({"seed = 1": ""}, ":11: trace.seed: found nothing, expected this key"),
@@ -459,6 +464,16 @@ def test_missing_instance_file(tmp_path: Path) -> None:
 
 def test_a_trace_larger_than_memory(tmp_path: Path) -> None:
     """The paper's full size is no bad input: it is refused as beyond what rows can hold, before anything is made."""
+    path = write(tmp_path, changes={"prefill = 20": "prefill = 3000", "tokens = 5": "tokens = 125000"})
+    with pytest.raises(
+        NoRoom, match=r"case\.toml: trace: found room for .*, expected about 793\.4 GiB of memory for 6,549,850,000"
+    ):
+        load_instance(path, limits=Limits(memory=2**34))
+
+
+def test_a_trace_larger_than_any_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine with room for anything, rows have a limit of their own."""
+    monkeypatch.setattr(room, "available", lambda: 2**60)
     with pytest.raises(LimitError, match=r"case\.toml: trace: found settings that make 6\.55e\+09 reads"):
         load(tmp_path, changes={"prefill = 20": "prefill = 3000", "tokens = 5": "tokens = 125000"})
 

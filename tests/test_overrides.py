@@ -57,6 +57,7 @@ def test_the_file_is_left_alone(tmp_path: Path) -> None:
         ({"memory.hbm.capacity": "1 KiB"}, ": memory.hbm.capacity (override): found room for 1 KiB, expected none or at least"),
         ({"trace": 5}, ": trace (override): found 5, expected a table"),
         ({"trace.synth.x": 1}, ":10: trace.synth: found 'drift', below which 'trace.synth.x' is to be set, expected a table"),
+        ({".".join("x" * 10_000): 1}, f": found key '{'x.' * 28}... of more than 16 parts, expected fewer dots"),
         ({"trace..x": 1}, ": found key 'trace..x', expected names separated by dots"),
         ({"rules.residency": "inclusve"}, ": rules.residency (override): found 'inclusve', did you mean 'inclusive'?"),
     ],

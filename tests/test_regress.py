@@ -47,9 +47,24 @@ def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
 def lines(folder: Path, **options: bool) -> tuple[str, ...]:
     """The differences of the one instance of a folder, which must be found changed."""
     found = regress([folder], **options)
-    assert not found.ok
+    assert found.exit_code == 1
     (one,) = (file for file in found.files if file.outcome is Outcome.CHANGED)
     return one.lines
+
+
+def trouble(folder: Path, **options: bool) -> str:
+    """What is wrong with the one file of a folder that cannot be read."""
+    found = regress([folder], **options)
+    assert (found.ok, found.exit_code) == (False, 2)
+    ((line,),) = (file.lines for file in found.files if file.outcome is Outcome.UNREADABLE)
+    return line
+
+
+def killed(task: object, limits: Limits) -> object:
+    """Stands for the work on a file: the process of the second one is killed."""
+    if "second" in str(task):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return importlib.import_module("placement_opt.regress")._check(task, limits)
 
 
 # ---- regress -----------------------------------------------------------------------------------------------------------
@@ -139,17 +154,51 @@ def test_a_bound_above_a_schedule_is_never_recorded(folder: Path, monkeypatch: p
     assert (folder / "ahead.best.json").read_bytes() == before
 
 
-def test_an_instance_that_does_not_load_is_a_change(folder: Path) -> None:
-    """The error of the file is the difference."""
+def test_an_instance_that_does_not_load_is_bad_input(folder: Path) -> None:
+    """The error of the file is told: nothing was compared, so nothing has changed."""
     (folder / "ahead.toml").write_text("[memory")
-    assert lines(folder)[0].startswith(f"error: {folder / 'ahead.toml'}:1: found no valid TOML")
+    assert trouble(folder).startswith(f"error: {folder / 'ahead.toml'}:1: found no valid TOML")
 
 
-def test_a_broken_best_file_is_a_change(folder: Path) -> None:
+@pytest.mark.parametrize("name", ["two.memory.toml", "ahead.npz"])
+def test_a_missing_file_of_an_instance_is_bad_input(folder: Path, name: str) -> None:
+    """It is named, with the key that names it."""
+    (folder / name).unlink()
+    found = trouble(folder)
+    assert found.startswith(f"error: {folder / 'ahead.toml'}:")
+    assert f".file: found no such file, '{folder / name}', expected an existing file" in found
+
+
+def test_a_broken_best_file_is_bad_input(folder: Path) -> None:
     """Garbage beside an instance is shown as the error it is, and not overwritten."""
     (folder / "ahead.best.json").write_text("garbage")
-    assert lines(folder, update=True)[0].startswith(f"error: {folder / 'ahead.best.json'}: found no valid JSON")
+    assert trouble(folder, update=True).startswith(f"error: {folder / 'ahead.best.json'}: found no valid JSON")
     assert (folder / "ahead.best.json").read_text() == "garbage"
+
+
+def test_what_differs_goes_before_what_cannot_be_read(folder: Path) -> None:
+    """A check that said no is exit code 1, whatever else there is."""
+    (folder / "other.toml").write_text("[memory")
+    change(folder, lambda document: document["bounds"].update(lp=0.05))
+    assert lines(folder)[0].startswith("bound lp fell")
+
+
+def test_a_killed_process_loses_its_file_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are as recorded, the lost one is named with what became of it; exit code 3."""
+    for end in (".toml", ".best.json"):
+        (folder / f"second{end}").write_bytes((folder / f"ahead{end}").read_bytes())
+    monkeypatch.setattr(importlib.import_module("placement_opt.regress"), "_check", killed)
+    found = regress([folder], jobs=2)
+    assert [(Path(one.path).name, one.outcome) for one in found.files] == [
+        ("ahead.toml", Outcome.SAME),
+        ("second.toml", Outcome.LOST),
+    ]
+    assert found.exit_code == 3
+    assert found.files[1].lines[0].startswith("error: its worker process was killed (SIGKILL); most likely memory ran out")
+    assert main(["regress", str(folder), "--jobs", "2"]) == 3
+    assert capsys.readouterr().out.endswith("\n2 files: 1 as recorded, 1 lost\n")
 
 
 def test_large_instances_are_skipped_and_named(folder: Path) -> None:
@@ -197,17 +246,15 @@ def test_a_path_that_is_no_instance_is_bad_input(folder: Path, name: str) -> Non
     assert caught.value.path == str(folder / name)
 
 
-def test_a_file_that_does_not_parse_is_bad_input_unless_it_was_recorded(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Named by itself: exit code 2 with file and line; an instance that was recorded and broke is a change, exit code 1."""
+def test_a_file_that_does_not_parse_is_bad_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 with file and line: on stderr alone; beside what is checked where it was recorded and broke."""
     stray = folder / "stray.toml"
     stray.write_text("a = = 3\n")
     assert main(["regress", str(stray)]) == 2
     out, err = capsys.readouterr()
     assert (out, err.startswith(f"error: {stray}:1: found no valid TOML")) == ("", True)
     (folder / "ahead.toml").write_text("a = = 3\n")
-    assert main(["regress", str(folder / "ahead.toml")]) == 1
+    assert main(["regress", str(folder / "ahead.toml")]) == 2
     assert "found no valid TOML" in capsys.readouterr().out
 
 
@@ -276,11 +323,12 @@ def test_the_command_updates(folder: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_malformed_file_in_a_folder_fails_the_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 1, and the file's error stands below the table."""
+    """Exit code 2, and the file's error stands below the table."""
     (folder / "ahead.best.json").write_text("garbage")
-    assert main(["regress", str(folder)]) == 1
+    assert main(["regress", str(folder)]) == 2
     out = capsys.readouterr().out
-    assert f"{folder / 'ahead.toml'}: changed\n    error: {folder / 'ahead.best.json'}: found no valid JSON" in out
+    assert f"{folder / 'ahead.toml'}: cannot be read\n    error: {folder / 'ahead.best.json'}: found no valid JSON" in out
+    assert out.endswith("\n1 file: 1 that cannot be read\n")
 
 
 def test_large_instances_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

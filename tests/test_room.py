@@ -9,8 +9,6 @@ import pytest
 from placement_opt import room
 from placement_opt.errors import LimitError
 from placement_opt.limits import Limits
-from placement_opt.rows import expected_reads
-from tests.cli_cases import write_ahead, write_drift
 
 GIB = 1 << 30
 
@@ -41,15 +39,17 @@ def test_a_shortage_names_both_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert short == "lp needs about 2 GiB of memory, 1 GiB are left of the limit of 3 GiB"
 
 
-def test_rows_that_do_not_fit_are_refused_with_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names what is needed, what is allowed, and by whom."""
+def test_what_does_not_fit_is_refused_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names what is needed, what is allowed, and by whom; and the way out, from what there is."""
     monkeypatch.setattr(room, "available", lambda: 1 * GIB)
     monkeypatch.setattr(room, "taken", lambda: 0)
-    room.check_rows(1000, Limits())
-    with pytest.raises(LimitError, match=r"^found room for 1 GiB \(what is free\), expected about .* for 100,000,000 reads$"):
-        room.check_rows(10**8, Limits())
-    with pytest.raises(LimitError, match=r"^found room for 1 KiB \(--memory-limit\), expected about 250\.1 MiB of memory"):
-        room.check_rows(1000, Limits(None, 1024))
+    room.check_bytes(GIB, Limits(), "for this")
+    with pytest.raises(LimitError, match=r"^found room for 1 GiB \(what is free\), expected about 2 GiB of memory for this$"):
+        room.check_bytes(2 * GIB, Limits(), "for this")
+    with pytest.raises(
+        LimitError, match=r"^here: found room for 1 KiB \(--memory-limit\), .* 1 GiB of memory for this; take 1024$"
+    ):
+        room.check_bytes(GIB, Limits(None, 1024), "for this", place="here", ways=lambda most: f"take {most}")
 
 
 def test_the_machine_says_what_it_has() -> None:
@@ -58,22 +58,68 @@ def test_the_machine_says_what_it_has() -> None:
     assert room.taken() > 0
 
 
-def test_a_control_group_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def group(folder: Path, limit: str, used: str, stat: str = "") -> None:
+    """The files of a control group of version 2."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "memory.max").write_text(f"{limit}\n")
+    (folder / "memory.current").write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(stat)
+
+
+@pytest.fixture
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tree of control groups, this process in /a/b of it."""
+    member = tmp_path / "cgroup"
+    member.write_text("3:cpu:/elsewhere\n0::/a/b\n")
+    monkeypatch.setattr(room, "_MEMBER", str(member))
+    monkeypatch.setattr(room, "_GROUPS", ((str(tmp_path), "memory.max", "memory.current"),) * 2)
+    return tmp_path
+
+
+def test_a_control_group_counts(groups: Path) -> None:
     """Where a group allows less than the machine has, that is what there is; "max" is no limit."""
-    most, used = tmp_path / "max", tmp_path / "current"
-    monkeypatch.setattr(room, "_GROUPS", ((str(most), str(used)),))
     free = room.available()
-    most.write_text("max\n")
-    used.write_text("5\n")
+    group(groups / "a" / "b", "max", "5")
     assert room.available() == pytest.approx(free, rel=0.2)
-    most.write_text("1005\n")
+    group(groups / "a" / "b", "1005", "5")
     assert room.available() == 1000
-    used.write_text("2000\n")
+    group(groups / "a" / "b", "1005", "2000")
     assert room.available() == 0
 
 
-def test_reads_are_counted_before_they_are_drawn(tmp_path: Path) -> None:
-    """A drifting trace's are; of other traces and broken files nothing is said."""
-    assert expected_reads(write_drift(tmp_path)) == 620
-    assert expected_reads(write_ahead(tmp_path)) is None
-    assert expected_reads(tmp_path / "none.toml") is None
+def test_what_is_read_is_asked_about_where_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files are read whatever the system says of its memory."""
+    monkeypatch.setattr(room, "available", lambda: 0)
+    room.check("t.npz: reading it", room.SMALL_BYTES, Limits())
+    with pytest.raises(room.NoRoom, match=r"^t\.npz: reading it needs about 64 MiB of memory, 0 B are free$"):
+        room.check("t.npz: reading it", room.SMALL_BYTES + 1, Limits())
+
+
+def test_the_groups_around_a_group_count_too(groups: Path) -> None:
+    """The least of what they leave; other branches of the tree are not asked."""
+    group(groups / "a" / "b", "9000", "0")
+    group(groups / "a", "7000", "1000")
+    group(groups, "8000", "1000")
+    group(groups / "elsewhere", "10", "0")
+    assert room.available() == 6000
+
+
+def test_files_in_the_cache_are_no_use_of_memory(groups: Path) -> None:
+    """A group counts them, and lets go of them when memory is asked for; sums over its members go before its own."""
+    group(groups / "a" / "b", "9000", "8000", "anon 100\ninactive_file 3000\nactive_file 2000\nodd line of text\n")
+    assert room.available() == 6000
+    both = "active_file 1\ninactive_file 1\ntotal_active_file 3000\ntotal_inactive_file 2000\n"
+    group(groups / "a" / "b", "9000", "8000", both)
+    assert room.available() == 6000
+
+
+def test_groups_of_version_1_are_found(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the line that names memory; without any line the root of version 2 is asked."""
+    monkeypatch.setattr(room, "_GROUPS", (("/nowhere", "x", "y"), (str(groups), "memory.max", "memory.current")))
+    (groups / "cgroup").write_text("5:cpu,memory:/old\n4:cpuset:/\n")
+    group(groups / "old", "1005", "5")
+    assert room.available() == 1000
+    monkeypatch.setattr(room, "_MEMBER", "/nowhere")
+    monkeypatch.setattr(room, "_GROUPS", ((str(groups), "memory.max", "memory.current"),) * 2)
+    group(groups, "2005", "5")
+    assert room.available() == 2000

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
+import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +28,8 @@ from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
 from placement_opt.sweep import MOST_POINTS, Point, Sweep, full_key, parse_key, parse_keys, parse_value, sweep
 from tests.cli_cases import write_ahead, write_drift
 
+#: The package's attribute of this name is the function.
+MODULE = importlib.import_module("placement_opt.sweep")
 ROOM = "hbm.capacity=256KiB,512KiB,768KiB"
 
 
@@ -47,6 +52,9 @@ def bounds(found: Sweep) -> list[float]:
         ("trace.drift=0.1,0.3", "trace.drift", ("0.1", "0.3")),
         ("memory.hbm.rate=1TB/s", "memory.hbm.rate", ("1TB/s",)),
         ("rules.residency=free", "rules.residency", ("free",)),
+        ("hbm.capacity=1GiB..4GiB:7", "memory.hbm.capacity", ("1GiB", "1.5GiB", "2GiB", "2.5GiB", "3GiB", "3.5GiB", "4GiB")),
+        ("hbm.capacity=0B, 1GiB .. 2GiB : 2", "memory.hbm.capacity", ("0B", "1GiB", "2GiB")),
+        ("trace.file=../a..b.npz", "trace.file", ("../a..b.npz",)),
         ("trace2.capacity=1GiB", "memory.trace2.capacity", ("1GiB",)),  # a tier may have such a name
         ("hbm.capcity=1GiB", "memory.hbm.capcity", ("1GiB",)),  # the memory system says what it does not know
     ],
@@ -64,6 +72,8 @@ def test_keys(text: str, path: str, values: tuple[str, ...]) -> None:
         ("hbm.capacity", "--set: found 'hbm.capacity', expected KEY=VALUE,VALUE,..."),
         ("hbm.capacity=", "--set: found 'hbm.capacity=', expected KEY=VALUE,VALUE,..."),
         ("hbm.capacity=1GiB,,2GiB", "--set: found 'hbm.capacity=1GiB,,2GiB', expected KEY=VALUE,VALUE,..."),
+        ("hbm.capacity=1GiB..2GiB", "--set: found '1GiB..2GiB', expected LOW..HIGH:COUNT such as 1GiB..4GiB:7"),
+        ("hbm.capacity=1GiB..1GiB:2", "--set: found '1GiB' twice for hbm.capacity, expected each value once"),
         ("hbm.capacity=1GiB,1GiB", "--set: found '1GiB' twice for hbm.capacity, expected each value once"),
         ("trce.drift=1", "--set: found unknown key 'trce.drift', did you mean 'trace.drift'?"),
         ("capacity=1GiB", "--set: found unknown key 'capacity', expected TIER.capacity, LINK.rate or TABLE.KEY of an instance"),
@@ -98,6 +108,8 @@ def test_too_much_of_keys() -> None:
         ("free", "free"),
         ("450 GB/s", "450 GB/s"),
         ("1\nother = 2", "1\nother = 2"),  # more than one value is none
+        (f"{{ {'.'.join('x' * 10_000)} = 1 }}", f"{{ {'.'.join('x' * 10_000)} = 1 }}"),  # no parser is asked
+        ("[" * 10_000, "[" * 10_000),
     ],
 )
 def test_values_are_what_toml_says(text: str, value: object) -> None:
@@ -135,6 +147,17 @@ def test_all_combinations_last_key_fastest(drift: Path) -> None:
     ]
     hashes = {point.compared.proof.hash for point in found.points}
     assert len(hashes) == 4
+
+
+def test_shares_of_the_peak_and_no_limit(drift: Path) -> None:
+    """A capacity in per cent is of the most bytes alive at once; with no limit there is nothing left to win."""
+    found = sweep(drift, ["hbm.capacity=10%..30%:3,unlimited"], method="lp")
+    assert [point.values for point in found.points] == [("10%",), ("20%",), ("30%",), ("unlimited",)]
+    values = bounds(found)
+    assert values[0] > values[1] > values[2] > values[3]
+    peak = int(load_instance(drift).alive_bytes.max())
+    rooms = [load_instance(drift, {"memory.hbm.capacity": text}).capacity[0] for text in ("10%", "30%", "unlimited")]
+    assert rooms == [int(peak * share + 0.5) for share in (0.1, 0.3, 1.0)]
 
 
 def test_the_answer_does_not_depend_on_jobs(drift: Path) -> None:
@@ -213,6 +236,23 @@ def test_a_stop_keeps_what_is_finished(drift: Path) -> None:
     none = sweep(drift, [ROOM], method="roofline", limits=Limits(0))
     assert none.points == ()
     assert sweep_text(none) == "interrupted before any point was finished\n"
+
+
+def killed(task: object, limits: Limits) -> object:
+    """Stands for the work on a piece: the process that is at the second point's bound is killed."""
+    if task.scheduler is None and "512KiB" in str(task.values):  # type: ignore[attr-defined]
+        os.kill(os.getpid(), signal.SIGKILL)
+    return MODULE._work(task, limits)
+
+
+def test_a_killed_process_loses_its_piece_alone(drift: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other points are there, and what is lost says why."""
+    monkeypatch.setattr(MODULE, "_work", killed)
+    found = sweep(drift, [ROOM], ["lru"], method="roofline", jobs=2)
+    assert [point.compared.schedules[0].latency_s is None for point in found.points] == [False] * 3
+    notes = [point.compared.proof.bound.note for point in found.points]
+    assert [note.startswith("its worker process was killed (SIGKILL)") for note in notes] == [False, True, False]
+    assert sweep_text(found)
 
 
 def test_progress_names_point_and_result(drift: Path) -> None:

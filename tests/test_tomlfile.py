@@ -65,7 +65,7 @@ def test_values_come_back_converted(tmp_path: Path) -> None:
         ("a = 1\na = 2\n", "x.toml:2: found no valid TOML (Cannot overwrite a value (at line 2, column 6)), expected TOML"),
         (b"a = '\xff'\n", "x.toml: found bytes that are not UTF-8 at offset 5, expected text"),
         (b"\xef\xbb\xbfa = 1\n", "x.toml:1: found no valid TOML (Invalid statement (at line 1, column 1)), expected TOML"),
-        ("a = " + "[" * 100_000, "x.toml: found values nested too deeply, expected flat tables"),
+        ("a = " + "[" * 100_000, "x.toml:1: found values nested too deeply, expected flat tables"),
         ("# " + "x" * (1 << 20), "x.toml: found more than 1048576 bytes, expected at most 1048576"),
     ],
 )

@@ -39,20 +39,41 @@ from placement_opt.units import (
         ("1e3 MB", 10**9),
         ("2.5E+2 B", 250),
         ("1024 PiB", LARGEST),
+        ("10Gi", 10 * 2**30),
+        ("1.5 Ki", 1536),
+        ("14.11 GiB", 15_150_497_137),  # 15150497136.64
+        ("1.9GiB", 2_040_109_466),  # 2040109465.6
+        ("0.5 B", 1),
+        ("1.5 B", 2),
+        ("2.5 B", 3),
+        ("2.4999999999 B", 2),
     ],
 )
 def test_sizes_are_exact_integers(text: str, size: int) -> None:
-    """Decimal and binary units both count exactly."""
+    """Decimal and binary units both count exactly; between two bytes it is the nearest, halves upward."""
     found = parse_size(text)
     assert found == size
     assert type(found) is int
 
 
 @pytest.mark.parametrize(
-    ("text", "rate"), [("4.9 TB/s", 4_900 * 10**9), ("450 GB/s", 450 * 10**9), ("1 GiB/s", 2**30), ("7 B/s", 7)]
+    ("text", "rate"),
+    [
+        ("4.9 TB/s", 4_900 * 10**9),
+        ("450 GB/s", 450 * 10**9),
+        ("1 GiB/s", 2**30),
+        ("7 B/s", 7),
+        ("10.53 GiB/s", 11_306_501_407),  # 11306501406.72
+        ("200 Gbps", 25 * 10**9),
+        ("200 Gbit/s", 25 * 10**9),
+        ("8 Kibit/s", 1024),
+        ("100 Mbps", 12_500_000),
+        ("12 bit/s", 2),  # 1.5
+        ("9 bps", 1),  # 1.125
+    ],
 )
 def test_rates_are_exact_integers(text: str, rate: int) -> None:
-    """A rate is a size in a second."""
+    """A rate is a size in a second, or bits in a second, eight of them a byte."""
     assert parse_rate(text) == rate
 
 
@@ -99,7 +120,10 @@ BAD_SIZES = [
     ("1 GB 2", f"found '1 GB 2', {SIZE}"),
     ("0x10 B", f"found '0x10 B', {SIZE}"),
     ("1e999 B", f"found '1e999 B', {SIZE}"),
-    ("0.3 B", "found '0.3 B', which is no whole number of bytes, expected whole bytes"),
+    ("0.3 B", "found '0.3 B', which is less than half a byte, expected whole bytes"),
+    ("10Gb", f"found unit 'Gb' in '10Gb', {SIZE}"),
+    ("80 Gi/s", f"found unit 'Gi/s' in '80 Gi/s', {SIZE}"),
+    ("10%", f"found unit '%' in '10%', {SIZE}"),
     ("1025 PiB", "found '1025 PiB', expected at most 2**60 bytes"),
     ("1e99 B", "found '1e99 B', expected at most 2**60 bytes"),
     ("9" * 5000 + " B", f"found '{'9' * 56}..., {SIZE}"),
@@ -118,11 +142,14 @@ def test_other_rates_and_durations_are_refused() -> None:
     """Rates need /s, durations a unit of time and an end."""
     for parse, value, message in (
         (parse_rate, "4 GB", "found unit 'GB' in '4 GB', expected a rate with its unit such as \"450 GB/s\""),
+        (parse_rate, "0.4 B/s", "found '0.4 B/s', which is less than half a byte, expected whole bytes per second"),
         (
             parse_rate,
-            "0.5 B/s",
-            "found '0.5 B/s', which is no whole number of bytes per second, expected whole bytes per second",
+            "200 Gb/s",
+            "found unit 'Gb/s' in '200 Gb/s', expected \"200 Gbit/s\" (bits) or \"200 GB/s\" (bytes)",
         ),
+        (parse_rate, "1 Gi/s", "found unit 'Gi/s' in '1 Gi/s', expected a rate with its unit such as \"450 GB/s\""),
+        (parse_rate, "1e99 bit/s", "found '1e99 bit/s', expected at most 2**60 bytes per second"),
         (parse_duration, 5, 'found 5 without a unit, expected a duration with its unit such as "10 us"'),
         (parse_duration, "5 min", "found unit 'min' in '5 min', expected a duration with its unit such as \"10 us\""),
         (parse_duration, "1e10 s", "found '1e10 s', expected at most 10**9 seconds"),

@@ -1,8 +1,7 @@
 """Raising the dual value: better prices from any prices.
 
 D is concave but made of kinks. It is climbed through the softened dual (:mod:`placement_opt.bounds.dual_slopes`), which lies
-below it and is smooth, while the softening shrinks (:mod:`placement_opt.bounds.ascent_climb`). From far away, and where a pass
-takes long, a sample of the blocks is climbed first.
+below it and is smooth, while the softening shrinks (:mod:`placement_opt.bounds.ascent_climb`).
 
 Every improvement is proven by :func:`placement_opt.bounds.dual.evaluate` before it counts; nothing else here has to be right.
 """
@@ -14,12 +13,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds.ascent_climb import Climb
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.dual import DualValue, evaluate
 from placement_opt.bounds.dual_futures import merge_futures
 from placement_opt.bounds.result import Prices
-from placement_opt.bounds.sample import sample_prices
 from placement_opt.bounds.shares import Backend
 from placement_opt.errors import LimitError
 from placement_opt.instance import Instance
@@ -28,10 +27,113 @@ from placement_opt.limits import Limits
 #: Softening takes this share of the value away at first, where nobody says how much there is to gain.
 _GUESS = 0.03
 _LEAST_REACH = 0.01
-#: Where there is more than this to gain, or where prices know of no capacity yet, it begins as coarse as is of use.
+#: Where there is more than this to gain, or where prices know of no capacity yet, it begins as coarse as is of use: what begins
+#: too fine ends too low.
 _FAR = 0.1
-#: With more futures than this a sample of about so many is climbed before, then.
-_MANY, _SAMPLE = 100_000, 25_000
+#: ... and where there is time for more passes than this.
+_MANY = 1000
+
+
+class Ascent:
+    """Climbs from given prices, each from where the one before ended, while that pays; it goes on where it stopped.
+
+    Parameters are those of :func:`ascend`; ``limits`` are those of all turns together.
+
+    Attributes
+    ----------
+    best
+        The best found, as :func:`placement_opt.bounds.dual.evaluate` proves it.
+    over
+        Whether another turn could not bring more.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        prices: Prices,
+        *,
+        classes: Classes | None = None,
+        limits: Limits | None = None,
+        enough: float = math.inf,
+        improved: Callable[[DualValue], None] | None = None,
+        backend: Backend | None = None,
+    ) -> None:
+        self._instance, self._classes, self._backend = instance, classes or classify(instance), backend
+        self._limits, self._improved = limits or Limits(), improved
+        self.enough, self.over = enough, False
+        self._start = self._prove(prices)
+        self._climb: Climb | None = None
+
+    @property
+    def best(self) -> DualValue:
+        return self._start if self._climb is None else self._climb.best
+
+    @property
+    def hidden(self) -> float:
+        """The share of the value that softening hides at present: while it is large, proofs do not show what a climb gains."""
+        return math.inf if self._climb is None else self._climb.hidden
+
+    def run(self, limits: Limits | None = None) -> None:
+        """Take a turn."""
+        limits = limits or self._limits
+        self.over = self.over or self.best.value_s >= self.enough
+        if self.over or limits.reached:
+            return
+        if self._climb is None:
+            self._climb = self._first_climb()
+        self._climb.enough = self.enough
+        while not (self.over or limits.reached):
+            if self._climb.run(limits):
+                self._again()
+
+    def _first_climb(self) -> Climb:
+        futures = merge_futures(self._classes)
+        climb = Climb(
+            self._instance,
+            futures,
+            self._start,
+            self._prove_in_time,
+            limits=self._limits,
+            enough=self.enough,
+            improved=self._improved,
+        )
+        if climb.best.value_s <= 0.0:
+            climb.offer(_even_prices(self._instance))
+        self._reach = _GUESS if math.isinf(self.enough) else self.enough / max(climb.best.value_s, 1e-300) - 1.0
+        began = clock.now()
+        climb.slopes(climb.best.prices)
+        passes = self._limits.remaining / max(clock.now() - began, 1e-9)
+        if self._reach > _FAR or not climb.best.prices.rent.any() or (math.isfinite(passes) and passes > _MANY):
+            self._reach = math.inf
+        self._before = climb.best.value_s
+        if climb.best.value_s > 0.0:
+            climb.begin(max(self._reach, _LEAST_REACH))
+        else:
+            self.over = True
+        return climb
+
+    def _again(self) -> None:
+        """Another climb from where the last one ended, if that one was worth it."""
+        climb = self._climb
+        assert climb is not None
+        if climb.over or climb.best.value_s / self._before - 1.0 < 0.1 * min(self._reach, _FAR):
+            self.over = True
+            return
+        # it was further than thought
+        self._reach = math.inf if self._reach > _FAR else 10.0 * self._reach
+        self._before = climb.best.value_s
+        climb.begin(max(self._reach, _LEAST_REACH))
+
+    def _prove(self, prices: Prices, limits: Limits | None = None) -> DualValue:
+        if self._backend is None:
+            return evaluate(self._instance, prices, self._classes)
+        return self._backend.evaluate(self._instance, prices, self._classes, limits=limits)
+
+    def _prove_in_time(self, prices: Prices) -> DualValue:
+        try:
+            return self._prove(prices, self._limits)
+        except LimitError:
+            return self.best
 
 
 def ascend(
@@ -66,43 +168,9 @@ def ascend(
     DualValue
         The best found, as :func:`placement_opt.bounds.dual.evaluate` proves it.
     """
-    limits = limits or Limits()
-    classes = classes or classify(instance)
-
-    def prove(prices: Prices, limits: Limits | None = None) -> DualValue:
-        if backend is None:
-            return evaluate(instance, prices, classes)
-        return backend.evaluate(instance, prices, classes, limits=limits)
-
-    best = prove(prices)
-    if limits.reached or best.value_s >= enough:
-        return best
-
-    def again(prices: Prices) -> DualValue:
-        try:
-            return prove(prices, limits)
-        except LimitError:
-            return best
-
-    climb = Climb(instance, merge_futures(classes), best, again, limits=limits, enough=enough, improved=improved)
-    if best.value_s <= 0.0:
-        climb.offer(_even_prices(instance))
-    reach = _GUESS if math.isinf(enough) else enough / max(climb.best.value_s, 1e-300) - 1.0
-    if reach > _FAR or not climb.best.prices.rent.any():
-        reach = math.inf
-    if math.isinf(reach) and len(climb.futures) > _MANY and not climb.over:
-        share = _SAMPLE / len(climb.futures)
-        within = limits if math.isinf(limits.remaining) else limits.within(0.4 * limits.remaining)
-        climb.offer(sample_prices(instance, share=share, start=climb.best.prices, classes=classes, limits=within))
-        reach = _LEAST_REACH
-    while not climb.over and climb.best.value_s > 0.0:
-        before = climb.best.value_s
-        climb.run(max(reach, _LEAST_REACH))
-        if climb.best.value_s / before - 1.0 < 0.1 * min(reach, _FAR):
-            break
-        # it was further than thought, and a path begun too fine ends too low
-        reach = math.inf if reach > _FAR else 10.0 * reach
-    return climb.best
+    ascent = Ascent(instance, prices, classes=classes, limits=limits, enough=enough, improved=improved, backend=backend)
+    ascent.run()
+    return ascent.best
 
 
 def _even_prices(instance: Instance) -> Prices:

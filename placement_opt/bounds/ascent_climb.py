@@ -12,28 +12,27 @@ Momentum restarts where it turns against the slope (O'Donoghue and Candes, "Adap
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds.dual import DualValue
 from placement_opt.bounds.dual_futures import Futures
 from placement_opt.bounds.dual_slopes import Slopes, slopes
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.price_space import Point, PriceSpace
+from placement_opt.bounds.result import Prices
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
-
-Point = tuple[Float64, Float64]
 
 #: Softening that takes less than this share of the value away is fine enough; a climb ends where it is and where `_CHECK`
 #: steps gain less than a tenth of it.
 FINE = 2e-5
 _CHECK = 20
 _LEAST_STEPS, _MOST_STEPS = 100, 600
-#: Softening of more than this share of the cost of reading a byte from the slowest tier blurs everything.
-_COARSEST = 0.01
+#: Softening of more than this share of the cost of reading a byte from the slowest tier blurs everything; of a fifth of it, a
+#: climb on requests ends 1 to 3 % lower.
+_COARSEST = 0.05
 #: Softening shrinks by this factor a step, faster only where a deadline would come first.
 _SHRINK, _FASTEST_SHRINK = 0.97, 0.7
 #: ... while a step gains less than this share of what softening takes away.
@@ -41,7 +40,7 @@ _HELD_BACK = 0.02
 
 
 class Climb:
-    """The best prices so far, and the way up from them.
+    """The best prices so far, and the way up from them; it goes on where it stopped.
 
     Attributes
     ----------
@@ -51,8 +50,12 @@ class Climb:
         The best value, as ``prove`` gave it.
     prove
         What makes a value count.
+    limits
+        Of the whole climb, which hurries where it could not come to its end otherwise.
     fine
         Softening that takes no more than this share of the value away is fine enough.
+    hidden
+        The share that softening took away at the last step.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Climb:
     ) -> None:
         self.instance, self.futures, self.best, self.prove = instance, futures, best, prove
         self.limits, self.enough, self.improved, self.fine = limits, enough, improved, fine
-        self.space = _Space.of(instance)
+        self.space, self.hidden = PriceSpace.of(instance), math.inf
 
     @property
     def over(self) -> bool:
@@ -87,46 +90,56 @@ class Climb:
                 if self.improved is not None:
                     self.improved(found)
 
-    def run(self, reach: float) -> None:
-        """One climb from the best prices, softened to take at most a share ``reach`` of the value away."""
-        space, scale = self.space, self.best.value_s
-        soft = self._softness(reach)
-        x = space.point(self.best.prices)
-        y, momentum, metric = x, 1.0, _Metric()
-        rate, last, checked = math.nan, math.nan, scale
-        began = time.monotonic()
-        for step in range(_MOST_STEPS):
-            if self.limits.reached:
-                break
-            here = self.slopes(space.prices(y), soft)
-            slope = space.slope(here, scale)
-            value = here.value_s / scale
-            hidden = (
-                float(np.vdot(here.rho, here.prices.rho) + np.vdot(here.rent, here.prices.rent)) + space.floor_s
-            ) / scale - value
-            metric.see(y, slope)
-            z = space.project((y[0] + slope[0] / metric.rho, y[1] + slope[1] / metric.rent), metric.rho)
-            if sum(float(np.vdot(g, new - old)) for g, new, old in zip(slope, z, x, strict=True)) < 0.0:
-                momentum = 1.0
-            longer = (1.0 + math.sqrt(1.0 + 4.0 * momentum * momentum)) / 2.0
-            on = (momentum - 1.0) / longer
-            y = space.project((z[0] + on * (z[0] - x[0]), z[1] + on * (z[1] - x[1])), metric.rho)
-            x, momentum = z, longer
-            gain = value - last
-            rate = gain if math.isnan(rate) else 0.8 * rate + 0.2 * gain
-            last = value
-            if rate < _HELD_BACK * hidden:
-                shrink = self.shrink(hidden, (time.monotonic() - began) / (step + 1))
-                soft *= shrink
-                last += hidden * (1.0 - shrink)
-            if (step + 1) % _CHECK == 0:
-                self.offer(space.prices(x))
-                if self.over or (
-                    step >= _LEAST_STEPS and hidden < self.fine and self.best.value_s < checked * (1.0 + 0.1 * self.fine)
-                ):
-                    return
-                checked = self.best.value_s
-        self.offer(space.prices(x))
+    def begin(self, reach: float) -> None:
+        """Start from the best prices, softened to take at most a share ``reach`` of the value away."""
+        self._scale = self.best.value_s
+        self._soft = self._softness(reach)
+        self._x = self._y = self.space.point(self.best.prices)
+        self._momentum, self._metric = 1.0, _Metric()
+        self._rate, self._last, self._checked = math.nan, math.nan, self._scale
+        self._steps, self._took_s, self.hidden = 0, 0.0, math.inf
+
+    def run(self, limits: Limits | None = None) -> bool:
+        """Go on until the limits, or those of the whole climb, are reached; whether it came to its end."""
+        limits = limits or self.limits
+        while not (limits.reached or self.limits.reached):
+            began = clock.now()
+            self.hidden = self._step()
+            self._took_s += clock.now() - began
+            self._steps += 1
+            if self._steps % _CHECK == 0:
+                self.offer(self.space.prices(self._x))
+                fine = self.hidden < self.fine and self.best.value_s < self._checked * (1.0 + 0.1 * self.fine)
+                if self.over or self._steps >= _MOST_STEPS or (self._steps >= _LEAST_STEPS and fine):
+                    return True
+                self._checked = self.best.value_s
+        self.offer(self.space.prices(self._x))
+        return self.over
+
+    def _step(self) -> float:
+        """One step from where it is; what softening takes away there, as a share of the value."""
+        space, metric, x, y = self.space, self._metric, self._x, self._y
+        here = self.slopes(space.prices(y), self._soft)
+        slope = space.slope(here, self._scale)
+        value = here.value_s / self._scale
+        whole = float(np.vdot(here.rho, here.prices.rho) + np.vdot(here.rent, here.prices.rent)) + space.floor_s
+        hidden = whole / self._scale - value
+        metric.see(y, slope)
+        z = space.project((y[0] + slope[0] / metric.rho, y[1] + slope[1] / metric.rent), metric.rho)
+        if sum(float(np.vdot(g, new - old)) for g, new, old in zip(slope, z, x, strict=True)) < 0.0:
+            self._momentum = 1.0
+        longer = (1.0 + math.sqrt(1.0 + 4.0 * self._momentum**2)) / 2.0
+        on = (self._momentum - 1.0) / longer
+        self._y = space.project((z[0] + on * (z[0] - x[0]), z[1] + on * (z[1] - x[1])), metric.rho)
+        self._x, self._momentum = z, longer
+        gain = value - self._last
+        self._rate = gain if math.isnan(self._rate) else 0.8 * self._rate + 0.2 * gain
+        self._last = value
+        if self._rate < _HELD_BACK * hidden:
+            shrink = self.shrink(hidden, self._took_s / max(1, self._steps))
+            self._soft *= shrink
+            self._last += hidden * (1.0 - shrink)
+        return hidden
 
     def _softness(self, reach: float) -> float:
         """The softening that takes a share ``reach`` of the best value away, or the coarsest if that is infinite or finer."""
@@ -145,71 +158,6 @@ class Climb:
             return _SHRINK
         steps = max(1.0, self.limits.remaining / max(step_s, 1e-9))
         return min(_SHRINK, max(_FASTEST_SHRINK, math.pow(self.fine / hidden, 1.0 / steps)))
-
-
-@dataclass(frozen=True, eq=False)
-class _Space:
-    """Prices in units of what they are worth: rho times rates, rent times the rate of reading from the next slower tier.
-
-    Attributes
-    ----------
-    rates
-        float64[R].
-    rent_unit
-        float64[K], s/byte.
-    scarce
-        bool[T + 1, K]: where not everything alive fits.
-    floor_s
-        Sum of the floors.
-    slowest
-        Seconds per byte of the tier read slowest.
-    """
-
-    rates: Float64
-    rent_unit: Float64
-    scarce: Float64
-    floor_s: float
-    slowest: float
-
-    @classmethod
-    def of(cls, instance: Instance) -> _Space:
-        memory = instance.memory
-        speed = np.array([float(memory.bottleneck(row)) for row in memory.read])
-        unit = 1.0 / speed
-        for tier, slower in zip(memory.by_speed, memory.by_speed[1:], strict=False):
-            unit[tier] = 1.0 / speed[slower]
-        scarce = instance.alive_bytes[:, None] > instance.capacity[None, :]
-        return cls(
-            memory.rates.astype(np.float64),
-            unit,
-            scarce.astype(np.float64),
-            float(instance.floor.sum()),
-            1.0 / float(speed.min()),
-        )
-
-    def point(self, prices: Prices) -> Point:
-        return prices.rho * self.rates, prices.rent / self.rent_unit * self.scarce
-
-    def prices(self, point: Point) -> Prices:
-        return Prices(point[0] / self.rates, point[1] * self.rent_unit)
-
-    def slope(self, at: Slopes, scale: float) -> Point:
-        return at.rho / self.rates / scale, at.rent * self.rent_unit * self.scarce / scale
-
-    def project(self, point: Point, metric: Float64) -> Point:
-        """The nearest legal point: no negatives, the shares of a step at most 1 together; ``metric`` weighs distances."""
-        share = np.maximum(point[0], 0.0)
-        over = np.flatnonzero(share.sum(axis=1) > 1.0)
-        if len(over):
-            # max(v - tau / metric, 0) with the tau that makes the sum 1: the shares above it are those of largest v metric
-            v, give = point[0][over], 1.0 / metric[over]
-            ratio = v / give
-            order = np.argsort(-ratio, axis=1)
-            sums = np.cumsum(np.take_along_axis(v, order, 1), axis=1) - 1.0
-            tau = sums / np.cumsum(np.take_along_axis(give, order, 1), axis=1)
-            last = (tau < np.take_along_axis(ratio, order, 1)).sum(axis=1) - 1
-            share[over] = np.maximum(v - tau[np.arange(len(over)), last][:, None] * give, 0.0)
-        return share, np.maximum(point[1], 0.0)
 
 
 class _Metric:

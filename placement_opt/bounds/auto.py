@@ -8,11 +8,11 @@ sets no deadline, no clock is looked at: counted work ends the climb, and the an
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from placement_opt import clock
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.classes import classify
 from placement_opt.bounds.lp import EVERY_STEP
@@ -104,6 +104,12 @@ def expected_s(method: str, size: Size) -> float:
     return 20.0 * math.pow(reads * math.pow(4.0, size.tiers - 2) / 2e4, 1.5)
 
 
+def expected_bytes(method: str, size: Size) -> int:
+    """Bytes that a method is expected to take beside the instance; measured like the seconds."""
+    each = {"compact": 600, "lp": 12_000, "milp": 12_000, "flow": 600}.get(method, 0)
+    return each * size.reads * max(1, size.tiers - 1)
+
+
 def affordable(instance: Instance, seconds: float) -> tuple[str, ...]:
     """The methods that are defined for an instance and expected to take no more than some seconds each."""
     size = Size.of(instance)
@@ -134,7 +140,7 @@ def bound(
     ``method`` of the result is the method that gave it; ``note`` says why it was chosen and what else was tried; ``report``
     is called with a line of text before each method and after it.
     """
-    started = time.monotonic()
+    started = clock.now()
     limits = limits or Limits()
     seconds = limits.remaining
     if math.isinf(seconds):
@@ -164,7 +170,7 @@ def bound(
     return replace(
         best,
         status=_status(best, limits, complete=last.status is not Status.LIMIT and not trouble),
-        solve_s=time.monotonic() - started,
+        solve_s=clock.now() - started,
         note=_note(best, chosen, trouble + remarks),
     )
 

@@ -12,13 +12,13 @@ placement found, every promotion paid for, is close enough to the bound.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds import step
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.compact_kinds import LEVELS, Intervals, cut_intervals, label_reads
@@ -104,7 +104,7 @@ class _Search:
     """Programs from the coarsest to the finest, and the best that their prices prove."""
 
     def __init__(self, instance: Instance, limits: Limits, gap: float, improved: Callable[[DualValue], None] | None) -> None:
-        self.began = time.perf_counter()
+        self.began = clock.now()
         self.instance, self.limits, self.gap, self.improved = instance, limits, gap, improved
         self.classes = classify(instance)
         self.best: DualValue | None = None
@@ -229,7 +229,7 @@ class _Search:
     # ---- what comes of it ------------------------------------------------------------------------------------------
 
     def result(self) -> CompactSolution:
-        found = self._publish(time.perf_counter() - self.began)
+        found = self._publish(clock.now() - self.began)
         start = self.start
         if start.lower_bound_s is not None and start.lower_bound_s > (found.lower_bound_s or 0.0):
             found = replace(found, lower_bound_s=start.lower_bound_s, prices=start.prices)

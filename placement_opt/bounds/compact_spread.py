@@ -34,7 +34,7 @@ def held_counts(program: CompactProgram, counts: Float64) -> tuple[Float64, Floa
         held = resting * has[program.rest].T
         for k in range(len(held)):
             held[k] += np.bincount(ways.kind, counts * has[ways.held[leg], k], kinds)
-        found.append(np.minimum(held, iv.count))
+        found.append(np.ascontiguousarray(np.minimum(held, iv.count)))
     return found[0], found[1]
 
 

@@ -76,7 +76,7 @@ class Frame:
         peak = int(instance.alive_bytes.max())
         self.rooms = [k for k in range(instance.num_tiers) if instance.capacity[k] < peak]
         self.stores = [k for k in range(instance.num_tiers) if not (instance.inclusive and k == instance.home)]
-        self.binding = _binding(instance)
+        self.binding = binding(instance)
         self.copy_load = self._cheapest_copies()
 
     def _cheapest_copies(self) -> npt.NDArray[np.int64]:
@@ -102,7 +102,7 @@ class Frame:
         return np.where(intervals.begin > 0, slowest[intervals.begin], self.home_only)
 
 
-def _binding(instance: Instance) -> Int64:
+def binding(instance: Instance) -> Int64:
     """Resources that no other resource is always at least as busy as."""
     memory = instance.memory
     load = np.concatenate([memory.read, memory.write, memory.copy.reshape(-1, len(memory.rates)), instance.fixed])

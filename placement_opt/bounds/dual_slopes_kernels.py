@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from placement_opt.compiled import njit
 
 Array = npt.NDArray[Any]
 #: exp(-40) is lost in the rounding of a sum.

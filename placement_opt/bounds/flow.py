@@ -8,12 +8,12 @@ prices with any rents, and equal to it at the rents that the flow's node potenti
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds import step
 from placement_opt.bounds.classes import classify
 from placement_opt.bounds.dual import evaluate, legal
@@ -51,7 +51,7 @@ def bound(instance: Instance, *, limits: Limits | None = None, prices: Prices | 
     InputError
         Other than two tiers, blocks of several sizes, or prices of the wrong shape.
     """
-    began = time.perf_counter()
+    began = clock.now()
     limits = limits or Limits()
     whole = whole_blocks(instance)
     start = step.bound(instance, limits=limits).prices if prices is None else prices
@@ -76,7 +76,7 @@ def bound(instance: Instance, *, limits: Limits | None = None, prices: Prices | 
         method="flow",
         status=_status(instance, limits, solution, dual.value_s, value),
         lower_bound_s=dual.value_s,
-        solve_s=time.perf_counter() - began,
+        solve_s=clock.now() - began,
         rests_on=_RESTS_ON,
         note=note,
         value_s=value,

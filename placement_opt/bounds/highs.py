@@ -7,6 +7,7 @@ NaN passes through silently and coefficients below 1e-9 are dropped with a warni
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from placement_opt import room
 from placement_opt.errors import PlacementError
 from placement_opt.limits import Limits
+from placement_opt.stdout import silenced
 from placement_opt.watch import LeftBehind, run_watched
 
 Float64 = npt.NDArray[np.float64]
@@ -147,10 +149,19 @@ def check_program(program: LinearProgram) -> None:
         raise SolverError("the model has 2**31 entries or more, which the solver cannot index")
 
 
-def to_highs(program: LinearProgram) -> Any:
-    """A silent ``highspy.Highs`` that holds the program; SolverError if it does not accept every entry as it is."""
+@functools.cache
+def silent_highspy() -> Any:
+    """The module ``highspy``, which prints nothing: 1.16 has a banner for the first solver of a process, before any option."""
     import highspy
 
+    with silenced():
+        highspy.Highs()
+    return highspy
+
+
+def to_highs(program: LinearProgram) -> Any:
+    """A silent ``highspy.Highs`` that holds the program; SolverError if it does not accept every entry as it is."""
+    highspy = silent_highspy()
     check_program(program)
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = program.num_columns, program.num_rows

@@ -8,11 +8,11 @@ column to be present: a missing fetch-back can only show as a gap, never as a wr
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds import step
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.dual import evaluate, fetch_events
@@ -75,10 +75,10 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
 def relax(instance: Instance, *, limits: Limits | None = None) -> Relaxation:
     """The LP bound together with the relaxed placement."""
     limits = limits or Limits()
-    began = time.perf_counter()
+    began = clock.now()
     search = _Search(instance, limits)
     search.run()
-    return search.result(time.perf_counter() - began)
+    return search.result(clock.now() - began)
 
 
 def ahead_of_reads(classes: Classes) -> Int64:

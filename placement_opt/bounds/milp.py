@@ -7,11 +7,11 @@ the best incumbent, evaluated again on the program's arrays, must lie below neit
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds import compact
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.highs import Ended, LinearProgram, Solution, SolverError, solve
@@ -57,14 +57,14 @@ class Searched:
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The MILP's bound; LimitError where the instance is far too large for it."""
     limits = limits or Limits()
-    began = time.perf_counter()
+    began = clock.now()
     check_size(instance)
     root = root_bound(instance, limits)
     try:
         searched = search(instance, limits=limits)
     except SolverError as error:
         return replace(root, method="milp", status=Status.BOUND, note=f"{error}; the root bound stands")
-    return publish(root, searched, limits, time.perf_counter() - began)
+    return publish(root, searched, limits, clock.now() - began)
 
 
 def root_bound(instance: Instance, limits: Limits) -> Bound:

@@ -18,22 +18,25 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from placement_opt.bounds.classes import Classes, classify, take_classes
 from placement_opt.bounds.dual import EPS, DualValue, PricedActions, legal, path_costs, path_terms, price_actions, rate_slack
 from placement_opt.bounds.result import Float64, Prices
-from placement_opt.errors import InputError, LimitError
+from placement_opt.errors import InputError, LimitError, shown
 from placement_opt.instance import Instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
+from placement_opt.watch import LeftBehind, run_watched
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -46,6 +49,11 @@ QUANTUM_BITS = 80
 _MOST_READS, _SHARES_EACH = 200_000, 4
 #: Seconds between two looks at the limits and at the cluster; how often a share is given to other workers.
 _PATIENCE, _RETRIES = 0.5, 3
+#: Seconds that a cluster's scheduler gets to answer, at most.
+_ANSWER_S = 10.0
+#: How a Dask scheduler is spoken to, and what its address looks like; whatever else there is (a file) is none.
+_SCHEMES = ("tcp", "tls", "ws", "wss")
+_ADDRESS = re.compile(rf"(?:(?:{'|'.join(_SCHEMES)})://)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{{1,5}}", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +117,7 @@ class Backend:
     Raises
     ------
     InputError
-        If these do not fit together.
+        If these do not fit together, or the address is none.
     """
 
     name: BackendName = "local"
@@ -125,6 +133,9 @@ class Backend:
             raise InputError(
                 "found none", "expected that of a Dask scheduler, such as tcp://10.0.0.1:8786", field="dask-address"
             )
+        if self.name == "dask" and not _ADDRESS.fullmatch(self.address or ""):
+            expected = f"expected such as tcp://10.0.0.1:8786 ({', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]})"
+            raise InputError(f"found {shown(self.address)}", expected, field="dask-address")
         if self.name != "dask" and self.address:
             raise InputError(f"found {self.address!r}", f"expected none with backend {self.name}", field="dask-address")
 
@@ -205,17 +216,35 @@ def _rounded_down(total: int) -> float:
 def _on_dask(shares: Sequence[Share], address: str, limits: Limits) -> list[tuple[int, Float64] | None]:
     """The shares worked on by a cluster; None for those that the limits left undone."""
     try:
-        import distributed
+        import distributed  # noqa: F401
     except ImportError:
         raise InputError(
             "found no package distributed", 'expected the extra "dask": pip install "placement-opt[dask]"', field="backend"
         ) from None
+    if limits.reached:
+        return [None] * len(shares)
+    seconds = min(_ANSWER_S, limits.remaining)
     try:
-        client = distributed.Client(address, set_as_default=False, timeout=min(10.0, max(limits.remaining, 1.0)))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"found no Dask scheduler at {address!r} ({error})", field="dask-address") from None
+        client = run_watched(partial(_connect, address, seconds), limits.within(seconds))
+    except LeftBehind:
+        raise InputError(f"found no Dask scheduler at {address!r} within {seconds:.3g} s", field="dask-address") from None
+    except Exception as error:  # what answers there may be anything, and distributed believes it
+        raise InputError(f"found no Dask scheduler at {address!r} ({str(error)[:200]})", field="dask-address") from None
     with client, client.as_current():
         return _collect(client, shares, address, limits)
+
+
+def _connect(address: str, seconds: float) -> Client:
+    """A client of the scheduler at an address; whatever distributed raises where there is none."""
+    from distributed import Client
+
+    client: Any = Client.__new__(Client)
+    try:
+        client.__init__(address, set_as_default=False, timeout=max(seconds, 1.0))
+    except BaseException:
+        client.status = "closed"  # else its end would wait for the scheduler once more
+        raise
+    return client
 
 
 def _collect(client: Client, shares: Sequence[Share], address: str, limits: Limits) -> list[tuple[int, Float64] | None]:

@@ -11,13 +11,13 @@ MILP under the inclusive and free rules: there the LP with capacities rounded do
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from placement_opt import clock
 from placement_opt.bounds.dual import legal, tier_sets
 from placement_opt.bounds.highs import Ended, SolverError, solve
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
@@ -87,7 +87,7 @@ def bound(instance: Instance, *, limits: Limits | None = None, integer: bool = F
     Bound
         ``prices`` (rent of state t: that of step t, 0 at T) can warm start, or be evaluated by, the dual of the horizon.
     """
-    began = time.perf_counter()
+    began = clock.now()
     limits = limits or Limits()
     steps = read_steps(instance, by_size=integer)
     if integer:
@@ -104,7 +104,7 @@ def bound(instance: Instance, *, limits: Limits | None = None, integer: bool = F
     elif integer:
         work = partial(_whole, has=(sets[:, None] >> np.arange(instance.num_tiers)) & 1 == 1)
         found = _solve(instance, found, steps, np.flatnonzero(~_already_whole(steps)), work, limits, jobs)
-    return _result(instance, steps, found, limits, integer=integer, seconds=time.perf_counter() - began)
+    return _result(instance, steps, found, limits, integer=integer, seconds=clock.now() - began)
 
 
 def _result(instance: Instance, steps: Steps, found: Found, limits: Limits, *, integer: bool, seconds: float) -> Bound:

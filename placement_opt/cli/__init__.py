@@ -15,8 +15,10 @@ from placement_opt import __version__
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import Exit, LazyParser, add_commands
 from placement_opt.errors import PlacementError
+from placement_opt.stdout import kept_for_answers
 
 COMMANDS = {
+    "check": ("placement_opt.cli.check", "what an instance asks for and whether it fits, before anything is drawn"),
     "bound": ("placement_opt.cli.bound", "a proven lower bound on the latency of every placement policy"),
     "simulate": ("placement_opt.cli.simulate", "the latency of one scheduler"),
     "compare": ("placement_opt.cli.compare", "schedulers on instances, each held against the bound"),
@@ -46,7 +48,11 @@ def make_parser() -> LazyParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ``argv`` is ``sys.argv[1:]`` where it is not given."""
-    console = Console()
+    with kept_for_answers() as answers:
+        return _run(argv, Console(answers))
+
+
+def _run(argv: Sequence[str] | None, console: Console) -> int:
     try:
         args = make_parser().parse_args(argv)
         console.quiet = getattr(args, "quiet", False)

@@ -18,6 +18,7 @@ from placement_opt.cli.parser import (
     add_memory_limit,
     add_method,
     add_output,
+    add_scale_layers,
     add_time_limit,
 )
 
@@ -53,6 +54,7 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--warm-start", metavar="FILE", help=text)
     add_time_limit(parser, "stop by then with what is proven (default: none; with auto counted work, about a minute's)")
     add_memory_limit(parser)
+    add_scale_layers(parser)
     add_jobs(parser, default=None, text="processes to use (default: 1; in runs as many as there are processors)")
     text = "where prices are proven: in this machine's processes (local, default) or on a Dask cluster (with --gap)"
     parser.add_argument("--backend", choices=BACKENDS, default="local", help=text)
@@ -64,9 +66,11 @@ def fill(parser: LazyParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.errors import LimitError
+    from placement_opt.instancefile import load_instance
     from placement_opt.limits import Limits
     from placement_opt.room import NoRoom
     from placement_opt.schedulers import make_scheduler
+    from placement_opt.watch import LeftBehind, in_time
 
     _check(args)
     backend = _backend(args)
@@ -75,7 +79,13 @@ def run(args: Namespace, console: Console) -> int:
         make_scheduler(args.scheduler)  # a wrong name is told before anything is loaded
     limits = Limits(args.time_limit, args.memory_limit)
     try:
-        instance = _load(args.instance, limits)
+        instance = in_time(
+            f"{args.instance}: reading it",
+            lambda: load_instance(args.instance, layers=args.scale_layers, limits=limits),
+            limits,
+        )
+    except LeftBehind:
+        raise
     except LimitError as short:
         if args.method != "auto":
             raise
@@ -83,9 +93,9 @@ def run(args: Namespace, console: Console) -> int:
         rows_only |= {"--resume": args.resume, "--warm-start": args.warm_start, "--backend": args.backend != "local"}
         if given := [option for option, value in rows_only.items() if value]:
             raise LimitError(f"{short}; {given[0]} needs the reads as rows") from None
-        if isinstance(short, NoRoom) and not _layered(args.instance):
+        if isinstance(short, NoRoom) and not _in_runs(args):
             raise
-        return large.run(args, console)
+        return large.run(args, console, limits)
     with console.interruptible(limits):
         if args.gap is None:
             return _one_side(args, console, instance, files, limits)
@@ -113,34 +123,21 @@ def _check(args: Namespace) -> None:
             raise InputError("found it with --gap", "expected one of the two", field=option)
 
 
-def _layered(path: str) -> bool:
+def _in_runs(args: Namespace) -> bool:
     """Whether the question can be answered in runs."""
     from placement_opt.errors import InputError
     from placement_opt.large import load_large
 
     try:
-        load_large(path)
+        load_large(args.instance, layers=args.scale_layers)
     except InputError:
         return False
     return True
 
 
-def _load(path: str, limits: Limits) -> Instance:
-    """The instance in rows; LimitError where they take too much memory, before they are made if their number is known."""
-    from placement_opt.instancefile import load_instance
-    from placement_opt.room import check_rows
-    from placement_opt.rows import expected_reads
-
-    reads = expected_reads(path)
-    if reads is not None:
-        check_rows(reads, limits)
-    instance = load_instance(path)
-    check_rows(instance.trace.num_reads, limits)
-    return instance
-
-
 def _one_side(args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits) -> int:
     """The bound by one method, what it is worth, and certificates."""
+    from placement_opt.checkpoint import expected_s
     from placement_opt.prove import prove
     from placement_opt.report.bound import bound_document, bound_text
     from placement_opt.report.machine import to_json
@@ -151,7 +148,8 @@ def _one_side(args: Namespace, console: Console, instance: Instance, files: dict
 
     scheduler = make_scheduler(args.scheduler or "lp-rounded") if "schedule" in files else None
     method = "step-integer" if args.integer else args.method
-    proof = prove(instance, method, limits=limits, report=console.progress)
+    closing = min(expected_s(instance, files), limits.remaining / 2)
+    proof = prove(instance, method, limits=limits.within(limits.remaining - closing), report=console.progress)
     found = worth(instance, proof.bound, limits=limits, report=console.progress) if args.prices else None
     document, text = bound_document(proof), bound_text(proof)
     if found is not None:
@@ -174,16 +172,20 @@ def _both_sides(
     from placement_opt.answer import answer
     from placement_opt.certify import verify_files
     from placement_opt.checkpoint import Checkpoints
-    from placement_opt.errors import LimitError
     from placement_opt.report.answer import ProgressTable, answer_document, answer_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import with_verified
     from placement_opt.resume import warm_prices
     from placement_opt.standing import State
+    from placement_opt.watch import in_time
 
-    resumed = verify_files(instance, args.resume) if args.resume else None
-    warm = warm_prices(args.warm_start, instance) if args.warm_start else None
-    checkpoints, table = Checkpoints(instance, files, resumed), ProgressTable()
+    resumed = warm = None
+    if args.resume:
+        names = ", ".join(args.resume)
+        resumed = in_time(f"{names}: proving it again", lambda: verify_files(instance, args.resume, limits), limits)
+    if args.warm_start:
+        warm = in_time(f"{args.warm_start}: reading it", lambda: warm_prices(args.warm_start, instance, limits), limits)
+    checkpoints, table = Checkpoints(instance, files, resumed, limits), ProgressTable()
 
     def look(state: State) -> None:
         for line in table.lines(state):
@@ -195,10 +197,6 @@ def _both_sides(
     certified: Verified | None = None
     try:
         certified = checkpoints.finish(found.state)
-    except LimitError as missing:
-        if not limits.interrupted:
-            raise
-        console.error(str(missing))
     finally:  # whatever became of the files, both sides are proven
         if certified is not None:
             found = _as_certified(found, certified)
@@ -206,6 +204,8 @@ def _both_sides(
         if certified is not None:
             document, text = with_verified(document, text, certified, files)
         console.print(to_json(document) if args.json else text)
+    for line in checkpoints.late:
+        console.warn(line)
     return 130 if limits.interrupted else 0
 
 

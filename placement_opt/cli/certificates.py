@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from placement_opt.bounds.result import Bound
+    from placement_opt.certificate import PriceCertificate, ScheduleCertificate
     from placement_opt.certify import Verified
     from placement_opt.instance import Instance
     from placement_opt.limits import Limits
     from placement_opt.run import Run
     from placement_opt.schedulers.protocol import Scheduler
+
+_T = TypeVar("_T")
 
 
 def add_certificate(parser: argparse.ArgumentParser) -> None:
@@ -43,32 +46,63 @@ def write_certificates(
 
     LimitError where the bound has no prices; errors of the scheduler as they are.
     """
-    from placement_opt.certificate import save_prices
+    from placement_opt.certificate import pack_prices
     from placement_opt.certify import Verified
+    from placement_opt.checkpoint import expected_s
     from placement_opt.errors import LimitError
+    from placement_opt.files import write_bytes_atomic
     from placement_opt.prove_integer import certify_prices
     from placement_opt.simulate import simulate
+    from placement_opt.watch import in_time
 
     found = Verified(instance)
     if "prices" in files:
         if bound.prices is None:
             raise LimitError(f"{files['prices']}: not written, {bound.method} left no prices to certify")
-        prices = certify_prices(instance, bound.prices)
-        save_prices(prices, files["prices"])
+        proven = bound.prices
+
+        def certify() -> tuple[PriceCertificate, bytes]:
+            made = certify_prices(instance, proven)
+            return made, pack_prices(made)
+
+        prices, data = _certified(files["prices"], certify, expected_s(instance, {"prices": ""}), limits)
+        write_bytes_atomic(files["prices"], data)
         yield (found := replace(found, prices=prices, lower=prices.claim))
     if scheduler is not None:
-        run = simulate(instance, scheduler, record=True, limits=limits)
-        made = write_schedule(run, files["schedule"])
+        run = in_time(scheduler.name, lambda: simulate(instance, scheduler, record=True, limits=limits), limits)
+        made = write_schedule(run, files["schedule"], limits)
         yield replace(found, schedule=made.schedule, upper=made.upper)
 
 
-def write_schedule(run: Run, path: str) -> Verified:
-    """Write the moves of a recorded run as a certificate."""
-    from placement_opt.certificate import save_schedule
+def write_schedule(run: Run, path: str, limits: Limits) -> Verified:
+    """Write the moves of a recorded run as a certificate; LimitError where its proof does not come in time."""
+    from placement_opt.certificate import pack_schedule
     from placement_opt.certify import Verified
+    from placement_opt.checkpoint import expected_s
+    from placement_opt.files import write_bytes_atomic
     from placement_opt.prove_integer import certify_schedule
 
-    assert run.schedule is not None
-    schedule = certify_schedule(run.instance, run.schedule)
-    save_schedule(schedule, path)
+    def certify() -> tuple[ScheduleCertificate, bytes]:
+        assert run.schedule is not None
+        made = certify_schedule(run.instance, run.schedule)
+        return made, pack_schedule(made)
+
+    schedule, data = _certified(path, certify, expected_s(run.instance, {"schedule": ""}), limits)
+    write_bytes_atomic(path, data)
     return Verified(run.instance, schedule=schedule, upper=schedule.claim)
+
+
+def _certified(path: str, certify: Callable[[], _T], seconds: float, limits: Limits) -> _T:
+    """What ``certify`` makes, if that comes a little after the limits at the latest; it writes nothing itself.
+
+    ``seconds``: what it should take.
+    """
+    from placement_opt.checkpoint import GRACE, hopeless, too_late
+    from placement_opt.watch import LeftBehind, run_watched
+
+    if hopeless(seconds, limits):
+        raise too_late(path)
+    try:
+        return run_watched(certify, limits, grace=GRACE)
+    except LeftBehind:
+        raise too_late(path) from None

@@ -5,7 +5,16 @@ from __future__ import annotations
 from argparse import Namespace
 
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_gap, add_jobs, add_method, add_output, add_time_limit
+from placement_opt.cli.parser import (
+    LazyParser,
+    add_gap,
+    add_jobs,
+    add_memory_limit,
+    add_method,
+    add_output,
+    add_scale_layers,
+    add_time_limit,
+)
 
 
 def fill(parser: LazyParser) -> None:
@@ -15,6 +24,8 @@ def fill(parser: LazyParser) -> None:
     add_method(parser)
     add_gap(parser, "raise each bound until the best of the schedulers is within this of it")
     add_time_limit(parser, "for each bound (default: none; with auto counted work, about a minute's)")
+    add_memory_limit(parser)
+    add_scale_layers(parser)
     add_jobs(parser)
     parser.add_argument("--csv", metavar="FILE", help="also write the table as CSV")
     add_output(parser)
@@ -25,21 +36,29 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.compare import Verdict, chosen_schedulers, compare
     from placement_opt.errors import InputError
     from placement_opt.files import check_outputs, write_text_atomic
+    from placement_opt.gate import check_file
     from placement_opt.instancefile import input_files
     from placement_opt.limits import Limits
     from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
     from placement_opt.report.machine import to_json
+    from placement_opt.schedulers import make_scheduler
 
     if args.gap is not None and args.method != "auto":
         raise InputError(f"found it with --method {args.method}", "expected auto, which climbs them all", field="--gap")
     check_outputs({"--csv": args.csv}, [file for path in args.instances for file in input_files(path)])
     schedulers = chosen_schedulers(args.schedulers)
-    with console.interruptible(Limits()) as limits:
+    limits = Limits(memory=args.memory_limit)
+    for spec in schedulers:
+        make_scheduler(spec)  # a wrong name is told before anything is looked at
+    for path in args.instances:
+        check_file(path, limits, jobs=args.jobs, layers=args.scale_layers)
+    with console.interruptible(limits):
         found = compare(
             args.instances,
             schedulers,
             method=args.method,
             gap=args.gap,
+            layers=args.scale_layers,
             bound_seconds=args.time_limit,
             jobs=args.jobs,
             limits=limits,

@@ -8,10 +8,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from placement_opt.errors import InputError, PlacementError
+from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError
 
 if TYPE_CHECKING:
     from placement_opt.limits import Limits
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 _CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
 #: Of a progress line.
 _WIDTH = 100
+#: What asks for an end: Ctrl-C, the system, a terminal that is closed.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Console:
@@ -29,13 +30,16 @@ class Console:
     ----------
     quiet
         No progress, even on a terminal.
+    answers
+        Where answers go: stdout, kept apart by :func:`placement_opt.stdout.kept_for_answers` from what libraries print.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, answers: TextIO | None = None) -> None:
         self.quiet = False
+        self.answers = answers
         self._shown = 0
         self._lost = ""
-        for stream in (sys.stdout, sys.stderr):
+        for stream in (answers, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
                 reconfigure(errors="backslashreplace")
@@ -43,7 +47,7 @@ class Console:
     def print(self, text: str) -> None:
         """An answer, on stdout. A reader that has gone away (``| head``) is no error; a full disk is, see :meth:`finish`."""
         self._clear()
-        self._lost = self._lost or _write(sys.stdout, text)
+        self._lost = self._lost or _write(self.answers, text)
 
     def warn(self, text: str) -> None:
         """Something to know, on stderr."""
@@ -87,38 +91,45 @@ class Console:
 
     @contextmanager
     def interruptible(self, limits: Limits) -> Iterator[Limits]:
-        """Ctrl-C and SIGTERM ask for a stop; what is proven so far is still reported. A second one ends at once."""
+        """Ctrl-C, SIGTERM and SIGHUP ask for a stop; what is proven so far is still reported. A second one ends at once.
+
+        Signals that are ignored stay so. What is missing because of a stop (LimitError) is Interrupted.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield limits
             return
 
-        def stop(number: int, frame: FrameType | None) -> None:
-            del number, frame
+        def stop(*_: object) -> None:
             if limits.interrupted:
                 end_at_once()
             limits.interrupt()
-            # The handler may run inside a print; os.write to stderr cannot be caught in the middle of one.
-            os.write(2, b"\nstopping; once more to end at once\n")
+            with suppress(OSError):  # nobody may be left to read it
+                # The handler may run inside a print; os.write to stderr cannot be caught in the middle of one.
+                os.write(2, b"\nstopping; once more to end at once\n")
 
-        old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        heard = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        old = {number: signal.signal(number, stop) for number in heard}
         try:
             yield limits
+        except PlacementError as error:
+            if limits.interrupted and error.exit_code == LimitError.exit_code:
+                raise Interrupted(str(error)) from None
+            raise
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler)
 
 
-def end_at_once(number: int = 0, frame: FrameType | None = None) -> None:
-    """End the process with 130, now: no file half written, no worker left. A signal handler, too."""
-    del number, frame
-    if "placement_opt.files" in sys.modules:
-        sys.modules["placement_opt.files"].discard_drafts()
-    if "multiprocessing" in sys.modules:
-        import multiprocessing
+def end_at_once(code: int = 130) -> NoReturn:
+    """End the process, now: no file half written, no worker left, whatever other threads are at."""
+    with suppress(Exception):  # whatever it is, the process ends
+        if "placement_opt.jobs" in sys.modules:
+            import multiprocessing
 
-        for child in multiprocessing.active_children():
-            child.kill()
-    os._exit(130)
+            sys.modules["placement_opt.jobs"].end_processes(multiprocessing.active_children())
+        if "placement_opt.files" in sys.modules:
+            sys.modules["placement_opt.files"].discard_drafts()
+    os._exit(code)
 
 
 def _write(stream: TextIO | None, text: str, *, whole: bool = True) -> str:

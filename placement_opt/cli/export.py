@@ -5,22 +5,29 @@ from __future__ import annotations
 from argparse import Namespace
 
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_instance
+from placement_opt.cli.parser import LazyParser, add_instance, add_memory_limit, add_scale_layers
 
 
 def fill(parser: LazyParser) -> None:
     add_instance(parser)
     parser.add_argument("--format", choices=["mps", "lp"], required=True, help="MPS, or the readable LP format")
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the file to write")
+    add_memory_limit(parser)
+    add_scale_layers(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.bounds.export import export
+    from placement_opt.bounds.export import READ_BYTES, export
     from placement_opt.files import check_outputs
-    from placement_opt.instancefile import input_files, load_instance
+    from placement_opt.gate import check_outline
+    from placement_opt.instancefile import input_files, load_instance, read_outline
+    from placement_opt.limits import Limits
     from placement_opt.report.export import export_text
 
     check_outputs({"-o": args.output}, input_files(args.instance))
-    console.print(export_text(export(load_instance(args.instance), args.format, args.output)))
+    limits = Limits(memory=args.memory_limit)
+    check_outline(read_outline(args.instance, layers=args.scale_layers), limits, read_bytes=READ_BYTES)
+    instance = load_instance(args.instance, layers=args.scale_layers, limits=limits)
+    console.print(export_text(export(instance, args.format, args.output)))
     return 0

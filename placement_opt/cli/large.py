@@ -11,16 +11,16 @@ from placement_opt.cli.console import Console
 
 if TYPE_CHECKING:
     from placement_opt.large import Large
+    from placement_opt.limits import Limits
 
 
-def run(args: Namespace, console: Console) -> int:
+def run(args: Namespace, console: Console, limits: Limits) -> int:
     """Both sides, within the memory of the machine and with as many processes as there are processors and memory for.
 
     ``--jobs`` says how many at most.
     """
     from placement_opt.certificate import save_prices
     from placement_opt.large import load_large
-    from placement_opt.limits import Limits
     from placement_opt.report.answer import ProgressTable
     from placement_opt.report.large import large_document, large_text
     from placement_opt.report.machine import to_json
@@ -28,8 +28,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.scale import memory_needed, solve_large
     from placement_opt.scale.solve import Progress
 
-    files, problem = check_files(args), load_large(args.instance)
-    limits = Limits(args.time_limit, args.memory_limit)
+    files, problem = check_files(args), load_large(args.instance, layers=args.scale_layers)
     memory, table = left(limits), ProgressTable()
     jobs = min(args.jobs or os.cpu_count() or 1, problem.layers.count)
     while jobs > 1 and memory_needed(problem, jobs) > memory:
@@ -58,7 +57,7 @@ def question_of(args: Namespace) -> Large | None:
 
     moves = any(is_large_schedule(path) for path in args.certificates)
     try:
-        question = load_large(args.instance)
+        question = load_large(args.instance, layers=args.scale_layers)
     except InputError:
         if moves:
             raise

@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 from placement_opt.errors import InputError, shown
 
+#: Characters of a complaint about arguments.
+_LONGEST = 1000
 Fill = Callable[["LazyParser"], None]
 
 
@@ -72,10 +74,11 @@ class LazyParser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             from placement_opt.tomlfile import nearest
 
-            raise argparse.ArgumentError(action, f"found {value!r}, {nearest(str(value), action.choices)}")
+            raise argparse.ArgumentError(action, f"found {shown(value)}, {nearest(str(value), action.choices)}")
 
     def error(self, message: str) -> NoReturn:
-        raise Exit(2, f"error: {message} (see {self.prog} --help)\n")
+        text = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."  # argparse repeats what it was given
+        raise Exit(2, f"error: {text} (see {self.prog} --help)\n")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise Exit(status, self._help + (message or ""))
@@ -125,9 +128,10 @@ def add_output(parser: argparse.ArgumentParser, *, progress: bool = True) -> Non
 def add_time_limit(parser: argparse.ArgumentParser, text: str) -> None:
     from placement_opt.units import parse_duration
 
-    parser.add_argument(
-        "--time-limit", metavar="TIME", type=typed(lambda value: float(parse_duration(value))), help=f'{text}, such as "60s"'
-    )
+    def seconds(value: str) -> float:
+        return float(parse_duration(value, "10 s"))
+
+    parser.add_argument("--time-limit", metavar="TIME", type=typed(seconds), help=f'{text}, such as "60s"')
 
 
 def add_gap(parser: argparse.ArgumentParser, text: str) -> None:
@@ -139,6 +143,13 @@ def add_memory_limit(parser: argparse.ArgumentParser) -> None:
 
     text = 'take no more memory than this, such as "8GiB" (default: what is free)'
     parser.add_argument("--memory-limit", metavar="SIZE", type=typed(parse_size), help=text)
+
+
+def add_scale_layers(parser: argparse.ArgumentParser) -> None:
+    from placement_opt.scaled import parse_layer_share
+
+    text = "take so many of so many layers, such as 2/80: capacities, weights and layers scaled together (see docs/check.md)"
+    parser.add_argument("--scale-layers", metavar="n/N", type=typed(parse_layer_share), help=text)
 
 
 def add_jobs(parser: argparse.ArgumentParser, *, default: int | None = 1, text: str = "processes to use (default: 1)") -> None:
@@ -156,7 +167,7 @@ def add_method(parser: argparse.ArgumentParser) -> None:
 def natural(low: int, high: int, text: str) -> int:
     """A whole number in ASCII digits, within [low, high]."""
     if not re.fullmatch("[0-9]{1,20}", text, re.ASCII) or not low <= int(text) <= high:
-        raise InputError(f"found {text!r}", f"expected a whole number from {low} to {high}")
+        raise InputError(f"found {shown(text)}", f"expected a whole number from {low} to {high}")
     return int(text)
 
 
@@ -171,5 +182,5 @@ def share(text: str) -> float:
 def decimal(text: str) -> float:
     """A number in ASCII digits, with a point and an exponent where wanted; neither NaN nor infinity."""
     if not re.fullmatch(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,2})?", text, re.ASCII):
-        raise InputError(f"found {text!r}", "expected a number")
+        raise InputError(f"found {shown(text)}", "expected a number")
     return float(text)

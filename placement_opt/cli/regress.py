@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_jobs, add_output
+from placement_opt.cli.parser import LazyParser, add_jobs, add_memory_limit, add_output
 
 
 def fill(parser: LazyParser) -> None:
@@ -18,6 +18,7 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--update", action="store_true", help="rewrite what differs, after showing the difference")
     text = "record all methods that suit an instance's size and all schedulers, not those that its best file lists"
     parser.add_argument("--fresh", action="store_true", help=text)
+    add_memory_limit(parser)
     add_jobs(parser)
     add_output(parser)
     parser.set_defaults(run=run)
@@ -29,11 +30,9 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.machine import to_json
     from placement_opt.report.regression import regression_document, regression_text
 
-    with console.interruptible(Limits()) as limits:
+    with console.interruptible(Limits(memory=args.memory_limit)) as limits:
         found = regress(
             args.paths, update=args.update, fresh=args.fresh, jobs=args.jobs, limits=limits, report=console.progress
         )
     console.print(to_json(regression_document(found)) if args.json else regression_text(found))
-    if found.interrupted:
-        return 130
-    return 0 if found.ok else 1
+    return found.exit_code

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser
+from placement_opt.cli.parser import LazyParser, add_memory_limit
 
 if TYPE_CHECKING:
     from placement_opt.workload.layers import Layers
@@ -23,18 +23,25 @@ def fill(parser: LazyParser) -> None:
     text = "a trace (NPZ), or an instance file whose synthetic trace is drawn layer by layer"
     parser.add_argument("file", metavar="TRACE|INSTANCE", help=text)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the file of runs to write")
+    add_memory_limit(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace, console: Console) -> int:
+    from placement_opt.errors import InputError
     from placement_opt.files import check_outputs
+    from placement_opt.gate import check_layer, check_stored
     from placement_opt.instancefile import input_files
+    from placement_opt.limits import Limits
     from placement_opt.report.trace import saved_runs
     from placement_opt.workload.runs_file import save_runs
 
-    drawn = args.file.endswith(".toml")
+    drawn, limits = args.file.endswith(".toml"), Limits(memory=args.memory_limit)
     check_outputs({"-o": args.output}, input_files(args.file) if drawn else [args.file])
+    if not drawn:
+        check_stored(args.file, limits)
     layers, unit, size = _drawn(args.file) if drawn else _given(args.file)
+    check_layer(layers, args.file, limits)
 
     def each() -> Iterator[LayerRuns]:
         for layer in range(layers.count):
@@ -43,7 +50,10 @@ def run(args: Namespace, console: Console) -> int:
             assert runs is not None
             yield runs
 
-    save_runs(each(), layers.count, layers.turns, args.output, size_unit=unit, size=size)
+    try:
+        save_runs(each(), layers.count, layers.turns, args.output, size_unit=unit, size=size)
+    except InputError as error:
+        raise error.at(path=args.file) from None
     console.print(saved_runs(layers, args.output))
     return 0
 

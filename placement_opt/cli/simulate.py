@@ -6,7 +6,14 @@ from argparse import Namespace
 
 from placement_opt.cli.certificates import add_schedule, check_files, write_schedule
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_instance, add_output, add_time_limit
+from placement_opt.cli.parser import (
+    LazyParser,
+    add_instance,
+    add_memory_limit,
+    add_output,
+    add_scale_layers,
+    add_time_limit,
+)
 
 
 def fill(parser: LazyParser) -> None:
@@ -16,6 +23,8 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--per-step", metavar="FILE", help="write time and loads of every step as CSV")
     add_schedule(parser)
     add_time_limit(parser, "give up by then")
+    add_memory_limit(parser)
+    add_scale_layers(parser)
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -28,18 +37,30 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.simulation import per_step_csv, simulation_document, simulation_text
     from placement_opt.report.verification import with_verified
     from placement_opt.schedulers import make_scheduler
-    from placement_opt.simulate import simulate
+    from placement_opt.simulate import Run, simulate
+    from placement_opt.watch import in_time
 
     files = check_files(args)
     scheduler = make_scheduler(args.scheduler)
-    instance = load_instance(args.instance)
+    limits = Limits(args.time_limit, args.memory_limit)
+    instance = in_time(
+        f"{args.instance}: reading it",
+        lambda: load_instance(args.instance, layers=args.scale_layers, limits=limits),
+        limits,
+    )
     console.progress(f"{args.scheduler} on {instance.trace.num_reads:,} reads")
-    with console.interruptible(Limits(args.time_limit)) as limits:
-        done = simulate(instance, scheduler, per_step=bool(args.per_step), record=bool(files), limits=limits)
-    if args.per_step:
-        write_text_atomic(args.per_step, per_step_csv(done))
-    document, text = simulation_document(done), simulation_text(done)
-    if files:
-        document, text = with_verified(document, text, write_schedule(done, args.schedule), files)
-    console.print(to_json(document) if args.json else text)
-    return 0
+
+    def work() -> Run:
+        return simulate(instance, scheduler, per_step=bool(args.per_step), record=bool(files), limits=limits)
+
+    with console.interruptible(limits):
+        done = in_time(args.scheduler, work, limits)
+        if args.per_step:
+            write_text_atomic(args.per_step, per_step_csv(done))
+        document, text = simulation_document(done), simulation_text(done)
+        try:
+            if files:
+                document, text = with_verified(document, text, write_schedule(done, args.schedule, limits), files)
+        finally:  # whatever became of the certificate, the schedule was timed
+            console.print(to_json(document) if args.json else text)
+    return 130 if limits.interrupted else 0

@@ -5,14 +5,24 @@ from __future__ import annotations
 from argparse import Namespace
 
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_instance, add_jobs, add_method, add_output, add_time_limit
+from placement_opt.cli.parser import (
+    LazyParser,
+    add_instance,
+    add_jobs,
+    add_memory_limit,
+    add_method,
+    add_output,
+    add_scale_layers,
+    add_time_limit,
+)
 
 
 def fill(parser: LazyParser) -> None:
     parser.description = (
         "The bound, and schedulers where asked for, of one instance at many points. KEY is any key of the instance file\n"
         "(trace.drift, rules.residency, llm.kv_bytes, memory.hbm.capacity); TIER.capacity, TIER.rate, LINK.rate and the like\n"
-        "need no memory. before them. Values are written as in the file, or bare: --set hbm.capacity=18GiB,20GiB,25GiB"
+        "need no memory. before them. Values are written as in the file, or bare: --set hbm.capacity=18GiB,20GiB,25GiB;\n"
+        "hbm.capacity=18GiB..25GiB:8 is eight values evenly spaced, hbm.capacity=10%..50%:5 shares of the most KV alive at once"
     )
     add_instance(parser)
     text = "what varies; several of them give all combinations, the last one fastest"
@@ -21,6 +31,8 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--schedulers", metavar="LIST", help=text)
     add_method(parser)
     add_time_limit(parser, "for each bound (default: none; with auto counted work, about a minute's)")
+    add_memory_limit(parser)
+    add_scale_layers(parser)
     add_jobs(parser)
     parser.add_argument("--csv", metavar="FILE", help="also write the points as CSV")
     parser.add_argument("--plot", metavar="FILE", help="also draw the curves, as .png or .svg (needs matplotlib)")
@@ -36,7 +48,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.curve import check_picture, draw
     from placement_opt.report.machine import to_json
     from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
-    from placement_opt.sweep import parse_keys, parse_value, sweep
+    from placement_opt.sweep import check_points, parse_keys, parse_value, sweep
 
     keys = parse_keys(args.keys)
     schedulers = chosen_schedulers(args.schedulers) if args.schedulers is not None else ()
@@ -44,13 +56,16 @@ def run(args: Namespace, console: Console) -> int:
         check_picture(args.plot, keys)
     varied = {key.path: [parse_value(text) for text in key.values] for key in keys}
     check_outputs({"--csv": args.csv, "--plot": args.plot}, input_files(args.instance, varied))
-    with console.interruptible(Limits()) as limits:
+    limits = Limits(memory=args.memory_limit)
+    check_points(args.instance, keys, limits, jobs=args.jobs, layers=args.scale_layers)
+    with console.interruptible(limits):
         found = sweep(
             args.instance,
             args.keys,
             schedulers,
             method=args.method,
             bound_seconds=args.time_limit,
+            layers=args.scale_layers,
             jobs=args.jobs,
             limits=limits,
             report=console.progress,

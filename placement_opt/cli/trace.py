@@ -9,7 +9,15 @@ from typing import Any
 
 from placement_opt.cli import runs
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_commands, add_output, decimal, natural, typed
+from placement_opt.cli.parser import (
+    LazyParser,
+    add_commands,
+    add_memory_limit,
+    add_output,
+    decimal,
+    natural,
+    typed,
+)
 
 
 def fill(parser: LazyParser) -> None:
@@ -29,16 +37,33 @@ def fill_import(parser: LazyParser) -> None:
     parser.add_argument("--format", choices=list(READERS), required=True, help="its format")
     text = "only the first N steps (rows, requests in order of time)"
     parser.add_argument("--limit", metavar="N", type=typed(partial(natural, 1, 2**31 - 1)), help=text)
+    text = "when blocks are freed: forever (never, the default), last-use (after their last read), ttl (unused for --ttl)"
+    parser.add_argument("--keep", choices=["forever", "last-use", "ttl"], default="forever", help=text)
+    text = 'with --keep ttl: "600s" of the trace\'s own time, or "100 steps" (requests); what is wanted later is produced again'
+    parser.add_argument("--ttl", metavar="TIME|STEPS", help=text)
     _add_target(parser)
+    add_memory_limit(parser)
     parser.set_defaults(run=run_import)
 
 
 def run_import(args: Namespace, console: Console) -> int:
+    from placement_opt.errors import InputError
     from placement_opt.files import check_outputs
+    from placement_opt.gate import check_text
+    from placement_opt.limits import Limits
     from placement_opt.workload.formats import READERS
+    from placement_opt.workload.keep import Keep
 
     check_outputs({"-o": args.output}, [args.file])
-    return _save(READERS[args.format](args.file, limit=args.limit), args, console)
+    if args.limit is None:
+        check_text(args.file, Limits(memory=args.memory_limit))
+    try:
+        trace = READERS[args.format](args.file, limit=args.limit, keep=Keep.of(args.keep, args.ttl))
+    except InputError as error:
+        if error.path is not None or error.field is None:
+            raise
+        raise InputError(error.found, error.expected, field=f"--{error.field}") from None
+    return _save(trace, args, console)
 
 
 def fill_synth(parser: LazyParser) -> None:
@@ -70,6 +95,7 @@ def fill_generator(name: str, parser: LazyParser) -> None:
         )
     parser.add_argument("--seed", metavar="N", type=typed(partial(natural, 0, 2**63 - 1)), default=0, help="default: 0")
     _add_target(parser)
+    add_memory_limit(parser)
     parser.set_defaults(run=run_synth, generator=name)
 
 
@@ -78,12 +104,17 @@ def run_synth(args: Namespace, console: Console) -> int:
 
     from placement_opt.errors import InputError
     from placement_opt.files import check_outputs
-    from placement_opt.workload.synth import GENERATORS, synthesize
+    from placement_opt.gate import check_drawn
+    from placement_opt.limits import Limits
+    from placement_opt.tracesource import Generated
+    from placement_opt.workload.synth import GENERATORS
 
     check_outputs({"-o": args.output})
     names = [field.name for field in dataclasses.fields(GENERATORS[args.generator][0])]
     try:
-        trace = synthesize(args.generator, {name: getattr(args, name) for name in names}, args.seed)
+        source = Generated(None, args.generator, {name: getattr(args, name) for name in names}, args.seed)
+        check_drawn(source, Limits(memory=args.memory_limit))
+        trace = source.make()
     except InputError as error:
         field = "--" + error.field.replace("_", "-") if error.field else None
         raise InputError(error.found, error.expected, field=field) from None
@@ -92,15 +123,19 @@ def run_synth(args: Namespace, console: Console) -> int:
 
 def fill_info(parser: LazyParser) -> None:
     parser.add_argument("file", metavar="TRACE", help="a trace file (NPZ)")
+    add_memory_limit(parser)
     add_output(parser, progress=False)
     parser.set_defaults(run=run_info)
 
 
 def run_info(args: Namespace, console: Console) -> int:
+    from placement_opt.gate import check_stored
+    from placement_opt.limits import Limits
     from placement_opt.report.machine import to_json
     from placement_opt.workload.npz import load_trace
     from placement_opt.workload.stats import describe_trace
 
+    check_stored(args.file, Limits(memory=args.memory_limit))
     info = describe_trace(load_trace(args.file))
     console.print(to_json(info.as_dict()) if args.json else info.as_text())
     return 0

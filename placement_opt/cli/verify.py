@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from placement_opt.cli import large
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_instance, add_output
+from placement_opt.cli.parser import LazyParser, add_instance, add_memory_limit, add_output, add_scale_layers
 
 
 def fill(parser: LazyParser) -> None:
@@ -18,6 +18,8 @@ def fill(parser: LazyParser) -> None:
     add_instance(parser)
     text = "what bound --certificate or --schedule, or simulate --schedule, wrote: one of each at most, in any order"
     parser.add_argument("certificates", metavar="CERTIFICATE", nargs="+", help=text)
+    add_memory_limit(parser)
+    add_scale_layers(parser)
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -26,6 +28,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.certificate import kind_of
     from placement_opt.certify import verify_files
     from placement_opt.instancefile import load_instance
+    from placement_opt.limits import Limits
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import verified_document, verified_text
 
@@ -33,7 +36,7 @@ def run(args: Namespace, console: Console) -> int:
     if question is not None:
         return large.verify(args, console, question)
     files = {str(kind_of(path)): path for path in args.certificates}
-    instance = load_instance(args.instance)
+    instance = load_instance(args.instance, layers=args.scale_layers, limits=Limits(memory=args.memory_limit))
     console.progress(f"{len(args.certificates)} certificates of {instance.trace.num_reads:,} reads")
     found = verify_files(instance, args.certificates)
     console.print(to_json(verified_document(found, files)) if args.json else verified_text(found, files))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from placement_opt.capacity import stated_bytes
 from placement_opt.memory.files import preset, preset_names
 from placement_opt.memory.system import Int64, Link, MemorySystem, Tier
 from placement_opt.report.table import facts, table
@@ -75,7 +76,7 @@ def presets_text() -> str:
         memory = preset(name)
         for k, tier in enumerate(memory.tiers):
             alone = int(memory.bottleneck(memory.read[k]))
-            rows.append(["" if k else name, tier.name, *_sizes(tier.capacity), *_rates(alone)])
+            rows.append(["" if k else name, tier.name, *_sizes(stated_bytes(tier.capacity)), *_rates(alone)])
     return table(["memory", "tier", "capacity", "", "read alone", ""], rows, "llrrrr") + "\n"
 
 
@@ -83,7 +84,7 @@ def _tier_info(memory: MemorySystem, tier: Tier) -> dict[str, Any]:
     return {
         "name": tier.name,
         "at": tier.at,
-        "capacity": tier.capacity,
+        "capacity": stated_bytes(tier.capacity),
         "read_rate": tier.read_rate,
         "write_rate": tier.write_rate,
         "shared": tier.shared,
@@ -129,7 +130,9 @@ def _operation_info(memory: MemorySystem, name: str, load: Int64) -> dict[str, A
     return {"name": name, "route": route, "loads": loads, "bottleneck": slowest, "rate": int(alone)}
 
 
-def _sizes(size: int) -> tuple[str, str]:
+def _sizes(size: int | None) -> tuple[str, str]:
+    if size is None:
+        return "unlimited", ""
     return format_size(size, binary=False), format_size(size, binary=True)
 
 

@@ -6,7 +6,7 @@ The form, with every key there is (``efficiency``, ``source`` and ``date`` may b
     name = "two"
     processor = "gpu"             # the node where reads end
     [tiers.hbm]
-    capacity = "80 GiB"
+    capacity = "80 GiB"           # or "unlimited"
     rate = "3.35 TB/s"            # shared by reads and writes; or read_rate and write_rate
     efficiency = 0.9              # of the datasheet's rates, in (0, 1], taken as the decimal that is written
     at = "gpu"                    # the node the tier hangs on
@@ -27,14 +27,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from placement_opt.capacity import Count, parse_capacity
 from placement_opt.errors import InputError, shown
 from placement_opt.memory.graph import build_memory
 from placement_opt.memory.system import Link, MemorySystem, Tier
-from placement_opt.tomlfile import Table, as_rate, as_size, as_text, nearest, read_toml
+from placement_opt.tomlfile import Table, as_rate, as_text, nearest, read_toml
 
 SCHEMA = 1
 _PRESETS = Path(__file__).parent / "presets"
@@ -65,7 +68,7 @@ def preset(name: str) -> MemorySystem:
     return load_memory(_PRESETS / f"{name}.toml")
 
 
-def override(memory: MemorySystem, table: Table) -> MemorySystem:
+def override(memory: MemorySystem, table: Table, to_bytes: Callable[[str, Any], int] | None = None) -> MemorySystem:
     """A memory system with some numbers replaced.
 
     Parameters
@@ -77,13 +80,15 @@ def override(memory: MemorySystem, table: Table) -> MemorySystem:
         ``LINK.up.rate`` and ``LINK.down.rate``, ``LINK.efficiency``. Shared or one rate for each way is as the file has it:
         ``rate`` sets both ways where they are separate, and one way alone cannot be set where they share a rate.
         Other keys that the caller has read from the table before (``preset``, ``file``) are left alone.
+    to_bytes
+        (tier, value of its capacity) -> bytes. Without it a capacity in tokens, blocks or per cent leaves the tier's as it is.
 
     Raises
     ------
     InputError
         An unknown tier, link or key, with the nearest known one; a value that does not fit.
     """
-    tiers = [_override_tier(tier, table.table(tier.name)) for tier in memory.tiers]
+    tiers = [_override_tier(tier, table.table(tier.name), to_bytes) for tier in memory.tiers]
     links = [_override_link(link, table.table(link.name)) for link in memory.links]
     table.finish()
     return _build(memory.name, memory.processor, tiers, links, table, strip=True)
@@ -114,7 +119,7 @@ def _build(name: str, processor: str, tiers: list[Tier], links: list[Link], tabl
 
 
 def _read_tier(name: str, table: Table) -> Tier:
-    capacity, at = table.need("capacity", as_size), table.need("at", as_text)
+    capacity, at = table.need("capacity", _as_capacity), table.need("at", as_text)
     efficiency = _or(table.get("efficiency", as_efficiency), Fraction(1))
     source, date = _or(table.get("source", as_text), ""), _or(table.get("date", _as_date), "")
     shared = table.get("rate", as_rate)
@@ -162,7 +167,7 @@ def _way(table: Table, key: str, default: int | None = None) -> int:
     return rate
 
 
-def _override_tier(tier: Tier, table: Table | None) -> Tier:
+def _override_tier(tier: Tier, table: Table | None, to_bytes: Callable[[str, Any], int] | None) -> Tier:
     if table is None:
         return tier
     rate = _both_ways(table, tier.shared, "tier", ("read_rate", "write_rate"))
@@ -171,7 +176,8 @@ def _override_tier(tier: Tier, table: Table | None) -> Tier:
     else:
         read = _or(table.get("read_rate", as_rate), tier.read_rate)
         write = _or(table.get("write_rate", as_rate), tier.write_rate)
-    capacity = _or(table.get("capacity", as_size), tier.capacity)
+    stated = table.get("capacity", parse_capacity if to_bytes is None else partial(to_bytes, tier.name))
+    capacity = stated if isinstance(stated, int) else tier.capacity
     efficiency = _or(table.get("efficiency", as_efficiency), tier.efficiency)
     table.finish()
     return dataclasses.replace(tier, capacity=capacity, read_rate=read, write_rate=write, efficiency=efficiency)
@@ -210,6 +216,15 @@ def as_efficiency(value: Any) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
         raise InputError(f"found {shown(value)}", "expected a number above 0, at most 1")
     return Fraction(str(value))
+
+
+def _as_capacity(value: Any) -> int:
+    """Bytes or "unlimited": what else a capacity may be is known where there is a trace."""
+    capacity = parse_capacity(value)
+    if isinstance(capacity, Count):
+        found = f"found {shown(value)} without a trace, which says how many bytes that is"
+        raise InputError(found, "expected a size here; an instance may say so in its [memory] table")
+    return capacity
 
 
 def _as_date(value: Any) -> str:

@@ -103,7 +103,18 @@ class MemorySystem:
         return tuple(sorted(range(len(speeds)), key=lambda k: (-speeds[k], k)))
 
     @cached_property
+    def largest(self) -> int:
+        """The tier of largest capacity, the slowest of equals."""
+        return self._largest_of(self.by_speed)
+
+    @cached_property
     def home(self) -> int:
-        """The tier of largest capacity (the slowest of equals): where an inclusive rule keeps every block."""
-        largest = max(tier.capacity for tier in self.tiers)
-        return next(k for k in reversed(self.by_speed) if self.tiers[k].capacity == largest)
+        """Where an inclusive rule keeps every block unless it names a tier: the largest that is not the fastest.
+
+        The slowest of equals; a system's only tier.
+        """
+        return self._largest_of(self.by_speed[1:] or self.by_speed)
+
+    def _largest_of(self, by_speed: tuple[int, ...]) -> int:
+        largest = max(self.tiers[k].capacity for k in by_speed)
+        return next(k for k in reversed(by_speed) if self.tiers[k].capacity == largest)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.answer import Answer, Outcome
+from placement_opt.packing import packing_known
+from placement_opt.report.bound import NONE_EXISTS, NOT_KNOWN
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
 from placement_opt.report.table import facts, paragraph
+from placement_opt.report.unread import kept_unread
 from placement_opt.standing import State
+from placement_opt.workload.unread import unread
 
 TIMED = "every move checked and timed by the simulator, reads split optimally"
 _OUTCOMES = {
@@ -68,6 +72,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "rests_on": bound.rests_on,
         "schedule_rests_on": TIMED if answer.latency_s is not None else "",
         "note": _note(answer),
+        "kept_unread": unread(answer.instance.trace).as_dict(),
         "sentence": answer_sentence(answer),
         "details": bound.details,
     }
@@ -87,6 +92,7 @@ def answer_text(answer: Answer) -> str:
         ("bound by", bound.rests_on),
         ("schedule by", TIMED if answer.latency_s is not None else ""),
         ("note", _note(answer)),
+        ("kept unread", kept_unread(unread(answer.instance.trace))),
         ("took", seconds(answer.solve_s)),
     ]
     return facts(rows) + "\n\n" + paragraph(answer_sentence(answer)) + "\n"
@@ -95,6 +101,9 @@ def answer_text(answer: Answer) -> str:
 def answer_sentence(answer: Answer) -> str:
     """Both sides in one sentence."""
     start = f"No schedule takes less than {seconds(answer.bound.lower_bound_s)}"
+    if answer.latency_s is None and (packable := packing_known(answer.instance)) is not True:
+        least = f" If one does, it takes at least {seconds(answer.bound.lower_bound_s)}."
+        return NOT_KNOWN + least if packable is None else NONE_EXISTS
     if answer.latency_s is None:
         return f"{start}; no schedule was found."
     return f"{start}, and one takes {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}."

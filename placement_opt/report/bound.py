@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.prove import Proof
-from placement_opt.report.numbers import figure, full_seconds, percent, seconds
+from placement_opt.report.numbers import figure, full_seconds, percent, rates, seconds
 from placement_opt.report.table import facts, paragraph
+from placement_opt.report.unread import kept_unread
 
 #: Relative differences below this are not worth a word.
 _SAME = 5e-5
+#: Instead of claims about policies, where whole blocks may not fit anywhere (:mod:`placement_opt.packing`).
+NOT_KNOWN = "It is not known whether any schedule exists: the bytes have room in the tiers, the whole blocks may not."
+NONE_EXISTS = "No schedule exists: at some state the blocks alive do not fit into the tiers whole."
 
 
 def bound_document(proof: Proof) -> dict[str, Any]:
@@ -24,10 +28,12 @@ def bound_document(proof: Proof) -> dict[str, Any]:
         "solve_s": bound.solve_s,
         "roofline_s": proof.roofline_s,
         "unavoidable_s": proof.unavoidable_s,
-        "most_tokens_per_s": proof.most_tokens_per_s,
+        "packable": proof.packable,
+        **rates(proof.counts, "most_", proof.most_tokens_per_s),
         "value_s": bound.value_s,
         "rests_on": bound.rests_on,
         "note": bound.note,
+        "kept_unread": proof.unread.as_dict() if proof.unread else None,
         "sentence": bound_sentence(proof),
         "details": bound.details,
     }
@@ -46,6 +52,7 @@ def bound_text(proof: Proof) -> str:
         ("throughput", _throughput(proof)),
         ("rests on", bound.rests_on),
         ("note", bound.note),
+        ("kept unread", kept_unread(proof.unread)),
         ("took", seconds(bound.solve_s)),
     ]
     return facts(rows) + "\n\n" + paragraph(bound_sentence(proof)) + "\n"
@@ -54,9 +61,13 @@ def bound_text(proof: Proof) -> str:
 def bound_sentence(proof: Proof) -> str:
     """What the bound says, in one sentence."""
     value, extra = proof.bound.lower_bound_s, proof.unavoidable_s
+    if proof.packable is False:
+        return NONE_EXISTS
     if value is None:
         known = f"; the roofline, {seconds(proof.roofline_s)}, stands" if proof.roofline_s is not None else ""
         return f"{proof.bound.method} proved nothing within the limits{known}."
+    if proof.packable is None:
+        return f"{NOT_KNOWN} If one does, it takes at least {seconds(value)}."
     start = f"No schedule takes less than {seconds(value)}"
     if extra is None or not value:
         return start + "."
@@ -70,7 +81,7 @@ def bound_sentence(proof: Proof) -> str:
 
 def _unavoidable(proof: Proof) -> str:
     extra, value = proof.unavoidable_s, proof.bound.lower_bound_s
-    if extra is None or not value:
+    if extra is None or not value or not proof.packable:
         return ""
     if extra / value < -_SAME:
         return "unknown: this method proves less than the roofline"

@@ -6,14 +6,14 @@ from typing import Any
 
 from placement_opt.compare import Compared, Comparison, Scheduled, Verdict
 from placement_opt.report.machine import to_csv
-from placement_opt.report.numbers import figure, full_seconds, percent, seconds, seconds_column, times
+from placement_opt.report.numbers import figure, full_seconds, percent, rates, seconds, seconds_column, times
 from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
 
 _TIMES = ("latency_s", "above_roofline_s", "unavoidable_s", "own_s")
 INSTANCE_COLUMNS = ("instance", "hash", "method", "status", "lower_bound_s", "roofline_s")
 SCHEDULE_COLUMNS = (
-    *("scheduler", "verdict", "latency_s", "tokens_per_s", "gap", "times_bound"),
+    *("scheduler", "verdict", "latency_s", "unit", "per_s", "tokens_per_s", "gap", "times_bound"),
     *("above_roofline_s", "unavoidable_s", "own_s", "worth", *EFFORT_COLUMNS, "wall_s", "note"),
 )
 
@@ -37,21 +37,21 @@ def compared_document(one: Compared) -> dict[str, Any]:
         "status": bound.status,
         "roofline_s": proof.roofline_s,
         "unavoidable_s": proof.unavoidable_s,
-        "most_tokens_per_s": proof.most_tokens_per_s,
+        **rates(proof.counts, "most_", proof.most_tokens_per_s),
         "solve_s": bound.solve_s,
         "rests_on": bound.rests_on,
         "note": bound.note,
         "sentences": comparison_sentences(one),
-        "schedules": [_schedule(schedule) for schedule in one.schedules],
+        "schedules": [_schedule(schedule, proof.counts) for schedule in one.schedules],
     }
 
 
-def _schedule(schedule: Scheduled) -> dict[str, Any]:
+def _schedule(schedule: Scheduled, unit: str) -> dict[str, Any]:
     return {
         "scheduler": schedule.scheduler,
         "verdict": schedule.verdict,
         "latency_s": schedule.latency_s,
-        "tokens_per_s": schedule.tokens_per_s,
+        **rates(unit, "", schedule.tokens_per_s),
         "gap": schedule.gap,
         "times_bound": schedule.times_bound,
         "above_roofline_s": schedule.above_roofline_s,

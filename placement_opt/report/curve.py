@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from placement_opt.capacity import parse_count
 from placement_opt.errors import InputError, shown
 from placement_opt.report.numbers import time_unit
 from placement_opt.sweep import Point, Sweep, SweepKey, parse_value
@@ -91,10 +92,14 @@ def check_picture(path: str, keys: Sequence[SweepKey]) -> None:
 
 
 def make_axis(values: Sequence[str]) -> Axis:
-    """Numbers, sizes, rates and durations as such, in a unit that suits the largest; anything else as words."""
+    """Numbers, sizes, rates, durations and counts as such, in a unit that suits the largest; anything else as words."""
     parsed = [parse_value(text) for text in values]
     if all(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) for value in parsed):
         return Axis(tuple(float(value) for value in parsed), "", True)
+    counts = [count for value in parsed if (count := parse_count(value)) is not None]
+    if len(counts) == len(values) and len({count.unit for count in counts}) == 1:
+        factor, unit = (100, "%") if counts[0].unit == "%" else (1, counts[0].unit)
+        return Axis(tuple(float(count.number * factor) for count in counts), unit, True)
     binary = all("i" in text for text in values)
     kinds: tuple[tuple[Callable[[object], int | Fraction], Callable[[float], str]], ...] = (
         (parse_size, lambda size: format_size(size, binary=binary)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from placement_opt.units import format_seconds
 
@@ -55,6 +56,14 @@ def percent(share: float | None) -> str:
         return "<0.01 %" if value > 0 else ">-0.01 %"
     decimals = 2 if size < 0.995 else 1 if size < 9.95 else 0
     return f"{value:.{decimals}f} %"
+
+
+def rates(unit: str, most: str, per_s: float | None) -> dict[str, Any]:
+    """A rate as JSON: its unit, the number, and the number again under its name for tokens, None where it counts others.
+
+    ``most`` is put before the names of an upper bound.
+    """
+    return {"unit": unit, f"{most}per_s": per_s, f"{most}tokens_per_s": per_s if unit == "tokens" else None}
 
 
 def times(factor: float | None) -> str:

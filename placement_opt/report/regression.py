@@ -36,7 +36,7 @@ def _row(one: Checked) -> list[str]:
 
 
 def _word(one: Checked) -> str:
-    return one.outcome.upper() if one.outcome is Outcome.CHANGED else str(one.outcome)
+    return one.outcome.upper() if one.outcome in (Outcome.CHANGED, Outcome.UNREADABLE, Outcome.LOST) else str(one.outcome)
 
 
 def _summary(found: Regression) -> str:
@@ -46,6 +46,8 @@ def _summary(found: Regression) -> str:
         Outcome.RECORDED: "recorded",
         Outcome.UPDATED: "updated",
         Outcome.CHANGED: "CHANGED",
+        Outcome.UNREADABLE: "that cannot be read",
+        Outcome.LOST: "lost",
         Outcome.SKIPPED: "skipped",
         Outcome.UNFINISHED: "not finished",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.report.machine import to_csv
-from placement_opt.report.numbers import count, figure, full_seconds, percent
+from placement_opt.report.numbers import count, figure, full_seconds, percent, rates
 from placement_opt.report.table import facts, table
 from placement_opt.run import Run
 from placement_opt.schedulers.protocol import Effort
@@ -31,8 +31,8 @@ def simulation_document(run: Run) -> dict[str, Any]:
         **effort_document(run.effort),
         "cut_short": run.effort is not None and run.effort.cut_short,
         "latency_s": run.latency_s,
-        "tokens": run.tokens,
-        "tokens_per_s": run.tokens_per_s,
+        "tokens": run.tokens if run.counts == "tokens" else None,
+        **rates(run.counts, "", run.tokens_per_s),
         "steps": run.instance.num_steps,
         "reads": run.instance.trace.num_reads,
         "hit_rate": run.hit_rate,
@@ -50,7 +50,7 @@ def simulation_text(run: Run) -> str:
     """The same as lines and tables."""
     instance = run.instance
     steps = f"{count(instance.num_steps)} steps"
-    unit, work = ("steps", steps) if instance.trace.step_token is None else ("tokens", f"{count(run.tokens)} tokens, {steps}")
+    work = steps if run.counts == "steps" else f"{count(run.tokens)} tokens, {steps}"
     head = facts(
         [
             ("instance", f"{instance.name} ({instance.hash[:12]})"),
@@ -59,7 +59,7 @@ def simulation_text(run: Run) -> str:
             ("latency", full_seconds(run.latency_s)),
             (
                 "throughput",
-                f"{figure(run.tokens_per_s)} {unit}/s ({work})",
+                f"{figure(run.tokens_per_s)} {run.counts}/s ({work})",
             ),
             ("read", f"{format_size(run.read_bytes)} in {count(instance.trace.num_reads)} reads"),
             (

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from placement_opt.compiled import njit
 from placement_opt.scale.prices_kernels import worth_in_run
 
 Array = npt.NDArray[Any]

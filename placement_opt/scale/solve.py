@@ -10,20 +10,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from placement_opt import clock
 from placement_opt.bounds.result import Prices, Status
 from placement_opt.certificate import PriceCertificate
 from placement_opt.certificate_large import SectionWriter, save_large_schedule
 from placement_opt.certify_large import layer_seconds
-from placement_opt.errors import LimitError
+from placement_opt.errors import InputError, LimitError
+from placement_opt.files import scratch_folder
 from placement_opt.jobs import run_jobs
 from placement_opt.large import Large
 from placement_opt.limits import Limits
@@ -178,7 +178,9 @@ def solve_large(
     if memory_limit is not None and needed > memory_limit:
         found = f"found a limit of {format_size(memory_limit)}"
         raise LimitError(f"{found}, expected at least {format_size(needed)} for {problem.layers.runs:,} runs a layer")
-    with _folder(schedule) as sections:
+    # the sections of a schedule wait beside it until all are there, for they may be large
+    beside = nullcontext() if schedule is None else scratch_folder(Path(schedule).absolute().parent)
+    with beside as sections:
         work = _Work(problem, limits or Limits(), jobs, report or _silent, sections)
         work.run(gap)
         if schedule is not None:
@@ -193,7 +195,7 @@ class _Work:
         self, problem: Large, limits: Limits, jobs: int, report: Callable[[Progress], None], sections: Path | None
     ) -> None:
         self.problem, self.limits, self.jobs, self.report, self.sections = problem, limits, jobs, report, sections
-        self.began = time.perf_counter()
+        self.began = clock.now()
         layers = problem.layers.count
         self.best_case = self.lower_s = roofline(problem)
         self.seconds = [idle_time(problem, layer) for layer in range(layers)]
@@ -208,7 +210,7 @@ class _Work:
         self.tell("roofline, and nothing kept")
 
     def tell(self, source: str) -> None:
-        self.report(Progress(time.perf_counter() - self.began, self.lower_s, sum(self.seconds), source))
+        self.report(Progress(clock.now() - self.began, self.lower_s, sum(self.seconds), source))
 
     def certified(self, whole: WholePrices, values: list[int]) -> PriceCertificate:
         """Prices with what they prove when each layer counts with this value."""
@@ -220,7 +222,7 @@ class _Work:
         if self.limits.reached:
             return
         self.prepared = prepared = prepare(self.problem, gap, self.limits, self.tell)
-        self.prepare_s = time.perf_counter() - self.began
+        self.prepare_s = clock.now() - self.began
         if prepared is None:
             return
         problem, layers = self.problem, self.problem.layers.count
@@ -269,7 +271,7 @@ class _Work:
             "memory_estimate_bytes": needed,
             "runs": sum(done.runs for done in self.done.values()),
             "prepare_s": self.prepare_s,
-            "layers_s": time.perf_counter() - self.began - self.prepare_s,
+            "layers_s": clock.now() - self.began - self.prepare_s,
         }
         if prepared is not None:
             details |= {"knots": len(prepared.knots.at), "promised_s": prepared.promised_s, "rule": repr(prepared.rule)}
@@ -280,7 +282,7 @@ class _Work:
             lower_bound_s=self.lower_s,
             schedule_s=sum(self.seconds),
             roofline_s=self.best_case,
-            solve_s=time.perf_counter() - self.began,
+            solve_s=clock.now() - self.began,
             rests_on=RESTS_ON if self.lower_s > self.best_case else "the roofline: every byte read at the best split",
             reads=problem.num_reads,
             wanted=gap,
@@ -305,10 +307,14 @@ def _layer(task: _Task, limits: Limits) -> _Done:
     if task.section is None:
         found = schedule_layer(problem, task.layer, runs, worths, task.rule, limits=limits)
     else:
-        with open(task.section, "wb") as handle:
-            writer = SectionWriter(handle, task.layer, runs.num_blocks)
-            found = schedule_layer(problem, task.layer, runs, worths, task.rule, limits=limits, moved=writer.add)
-            writer.close()
+        try:
+            with open(task.section, "wb") as handle:
+                writer = SectionWriter(handle, task.layer, runs.num_blocks)
+                found = schedule_layer(problem, task.layer, runs, worths, task.rule, limits=limits, moved=writer.add)
+                writer.close()
+        except OSError as error:
+            trouble = f"found no room for the moves of layer {task.layer} ({error.strerror or error})"
+            raise InputError(trouble, "expected a place to write to", path=task.section.parent.parent) from None
     served = (runs.reads_per_turn, runs.births_per_turn, found.hits, found.stores)
     seconds = layer_time(problem, *served)
     complete = paths is not None and found.turns == runs.turns
@@ -321,16 +327,6 @@ def _idle_seconds(problem: Large, layer: int) -> Fraction:
     """Seconds of a layer that keeps nothing, exactly."""
     reads, births = problem.layers.reads(layer), problem.layers.births(layer)
     return layer_seconds(problem, reads, births, 0 * reads, 0 * reads)
-
-
-@contextlib.contextmanager
-def _folder(schedule: str | Path | None) -> Iterator[Path | None]:
-    """Where the sections of a schedule wait until all are there: beside it, for they may be large."""
-    if schedule is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix=".placement-", dir=Path(schedule).absolute().parent) as folder:
-        yield Path(folder)
 
 
 def _silent(_: Progress) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from placement_opt.compiled import njit
 
 INCLUSIVE, EXCLUSIVE, FREE = 0, 1, 2
 #: Columns of ``block``: bytes, group, key (the lower, the sooner evicted), mask of the tiers that hold it, the last rounds in

@@ -7,18 +7,15 @@ if that fails tiers are filled as exactly as subsets of the sizes allow, slowest
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from placement_opt.errors import ScheduleError
 from placement_opt.memory.system import Int64
+from placement_opt.packing import exactly_filled
 from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
 from placement_opt.schedulers.transition import moves_between
-
-#: Block sizes times room (in their greatest common divisor) up to which subsets of sizes are searched through.
-_SUBSETS = 2**30
 
 
 class Packing:
@@ -76,7 +73,7 @@ class Packing:
                 tier = np.empty(len(sizes), dtype=np.int64)
                 tier[order] = found
                 return tier
-        return _exactly_filled(sizes, room, self._setting.memory.by_speed[::-1])
+        return exactly_filled(sizes, room, self._setting.memory.by_speed[::-1])
 
 
 def _first_fit(sizes: Int64, room: Int64, order: Sequence[int] | None) -> Int64 | None:
@@ -90,25 +87,3 @@ def _first_fit(sizes: Int64, room: Int64, order: Sequence[int] | None) -> Int64 
         left[chosen] -= size
         tier[n] = chosen
     return tier
-
-
-def _exactly_filled(sizes: Int64, room: Int64, order: Sequence[int]) -> Int64 | None:
-    """One tier after the other filled with as many bytes as any subset of what is left has; None if blocks are left over."""
-    unit = math.gcd(*sizes.tolist())
-    tier, left = np.full(len(sizes), -1, dtype=np.int64), list(range(len(sizes)))
-    for k in order:
-        most = min(int(room[k]), int(sizes[left].sum())) // unit
-        if len(left) * most > _SUBSETS:
-            return None
-        reached = [1]  # bit n: some of the blocks so far have n units together
-        for b in left:
-            reached.append((reached[-1] | reached[-1] << int(sizes[b]) // unit) & ((1 << most + 1) - 1))
-        total = reached[-1].bit_length() - 1
-        for n in range(len(left), 0, -1):
-            if not reached[n - 1] >> total & 1:
-                tier[left[n - 1]] = k
-                total -= int(sizes[left[n - 1]]) // unit
-        left = [b for b in left if tier[b] < 0]
-        if not left:
-            return tier
-    return None

@@ -155,8 +155,7 @@ class Search:
         """int64[., 2]: every pair of blocks if they are few, else some partners for each; in random order."""
         blocks = len(self._lengths)
         if blocks <= _EVERY_PAIR:
-            pairs: Int64 = self._rng.permutation(np.array(np.triu_indices(blocks, 1)).T)
-            return pairs
+            return np.ascontiguousarray(self._rng.permutation(np.array(np.triu_indices(blocks, 1)).T))
         halves = [self._rng.permutation(blocks)[: blocks // 2 * 2].reshape(-1, 2) for _ in range(_PARTNERS)]
         return np.concatenate(halves)
 

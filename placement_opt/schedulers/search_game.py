@@ -44,8 +44,12 @@ def searchable(instance: Instance) -> bool:
 
 def memory_needed(instance: Instance) -> int:
     """Bytes that a search takes, the schedules it begins and ends with included; of more states than it can, of bundles."""
-    states, steps = min(num_states(instance), MOST_STATES), instance.num_steps
-    return 3 * states + 60 * instance.trace.num_reads + 200 * instance.num_blocks + 2000 * steps
+    return bytes_needed(num_states(instance), instance.num_steps, instance.num_blocks, instance.trace.num_reads)
+
+
+def bytes_needed(states: int, steps: int, blocks: int, reads: int) -> int:
+    """The same from the numbers alone; ``states``: pairs of a block and a state at which it is alive."""
+    return 3 * min(states, MOST_STATES) + 60 * reads + 200 * blocks + 2000 * steps
 
 
 def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from placement_opt.compiled import njit
 
 #: Columns of ``block``: bytes, first and last state, tier set at state 0 (``FREE`` where it is chosen, ``BORN`` where the block
 #: is produced later), and where its reads and its states begin; one row more than there are blocks.

@@ -10,21 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from placement_opt.schedulers.search_kernels import (
-    BEGIN,
-    FIRST,
-    FREE,
-    LAST,
-    PLACE,
-    READS,
-    SIZE,
-    WORK,
-    _compiled,
-    place,
-)
+from placement_opt.compiled import njit
+from placement_opt.schedulers.search_kernels import BEGIN, FIRST, FREE, LAST, PLACE, READS, SIZE, WORK, place
 
 #: Steps of one set and set and set and set and price vector that take as long as a (block, state) pair of two tiers.
 _PAIR = 200
+
+_compiled = njit(cache=True, error_model="numpy")
 
 
 @_compiled  # type: ignore[untyped-decorator]

@@ -145,7 +145,8 @@ class Given:
 
     @cached_property
     def digest(self) -> bytes:
-        return runs_file.digest_of([runs_file.layer_digest(layer) for layer in self.layers], self.turns)
+        table = [(layer.num_blocks, layer.num_runs, runs_file.layer_digest(layer)) for layer in self.layers]
+        return runs_file.digest_of(table, self.turns)
 
     def blocks_of(self, layer: int) -> int:
         return self.layers[layer].num_blocks

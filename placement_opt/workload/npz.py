@@ -13,15 +13,19 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from os import PathLike, fspath
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt import room
 from placement_opt.errors import InputError
 from placement_opt.files import atomic_file, open_regular
 from placement_opt.jsonfile import dump_json, parse_json
+from placement_opt.limits import Limits
 from placement_opt.workload.trace import Trace
 
 SCHEMA = 1
@@ -86,14 +90,38 @@ def load_trace(path: str | PathLike[str]) -> Trace:
     Raises
     ------
     InputError
-        Whatever is wrong with the file, in time and memory bounded by its size; no other exception, no code run.
+        Whatever is wrong with the file, in time and memory bounded by its size; no code run.
+    LimitError
+        Unpacked it would take more memory than is free.
     """
+    with _opened(path) as handle:
+        arrays, names = _read_members(handle, f"{fspath(path)}: reading it")
+        header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)
+        parts: dict[str, Any] = arrays | header
+        return Trace(**parts)
+
+
+def outline_trace(path: str | PathLike[str]) -> tuple[Trace, int]:
+    """The steps and blocks of a trace file, as a trace without reads (and shares), and how many reads it has.
+
+    The reads, which are most of the file, are not unpacked. InputError as :func:`load_trace`.
+    """
+    with _opened(path) as handle:
+        arrays, names = _read_members(handle, f"{fspath(path)}: reading it", without=("blocks", "shares"))
+        most = handle.seek(0, 2) * MOST_RATIO  # what its pointers claim beyond that is refused with the reads
+        header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)
+        indptr = arrays.pop("indptr")
+        parts: dict[str, Any] = arrays | header | {"share_base": 1}
+        reads = min(max(0, int(indptr[-1])), most) if len(indptr) else 0
+        return Trace(indptr=np.zeros_like(indptr), blocks=np.zeros(0, dtype=np.int32), **parts), reads
+
+
+@contextmanager
+def _opened(path: str | PathLike[str]) -> Iterator[BinaryIO]:
+    """The file of a trace; whatever is wrong with it becomes an InputError that names it."""
     with open_regular(path) as handle:
         try:
-            arrays = _read_members(handle)
-            header = _read_header(arrays.pop("schema"), arrays.pop("header"), set(arrays))
-            parts: dict[str, Any] = arrays | header
-            return Trace(**parts)
+            yield handle
         except InputError as error:
             raise error.at(path=path) from None
         except MemoryError:
@@ -136,7 +164,8 @@ class _SmallReads:
         return data
 
 
-def _read_members(handle: BinaryIO) -> dict[str, _Array]:
+def _read_members(handle: BinaryIO, what: str, without: Container[str] = ()) -> tuple[dict[str, _Array], set[str]]:
+    """The members, but for some, and the names of the arrays of all of them."""
     size = handle.seek(0, 2)
     handle.seek(0)
     if size == 0:
@@ -144,7 +173,10 @@ def _read_members(handle: BinaryIO) -> dict[str, _Array]:
     with zipfile.ZipFile(_SmallReads(handle)) as archive:
         infos = archive.infolist()
         _check_directory(infos, size)
-        return {(name := info.filename.removesuffix(".npy")): _read_array(archive, info, name) for info in infos}
+        named = {info.filename.removesuffix(".npy"): info for info in infos}
+        room.check(what, 2 * sum(info.file_size for name, info in named.items() if name not in without), Limits())
+        arrays = {name: _read_array(archive, info, name) for name, info in named.items() if name not in without}
+        return arrays, set(named) - {"schema", "header"}
 
 
 def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from placement_opt.errors import InputError
 from placement_opt.limits import Limits
 from placement_opt.workload.synth import drift
-from placement_opt.workload.synth.params import share_of
+from placement_opt.workload.synth.params import shares_of
 from placement_opt.workload.trace import SizeUnit, Trace
 
 Int32 = npt.NDArray[np.int32]
@@ -162,7 +162,7 @@ def drift_birth(params: drift.Params) -> Int32:
 def drift_reads(params: drift.Params) -> Int64:
     """int64[N], read-only: how many blocks each turn of a layer reads, known without drawing anything."""
     ends = range(params.prefill, params.prefill + params.tokens)
-    reads = np.array([share_of(params.read_share, n) for n in ends], dtype=np.int64)
+    reads = shares_of(params.read_share, ends)
     reads.setflags(write=False)
     return reads
 

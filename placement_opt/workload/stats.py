@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from placement_opt.units import format_size
 from placement_opt.workload.trace import Trace
+from placement_opt.workload.unread import Unread, unread
 
 QUANTILES = (10, 25, 50, 75, 90, 99)
 
@@ -76,6 +77,8 @@ class TraceInfo:
         The working set of the whole trace: distinct blocks that are ever read.
     never_read
         Share of the blocks that no step reads.
+    kept_unread
+        What is kept for nobody, in shares: blocks that are never read and never freed, and room after last reads.
     peak_alive_blocks, peak_alive_size
         The most alive at one state: what a home tier must hold.
     reads_per_step
@@ -106,6 +109,7 @@ class TraceInfo:
     read_blocks: int
     read_blocks_size: int
     never_read: float
+    kept_unread: Unread
     peak_alive_blocks: int
     peak_alive_size: int
     reads_per_step: Distribution
@@ -132,6 +136,7 @@ class TraceInfo:
         return f"{size:,.0f} {self.size_unit}"
 
     def _size_rows(self) -> list[tuple[str, str]]:
+        kept = self.kept_unread
         layers = "" if self.layers is None else f", {self.layers:,} layers"
         return [
             ("steps", f"{self.steps:,}{layers}, {self.empty_steps:,} without reads"),
@@ -140,6 +145,8 @@ class TraceInfo:
             ("alive at once", f"at most {self.peak_alive_blocks:,}, {self._amount(self.peak_alive_size)}"),
             ("working set", f"{self.read_blocks:,} blocks ever read, {self._amount(self.read_blocks_size)}"),
             ("never read", f"{self.never_read:.1%} of the blocks"),
+            ("", f"{kept.blocks:.1%} of the blocks, {kept.bytes:.1%} of their size, are not freed either"),
+            ("held in vain", f"{kept.room:.1%} of size x steps: by blocks that are never freed, after their last read"),
         ]
 
     def _read_rows(self) -> list[tuple[str, str]]:
@@ -181,6 +188,7 @@ def describe_trace(trace: Trace) -> TraceInfo:
         read_blocks=int(np.count_nonzero(ever)),
         read_blocks_size=int(trace.sizes[ever].sum()),
         never_read=1.0 - float(np.count_nonzero(ever)) / trace.num_blocks,
+        kept_unread=unread(trace),
         peak_alive_blocks=alive_blocks,
         peak_alive_size=alive_size,
         reads_per_step=_some(Distribution.of_histogram(np.bincount(reads))),

@@ -21,8 +21,8 @@ SizeUnit = Literal["bytes", "tokens", "token-layers"]
 SIZE_UNITS: tuple[SizeUnit, ...] = ("bytes", "tokens", "token-layers")
 #: Layers are numbered below this, so that arrays with a place for each layer stay small.
 MOST_LAYERS = 2**16
-#: All blocks together, in ``size_unit``: sums over them must fit 64-bit integers.
-MOST_UNITS = 2**60
+#: One block, and all blocks together, in ``size_unit``: sums over them must fit 64-bit integers.
+LARGEST_BLOCK, MOST_UNITS = 2**50, 2**60
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +206,7 @@ def _check_sizes(trace: Trace) -> None:
     _check_array("size", trace.size, np.int64, None)
     if len(trace.size) not in (1, trace.num_blocks):
         raise InputError(f"found {len(trace.size)} entries", f"expected 1 or {trace.num_blocks}", field="size")
-    _refuse("size", (trace.size <= 0) | (trace.size > 2**50), trace.size, "sizes from 1 to 2**50")
+    _refuse("size", (trace.size <= 0) | (trace.size > LARGEST_BLOCK), trace.size, "sizes from 1 to 2**50")
     if _total(trace) > MOST_UNITS:
         raise InputError(f"found {_total(trace)} {trace.size_unit} in all", "expected at most 2**60", field="size")
     if trace.size_unit not in SIZE_UNITS:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.bounds import ascent, lp, milp, roofline
+from placement_opt.bounds import lp, milp, roofline
 from placement_opt.bounds.ascent import ascend
 from placement_opt.bounds.ascent_climb import Climb
 from placement_opt.bounds.classes import classify
@@ -113,26 +113,6 @@ def test_prices_of_nothing_are_a_start() -> None:
     nothing = Prices(np.zeros((22, 4)), np.zeros((23, 2)))
     assert evaluate(instance, nothing).value_s == 0.0
     assert ascend(instance, nothing).value_s > 0.0493
-
-
-def test_far_and_large_begins_with_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With many futures and no rents yet, a sample is climbed first; its prices are offered like all others."""
-    instance = fetch_ahead()
-    sampled = []
-    original = ascent.sample_prices
-
-    def sample(*arguments: object, **options: object) -> Prices:
-        sampled.append(options["share"])
-        return original(*arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ascent, "sample_prices", sample)
-    monkeypatch.setattr(ascent, "_MANY", 1)
-    monkeypatch.setattr(ascent, "_SAMPLE", 1)
-    found = ascend(instance, roofline_prices(instance))
-    assert sampled == [0.5]
-    assert found.value_s == pytest.approx(0.0496471, rel=1e-3)
-    ascend(instance, found.prices)
-    assert len(sampled) == 1
 
 
 def test_a_backend_makes_the_proofs() -> None:

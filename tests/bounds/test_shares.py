@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -200,11 +201,57 @@ def test_limits_reach_the_cluster(cluster: Any) -> None:
         evaluate_shares(instance, prices, backend="dask", address=cluster.scheduler_address, limits=limits)
 
 
-def test_no_scheduler_at_the_address() -> None:
-    """An address that cannot be reached is an error of the input that names it."""
+@pytest.mark.parametrize("kind", [OSError, MemoryError, AssertionError])
+def test_no_scheduler_at_the_address(monkeypatch: pytest.MonkeyPatch, kind: type[Exception]) -> None:
+    """An address that cannot be reached, or where something else answers, is an error of the input that names it."""
+
+    def refuse(*_: object) -> None:
+        raise kind("connection refused")
+
     instance, prices = some()
-    with pytest.raises(InputError, match="dask-address: found no Dask scheduler at 'nowhere://x'"):
-        evaluate_shares(instance, prices, backend="dask", address="nowhere://x")
+    monkeypatch.setattr(shares_module, "_connect", refuse)
+    with pytest.raises(InputError) as caught:
+        evaluate_shares(instance, prices, backend="dask", address="tcp://127.0.0.1:1")
+    assert str(caught.value) == "dask-address: found no Dask scheduler at 'tcp://127.0.0.1:1' (connection refused)"
+
+
+def test_a_scheduler_that_does_not_answer_is_waited_for_within_the_limits(
+    monkeypatch: pytest.MonkeyPatch, stubborn: threading.Event
+) -> None:
+    """Whatever the client does in the meantime; the address and the time are named."""
+    instance, prices = some()
+    monkeypatch.setattr(shares_module, "_connect", lambda *_: stubborn.wait())
+    monkeypatch.setattr(shares_module, "_ANSWER_S", 0.05)
+    with pytest.raises(InputError, match=r"dask-address: found no Dask scheduler at 'tcp://a:1' within 0\.05 s"):
+        evaluate_shares(instance, prices, backend="dask", address="tcp://a:1")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "file:///etc/passwd",
+        "nowhere://x",
+        "inproc://1:1",
+        "/etc/passwd",
+        "scheduler.json",
+        "a",
+        "tcp://a",
+        "tcp://a:x",
+        "a b:1",
+        "a:1\n",
+    ],
+)
+def test_what_is_no_address_is_refused_before_anything_is_asked(address: str) -> None:
+    """Neither files nor unknown ways to speak to a scheduler."""
+    with pytest.raises(InputError) as caught:
+        Backend("dask", 1, address)
+    assert str(caught.value) == (f"dask-address: found {address!r}, expected such as tcp://10.0.0.1:8786 (tcp, tls, ws or wss)")
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:8786", "tls://host.example:8786", "tcp://[::1]:8786", "ws://my-host_1:80"])
+def test_addresses_are_taken(address: str) -> None:
+    """With a scheme that Dask has, or none."""
+    assert Backend("dask", 1, address).address == address
 
 
 def _replace_work(work: Any) -> None:

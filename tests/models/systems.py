@@ -64,7 +64,7 @@ def any_instance(seed: int) -> Instance:
     if wild:
         memory = wild_memory(rng, instance.capacity.tolist(), 1 + int(rng.integers(5)))
         fixed = rng.integers(0, 4, (instance.num_steps, len(memory.resources)))
-        instance = replace(instance, memory=memory, fixed=fixed.astype(np.int64))
+        instance = replace(instance, memory=memory, fixed=fixed.astype(np.int64), home_tier=memory.largest)
     if floors:
         instance = replace(instance, floor=rng.random(instance.num_steps) * 0.5)
     return instance

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -14,21 +16,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from placement_opt import certify
+from placement_opt import certify, room
 from placement_opt.bounds import METHODS
 from placement_opt.certificate import PriceCertificate, ScheduleCertificate, load_prices, save_prices
 from placement_opt.certificate_large import SectionWriter, open_large_schedule, save_large_schedule
 from placement_opt.certify_large import verify_large
-from placement_opt.errors import CertificateError, InputError
+from placement_opt.errors import CertificateError, InputError, LimitError
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.large import Large, large_of, load_large
 from placement_opt.limits import Limits
 from placement_opt.scale import solve_large
 from placement_opt.scale.dual import combine, layer_value, price_large
+from placement_opt.workload.runs import collect, rows_of
 from tests.certificates import draw_prices
 from tests.scale.test_dual import draw, layer_of, random_prices
 from tests.scale.test_solve import Impatient, write
+from tests.small import make_instance, two_tier
 
 REPO = Path(__file__).parents[2]
 FOREIGN = ("bounds", "schedulers", "scale", "simulate", "run", "ledger", "prove", "memory.timing", "memory.read_split")
@@ -282,6 +286,41 @@ def test_sections_are_written_in_pieces_and_read_as_one(tmp_path: Path) -> None:
     assert [(chunk.stored.tolist(), chunk.dropped.tolist()) for chunk in chunks] == [([5], []), ([7, 1], [2])]
 
 
+def large_file(folder: Path, question: Large, start: bytes, turns: int, stores: int, packed: bytes) -> Path:
+    """A schedule of one section with one chunk, as it is written by hand."""
+    blocks = question.layers.blocks_of(0)
+    section = struct.pack("<IIQ", 0, blocks, len(start)) + start + struct.pack("<IQQQ", turns, stores, 0, len(packed)) + packed
+    (folder / "section").write_bytes(section + struct.pack("<IQQQ", 0, 0, 0, 0))
+    save_large_schedule(folder / "plan", question.hash, 2, 30, [folder / "section"], Fraction(1))
+    return folder / "plan"
+
+
+def test_sizes_are_held_against_the_question(tmp_path: Path) -> None:
+    """Moves that the layer's blocks cannot make, and packed data longer than what they hold, before anything is unpacked."""
+    question = load_large(write(tmp_path))
+    blocks = question.layers.blocks_of(0)
+    start, moves = zlib.compress(bytes(-(-blocks // 8))), zlib.compress(bytes(8 * 3 + 4 * 3 * blocks))
+    assert open_large_schedule(large_file(tmp_path, question, start, 3, 3 * blocks, moves), question, 2, 30).moves == 3 * blocks
+    for first, stores, packed, message in (
+        (start, 3 * blocks + 1, moves, f"found a chunk of 3 turns and {3 * blocks + 1} moves, expected fewer"),
+        (start, 1, bytes(2000), "found 2000 bytes of packed data, expected at most 1052"),
+        (bytes(2000), 1, moves, "found 2000 bytes of packed data, expected at most 1036"),
+    ):
+        with pytest.raises(InputError, match=f"plan: {message}"):
+            open_large_schedule(large_file(tmp_path, question, first, 3, stores, packed), question, 2, 30)
+
+
+def test_a_chunk_there_is_no_memory_for_is_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both numbers are told before it is unpacked."""
+    question = load_large(write(tmp_path))
+    start, moves = zlib.compress(bytes(12)), zlib.compress(bytes(8 * 3 + 4))
+    found = open_large_schedule(large_file(tmp_path, question, start, 3, 1, moves), question, 2, 30)
+    monkeypatch.setattr(room, "SMALL_BYTES", 0)
+    monkeypatch.setattr(room, "available", lambda: 10)
+    with pytest.raises(LimitError, match="plan: reading it needs about 224 B of memory, 10 B are free"):
+        list(found.chunks(0))
+
+
 def test_the_verifier_loads_no_solver_and_no_code_that_finds_what_it_checks() -> None:
     """Importing it brings in neither solvers nor numba, nor bounds, schedulers, simulator or the engine at scale."""
     code = (
@@ -314,3 +353,21 @@ def test_a_stopped_search_leaves_no_folder_behind(tmp_path: Path) -> None:
     answer = solve_large(load_large(write(tmp_path)), limits=stopped, schedule=tmp_path / "plan")
     assert answer.moves == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["instance.toml", "plan"]
+
+
+def test_a_layer_without_blocks_costs_nothing_and_breaks_nothing(tmp_path: Path) -> None:
+    """Empty layers between full ones: bound and schedule are certified, and enclose what the same in rows is worth."""
+    rows = [np.array(row) for row in ([0, 1], [2, 3], [0, 1], [2, 3], [0, 4])]
+    full = collect(rows, np.array([-1, -1, -1, -1, 2], dtype=np.int32))
+    empty = collect([row[:0] for row in rows], np.zeros(0, dtype=np.int32))
+    trace = rows_of([empty, full, empty, full], size_unit="bytes", size=1)
+    instance = make_instance(two_tier(hbm=3, lpddr=100), trace)
+    problem = large_of(instance)
+    assert [problem.layers.blocks_of(layer) for layer in range(4)] == [0, 5, 0, 5]
+    answer = solve_large(problem, schedule=tmp_path / "plan")
+    save_prices(answer.certificate, tmp_path / "prices")
+    found = verify_large(problem, [tmp_path / "plan", tmp_path / "prices"])
+    exact = METHODS["lp"](instance).lower_bound_s
+    assert exact is not None
+    assert found.upper_s is not None
+    assert answer.roofline_s * (1 - 1e-9) <= answer.lower_bound_s <= exact * (1 + 1e-9) <= found.upper_s * (1 + 2e-9)

@@ -12,6 +12,7 @@ from placement_opt.instancefile import load_instance
 from placement_opt.limits import Limits
 from placement_opt.workload.npz import save_trace
 from placement_opt.workload.synth import params
+from tests.cli_cases import MEMORY
 from tests.scale.test_solve import write
 from tests.small import make_trace
 
@@ -110,3 +111,30 @@ def test_runs_are_written_from_rows_and_from_an_instance(tmp_path: Path, capsys:
     assert "freed.npz: death: found blocks that are freed" in capsys.readouterr().err
     assert main(["trace", "runs", str(path), "-o", str(path)]) == 2
     assert "found an input of this command" in capsys.readouterr().err
+
+
+def test_a_trace_in_rows_that_runs_cannot_hold_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """More layers than a file of runs has: the trace is named, and no file is left."""
+    steps = 4097
+    trace = make_trace([[step] for step in range(steps)], [-1] * steps, layers=steps)
+    save_trace(trace, tmp_path / "wide.npz")
+    assert main(["trace", "runs", str(tmp_path / "wide.npz"), "-o", str(tmp_path / "wide.runs")]) == 2
+    found = "found 4097 layers, 1 turns and blocks of size 1, expected 1 to 4096 layers"
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'wide.npz'}: {found}")
+    assert [path.name for path in tmp_path.iterdir()] == ["wide.npz"]
+
+
+def test_runs_of_a_layer_without_blocks_are_read_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What trace runs writes an instance takes, with the answer of the rows."""
+    trace = make_trace([[0], [], [0], []], [-1], layers=2)
+    save_trace(trace, tmp_path / "t.npz")
+    assert main(["trace", "runs", str(tmp_path / "t.npz"), "-o", str(tmp_path / "t.runs")]) == 0
+    (tmp_path / "memory.toml").write_text(MEMORY)
+    capsys.readouterr()
+    bounds = []
+    for name in ("t.npz", "t.runs"):
+        case = f'schema = 1\nname = "c"\n[memory]\nfile = "memory.toml"\n[trace]\nfile = "{name}"\n'
+        (tmp_path / "case.toml").write_text(case)
+        assert main(["bound", str(tmp_path / "case.toml"), "--method", "lp", "--json"]) == 0
+        bounds.append(json.loads(capsys.readouterr().out)["lower_bound_s"])
+    assert bounds[0] == bounds[1] > 0

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from placement_opt.errors import ScheduleError
-from placement_opt.schedulers.packing import Packing, _exactly_filled, _first_fit
+from placement_opt.packing import exactly_filled
+from placement_opt.schedulers.packing import Packing, _first_fit
 from placement_opt.simulate import simulate
 from tests.schedulers.cases import any_instance
 from tests.small import chain, make_instance, make_trace
@@ -23,7 +24,7 @@ def test_two_tiers_are_filled_whenever_they_can_be(seed: int) -> None:
     room = np.array([first, int(sizes.sum()) - first + int(rng.integers(0, 3))])
     chosen = itertools.product((False, True), repeat=len(sizes))
     possible = any(sizes[np.array(c)].sum() <= room[0] and sizes[~np.array(c)].sum() <= room[1] for c in chosen)
-    tier = _exactly_filled(sizes, room, (1, 0))
+    tier = exactly_filled(sizes, room, (1, 0))
     assert (tier is not None) is possible
     if tier is not None:
         assert (np.bincount(tier, sizes, 2) <= room).all()

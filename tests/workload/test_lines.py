@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from placement_opt.errors import InputError
+from placement_opt import room
+from placement_opt.errors import InputError, LimitError
 from placement_opt.workload.formats import lines
 from placement_opt.workload.formats.lines import file_label, read_lines, shown
 
@@ -59,6 +60,18 @@ def test_gzip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert most < 2**20
     expected = "expected at most 200 times their size (or unpack the file first)"
     assert message == f": found gzip data that unpack to more than {most} bytes, {expected}"
+
+
+def test_text_that_fills_the_memory_ends_with_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is made of the lines is looked at now and then: a limit with the line, both numbers and the way out."""
+    (tmp_path / "t").write_bytes(b"0123456\n" * 100)
+    free = iter([lines._RESERVE, 1000])
+    monkeypatch.setattr(lines, "_LOOK", 256)
+    monkeypatch.setattr(room, "available", lambda: next(free))
+    with pytest.raises(LimitError) as caught:
+        list(read_lines(tmp_path / "t", 100))
+    found = "found 1000 B of memory left after so many lines, expected 256 MiB (take a part, with --limit)"
+    assert str(caught.value) == f"{tmp_path / 't'}:66: {found}"
 
 
 def test_packed_line_without_end_is_refused_in_bounded_memory(tmp_path: Path) -> None:

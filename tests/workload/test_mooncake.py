@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,18 @@ def record(time: float, ids: list[Any], **more: Any) -> dict[str, Any]:
 def written(path: Path, records: list[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(one) + "\n" for one in records))
     return path
+
+
+def test_millions_of_short_lines_take_little_memory(tmp_path: Path) -> None:
+    """A request without blocks takes a few bytes, so that a small packed file does not become gigabytes."""
+    line = json.dumps(record(5, [])).encode() + b"\n"
+    requests = 50_000
+    (tmp_path / "t.gz").write_bytes(gzip.compress(line * requests))
+    tracemalloc.start()
+    found, _ = mooncake._parse(tmp_path / "t.gz")
+    assert tracemalloc.get_traced_memory()[0] < 30 * requests
+    tracemalloc.stop()
+    assert len(found.time) == requests
 
 
 def test_small_file_by_hand(tmp_path: Path) -> None:

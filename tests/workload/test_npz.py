@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.errors import InputError
+from placement_opt import room
+from placement_opt.errors import InputError, LimitError
 from placement_opt.workload import npz
 from placement_opt.workload.npz import load_trace, save_trace
 from tests.workload.traces import random_trace, same
@@ -302,6 +303,16 @@ def test_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert message.startswith(f"found {path.stat().st_size} bytes that unpack to 1342")
     assert message.endswith(f"expected at most {2**26}")
+
+
+def test_a_trace_there_is_no_memory_for_is_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both numbers are told before anything is unpacked."""
+    saved(tmp_path / "t.npz")
+    monkeypatch.setattr(room, "SMALL_BYTES", 0)
+    monkeypatch.setattr(room, "available", lambda: 100)
+    monkeypatch.setattr(npz, "_read_array", None)
+    with pytest.raises(LimitError, match=r"t\.npz: reading it needs about .* of memory, 100 B are free"):
+        load_trace(tmp_path / "t.npz")
 
 
 def test_forged_size_is_refused(tmp_path: Path) -> None:

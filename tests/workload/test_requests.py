@@ -155,7 +155,7 @@ def test_equal_seeds_give_equal_traces() -> None:
         ({"requests": 0}, "requests: found 0, expected a whole number from 1 to 10000000"),
         ({"turns": 0.5}, "turns: found 0.5, expected a finite number in [1, 10000]"),
         ({"sessions_per_second": 0}, "sessions_per_second: found 0, expected a finite number in (0, 1e+09]"),
-        ({"think": 5}, 'think: found 5 without a unit, expected a duration with its unit such as "10 us"'),
+        ({"think": 5}, 'think: found 5 without a unit, expected a duration with its unit such as "10 s"'),
         ({"keep": "sesion"}, "keep: found 'sesion', did you mean 'session'?"),
         ({"keep": "ttl"}, "ttl: found nothing, expected a duration with keep = 'ttl' and only then"),
         ({"ttl": "9 s"}, "ttl: found '9 s' beside keep = 'forever', expected a duration with keep = 'ttl' and only then"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from placement_opt import room
 from placement_opt.errors import InputError, LimitError
 from placement_opt.workload import runs_file
 from placement_opt.workload.layers import Drawn, Given, Stored
@@ -162,10 +164,120 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
         (data[:100], "expected at least"),
         (data[:-1], f"expected {len(data)}"),
         (data + b"0", f"expected {len(data)}"),
-        (data[:8] + b"\x09" + data[9:], "version 9"),
+        (data[:8] + b"\x09" + data[9:], "version 9 and unit 2"),
         (data[:12] + b"\0\0\0\0" + data[16:], "0 layers"),
         (data[:70] + b"\xff" + data[71:], "found"),
     ):
         path.write_bytes(changed)
         with pytest.raises(InputError, match=message):
             open_runs(path)
+
+
+def test_a_long_table_is_not_held_in_memory(tmp_path: Path) -> None:
+    """Counts of eight million turns (a hole in the file) are looked at piece by piece."""
+    data, turns = written(tmp_path, layers_of(trace())[:1]).read_bytes(), 2**23
+    path = tmp_path / "long.runs"
+    with open(path, "wb") as handle:
+        handle.write(data[:16] + turns.to_bytes(4, "little") + data[20 : 64 + 48])
+        blocks, runs = (int.from_bytes(data[place : place + 8], "little") for place in (64, 72))
+        handle.truncate(64 + 48 + 8 * turns + 8 * blocks + 8 * runs)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="found a table that does not match its checksum"):
+        open_runs(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+def test_a_layer_there_is_no_memory_for_is_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both numbers are told before anything is read."""
+    found = open_runs(written(tmp_path))
+    monkeypatch.setattr(room, "SMALL_BYTES", 0)
+    monkeypatch.setattr(room, "available", lambda: 100)
+    for read in (found.layer, found.reads):
+        with pytest.raises(LimitError, match=r"t\.runs: reading it needs about .* of memory, 100 B are free"):
+            read(0)
+
+
+def test_a_file_that_was_cut_since_it_was_opened_is_named(tmp_path: Path) -> None:
+    """The end of the file in the middle of a layer."""
+    path = written(tmp_path)
+    found = open_runs(path)
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(InputError, match=r"t\.runs: found the end of the file, expected more numbers"):
+        found.layer(2)
+
+
+def runs_of(rows: list[list[int]], births: list[int]) -> LayerRuns:
+    return collect([np.array(row, dtype=np.int64) for row in rows], np.array(births, dtype=np.int32))
+
+
+def test_traces_whose_data_are_the_same_bytes_have_other_digests(tmp_path: Path) -> None:
+    """One block read once, and two blocks never read, the second produced by turn 1: only the lengths tell them apart."""
+    one, other = runs_of([[0], []], [-1]), runs_of([[], []], [-1, 1])
+    assert runs_file.layer_digest(one) == runs_file.layer_digest(other)
+    assert Given((one,)).digest != Given((other,)).digest
+    digests = [open_runs(written(tmp_path, [layer])).digest for layer in (one, other)]
+    assert digests == [Given((layer,)).digest for layer in (one, other)]
+
+
+def test_a_layer_without_blocks_comes_back(tmp_path: Path) -> None:
+    """What is written of it is read again, in runs and in rows."""
+    full, empty = runs_of([[0, 2], [2]], [-1, -1, -1, 1]), runs_of([[], []], [])
+    path = written(tmp_path, [empty, full, empty])
+    assert [same(open_runs(path).layer(n), layer) for n, layer in enumerate((empty, full, empty))] == [True] * 3
+    back = load_rows(path)
+    assert (back.num_blocks, back.num_reads, back.num_steps) == (4, 3, 6)
+    assert [same(a, b) for a, b in zip(layers_of(back), (empty, full, empty), strict=True)] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("layers", "turns", "size", "message"),
+    [
+        ([], 2, 1, "found 0 layers, 2 turns and blocks of size 1, expected 1 to 4096 layers"),
+        ([([[], []], [])], 2, 1, "found no block in any layer, expected at least one"),
+        ([([[0], []], [-1])], 2, 2**50 + 1, f"found 1 layers, 2 turns and blocks of size {2**50 + 1}, expected 1 to 4096"),
+        ([([[0], []], [-1])], 2, 0, "found 1 layers, 2 turns and blocks of size 0"),
+        ([([[0], []], [-1] * 1025)], 2, 2**50, f"found 1025 blocks of size {2**50}, expected at most 2**60 in all"),
+        ([([[0], []], [0])], 2, 1, "layer 0: found a block that is read before it is there"),
+    ],
+)
+def test_what_no_reader_takes_is_not_written(
+    tmp_path: Path, layers: list[tuple[list[list[int]], list[int]]], turns: int, size: int, message: str
+) -> None:
+    """The writer refuses in the reader's words, and leaves no file."""
+    made = [runs_of(*layer) for layer in layers]
+    with pytest.raises(InputError) as caught:
+        save_runs(made, len(made), turns, tmp_path / "t.runs", size_unit="bytes", size=size)
+    assert str(caught.value).startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_reader_refuses_it_with_the_name_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same law, by another door: files that somebody else wrote."""
+    one = runs_of([[0], []], [-1])
+    path = written(tmp_path, [one])
+    data = bytearray(path.read_bytes())
+    for size, message in ((2**55, f"found 1 layers, 2 turns and blocks of size {2**55}, expected 1 to"), (0, "found 1 layers")):
+        data[24:32] = size.to_bytes(8, "little")
+        path.write_bytes(data)
+        with pytest.raises(InputError) as caught:
+            load_rows(path)
+        assert str(caught.value).startswith(f"{path}: {message}")
+    path = written(tmp_path, [one])
+    monkeypatch.setattr(runs_file, "LARGEST_BLOCKS", 0)
+    with pytest.raises(InputError) as caught:
+        open_runs(path)
+    assert str(caught.value) == f"{path}: found a layer of 1 blocks and 1 runs, expected fewer"
+
+
+def test_rows_that_cannot_be_are_told_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only a trace in rows refuses names the file all the same."""
+
+    def refuse(*_: object, **__: object) -> Trace:
+        raise InputError("found 2147483647 steps", "expected fewer than 2**31", field="indptr")
+
+    path = written(tmp_path)
+    monkeypatch.setattr(runs_file, "rows_of", refuse)
+    with pytest.raises(InputError) as caught:
+        load_rows(path)
+    assert str(caught.value) == f"{path}: indptr: found 2147483647 steps, expected fewer than 2**31"

@@ -157,6 +157,8 @@ def test_description_as_json_and_as_text() -> None:
         "alive at once   at most 2, 4 KiB (4.096 kB)",
         "working set     2 blocks ever read, 4 KiB (4.096 kB)",
         "never read      0.0% of the blocks",
+        "                0.0% of the blocks, 0.0% of their size, are not freed either",
+        "held in vain    25.0% of size x steps: by blocks that are never freed, after their last read",
         "reads           5, 10 KiB (10.24 kB)",
         "reads per step  mean 1.7, p50 2, p90 2, p99 2, max 2",
         "reuse distance  mean 1.3, p50 1, p90 2, p99 2, max 2 (turns of the layer)",

@@ -76,6 +76,14 @@ def test_a_step_may_read_every_block() -> None:
             'block_size: found 4096 without a unit, expected a size with its unit such as "80 GiB" or "80 GB"',
         ),
         ({"block_size": "0 B"}, "block_size: found '0 B', expected a size above zero"),
+        (
+            {"block_size": "2 PiB"},
+            "block_size: found 1000 blocks of 2 PiB, expected blocks of at most 2**50 bytes, 2**60 in all",
+        ),
+        (
+            {"blocks": 10**8, "block_size": "1 TiB"},
+            "block_size: found 100000000 blocks of 1 TiB, expected blocks of at most 2**50 bytes, 2**60 in all",
+        ),
     ],
 )
 def test_refuses_settings_out_of_range(parameters: dict[str, object], message: str) -> None:

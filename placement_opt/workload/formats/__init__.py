@@ -1,4 +1,4 @@
-"""Importers: one format a file, each ``read(path, *, limit=None) -> Trace``, loaded when it is first used."""
+"""Importers: one format a file, each ``read(path, *, limit=None, keep=None) -> Trace``, loaded when it is first used."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from placement_opt.workload.keep import Keep
     from placement_opt.workload.trace import Trace
 
 
 class Reader(Protocol):
-    """Reads a file of one format; ``limit`` keeps its first steps only."""
+    """Reads a file of one format; ``limit`` keeps its first steps only, ``keep`` says how long blocks live (None: for ever)."""
 
-    def __call__(self, path: str | PathLike[str], *, limit: int | None = None) -> Trace: ...
+    def __call__(self, path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace: ...
 
 
-def _reads_csv(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
+def _reads_csv(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
     from placement_opt.workload.formats.reads_csv import read
 
-    return read(path, limit=limit)
+    return read(path, limit=limit, keep=keep)
 
 
-def _mooncake(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
+def _mooncake(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
     from placement_opt.workload.formats.mooncake import read
 
-    return read(path, limit=limit)
+    return read(path, limit=limit, keep=keep)
 
 
 #: Name of a format -> its reader.

@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
-from placement_opt.errors import InputError
+from placement_opt import room
+from placement_opt.errors import InputError, LimitError
 from placement_opt.files import open_regular
+from placement_opt.units import format_size
 
 #: A gzip file may unpack to this much whatever its size, and beyond it to at most ``MOST_RATIO`` times its size.
-SMALL_TEXT = 2**28
+SMALL_TEXT = 2**26
 MOST_RATIO = 200
+#: Bytes of text between two looks at the memory, and how much of that is to stay free.
+_LOOK = 2**24
+_RESERVE = 2**28
 
 
 def read_lines(path: str | PathLike[str], longest: int) -> Iterator[bytes]:
@@ -31,13 +36,15 @@ def read_lines(path: str | PathLike[str], longest: int) -> Iterator[bytes]:
     ------
     InputError
         No regular file, a line that is too long, damaged gzip data, or more text than the size of the packed file allows.
+    LimitError
+        What is made of the lines has left hardly any memory.
     """
     with open_regular(path) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         most = max(SMALL_TEXT, MOST_RATIO * os.fstat(raw.fileno()).st_size)
         stream = gzip.GzipFile(fileobj=raw) if packed else raw
-        number = total = 0
+        number = total = looked = 0
         while True:
             try:
                 line = stream.readline(longest + 1)
@@ -53,7 +60,16 @@ def read_lines(path: str | PathLike[str], longest: int) -> Iterator[bytes]:
             if packed and total > most:
                 found = f"found gzip data that unpack to more than {most} bytes"
                 raise InputError(found, f"expected at most {MOST_RATIO} times their size (or unpack the file first)", path=path)
+            if total - looked > _LOOK:
+                looked = total
+                _check_room(path, number)
             yield line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _check_room(path: str | PathLike[str], number: int) -> None:
+    if (left := room.available()) < _RESERVE:
+        found = f"found {format_size(left)} of memory left after so many lines"
+        raise LimitError(f"{os.fspath(path)}:{number}: {found}, expected {format_size(_RESERVE)} (take a part, with --limit)")
 
 
 def file_label(path: str | PathLike[str]) -> str:

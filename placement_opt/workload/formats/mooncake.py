@@ -14,10 +14,12 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.errors import InputError
 from placement_opt.jsonfile import parse_json
 from placement_opt.workload.formats.lines import check_limit, file_label, read_lines
+from placement_opt.workload.keep import Keep
 from placement_opt.workload.trace import Trace
 
 #: Tokens in a block where the records do not say.
@@ -27,12 +29,16 @@ _LARGEST = 2**31
 _KEYS = ("timestamp", "input_length", "output_length", "hash_ids")
 
 
-class _Request(NamedTuple):
-    time: float  # ms
-    ids: array[int]  # its blocks, numbered as the file first names them
+class _Requests(NamedTuple):
+    """All requests in file order; a few bytes each, for a small file can hold millions."""
+
+    time: array[float]  # ms
+    whole: bytearray  # whether the file has the time as a whole number
+    blocks: array[int]  # how many each has
+    ids: array[int]  # the blocks of all, numbered as the file first names them
 
 
-def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
+def read(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
     """The trace of a ``mooncake`` file, packed with gzip or not.
 
     Blocks are numbered as they are produced. ``meta`` says how many reads came after a block of the same prompt that did not
@@ -45,6 +51,8 @@ def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
         The file.
     limit
         Only the first requests in order of time, at least 1; None for all.
+    keep
+        How long blocks live; a ttl may be in time or in steps. None: for ever.
 
     Raises
     ------
@@ -55,14 +63,16 @@ def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
     check_limit(limit)
     try:
         requests, about = _parse(path)
-        requests.sort(key=lambda request: request.time)  # stable
-        return _assemble(requests[:limit], about | ({"limit": limit} if limit else {}))
+        times = np.frombuffer(requests.time)
+        taken = np.argsort(times, kind="stable")[:limit]
+        trace = _assemble(requests, taken, about | ({"limit": limit} if limit else {}))
+        return trace if keep is None else keep.applied(trace, times[taken] / 1000.0)
     except InputError as error:
         raise error.at(path=path) from None
 
 
-def _parse(path: str | PathLike[str]) -> tuple[list[_Request], dict[str, Any]]:
-    requests: list[_Request] = []
+def _parse(path: str | PathLike[str]) -> tuple[_Requests, dict[str, Any]]:
+    requests = _Requests(array("d"), bytearray(), array("q"), array("i"))
     numbers: dict[int | str, int] = {}
     unused: set[str] = set()
     kind: type | None = None
@@ -84,7 +94,10 @@ def _parse(path: str | PathLike[str]) -> tuple[list[_Request], dict[str, Any]]:
                 raise InputError("found whole numbers and texts mixed", "expected ids of one kind", field="hash_ids")
         except InputError as error:
             raise error.at(line=line) from None
-        requests.append(_Request(time, array("i", [numbers.setdefault(item, len(numbers)) for item in ids])))
+        requests.time.append(time)
+        requests.whole.append(type(time) is int)
+        requests.blocks.append(len(ids))
+        requests.ids.extend(numbers.setdefault(item, len(numbers)) for item in ids)
         unused.update(record.keys() - {*_KEYS, "block_size"})
     if tokens is None:
         raise InputError("found an empty file", "expected one JSON object a line", line=1)
@@ -138,12 +151,18 @@ def _ids(value: Any, expected: int, length: int, size: int) -> list[int | str]:
     return value
 
 
-def _assemble(requests: list[_Request], about: dict[str, Any]) -> Trace:
-    """Blocks in order of production, each request's ids split into those that exist and those it produces."""
-    steps = len(requests)
-    counts = np.array([len(request.ids) for request in requests], dtype=np.int64)
+def _assemble(requests: _Requests, taken: npt.NDArray[np.int64], about: dict[str, Any]) -> Trace:
+    """Blocks in order of production, each request's ids split into those that exist and those it produces.
+
+    ``taken``: int64[T], the numbers of the requests in order of time.
+    """
+    steps = len(taken)
+    every = np.frombuffer(requests.blocks, dtype=np.int64)
+    counts = every[taken]
     step = np.repeat(np.arange(steps), counts)
-    named = np.frombuffer(b"".join([request.ids.tobytes() for request in requests]), dtype=np.intc)
+    ends = np.cumsum(counts)
+    place = np.arange(len(step)) + np.repeat((np.cumsum(every) - every)[taken] - (ends - counts), counts)
+    named = np.frombuffer(requests.ids, dtype=np.intc)[place] if len(place) else np.zeros(0, dtype=np.intc)
     _, first, inverse = np.unique(named, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty(len(order), dtype=np.int64)
@@ -154,14 +173,13 @@ def _assemble(requests: list[_Request], about: dict[str, Any]) -> Trace:
     keys = (step[~new] << 32) | block[~new]
     keys.sort()
     reads = np.bincount(step[~new], minlength=steps)
-    times = [request.time for request in requests]
     new_before = np.concatenate([[0], np.cumsum(new)])
-    new_before = new_before[:-1] - np.repeat(new_before[np.cumsum(counts) - counts], counts)  # within the same request
+    new_before = new_before[:-1] - np.repeat(new_before[ends - counts], counts)  # within the same request
     meta = about | {
         "requests": steps,
-        "first_ms": times[0],
-        "last_ms": times[-1],
-        "distinct_times": len(set(times)),
+        "first_ms": _as_written(requests, int(taken[0])),
+        "last_ms": _as_written(requests, int(taken[-1])),
+        "distinct_times": len(np.unique(np.frombuffer(requests.time)[taken])),
         "reads_after_new": int(np.count_nonzero((new_before > 0) & ~new)),
     }
     return Trace(
@@ -173,3 +191,9 @@ def _assemble(requests: list[_Request], about: dict[str, Any]) -> Trace:
         size_unit="tokens",
         meta=meta,
     )
+
+
+def _as_written(requests: _Requests, number: int) -> float:
+    """The time of a request, whole where the file has it so."""
+    time = requests.time[number]
+    return int(time) if requests.whole[number] else time

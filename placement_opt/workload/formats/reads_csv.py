@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from placement_opt.errors import InputError
 from placement_opt.workload.formats.lines import check_limit, file_label, read_lines, shown
+from placement_opt.workload.keep import Keep
 from placement_opt.workload.trace import MOST_LAYERS, Trace
 
 #: Token positions are below this.
@@ -41,7 +42,7 @@ class _Rows(NamedTuple):
     reads: _Int32  # these tokens, row after row
 
 
-def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
+def read(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
     """The trace of a ``reads-csv`` file, packed with gzip or not.
 
     Blocks are one token of one layer, numbered as they are produced: the prefill token by token and within a token layer by
@@ -53,6 +54,8 @@ def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
         The file.
     limit
         Only the first rows, at least 1; None for all. (Layers are then those of these rows.)
+    keep
+        How long blocks live; a ttl is in steps (rows), which have no times. None: for ever.
 
     Raises
     ------
@@ -61,9 +64,13 @@ def read(path: str | PathLike[str], *, limit: int | None = None) -> Trace:
         or that the row names twice, rows out of order, other columns, no rows.
     """
     check_limit(limit)
+    if keep is not None:
+        keep.check_untimed()
     try:
         batches = _parse(path, limit)
-        return _assemble(batches, {"format": "reads-csv", "file": file_label(path)} | ({"limit": limit} if limit else {}))
+        about: dict[str, object] = {"format": "reads-csv", "file": file_label(path)} | ({"limit": limit} if limit else {})
+        trace = _assemble(batches, about)
+        return trace if keep is None else keep.applied(trace)
     except InputError as error:
         raise error.at(path=path) from None
 

@@ -107,7 +107,7 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
     """
     layers, tokens = params.layers, params.tokens
     ends = range(params.prefill, params.prefill + tokens)
-    lengths = np.array([p.share_of(params.read_share, n) for n in ends], dtype=np.int64)
+    lengths = p.shares_of(params.read_share, ends)
     p.limit_reads(int(lengths.sum()) * layers)
     indptr = np.zeros(tokens * layers + 1, dtype=np.int64)
     np.cumsum(np.repeat(lengths, layers), out=indptr[1:])

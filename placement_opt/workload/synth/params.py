@@ -10,10 +10,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from placement_opt.errors import InputError, LimitError, shown
-from placement_opt.tomlfile import as_choice, as_duration, as_integer, as_number, as_size
+from placement_opt.tomlfile import as_choice, as_integer, as_number, as_size
+from placement_opt.units import parse_duration
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 #: A trace in rows keeps 4 bytes a read (twice that while it is made): more than this many fill the memory of most machines.
 LARGEST_READS = 2**30
@@ -69,6 +74,16 @@ def share_of(share: float, count: int) -> int:
     return int(Fraction(repr(share)) * count)
 
 
+def shares_of(share: float, counts: range) -> npt.NDArray[np.int64]:
+    """:func:`share_of` of each count of a range, at once where 64 bits hold the products."""
+    import numpy as np
+
+    exact = Fraction(repr(share))
+    if exact.numerator * max(counts) < 2**62:
+        return np.arange(counts.start, counts.stop, dtype=np.int64) * exact.numerator // exact.denominator
+    return np.array([int(exact * count) for count in counts], dtype=np.int64)
+
+
 def _field(default: Any, kind: type, convert: Callable[[Any], Any], help: str) -> Any:
     return dataclasses.field(default=default, metadata={"type": kind, "convert": convert, "help": help})
 
@@ -80,5 +95,5 @@ def _size_text(value: Any) -> str:
 
 
 def _duration_text(value: Any) -> str:
-    as_duration(value)
+    parse_duration(value, "10 s")  # generators' durations are people's, not steps'
     return str(value)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement_opt.errors import InputError
-from placement_opt.units import parse_size
+from placement_opt.units import format_size, parse_size
 from placement_opt.workload.synth import params as p
-from placement_opt.workload.trace import Trace
+from placement_opt.workload.trace import LARGEST_BLOCK, MOST_UNITS, Trace
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class Params:
         p.check(self)
         if self.reads > self.blocks:
             raise InputError(f"found {self.reads}", f"expected at most the number of blocks, {self.blocks}", field="reads")
+        size = parse_size(self.block_size)
+        if size > LARGEST_BLOCK or size * self.blocks > MOST_UNITS:
+            found = f"found {self.blocks} blocks of {format_size(size)}"
+            raise InputError(found, "expected blocks of at most 2**50 bytes, 2**60 in all", field="block_size")
 
 
 def generate(params: Params, rng: np.random.Generator) -> Trace:

@@ -1,0 +1,216 @@
+"""Prices that are constant over a few intervals of time: a strong bound before any program of the instance is built.
+
+Restricting prices only restricts what they prove, so whatever they prove is proven. With two or three intervals there are some
+tens of numbers to choose, and cutting planes find the best of them in some tens of passes (:mod:`cutting_planes`). Intervals
+are then split where the slopes of their halves disagree most; a cut is a slope at every step, so that all of them are kept. The
+first state, the last state and the last step are intervals of their own: what must be stored in the end is often most of the
+bound.
+
+Beyond some tens of intervals one sum of slopes says too little: there the ascent (:mod:`placement_opt.bounds.ascent`) takes
+over from what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from placement_opt.bounds.compact_ways import binding
+from placement_opt.bounds.cutting_planes import Cuts
+from placement_opt.bounds.dual_futures import Futures
+from placement_opt.bounds.dual_slopes import slopes
+from placement_opt.bounds.highs import SolverError
+from placement_opt.bounds.price_space import PriceSpace
+from placement_opt.bounds.result import Float64, Prices
+from placement_opt.instance import Instance
+from placement_opt.limits import Limits
+from placement_opt.memory.system import Int64
+
+#: A level is over where the cuts promise no more than this share above the best, or after so many passes for each interval.
+CLOSE, _PASSES, _LEAST_PASSES = 2e-4, 3, 20
+#: Of what the cuts promise beyond the best, the next point is to have this share.
+_LEVEL = 0.5
+#: Rents of an interval of n states are at most this over n units, and at least so many: a single state's may have to be large.
+_RENT_ONCE, _RENT = 300.0, 6.0
+#: Intervals of steps and states together beyond which the cuts say too little; cuts that are kept, and their bytes.
+MOST, _CUTS, _CUT_BYTES = 48, 150, 2**27
+#: Of the intervals that can be split, this share is, those whose halves disagree most.
+_SPLIT = 0.5
+_SETTLED = 1e-9
+#: A rent's moves count against its size, or this.
+_LEAST_WIDTH = 0.05
+
+
+class PriceIntervals:
+    """The search; it goes on where it stopped.
+
+    Attributes
+    ----------
+    value_s
+        What the best prices give, on the blocks that ``futures`` stand for, to float accuracy.
+    exact
+        Whether those are all blocks.
+    passes, levels
+        Evaluations so far, and how often intervals were as good as they are.
+    over
+        Whether another pass could not bring more.
+    """
+
+    def __init__(self, instance: Instance, futures: Futures) -> None:
+        self.instance, self.futures, self.space = instance, futures, PriceSpace.of(instance)
+        self.exact = round(float(futures.cell_bytes.sum())) == int(instance.size.sum())
+        self.passes, self.levels, self.over, self.value_s = 0, 0, False, 0.0
+        steps = instance.num_steps
+        self._resources = binding(instance)
+        self._tiers = np.flatnonzero(self.space.scarce.any(axis=0))
+        self._step_edges, self._state_edges = np.unique([0, steps - 1]), np.unique([0, 1, steps])
+        width = len(self._resources) + len(self._tiers)
+        self._kept = int(np.clip(_CUT_BYTES / (8 * width * (steps + 2)), 20, _CUTS))
+        self._cuts: list[tuple[float, Float64, Float64]] = []
+        self._share = np.full((len(self._step_edges), len(self._resources)), 1.0 / len(self._resources))
+        self._rent = np.zeros((len(self._state_edges), len(self._tiers)))
+        self._since = 0
+
+    @property
+    def intervals(self) -> int:
+        """Of steps and of states together."""
+        return len(self._step_edges) + len(self._state_edges)
+
+    @property
+    def prices(self) -> Prices:
+        """The best found."""
+        return self._prices(self._share, self._rent)
+
+    def run(
+        self,
+        limits: Limits,
+        *,
+        enough: float = np.inf,
+        levels: int | None = None,
+        settled: Callable[[], None] | None = None,
+    ) -> None:
+        """Go on until the limits are reached, ``enough`` seconds or so many levels are found, or it is :attr:`over`.
+
+        ``settled`` is called whenever intervals are about to be split.
+        """
+        if self.passes == 0:
+            self._look(self._share, self._rent)
+        while not (self.over or limits.reached or self.value_s >= enough or self.levels == levels):
+            try:
+                more = self._step(limits)
+            except SolverError:
+                more = False
+            if more or limits.reached:
+                continue
+            self.levels += 1
+            if settled is not None:
+                settled()
+            self.over = not self._split()
+
+    # ---- one level -------------------------------------------------------------------------------------------------
+
+    def _step(self, limits: Limits) -> bool:
+        """Look at one more point; whether the present intervals may have more to give."""
+        cuts = self._gathered()
+        promised, self._weight = cuts.promise(limits)
+        best = self.value_s / self._scale
+        self._since += 1
+        most = max(_LEAST_PASSES, _PASSES * self.intervals)
+        if promised - best <= CLOSE * promised or self._since > most:
+            return False
+        width = np.concatenate([np.ones(self._share.size), np.maximum(_LEAST_WIDTH, self._rent.ravel())])
+        at = cuts.nearest(self._vector, width, best + _LEVEL * (promised - best), limits)
+        cut = self._share.size
+        self._look(at[:cut].reshape(self._share.shape), at[cut:].reshape(self._rent.shape))
+        return True
+
+    @property
+    def _vector(self) -> Float64:
+        return np.concatenate([self._share.ravel(), self._rent.ravel()])
+
+    def _look(self, share: Float64, rent: Float64) -> None:
+        """Value and slope at a point; it becomes the best if it is."""
+        found = slopes(self.instance, self._prices(share, rent), futures=self.futures)
+        self.passes += 1
+        point = self.space.point(found.prices)
+        slope = self.space.slope(found, 1.0)
+        share_slope, rent_slope = slope[0][:, self._resources], slope[1][:, self._tiers]
+        spent = float(np.vdot(share_slope, point[0][:, self._resources]) + np.vdot(rent_slope, point[1][:, self._tiers]))
+        self._cuts.append((found.value_s - spent, _running(share_slope), _running(rent_slope)))
+        del self._cuts[: -self._kept]
+        if found.value_s > self.value_s or self.passes == 1:
+            self.value_s, self._share, self._rent = found.value_s, share, rent
+
+    @property
+    def _scale(self) -> float:
+        return max(abs(self.value_s), 1e-300)
+
+    def _gathered(self) -> Cuts:
+        """The cuts on the present intervals, in units of the best value."""
+        upto_step = np.append(self._step_edges, self.instance.num_steps)
+        upto_state = np.append(self._state_edges, self.instance.num_steps + 1)
+        slope = [
+            np.concatenate([np.diff(share[upto_step], axis=0).ravel(), np.diff(rent[upto_state], axis=0).ravel()])
+            for _, share, rent in self._cuts
+        ]
+        lasting = np.diff(upto_state).astype(np.float64)
+        highest = np.maximum(_RENT, _RENT_ONCE / lasting)
+        upper = np.concatenate([np.ones(self._share.size), np.repeat(highest, len(self._tiers))])
+        budget = np.repeat(np.arange(len(self._step_edges)), len(self._resources))
+        return Cuts(
+            np.array([offset for offset, _, _ in self._cuts]) / self._scale,
+            np.array(slope).reshape(len(slope), -1) / self._scale,
+            np.maximum(upper, 2.0 * self._vector),
+            np.concatenate([budget, np.full(self._rent.size, -1)]),
+        )
+
+    def _prices(self, share: Float64, rent: Float64) -> Prices:
+        steps = self.instance.num_steps
+        shares = np.zeros((steps, self.instance.num_resources))
+        rents = np.zeros((steps + 1, self.instance.num_tiers))
+        shares[:, self._resources] = np.repeat(share, np.diff(np.append(self._step_edges, steps)), axis=0)
+        rents[:, self._tiers] = np.repeat(rent, np.diff(np.append(self._state_edges, steps + 1)), axis=0)
+        return self.space.prices((shares, rents * self.space.scarce))
+
+    # ---- from one level to the next --------------------------------------------------------------------------------
+
+    def _split(self) -> bool:
+        """Halve the intervals whose halves disagree most; False where that is of no use any more."""
+        if self.intervals >= MOST:
+            return False
+        share, rent = self._mean_slopes()
+        before = self.intervals
+        steps, states = self.instance.num_steps, self.instance.num_steps + 1
+        weight = np.maximum(self._share, 0.1), np.maximum(self._rent, 0.02)
+        step_edges = _halved(self._step_edges, steps, share, weight[0])
+        state_edges = _halved(self._state_edges, states, rent, weight[1])
+        self._share = self._share[np.searchsorted(self._step_edges, step_edges, side="right") - 1]
+        self._rent = self._rent[np.searchsorted(self._state_edges, state_edges, side="right") - 1]
+        self._step_edges, self._state_edges = step_edges, state_edges
+        self._since = 0
+        return self.intervals > before
+
+    def _mean_slopes(self) -> tuple[Float64, Float64]:
+        """Running sums of the slopes of all cuts, each as far as it counts: what the best mix of placements loads and holds."""
+        weight = self._weight if len(self._weight) == len(self._cuts) else np.full(len(self._cuts), 1.0 / len(self._cuts))
+        share = sum(w * share for w, (_, share, _) in zip(weight, self._cuts, strict=True) if w > 0)
+        rent = sum(w * rent for w, (_, _, rent) in zip(weight, self._cuts, strict=True) if w > 0)
+        return np.asarray(share), np.asarray(rent)
+
+
+def _running(slope: Float64) -> Float64:
+    """float64[n + 1, m]: sums of the first rows."""
+    return np.concatenate([np.zeros((1, slope.shape[1])), np.cumsum(slope, axis=0)])
+
+
+def _halved(edges: Int64, last: int, running: Float64, weight: Float64) -> Int64:
+    """The edges of intervals, those split that gain most by it."""
+    ends = np.append(edges[1:], last)
+    middle = (edges + ends) // 2
+    left, right = running[middle] - running[edges], running[ends] - running[middle]
+    gain = np.where(ends - edges > 1, (np.abs(left - right) * weight).sum(axis=1), 0.0)
+    if gain.max(initial=0.0) <= _SETTLED:
+        return edges
+    chosen = (gain >= np.quantile(gain, 1.0 - _SPLIT)) & (gain > 0.0)
+    return np.unique(np.concatenate([edges, middle[chosen]]))
