@@ -54,6 +54,8 @@ class Outcome(StrEnum):
 
     #: Bound and schedule are as close as was asked for.
     WITHIN = "within gap"
+    #: The same, but the certificate asked for proves less than the bound, and is not as close.
+    UNCERTIFIED = "not certified"
     #: A limit of time came first.
     LIMIT = "limit reached"
     #: Somebody asked for a stop.

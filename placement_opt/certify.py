@@ -42,6 +42,10 @@ from placement_opt.limits import Limits
 __all__ = ["Verified", "lower_bound", "schedule_time", "verify_files", "verify_prices", "verify_schedule"]
 
 
+#: Certified prices that prove less than a bound found in floating point by more than this share do not stand for it.
+SHORT = 1e-6
+
+
 class Sides:
     """Two sides of one optimum, exactly.
 
@@ -64,6 +68,13 @@ class Sides:
     def gap(self) -> float | None:
         """upper / lower - 1."""
         return None if self.lower is None or self.upper is None or self.lower == 0 else _float(self.upper / self.lower - 1)
+
+    def short_of(self, bound_s: float | None) -> float | None:
+        """The share by which the lower bound is less than one of some seconds; None where that is no more than ``SHORT``."""
+        if bound_s is None or bound_s <= 0.0 or self.lower is None:
+            return None
+        short = _float(1 - self.lower / Fraction(bound_s))
+        return short if short > SHORT else None
 
     @property
     def lower_s(self) -> float | None:

@@ -16,20 +16,20 @@ import itertools
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import LimitError
 from placement_opt.instance import Instance
 
 #: Exact integers: int64 where a bound on every sum is proven, Python integers (dtype object) elsewhere.
 Exact = npt.NDArray[Any]
 Int64 = npt.NDArray[np.int64]
 
-#: Tier sets beyond which tables would not fit (2**5 inclusive sets of six tiers).
-MOST_SETS = 32
+#: Tier sets beyond which tables would not fit (seven tiers and home under the inclusive rule, seven under the free one).
+MOST_SETS = 128
 #: Costs of one window, and of what a block carries into it, stay below this each; "impossible" costs _NEVER.
 _ROOM = 2**59
 _NEVER = 2**61
@@ -41,17 +41,44 @@ _AT_ONCE = 2**18
 _HIGHEST = np.array([max(0, number.bit_length() - 1) for number in range(_WINDOW)])
 
 
-def tier_sets(instance: Instance) -> list[tuple[int, ...]]:
-    """The sets of tiers in which the residency rule lets a block lie."""
+@dataclass(frozen=True)
+class Sets:
+    """The sets of tiers in which a block may lie, ``held``, and the tiers that all of them contain, ``always``."""
+
+    held: list[tuple[int, ...]]
+    always: tuple[int, ...] = ()
+
+
+def tier_sets(instance: Instance) -> Sets:
+    """The sets that the residency rule allows; of more than ``MOST_SETS``, those of a relaxation that are no more.
+
+    In the relaxation every block lies in the tiers that are read slowest at all times: it pays rent there only for the share
+    that it reads, at the state at which it reads it, and for a store, the cheapest, only if it is born into none of the
+    others. No schedule is offered less.
+    """
     tiers = range(instance.num_tiers)
     if instance.residency == "exclusive":
-        sets: list[tuple[int, ...]] = [(k,) for k in tiers]
-    else:
-        every = itertools.chain.from_iterable(itertools.combinations(tiers, n) for n in range(1, len(tiers) + 1))
-        sets = list(itertools.islice((s for s in every if not instance.inclusive or instance.home in s), MOST_SETS + 1))
-    if len(sets) > MOST_SETS:
-        raise LimitError(f"{len(tiers)} tiers allow more than {MOST_SETS} tier sets; the verifier takes no more")
-    return sets
+        return Sets([(k,) for k in tiers])
+    home = (instance.home,) if instance.inclusive else ()
+    free, always = [k for k in tiers if k not in home], []
+    for k in sorted(free, key=lambda k: (-_read_s(instance, k), k)):
+        if _count(free, tiers) > MOST_SETS:
+            free.remove(k)
+            always.append(k)
+    parts = itertools.chain.from_iterable(itertools.combinations(free, n) for n in range(len(free) + 1))
+    found = [tuple(sorted((*part, *home, *always))) for part in parts]
+    return Sets([held for held in found if held], tuple(always))
+
+
+def _count(free: list[int], tiers: range) -> int:
+    """Sets of these tiers, the empty one too where there are others that hold the block."""
+    return int(2 ** len(free)) - (len(free) == len(tiers))
+
+
+def _read_s(instance: Instance, tier: int) -> Fraction:
+    """Seconds that a byte read from a tier takes, alone."""
+    loads, rates = instance.memory.read[tier].tolist(), instance.memory.rates.tolist()
+    return max(Fraction(load, rate) for load, rate in zip(loads, rates, strict=True))
 
 
 def paths_total(instance: Instance, rho: Int64, rent: Int64) -> int:
@@ -63,18 +90,13 @@ def paths_total(instance: Instance, rho: Int64, rent: Int64) -> int:
         int64[T, R] >= 0: price of a byte of load on each resource during each step, in quanta.
     rent
         int64[T + 1, K] >= 0: rent of a byte held in each tier at each state, in quanta.
-
-    Raises
-    ------
-    LimitError
-        The residency rule allows more than ``MOST_SETS`` sets of tiers.
     """
     sets, most = tier_sets(instance), _step_costs(instance, rho, rent)
     small = max(most) <= _ROOM
     walk = _Walk(instance, sets, np.dtype(np.int64 if small else object), _NEVER if small else 1 + sum(most))
     walk.start(rent[0])
-    for low, high in _windows(instance, most, len(sets), small):
-        steps, states = rho[low:high].astype(walk.dtype), rent[low + 1 : high + 1].astype(walk.dtype)
+    for low, high in _windows(instance, most, len(sets.held), small):
+        steps, states = rho[low:high].astype(walk.dtype), rent[low : high + 1].astype(walk.dtype)
         walk.through(low, high, _price(instance, sets, steps, states))
     return walk.total
 
@@ -125,21 +147,24 @@ class _Priced:
     born: Exact
 
 
-def _price(instance: Instance, sets: list[tuple[int, ...]], rho: Exact, rent: Exact) -> _Priced:
-    """Price the operations' loads; ``rho`` [w, R] of the window's steps, ``rent`` [w, K] of the states after them."""
+def _price(instance: Instance, sets: Sets, rho: Exact, rent: Exact) -> _Priced:
+    """Price the operations' loads; ``rho`` [w, R] of the window's steps, ``rent`` [w + 1, K] of its states."""
     memory, tiers = instance.memory, range(instance.num_tiers)
     read, write = (rho @ memory.read.T).T, (rho @ memory.write.T).T
     copy = [[rho @ memory.copy[j, k] for k in tiers] for j in tiers]
-    serve = np.array([read[list(held)].min(axis=0) for held in sets])
-    rents = np.array([rent[:, list(held)].sum(axis=1) for held in sets])
-    born = rents + np.array([write[list(held)].sum(axis=0) for held in sets])
-    idle = np.array([rents] * len(sets))
+    for k in sets.always:
+        read[k] = read[k] + rent[:-1, k]
+    serve = np.array([read[list(held)].min(axis=0) for held in sets.held])
+    tracked = [[k for k in held if k not in sets.always] for held in sets.held]
+    rents = np.array([rent[1:, held].sum(axis=1) for held in tracked])
+    born = rents + np.array([write[held].sum(axis=0) if held else write[list(sets.always)].min(axis=0) for held in tracked])
+    idle = np.array([rents] * len(sets.held))
     busy = idle + serve[:, None]
-    for i, held in enumerate(sets):
+    for i, held in enumerate(sets.held):
         for k in tiers:
             source = np.min([copy[j][k] for j in held], axis=0)
             cheaper = np.minimum(source, write[k])
-            for j in (j for j, wanted in enumerate(sets) if k in wanted and k not in held):
+            for j in (j for j, wanted in enumerate(sets.held) if k in wanted and k not in held):
                 idle[i, j] += source
                 busy[i, j] += cheaper
     return _Priced(serve, idle, busy, born)
@@ -197,10 +222,10 @@ class _Walk:
     than anything that can.
     """
 
-    def __init__(self, instance: Instance, sets: list[tuple[int, ...]], dtype: np.dtype[Any], never: int) -> None:
+    def __init__(self, instance: Instance, sets: Sets, dtype: np.dtype[Any], never: int) -> None:
         self.instance, self.sets, self.dtype, self._never = instance, sets, dtype, never
         self.total = 0
-        self.cost: Exact = np.zeros((len(sets), instance.num_blocks), dtype=dtype)
+        self.cost: Exact = np.zeros((len(sets.held), instance.num_blocks), dtype=dtype)
         self._first, self._last = instance.first_state, instance.last_state
         self._scale = instance.share_base
 
@@ -208,12 +233,13 @@ class _Walk:
         """State 0: every initial block in any set, or in the given one."""
         ids = np.flatnonzero(self._first == 0)
         initial = self.instance.initial
-        for i, held in enumerate(self.sets):
-            self.cost[i, ids] = self._scale * sum(int(rent[k]) for k in held)
+        tracked = [k for k in range(self.instance.num_tiers) if k not in self.sets.always]
+        for i, held in enumerate(self.sets.held):
+            self.cost[i, ids] = self._scale * sum(int(rent[k]) for k in held if k in tracked)
             if initial is not None:
                 wanted = np.zeros((self.instance.num_tiers, 1), dtype=bool)
                 wanted[list(held)] = True
-                self.cost[i, ids[(initial[:, ids] != wanted).any(axis=0)]] = self._never
+                self.cost[i, ids[(initial[:, ids] != wanted)[tracked].any(axis=0)]] = self._never
 
     def through(self, low: int, high: int, priced: _Priced) -> None:
         """Carry all blocks over the steps low..high - 1, from state low to state high or to their last state."""

@@ -19,6 +19,7 @@ import numpy as np
 from placement_opt import room
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.auto import BUDGET_S, Size, expected_bytes, expected_s, plan
+from placement_opt.bounds.tracked import MOST_SETS
 from placement_opt.capacity import stated_bytes
 from placement_opt.errors import LimitError
 from placement_opt.gate import answers_in_runs, check_tiers, rows_bytes, runs_bytes, ways_out
@@ -197,7 +198,7 @@ def _size(outline: Outline) -> Size:
     return Size(
         steps=totals.steps,
         tiers=tiers,
-        sets=sets,
+        sets=min(sets, MOST_SETS),
         reads=totals.reads,
         states=totals.pairs,
         triples=tiers * totals.pairs,

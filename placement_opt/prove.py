@@ -46,7 +46,7 @@ class Proof:
     roofline_s
         The roofline of the instance in seconds.
     unavoidable_s
-        bound - roofline: what room and movement cost every policy, whatever it does. Negative where the method is weaker.
+        bound - roofline: what room and movement cost every policy, whatever it does.
     tokens, counts
         Tokens that the instance produces, as the simulator counts them; "tokens", or "steps" where steps carry no tokens.
     most_tokens_per_s
@@ -80,26 +80,6 @@ class Proof:
         """Where the optimum lies; from the roofline on where the bound proved nothing or less."""
         return Interval(max(self.bound.lower_bound_s or 0.0, self.roofline_s or 0.0), self.best_s or math.inf)
 
-    @property
-    def best(self) -> Proof:
-        """The same, standing on the roofline where the method proved less than that."""
-        value, roofline = self.bound.lower_bound_s, self.roofline_s
-        if roofline is None or (value is not None and self.unavoidable_s is not None and self.unavoidable_s >= 0.0):
-            return self
-        said = "proved nothing" if value is None else f"proved only {value:.7g} s"
-        note = "; ".join(part for part in (f"{self.bound.method} {said}, so the roofline stands", self.bound.note) if part)
-        early = self.bound.status in (Status.LIMIT, Status.INTERRUPTED)
-        stands = replace(
-            self.bound,
-            method="roofline",
-            status=self.bound.status if early else Status.BOUND,
-            lower_bound_s=roofline,
-            value_s=None,
-            rests_on="the roofline: every byte read at the best split, room and movement left out",
-            note=note,
-        )
-        return self.with_bound(stands)
-
     def with_bound(self, bound: Bound) -> Proof:
         """The same instance with another bound."""
         value, roofline = bound.lower_bound_s, self.roofline_s
@@ -122,7 +102,8 @@ def prove(
 ) -> Proof:
     """The bound by one method (or "auto") and the roofline; errors as :func:`placement_opt.bounds.bound`.
 
-    A method that does not stop when it should is left behind and has proven nothing ("auto" sees to that itself).
+    A method that does not stop when it should is left behind and has proven nothing ("auto" sees to that itself); where a
+    method proves less than the roofline, that stands.
     """
     limits = limits or Limits()
     began = clock.now()
@@ -130,7 +111,8 @@ def prove(
     try:
         found = work() if method == "auto" else run_watched(work, limits, grace=2.0)
     except LeftBehind as late:
-        found = Bound(method, Status.NONE, None, clock.now() - began, "", f"{method}: {late}")
+        status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
+        found = Bound(method, status, None, clock.now() - began, "", f"{method}: {late}")
     return proof_of(instance, found)
 
 
@@ -176,7 +158,7 @@ def prove_judging(
     limits = limits or Limits()
     if method == "auto":
         limits = limits.within(BUDGET_S if math.isinf(limits.remaining) else limits.remaining)
-    proof = prove(instance, method, limits=limits.within(limits.remaining / 2) if method == "auto" else limits).best
+    proof = prove(instance, method, limits=limits.within(limits.remaining / 2) if method == "auto" else limits)
     proof = proof if known is None else proof.with_schedule(*known)
     if proof.interval.weak and not limits.reached:
         proof = with_quick(proof, instance, limits)
@@ -212,25 +194,35 @@ def _climb(proof: Proof, instance: Instance, limits: Limits) -> Proof:
 
 
 def proof_of(instance: Instance, found: Bound) -> Proof:
-    """A bound beside the roofline of its instance."""
+    """A bound beside the roofline of its instance, and standing on it."""
     line = found if found.method == "roofline" else METHODS["roofline"](instance)
-    value, roofline, labels = found.lower_bound_s, line.lower_bound_s, instance.trace.step_token
+    bound, labels = standing_on(line, found), instance.trace.step_token
+    value, roofline = bound.lower_bound_s, line.lower_bound_s
     tokens = instance.num_steps if labels is None else len(np.unique(labels))
-    unavoidable = None if value is None or roofline is None else _difference(value, roofline)
-    stands = line if unavoidable is None or unavoidable < 0.0 else found
     return Proof(
         instance=instance.name,
         hash=instance.hash,
-        bound=found,
+        bound=bound,
         roofline_s=roofline,
-        unavoidable_s=unavoidable,
+        unavoidable_s=None if value is None or roofline is None else _difference(value, roofline),
         tokens=tokens,
         counts="steps" if labels is None else "tokens",
         most_tokens_per_s=_rate(tokens, value),
         packable=packing_known(instance),
         unread=unread(instance.trace),
-        binds=() if stands.prices is None else binding(instance, stands.prices.rho),
+        binds=() if bound.prices is None else binding(instance, bound.prices.rho),
     )
+
+
+def standing_on(roofline: Bound, found: Bound) -> Bound:
+    """What a method found, or the roofline where that is less: whatever ended the method, the roofline is proven."""
+    value, least = found.lower_bound_s, roofline.lower_bound_s
+    if least is None or (value is not None and _difference(value, least) >= 0.0):
+        return found
+    said = "proved nothing" if value is None else f"proved only {value:.7g} s"
+    note = "; ".join(part for part in (f"{found.method} {said}, so the roofline stands", found.note) if part)
+    early = found.status in (Status.LIMIT, Status.INTERRUPTED)
+    return replace(roofline, status=found.status if early else Status.BOUND, solve_s=found.solve_s, note=note)
 
 
 def unproven(instance: str, digest: str, method: str, why: str) -> Proof:

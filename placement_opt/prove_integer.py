@@ -12,7 +12,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.bounds.dual import evaluate
+from placement_opt.bounds.classes import Classes, classify
+from placement_opt.bounds.dual import DualValue, evaluate
 from placement_opt.bounds.result import Float64, Prices
 from placement_opt.certificate import LARGEST_QUANTUM, PriceCertificate, ScheduleCertificate
 from placement_opt.certify import lower_bound, schedule_time
@@ -39,15 +40,17 @@ def certify_prices(instance: Instance, prices: Prices, quantum: int | None = Non
         Any; made legal first (:func:`placement_opt.bounds.dual.legal`).
     quantum
         Prices become multiples of 1/quantum s/byte: resource prices rounded down, rents to the nearest. Without it, a power of
-        ten so large that rounding loses less than 1e-9 of the bound.
+        ten so large that rounding loses less than 1e-9 of the bound; where the largest price then would not fit, the finest
+        one that holds it.
 
     Raises
     ------
     InputError
         A quantum below 1 or above 2**128 - 1.
     """
-    value = evaluate(instance, prices)
-    legal = value.prices
+    classes = classify(instance)
+    value = evaluate(instance, prices, classes)
+    legal = _payable(value, classes)
     if quantum is None:
         quantum = choose_quantum(instance, legal, value.value_s)
     if not 1 <= quantum <= LARGEST_QUANTUM:
@@ -71,7 +74,9 @@ def choose_quantum(instance: Instance, prices: Prices, value_s: float) -> int:
     room = _ROOM / max(dearest * instance.share_base * _STEPS, _ROOM / 10.0**most)
     least = math.ceil(math.log10(min(lost / LOSS, 10.0**most)))
     # ten times finer than necessary where that costs the verifier no time
-    return int(10 ** min(most, max(least, min(least + 1, math.floor(math.log10(room))))))
+    wanted = int(10 ** min(most, max(least, min(least + 1, math.floor(math.log10(room))))))
+    largest = max(float(prices.rho.max(initial=0.0)), float(prices.rent.max(initial=0.0)))
+    return wanted if largest * wanted <= _LARGEST else max(1, math.floor(_LARGEST / largest))
 
 
 def certify_schedule(instance: Instance, schedule: Schedule) -> ScheduleCertificate:
@@ -83,6 +88,15 @@ def certify_schedule(instance: Instance, schedule: Schedule) -> ScheduleCertific
         instance.hash, schedule.scheduler, schedule.initial, schedule.indptr, op, block, claim=Fraction(0)
     )
     return replace(untimed, claim=schedule_time(instance, untimed))
+
+
+def _payable(value: DualValue, classes: Classes) -> Prices:
+    """The same prices with no rent beyond what the dearest of all cheapest paths costs.
+
+    Nobody pays such a rent and nobody would, so that this never proves less; but it would need a coarse quantum to be written.
+    """
+    dearest = float((value.paths_s / classes.size).max()) / float(classes.share.min(initial=1.0))
+    return Prices(value.prices.rho, np.minimum(value.prices.rent, dearest * (1.0 + 1e-9)))
 
 
 def _integers(values: Float64) -> npt.NDArray[np.int64]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from placement_opt.bounds import METHODS
+from placement_opt.bounds.auto import WORK
 from placement_opt.bounds.result import Prices
 from placement_opt.enclosed import NOTHING, Enclosed, from_document, to_document
 from placement_opt.errors import InputError, PlacementError, shown
@@ -124,9 +125,9 @@ class Measured(NamedTuple):
 
 
 def measure(instance: Instance, methods: Sequence[str], schedulers: Sequence[str], limits: Limits) -> Measured:
-    """Recompute everything.
+    """Recompute everything, with counted work and no clock, so that it is the same on every machine.
 
-    What the limits leave undone is missing from the record: look at them before believing it.
+    What the limits leave undone or cut short is missing from the record: look at them before believing it.
     """
     bounds: dict[str, float] = {}
     schedules: dict[str, float | None] = {}
@@ -136,10 +137,12 @@ def measure(instance: Instance, methods: Sequence[str], schedulers: Sequence[str
         if limits.reached:
             break
         try:
-            found = METHODS[method](instance, limits=limits)
+            found = METHODS[method](instance, limits=limits.counted(WORK))
         except PlacementError as error:
             troubles.append(f"bound {method} failed: {error}")
             continue
+        if limits.cut_short:
+            break
         if found.lower_bound_s is None:
             troubles.append(f"bound {method} proved nothing: {found.note}")
         else:

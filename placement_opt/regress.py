@@ -318,6 +318,8 @@ def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Re
         if old is not None and old.hash == new.hash:
             fresh = better(instance, old.certificates, fresh)
             changes += [f"there is a better certificate of {kind}" for kind in fresh if fresh[kind] != old.certificates[kind]]
+        if limits.reached:  # what the clock cut short is not recorded
+            return Outcome.UNFINISHED, [], new
     if changes and old is not None and old.versions != new.versions:
         changes.append(f"recorded with {_versions(old)}; here {_versions(new)}")
     if troubles:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from placement_opt.instance import Instance
 from placement_opt.memory.system import Int64
 from placement_opt.memory.timing import StepTimer
+from placement_opt.schedulers.protocol import Effort
 from placement_opt.schedulers.schedule import Schedule
 
 Float64 = npt.NDArray[np.float64]
@@ -43,6 +44,8 @@ class Run:
         int64[T, K + K * K]: bytes, times the share base, stored to tier k (column k) and copied from j to k (K + j * K + k).
     schedule
         The moves, where they were recorded.
+    effort
+        Counted work of a scheduler that searches: what it was given, what it took, and whether the clock ended it.
     per_step
         Column name -> one entry a step, where asked for: step, token, layer, seconds, critical (resources that could not be
         slower, joined by "+"), then bytes: read, hit, "read TIER", "store TIER", "copy FROM->TO" where there were any.
@@ -58,6 +61,7 @@ class Run:
     moved: Int64
     schedule: Schedule | None = None
     per_step: dict[str, npt.NDArray[Any]] | None = None
+    effort: Effort | None = None
 
     @property
     def tokens(self) -> int:

@@ -12,6 +12,7 @@ from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.prove import Proof
 from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.protocol import Effort
 from placement_opt.simulate import simulate
 from placement_opt.verdict import Judgement, judge
 from placement_opt.watch import in_time
@@ -25,6 +26,8 @@ class Outcome(StrEnum):
 
     #: Timed, and no better than the bound.
     TIMED = "timed"
+    #: Timed, but the clock ended the scheduler's search before its work was done: another run may find another schedule.
+    CUT_SHORT = "ended by the clock"
     #: Timed, and better than a proven bound: one of the two is wrong.
     BELOW_BOUND = "below the bound"
     #: The scheduler is not made for this instance.
@@ -63,6 +66,8 @@ class Scheduled:
         1 - lower bound / latency: the share of the latency that moving data optimally could save at most.
     wall_s
         Seconds it took to run the scheduler here.
+    effort
+        Counted work of a scheduler that searches: what it was given and what it took.
     judgement
         How far it is above the optimum, and whose fault that is; None where it was not timed or bound and schedules contradict.
     """
@@ -79,6 +84,7 @@ class Scheduled:
     own_s: float | None = None
     worth: float | None = None
     wall_s: float | None = None
+    effort: Effort | None = None
     judgement: Judgement | None = None
 
 
@@ -113,7 +119,10 @@ def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
     except PlacementError as error:  # a solver that a scheduler asked gave nothing
         return Scheduled(spec, Outcome.LIMIT, str(error))
     wall = clock.now() - started
-    return Scheduled(spec, Outcome.TIMED, "", run.latency_s, run.tokens_per_s, wall_s=wall)
+    outcome, note = Outcome.TIMED, ""
+    if run.effort is not None and run.effort.cut_short:
+        outcome, note = Outcome.CUT_SHORT, f"after {run.effort.taken:,} of {run.effort.given:,} {run.effort.unit}"
+    return Scheduled(spec, outcome, note, run.latency_s, run.tokens_per_s, wall_s=wall, effort=run.effort)
 
 
 def fastest(outcomes: Sequence[object]) -> tuple[str, float] | None:

@@ -6,6 +6,7 @@ statement, section 2); the split is no choice of the scheduler, because residenc
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -47,7 +48,8 @@ def simulate(
     record
         Keep the moves (:attr:`Run.schedule`), so that they can be checked and played again.
     limits
-        Deadline and stop request; a schedule that is not finished is worth nothing, so nothing comes back then.
+        Deadline and stop request; a schedule that is not finished is worth nothing, so nothing comes back then. A scheduler
+        that searches may stop searching in time to be played, and says so (:attr:`Run.effort`).
 
     Raises
     ------
@@ -60,7 +62,8 @@ def simulate(
         ledger, patterns, schedule = _play(instance, scheduler, record, limits or Limits())
     except ScheduleError as error:
         raise ScheduleError(error.message, scheduler=scheduler.name, step=error.step, block=error.block) from None
-    return time_run(instance, scheduler.name, patterns, ledger.moved, schedule, per_step)
+    run = time_run(instance, scheduler.name, patterns, ledger.moved, schedule, per_step)
+    return replace(run, effort=getattr(scheduler, "effort", None))
 
 
 def _play(

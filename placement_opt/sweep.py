@@ -23,7 +23,7 @@ from typing import Any
 
 from placement_opt.binding import binding
 from placement_opt.bounds.dual import evaluate
-from placement_opt.bounds.result import Bound
+from placement_opt.bounds.result import Bound, Status
 from placement_opt.compare import Comparison
 from placement_opt.errors import InputError, LimitError, PlacementError, shown
 from placement_opt.gate import check_file
@@ -42,6 +42,8 @@ from placement_opt.tomlkeys import key_lines
 MOST_POINTS = 1000
 #: A neighbour's prices are named as the source of a bound that they raise by more than this, relatively.
 ROUNDING = 1e-9
+#: Whose prices the methods hand on that prove more than their prices do.
+_PRICED = {"milp": "lp", "step-integer": "step"}
 _TABLES = ("memory", "llm", "trace", "rules")
 _ROOT = ("name", "schema")
 #: What the keys of a memory system end with: these need no "memory." before them.
@@ -262,7 +264,7 @@ def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
         if task.scheduler is not None:
             return time_scheduler(instance, task.scheduler, limits)
         limits = limits if task.seconds is None else limits.within(task.seconds)
-        return prove_known(instance, task.method, limits=limits).best
+        return prove_known(instance, task.method, limits=limits)
     except PlacementError as error:
         return error
 
@@ -309,7 +311,17 @@ def _evaluated(instance: Instance, own: Bound, other: Bound) -> Bound:
     if not _raised(own, better):
         return better
     rests_on = "weak duality: the dual value at the prices of a neighbouring point, evaluated here without the solver"
-    return replace(better, method=other.method, rests_on=rests_on, value_s=None, step_s=None)
+    early = own.status in (Status.LIMIT, Status.INTERRUPTED)
+    return replace(
+        better,
+        method=_PRICED.get(other.method, other.method),
+        status=own.status if early else Status.BOUND,
+        rests_on=rests_on,
+        note=f"prices of a neighbouring point prove more here than {own.method} did",
+        value_s=None,
+        step_s=None,
+        details={},
+    )
 
 
 def _raised(own: Bound, found: Bound) -> bool:

@@ -40,7 +40,8 @@ def run_watched(
     work
         Runs in another thread; what it raises is raised here.
     limits
-        Deadline and stop request, which ``work`` should but need not look at.
+        Deadline and stop request, which ``work`` should but need not look at. Counted work is for ``work`` alone to look at:
+        waited for by the clock it would not be the same twice.
     stop
         Asks the work to stop; called once, when the limits are reached.
     look
@@ -65,7 +66,7 @@ def run_watched(
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        while thread.is_alive() and not limits.reached:
+        while thread.is_alive() and not limits.cut_short:
             thread.join(min(PATIENCE_S, limits.remaining))
             if look is not None:
                 look()

@@ -37,7 +37,7 @@ def chain(capacities: Sequence[int], device_rates: Sequence[int], link_rates: Se
     Resources: one shared rate per tier, then one shared rate per link (of tiers 1, 2, ...).
     """
     tiers = len(capacities)
-    names = ("hbm", "dram", "cxl", "nvme", "disk")[:tiers]
+    names = ("hbm", "dram", "cxl", "nvme", "disk", *(f"tier{k}" for k in range(5, tiers)))[:tiers]
     resources = names + tuple(f"link{k}" for k in range(1, tiers))
     path = np.zeros((tiers, len(resources)), dtype=np.int64)
     for k in range(tiers):

@@ -20,13 +20,14 @@ from placement_opt.certificate import save_prices, save_schedule
 from placement_opt.certify import Verified, lower_bound, verify_prices
 from placement_opt.certify_paths import _step_costs
 from placement_opt.errors import CertificateError, InputError
+from placement_opt.instance import Instance
 from placement_opt.prove_integer import LOSS, certify_prices, certify_schedule, choose_quantum
 from placement_opt.schedulers import make_scheduler
 from placement_opt.simulate import simulate
 from tests.bounds.test_dual import random_prices
 from tests.certificates import draw, slow_value
 from tests.cli_cases import write_ahead, write_drift
-from tests.small import fetch_ahead, make_instance, make_trace, two_tier
+from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
 
 REPO = Path(__file__).parents[1]
 PROFILE = settings(derandomize=True, deadline=None, max_examples=60)
@@ -122,6 +123,57 @@ def test_the_quantum_leaves_room_for_windows() -> None:
     assert str(quantum).strip("0") == "1"
     made = certify_prices(instance, prices, quantum)
     assert max(_step_costs(instance, made.rho, made.rent)) * 256 <= 2**59
+
+
+def far_apart() -> Instance:
+    """Two blocks of 1 MB, both read twice; room for one in a tier of 8 TB/s, the other waits for 1 kB/s: 2,000 s."""
+    memory = chain([10**6, 4 * 10**6], [8 * 10**12, 1000], [10**15])
+    return make_instance(memory, make_trace([[0, 1], [0, 1]], [-1, -1], sizes=[10**6, 10**6]))
+
+
+def test_the_quantum_holds_the_largest_price() -> None:
+    """Rates 8e9 times apart ask for a quantum so fine that prices were cut at 2**62, and more than half of the bound lost."""
+    instance = far_apart()
+    found = lp.bound(instance)
+    assert found.prices is not None
+    assert found.lower_bound_s == pytest.approx(2000.0, rel=1e-6)
+    made = certify_prices(instance, found.prices)
+    assert max(int(made.rho.max()), int(made.rent.max())) < 2**62 + 2**10
+    assert float(made.claim) == pytest.approx(2000.0, rel=1e-6)
+    assert verify_prices(instance, made) == made.claim
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_price_is_cut_at_any_rates(seed: int) -> None:
+    """Rates drawn over twelve decades: the certificate of the LP's prices loses no more than 1e-6 of what they prove."""
+    rng, instance = draw(seed)
+    rates = instance.memory.rates * 10 ** rng.integers(0, 12, instance.num_resources)
+    instance = dataclasses.replace(instance, memory=dataclasses.replace(instance.memory, rates=rates))
+    prices = lp.bound(instance).prices
+    assert prices is not None
+    made, value = certify_prices(instance, prices), evaluate(instance, prices)
+    assert float(made.claim) >= value.value_s * (1 - 1e-6)
+    assert made.rho.max() <= 2**62
+    assert made.rent.max() <= 2**62
+
+
+def test_rents_that_nobody_pays_are_no_reason_for_a_coarse_quantum() -> None:
+    """A rent of 1e30 s a byte where there is no room costs nothing and means no more than one that nobody would pay."""
+    instance = make_instance(two_tier(hbm=0), make_trace([[0], [0]], [-1]))
+    prices = Prices(np.full((2, 4), 1e-4), np.array([[1e30, 0.0]] * 3))
+    made = certify_prices(instance, prices)
+    assert made.rent.max() < made.quantum
+    assert float(made.claim) >= evaluate(instance, prices).value_s * (1 - LOSS) > 0.0
+
+
+def test_short_of_a_bound() -> None:
+    """What certified prices prove less than a bound, as a share of it; a millionth is nothing to say, nor is one side alone."""
+    found = Verified(fetch_ahead(), lower=Fraction(1, 2))
+    assert found.short_of(1.0) == 0.5
+    assert found.short_of(0.5 * (1 + 9e-7)) is None
+    assert found.short_of(0.5 * (1 + 2e-6)) == pytest.approx(2e-6, rel=1e-3)
+    assert found.short_of(0.4) is found.short_of(0.0) is found.short_of(None) is None
+    assert Verified(fetch_ahead()).short_of(1.0) is None
 
 
 def test_schedules_are_written_in_one_order() -> None:

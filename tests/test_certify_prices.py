@@ -15,7 +15,7 @@ from placement_opt.bounds import lp, milp
 from placement_opt.bounds.dual import evaluate
 from placement_opt.bounds.result import Prices
 from placement_opt.certificate import PriceCertificate
-from placement_opt.errors import CertificateError, LimitError
+from placement_opt.errors import CertificateError
 from placement_opt.instance import RESIDENCIES
 from placement_opt.prove_integer import certify_prices
 from tests.certificates import draw, draw_prices, slow_value
@@ -144,7 +144,7 @@ def test_step_costs_are_upper_bounds() -> None:
         rng, instance = draw(seed)
         rho, rent = draw_prices(rng, instance, 10**9)
         most = certify_paths._step_costs(instance, rho, rent)
-        priced = certify_paths._price(instance, certify_paths.tier_sets(instance), rho, rent[1:])
+        priced = certify_paths._price(instance, certify_paths.tier_sets(instance), rho, rent)
         scale = instance.share_base
         for part in (priced.idle, priced.busy, priced.born):
             dearest = part.reshape(-1, instance.num_steps).max(axis=0) * scale
@@ -224,16 +224,6 @@ def test_worthless_prices_prove_zero() -> None:
     instance = fetch_ahead()
     rent = np.full((23, 2), 10**9, dtype=np.int64)
     assert certify.lower_bound(instance, 1, np.zeros((22, 4), dtype=np.int64), rent) == 0
-
-
-def test_too_many_tier_sets_are_refused() -> None:
-    """Six tiers under the free rule would be 63 sets."""
-    memory = chain([1, 1, 1, 1, 5], [9, 8, 7, 6, 5], [3, 2, 2, 2])
-    memory = dataclasses.replace(memory, tiers=(*memory.tiers, memory.tiers[-1]))
-    instance = make_instance(chain([1, 5], [9, 8], [3]), make_trace([[0]], [-1]), "free")
-    object.__setattr__(instance, "memory", memory)
-    with pytest.raises(LimitError, match="6 tiers allow more than 32 tier sets"):
-        certify_paths.tier_sets(instance)
 
 
 def test_prices_in_another_unit_are_refused() -> None:

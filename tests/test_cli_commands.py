@@ -84,17 +84,17 @@ def test_bound_chooses_and_says_why(capsys: pytest.CaptureFixture[str], ahead: s
     assert document["note"].startswith("auto took milp: small enough to decide every block (")
 
 
-def test_a_bound_that_proves_nothing_is_no_answer(
+def test_a_method_that_proves_nothing_leaves_the_roofline(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ahead: str
 ) -> None:
-    """Exit code 3, null instead of a number, and a sentence about it."""
-    nothing = Bound("compact", Status.NONE, None, 0.1, "", "the limit came before the first prices")
+    """The roofline is an answer: its number, its sentence, and a note about the method."""
+    nothing = Bound("compact", Status.LIMIT, None, 0.1, "", "the limit came before the first prices")
     monkeypatch.setattr(importlib.import_module("placement_opt.prove"), "lower_bound", lambda *_, **__: nothing)
-    assert main(["bound", ahead, "--method", "compact", "--json"]) == 3
-    document = json.loads(capsys.readouterr().out)
-    assert document["lower_bound_s"] is None
-    assert document["status"] == "no bound"
-    assert document["sentence"] == "compact proved nothing within the limits; the roofline, 48.29 ms, stands."
+    document = json.loads(answer(capsys, "bound", ahead, "--method", "compact", "--json"))
+    assert document["lower_bound_s"] == pytest.approx(0.0482929620446, rel=1e-9)
+    assert (document["method"], document["status"]) == ("roofline", "limit reached")
+    assert document["note"] == "compact proved nothing, so the roofline stands; the limit came before the first prices"
+    assert document["sentence"].startswith("No schedule takes less than 48.29 ms, which is the roofline")
 
 
 def test_auto_without_time_still_has_the_roofline(capsys: pytest.CaptureFixture[str], ahead: str) -> None:

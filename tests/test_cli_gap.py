@@ -11,13 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from placement_opt import room
+from placement_opt import checkpoint, room
 from placement_opt.answer import answer
+from placement_opt.bounds.result import Prices
+from placement_opt.certificate import PriceCertificate
 from placement_opt.certify import verify_files
 from placement_opt.cli import main
 from placement_opt.cli.parser import share
 from placement_opt.errors import InputError
+from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
+from placement_opt.prove_integer import certify_prices
 from placement_opt.resume import warm_prices
 
 REPO = Path(__file__).parents[1]
@@ -433,3 +437,59 @@ def test_compare_without_a_schedule_bounds_as_ever(
     instances = document(capsys, "compare", drift, "--schedulers", "static", "--gap", "1%", code=2)["instances"]
     assert isinstance(instances, list)
     assert instances[0]["note"].startswith("auto took")
+
+
+# ---- certificates that prove less ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates of prices so coarse that they prove some 2 % less."""
+
+    def coarsely(instance: Instance, prices: Prices) -> PriceCertificate:
+        return certify_prices(instance, prices, 200_000)
+
+    monkeypatch.setattr(checkpoint, "certify_prices", coarsely)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_certificate_that_proves_less_is_not_within_the_gap(
+    ahead: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both sides are within 1 %, the certificate is not: the status says so, and by how much it falls short."""
+    files = ["--certificate", tmp_path / "p", "--schedule", tmp_path / "s"]
+    found = document(capsys, "bound", ahead, "--gap", "1%", *files)
+    assert found["status"] == "not certified"
+    assert found["gap"] <= 0.01  # type: ignore[operator]
+    certified = found["certified"]
+    assert isinstance(certified, dict)
+    assert certified["short_of_lower_bound"] == pytest.approx(1 - certified["lower_bound_s"] / found["lower_bound_s"])  # type: ignore[operator]
+    assert certified["gap"] > 0.01
+    out = run(capsys, "bound", ahead, "--gap", "1%", *files)[0]
+    assert "status       not certified: within gap, but the certificate proves less than the bound\n" in out
+    assert "less than the lower bound above: only that much is certified" in out
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_certificate_that_proves_enough_is_within_the_gap(
+    ahead: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Less than the bound, but within the gap asked for: said, and no trouble."""
+    found = document(capsys, "bound", ahead, "--gap", "30%", "--certificate", tmp_path / "p")
+    assert found["status"] == "within gap"
+
+
+def test_a_certificate_of_the_whole_bound_says_nothing_more(
+    ahead: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing falls short: no key in the document, no line in the text."""
+    found = document(capsys, "bound", ahead, "--method", "lp", "--certificate", tmp_path / "p")
+    assert isinstance(found["certified"], dict)
+    assert "short_of_lower_bound" not in found["certified"]
+    assert "only that much" not in run(capsys, "bound", ahead, "--method", "lp", "--certificate", tmp_path / "p")[0]
+
+
+def test_one_sided_bounds_say_it_too(ahead: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What branch and bound adds to the root is in no prices, so the certificate is of the root."""
+    out = run(capsys, "bound", ahead, "--method", "milp", "--certificate", tmp_path / "p")[0]
+    assert "note       the prices prove 0.56 % less than the lower bound above: only that much is certified" in out

@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 
 from placement_opt import quick, scheduled
+from placement_opt.bounds import METHODS
+from placement_opt.bounds.dual import evaluate
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.cli import main
 from placement_opt.compare import Comparison, chosen_schedulers, compare
 from placement_opt.errors import InputError, Interrupted, LimitError, ScheduleError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
-from placement_opt.prove import Proof, prove
+from placement_opt.prove import Proof, proof_of, prove
 from placement_opt.report.comparison import comparison_document, comparison_sentences, comparison_text
 from placement_opt.report.machine import to_json
 from placement_opt.scheduled import Outcome, Scheduled, distance, held_against
@@ -116,21 +118,37 @@ def test_a_contradiction_judges_nobody() -> None:
 
 def test_the_better_of_method_and_roofline_stands() -> None:
     """A method that proves less than the roofline gives way to it, and the note says so."""
-    weak = proof(1.0, 1.5, method="flow", status=Status.LIMIT).best
-    assert (weak.bound.method, weak.bound.lower_bound_s, weak.unavoidable_s) == ("roofline", 1.5, 0.0)
+    instance = fetch_ahead()
+    roofline = METHODS["roofline"](instance)
+    least = roofline.lower_bound_s
+    weak = proof_of(instance, Bound("flow", Status.LIMIT, 0.01, 0.5, "weak duality"))
+    assert (weak.bound.method, weak.bound.lower_bound_s, weak.unavoidable_s) == ("roofline", least, 0.0)
     assert weak.bound.status is Status.LIMIT
-    assert weak.bound.note == "flow proved only 1 s, so the roofline stands"
-    assert weak.most_tokens_per_s == pytest.approx(10 / 1.5)
-    nothing = proof(None, 1.5, method="lp", status=Status.NONE).best
-    assert (nothing.bound.method, nothing.bound.lower_bound_s, nothing.bound.status) == ("roofline", 1.5, Status.BOUND)
-    assert proof(2.0, 1.5).best.bound.method == "lp"
+    assert weak.bound.note == "flow proved only 0.01 s, so the roofline stands"
+    assert weak.bound.prices is not None
+    assert evaluate(instance, weak.bound.prices).value_s == pytest.approx(least, rel=1e-9)
+    assert least is not None
+    assert weak.most_tokens_per_s == pytest.approx(22 / least)
+    nothing = proof_of(instance, Bound("lp", Status.NONE, None, 0.5, ""))
+    assert (nothing.bound.method, nothing.bound.lower_bound_s, nothing.bound.status) == ("roofline", least, Status.BOUND)
+    assert proof_of(instance, Bound("lp", Status.OPTIMAL, 0.049, 0.5, "")).bound.method == "lp"
+
+
+def test_a_method_that_is_left_behind_leaves_the_roofline(monkeypatch: pytest.MonkeyPatch, stubborn: threading.Event) -> None:
+    """Whatever a method was doing when its time was up: the roofline is proven, and the status says what happened."""
+    module = importlib.import_module("placement_opt.prove")
+    monkeypatch.setattr(module, "lower_bound", lambda *_, **__: stubborn.wait())
+    found = prove(fetch_ahead(), "lp", limits=Limits(0.0)).bound
+    assert found.lower_bound_s == pytest.approx(0.0482929620446, rel=1e-9)
+    assert (found.method, found.status) == ("roofline", Status.LIMIT)
+    assert found.note == "lp proved nothing, so the roofline stands; lp: it did not stop when it was asked to"
 
 
 def test_bounds_that_differ_by_rounding_are_the_same() -> None:
     """A method that finds the roofline by other sums shows no distance from it, of either sign."""
     found = prove(make_instance(two_tier(), make_trace([[0, 1], [0, 1]], [-1, -1])), "compact")
     assert found.unavoidable_s == 0.0
-    assert found.best is found
+    assert found.bound.method == "compact"
 
 
 def test_tokens_are_those_of_the_labels() -> None:

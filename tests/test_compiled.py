@@ -266,7 +266,7 @@ def test_what_was_warmed_is_not_compiled_again(drift: str, tmp_path: Path) -> No
         "    codes = [main([*line.split(), '--quiet']) for line in (\n"
         "        f'bound {drift} --gap 0.1%', f'bound {drift} --method lp', f'bound {requests} --time-limit 5s',\n"
         "        f'compare {drift} --schedulers static,reactive,lru,belady,sa,lp-rounded,optimised,page,myopic',\n"
-        "        f'simulate {requests} --scheduler belady')]\n"
+        "        f'simulate {requests} --scheduler belady', 'simulate instances/tiny/two-free.toml --scheduler optimised')]\n"
         "names = {str(one.data['dispatcher']) for _, one in seen.buffer}\n"
         "sys.exit(str(sorted(names)) if names else max(codes))\n"
     )

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from placement_opt.bounds import lp
+from placement_opt.bounds.result import Status
 from placement_opt.cli import main
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
@@ -190,6 +191,8 @@ def test_a_weak_point_lives_on_its_neighbours_prices(drift: Path, monkeypatch: p
     assert roofline * 2 < value <= exact * (1 + 1e-9)
     assert bounds(found) == sorted(bounds(found), reverse=True)
     assert (proof.bound.method, proof.bound.value_s, proof.bound.step_s) == ("lp", None, None)
+    assert (proof.bound.status, proof.bound.details) == (Status.BOUND, {})  # the roofline's "optimal" is of another value
+    assert proof.bound.note == "prices of a neighbouring point prove more here than roofline did"
     assert "prices of a neighbouring point" in proof.bound.rests_on
     assert proof.unavoidable_s == pytest.approx(value - roofline)
     row = point.compared.schedules[0]
@@ -202,7 +205,7 @@ def test_points_of_other_shapes_lend_no_prices(drift: Path) -> None:
     """Prices fit only where there are as many steps; elsewhere each point keeps its own bound."""
     found = sweep(drift, ["trace.tokens=10,12"], method="compact")
     for tokens, value in zip((10, 12), bounds(found), strict=True):
-        own = prove(load_instance(drift, {"trace.tokens": tokens}), "compact").best.bound.lower_bound_s
+        own = prove(load_instance(drift, {"trace.tokens": tokens}), "compact").bound.lower_bound_s
         assert value == own
 
 

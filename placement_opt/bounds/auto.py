@@ -1,7 +1,8 @@
 """``auto``: the tightest bound that an instance's size allows in the time there is, and why that one.
 
 It climbs: the roofline first, which costs nothing, then the methods of :func:`plan`, each only if it is expected to finish.
-The best number proven on the way is what comes back, whichever method gave it and however the climb ended.
+The best number proven on the way is what comes back, whichever method gave it and however the climb ended. Where the caller
+sets no deadline, no clock is looked at: counted work ends the climb, and the answer is the same on every machine.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from functools import partial
 from placement_opt import clock
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.classes import classify
-from placement_opt.bounds.dual import tier_sets
 from placement_opt.bounds.lp import EVERY_STEP
 from placement_opt.bounds.result import Bound, Status
+from placement_opt.bounds.tracked import tracked_sets
 from placement_opt.errors import PlacementError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.units import format_seconds
 from placement_opt.watch import run_watched
 
-#: Seconds where the caller sets no deadline.
-BUDGET_S = 60.0
+#: Where the caller sets no deadline: seconds for which methods are chosen, and solver work, in (iteration, matrix entry) pairs,
+#: that ends them, about as long; a third of it is for whole blocks.
+BUDGET_S, WORK = 60.0, 15e9
 #: Whole blocks are decided one by one up to this many (block, state, tier) triples.
 MILP_TRIPLES = 2_000
 #: Of two values no further apart than this, relatively, the later method's is taken: it says more of itself.
@@ -69,7 +71,7 @@ class Size:
         return cls(
             steps=instance.num_steps,
             tiers=instance.num_tiers,
-            sets=len(tier_sets(instance)),
+            sets=len(tracked_sets(instance).masks),
             reads=len(classes.step),
             states=int((classes.last - classes.first + 1).sum()),
             triples=instance.num_tiers * int((instance.last_state - instance.first_state + 1).sum()),
@@ -117,9 +119,9 @@ def affordable(instance: Instance, seconds: float) -> tuple[str, ...]:
 def plan(size: Size, seconds: float) -> Plan:
     """What to try on an instance of this size in this time: first what comes quickly, then the exact LP if it should fit."""
     text = f"{size.reads:,} reads once equal blocks are merged, {size.tiers} tier{'s' if size.tiers > 1 else ''}"
-    if expected_s("milp", size) <= seconds:
-        return Plan(("milp",), f"small enough to decide every block ({text})")
     quick = "compact" if size.tiers > 1 else "step"
+    if expected_s("milp", size) <= seconds:
+        return Plan((quick, "milp"), f"small enough to decide every block ({text})")
     if expected_s(quick, size) > seconds:
         return Plan((), f"anything tighter would take longer than {seconds:.4g} s ({text})")
     if expected_s("lp", size) > seconds:
@@ -133,16 +135,16 @@ def bound(
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Bound:
-    """The best lower bound proven within the limits (a minute where there is no deadline).
+    """The best lower bound proven within the limits (:data:`WORK` where there is no deadline).
 
     ``method`` of the result is the method that gave it; ``note`` says why it was chosen and what else was tried; ``report``
     is called with a line of text before each method and after it.
     """
     started = clock.now()
     limits = limits or Limits()
-    if math.isinf(limits.remaining):
-        limits = limits.within(BUDGET_S)
     seconds = limits.remaining
+    if math.isinf(seconds):
+        limits, seconds = limits.counted(min(WORK, limits.work_left)), BUDGET_S
     tell = report or _silent
     chosen = plan(Size.of(instance), seconds)
     best = METHODS["roofline"](instance, limits=limits)
@@ -155,7 +157,7 @@ def bound(
             break
         tell(f"{method} begun; proven so far {format_seconds(best.lower_bound_s or 0.0)} by {best.method}")
         try:
-            last = run_watched(partial(METHODS[method], instance, limits=limits), limits, grace=2.0)
+            last = run_watched(partial(METHODS[method], instance, limits=_share(limits, method)), limits, grace=2.0)
         except PlacementError as error:
             trouble.append(f"{method} gave no answer ({error})")
             continue
@@ -171,6 +173,11 @@ def bound(
         solve_s=clock.now() - started,
         note=_note(best, chosen, trouble + remarks),
     )
+
+
+def _share(limits: Limits, method: str) -> Limits:
+    """What one method may take."""
+    return limits.counted(limits.work_left / 3) if method == "milp" and math.isfinite(limits.work_left) else limits
 
 
 def _status(best: Bound, limits: Limits, *, complete: bool) -> Status:

@@ -29,6 +29,7 @@ from placement_opt.bounds.compact_ways import Frame, Ways, busy_kinds, simple_wa
 from placement_opt.bounds.dual import DualValue, evaluate
 from placement_opt.bounds.highs import INTERIOR_TOLERANCE, Algorithm, Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.tracked import tracked_sets
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
@@ -106,7 +107,6 @@ class _Search:
         self.began = clock.now()
         self.instance, self.limits, self.gap, self.improved = instance, limits, gap, improved
         self.classes = classify(instance)
-        self.frame = Frame(instance)
         self.best: DualValue | None = None
         self.program: CompactProgram | None = None
         self.arrays: LinearProgram | None = None
@@ -121,6 +121,10 @@ class _Search:
         self.start = step.bound(self.instance, limits=self.limits)
         self.step_s = self.start.step_s
         self._prove(self.start.prices)
+        if untracked := tracked_sets(self.instance).always:
+            self.trouble = f"{untracked.bit_count()} tiers too many for its columns; "
+            return
+        self.frame = Frame(self.instance)
         for level in levels:
             if self.limits.reached:
                 return
@@ -246,7 +250,7 @@ class _Search:
         if self.best is None:
             return Bound("compact", Status.NONE, None, seconds, "", "no prices within the limits", details=details)
         status = Status.BOUND
-        if self.limits.reached:
+        if self.limits.reached or tracked_sets(self.instance).always:
             status = Status.INTERRUPTED if self.limits.interrupted else Status.LIMIT
         note = self.trouble
         if self.program is None:

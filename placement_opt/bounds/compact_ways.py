@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from placement_opt.bounds.compact_kinds import Intervals
 from placement_opt.bounds.dual import tier_sets
+from placement_opt.bounds.highs import rate_unit
 from placement_opt.instance import Instance
 from placement_opt.memory.system import Int64
 
@@ -70,7 +71,7 @@ class Frame:
         self.home_only = int(np.flatnonzero(self.masks == 1 << instance.home)[0])
         self.alone = self.has.sum(axis=1) == 1
         self.unit = float(np.median(instance.size))
-        self.time_unit = self.unit / float(memory.rates.min())
+        self.time_unit = self.unit / rate_unit(memory.rates)
         self.scale = self.unit / memory.rates / self.time_unit
         peak = int(instance.alive_bytes.max())
         self.rooms = [k for k in range(instance.num_tiers) if instance.capacity[k] < peak]

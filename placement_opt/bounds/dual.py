@@ -10,6 +10,9 @@ those prices, fetch-back at any step included. Nothing here uses a solver.
 With three and more tiers a block's path is a path over *sets* of tiers, which is stronger than the LP relaxation of the
 statement: there, half a block copied on twice can pass for a whole one. D may therefore exceed the LP value (see
 docs/problem.md for the counterexample); it never exceeds the optimum, nor any schedule that splits blocks.
+
+Where there are more sets than the tables have room for, the slowest tiers are not tracked
+(:mod:`placement_opt.bounds.tracked`).
 """
 
 from __future__ import annotations
@@ -23,14 +26,12 @@ import numpy.typing as npt
 
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.result import Float64, Prices
-from placement_opt.errors import LimitError
+from placement_opt.bounds.tracked import Tracked, tracked_sets
 from placement_opt.instance import Instance
 from placement_opt.memory.system import Int64
 
 #: Relative rounding error of one operation on floats, with room to spare.
 EPS = 2.0**-52
-#: Tier sets grow as 2**K; beyond this the tables would no longer fit.
-_MOST_SETS = 31
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +61,6 @@ def tier_sets(instance: Instance) -> npt.NDArray[np.int64]:
         masks = masks[(masks >> home) & 1 == 1]
     elif instance.residency == "exclusive":
         masks = np.int64(1) << np.arange(tiers, dtype=np.int64)
-    if len(masks) > _MOST_SETS:
-        raise LimitError(f"{tiers} tiers give {len(masks)} tier sets; at most {_MOST_SETS} are supported")
     return masks
 
 
@@ -95,8 +94,10 @@ class PricedActions:
 
     Attributes
     ----------
+    tracked
+        The sets.
     has
-        bool[S, K]: members of each set.
+        bool[S, K]: members of each set that it pays for.
     serve
         float64[T, S]: reading from the cheapest member.
     source
@@ -107,7 +108,7 @@ class PricedActions:
         float64[T + 1, S].
     """
 
-    masks: npt.NDArray[np.int64]
+    tracked: Tracked
     has: npt.NDArray[np.bool_]
     serve: Float64
     source: Float64
@@ -124,21 +125,23 @@ class PricedActions:
 
 def price_actions(instance: Instance, prices: Prices) -> PricedActions:
     """Evaluate the operations' loads at legal prices."""
-    memory = instance.memory
-    masks = tier_sets(instance)
-    has = (masks[:, None] >> np.arange(instance.num_tiers)) & 1 == 1
+    memory, tracked = instance.memory, tracked_sets(instance)
+    has, untracked = tracked.has(instance.num_tiers), tracked.untracked(instance.num_tiers)
     read = prices.rho @ memory.read.T.astype(np.float64)
+    read[:, untracked] += prices.rent[:-1, untracked]
     copy = np.einsum("tr,jkr->tjk", prices.rho, memory.copy.astype(np.float64))
     serve = np.stack([read[:, members].min(axis=1) for members in has], axis=1)
     source = np.stack([copy[:, members].min(axis=1) for members in has], axis=1)
-    return PricedActions(
-        masks=masks,
-        has=has,
-        serve=serve,
-        source=source,
-        write=prices.rho @ memory.write.T.astype(np.float64),
-        rent=prices.rent @ has.T.astype(np.float64),
-    )
+    write = prices.rho @ memory.write.T.astype(np.float64)
+    pays = has & ~untracked
+    rent = prices.rent @ pays.T.astype(np.float64)
+    if untracked.any():
+        # one untracked tier stands for all of them: only who is born into no other pays for it
+        stands = int(np.argmax(untracked))
+        pays[tracked.nowhere, stands] = True
+        source[:, :, stands] = 0.0
+        write[:, stands] = write[:, untracked].min(axis=1)
+    return PricedActions(tracked, pays, serve, source, write, rent)
 
 
 def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None) -> DualValue:
@@ -181,8 +184,8 @@ def path_costs(actions: PricedActions, classes: Classes) -> Float64:
         classes.share,
         classes.first,
         classes.last,
-        classes.begin,
-        actions.masks,
+        actions.tracked.begin(classes.begin),
+        actions.tracked.masks,
     )
     return costs
 
@@ -212,7 +215,7 @@ def fetch_events(instance: Instance, prices: Prices, classes: Classes) -> tuple[
         classes.share,
         classes.first,
         classes.last,
-        classes.begin,
-        actions.masks,
+        actions.tracked.begin(classes.begin),
+        actions.tracked.masks,
     )
     return found

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement_opt.bounds.classes import classify
-from placement_opt.bounds.dual import PricedActions, legal, tier_sets
+from placement_opt.bounds.dual import PricedActions, legal
 from placement_opt.bounds.dual_futures import Futures, merge_futures
 from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.tracked import tracked_sets
 from placement_opt.instance import Instance
 
 #: Bytes that the wide table of idle stretches may take.
@@ -61,21 +62,31 @@ def slopes(instance: Instance, prices: Prices, *, futures: Futures | None = None
 
     futures, soft = futures or merge_futures(classify(instance)), float(soft)
     prices = legal(instance, prices)
-    memory = instance.memory
-    masks = tier_sets(instance)
-    has = (masks[:, None] >> np.arange(instance.num_tiers)) & 1 == 1
+    memory, tracked = instance.memory, tracked_sets(instance)
+    masks, has, untracked = tracked.masks, tracked.has(instance.num_tiers), tracked.untracked(instance.num_tiers)
     read = prices.rho @ memory.read.T.astype(np.float64)
+    read[:, untracked] += prices.rent[:-1, untracked]
     copy = np.einsum("tr,jkr->tjk", prices.rho, memory.copy.astype(np.float64))
     write = prices.rho @ memory.write.T.astype(np.float64)
     serve, from_tier = _choose(np.where(has[None], read[:, None, :], np.inf), soft)
     sources, from_source = _choose(np.where(has[None, :, None, :], copy.transpose(0, 2, 1)[:, None], np.inf), soft)
-    rent = prices.rent @ has.T.astype(np.float64)
-    adding = PricedActions(masks, has, serve, sources, write, rent).adding
+    rented = has & ~untracked
+    rent = prices.rent @ rented.T.astype(np.float64)
+    pays, from_write = (
+        rented.copy(),
+        np.broadcast_to(np.eye(instance.num_tiers), (instance.num_steps, *[instance.num_tiers] * 2)),
+    )
+    if untracked.any():
+        # one untracked tier stands for all of them, as in :func:`placement_opt.bounds.dual.price_actions`
+        stands, from_write = int(np.argmax(untracked)), from_write.copy()
+        pays[tracked.nowhere, stands], sources[:, :, stands] = True, 0.0
+        write[:, stands], from_write[:, stands] = _choose(np.where(untracked, write, np.inf), soft)
+    adding = PricedActions(tracked, pays, serve, sources, write, rent).adding
     leaves = 1 << max(0, instance.num_steps - 1).bit_length()
     wide = wide_table(leaves, len(masks), len(futures.hop_step))
     tree = kernels.idle_products(adding, rent, soft, wide)
-    hops = (futures.hop_step, futures.hop_until, futures.hop_share, tree, leaves, wide, has, serve, sources, write, rent, soft)
-    begins = (futures.entry_first, futures.entry_begin, futures.entry_until, tree, leaves, wide, has)
+    hops = (futures.hop_step, futures.hop_until, futures.hop_share, tree, leaves, wide, pays, serve, sources, write, rent, soft)
+    begins = (futures.entry_first, tracked.begin(futures.entry_begin), futures.entry_until, tree, leaves, wide, pays)
     cost = kernels.hop_costs(*hops)
     start, arrive = kernels.begin_costs(*begins, masks, write, rent, soft)
     value = kernels.future_costs(futures.node_hop, futures.node_next, cost, soft)
@@ -90,15 +101,19 @@ def slopes(instance: Instance, prices: Prices, *, futures: Futures | None = None
     kernels.push_down(tree, on_tree, leaves, wide, soft)
     idle = on_tree[:steps]
     held[1:] += idle.sum(axis=1)
-    new = has[None, :, :] & ~has[:, None, :]
+    new = pays[None, :, :] & ~pays[:, None, :]
     copied += np.einsum("tij,ijk->tik", idle, new.astype(np.float64))
-    loads = np.einsum("ti,tik->tk", served, from_tier) @ memory.read.astype(np.float64)
+    copied[:, :, untracked] = 0.0
+    reads = np.einsum("ti,tik->tk", served, from_tier)
+    loads = reads @ memory.read.astype(np.float64)
     loads += np.einsum("tik,tikj,jkr->tr", copied, from_source, memory.copy.astype(np.float64), optimize=True)
-    loads += stored @ memory.write.astype(np.float64) + instance.fixed
+    loads += np.einsum("tk,tkj->tj", stored, from_write) @ memory.write.astype(np.float64) + instance.fixed
     rates = memory.rates.astype(np.float64)
     fixed = float((prices.rho * instance.fixed).sum() + (1.0 - prices.rho @ rates) @ instance.floor)
     total = paths + fixed - float((prices.rent * instance.capacity).sum())
-    return Slopes(total, loads - instance.floor[:, None] * rates, held @ has - instance.capacity, prices)
+    room = held @ rented - instance.capacity
+    room[:-1, untracked] += reads[:, untracked]
+    return Slopes(total, loads - instance.floor[:, None] * rates, room, prices)
 
 
 def wide_table(leaves: int, sets: int, hops: int) -> bool:

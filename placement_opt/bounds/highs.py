@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -28,11 +28,17 @@ Names = Callable[[], tuple[list[str], list[str]]]
 
 #: Coefficients outside this range mean a model in the wrong units, and wrong "optimal" answers (tolerances are absolute).
 SMALLEST, LARGEST = 1e-8, 1e10
+#: Rates are counted in units of the slowest where they lie no further apart than this.
+SPREAD = 1e6
 #: Relative optimality at which "interior" stops.
 INTERIOR_TOLERANCE = 1e-5
 #: Bytes that the solver takes for each entry of the matrix, its copy of the model included (simplex, measured).
 ENTRY_BYTES = 480
 _SMALL = 64 << 20
+#: Work is counted in simplex iterations times entries of the matrix, some 2e8 a second on a core of 2023. What one iteration of
+#: the interior point method counts for; and within branch and bound what each time counts for that the solver asks whether to
+#: go on, some 10 ms in a program of so many columns, and with the square of the columns in larger ones.
+INTERIOR_ITERATION, QUESTION, QUESTION_COLUMNS = 50, 2e6, 1_000
 
 
 class SolverError(PlacementError):
@@ -115,6 +121,15 @@ def from_triplets(
     return start.astype(np.int32), rows[order].astype(np.int32), values[order].astype(np.float64)
 
 
+def rate_unit(rates: npt.NDArray[np.int64]) -> float:
+    """Bytes/s that are one unit of rate in a program: the slowest resource's, so that no load is above what a step moves.
+
+    Where rates lie so far apart that the fastest resource's loads would be lost among the solver's tolerances: their middle.
+    """
+    slowest, fastest = float(rates.min()), float(rates.max())
+    return slowest if fastest <= SPREAD * slowest else float(np.sqrt(slowest) * np.sqrt(fastest))
+
+
 def check_program(program: LinearProgram) -> None:
     """Refuse arrays that the solver would misread silently; SolverError says which."""
     for name in ("cost", "value"):
@@ -176,6 +191,10 @@ def solve(
 ) -> Solution:
     """Run HiGHS; an interrupt or the deadline ends it, whatever phase it is in (:mod:`placement_opt.watch`).
 
+    Counted work (:meth:`placement_opt.limits.Limits.counted`) ends it by numbers of iterations instead, or of questions within
+    branch and bound (:data:`QUESTION`), at the same point on every machine, and is spent by what it took; the last phase of
+    "ipm", crossover, is counted but not ended.
+
     SolverError where the model would need more memory than the limits or the machine allow. ``algorithm`` "ipm" is the
     interior point method with crossover; "interior" is that method without it, stopped at :data:`INTERIOR_TOLERANCE`: good
     multipliers and a rough point in half the time, whatever its status. Presolve has called feasible programs
@@ -189,27 +208,57 @@ def solve(
         raise SolverError(short)
     running: list[Any] = []
 
-    def work() -> Solution:
+    def run() -> Solution:
         solver = to_highs(program)
         _set_options(solver, program, limits, algorithm, presolve=presolve)
+        counted = program.integral is not None and np.isfinite(limits.work_left)
+        count = _count_questions(solver, program, limits.work_left) if counted else None
         running.append(solver)
         if limits.reached:
             return _nothing(limits, "not started")
         solver.run()
-        return _read(solver, program)
+        solution = _read(solver, program)
+        if count is not None:
+            limits.spend(count.taken)
+            over = solution.ended is Ended.INTERRUPTED and limits.work_left <= 0.0
+            return replace(solution, ended=Ended.LIMIT) if over else solution
+        limits.spend(_work_of(program, solution))
+        if solution.ended is Ended.LIMIT and not limits.reached and np.isfinite(limits.work_left):
+            limits.spend(limits.work_left)  # what is left was not enough for one more iteration
+        return solution
 
     def stop() -> None:
         for solver in running:
             solver.cancelSolve()
 
     try:
-        return run_watched(work, limits, stop=stop)
+        return run_watched(run, limits, stop=stop)
     except LeftBehind as late:
         return _nothing(limits, f"the solver: {late}")
     except (SolverError, MemoryError) as error:
         raise SolverError(str(error) or "the solver ran out of memory") from None
     except Exception as error:
         raise SolverError(f"the solver failed ({error})") from None
+
+
+@dataclass
+class _Questions:
+    """Work that branch and bound took so far, never more than it was given."""
+
+    taken: float = 0.0
+
+
+def _count_questions(solver: Any, program: LinearProgram, given: float) -> _Questions:
+    """Interrupt the solver when its questions amount to the work given."""
+    count, each = _Questions(), QUESTION * max(1.0, program.num_columns / QUESTION_COLUMNS) ** 2
+
+    def asked(event: Any) -> None:
+        count.taken = min(given, count.taken + each)
+        if count.taken >= given:
+            event.interrupt()
+
+    solver.cbMipInterrupt += asked
+    return count
 
 
 def _nothing(limits: Limits, message: str) -> Solution:
@@ -232,7 +281,21 @@ def _set_options(solver: Any, program: LinearProgram, limits: Limits, algorithm:
         solver.setOptionValue("mip_feasibility_tolerance", 1e-9)
     if np.isfinite(limits.remaining):
         solver.setOptionValue("time_limit", limits.remaining)
+    if np.isfinite(limits.work_left) and program.integral is None:
+        for option, cost in (("simplex_iteration_limit", 1), ("ipm_iteration_limit", INTERIOR_ITERATION)):
+            most = limits.work_left / (cost * _entries(program))
+            solver.setOptionValue(option, int(min(max(1.0, most), 2**31 - 1)))
     solver.HandleUserInterrupt = True
+
+
+def _entries(program: LinearProgram) -> int:
+    return max(1, len(program.value))
+
+
+def _work_of(program: LinearProgram, solution: Solution) -> float:
+    """What a run without branch and bound counts for, in (iteration, matrix entry) pairs."""
+    took = {name: max(0, int(solution.details[f"{name}_iterations"])) for name in ("simplex", "ipm", "crossover")}
+    return float(_entries(program)) * (took["simplex"] + took["crossover"] + INTERIOR_ITERATION * took["ipm"])
 
 
 def _read(solver: Any, program: LinearProgram) -> Solution:
@@ -253,7 +316,11 @@ def _read(solver: Any, program: LinearProgram) -> Solution:
     if len(dual) != program.num_rows or not np.isfinite(dual).all():
         dual = np.zeros(0)
     bound = float(info.mip_dual_bound) if program.integral is not None else -np.inf
-    details = {"simplex_iterations": info.simplex_iteration_count, "ipm_iterations": info.ipm_iteration_count}
+    details = {
+        "simplex_iterations": info.simplex_iteration_count,
+        "ipm_iterations": info.ipm_iteration_count,
+        "crossover_iterations": info.crossover_iteration_count,
+    }
     if program.integral is not None:
         details["nodes"] = info.mip_node_count
     objective = float(info.objective_function_value) if len(x) else np.inf

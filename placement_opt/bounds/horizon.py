@@ -5,8 +5,9 @@ Residency of a class of equal blocks changes only at its events: the steps that 
 an inventory a tier and state, so that a segment costs two entries however long it is. Row and column names are those of the
 algebraic statement in ``models/horizon.py``.
 
-Scaled units: sizes in multiples of ``unit`` bytes, time in ``unit`` bytes over the slowest rate, every rate row divided by
-its rate: solver tolerances are absolute, and raw bytes and seconds have produced wrong "optimal" values.
+Scaled units: sizes in multiples of ``unit`` bytes, time in ``unit`` bytes over a rate in between
+(:func:`placement_opt.bounds.highs.rate_unit`), every rate row divided by its rate: solver tolerances are absolute, and raw
+bytes and seconds have produced wrong "optimal" values.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.bounds.classes import Classes
-from placement_opt.bounds.highs import SMALLEST, LinearProgram, from_triplets
+from placement_opt.bounds.highs import SMALLEST, LinearProgram, from_triplets, rate_unit
 from placement_opt.bounds.result import Float64, Prices
 from placement_opt.instance import Instance
 from placement_opt.memory.system import Int64
@@ -116,7 +117,7 @@ class HorizonProgram:
         self.tiers = [k for k in range(instance.num_tiers) if not (instance.inclusive and k == instance.home)]
         # whole blocks want whole coefficients: thirds made the solver's presolve call a feasible program infeasible
         self.unit = float(np.gcd.reduce(instance.size) if integral else np.median(instance.size))
-        self.time_unit = self.unit / float(instance.memory.rates.min())
+        self.time_unit = self.unit / rate_unit(instance.memory.rates)
         self._layout()
 
     # ---- columns -------------------------------------------------------------------------------------------------

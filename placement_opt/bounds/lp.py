@@ -111,19 +111,22 @@ class _Search:
         self.asked: list[Prices] = []  # prices whose cheapest paths tell what the program last solved lacks
         self.value = np.inf
         self.step_s: Float64 | None = None
+        self.start_s: Float64 | None = None
         self.rounds = 0
         self.program: HorizonProgram | None = None
         self.solution: Solution | None = None
         self.note = ""
         self.columns = self.rows = 0
+        self.least = 0.0  # what the per-step bound proves, which is at most the program's true value
 
     def run(self) -> None:
         """Climb from the per-step bound, whose prices already prove it, so that the ladder holds whenever the work ends."""
         start = step.bound(self.instance, limits=self.limits)
-        self.step_s = start.step_s
+        self.step_s = self.start_s = start.step_s
+        self.least = start.lower_bound_s or 0.0
         self._prove(start.prices)
-        if start.lower_bound_s is not None and (self.best is None or self.best < start.lower_bound_s):
-            self.best, self.prices = start.lower_bound_s, start.prices
+        if self.best is None or self.best < self.least:
+            self.best, self.prices = self.least, start.prices
         while self.rounds < _ROUNDS and not self.limits.reached:
             try:
                 program, arrays = run_watched(self._program, self.limits)
@@ -139,6 +142,8 @@ class _Search:
             if solution.ended is Ended.INFEASIBLE and self._offer_every_step():
                 continue
             self._take(program, solution)
+            if self._contradicted():
+                break
             if not len(solution.row_dual) or solution.ended is not Ended.SOLVED or self._proven() or not self._price():
                 break
 
@@ -171,6 +176,16 @@ class _Search:
             halfway = self._prove(Prices((latest.rho + incumbent.rho) / 2, (latest.rent + incumbent.rent) / 2))
             self.asked += [halfway] if halfway else []
 
+    def _contradicted(self) -> bool:
+        """Whether the solver's value lies below what is proven of it; then nothing of it is believed, and the proof stands."""
+        plain = self.instance.num_tiers <= 2 and self.instance.trace.shares is None  # there prices prove no more than the LP
+        proven = max(self.least, self.best or 0.0) if plain else self.least
+        if not self.value < proven * (1.0 - TOLERANCE):
+            return False
+        self.note = f"the solver's value {self.value:.6g} s lies below what is proven, {proven:.6g} s, and is not believed"
+        self.value, self.step_s = np.inf, self.start_s
+        return True
+
     def _prove(self, prices: Prices | None) -> Prices | None:
         """Evaluate the dual at some prices, keep the best, and return them made legal."""
         if prices is None:
@@ -198,7 +213,7 @@ class _Search:
 
     def result(self, seconds: float) -> Relaxation:
         status = self._status()
-        published = None if self.best is None else min(self.best, self.value)
+        published = None if self.best is None else max(min(self.best, self.value), self.least)
         details = {
             "classes": len(self.classes),
             "columns": self.columns,

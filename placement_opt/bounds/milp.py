@@ -1,49 +1,110 @@
 """The optimum itself, by branch and bound over whole blocks, for instances small enough.
 
 Published is the larger of what weak duality proves at the root (solver-free) and the solver's own dual bound; the second rests
-on the solver's branch and bound and is marked so. It is accepted only if it does not contradict what is known: the best
-incumbent, evaluated again on the program's arrays, must not lie below it.
+on the solver's branch and bound and is marked so. It is taken less a margin, and only if it does not contradict what is known:
+the best incumbent, evaluated again on the program's arrays, must lie below neither it nor the root.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from placement_opt import clock
+from placement_opt.bounds import compact
 from placement_opt.bounds.classes import Classes, classify
 from placement_opt.bounds.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.horizon import HorizonProgram, make_events
 from placement_opt.bounds.lp import relax
-from placement_opt.bounds.result import Bound, Status
+from placement_opt.bounds.result import Bound, Float64, Status
 from placement_opt.errors import LimitError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 
 #: Residency variables beyond which branch and bound is not worth starting.
 MOST_BINARIES = 60_000
+#: What is taken off the solver's values for its tolerances and for rounding, relatively.
+MARGIN = 5e-10
 _TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What branch and bound left behind.
+
+    Attributes
+    ----------
+    program
+        Blocks one by one, a copy offered at every step; reads ``x``.
+    arrays, solution
+        As they were solved.
+    x
+        float64[n]: the incumbent's columns, its whole-block variables rounded; empty where none stood up to a check.
+    """
+
+    program: HorizonProgram
+    arrays: LinearProgram
+    solution: Solution
+    x: Float64
+
+    @property
+    def value_s(self) -> float | None:
+        """The incumbent's seconds, evaluated on the arrays; None without one."""
+        return float(self.arrays.cost @ self.x) * self.arrays.time_unit if len(self.x) else None
 
 
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The MILP's bound; LimitError where the instance is far too large for it."""
     limits = limits or Limits()
     began = clock.now()
-    classes = single_blocks(instance)
-    states = int((classes.last - classes.first + 1).sum()) * instance.num_tiers
-    if states > MOST_BINARIES:
-        raise LimitError(f"milp: {states} residency variables, at most {MOST_BINARIES} are tried; use lp or compact")
-    root = relax(instance, limits=limits).bound
-    program = HorizonProgram(instance, classes, make_events(instance, classes, None, True), integral=True)
-    arrays = program.build()
+    check_size(instance)
+    root = root_bound(instance, limits)
     try:
-        solution = solve(arrays, limits=limits)
-        if solution.ended in (Ended.INFEASIBLE, Ended.FAILED):
-            solution = solve(arrays, limits=limits, presolve=False)
+        searched = search(instance, limits=limits)
     except SolverError as error:
         return replace(root, method="milp", status=Status.BOUND, note=f"{error}; the root bound stands")
-    return _publish(root, arrays, solution, limits, clock.now() - began)
+    return publish(root, searched, limits, clock.now() - began)
+
+
+def root_bound(instance: Instance, limits: Limits) -> Bound:
+    """What is proven before branch and bound: the LP, or with three tiers and more the dual at compact prices if it is more."""
+    roots = [compact.bound(instance, limits=limits)] if instance.num_tiers > 2 else []
+    roots.append(relax(instance, limits=limits).bound)
+    return max(roots, key=lambda root: root.lower_bound_s or 0.0)
+
+
+def num_binaries(instance: Instance) -> int:
+    """(block, state, tier) triples: residency variables, but for those that the rules decide."""
+    return instance.num_tiers * int((instance.last_state - instance.first_state + 1).sum())
+
+
+def check_size(instance: Instance) -> None:
+    """LimitError where there are more than ``MOST_BINARIES``."""
+    if (binaries := num_binaries(instance)) > MOST_BINARIES:
+        raise LimitError(f"milp: {binaries} residency variables, at most {MOST_BINARIES} are tried; use lp or compact")
+
+
+def search(instance: Instance, *, limits: Limits | None = None) -> Searched:
+    """Branch and bound.
+
+    Parameters
+    ----------
+    limits
+        The incumbent by then comes back.
+
+    Raises
+    ------
+    SolverError
+        The solver refuses the program.
+    """
+    classes = single_blocks(instance)
+    program = HorizonProgram(instance, classes, make_events(instance, classes, None, True), integral=True)
+    arrays = program.build()
+    solution = solve(arrays, limits=limits)
+    if solution.ended in (Ended.INFEASIBLE, Ended.FAILED):
+        solution = solve(arrays, limits=limits, presolve=False)
+    return Searched(program, arrays, solution, incumbent(arrays, solution))
 
 
 def single_blocks(instance: Instance) -> Classes:
@@ -67,41 +128,49 @@ def single_blocks(instance: Instance) -> Classes:
     )
 
 
-def _publish(root: Bound, arrays: LinearProgram, solution: Solution, limits: Limits, seconds: float) -> Bound:
-    value = incumbent(arrays, solution)
-    claimed = solution.dual_bound * arrays.time_unit
-    note = ""
-    proven, rests_on = root.lower_bound_s, f"weak duality at the root LP ({root.rests_on})"
-    solved = solution.ended is Ended.SOLVED and value is not None
-    if value is not None and np.isfinite(claimed) and claimed > value * (1.0 + _TOLERANCE):
+def publish(root: Bound, searched: Searched, limits: Limits, seconds: float) -> Bound:
+    """What may be said after branch and bound, given a proven bound to begin with."""
+    arrays, solution = searched.arrays, searched.solution
+    proven, rests_on, note = root.lower_bound_s, f"weak duality at the root ({root.rests_on})", ""
+    value, claimed = searched.value_s, solution.dual_bound * arrays.time_unit
+    if value is not None and proven is not None and value < proven * (1.0 - _TOLERANCE):
+        note = f"the solver's incumbent {value:.9g} s lies below what is proven, {proven:.9g} s: nothing of it is believed"
+        value = None
+    elif value is not None and np.isfinite(claimed) and claimed > value * (1.0 + _TOLERANCE):
         note = f"the solver's dual bound {claimed:.9g} s lies above its own incumbent {value:.9g} s and is not published"
     elif solution.ended in (Ended.INFEASIBLE, Ended.FAILED):
         note = f"the solver ended with {solution.message!r}, which is not believed; the root bound stands"
-    elif np.isfinite(claimed) and (proven is None or claimed > proven):
-        proven = claimed if value is None else min(claimed, value)
-        rests_on = "the solver's branch and bound over whole blocks (not re-proved); the root LP is re-proved by weak duality"
+    elif np.isfinite(claimed):
+        safe = (claimed if value is None else min(claimed, value)) * (1.0 - MARGIN)
+        if proven is None or safe > proven:
+            proven = safe
+            rests_on = "the solver's branch and bound over whole blocks (not re-proved); the root is re-proved by weak duality"
+    solved = solution.ended is Ended.SOLVED and value is not None
     closed = solved and proven is not None and value is not None and value - proven <= _TOLERANCE * value
     status = Status.OPTIMAL if closed else Status.LIMIT
     if proven is None:
         status, rests_on = Status.NONE, ""
     elif limits.interrupted:
         status = Status.INTERRUPTED
-    elif not closed and not limits.reached:
+    elif not closed and not limits.reached and solution.ended is not Ended.LIMIT:
         status = Status.BOUND
-    details = {"columns": arrays.num_columns, "rows": arrays.num_rows, "root_lp_s": root.lower_bound_s, **solution.details}
+    details = {"columns": arrays.num_columns, "rows": arrays.num_rows, "root_s": root.lower_bound_s, **solution.details}
     return Bound("milp", status, proven, seconds, rests_on, note, value_s=value, prices=root.prices, details=details)
 
 
-def incumbent(arrays: LinearProgram, solution: Solution) -> float | None:
-    """The incumbent's value in seconds after rounding its whole-block variables and re-checking every row; None if it fails."""
+def incumbent(arrays: LinearProgram, solution: Solution) -> Float64:
+    """The incumbent's columns after rounding its whole-block variables and re-checking every row; empty if it fails."""
+    nothing = np.zeros(0)
     if not len(solution.x) or arrays.integral is None:
-        return None
+        return nothing
     x = np.clip(solution.x, arrays.lower, arrays.upper)
-    if np.abs(x[arrays.integral] - np.round(x[arrays.integral])).max(initial=0.0) > 1e-6:
-        return None
+    whole = np.round(x[arrays.integral])
+    if np.abs(x[arrays.integral] - whole).max(initial=0.0) > 1e-6:
+        return nothing
     columns = np.repeat(np.arange(arrays.num_columns), np.diff(arrays.start))
     activity = np.bincount(arrays.index, arrays.value * x[columns], arrays.num_rows)
     slack = 1e-6 * (1.0 + np.abs(activity))
     if (activity < arrays.row_lower - slack).any() or (activity > arrays.row_upper + slack).any():
-        return None
-    return float(arrays.cost @ x) * arrays.time_unit
+        return nothing
+    x[arrays.integral] = whole
+    return x

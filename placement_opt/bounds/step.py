@@ -24,6 +24,7 @@ from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.bounds.roofline import free_bytes, free_timer, roofline_prices, roofline_times
 from placement_opt.bounds.step_data import Steps, prove, read_steps, safe_sum
 from placement_opt.bounds.step_program import Flags, StepProgram
+from placement_opt.bounds.tracked import MOST_SETS
 from placement_opt.instance import Instance
 from placement_opt.jobs import run_jobs
 from placement_opt.limits import Limits
@@ -36,6 +37,7 @@ TOLERANCE = 1e-7
 MARGIN = 1e-8
 #: Columns of the linear programs that are one piece of work.
 _COLUMNS = 1_000
+_MANY = "{} sets of tiers are too many for whole blocks, so that each step counts with its linear program"
 _FAILED = "the solver ended with {!r} on some steps, which count with what is proven without it"
 _DUALITY = "weak duality at each step's prices and rents, evaluated without the solver"
 _SEARCH = (
@@ -96,8 +98,11 @@ def bound(instance: Instance, *, limits: Limits | None = None, integer: bool = F
         found = _better(found, _closed_form(instance, steps, timer))
     else:
         found = _solve(instance, found, steps, np.flatnonzero(~_roomy(steps)), _linear, limits, jobs)
-    if integer:
-        work = partial(_whole, has=(tier_sets(instance)[:, None] >> np.arange(instance.num_tiers)) & 1 == 1)
+    sets = tier_sets(instance)
+    if integer and len(sets) > MOST_SETS:
+        found = replace(found, trouble=_MANY.format(len(sets)))
+    elif integer:
+        work = partial(_whole, has=(sets[:, None] >> np.arange(instance.num_tiers)) & 1 == 1)
         found = _solve(instance, found, steps, np.flatnonzero(~_already_whole(steps)), work, limits, jobs)
     return _result(instance, steps, found, limits, integer=integer, seconds=clock.now() - began)
 

@@ -8,8 +8,8 @@ times that; and any other split of the single blocks has the same sums.
 For the LP singletons are patterns enough: a share of a block that serves from tier k needs that share of room there, no more
 room is needed, and every rule allows the rest (inclusive: the home copy is there anyway and its room is not competed for).
 
-Scaled units: bytes in units of a step's own size, time above what the fixed loads take, in units of such a size on the slowest
-resource; every rate row is divided by its rate.
+Scaled units: bytes in units of a step's own size, time above what the fixed loads take, in units of such a size at a rate
+in between (:func:`placement_opt.bounds.highs.rate_unit`); every rate row is divided by its rate.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.bounds.highs import SMALLEST, LinearProgram, from_triplets
+from placement_opt.bounds.highs import SMALLEST, LinearProgram, from_triplets, rate_unit
 from placement_opt.bounds.result import Float64, Prices
 from placement_opt.bounds.step_data import Steps
 from placement_opt.memory.system import Int64
@@ -63,7 +63,7 @@ class StepProgram:
     @cached_property
     def unit_s(self) -> Float64:
         """float64[T]: seconds of one scaled unit."""
-        return np.asarray(self.unit / float(self.steps.rates.min()), dtype=np.float64)
+        return np.asarray(self.unit / rate_unit(self.steps.rates), dtype=np.float64)
 
     @cached_property
     def base_s(self) -> Float64:
@@ -156,7 +156,7 @@ class StepProgram:
     def _loads(self, step: Int64, column: Any, operation: Int64, amount: Float64) -> list[tuple[Any, Any, Any]]:
         """Entries of the rate rows for ``amount`` scaled bytes per unit of a column."""
         rates = self.steps.rates
-        scale = operation * (rates.min() / rates)
+        scale = operation * (rate_unit(rates) / rates)
         return [(step * len(rates) + r, column, amount * scale[r]) for r in np.flatnonzero(operation)]
 
     def prices(self, row_dual: Float64) -> Prices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from placement_opt.cli.parser import (
 BACKENDS = ("local", "dask")
 
 if TYPE_CHECKING:
+    from placement_opt.answer import Answer
     from placement_opt.bounds.shares import Backend
     from placement_opt.certify import Verified
     from placement_opt.instance import Instance
@@ -50,7 +52,7 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--resume", metavar="FILE", action="append", default=[], help=text)
     text = "begin with the prices of another instance's certificate too, as many tiers and resources (with --gap)"
     parser.add_argument("--warm-start", metavar="FILE", help=text)
-    add_time_limit(parser, "stop by then with what is proven (default: none; about a minute with auto)")
+    add_time_limit(parser, "stop by then with what is proven (default: none; with auto counted work, about a minute's)")
     add_memory_limit(parser)
     add_scale_layers(parser)
     add_jobs(parser, default=None, text="processes to use (default: 1; in runs as many as there are processors)")
@@ -135,7 +137,6 @@ def _in_runs(args: Namespace) -> bool:
 
 def _one_side(args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits) -> int:
     """The bound by one method, what it is worth, and certificates."""
-    from placement_opt.bounds.result import Status
     from placement_opt.checkpoint import expected_s
     from placement_opt.prove import prove_known
     from placement_opt.report.bound import bound_document, bound_text
@@ -149,8 +150,7 @@ def _one_side(args: Namespace, console: Console, instance: Instance, files: dict
     method = "step-integer" if args.integer else args.method
     closing = min(expected_s(instance, files), limits.remaining / 2)
     proof = prove_known(instance, method, limits=limits.within(limits.remaining - closing), report=console.progress)
-    priced = args.prices and proof.bound.status is not Status.NONE
-    found = worth(instance, proof.bound, best_s=proof.best_s, limits=limits, report=console.progress) if priced else None
+    found = worth(instance, proof.bound, best_s=proof.best_s, limits=limits, report=console.progress) if args.prices else None
     document, text = bound_document(proof), bound_text(proof)
     if found is not None:
         document, text = document | {"worth": worth_document(found)}, f"{text}\n{worth_text(found)}"
@@ -162,9 +162,7 @@ def _one_side(args: Namespace, console: Console, instance: Instance, files: dict
         if certified is not None:
             document, text = with_verified(document, text, certified, files)
         console.print(to_json(document) if args.json else text)
-    if limits.interrupted:
-        return 130
-    return 3 if proof.bound.status is Status.NONE else 0
+    return 130 if limits.interrupted else 0
 
 
 def _both_sides(
@@ -196,17 +194,31 @@ def _both_sides(
 
     climb = partial(answer, instance, resume=resumed, warm=warm, backend=backend)
     found = climb(gap=args.gap, limits=limits, look=look, closing_s=checkpoints.closing_s)
-    document, text = answer_document(found), answer_text(found)
     certified: Verified | None = None
     try:
         certified = checkpoints.finish(found.state)
     finally:  # whatever became of the files, both sides are proven
+        if certified is not None:
+            found = _as_certified(found, certified)
+        document, text = answer_document(found), answer_text(found)
         if certified is not None:
             document, text = with_verified(document, text, certified, files)
         console.print(to_json(document) if args.json else text)
     for line in checkpoints.late:
         console.warn(line)
     return 130 if limits.interrupted else 0
+
+
+def _as_certified(found: Answer, certified: Verified) -> Answer:
+    """The answer, not called within the gap where its certificate of prices does not prove that."""
+    from placement_opt.answer import Outcome
+
+    lower, latency = certified.lower_s, found.latency_s
+    if found.outcome is not Outcome.WITHIN or lower is None or latency is None:
+        return found
+    if certified.short_of(found.bound.lower_bound_s) is None or latency <= lower * (1.0 + found.wanted):
+        return found
+    return replace(found, outcome=Outcome.UNCERTIFIED)
 
 
 def _backend(args: Namespace) -> Backend:

@@ -30,7 +30,7 @@ def fill(parser: LazyParser) -> None:
     text = "comma separated, options after a colon: static,lru:scope=global; or all (default: none)"
     parser.add_argument("--schedulers", metavar="LIST", help=text)
     add_method(parser)
-    add_time_limit(parser, "for each bound (default: none; about a minute with auto)")
+    add_time_limit(parser, "for each bound (default: none; with auto counted work, about a minute's)")
     add_memory_limit(parser)
     add_scale_layers(parser)
     add_jobs(parser)

@@ -19,6 +19,7 @@ from placement_opt.workload.unread import unread
 TIMED = "every move checked and timed by the simulator, reads split optimally"
 _OUTCOMES = {
     Outcome.WITHIN: "within gap",
+    Outcome.UNCERTIFIED: "not certified: within gap, but the certificate proves less than the bound",
     Outcome.LIMIT: "limit reached",
     Outcome.INTERRUPTED: "interrupted",
     Outcome.OPTIMAL: "optimal: the bound is its relaxation's own optimum, and no better schedule was found",

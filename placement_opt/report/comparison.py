@@ -17,6 +17,7 @@ from placement_opt.report.judgement import (
 )
 from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import NOTHING, figure, full_seconds, rates, seconds_column
+from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.scheduled import Compared, Outcome, Scheduled
 
@@ -25,7 +26,7 @@ INSTANCE_COLUMNS = ("instance", "hash", "method", "status", "lower_bound_s", "ro
 SCHEDULE_COLUMNS = (
     *("scheduler", "outcome", "verdict", "latency_s", "unit", "per_s", "tokens_per_s", "gap", "times_bound"),
     *("above_optimum_least", "above_optimum_most", "above_roofline_s", "unavoidable_least", "unavoidable_most"),
-    *("unavoidable_s", "own_s", "worth", "wall_s", "note"),
+    *("unavoidable_s", "own_s", "worth", *EFFORT_COLUMNS, "wall_s", "note"),
 )
 
 
@@ -68,6 +69,7 @@ def _schedule(schedule: Scheduled, unit: str) -> dict[str, Any]:
         "unavoidable_s": schedule.unavoidable_s,
         "own_s": schedule.own_s,
         "worth": schedule.worth,
+        **effort_document(schedule.effort),
         "wall_s": schedule.wall_s,
         "note": schedule.note,
     }

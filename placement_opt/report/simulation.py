@@ -10,10 +10,20 @@ from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import count, figure, full_seconds, percent, rates
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.run import Run
+from placement_opt.schedulers.protocol import Effort
 from placement_opt.units import format_size
 from placement_opt.verdict import Judgement, judge
 
 _ADVICE = "compare raises it"
+
+#: Keys of :func:`effort_document`.
+EFFORT_COLUMNS = ("work_unit", "work_given", "work_taken")
+
+
+def effort_document(effort: Effort | None) -> dict[str, Any]:
+    """The JSON keys of a scheduler's counted work; null where it searches nothing."""
+    values = (None, None, None) if effort is None else (effort.unit, effort.given, effort.taken)
+    return dict(zip(EFFORT_COLUMNS, values, strict=True))
 
 
 def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
@@ -24,6 +34,8 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
         "instance": run.instance.name,
         "hash": run.instance.hash,
         "scheduler": run.scheduler,
+        **effort_document(run.effort),
+        "cut_short": run.effort is not None and run.effort.cut_short,
         "latency_s": run.latency_s,
         "tokens": run.tokens if run.counts == "tokens" else None,
         **rates(run.counts, "", run.tokens_per_s),
@@ -69,6 +81,7 @@ def simulation_text(run: Run, proof: Proof) -> str:
         [
             ("instance", f"{instance.name} ({instance.hash[:12]})"),
             ("scheduler", run.scheduler),
+            ("work", _work(run.effort)),
             ("latency", full_seconds(run.latency_s)),
             (
                 "throughput",
@@ -100,6 +113,14 @@ def simulation_text(run: Run, proof: Proof) -> str:
     )
     parts.append(paragraph(" ".join(_sentences(run, proof, judgement))))
     return "\n\n".join(parts) + "\n"
+
+
+def _work(effort: Effort | None) -> str:
+    """What a scheduler was given and took; "" where it searches nothing."""
+    if effort is None:
+        return ""
+    text = f"{count(effort.taken)} of {count(effort.given)} {effort.unit}"
+    return f"{text}; ended by the clock, another run may find another schedule" if effort.cut_short else text
 
 
 def per_step_csv(run: Run) -> str:

@@ -53,9 +53,14 @@ def verified_rows(found: Verified, files: Mapping[str, str]) -> list[tuple[str, 
 def with_verified(
     document: Mapping[str, Any], text: str, found: Verified, files: Mapping[str, str]
 ) -> tuple[dict[str, Any], str]:
-    """Another report, as document and text, with what was certified besides."""
-    keys = verified_document(found, files)
-    return {**document, "certified": {key: keys[key] for key in _ADDED}}, f"{text}\n{facts(verified_rows(found, files))}\n"
+    """Another report, as document and text, with what was certified besides, and by how much that is less."""
+    keys, rows = verified_document(found, files), verified_rows(found, files)
+    certified: dict[str, Any] = {key: keys[key] for key in _ADDED}
+    short = found.short_of(document.get("lower_bound_s"))
+    if short is not None:
+        certified["short_of_lower_bound"] = short
+        rows.append(("note", f"the prices prove {percent(short)} less than the lower bound above: only that much is certified"))
+    return {**document, "certified": certified}, f"{text}\n{facts(rows)}\n"
 
 
 def verified_sentence(found: Verified) -> str:

@@ -34,6 +34,7 @@ class _Registry(Mapping[str, "type[Policy]"]):
         "myopic": "myopic:Myopic",
         "lp-rounded": "lp_rounded:LpRounded",
         "optimised": "optimised:Optimised",
+        "milp": "branch_and_bound:Milp",
     }
 
     def __getitem__(self, name: str) -> type[Policy]:

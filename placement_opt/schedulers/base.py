@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.errors import InputError
-from placement_opt.schedulers.protocol import Setting
+from placement_opt.schedulers.protocol import Effort, Setting
 
 
 def option(
@@ -38,6 +38,7 @@ class Policy:
     source: ClassVar[str]
 
     def __post_init__(self) -> None:
+        self._effort: Effort | None = None
         for one in fields(self):
             _check(getattr(self, one.name), one.metadata, type(one.default), f"{self.title}:{one.name}")
 
@@ -46,6 +47,11 @@ class Policy:
         """The title with the options that differ from their defaults."""
         given = [f"{one.name}={getattr(self, one.name)}" for one in fields(self) if getattr(self, one.name) != one.default]
         return f"{self.title}:{','.join(given)}" if given else self.title
+
+    @property
+    def effort(self) -> Effort | None:
+        """Counted work of the last run; None where nothing is searched."""
+        return self._effort
 
 
 def _check(value: Any, rules: Any, kind: type, where: str) -> None:

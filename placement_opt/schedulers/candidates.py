@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from placement_opt.bounds.auto import Size, expected_s
-from placement_opt.bounds.targets import Targets, find_targets, solved_exactly
+from placement_opt.bounds.targets import Targets, find_targets
 from placement_opt.errors import Interrupted, LimitError, ScheduleError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.run import Run
 from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.home_kept import home_kept
 from placement_opt.schedulers.lp_rounded import LpRounded
 from placement_opt.schedulers.packing import Packing
 from placement_opt.schedulers.protocol import Scheduler
@@ -20,8 +20,8 @@ from placement_opt.schedulers.schedule import Schedule
 
 #: Schedulers that take little longer than reading the trace.
 QUICK = ("belady", "lru", "static")
-#: Reads beyond which no relaxation is solved, seconds that one may be expected to take, and after which it is given up.
-_RELAXED_READS, _RELAXED_S, _GIVEN_UP_S = 200_000, 200.0, 60.0
+#: Reads beyond which no relaxation is solved, and solver work, in (iteration, matrix entry) pairs, after which it is given up.
+_RELAXED_READS, _GIVEN_UP = 200_000, 15e9
 #: Reads in the steps that ``sa`` tries its parameters on, beyond which it is no candidate.
 _ANNEALED = 10**6
 
@@ -116,17 +116,19 @@ def _simulated(instance: Instance, scheduler: Scheduler, limits: Limits) -> Run:
     return simulate(instance, scheduler, record=not isinstance(scheduler, Replay), limits=limits)
 
 
-def quick() -> list[tuple[str, Scheduler]]:
-    """Candidates at little cost."""
-    return [(name, make_scheduler(name)) for name in QUICK]
+def quick(instance: Instance) -> list[tuple[str, Scheduler]]:
+    """Candidates at little cost; where the rule is free also what they do with every block kept at home."""
+    found: list[tuple[str, Scheduler]] = [(name, make_scheduler(name)) for name in QUICK]
+    kept = [home_kept(instance, make_scheduler(name)) for name in QUICK]
+    return found + [(one.name, one) for one in kept if one is not None]
 
 
 def relaxed(instance: Instance, limits: Limits) -> Targets | None:
-    """A relaxation to be rounded, where one is affordable and found in time."""
-    if _relaxed_s(instance) > _RELAXED_S or limits.reached:
+    """A relaxation to be rounded, where one is affordable and found within counted work."""
+    if instance.trace.num_reads > _RELAXED_READS or limits.reached:
         return None
     try:
-        return find_targets(instance, limits=limits.within(_GIVEN_UP_S))
+        return find_targets(instance, limits=limits.counted(_GIVEN_UP))
     except (LimitError, Interrupted):
         return None
 
@@ -134,9 +136,3 @@ def relaxed(instance: Instance, limits: Limits) -> Targets | None:
 def annealed(instance: Instance) -> list[tuple[str, Scheduler]]:
     """The paper's annealing, where its runs are affordable."""
     return [("sa", make_scheduler("sa"))] if int(instance.trace.indptr[: SA().sample + 1][-1]) <= _ANNEALED else []
-
-
-def _relaxed_s(instance: Instance) -> float:
-    if instance.trace.num_reads > _RELAXED_READS:
-        return float("inf")
-    return expected_s("lp" if solved_exactly(instance) else "compact", Size.of(instance))

@@ -22,8 +22,11 @@ from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
 from placement_opt.schedulers.base import Policy, option
 from placement_opt.schedulers.future import NEVER, look_ahead
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
+from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View, cheapest_source
 
+#: Of the relaxation, in millions of (iteration, matrix entry) pairs: some five minutes' worth.
+BUDGET = 60_000
+SOLVER_WORK = "(iteration, matrix entry) pairs"
 Flags = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
 
@@ -32,19 +35,22 @@ Float64 = npt.NDArray[np.float64]
 class LpRounded(Policy):
     """Keep what the LP keeps, made whole.
 
-    Clairvoyant. From the exact LP where it is affordable, else from the compact one; LimitError where neither
-    yields a relaxed placement in time.
+    Clairvoyant. From the exact LP where the trace is short, else from the compact one; LimitError where that yields no relaxed
+    placement within the budget.
     """
 
     title: ClassVar[str] = "lp-rounded"
     online: ClassVar[bool] = False
     source: ClassVar[str] = "this project: class counts of the LP made whole and repaired to capacity"
 
-    limit: float = option(600.0, "seconds the relaxation may take", low=0.0)
+    budget: int = option(BUDGET, f"work of the solver, in millions of {SOLVER_WORK}", low=0, high=10**9)
 
     def plan(self, instance: Instance, limits: Limits) -> None:
         """Solve the relaxation and note when each block is read next."""
-        self.take(instance, find_targets(instance, limits=limits.within(self.limit)))
+        given = self.budget * 10**6
+        counted = limits.counted(given)
+        self.take(instance, find_targets(instance, limits=counted))
+        self._effort = Effort(SOLVER_WORK, given, round(given - counted.work_left), limits.cut_short)
 
     def take(self, instance: Instance, targets: Targets) -> None:
         """The same with a relaxation at hand."""

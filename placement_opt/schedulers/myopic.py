@@ -14,10 +14,12 @@ from placement_opt.memory.system import Int64
 from placement_opt.schedulers.base import Policy, cache_tiers, layer_of, option
 from placement_opt.schedulers.hierarchy import Hierarchy
 from placement_opt.schedulers.lru import recency, start_keys
-from placement_opt.schedulers.myopic_program import Class, StepProgram
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.myopic_program import NODES, Class, StepProgram
+from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.static import prefer_fast
 from placement_opt.schedulers.transition import masks_of, moves_to
+
+_UNIT = "nodes of branch and bound, most in a step"
 
 
 @dataclass
@@ -38,10 +40,12 @@ class Myopic(Policy):
     source: ClassVar[str] = 'the "per decode step" program of arXiv 2508.13231, with the residency given'
 
     repeat: int = option(1, "steps with the same reads that are expected to follow", low=1, high=1000)
+    nodes: int = option(NODES, "of branch and bound, in the program of each step", low=1, high=2**31 - 1)
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         self._setting, self._layer = setting, layer_of(setting)
-        self._program = StepProgram(setting.memory, setting.residency, setting.home, self.repeat)
+        self._program = StepProgram(setting.memory, setting.residency, setting.home, self.repeat, self.nodes)
+        self._effort = Effort(_UNIT, self.nodes, 0)
         self._last = start_keys(setting, first_reads)
         tiers = cache_tiers(setting)
         self._caches = tiers if setting.residency == "inclusive" else tiers[:-1]
@@ -56,6 +60,7 @@ class Myopic(Policy):
         if not len(blocks):
             return Moves()
         after = self._decide(view, blocks)
+        self._effort = Effort(_UNIT, self.nodes, self._program.most_nodes)
         return moves_to(self._setting, view, blocks, after, self._program.sources)
 
     def _concerned(self, view: View) -> Ids:

@@ -26,7 +26,9 @@ Float64 = npt.NDArray[np.float64]
 
 #: Every set of tiers is a target, so their number is limited.
 MOST_TIERS = 6
-_GAP, _NODES = 1e-4, 200
+_GAP = 1e-4
+#: Of branch and bound, in one step's program.
+NODES = 200
 #: Moving everything costs this share of the step's time, so that nothing moves for nothing.
 _INERTIA = 1e-4
 _SMALLEST = 1e-8  # the solver drops smaller coefficients anyway
@@ -42,13 +44,17 @@ class Class(NamedTuple):
 
 
 class StepProgram:
-    """The programs of one memory system and rule."""
+    """The programs of one memory system and rule, each solved within so many nodes of branch and bound.
 
-    def __init__(self, memory: MemorySystem, residency: Residency, home: int, repeat: int) -> None:
+    ``most_nodes``: what the one that took most of them took.
+    """
+
+    def __init__(self, memory: MemorySystem, residency: Residency, home: int, repeat: int, nodes: int = NODES) -> None:
         tiers = len(memory.tiers)
         if tiers > MOST_TIERS:
             raise InputError(f"found {tiers} tiers", f"expected at most {MOST_TIERS} for this scheduler", field="myopic")
-        self._residency, self._home, self._repeat = residency, home, repeat
+        self._residency, self._home, self._repeat, self._nodes = residency, home, repeat, nodes
+        self.most_nodes = 0
         self._order = memory.by_speed
         self.sources = cheapest_source(memory)
         self._sets = np.arange(1, 1 << tiers)
@@ -103,10 +109,23 @@ class StepProgram:
         integral = np.append(np.ones(n, dtype=bool), [False, False])
         most = np.append(counts[kind_of], [np.inf, np.inf])
         program = LinearProgram(cost, least, most, lower, upper, start, index, value, integral)
-        found = _run(to_highs(program), n)
+        found = self._run(to_highs(program), n)
         if found is None or not self._holds(found, classes, kind_of, sets, room, tiers):
             return None
         return np.repeat(sets, found)  # kind after kind, and the sets of a kind in order of speed
+
+    def _run(self, solver: Any, columns: int) -> Int64 | None:
+        """The first columns of the best solution found, in whole numbers."""
+        solver.setOptionValue("presolve", "off")  # HiGHS has called small programs infeasible that are not, with presolve only
+        solver.setOptionValue("mip_rel_gap", _GAP)
+        solver.setOptionValue("mip_max_nodes", self._nodes)
+        solver.run()
+        self.most_nodes = max(self.most_nodes, int(solver.getInfo().mip_node_count))
+        solution = solver.getSolution()
+        if not solution.value_valid or len(solution.col_value) < columns:
+            return None
+        found: Int64 = np.rint(np.array(solution.col_value[:columns])).astype(np.int64)
+        return found
 
     def _targets(self, kind: Class) -> list[int]:
         """The sets of tiers in which such a block may lie at the next state, fastest first."""
@@ -153,16 +172,3 @@ class StepProgram:
         sizes = np.array([kind.size for kind in classes], dtype=np.int64)[kind_of]
         used = (found * sizes) @ (sets[:, None] >> tiers & 1)
         return bool((used <= np.maximum(room[tiers], 0)).all())
-
-
-def _run(solver: Any, columns: int) -> Int64 | None:
-    """The first columns of the best solution found within a fixed number of nodes, in whole numbers."""
-    solver.setOptionValue("presolve", "off")  # HiGHS has called small programs infeasible that are not, with presolve only
-    solver.setOptionValue("mip_rel_gap", _GAP)
-    solver.setOptionValue("mip_max_nodes", _NODES)
-    solver.run()
-    solution = solver.getSolution()
-    if not solution.value_valid or len(solution.col_value) < columns:
-        return None
-    found: Int64 = np.rint(np.array(solution.col_value[:columns])).astype(np.int64)
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,17 +16,21 @@ from placement_opt.schedulers.base import Policy, option
 from placement_opt.schedulers.bundles import Bundles, bundle
 from placement_opt.schedulers.candidates import Best, Rounded, annealed, quick, relaxed
 from placement_opt.schedulers.paths import num_states, paths_of, schedule_of
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.replay import Replay
 from placement_opt.schedulers.schedule import Schedule
 from placement_opt.schedulers.search_game import MOST_STATES, searchable
 
-#: Work of a search in millions of (block, state) pairs, some 15 seconds' worth.
-BUDGET = 150
+#: What the work of a search is counted in, and how many millions of it one may take: some 15 seconds' worth.
+UNIT, BUDGET = "(block, state) pairs", 150
+#: Share of a deadline for the search; the rest is for playing what it found.
+_SEARCHING = 0.8
 #: Rounds before the candidates that take longer have their turn, rounds in all, and rounds without success that end it.
 _EARLY, _ROUNDS, _PATIENCE = 2, 60, 6
 #: Candidates from which the search starts again, how often and for how many rounds, and work beyond which it does not.
 _STARTS, _AGAIN, _ROUNDS_AGAIN, _LITTLE = 3, 3, 8, 3 * 10**7
+#: Pushes out of the best paths, and work beyond which there are none: for small instances.
+_PUSHES, _SMALL = 500, 4 * 10**6
 #: (Block, state) pairs beyond which blocks are bundled where many are read alike, and to how few if possible.
 _PATHS, _BUNDLED = 2**25, (2 * 10**7, 2**25, MOST_STATES)
 #: What sums of a few thousand step times may differ by, relatively.
@@ -40,22 +45,25 @@ class Optimised(Policy):
 
     Clairvoyant. Candidates are belady, lru, static, and where they are affordable lp-rounded and sa. From the best of them on
     each block in turn takes its best path through the tiers, all others given; see
-    :mod:`placement_opt.schedulers.search`. Never slower than any of its candidates. The same seed gives the same schedule
-    where the work, not ``limit``, ends the search.
+    :mod:`placement_opt.schedulers.search`. Never slower than any of its candidates. Everything in it is limited by counted
+    work, so that the same seed and budget give the same schedule; a deadline of the caller's ends it early, and it says so.
     """
 
     title: ClassVar[str] = "optimised"
     online: ClassVar[bool] = False
     source: ClassVar[str] = "this project: block-coordinate descent over smoothed step times"
 
-    limit: float = option(60.0, "seconds it may take", low=0.0)
-    budget: int = option(BUDGET, "work of the search, in millions of (block, state) pairs visited", low=0, high=10**9)
+    budget: int = option(BUDGET, f"work of the search, in millions of {UNIT} visited", low=0, high=10**9)
     seed: int = option(1, "of the order in which blocks have their turn", low=0, high=2**32 - 1)
 
     def plan(self, instance: Instance, limits: Limits) -> None:
         """Find the schedule."""
-        schedule, _ = optimise(instance, limits=limits.within(self.limit), seed=self.seed, budget=self.budget)
+        if not math.isinf(limits.remaining):
+            limits = limits.within(_SEARCHING * limits.remaining)
+        visited: list[int] = []
+        schedule, _ = optimise(instance, limits=limits, seed=self.seed, budget=self.budget, visited=visited.append)
         self._replay = Replay(schedule)
+        self._effort = Effort(UNIT, self.budget * 10**6, sum(visited), limits.cut_short)
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         return self._replay.start(setting, first_reads)
@@ -75,6 +83,7 @@ def optimise(
     seed: int = 1,
     budget: int = BUDGET,
     improved: Callable[[Schedule, float, str], None] | None = None,
+    visited: Callable[[int], None] | None = None,
 ) -> tuple[Schedule, float]:
     """A schedule and its latency in seconds: the best of the candidates, or a start, improved by search; never worse than that.
 
@@ -96,6 +105,8 @@ def optimise(
         Of its work, in millions of (block, state) pairs.
     improved
         Called at each improvement with the schedule, its latency, and where it is from.
+    visited
+        Called in the end with the (block, state) pairs that the search visited.
 
     Raises
     ------
@@ -121,11 +132,12 @@ def optimise(
             seed=seed,
             budget=budget,
             improved=spread,
+            visited=visited,
         )
         return best.fall_back(), best.latency_s
     enough = max(enough, _bound_of(roofline.bound(instance)))
     if start is None:
-        best.try_all(quick(), limits, enough)
+        best.try_all(quick(instance), limits, enough)
     best.fall_back()
     search = _Search(best, prices, seed, budget, enough, limits) if searchable(instance) else None
     if search is not None:
@@ -142,6 +154,9 @@ def optimise(
         search.enough = enough
         search.improve(_ROUNDS)
         search.start_again()
+        search.shake()
+        if visited is not None:
+            visited(search.work)
     return best.fall_back(), best.latency_s
 
 
@@ -168,10 +183,15 @@ class _Search:
         self._search = Search(best.instance, None if prices is None else prices.rent, seed)
         self._at: Schedule | None = None
 
+    @property
+    def work(self) -> int:
+        """(Block, state) pairs visited so far."""
+        return self._search.work
+
     def improve(self, rounds: int) -> None:
         """So many more rounds from the best schedule on."""
         best, search = self.best, self._search
-        if best.schedule is None or self._limits.reached or search.work >= self._budget or best.latency_s <= self.enough:
+        if best.schedule is None or self._over(self._budget):
             return
         if best.schedule is not self._at:
             search.begin(paths_of(best.instance, best.schedule))
@@ -182,10 +202,28 @@ class _Search:
         """From the best candidates again, each in turn, while that is little work: the search may end elsewhere."""
         starts = [schedule for _, schedule in sorted(self.best.others, key=lambda one: one[0])[:_STARTS]]
         for number in range(_AGAIN if starts else 0):
-            if self._limits.reached or self._search.work >= min(_LITTLE, self._budget) or self.best.latency_s <= self.enough:
+            if self._over(_LITTLE):
                 return
             self._search.begin(paths_of(self.best.instance, starts[number % len(starts)]))
             self._run(_ROUNDS_AGAIN)
+
+    def shake(self) -> None:
+        """Random pushes from the best schedule on, while all that was little work."""
+        best, search = self.best, self._search
+        if best.schedule is None or self._over(_SMALL):
+            return
+        search.begin(paths_of(best.instance, best.schedule))
+        search.shake(
+            times=_PUSHES,
+            budget=min(_SMALL, self._budget),
+            enough=self.enough,
+            limits=self._limits,
+            improved=lambda: self._tell(0.0),
+        )
+
+    def _over(self, work: int) -> bool:
+        """Whether so much work is done, or it is enough, or the limits say stop."""
+        return self.work >= min(work, self._budget) or self.best.latency_s <= self.enough or self._limits.reached
 
     def _run(self, rounds: int) -> None:
         self._search.run(

@@ -18,7 +18,7 @@ Ids = npt.NDArray[np.integer[Any]]
 Resident = npt.NDArray[np.bool_]
 
 #: Sets of tiers are bit masks that index tables, so their number is limited.
-MOST_TIERS = 12
+MOST_TIERS = 16
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,31 @@ class View:
     freed: Ids = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
+@dataclass(frozen=True)
+class Effort:
+    """Counted work of a scheduler that searches: the same work gives the same schedule, on any machine at any load.
+
+    Attributes
+    ----------
+    unit
+        What is counted.
+    given, taken
+        How much it was allowed, and how much it took.
+    cut_short
+        Whether the clock or a stop request ended it before: the schedule is legal, but another run may end elsewhere.
+    """
+
+    unit: str
+    given: int
+    taken: int
+    cut_short: bool = False
+
+
 class Scheduler(Protocol):
-    """An online policy: sees the setting, then one step after the other."""
+    """An online policy: sees the setting, then one step after the other.
+
+    One that searches has an attribute ``effort`` after a run, an :class:`Effort`; others need not.
+    """
 
     @property
     def name(self) -> str:

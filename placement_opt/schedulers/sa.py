@@ -16,7 +16,7 @@ from placement_opt.memory.system import Int64
 from placement_opt.schedulers.base import Policy, option
 from placement_opt.schedulers.future import layer_clock, look_ahead
 from placement_opt.schedulers.hierarchy import NOTHING, Hierarchy
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.workload.trace import Trace
 
 _FIRST = (5, 0.5)
@@ -58,9 +58,10 @@ class SA(Policy):
         self._indptr, self._future = trace.indptr, look_ahead(trace, layer_clock(trace))
         self._order_of_reads = look_ahead(trace).first
         if self.window and self.ratio:
-            self.tuned = (self.window, self.ratio)
+            self.tuned, self._effort = (self.window, self.ratio), None
         else:
             self.tuned = _anneal(self, head(instance, self.sample), limits)
+            self._effort = Effort("iterations of the annealing", self.iterations, self.iterations)
         self._scores = _scores(trace, self._future.clock, self.tuned[0])
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:

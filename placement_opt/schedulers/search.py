@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
+from placement_opt.memory.system import Int64
 from placement_opt.schedulers.paths import Paths
 from placement_opt.schedulers.search_game import make_game
 
@@ -40,6 +41,10 @@ _SHARPER, _LAST_WIDTH = 0.6, 0.01
 #: tier's room at width 1.
 _FINES, _ROOM_WIDTH = (0.03, 3.0), 0.1
 _SHARP_SWEEPS = 8
+#: Blocks up to which every pair is tried, and partners of each block beyond.
+_EVERY_PAIR, _PARTNERS = 12, 6
+#: A push moves this share of the blocks, by times that are wrong by up to this share.
+_PUSHED, _NOISE = (0.3, 1.0), (0.3, 20.0)
 #: Relative improvement that counts, and those by which a sweep must shorten the time for another like it: after a round, and
 #: before the first one.
 _COUNTS, _GOES_ON, _ROUGHLY = 1e-12, 1e-6, 1e-3
@@ -79,7 +84,7 @@ class Search:
 
     @property
     def work(self) -> int:
-        """(Block, state) pairs visited so far."""
+        """(Block, state) pairs visited so far, those of many tiers counted more than once."""
         return int(self._game.count[self._kernels.WORK])
 
     def begin(self, paths: Paths) -> float:
@@ -128,6 +133,62 @@ class Search:
             self._sharpen(chains=kind == "chained")
             since = 0 if self._keep() else since + 1
         return self.best
+
+    def shake(self, *, times: int, budget: int, enough: float, limits: Limits, improved: Callable[[], None]) -> None:
+        """Pairs of blocks, then out of the best paths by a random push and down again, so many times.
+
+        It finds what single blocks and chains cannot, and takes long: for small instances.
+        """
+        self._budget, self._enough, self._limits, self._improved = budget, enough, limits, improved
+        work, left = self._pairs_work(), budget - self.work
+        for number in range(times + 1):
+            if self._over():
+                return
+            if number:
+                self._push(self._rng.uniform(*_PUSHED), math.exp(self._rng.uniform(*np.log(_NOISE))))
+                self._sharpen(chains=True)
+            if work * (times if number else 1) <= left:  # every time, or at first, or never
+                self._pair()
+            self._keep()
+
+    def _pairs(self) -> Int64:
+        """int64[., 2]: every pair of blocks if they are few, else some partners for each; in random order."""
+        blocks = len(self._lengths)
+        if blocks <= _EVERY_PAIR:
+            return np.ascontiguousarray(self._rng.permutation(np.array(np.triu_indices(blocks, 1)).T))
+        halves = [self._rng.permutation(blocks)[: blocks // 2 * 2].reshape(-1, 2) for _ in range(_PARTNERS)]
+        return np.concatenate(halves)
+
+    def _pairs_work(self) -> float:
+        """About what a sweep over pairs takes."""
+        from placement_opt.schedulers.search_pairs_kernels import pair_weight
+
+        blocks = len(self._lengths)
+        pairs = min(blocks * (blocks - 1), _PARTNERS * blocks) / 2
+        return pairs * float(self._lengths.mean()) * int(pair_weight(self._game))
+
+    def _pair(self) -> None:
+        """Sweeps over pairs of blocks until one shortens next to nothing."""
+        from placement_opt.schedulers.search_pairs_kernels import sweep_pairs
+
+        for _ in range(_SHARP_SWEEPS):
+            if self._over():
+                return
+            change = sweep_pairs(self._game, self._pairs(), _COUNTS * self.best, self._budget)
+            if change > -_GOES_ON * self.best:
+                return
+
+    def _push(self, share: float, noise: float) -> None:
+        """Some blocks choose their best paths by step times with noise of that share in them."""
+        game = self._game
+        false = noise * self._scale()[:, None] * self._rng.random(game.value.shape)
+        chosen = self._rng.permutation(len(self._lengths))[: max(2, math.ceil(share * len(self._lengths)))]
+        game.width[:] = 0.0
+        game.value[:] += false
+        self._kernels.smooth(game)
+        self._kernels.sweep(game, chosen, _TIE, -1.0, 0, 0.0, self._budget)
+        game.value[:] -= false
+        self._kernels.smooth(game)
 
     def _next_round(self) -> tuple[str, float, int]:
         number, first = self._rounds, len(_FIRST_ROUNDS)
@@ -194,7 +255,8 @@ class Search:
         if self._layer is not None:
             stretch = np.arange(len(order)) * _STRETCHES // len(order)
             order = order[np.lexsort((self._layer[order], stretch))]
-        parts = np.cumsum(self._lengths[order]) // (_BETWEEN_LOOKS // (10 if chains else 1))
+        between = max(1, _BETWEEN_LOOKS // int(self._game.count[self._kernels.WEIGHT]) // (10 if chains else 1))
+        parts = np.cumsum(self._lengths[order]) // between
         ends = np.searchsorted(parts, np.arange(1, int(parts[-1]) + 2))
         over, probes = (1.0, _PROBES) if chains else (-1.0, 0)
         least, change, begin = _COUNTS * self.best / len(order), 0.0, 0

@@ -25,14 +25,17 @@ MOST_STATES = 2**28
 MOST_SETS = 31
 #: Price vectors beyond which a step is not timed in a loop over them.
 MOST_VECTORS = 256
+#: A (block, state) pair takes as long as its S tier sets and V price vectors make it, about in proportion to S (S + V): so many
+#: of these count as one pair of two tiers.
+_PAIR = 40
 #: Blocks that move together in one chain, at most.
 MOST_LINKS = 4
 
 
 def searchable(instance: Instance) -> bool:
     """Whether an instance has few enough tiers, tier sets and states to be searched."""
-    inner = instance.num_tiers - instance.inclusive
-    sets = instance.num_tiers if instance.residency == "exclusive" else 2**inner
+    tiers = instance.num_tiers
+    sets = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1), "free": 2**tiers - 1}[instance.residency]
     if sets > MOST_SETS or num_states(instance) > MOST_STATES:
         return False
     timer = StepTimer(instance.memory, [int(mask) for mask in tier_sets(instance)])
@@ -96,7 +99,7 @@ def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
         stay=np.zeros(sets),
         saved=np.zeros((MOST_LINKS + 2) * (steps + 2), dtype=np.uint8),
         chain=np.zeros(MOST_LINKS + 1, dtype=np.int64),
-        count=np.zeros(2, dtype=np.int64),
+        count=np.array([0, 0, max(1, sets * (sets + len(timer.rho)) // _PAIR)], dtype=np.int64),
         dice=np.array([seed], dtype=np.uint64),
     )
 

@@ -20,8 +20,8 @@ from placement_opt.compiled import njit
 #: is produced later), and where its reads and its states begin; one row more than there are blocks.
 SIZE, FIRST, LAST, BEGIN, READS, PLACE = 0, 1, 2, 3, 4, 5
 FREE, BORN = -1, -2
-#: Entries of ``count``: (block, state) pairs visited, and links in the open chain.
-WORK, LINKS = 0, 1
+#: Entries of ``count``: (block, state) pairs visited, each times its weight; links in the open chain; that weight.
+WORK, LINKS, WEIGHT = 0, 1, 2
 #: Blocks looked at, at random, for one that holds room where it is needed.
 _LOOKS = 64
 
@@ -64,7 +64,7 @@ class Game(NamedTuple):
     stay: Any  #: float64[S], scratch
     saved: Any  #: uint8[(links + 2) * (T + 2)]: paths of the open chain before it
     chain: Any  #: int64[links + 1]: its blocks
-    count: Any  #: int64[2]
+    count: Any  #: int64[3]
     dice: Any  #: uint64[1]
 
 
@@ -305,7 +305,7 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
                             cost[new, j], back[row, j] = c, i
         now = new
         _charge(room, rent, fine, blur, member, t + 1, size, tie, over, cost, now)
-    g.count[WORK] += last - first + 1
+    g.count[WORK] += (last - first + 1) * g.count[WEIGHT]
     best, cheapest = 0, np.inf
     for j in range(sets):
         c = cost[now, j]
@@ -471,7 +471,7 @@ def sweep(g: Any, order: Any, tie: float, over: float, probes: int, least: float
     least
         Smaller improvements are not made.
     budget
-        Of (block, state) pairs in all; see ``count``.
+        Of weighted (block, state) pairs in all; see ``count``.
     """
     change = 0.0
     for b in order:

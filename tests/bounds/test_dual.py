@@ -13,7 +13,6 @@ from placement_opt.bounds import lp, milp
 from placement_opt.bounds.classes import classify
 from placement_opt.bounds.dual import evaluate, fetch_events, legal, price_actions, tier_sets
 from placement_opt.bounds.result import Prices
-from placement_opt.errors import LimitError
 from placement_opt.instance import RESIDENCIES, Instance
 from tests.brute import optimum
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
@@ -226,16 +225,6 @@ def test_tier_sets_of_each_rule() -> None:
     for rule, expected in (("inclusive", [4, 5, 6, 7]), ("exclusive", [1, 2, 4]), ("free", [1, 2, 3, 4, 5, 6, 7])):
         memory = chain([1, 1, 5], [9, 8, 7], [3, 2])
         assert tier_sets(make_instance(memory, trace, rule)).tolist() == expected  # type: ignore[arg-type]
-
-
-def test_too_many_tiers_are_refused_with_the_number() -> None:
-    """Six tiers under the free rule would be 63 sets."""
-    memory = chain([1, 1, 1, 1, 5], [9, 8, 7, 6, 5], [3, 2, 2, 2])
-    object.__setattr__(memory, "tiers", (*memory.tiers, memory.tiers[-1]))
-    instance = make_instance(two_tier(), make_trace([[0]], [-1]), "free")
-    object.__setattr__(instance, "memory", memory)
-    with pytest.raises(LimitError, match="6 tiers give 63 tier sets; at most 31"):
-        tier_sets(instance)
 
 
 def test_prices_of_actions_follow_the_tables() -> None:

@@ -210,7 +210,7 @@ def test_sums_beyond_64_bits_are_refused() -> None:
 
 
 def test_too_many_tiers_are_refused() -> None:
-    """Sets of tiers are bit masks; beyond twelve tiers the number is named."""
+    """Sets of tiers are bit masks; beyond sixteen tiers the number is named."""
     memory = chain([10] * 5, [9, 8, 7, 6, 5], [4, 4, 4, 4])
-    with pytest.raises(InputError, match=r"^tiers: found 15 tiers, expected at most 12$"):
-        cheapest_source(replace(memory, tiers=memory.tiers * 3))
+    with pytest.raises(InputError, match=r"^tiers: found 20 tiers, expected at most 16$"):
+        cheapest_source(replace(memory, tiers=memory.tiers * 4))

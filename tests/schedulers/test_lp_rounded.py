@@ -57,7 +57,7 @@ def test_fetches_ahead_on_the_trace_of_section_7() -> None:
 def test_no_relaxed_placement_within_the_limit() -> None:
     """A limit of nothing is said, not worked around."""
     with pytest.raises(LimitError, match="no relaxed placement within the limits"):
-        simulate(fetch_ahead(), LpRounded(limit=0.0))
+        simulate(fetch_ahead(), LpRounded(budget=0))
 
 
 def test_no_room_is_a_refusal_not_a_crash() -> None:

@@ -55,7 +55,7 @@ def test_no_peer_is_faster_on_more_blocks(seed: int, residency: Residency) -> No
 
 
 def test_often_the_optimum_and_never_below() -> None:
-    """Against enumeration on tiny instances of all rules: never below, and equal in nine of ten cases."""
+    """Against enumeration on tiny instances of all rules: never below, and equal in 29 of 30 cases."""
     equal = cases = 0
     for seed in range(120):
         instance = any_instance(seed)
@@ -67,7 +67,7 @@ def test_often_the_optimum_and_never_below() -> None:
         cases += 1
         equal += latency <= least * (1 + 1e-9)
     assert cases > 50
-    assert equal >= 0.9 * cases
+    assert equal >= 29 / 30 * cases
 
 
 def test_fetches_ahead() -> None:
@@ -127,7 +127,7 @@ def test_prices_and_targets_at_hand() -> None:
 
 
 def test_same_seed_same_schedule() -> None:
-    """Twice the same moves; the time limit plays no part unless it is reached."""
+    """Twice the same moves; a deadline plays no part unless it is reached."""
     instance = moderate(2, "exclusive")
     one, two = (optimise(instance, limits=Limits(seconds), seed=5, budget=1)[0] for seconds in (None, 1000.0))
     assert np.array_equal(one.op, two.op)

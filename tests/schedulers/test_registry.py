@@ -11,7 +11,7 @@ from placement_opt.errors import InputError
 from placement_opt.schedulers import REGISTRY, describe, make_scheduler
 from placement_opt.schedulers.sa import SA
 
-NAMES = ["static", "reactive", "page", "sa", "lru", "belady", "myopic", "lp-rounded", "optimised"]
+NAMES = ["static", "reactive", "page", "sa", "lru", "belady", "myopic", "lp-rounded", "optimised", "milp"]
 
 
 def test_names() -> None:
