@@ -29,6 +29,7 @@ def test_round_trip(tmp_path: Path, kind: str) -> None:
     written = export(fetch_ahead(), kind, path)  # type: ignore[arg-type]
     solver = highspy.Highs()
     solver.silent()
+    solver.setOptionValue("threads", 1)  # as everywhere here: HiGHS 1.16 runs with one number of threads a process
     solver.readModel(str(path))
     solver.run()
     value = solver.getInfo().objective_function_value * written.time_unit_s
