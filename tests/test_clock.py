@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from placement_opt import scheduled
 from placement_opt.bounds import bound
 from placement_opt.compare import Comparison, compare
 from placement_opt.instancefile import load_instance
