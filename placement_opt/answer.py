@@ -33,11 +33,12 @@ from placement_opt.certify import Verified
 from placement_opt.errors import LimitError, PlacementError
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
-from placement_opt.rungs import RUNGS, Rung, Side, Work, offer_prices
+from placement_opt.rungs import RUNGS
 from placement_opt.schedulers.schedule import Schedule
 from placement_opt.standing import Standing, State
 from placement_opt.turns import Turn, closed, pick
 from placement_opt.watch import LeftBehind, run_watched
+from placement_opt.work import Rung, Side, Work, offer_prices
 
 #: Seconds where the caller sets no deadline.
 BUDGET_S = 60.0

@@ -203,6 +203,7 @@ def _size(outline: Outline) -> Size:
         states=totals.pairs,
         triples=tiers * totals.pairs,
         equal=totals.equal,
+        hard=tiers > 2 or outline.rules.residency != "inclusive",
     )
 
 

@@ -7,195 +7,36 @@ nothing is lost however its turn ends. :data:`RUNGS` lists them; which one is ne
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal
-
-import numpy as np
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from placement_opt import clock
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.auto import Size, expected_bytes, expected_s
-from placement_opt.bounds.classes import Classes, classify
-from placement_opt.bounds.result import Bound, Prices, Status
-from placement_opt.bounds.shares import Backend
-from placement_opt.errors import InputError, ScheduleError
-from placement_opt.instance import Instance
+from placement_opt.bounds.auto import expected_bytes, expected_s
+from placement_opt.bounds.result import Bound, Status
+from placement_opt.errors import ScheduleError
 from placement_opt.limits import Limits
+from placement_opt.rungs_prices import PRICES
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.replay import Replay
 from placement_opt.schedulers.schedule import Schedule
 from placement_opt.simulate import simulate
-from placement_opt.standing import Standing
+from placement_opt.work import DUALITY, Rung, Work, offer_prices
 
 if TYPE_CHECKING:
-    from placement_opt.bounds.ascent import Ascent
     from placement_opt.bounds.dual import DualValue
-    from placement_opt.bounds.price_intervals import PriceIntervals
-    from placement_opt.bounds.sample import SampleAscent
-    from placement_opt.bounds.targets import Targets
-    from placement_opt.large import Large
 
-Side = Literal["bound", "schedule"]
 #: The exact LP is approached until this share of the gap asked for is left: the rest is for the schedule.
 _SHARE = 4.0
-#: Reads of a first sample.
-_SAMPLED = 30_000
-#: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time.
-_FIRST_LEVELS = 4
-#: While softening hides more than this share of the gap, or of this gap, a climb goes on for up to this share of the time left.
-_SHOWN, _NEAR, _PATIENT = 0.1, 0.05, 0.4
 #: (Block, state, tier) triples up to which a search is told apart from one of bundles of blocks.
 _BUNDLED = 10**7
-#: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
-_ELSEWHERE = 1e-3
-_DUALITY = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
-
-
-@dataclass
-class Work:
-    """What the rungs share.
-
-    Attributes
-    ----------
-    instance, standing
-        The question, and what is proven of it.
-    gap
-        Relative gap that is enough.
-    backend
-        Where prices are proven, and how many processes there are.
-    enough_s
-        A bound of so many seconds is enough; without it, the gap decides.
-    limits
-        Of the whole climb.
-    notes
-        What a reader should know of rungs that were passed over.
-    seed
-        Of the last search.
-    targets, rounded
-        What the relaxation last solved wants of every block; whether that was made a schedule.
-    intervals, sampled, ascent
-        Searches for prices, which go on where they stopped.
-    """
-
-    instance: Instance
-    standing: Standing
-    gap: float
-    backend: Backend = field(default_factory=Backend)
-    enough_s: float | None = None
-    limits: Limits = field(default_factory=Limits)
-    notes: list[str] = field(default_factory=list)
-    seed: int = 0
-    targets: Targets | None = None
-    rounded: bool = False
-    intervals: PriceIntervals | None = None
-    sampled: SampleAscent | None = None
-    ascent: Ascent | None = None
-
-    def prove(self, prices: Prices) -> DualValue:
-        """What prices prove, block by block: a short pass, done here where no time is left to ask other processes.
-
-        LimitError where the limits of the whole climb end it in the middle.
-        """
-        if self.limits.reached:
-            return Backend().evaluate(self.instance, prices, self.classes)
-        return self.backend.evaluate(self.instance, prices, self.classes, limits=self.limits)
-
-    @property
-    def enough_bound_s(self) -> float:
-        """A bound that need not be raised; infinite while nobody knows."""
-        if self.enough_s is not None:
-            return self.enough_s
-        latency = self.standing.state.latency_s
-        return math.inf if latency is None else latency / (1.0 + self.gap)
-
-    @property
-    def jobs(self) -> int:
-        """Processes of this machine."""
-        return self.backend.jobs if self.backend.name == "local" else 1
-
-    @cached_property
-    def size(self) -> Size:
-        return Size.of(self.instance)
-
-    @cached_property
-    def classes(self) -> Classes:
-        return classify(self.instance)
-
-    @cached_property
-    def large(self) -> Large | None:
-        """The question in runs, where it is one of those that the scale engine answers."""
-        from placement_opt.large import large_of
-
-        if self.instance.num_tiers != 2 or not self.instance.inclusive:
-            return None
-        try:
-            return large_of(self.instance)
-        except InputError:
-            return None
-
-    @property
-    def enough(self) -> bool:
-        """Whether both sides are as close as was asked for, or the bound as high."""
-        state = self.standing.state
-        if self.enough_s is not None:
-            return state.lower_s >= self.enough_s
-        return state.within(self.gap)
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One way forward.
-
-    Attributes
-    ----------
-    name
-        As progress and reports call it.
-    side
-        Which side it improves.
-    suits
-        Whether it is defined for the instance.
-    expected_s
-        Seconds that its next turn should take.
-    climb
-        Takes a turn within limits; whether another turn could bring more.
-    memory
-        Bytes that it takes at most, about.
-    endless
-        It goes on for as long as it is let, so that its turns last no longer than expected.
-    early
-        It has its first turn early, whatever that costs.
-    ready
-        Whether it has anything to work with yet.
-    """
-
-    name: str
-    side: Side
-    suits: Callable[[Work], bool]
-    expected_s: Callable[[Work], float]
-    climb: Callable[[Work, Limits], bool]
-    memory: Callable[[Work], int] = lambda _: 0
-    endless: bool = False
-    early: bool = False
-    ready: Callable[[Work], bool] = lambda _: True
+#: (Block, state, tier) triples that branch and bound is tried on.
+_BRANCHED = 20_000
 
 
 def _always(_: Work) -> bool:
     return True
-
-
-def _is_long(work: Work) -> bool:
-    """Whether a sample is worth its while."""
-    return work.size.reads > 4 * _SAMPLED
-
-
-def offer_prices(work: Work, prices: Prices, source: str, began: float) -> None:
-    """Prove prices and offer what they prove; ``began`` is by ``clock.now``."""
-    dual = work.prove(prices)
-    bound = Bound(source, Status.BOUND, dual.value_s, clock.now() - began, _DUALITY, prices=dual.prices)
-    work.standing.raise_to(bound, source)
 
 
 # ---- the bound ---------------------------------------------------------------------------------------------------------
@@ -229,7 +70,7 @@ def _relax(work: Work, limits: Limits, levels: Sequence[str]) -> bool:
     began = clock.now()
 
     def take(found: DualValue) -> None:
-        bound = Bound("compact", Status.BOUND, found.value_s, clock.now() - began, _DUALITY, prices=found.prices)
+        bound = Bound("compact", Status.BOUND, found.value_s, clock.now() - began, DUALITY, prices=found.prices)
         work.standing.raise_to(bound, "compact")
 
     solution = relax(work.instance, limits=limits, gap=work.gap / _SHARE, improved=take, levels=levels)
@@ -277,82 +118,6 @@ def _scale(work: Work, limits: Limits) -> bool:
     return False
 
 
-def _hard(work: Work) -> bool:
-    """Whether programs are slow and prices on few intervals strong: anything but two inclusive tiers, and requests."""
-    instance = work.instance
-    return instance.num_tiers > 2 or not instance.inclusive or instance.trace.step_token is None
-
-
-def _intervals(work: Work, limits: Limits) -> bool:
-    """Prices on few intervals of time, found on a sample where there are many futures, and proven on all blocks."""
-    from placement_opt.bounds.price_intervals import PriceIntervals
-    from placement_opt.bounds.sample import sampled_futures
-
-    began = clock.now()
-    search = work.intervals = work.intervals or PriceIntervals(work.instance, sampled_futures(work.instance, work.classes))
-
-    def settled() -> None:
-        if search.passes and not (search.exact and search.value_s <= work.standing.state.lower_s):
-            offer_prices(work, search.prices, "intervals", began)
-
-    enough = work.enough_bound_s if search.exact else math.inf
-    if search.levels < _FIRST_LEVELS:  # before that it has nothing to show
-        search.run(work.limits.within(work.limits.remaining / 4), enough=enough, levels=_FIRST_LEVELS, settled=settled)
-    search.run(limits, enough=enough, settled=settled)
-    settled()
-    return not search.over
-
-
-def _ascend(work: Work, limits: Limits) -> bool:
-    """Better prices from the best there are."""
-    from placement_opt.bounds.ascent import Ascent
-
-    state, began = work.standing.state, clock.now()
-
-    def take(found: DualValue) -> None:
-        seconds = clock.now() - began
-        bound = Bound("ascent", Status.BOUND, found.value_s, seconds, _DUALITY, prices=found.prices)
-        work.standing.raise_to(bound, "ascent")
-
-    assert state.prices is not None
-    ascent = work.ascent
-    if ascent is None or state.prices_s > ascent.best.value_s * (1.0 + _ELSEWHERE):
-        ascent = work.ascent = Ascent(
-            work.instance,
-            state.prices,
-            classes=work.classes,
-            limits=work.limits,
-            enough=work.enough_bound_s,
-            improved=take,
-            backend=work.backend,
-        )
-    ascent.enough = work.enough_bound_s
-    gap = min(_NEAR, (work.standing.state.gap or _NEAR) - work.gap)
-    ascent.run(limits, patience=work.limits.within(work.limits.remaining * _PATIENT), shown=_SHOWN * gap)
-    take(ascent.best)
-    return not ascent.over
-
-
-def _sample(work: Work, limits: Limits) -> bool:
-    """Prices raised on some of the blocks, proven on all."""
-    from placement_opt.bounds.dual import DualValue
-    from placement_opt.bounds.sample import SampleAscent
-
-    state, began = work.standing.state, clock.now()
-    assert state.prices is not None
-    sampled = work.sampled
-    if sampled is None or state.prices_s > sampled.best.value_s * (1.0 + _ELSEWHERE):
-        share = _SAMPLED / work.size.reads if sampled is None else sampled.share
-        start = DualValue(state.prices_s, np.zeros(0), state.prices)
-        sampled = work.sampled = SampleAscent(
-            work.instance, start, work.prove, share=share, classes=work.classes, limits=work.limits
-        )
-    sampled.run(limits)
-    bound = Bound("sample", Status.BOUND, sampled.best.value_s, clock.now() - began, _DUALITY, prices=sampled.best.prices)
-    work.standing.raise_to(bound, "sample")
-    return not sampled.over
-
-
 def _scale_s(work: Work) -> float:
     return 0.2 + 6e-6 * work.instance.trace.num_reads
 
@@ -386,6 +151,33 @@ def _schedule(spec: str, work: Work, limits: Limits) -> bool:
     assert run.schedule is not None
     work.standing.lower_to(run.schedule, run.latency_s, spec)
     return False
+
+
+def _kept_at_home(work: Work, limits: Limits) -> bool:
+    """Belady with every block kept in the home tier, where the rule is free: what is legal inclusively is legal there."""
+    from placement_opt.schedulers.home_kept import home_kept
+
+    kept = home_kept(work.instance, make_scheduler("belady"))
+    if kept is not None:
+        run = simulate(work.instance, kept, record=True, limits=limits)
+        assert run.schedule is not None
+        work.standing.lower_to(run.schedule, run.latency_s, "belady, home kept")
+    return False
+
+
+def _branch(work: Work, limits: Limits) -> bool:
+    """What branch and bound finds, a schedule like any other; its bound is a solver's word and no use here."""
+    from placement_opt.schedulers.branch_and_bound import milp_schedule
+
+    found = milp_schedule(work.instance, limits=limits)
+    if found is not None:
+        run = simulate(work.instance, Replay(found))
+        work.standing.lower_to(found, run.latency_s, "milp")
+    return limits.reached
+
+
+def _branch_s(work: Work) -> float:
+    return 0.2 + 5e-4 * work.size.triples
 
 
 def _optimise(work: Work, limits: Limits) -> bool:
@@ -424,20 +216,6 @@ def _scheduler(spec: str, passes: float) -> Rung:
     return Rung(spec, "schedule", _always, lambda work: passes * _pass_s(work), partial(_schedule, spec))
 
 
-def _intervals_s(work: Work) -> float:
-    """Seconds of a first turn of prices on few intervals: none where they are to come before any program is built."""
-    return 0.0 if _hard(work) else _ascent_s(work)
-
-
-def _ascent_s(work: Work) -> float:
-    """Seconds in which an ascent comes somewhere: some tens of passes."""
-    return 4e-7 * work.size.reads * work.size.sets**2
-
-
-def _sample_s(work: Work) -> float:
-    return _ascent_s(work) * _SAMPLED / work.size.reads
-
-
 def search_s(one_pass: float, triples: int) -> float:
     """Seconds of a first turn of the local search, where a pass takes so long."""
     return 10.0 * one_pass + 4e-7 * min(triples, _BUNDLED)
@@ -455,10 +233,10 @@ def _search_memory(work: Work) -> int:
     return memory_needed(work.instance)
 
 
-#: Everything there is, in the order in which equals are tried. Not branch and bound for the bound: that is a solver's word, and
-#: here both sides can be certified.
+#: Everything there is, in the order in which equals are tried. Branch and bound is there for schedules only: its bound is a
+#: solver's word, and here both sides can be certified.
 RUNGS: tuple[Rung, ...] = (
-    Rung("intervals", "bound", _always, _intervals_s, _intervals, endless=True),
+    *PRICES,
     _method("step"),
     Rung("scale", "bound", lambda work: work.large is not None, _scale_s, _scale, _scale_memory),
     Rung("compact", "bound", _always, _compact_s, _compact, _compact_memory),
@@ -470,11 +248,13 @@ RUNGS: tuple[Rung, ...] = (
         _refined,
         _refined_memory,
     ),
-    Rung("sample", "bound", _is_long, _sample_s, _sample, endless=True, early=True),
-    Rung("ascent", "bound", _always, _ascent_s, _ascend, endless=True, early=True),
     _method("lp"),
     _scheduler("static", 0.1),
     _scheduler("belady", 1.0),
+    Rung(
+        "home kept", "schedule", lambda work: work.instance.residency == "free", lambda work: 3.0 * _pass_s(work), _kept_at_home
+    ),
+    Rung("milp", "schedule", lambda work: work.size.triples <= _BRANCHED, _branch_s, _branch),
     Rung(
         "lp-rounded",
         "schedule",

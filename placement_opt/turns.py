@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from placement_opt.rungs import Rung
+    from placement_opt.work import Rung
 
 #: First turns of up to so many seconds come at once, longer ones when they are this share of the time spent; early ones when
 #: this share of the whole time is over.

@@ -117,8 +117,9 @@ def _bounds(instance: Instance) -> None:
     """Every method, then every rung of the ladder with what those before it left, and what the LP asks on longer traces."""
     from placement_opt.bounds import METHODS
     from placement_opt.bounds.dual import fetch_events
-    from placement_opt.rungs import RUNGS, Work
+    from placement_opt.rungs import RUNGS
     from placement_opt.standing import Standing
+    from placement_opt.work import Work
 
     work = Work(instance, Standing(), gap=0.0)
     for method in METHODS:

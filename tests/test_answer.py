@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,10 +24,11 @@ from placement_opt.instancefile import load_instance
 from placement_opt.limits import Limits
 from placement_opt.prove import prove_until
 from placement_opt.prove_integer import certify_prices, certify_schedule
-from placement_opt.rungs import RUNGS, Rung, Side, Work
+from placement_opt.rungs import RUNGS
 from placement_opt.schedulers import make_scheduler
 from placement_opt.simulate import simulate
 from placement_opt.standing import Standing, State
+from placement_opt.work import Rung, Side, Work
 from tests.small import fetch_ahead, random_instance
 
 TINY = Path(__file__).parent.parent / "instances" / "tiny"
@@ -61,45 +63,60 @@ def called(names: list[str], name: str, *, more: int = 0, lift: float = 0.0) -> 
 # ---- the order ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_shortest_turn_is_next() -> None:
-    """Whichever side it is on; rungs that are not defined for the instance are not taken."""
+def test_the_shortest_first_turn_is_next() -> None:
+    """On each side; rungs that are not defined for the instance are not taken."""
     names: list[str] = []
     table = [
         rung("slow", 3.0, called(names, "slow")),
         rung("other", 0.1, called(names, "other"), suits=False),
         rung("quick", 1.0, called(names, "quick")),
-        rung("search", 2.0, called(names, "search"), side="schedule"),
     ]
     found = answer(fetch_ahead(), limits=Limits(60.0), rungs=table)
-    assert names == ["quick", "search", "slow"]
+    assert names == ["quick", "slow"]
     assert found.outcome is Outcome.OPTIMAL  # the roofline is its own optimum, and nothing is left
 
 
-def test_turns_grow_and_those_that_bring_nothing_grow_faster() -> None:
-    """Twice as long after a gain, four times after none: 1, 2, 4 against 1, 4, 16 seconds."""
+def test_what_moves_its_side_goes_on_and_what_does_not_waits() -> None:
+    """A rung that closes much of the gap has its turns in a row; one that closes nothing waits four times as long each time."""
     names: list[str] = []
-    table = [rung("gains", 1.0, called(names, "gains", more=2, lift=1e-3)), rung("idles", 1.0, called(names, "idles", more=2))]
+    table = [rung("gains", 1.0, called(names, "gains", more=2, lift=0.05)), rung("idles", 1.5, called(names, "idles", more=2))]
     answer(fetch_ahead(), limits=Limits(60.0), rungs=table)
-    assert names == ["gains", "idles", "gains", "gains", "idles", "idles"]
+    assert names == ["gains", "gains", "gains", "idles", "idles", "idles"]
 
 
-def test_a_turn_that_closes_little_of_the_gap_counts_as_nothing() -> None:
-    """A tenth of the gap is what a turn must close to come again after twice its time."""
+def test_both_sides_go_on_beside_each_other() -> None:
+    """A rung of one side that waits for the other has its answer: neither side waits for a turn of the other's."""
+    bound, schedule = threading.Event(), threading.Event()
+
+    def wait(mine: threading.Event, other: threading.Event) -> Climb:
+        def climb(work: Work, limits: Limits) -> bool:
+            del work, limits
+            mine.set()
+            assert other.wait(60.0)
+            return False
+
+        return climb
+
+    table = [rung("one", 1.0, wait(bound, schedule)), rung("other", 1.0, wait(schedule, bound), side="schedule")]
+    assert answer(fetch_ahead(), limits=Limits(120.0), rungs=table).notes == ()
+
+
+def test_a_rung_that_is_not_ready_waits_for_the_other_side() -> None:
+    """It has its turn once the other side made it ready, and none if nothing is left that could."""
     names: list[str] = []
 
-    def schedule(work: Work, _: Limits) -> bool:
-        run = simulate(work.instance, make_scheduler("static"), record=True)
-        assert run.schedule is not None
-        work.standing.lower_to(run.schedule, run.latency_s, "static")
+    def relax(work: Work, limits: Limits) -> bool:
+        del limits
+        names.append("relaxed")
+        work.rounded = True
         return False
 
-    table = [
-        rung("static", 0.1, schedule, side="schedule"),
-        rung("closes", 1.0, called(names, "closes", more=2, lift=0.05)),
-        rung("hardly", 1.0, called(names, "hardly", more=2, lift=1e-4)),
-    ]
-    answer(fetch_ahead(), limits=Limits(60.0), rungs=table)
-    assert names == ["closes", "hardly", "closes", "closes", "hardly", "hardly"]
+    waits = replace(rung("rounds", 0.0, called(names, "rounded"), side="schedule"), ready=lambda work: work.rounded)
+    answer(fetch_ahead(), limits=Limits(60.0), rungs=[rung("relaxes", 1.0, relax), waits])
+    assert names == ["relaxed", "rounded"]
+    names.clear()
+    answer(fetch_ahead(), limits=Limits(60.0), rungs=[waits])
+    assert names == []
 
 
 def test_a_turn_has_a_limit_of_its_own() -> None:
@@ -126,7 +143,10 @@ def test_the_climb_ends_within_the_gap() -> None:
         assert run.schedule is not None
         return not work.standing.lower_to(run.schedule, run.latency_s, "belady")
 
-    table = [rung("belady", 1.0, schedule, side="schedule"), rung("more", 2.0, called(names, "more"))]
+    table = [
+        rung("belady", 1.0, schedule, side="schedule"),
+        rung("more", 2.0, called(names, "more"), side="schedule"),
+    ]
     found = answer(fetch_ahead(), gap=0.5, limits=Limits(60.0), rungs=table)
     assert (found.outcome, names, found.state.schedule_from) == (Outcome.WITHIN, [], "belady")
     assert found.gap is not None
@@ -251,12 +271,13 @@ def test_the_state_only_improves() -> None:
     assert standing.state.gap == 0.5
 
 
-def test_branch_and_bound_is_no_rung() -> None:
+def test_branch_and_bound_finds_schedules_and_no_bounds() -> None:
     """Its bound is a solver's word, which no certificate repeats: with it a gap could be closed that verify finds open."""
-    assert "milp" not in {rung.name for rung in RUNGS}
-    found = answer(load_instance(TINY / "three-first-fit.toml"), gap=0.001, limits=Limits(20.0))
+    assert {one.side for one in RUNGS if one.name == "milp"} == {"schedule"}
+    found = answer(load_instance(TINY / "three-first-fit.toml"), gap=0.001, limits=Limits(60.0))
     assert found.state.prices_s == pytest.approx(found.state.lower_s, rel=1e-12)
     assert found.outcome is not Outcome.WITHIN
+    assert found.latency_s == pytest.approx(METHODS["milp"](found.instance).value_s, rel=1e-6)
 
 
 # ---- the answer --------------------------------------------------------------------------------------------------------

@@ -318,7 +318,8 @@ def test_a_schedule_that_was_not_found_is_told(drift: str, tmp_path: Path, capsy
 ENDLESS = """
 import os, sys, threading
 from placement_opt import __main__, answer, checkpoint
-from placement_opt.rungs import RUNGS, Rung
+from placement_opt.rungs import RUNGS
+from placement_opt.work import Rung
 
 kind = sys.argv.pop(1)
 

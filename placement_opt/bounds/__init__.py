@@ -24,7 +24,7 @@ class Method(Protocol):
 class _Methods(Mapping[str, Method]):
     """Name -> function; the module is imported when a name is looked up, so that listing names costs nothing."""
 
-    _MODULES = ("roofline", "step", "step-integer", "compact", "flow", "lp", "milp")
+    _MODULES = ("roofline", "step", "step-integer", "intervals", "compact", "flow", "lp", "milp")
 
     def __getitem__(self, name: str) -> Method:
         if name not in self._MODULES:

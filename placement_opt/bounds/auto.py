@@ -29,6 +29,8 @@ from placement_opt.watch import run_watched
 BUDGET_S, WORK = 60.0, 15e9
 #: Whole blocks are decided one by one up to this many (block, state, tier) triples.
 MILP_TRIPLES = 2_000
+#: Passes that prices on few intervals take, about.
+_PASSES = 150
 #: Of two values no further apart than this, relatively, the later method's is taken: it says more of itself.
 ROUNDING = 1e-12
 
@@ -55,6 +57,8 @@ class Size:
         (block, state, tier), every block counted.
     equal
         Whether all blocks have one size.
+    hard
+        Whether programs are slow and prices on few intervals strong: anything but two inclusive tiers, and requests.
     """
 
     steps: int
@@ -64,6 +68,7 @@ class Size:
     states: int
     triples: int
     equal: bool
+    hard: bool
 
     @classmethod
     def of(cls, instance: Instance) -> Size:
@@ -76,6 +81,7 @@ class Size:
             states=int((classes.last - classes.first + 1).sum()),
             triples=instance.num_tiers * int((instance.last_state - instance.first_state + 1).sum()),
             equal=bool((instance.size == instance.size[0]).all()),
+            hard=instance.num_tiers > 2 or not instance.inclusive or instance.trace.step_token is None,
         )
 
 
@@ -91,6 +97,8 @@ def expected_s(method: str, size: Size) -> float:
         return 1e-3 * size.steps + 1e-6 * size.tiers * reads
     if method == "step-integer":
         return 1e-2 * size.steps + 1e-4 * size.tiers * reads
+    if method == "intervals":
+        return _PASSES * 2e-8 * size.reads * size.sets**2 + 0.3
     if method == "compact":
         return (2.5e-5 if two else 1e-5) * reads + 1e-3 * size.steps
     if method == "flow":
@@ -117,7 +125,15 @@ def affordable(instance: Instance, seconds: float) -> tuple[str, ...]:
 
 
 def plan(size: Size, seconds: float) -> Plan:
-    """What to try on an instance of this size in this time: first what comes quickly, then the exact LP if it should fit."""
+    """What to try on an instance of this size in this time: first what comes quickly, then the exact LP if it should fit.
+
+    Where programs are slow (:attr:`Size.hard`), prices on few intervals of time come before any of them.
+    """
+    chosen = _programs(size, seconds)
+    return replace(chosen, methods=("intervals", *chosen.methods)) if size.hard else chosen
+
+
+def _programs(size: Size, seconds: float) -> Plan:
     text = f"{size.reads:,} reads once equal blocks are merged, {size.tiers} tier{'s' if size.tiers > 1 else ''}"
     quick = "compact" if size.tiers > 1 else "step"
     if expected_s("milp", size) <= seconds:
@@ -177,6 +193,8 @@ def bound(
 
 def _share(limits: Limits, method: str) -> Limits:
     """What one method may take."""
+    if method == "intervals" and math.isfinite(limits.remaining):
+        return limits.within(limits.remaining / 3)
     return limits.counted(limits.work_left / 3) if method == "milp" and math.isfinite(limits.work_left) else limits
 
 

@@ -16,7 +16,7 @@ from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance, two_tier
 
-LARGE = Size(steps=400, tiers=2, sets=2, reads=50_000, states=700_000, triples=2_000_000, equal=True)
+LARGE = Size(steps=400, tiers=2, sets=2, reads=50_000, states=700_000, triples=2_000_000, equal=True, hard=False)
 
 
 def proven(method: str, value: float | None, status: Status = Status.BOUND) -> Bound:
@@ -61,10 +61,12 @@ def climb(
         (replace(LARGE, tiers=3, sets=4, reads=300_000), 60.0, ("compact",)),
         (replace(LARGE, tiers=1, sets=1), 60.0, ("step", "lp")),
         (LARGE, 0.0, ()),
+        (replace(LARGE, tiers=3, sets=4, reads=300_000, hard=True), 60.0, ("intervals", "compact")),
+        (replace(LARGE, hard=True), 0.0, ("intervals",)),
     ],
 )
 def test_the_size_decides(size: Size, seconds: float, methods: tuple[str, ...]) -> None:
-    """Quick methods first; then tiny instances are decided block by block, and the exact LP is taken where it should fit."""
+    """Prices on few intervals where programs are slow; quick methods; the exact LP or whole blocks where they should fit."""
     assert plan(size, seconds).methods == methods
 
 
@@ -80,7 +82,7 @@ def test_more_time_never_means_fewer_methods() -> None:
     rng = np.random.default_rng(3)
     for _ in range(200):
         steps, tiers, reads = (int(rng.integers(1, high)) for high in (5_000, 5, 10**7))
-        size = Size(steps, tiers, 2**tiers - 1, reads, 10 * reads, 100 * reads, bool(rng.random() < 0.5))
+        size = Size(steps, tiers, 2**tiers - 1, reads, 10 * reads, 100 * reads, bool(rng.random() < 0.5), tiers > 2)
         short, long = (sum(expected_s(method, size) <= time for method in METHODS) for time in (5.0, 50.0))
         assert short <= long
 
@@ -89,7 +91,15 @@ def test_what_is_not_defined_is_not_affordable() -> None:
     """flow is for two tiers and equal blocks; milp for small instances."""
     rng = np.random.default_rng(5)
     assert affordable(fetch_ahead(), 30.0) == tuple(METHODS)
-    assert affordable(random_instance(rng, 3), 30.0) == ("roofline", "step", "step-integer", "compact", "lp", "milp")
+    assert affordable(random_instance(rng, 3), 30.0) == (
+        "roofline",
+        "step",
+        "step-integer",
+        "intervals",
+        "compact",
+        "lp",
+        "milp",
+    )
     unequal = make_instance(two_tier(), make_trace([[0, 1]], [-1, -1], sizes=[1, 2]))
     assert "flow" not in affordable(unequal, 30.0)
     assert affordable(fetch_ahead(), 0.0) == ("roofline",)
@@ -168,7 +178,10 @@ def test_the_climb_is_reported() -> None:
     """A line before each method, with what is proven so far."""
     lines: list[str] = []
     bound(fetch_ahead(), report=lines.append)
-    assert lines == ["compact begun; proven so far 48.29 ms by roofline", "milp begun; proven so far 49.65 ms by compact"]
+    begun = [line.split("; ")[0] for line in lines]
+    assert begun == ["intervals begun", "compact begun", "milp begun"]
+    assert lines[0].endswith("proven so far 48.29 ms by roofline")
+    assert lines[2].endswith("proven so far 49.65 ms by compact")
 
 
 def test_auto_finds_the_optimum_of_the_statement() -> None:

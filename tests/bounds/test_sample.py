@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from placement_opt.bounds.ascent import ascend
 from placement_opt.bounds.classes import classify, take_classes
-from placement_opt.bounds.dual import evaluate
+from placement_opt.bounds.dual import DualValue, evaluate
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.roofline import bound as roofline
-from placement_opt.bounds.sample import prices_for, sample_classes, sample_prices
+from placement_opt.bounds.sample import SampleAscent, prices_for, sample_classes
 from placement_opt.errors import InputError
 from placement_opt.instance import Instance
+from placement_opt.limits import Limits
 from tests.bounds.cases import draw
 from tests.small import chain, make_instance, make_trace
 
@@ -56,23 +58,49 @@ def test_taken_classes_keep_their_reads() -> None:
             assert getattr(taken, name)[n] == getattr(classes, name)[g]
 
 
+def start_of(instance: Instance) -> Prices:
+    start = roofline(instance).prices
+    assert start is not None
+    return start
+
+
+def ascent(instance: Instance, share: float, limits: Limits | None = None) -> SampleAscent:
+    def prove(prices: Prices) -> DualValue:
+        return evaluate(instance, prices)
+
+    return SampleAscent(instance, prove(start_of(instance)), prove, share=share, limits=limits)
+
+
 def test_a_sample_makes_prices_of_the_whole() -> None:
-    """Prices of a third of the blocks prove more than twice the roofline, and the same seed gives the same ones."""
+    """Prices of a third of the blocks prove more than twice the roofline, and are the same each time."""
     instance = cyclic()
     start = roofline(instance)
     assert start.lower_bound_s is not None
-    prices = sample_prices(instance, share=0.34, seed=1)
-    assert evaluate(instance, prices).value_s > 2 * start.lower_bound_s
-    again = sample_prices(instance, share=0.34, seed=1)
-    assert (again.rho == prices.rho).all()
-    assert (again.rent == prices.rent).all()
+    one, again = ascent(instance, 0.34), ascent(instance, 0.34)
+    one.run()
+    again.run()
+    assert one.best.value_s > 2 * start.lower_bound_s
+    assert one.best.value_s == evaluate(instance, one.best.prices).value_s
+    assert (again.best.prices.rho == one.best.prices.rho).all()
+    assert (again.best.prices.rent == one.best.prices.rent).all()
+
+
+def test_a_sample_that_has_no_more_to_give_is_doubled() -> None:
+    """Until the next one would be the whole; what is proven only rises."""
+    one, values, shares = ascent(cyclic(), 0.1), list[float](), list[float]()
+    while not one.over:
+        one.run()
+        values.append(one.best.value_s)
+        shares.append(one.share)
+    assert values == sorted(values)
+    assert shares == [0.2, 0.4, 0.8]
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.5, float("nan")])
 def test_a_share_is_a_share(share: float) -> None:
     """Anything but a number in (0, 1] is refused."""
     with pytest.raises(InputError, match=r"share: found .*, expected more than 0 and at most 1"):
-        sample_prices(cyclic(), share=share)
+        ascent(cyclic(), share)
 
 
 def test_prices_of_the_same_run_are_taken_as_they_are() -> None:
@@ -110,8 +138,8 @@ def test_steps_that_are_no_iterations_are_stretched_as_they_come() -> None:
 def test_prices_of_a_longer_run_prove_something() -> None:
     """Prices of a run of 36 steps prove nearly as much of one of 24 as prices of that run itself."""
     instance, other = cyclic(), cyclic(steps=36, seed=4)
-    own = evaluate(instance, sample_prices(instance, share=1.0)).value_s
-    theirs = evaluate(instance, prices_for(instance, sample_prices(other, share=1.0))).value_s
+    own = evaluate(instance, ascend(instance, start_of(instance)).prices).value_s
+    theirs = evaluate(instance, prices_for(instance, ascend(other, start_of(other)).prices)).value_s
     assert theirs > 0.8 * own
 
 

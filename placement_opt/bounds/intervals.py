@@ -16,17 +16,22 @@ from collections.abc import Callable
 
 import numpy as np
 
+from placement_opt import clock
+from placement_opt.bounds.classes import classify
 from placement_opt.bounds.compact_ways import binding
 from placement_opt.bounds.cutting_planes import Cuts
+from placement_opt.bounds.dual import evaluate
 from placement_opt.bounds.dual_futures import Futures
 from placement_opt.bounds.dual_slopes import slopes
 from placement_opt.bounds.highs import SolverError
 from placement_opt.bounds.price_space import PriceSpace
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.sample import sampled_futures
 from placement_opt.instance import Instance
 from placement_opt.limits import Limits
 from placement_opt.memory.system import Int64
 
+_RESTS_ON = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
 #: A level is over where the cuts promise no more than this share above the best, or after so many passes for each interval.
 CLOSE, _PASSES, _LEAST_PASSES = 2e-4, 3, 20
 #: Of what the cuts promise beyond the best, the next point is to have this share.
@@ -42,6 +47,21 @@ _SPLIT = 0.5
 _SETTLED = 1e-9
 #: A rent's moves count against its size, or this.
 _LEAST_WIDTH = 0.05
+
+
+def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
+    """The best prices on few intervals, found on a sample of the blocks where there are many futures, and what they prove."""
+    began, limits = clock.now(), limits or Limits()
+    classes = classify(instance)
+    search = PriceIntervals(instance, sampled_futures(instance, classes))
+    search.run(limits)
+    found = evaluate(instance, search.prices, classes)
+    status = Status.BOUND
+    if not search.over and limits.reached:
+        status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
+    details = {"classes": len(classes), "intervals": search.intervals, "passes": search.passes, "sampled": not search.exact}
+    seconds = clock.now() - began
+    return Bound("intervals", status, found.value_s, seconds, _RESTS_ON, prices=found.prices, details=details)
 
 
 class PriceIntervals:
