@@ -131,7 +131,7 @@ def _bounds(instance: Instance) -> None:
             if found.prices is not None:
                 fetch_events(instance, found.prices, work.classes)
     for rung in RUNGS:
-        if rung.suits(work) or rung.endless:
+        if (rung.suits(work) or rung.endless) and rung.ready(work) and rung.name != "milp":
             with contextlib.suppress(PlacementError):
                 rung.climb(work, _Looks())
 
