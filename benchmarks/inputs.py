@@ -10,6 +10,8 @@ import numpy as np
 from placement_opt.instance import Instance
 from placement_opt.instancefile import load_instance
 from placement_opt.memory import preset
+from placement_opt.workload.formats import READERS
+from placement_opt.workload.npz import save_trace
 from placement_opt.workload.synth import synthesize
 
 _TEMPLATE = """\
@@ -112,3 +114,24 @@ def sized_instance(
     room[memory.fastest] = int(capacity * size.sum())
     fixed = np.tile(162_900_000 * memory.read[memory.fastest], (trace.num_steps, 1))
     return Instance("unequal", memory, trace, "inclusive", room, size, fixed, np.zeros(trace.num_steps))
+
+
+#: Where the public log lies, beside the project.
+MOONCAKE = "../shared/data/mooncake"
+
+
+def mooncake_instance(requests: int, *, memory: str, residency: str = "inclusive") -> Instance:
+    """The first requests of Mooncake's conversation trace (FAST'25) on ``nvme4`` with these capacities, an 8B model."""
+    root = Path(__file__).resolve().parents[1]
+    trace = READERS["mooncake"](root / MOONCAKE / "conversation_trace.jsonl", limit=requests)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.npz"
+        save_trace(trace, path)
+        return write_instance(
+            name="mooncake",
+            preset="nvme4",
+            memory=memory,
+            residency=residency,
+            llm='layers = 32\nkv_bytes = "4 KiB"',
+            trace=f'file = "{path}"',
+        )

@@ -156,9 +156,10 @@ def prove_judging(
     from placement_opt.answer import BUDGET_S
 
     limits = limits or Limits()
-    if method == "auto":
-        limits = limits.within(BUDGET_S if math.isinf(limits.remaining) else limits.remaining)
-    proof = prove(instance, method, limits=limits.within(limits.remaining / 2) if method == "auto" else limits)
+    half = method == "auto" and math.isfinite(limits.remaining)  # without a deadline counted work ends it
+    proof = prove(instance, method, limits=limits.within(limits.remaining / 2) if half else limits)
+    if method == "auto" and not half:
+        limits = limits.within(BUDGET_S)
     proof = proof if known is None else proof.with_schedule(*known)
     if proof.interval.weak and not limits.reached:
         proof = with_quick(proof, instance, limits)

@@ -312,12 +312,13 @@ def _evaluated(instance: Instance, own: Bound, other: Bound) -> Bound:
         return better
     rests_on = "weak duality: the dual value at the prices of a neighbouring point, evaluated here without the solver"
     early = own.status in (Status.LIMIT, Status.INTERRUPTED)
+    note = f"prices of a neighbouring point prove more here than {own.method} did"
     return replace(
         better,
         method=_PRICED.get(other.method, other.method),
         status=own.status if early else Status.BOUND,
         rests_on=rests_on,
-        note=f"prices of a neighbouring point prove more here than {own.method} did",
+        note=note if own.status is not Status.NONE else f"{own.note}; {note}",
         value_s=None,
         step_s=None,
         details={},

@@ -148,7 +148,8 @@ def test_no_price_is_cut_at_any_rates(seed: int) -> None:
     """Rates drawn over twelve decades: the certificate of the LP's prices loses no more than 1e-6 of what they prove."""
     rng, instance = draw(seed)
     rates = instance.memory.rates * 10 ** rng.integers(0, 12, instance.num_resources)
-    instance = dataclasses.replace(instance, memory=dataclasses.replace(instance.memory, rates=rates))
+    memory = dataclasses.replace(instance.memory, rates=rates)
+    instance = dataclasses.replace(instance, memory=memory, home_tier=instance.home)
     prices = lp.bound(instance).prices
     assert prices is not None
     made, value = certify_prices(instance, prices), evaluate(instance, prices)

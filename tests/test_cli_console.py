@@ -111,8 +111,12 @@ def test_progress_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch, tmp_pat
         monkeypatch.setattr(sys, "stderr", stream)
         assert main([*argv, *more]) == 0
         seen.append(stream.getvalue())
-    line = "milp begun; proven so far 48.29 ms by roofline"
-    assert seen == ["", f"\r{line}\r{' ' * len(line)}\r", ""]
+    lines = [line for line in seen[1].split("\r") if line.strip()]
+    assert [line.split(";")[0] for line in lines] == ["intervals begun", "compact begun", "milp begun"]
+    assert lines[0] == "intervals begun; proven so far 48.29 ms by roofline"
+    assert seen[1].endswith("\r")
+    assert not seen[1].split("\r")[-2].strip()  # the last line is wiped
+    assert (seen[0], seen[2]) == ("", "")
 
 
 def test_a_shorter_line_wipes_the_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:

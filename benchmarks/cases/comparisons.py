@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from benchmarks.inputs import drift_instance, write_instance
+from benchmarks.inputs import MOONCAKE, drift_instance, mooncake_instance
 from benchmarks.registry import Figure, Spec, State, Target, register
 from placement_opt.compare import compare
-from placement_opt.workload.formats import READERS
-from placement_opt.workload.npz import save_trace
-
-_MOONCAKE = "../shared/data/mooncake"
 
 
 def _drift(tokens: int) -> State:
@@ -21,19 +15,7 @@ def _drift(tokens: int) -> State:
 
 
 def _mooncake(requests: int) -> State:
-    root = Path(__file__).resolve().parents[2]
-    trace = READERS["mooncake"](root / _MOONCAKE / "conversation_trace.jsonl", limit=requests)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "trace.npz"
-        save_trace(trace, path)
-        instance = write_instance(
-            name="mooncake",
-            preset="nvme4",
-            memory='hbm.capacity = "40 GiB"\ndram.capacity = "200 GiB"',
-            llm='layers = 32\nkv_bytes = "4 KiB"',
-            trace=f'file = "{path}"',
-        )
-    return {"instance": instance}
+    return {"instance": mooncake_instance(requests, memory='hbm.capacity = "40 GiB"\ndram.capacity = "200 GiB"')}
 
 
 def _compare(schedulers: tuple[str, ...], state: State) -> Mapping[str, Figure]:
@@ -72,6 +54,6 @@ register(
         build=_mooncake,
         phases={"compare": partial(_compare, ("lru", "belady", "lp-rounded"))},
         sizes=(20, 2000),
-        requires=(_MOONCAKE,),
+        requires=(MOONCAKE,),
     )
 )

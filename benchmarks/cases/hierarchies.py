@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from benchmarks.cases.truth import both_sides, truth_case
-from benchmarks.inputs import chain_instance, write_instance
+from benchmarks.inputs import MOONCAKE, chain_instance, mooncake_instance, write_instance
 from benchmarks.registry import Figure, Spec, State, Target, register
 from placement_opt.answer import answer
 from placement_opt.bounds import METHODS
 from placement_opt.instance import RESIDENCIES, Instance
 from placement_opt.limits import Limits
-from placement_opt.workload.formats import READERS
-from placement_opt.workload.npz import save_trace
 from tests.small import random_instance
-
-_MOONCAKE = "../shared/data/mooncake"
 
 
 def _requests(residency: str, requests: int) -> Instance:
@@ -99,19 +93,7 @@ truth_case(
 
 
 def _mooncake(requests: int) -> State:
-    root = Path(__file__).resolve().parents[2]
-    trace = READERS["mooncake"](root / _MOONCAKE / "conversation_trace.jsonl", limit=requests)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "trace.npz"
-        save_trace(trace, path)
-        instance = write_instance(
-            name="mooncake",
-            preset="nvme4",
-            memory='nvme.capacity = "30 TB"',
-            residency="free",
-            llm='layers = 32\nkv_bytes = "4 KiB"',
-            trace=f'file = "{path}"',
-        )
+    instance = mooncake_instance(requests, memory='nvme.capacity = "30 TB"', residency="free")
     answer(_requests("free", 12), gap=0.02, limits=Limits(60.0))  # compiled loops are loaded beforehand
     return {"instance": instance}
 
@@ -123,7 +105,7 @@ register(
         build=_mooncake,
         phases={"answer": partial(both_sides, 0.018, 30.0)},
         sizes=(20, 12_031),
-        requires=(_MOONCAKE,),
+        requires=(MOONCAKE,),
         targets=(Target("gap", "at most", 0.02), Target("answer_s", "at most", 31.0)),
     )
 )

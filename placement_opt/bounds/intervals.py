@@ -93,6 +93,7 @@ class PriceIntervals:
         self._share = np.full((len(self._step_edges), len(self._resources)), 1.0 / len(self._resources))
         self._rent = np.zeros((len(self._state_edges), len(self._tiers)))
         self._since, self._idle, self._before = 0, 0, 0.0
+        self._weight = np.zeros(0)
 
     @property
     def intervals(self) -> int:
@@ -217,7 +218,9 @@ class PriceIntervals:
 
     def _mean_slopes(self) -> tuple[Float64, Float64]:
         """Running sums of the slopes of all cuts, each as far as it counts: what the best mix of placements loads and holds."""
-        weight = self._weight if len(self._weight) == len(self._cuts) else np.full(len(self._cuts), 1.0 / len(self._cuts))
+        weight = self._weight
+        if len(weight) != len(self._cuts) or not weight.any():
+            weight = np.full(len(self._cuts), 1.0 / len(self._cuts))
         share = sum(w * share for w, (_, share, _) in zip(weight, self._cuts, strict=True) if w > 0)
         rent = sum(w * rent for w, (_, _, rent) in zip(weight, self._cuts, strict=True) if w > 0)
         return np.asarray(share), np.asarray(rent)

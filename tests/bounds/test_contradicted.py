@@ -76,7 +76,7 @@ def test_any_rates_keep_the_order(seed: int) -> None:
         max_size=1 + seed % 3,
     )
     rates = drawn.memory.rates * 10 ** rng.integers(0, 10, drawn.num_resources)
-    instance = replace(drawn, memory=replace(drawn.memory, rates=rates))
+    instance = replace(drawn, memory=replace(drawn.memory, rates=rates), home_tier=drawn.home)
     schedule, least = milp_schedule(instance), roofline.bound(instance).lower_bound_s
     assert schedule is not None
     assert least is not None
