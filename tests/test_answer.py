@@ -289,7 +289,7 @@ def answers() -> Iterator[tuple[Instance, Answer]]:
         residency = ("inclusive", "exclusive", "free")[number % 3]
         tiers = 2 + (number // 3) % 2
         instance = random_instance(rng, tiers, residency, blocks=5, steps=7, max_size=1 + number % 2, shares=number > 5)
-        yield instance, answer(instance, limits=Limits(20.0))
+        yield instance, answer(instance, limits=Limits(120.0))
 
 
 def test_both_sides_are_certified() -> None:
@@ -364,7 +364,7 @@ def test_a_cluster_proves_what_this_process_proves() -> None:
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "protocol": "tcp"}
     options |= {"dashboard_address": None, "silence_logs": 50}
     with quiet, distributed.LocalCluster(**options) as cluster:
-        found = answer(instance, limits=Limits(20.0), rungs=table, backend=Backend("dask", 1, cluster.scheduler_address))
+        found = answer(instance, limits=Limits(120.0), rungs=table, backend=Backend("dask", 1, cluster.scheduler_address))
     assert (found.notes, found.bound.method) == ((), "ascent")
     assert found.state.prices is not None
     assert evaluate(instance, found.state.prices).value_s == pytest.approx(found.state.lower_s, rel=1e-9)
