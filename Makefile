@@ -32,7 +32,7 @@ $(READY): pyproject.toml constraints.txt
 # Loops are compiled here, so that no command, test or measured time waits for it; done again where one of their files changed.
 $(WARM): $(READY) $(shell find placement_opt -name '*_kernels.py')
 	@echo "compiling the loops (once, and when they change)"
-	@$(BIN)/python -m placement_opt.warm
+	@$(BIN)/python -m placement_opt.cli.warm
 	@touch $@
 
 demo: $(WARM)  ## a trace, a proven bound and a comparison on GH200, under a minute after installation
@@ -89,7 +89,7 @@ define leg
 	wheel=$$(echo build/$(1)/*.whl); build/$(1)/env/bin/python -m pip install --quiet $(3) "$$wheel[test,plot]"
 	build/$(1)/env/bin/python -m pip list --format freeze
 	tar --create --exclude=./placement_opt --exclude=./build --exclude='./.[!c]*' . | tar --extract --directory build/$(1)/tree
-	cd build/$(1)/tree && ../env/bin/python -m placement_opt.warm
+	cd build/$(1)/tree && ../env/bin/python -m placement_opt.cli.warm
 	cd build/$(1)/tree && ../env/bin/python -m pytest $(PYTEST_FLAGS)
 endef
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from placement_opt.instance import Instance
-from placement_opt.instancefile import load_instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load_instance
 from placement_opt.memory import preset
+from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.formats import READERS
-from placement_opt.workload.npz import save_trace
 from placement_opt.workload.synth import synthesize
 
 _TEMPLATE = """\

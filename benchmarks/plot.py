@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from benchmarks.run import RESULTS
-from placement_opt.files import write_text_atomic
+from placement_opt.base.atomic import write_text_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.machine import machine, versions
 from benchmarks.registry import Figure, Spec, all_specs
-from placement_opt.files import write_text_atomic
+from placement_opt.base.atomic import write_text_atomic
 from placement_opt.report.machine import to_json
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.run import RESULTS
-from placement_opt.files import write_text_atomic
+from placement_opt.base.atomic import write_text_atomic
 
 TABLE = RESULTS.parent / "RESULTS.md"
 _HEAD = """# Measured results

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from placement_opt.files import write_text_atomic
-from placement_opt.record import Record, best_path, read_record
+from placement_opt.answer.verdict import Interval, judge
+from placement_opt.base.atomic import write_text_atomic
 from placement_opt.report.numbers import percent
-from placement_opt.verdict import Interval, judge
+from placement_opt.study.record import Record, best_path, read_record
 
 ROOT = Path(__file__).resolve().parent
 README = ROOT.parent / "README.md"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from placement_opt.files import write_bytes_atomic
+from placement_opt.base.atomic import write_bytes_atomic
 
 Arrays = dict[str, Any]
 _HEADER = {"arrays": [], "meta": {}, "share_base": 1, "size_unit": "bytes"}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from placement_opt.files import write_text_atomic
+from placement_opt.base.atomic import write_text_atomic
 
 #: Link variant -> preset.
 LINKS = {"nvlink4": "gh200", "nvlink3": "gh200-nvlink3", "pcie6": "gh200-pcie6"}

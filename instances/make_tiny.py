@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.files import write_text_atomic
-from placement_opt.initial import save_initial
-from placement_opt.workload.npz import save_trace
+from placement_opt.base.atomic import write_text_atomic
+from placement_opt.instance.start import save_initial
+from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.trace import Trace
 
 

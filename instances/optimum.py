@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-from placement_opt.files import write_text_atomic
-from placement_opt.instancefile import load_instance
+from placement_opt.base.atomic import write_text_atomic
+from placement_opt.instance.load import load_instance
 from tests.brute import optimum
 
 TINY = Path(__file__).resolve().parent / "tiny"

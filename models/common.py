@@ -23,10 +23,10 @@ import pyomo.environ as pyo
 from pyomo.contrib.solver.common.results import TerminationCondition
 from pyomo.contrib.solver.solvers.highs import Highs
 
-from placement_opt.bounds.highs import silent_highspy
-from placement_opt.errors import PlacementError
-from placement_opt.instance import Instance
-from placement_opt.stdout import kept_for_answers
+from placement_opt.base.errors import PlacementError
+from placement_opt.base.stdout import kept_for_answers
+from placement_opt.bounds.programs.highs import silent_highspy
+from placement_opt.instance.instance import Instance
 
 #: Tolerances of the solver, in scaled units: far below what two statements of one problem are compared to (1e-9).
 TOLERANCE = 1e-10
@@ -195,7 +195,7 @@ def command(
     argv: Sequence[str] | None,
 ) -> int:
     """``python -m models.NAME INSTANCE [options]``: print the value in seconds; bad input ends with 2."""
-    from placement_opt.instancefile import load_instance
+    from placement_opt.instance.load import load_instance
 
     parser = argparse.ArgumentParser(prog=f"python -m models.{name}", description=f"The {name} statement's value in seconds.")
     parser.add_argument("instance", help="instance file (TOML)")

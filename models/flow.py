@@ -30,7 +30,7 @@ import pyomo.environ as pyo
 
 from models import horizon, roofline
 from models.common import command, prices, solve
-from placement_opt.instance import Instance
+from placement_opt.instance.instance import Instance
 
 
 def build(instance: Instance, rho: npt.NDArray[np.float64], relax: bool = False) -> pyo.ConcreteModel:

@@ -29,7 +29,7 @@ import sys
 import pyomo.environ as pyo
 
 from models.common import command, scaled, solve
-from placement_opt.instance import Instance
+from placement_opt.instance.instance import Instance
 
 
 def build(instance: Instance) -> pyo.ConcreteModel:

@@ -33,7 +33,7 @@ import sys
 import pyomo.environ as pyo
 
 from models.common import Data, command, scaled, solve
-from placement_opt.instance import Instance
+from placement_opt.instance.instance import Instance
 
 
 def build(instance: Instance, step: int, integer: bool = False, data: Data | None = None) -> pyo.ConcreteModel:

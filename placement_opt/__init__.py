@@ -23,7 +23,6 @@ if _BEGUN_AS[:1] == ["placement-opt"] or _BEGUN_AS == ["-m", "placement_opt"]:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 import importlib  # noqa: E402
-from types import ModuleType  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
 __version__ = "0.1.0"
@@ -31,54 +30,55 @@ __version__ = "0.1.0"
 #: Public name -> the module that defines it.
 _HOME = {
     "Bound": "placement_opt.bounds.result",
-    "Comparison": "placement_opt.compare",
-    "InputError": "placement_opt.errors",
-    "Instance": "placement_opt.instance",
-    "Interrupted": "placement_opt.errors",
-    "LimitError": "placement_opt.errors",
-    "Limits": "placement_opt.limits",
+    "Comparison": "placement_opt.study.compare",
+    "InputError": "placement_opt.base.errors",
+    "Instance": "placement_opt.instance.instance",
+    "Interrupted": "placement_opt.base.errors",
+    "LimitError": "placement_opt.base.errors",
+    "Limits": "placement_opt.base.limits",
     "METHODS": "placement_opt.bounds",
     "MemorySystem": "placement_opt.memory.system",
-    "Moves": "placement_opt.schedulers.protocol",
-    "PlacementError": "placement_opt.errors",
+    "Moves": "placement_opt.play.protocol",
+    "PlacementError": "placement_opt.base.errors",
     "Prices": "placement_opt.bounds.result",
-    "Run": "placement_opt.simulate",
-    "ScheduleError": "placement_opt.errors",
-    "Scheduler": "placement_opt.schedulers.protocol",
-    "Setting": "placement_opt.schedulers.protocol",
+    "Run": "placement_opt.play.simulate",
+    "ScheduleError": "placement_opt.base.errors",
+    "Scheduler": "placement_opt.play.protocol",
+    "Setting": "placement_opt.play.protocol",
     "Status": "placement_opt.bounds.result",
     "Trace": "placement_opt.workload.trace",
-    "View": "placement_opt.schedulers.protocol",
-    "bound": "placement_opt.bounds",
-    "compare": "placement_opt.compare",
-    "load_instance": "placement_opt.instancefile",
+    "View": "placement_opt.play.protocol",
+    "bound": "placement_opt.bounds.bound",
+    "compare": "placement_opt.study.compare",
+    "load_instance": "placement_opt.instance.load",
     "load_memory": "placement_opt.memory",
-    "load_trace": "placement_opt.workload.npz",
+    "load_trace": "placement_opt.workload.files.npz",
     "make_scheduler": "placement_opt.schedulers",
     "preset": "placement_opt.memory",
-    "save_trace": "placement_opt.workload.npz",
-    "simulate": "placement_opt.simulate",
-    "sweep": "placement_opt.sweep",
-    "worth": "placement_opt.worth",
+    "save_trace": "placement_opt.workload.files.npz",
+    "simulate": "placement_opt.play.simulate",
+    "sweep": "placement_opt.study.sweep",
+    "worth": "placement_opt.study.worth",
 }
 
 if TYPE_CHECKING:
-    from placement_opt.bounds import METHODS, bound
+    from placement_opt.base.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
+    from placement_opt.base.limits import Limits
+    from placement_opt.bounds import METHODS
+    from placement_opt.bounds.bound import bound
     from placement_opt.bounds.result import Bound, Prices, Status
-    from placement_opt.compare import Comparison, compare
-    from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
-    from placement_opt.instance import Instance
-    from placement_opt.instancefile import load_instance
-    from placement_opt.limits import Limits
+    from placement_opt.instance.instance import Instance
+    from placement_opt.instance.load import load_instance
     from placement_opt.memory import load_memory, preset
     from placement_opt.memory.system import MemorySystem
+    from placement_opt.play.protocol import Moves, Scheduler, Setting, View
+    from placement_opt.play.simulate import Run, simulate
     from placement_opt.schedulers import make_scheduler
-    from placement_opt.schedulers.protocol import Moves, Scheduler, Setting, View
-    from placement_opt.simulate import Run, simulate
-    from placement_opt.sweep import sweep
-    from placement_opt.workload.npz import load_trace, save_trace
+    from placement_opt.study.compare import Comparison, compare
+    from placement_opt.study.sweep import sweep
+    from placement_opt.study.worth import worth
+    from placement_opt.workload.files.npz import load_trace, save_trace
     from placement_opt.workload.trace import Trace
-    from placement_opt.worth import worth
 
 __all__ = [
     "METHODS",
@@ -124,15 +124,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
-
-
-class _Package(ModuleType):
-    """This package. Importing the submodule ``simulate`` or ``compare`` must not hide the public function of that name."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+    return list(__all__)

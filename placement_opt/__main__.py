@@ -37,14 +37,14 @@ for _number in _ENDS:
 
 
 def entry() -> int:
-    """Run the command line; work that went on past its limits (:mod:`placement_opt.watch`) is not waited for.
+    """Run the command line; work that went on past its limits (:mod:`placement_opt.base.watch`) is not waited for.
 
     Signals end it at once until a command asks for more (:meth:`placement_opt.cli.console.Console.interruptible`).
     """
+    from placement_opt.base.stdout import turn_to_stderr
+    from placement_opt.base.watch import left_behind
     from placement_opt.cli import main
     from placement_opt.cli.console import end_at_once
-    from placement_opt.stdout import turn_to_stderr
-    from placement_opt.watch import left_behind
 
     code = main()
     turn_to_stderr()

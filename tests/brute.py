@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linprog
 
-from placement_opt.instance import Instance
+from placement_opt.instance.instance import Instance
 
 Floats = npt.NDArray[np.float64]
 Sets = tuple[frozenset[int], ...]

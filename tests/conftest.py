@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from placement_opt import watch
-from tests.cli_cases import write_ahead, write_drift
+from placement_opt.base import watch
+from tests.cli.cases import write_ahead, write_drift
 
 settings.register_profile("house", derandomize=True, deadline=None, database=None, print_blob=True)
 settings.load_profile("house")

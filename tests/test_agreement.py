@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import horizon, roofline, step
+from placement_opt.base.errors import InputError
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Bound, Status
-from placement_opt.errors import InputError
-from placement_opt.instance import Instance
-from placement_opt.instancefile import load_instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load_instance
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
-from placement_opt.simulate import simulate
 from tests.brute import optimum
 from tests.models.systems import any_instance
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from placement_opt.bounds import METHODS
-from placement_opt.instance import Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.simulate import simulate
 from placement_opt.workload.synth import drift
 from tests.small import make_instance, two_tier
 

@@ -15,10 +15,10 @@ from instances.make import make_all
 from instances.optimum import RECORD, enumerate_all
 from placement_opt.bounds import METHODS
 from placement_opt.cli import main
-from placement_opt.hostile import ending, expected_path, read_expected
-from placement_opt.instance import RESIDENCIES
-from placement_opt.instancefile import load_instance
-from placement_opt.workload.npz import load_trace
+from placement_opt.instance.instance import RESIDENCIES
+from placement_opt.instance.load import load_instance
+from placement_opt.study.refused import ending, expected_path, read_expected
+from placement_opt.workload.files.npz import load_trace
 
 ROOT = Path(__file__).resolve().parent.parent / "instances"
 TINY = sorted((ROOT / "tiny").glob("*.toml"))

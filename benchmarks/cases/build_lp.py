@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from benchmarks.inputs import drift_instance
 from benchmarks.registry import Figure, Spec, State, Target, register
-from placement_opt.bounds.classes import classify
+from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.lp import horizon_program
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks.inputs import MOONCAKE, drift_instance, mooncake_instance
 from benchmarks.registry import Figure, Spec, State, Target, register
-from placement_opt.compare import compare
+from placement_opt.study.compare import compare
 
 
 def _drift(tokens: int) -> State:

@@ -9,12 +9,12 @@ import numpy as np
 
 from benchmarks.inputs import chain_instance
 from benchmarks.registry import Figure, Spec, State, register
-from placement_opt.answer import answer
+from placement_opt.answer.answer import answer
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.dual import evaluate
+from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Prices
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 
 #: Axis -> points from small to large; the quantity on the axis grows, the other three stay as they are where they can.
 _READS, _TOKENS, _LAYERS = 40_000, 100, 4

@@ -10,10 +10,10 @@ import numpy as np
 from benchmarks.cases.truth import both_sides, truth_case
 from benchmarks.inputs import MOONCAKE, chain_instance, mooncake_instance, write_instance
 from benchmarks.registry import Figure, Spec, State, Target, register
-from placement_opt.answer import answer
+from placement_opt.answer.answer import answer
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
-from placement_opt.instance import RESIDENCIES, Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import RESIDENCIES, Instance
 from tests.small import random_instance
 
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from benchmarks.registry import Figure, Spec, State, Target, register
-from placement_opt.certificate import save_prices
-from placement_opt.certify_large import verify_large
+from placement_opt.certify.files import save_prices
+from placement_opt.certify.layered import verify_large
+from placement_opt.layered import Layered, solve_large
 from placement_opt.memory import preset
-from placement_opt.scale import Large, solve_large
 from placement_opt.workload.layers import Drawn
 from placement_opt.workload.synth import drift
 
@@ -33,12 +33,12 @@ _NEAREST = {1: "low", 3: "low", 10: "actual", 30: "high"}
 _CERTIFIED = ((25, 3), (25, 30))
 
 
-def _drifting(layers: int, prefill: int, tokens: int, share: float, room: int, block: int) -> Large:
+def _drifting(layers: int, prefill: int, tokens: int, share: float, room: int, block: int) -> Layered:
     memory = preset("gh200")
     params = drift.Params(layers=layers, prefill=prefill, tokens=tokens, read_share=0.4, drift=share)
     capacity = np.array([tier.capacity for tier in memory.tiers])
     capacity[memory.fastest] = room
-    return Large("drift", memory, Drawn(params, 1), capacity, block, _WEIGHTS * memory.read[memory.fastest])
+    return Layered("drift", memory, Drawn(params, 1), capacity, block, _WEIGHTS * memory.read[memory.fastest])
 
 
 def _solve(state: State, gap: float) -> Mapping[str, Figure]:

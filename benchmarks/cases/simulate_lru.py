@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from benchmarks.inputs import drift_instance
 from benchmarks.registry import Figure, Spec, State, Target, register
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.simulate import simulate
 
 
 def _build(tokens: int) -> State:

@@ -1,9 +1,10 @@
 """Raising the dual value: better prices from any prices.
 
-D is concave but made of kinks. It is climbed through the softened dual (:mod:`placement_opt.bounds.dual_slopes`), which lies
-below it and is smooth, while the softening shrinks (:mod:`placement_opt.bounds.ascent_climb`).
+D is concave but made of kinks. It is climbed through the softened dual (:mod:`placement_opt.bounds.dual.slopes`), which lies
+below it and is smooth, while the softening shrinks (:mod:`placement_opt.bounds.dual.climb`).
 
-Every improvement is proven by :func:`placement_opt.bounds.dual.evaluate` before it counts; nothing else here has to be right.
+Every improvement is proven by :func:`placement_opt.bounds.dual.evaluate.evaluate` before it counts; nothing else here has to
+be right.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from placement_opt import clock
-from placement_opt.bounds.ascent_climb import Climb
-from placement_opt.bounds.classes import Classes, classify
-from placement_opt.bounds.dual import DualValue, evaluate
-from placement_opt.bounds.dual_futures import merge_futures
+from placement_opt.base import clock
+from placement_opt.base.errors import LimitError
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.dual.classes import Classes, classify
+from placement_opt.bounds.dual.climb import Climb
+from placement_opt.bounds.dual.evaluate import DualValue, evaluate
+from placement_opt.bounds.dual.futures import merge_futures
+from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Prices
-from placement_opt.bounds.shares import Backend
-from placement_opt.errors import LimitError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 
 #: Softening takes this share of the value away at first, where nobody says how much there is to gain.
 _GUESS = 0.03
@@ -40,7 +41,7 @@ class Ascent:
     Attributes
     ----------
     best
-        The best found, as :func:`placement_opt.bounds.dual.evaluate` proves it.
+        The best found, as :func:`placement_opt.bounds.dual.evaluate.evaluate` proves it.
     over
         Whether another turn could not bring more.
     """
@@ -67,7 +68,7 @@ class Ascent:
         return self._start if self._climb is None else self._climb.best
 
     def run(self, limits: Limits | None = None, *, patience: Limits | None = None, shown: float = 0.0) -> None:
-        """Take a turn; ``patience`` and ``shown`` as in :meth:`placement_opt.bounds.ascent_climb.Climb.run`."""
+        """Take a turn; ``patience`` and ``shown`` as in :meth:`placement_opt.bounds.dual.climb.Climb.run`."""
         limits = limits or self._limits
         self.over = self.over or self.best.value_s >= self.enough
         if self.over or limits.reached:
@@ -158,12 +159,12 @@ def ascend(
     improved
         Called with every proven improvement, the start not included.
     backend
-        Where proofs are made (:mod:`placement_opt.bounds.shares`); without one, here.
+        Where proofs are made (:mod:`placement_opt.bounds.dual.shares`); without one, here.
 
     Returns
     -------
     DualValue
-        The best found, as :func:`placement_opt.bounds.dual.evaluate` proves it.
+        The best found, as :func:`placement_opt.bounds.dual.evaluate.evaluate` proves it.
     """
     ascent = Ascent(instance, prices, classes=classes, limits=limits, enough=enough, improved=improved, backend=backend)
     ascent.run()

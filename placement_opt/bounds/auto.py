@@ -12,17 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from placement_opt import clock
+from placement_opt.base import clock
+from placement_opt.base.errors import PlacementError
+from placement_opt.base.limits import Limits
+from placement_opt.base.units import format_seconds
+from placement_opt.base.watch import run_watched
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.classes import classify
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.tracked import tracked_sets
 from placement_opt.bounds.lp import EVERY_STEP
 from placement_opt.bounds.result import Bound, Status
-from placement_opt.bounds.tracked import tracked_sets
-from placement_opt.errors import PlacementError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
-from placement_opt.units import format_seconds
-from placement_opt.watch import run_watched
+from placement_opt.instance.instance import Instance
 
 #: Where the caller sets no deadline: seconds for which methods are chosen, and solver work, in (iteration, matrix entry) pairs,
 #: that ends them, about as long; a third of it is for whole blocks.

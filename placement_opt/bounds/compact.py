@@ -1,9 +1,10 @@
 """The compact LP of any number of tiers: columns for kinds of interval, rows for steps, then the dual at its prices.
 
-Blocks that are read at the same two steps are counted, not named (:mod:`placement_opt.bounds.compact_kinds`), so the program
+Blocks that are read at the same two steps are counted, not named (:mod:`placement_opt.bounds.columns.kinds`), so the program
 grows with what happens, not with how many blocks it happens to. To begin with it forgets who stays and what promotion costs,
 and that a block can be copied between its reads; its objective is no bound (a trace is known where it lies 26 % above a
-schedule that exists). Published is the dual value at its prices (:mod:`placement_opt.bounds.dual`), which counts all of it.
+schedule that exists). Published is the dual value at its prices (:mod:`placement_opt.bounds.dual.evaluate`), which counts all
+of it.
 
 Ways to copy between reads are priced in, and rows that keep a kind from taking more ways than it has blocks are added where
 they are violated, until the program's value is proven. Then reads are told apart by their future, level by level, until the
@@ -18,20 +19,28 @@ from typing import Any
 
 import numpy as np
 
-from placement_opt import clock
+from placement_opt.base import clock
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import step
-from placement_opt.bounds.classes import Classes, classify
-from placement_opt.bounds.compact_kinds import LEVELS, Intervals, cut_intervals, label_reads
-from placement_opt.bounds.compact_pricing import more_ways
-from placement_opt.bounds.compact_program import CompactProgram
-from placement_opt.bounds.compact_spread import attained
-from placement_opt.bounds.compact_ways import Frame, Ways, busy_kinds, simple_ways
-from placement_opt.bounds.dual import DualValue, evaluate
-from placement_opt.bounds.highs import INTERIOR_TOLERANCE, Algorithm, Ended, LinearProgram, Solution, SolverError, solve
+from placement_opt.bounds.columns.kinds import LEVELS, Intervals, cut_intervals, label_reads
+from placement_opt.bounds.columns.pricing import more_ways
+from placement_opt.bounds.columns.program import CompactProgram
+from placement_opt.bounds.columns.spread import attained
+from placement_opt.bounds.columns.ways import Frame, Ways, busy_kinds, simple_ways
+from placement_opt.bounds.dual.classes import Classes, classify
+from placement_opt.bounds.dual.evaluate import DualValue, evaluate
+from placement_opt.bounds.dual.tracked import tracked_sets
+from placement_opt.bounds.programs.highs import (
+    INTERIOR_TOLERANCE,
+    Algorithm,
+    Ended,
+    LinearProgram,
+    Solution,
+    SolverError,
+    solve,
+)
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
-from placement_opt.bounds.tracked import tracked_sets
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
 
 #: A program is solved again with more ways and rows while its value exceeds the dual by more than this, relatively.
@@ -93,7 +102,7 @@ def relax(
     improved
         Called whenever prices are found that prove more.
     levels
-        How far reads are told apart, from the coarsest: some of :data:`placement_opt.bounds.compact_kinds.LEVELS`.
+        How far reads are told apart, from the coarsest: some of :data:`placement_opt.bounds.columns.kinds.LEVELS`.
     """
     search = _Search(instance, limits or Limits(), gap, improved)
     search.run(levels)

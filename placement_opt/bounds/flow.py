@@ -2,8 +2,8 @@
 
 At prices rho with ``sum_r B_r rho[t,r] <= 1`` every schedule takes at least ``sum_t (1 - sum_r B_r rho) l_t + sum rho F`` plus
 what its reads, stores and copies cost at the prices. The least of that over all residencies of an instance with two tiers and
-equal blocks is a flow along time (:mod:`placement_opt.bounds.flow_network`): at least as high as the dual at the same resource
-prices with any rents, and equal to it at the rents that the flow's node potentials give.
+equal blocks is a flow along time (:mod:`placement_opt.bounds.programs.flow_network`): at least as high as the dual at the same
+resource prices with any rents, and equal to it at the rents that the flow's node potentials give.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Literal
 
 import numpy as np
 
-from placement_opt import clock
+from placement_opt.base import clock
+from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import step
-from placement_opt.bounds.classes import classify
-from placement_opt.bounds.dual import evaluate, legal
-from placement_opt.bounds.flow_network import Network, build_network
-from placement_opt.bounds.highs import SMALLEST, Ended, LinearProgram, Solution, SolverError, from_triplets, solve
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.evaluate import evaluate, legal
+from placement_opt.bounds.programs.flow_network import Network, build_network
+from placement_opt.bounds.programs.highs import SMALLEST, Ended, LinearProgram, Solution, SolverError, from_triplets, solve
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
-from placement_opt.errors import InputError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 
 #: The flow is called optimal where its cost and what its potentials prove differ by no more than this, relatively.
 TOLERANCE = 1e-7
@@ -44,7 +44,8 @@ def bound(instance: Instance, *, limits: Limits | None = None, prices: Prices | 
     -------
     Bound
         ``prices`` hold the resource prices used and the rents found. The published value uses that a tier holds whole blocks
-        only, so :func:`~placement_opt.bounds.dual.evaluate` at these prices can be lower where a capacity is no multiple.
+        only, so :func:`~placement_opt.bounds.dual.evaluate.evaluate` at these prices can be lower where a capacity is no
+        multiple.
 
     Raises
     ------

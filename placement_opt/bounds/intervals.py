@@ -16,19 +16,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from placement_opt import clock
-from placement_opt.bounds.classes import classify
-from placement_opt.bounds.compact_ways import binding
-from placement_opt.bounds.cutting_planes import Cuts
-from placement_opt.bounds.dual import evaluate
-from placement_opt.bounds.dual_futures import Futures
-from placement_opt.bounds.dual_slopes import slopes
-from placement_opt.bounds.highs import SolverError
-from placement_opt.bounds.price_space import PriceSpace
+from placement_opt.base import clock
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.columns.ways import binding
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.evaluate import evaluate
+from placement_opt.bounds.dual.futures import Futures
+from placement_opt.bounds.dual.price_space import PriceSpace
+from placement_opt.bounds.dual.slopes import slopes
+from placement_opt.bounds.programs.cutting_planes import Cuts
+from placement_opt.bounds.programs.highs import SolverError
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.bounds.sample import sampled_futures
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
 
 _RESTS_ON = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"

@@ -1,9 +1,9 @@
 """The LP relaxation of the whole horizon: valid for every policy, also for those that split blocks.
 
-The program is that of :mod:`placement_opt.bounds.horizon`. Small instances offer a copy at every step; larger ones start with
-copies at the steps that read a block and add those steps at which a cheapest path at the LP's prices would fetch it back.
-Published is the smaller of the program's value and the dual at its prices (:mod:`placement_opt.bounds.dual`), which needs no
-column to be present: a missing fetch-back can only show as a gap, never as a wrong bound.
+The program is that of :mod:`placement_opt.bounds.programs.horizon`. Small instances offer a copy at every step; larger ones
+start with copies at the steps that read a block and add those steps at which a cheapest path at the LP's prices would fetch it
+back. Published is the smaller of the program's value and the dual at its prices (:mod:`placement_opt.bounds.dual.evaluate`),
+which needs no column to be present: a missing fetch-back can only show as a gap, never as a wrong bound.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placement_opt import clock
+from placement_opt.base import clock
+from placement_opt.base.limits import Limits
+from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import step
-from placement_opt.bounds.classes import Classes, classify
-from placement_opt.bounds.dual import evaluate, fetch_events
-from placement_opt.bounds.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
-from placement_opt.bounds.horizon import HorizonProgram, make_events
+from placement_opt.bounds.dual.classes import Classes, classify
+from placement_opt.bounds.dual.evaluate import evaluate, fetch_events
+from placement_opt.bounds.programs.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
+from placement_opt.bounds.programs.horizon import HorizonProgram, make_events
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
-from placement_opt.watch import LeftBehind, run_watched
 
 #: Up to this many (class, step) pairs every step offers copies, so that the program is the statement itself.
 EVERY_STEP = 20_000

@@ -1,8 +1,9 @@
 """The optimum itself, by branch and bound over whole blocks, for instances small enough.
 
 Published is the larger of what weak duality proves at the root (solver-free) and the solver's own dual bound; the second rests
-on the solver's branch and bound and is marked so. It is taken less a margin, and only if it does not contradict what is known:
-the best incumbent, evaluated again on the program's arrays, must lie below neither it nor the root.
+on the solver's branch and bound and is marked so. It is taken less a margin, never above what the incumbent takes when it is
+played as a schedule, and only if it does not contradict what is known: the best incumbent, evaluated again on the program's
+arrays, must lie below neither it nor the root.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from placement_opt import clock
+from placement_opt.base import clock
+from placement_opt.base.errors import LimitError, ScheduleError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact
-from placement_opt.bounds.classes import Classes, classify
-from placement_opt.bounds.highs import Ended, LinearProgram, Solution, SolverError, solve
-from placement_opt.bounds.horizon import HorizonProgram, make_events
+from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.lp import relax
+from placement_opt.bounds.programs.highs import Ended, LinearProgram, Solution, SolverError, solve
+from placement_opt.bounds.programs.horizon import HorizonProgram, make_events
+from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.bounds.result import Bound, Float64, Status
-from placement_opt.errors import LimitError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
+from placement_opt.play.replay import Replay
+from placement_opt.play.simulate import simulate
 
 #: Residency variables beyond which branch and bound is not worth starting.
 MOST_BINARIES = 60_000
@@ -64,7 +68,7 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
         searched = search(instance, limits=limits)
     except SolverError as error:
         return replace(root, method="milp", status=Status.BOUND, note=f"{error}; the root bound stands")
-    return publish(root, searched, limits, clock.now() - began)
+    return publish(instance, root, searched, limits, clock.now() - began)
 
 
 def root_bound(instance: Instance, limits: Limits) -> Bound:
@@ -128,7 +132,7 @@ def single_blocks(instance: Instance) -> Classes:
     )
 
 
-def publish(root: Bound, searched: Searched, limits: Limits, seconds: float) -> Bound:
+def publish(instance: Instance, root: Bound, searched: Searched, limits: Limits, seconds: float) -> Bound:
     """What may be said after branch and bound, given a proven bound to begin with."""
     arrays, solution = searched.arrays, searched.solution
     proven, rests_on, note = root.lower_bound_s, f"weak duality at the root ({root.rests_on})", ""
@@ -141,7 +145,7 @@ def publish(root: Bound, searched: Searched, limits: Limits, seconds: float) -> 
     elif solution.ended in (Ended.INFEASIBLE, Ended.FAILED):
         note = f"the solver ended with {solution.message!r}, which is not believed; the root bound stands"
     elif np.isfinite(claimed):
-        safe = (claimed if value is None else min(claimed, value)) * (1.0 - MARGIN)
+        safe = (claimed if value is None else min(claimed, value, _played_s(instance, searched))) * (1.0 - MARGIN)
         if proven is None or safe > proven:
             proven = safe
             rests_on = "the solver's branch and bound over whole blocks (not re-proved); the root is re-proved by weak duality"
@@ -156,6 +160,14 @@ def publish(root: Bound, searched: Searched, limits: Limits, seconds: float) -> 
         status = Status.BOUND
     details = {"columns": arrays.num_columns, "rows": arrays.num_rows, "root_s": root.lower_bound_s, **solution.details}
     return Bound("milp", status, proven, seconds, rests_on, note, value_s=value, prices=root.prices, details=details)
+
+
+def _played_s(instance: Instance, searched: Searched) -> float:
+    """Seconds of the incumbent as the schedule that it is; infinite where, its numbers rounded, it is not one."""
+    try:
+        return simulate(instance, Replay(written_down(instance, searched.program, searched.x))).latency_s
+    except ScheduleError:
+        return np.inf
 
 
 def incumbent(arrays: LinearProgram, solution: Solution) -> Float64:

@@ -2,8 +2,8 @@
 
 A step's least time is then the maximum, over resource prices rho with ``sum_r B_r rho = 1``, of what it loads at those prices:
 fixed loads, the bytes read times the cheapest read, the bytes produced times the cheapest write (inclusive: the write home).
-A finite list of extreme prices, the same for all steps, attains it (:class:`placement_opt.memory.timing.StepTimer`): the "best
-case" of arXiv 2508.13231, for any number of tiers and residency rules.
+A finite list of extreme prices, the same for all steps, attains it (:class:`placement_opt.memory.split.timing.StepTimer`): the
+"best case" of arXiv 2508.13231, for any number of tiers and residency rules.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from placement_opt import clock
-from placement_opt.bounds.dual import legal
+from placement_opt.base import clock
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.dual.evaluate import legal
+from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, safe_sum
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
-from placement_opt.bounds.step_data import Steps, prove, read_steps, safe_sum
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
-from placement_opt.memory.timing import StepTimer
+from placement_opt.instance.instance import Instance
+from placement_opt.memory.split.timing import StepTimer
 
 _RESTS_ON = "weak duality at the extreme resource prices of each step, rounding subtracted; no solver"
 

@@ -2,7 +2,7 @@
 
 A sample of the blocks, each counted for all those like it, asks almost the same price of everything, and costs a fraction to
 climb; prices of last week's run are often good for this week's. Neither has to be right: what they prove is what
-:func:`placement_opt.bounds.dual.evaluate` says.
+:func:`placement_opt.bounds.dual.evaluate.evaluate` says.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from placement_opt.bounds.ascent_climb import Climb
-from placement_opt.bounds.classes import Classes, classify, take_classes
-from placement_opt.bounds.dual import DualValue
-from placement_opt.bounds.dual_futures import Futures, merge_futures
-from placement_opt.bounds.dual_slopes import slopes
+from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.dual.classes import Classes, classify, take_classes
+from placement_opt.bounds.dual.climb import Climb
+from placement_opt.bounds.dual.evaluate import DualValue
+from placement_opt.bounds.dual.futures import Futures, merge_futures
+from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.result import Float64, Prices
-from placement_opt.errors import InputError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
 
 #: With more futures than this, prices on few intervals of time are found on a sample of about so many.

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.errors import LimitError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact, lp
-from placement_opt.bounds.classes import Classes
+from placement_opt.bounds.columns.spread import moved_between, spread
 from placement_opt.bounds.compact import CompactSolution
-from placement_opt.bounds.compact_spread import moved_between, spread
+from placement_opt.bounds.dual.classes import Classes
 from placement_opt.bounds.result import Bound, Float64
-from placement_opt.errors import LimitError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
 
 #: Reads up to which the exact LP is solved, with two tiers and with more; beyond, the compact one, in a fraction of the time.

@@ -12,10 +12,10 @@ import traceback
 from collections.abc import Sequence
 
 from placement_opt import __version__
+from placement_opt.base.errors import PlacementError
+from placement_opt.base.stdout import kept_for_answers
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import Exit, LazyParser, add_commands
-from placement_opt.errors import PlacementError
-from placement_opt.stdout import kept_for_answers
 
 COMMANDS = {
     "check": ("placement_opt.cli.check", "what an instance asks for and whether it fits, before anything is drawn"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from placement_opt.cli import large
+from placement_opt.cli import layered as large
 from placement_opt.cli.certificates import add_certificate, add_schedule, check_files, write_certificates
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
@@ -22,15 +22,15 @@ from placement_opt.cli.parser import (
     add_time_limit,
 )
 
-#: As in :mod:`placement_opt.bounds.shares`, which would load numpy.
+#: As in :mod:`placement_opt.bounds.dual.shares`, which would load numpy.
 BACKENDS = ("local", "dask")
 
 if TYPE_CHECKING:
-    from placement_opt.answer import Answer
-    from placement_opt.bounds.shares import Backend
-    from placement_opt.certify import Verified
-    from placement_opt.instance import Instance
-    from placement_opt.limits import Limits
+    from placement_opt.answer.answer import Answer
+    from placement_opt.base.limits import Limits
+    from placement_opt.bounds.dual.shares import Backend
+    from placement_opt.certify.verify import Verified
+    from placement_opt.instance.instance import Instance
 
 
 def fill(parser: LazyParser) -> None:
@@ -65,12 +65,12 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.errors import LimitError
-    from placement_opt.instancefile import load_instance
-    from placement_opt.limits import Limits
-    from placement_opt.room import NoRoom
+    from placement_opt.base.errors import LimitError
+    from placement_opt.base.limits import Limits
+    from placement_opt.base.room import NoRoom
+    from placement_opt.base.watch import LeftBehind, in_time
+    from placement_opt.instance.load import load_instance
     from placement_opt.schedulers import make_scheduler
-    from placement_opt.watch import LeftBehind, in_time
 
     _check(args)
     backend = _backend(args)
@@ -104,7 +104,7 @@ def run(args: Namespace, console: Console) -> int:
 
 def _check(args: Namespace) -> None:
     """Refuse options that do not go together."""
-    from placement_opt.errors import InputError
+    from placement_opt.base.errors import InputError
 
     if args.integer and args.method != "step":
         raise InputError(f"found it with --method {args.method}", "expected --method step", field="--integer")
@@ -125,11 +125,11 @@ def _check(args: Namespace) -> None:
 
 def _in_runs(args: Namespace) -> bool:
     """Whether the question can be answered in runs."""
-    from placement_opt.errors import InputError
-    from placement_opt.large import load_large
+    from placement_opt.base.errors import InputError
+    from placement_opt.instance.load import load_layered
 
     try:
-        load_large(args.instance, layers=args.scale_layers)
+        load_layered(args.instance, layers=args.scale_layers)
     except InputError:
         return False
     return True
@@ -137,14 +137,14 @@ def _in_runs(args: Namespace) -> bool:
 
 def _one_side(args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits) -> int:
     """The bound by one method, what it is worth, and certificates."""
-    from placement_opt.checkpoint import expected_s
-    from placement_opt.prove import prove_known
+    from placement_opt.answer.checkpoint import expected_s
+    from placement_opt.answer.prove import prove_known
     from placement_opt.report.bound import bound_document, bound_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import with_verified
     from placement_opt.report.worth import worth_document, worth_text
     from placement_opt.schedulers import make_scheduler
-    from placement_opt.worth import worth
+    from placement_opt.study.worth import worth
 
     scheduler = make_scheduler(args.scheduler or "lp-rounded") if "schedule" in files else None
     method = "step-integer" if args.integer else args.method
@@ -169,15 +169,15 @@ def _both_sides(
     args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits, backend: Backend
 ) -> int:
     """Bound and schedule, improved until they are as close as asked for."""
-    from placement_opt.answer import answer
-    from placement_opt.certify import verify_files
-    from placement_opt.checkpoint import Checkpoints
+    from placement_opt.answer.answer import answer
+    from placement_opt.answer.checkpoint import Checkpoints
+    from placement_opt.answer.resume import warm_prices
+    from placement_opt.answer.standing import State
+    from placement_opt.base.watch import in_time
+    from placement_opt.certify.verify import verify_files
     from placement_opt.report.answer import ProgressTable, answer_document, answer_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import with_verified
-    from placement_opt.resume import warm_prices
-    from placement_opt.standing import State
-    from placement_opt.watch import in_time
 
     resumed = warm = None
     if args.resume:
@@ -211,7 +211,7 @@ def _both_sides(
 
 def _as_certified(found: Answer, certified: Verified) -> Answer:
     """The answer, not called within the gap where its certificate of prices does not prove that."""
-    from placement_opt.answer import Outcome
+    from placement_opt.answer.answer import Outcome
 
     lower, latency = certified.lower_s, found.latency_s
     if found.outcome is not Outcome.WITHIN or lower is None or latency is None:
@@ -223,8 +223,8 @@ def _as_certified(found: Answer, certified: Verified) -> Answer:
 
 def _backend(args: Namespace) -> Backend:
     """Where prices are proven; InputError, with the option's name, where the options do not fit together."""
-    from placement_opt.bounds.shares import Backend
-    from placement_opt.errors import InputError
+    from placement_opt.base.errors import InputError
+    from placement_opt.bounds.dual.shares import Backend
 
     try:
         return Backend(args.backend, args.jobs or 1, args.dask_address)

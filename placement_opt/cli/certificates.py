@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from placement_opt.base.limits import Limits
     from placement_opt.bounds.result import Bound
-    from placement_opt.certificate import PriceCertificate, ScheduleCertificate
-    from placement_opt.certify import Verified
-    from placement_opt.instance import Instance
-    from placement_opt.limits import Limits
-    from placement_opt.run import Run
-    from placement_opt.schedulers.protocol import Scheduler
+    from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
+    from placement_opt.certify.verify import Verified
+    from placement_opt.instance.instance import Instance
+    from placement_opt.play.protocol import Scheduler
+    from placement_opt.play.run import Run
 
 _T = TypeVar("_T")
 
@@ -30,8 +30,8 @@ def add_schedule(parser: argparse.ArgumentParser) -> None:
 
 def check_files(args: Namespace) -> dict[str, str]:
     """Kind -> file for each certificate asked for; InputError where an output cannot be written, before any work is done."""
-    from placement_opt.files import check_outputs
-    from placement_opt.instancefile import input_files
+    from placement_opt.base.atomic import check_outputs
+    from placement_opt.instance.outline import input_files
 
     files = {"prices": getattr(args, "certificate", None), "schedule": args.schedule}
     options = {"--certificate": files["prices"], "--schedule": files["schedule"], "--per-step": getattr(args, "per_step", None)}
@@ -46,14 +46,14 @@ def write_certificates(
 
     LimitError where the bound has no prices; errors of the scheduler as they are.
     """
-    from placement_opt.certificate import pack_prices
-    from placement_opt.certify import Verified
-    from placement_opt.checkpoint import expected_s
-    from placement_opt.errors import LimitError
-    from placement_opt.files import write_bytes_atomic
-    from placement_opt.prove_integer import certify_prices
-    from placement_opt.simulate import simulate
-    from placement_opt.watch import in_time
+    from placement_opt.answer.checkpoint import expected_s
+    from placement_opt.answer.prove_integer import certify_prices
+    from placement_opt.base.atomic import write_bytes_atomic
+    from placement_opt.base.errors import LimitError
+    from placement_opt.base.watch import in_time
+    from placement_opt.certify.files import pack_prices
+    from placement_opt.certify.verify import Verified
+    from placement_opt.play.simulate import simulate
 
     found = Verified(instance)
     if "prices" in files:
@@ -76,11 +76,11 @@ def write_certificates(
 
 def write_schedule(run: Run, path: str, limits: Limits) -> Verified:
     """Write the moves of a recorded run as a certificate; LimitError where its proof does not come in time."""
-    from placement_opt.certificate import pack_schedule
-    from placement_opt.certify import Verified
-    from placement_opt.checkpoint import expected_s
-    from placement_opt.files import write_bytes_atomic
-    from placement_opt.prove_integer import certify_schedule
+    from placement_opt.answer.checkpoint import expected_s
+    from placement_opt.answer.prove_integer import certify_schedule
+    from placement_opt.base.atomic import write_bytes_atomic
+    from placement_opt.certify.files import pack_schedule
+    from placement_opt.certify.verify import Verified
 
     def certify() -> tuple[ScheduleCertificate, bytes]:
         assert run.schedule is not None
@@ -97,8 +97,8 @@ def _certified(path: str, certify: Callable[[], _T], seconds: float, limits: Lim
 
     ``seconds``: what it should take.
     """
-    from placement_opt.checkpoint import GRACE, hopeless, too_late
-    from placement_opt.watch import LeftBehind, run_watched
+    from placement_opt.answer.checkpoint import GRACE, hopeless, too_late
+    from placement_opt.base.watch import LeftBehind, run_watched
 
     if hopeless(seconds, limits):
         raise too_late(path)

@@ -22,10 +22,10 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.check import check
-    from placement_opt.limits import Limits
+    from placement_opt.base.limits import Limits
     from placement_opt.report.check import checks_document, checks_text
     from placement_opt.report.machine import to_json
+    from placement_opt.study.check import check
 
     found = [
         check(path, layers=args.scale_layers, limits=Limits(args.time_limit, args.memory_limit)) for path in args.instances

@@ -37,16 +37,16 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.compare import chosen_schedulers, compare
-    from placement_opt.errors import InputError
-    from placement_opt.files import check_outputs, write_text_atomic
-    from placement_opt.gate import check_file
-    from placement_opt.instancefile import input_files
-    from placement_opt.limits import Limits
+    from placement_opt.base.atomic import check_outputs, write_text_atomic
+    from placement_opt.base.errors import InputError
+    from placement_opt.base.limits import Limits
+    from placement_opt.instance.gate import check_file
+    from placement_opt.instance.outline import input_files
     from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
     from placement_opt.report.machine import to_json
-    from placement_opt.scheduled import Outcome
     from placement_opt.schedulers import make_scheduler
+    from placement_opt.study.compare import chosen_schedulers, compare
+    from placement_opt.study.scheduled import Outcome
 
     if args.gap is not None and args.method != "auto":
         raise InputError(f"found it with --method {args.method}", "expected auto, which climbs them all", field="--gap")

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from placement_opt.errors import InputError, Interrupted, LimitError, PlacementError
+from placement_opt.base.errors import InputError, Interrupted, LimitError, PlacementError
 
 if TYPE_CHECKING:
-    from placement_opt.limits import Limits
+    from placement_opt.base.limits import Limits
 
 #: Characters of a file or a name that must not steer the reader's terminal.
 _CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
@@ -31,7 +31,7 @@ class Console:
     quiet
         No progress, even on a terminal.
     answers
-        Where answers go: stdout, kept apart by :func:`placement_opt.stdout.kept_for_answers` from what libraries print.
+        Where answers go: stdout, kept apart by :func:`placement_opt.base.stdout.kept_for_answers` from what libraries print.
     """
 
     def __init__(self, answers: TextIO | None = None) -> None:
@@ -123,12 +123,12 @@ class Console:
 def end_at_once(code: int = 130) -> NoReturn:
     """End the process, now: no file half written, no worker left, whatever other threads are at."""
     with suppress(Exception):  # whatever it is, the process ends
-        if "placement_opt.jobs" in sys.modules:
+        if "placement_opt.base.jobs" in sys.modules:
             import multiprocessing
 
-            sys.modules["placement_opt.jobs"].end_processes(multiprocessing.active_children())
-        if "placement_opt.files" in sys.modules:
-            sys.modules["placement_opt.files"].discard_drafts()
+            sys.modules["placement_opt.base.jobs"].end_processes(multiprocessing.active_children())
+        if "placement_opt.base.atomic" in sys.modules:
+            sys.modules["placement_opt.base.atomic"].discard_drafts()
     os._exit(code)
 
 

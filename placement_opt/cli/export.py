@@ -18,11 +18,12 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.bounds.export import READ_BYTES, export
-    from placement_opt.files import check_outputs
-    from placement_opt.gate import check_outline
-    from placement_opt.instancefile import input_files, load_instance, read_outline
-    from placement_opt.limits import Limits
+    from placement_opt.base.atomic import check_outputs
+    from placement_opt.base.limits import Limits
+    from placement_opt.bounds.programs.export import READ_BYTES, export
+    from placement_opt.instance.gate import check_outline
+    from placement_opt.instance.load import load_instance
+    from placement_opt.instance.outline import input_files, read_outline
     from placement_opt.report.export import export_text
 
     check_outputs({"-o": args.output}, input_files(args.instance))

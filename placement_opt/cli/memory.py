@@ -23,8 +23,8 @@ def fill_list(parser: LazyParser) -> None:
 
 
 def run_list(args: Namespace, console: Console) -> int:
-    from placement_opt.memory.describe import presets_info, presets_text
     from placement_opt.report.machine import to_json
+    from placement_opt.report.memory import presets_info, presets_text
 
     console.print(to_json({"presets": presets_info()}) if args.json else presets_text())
     return 0
@@ -38,8 +38,8 @@ def fill_show(parser: LazyParser) -> None:
 
 def run_show(args: Namespace, console: Console) -> int:
     from placement_opt.memory import load_memory, preset
-    from placement_opt.memory.describe import memory_info, memory_text
     from placement_opt.report.machine import to_json
+    from placement_opt.report.memory import memory_info, memory_text
 
     is_file = args.name.endswith(".toml") or Path(args.name).exists()
     memory = load_memory(args.name) if is_file else preset(args.name)

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, NoReturn
 
-from placement_opt.errors import InputError, shown
+from placement_opt.base.errors import InputError, shown
 
 #: Characters of a complaint about arguments.
 _LONGEST = 1000
@@ -66,13 +66,13 @@ class LazyParser(argparse.ArgumentParser):
             if not text.startswith("-") or text == "-" or " " in text or self._negative_number_matcher.match(text):
                 continue
             if name not in options and (text.startswith("--") or text[:2] not in options):
-                from placement_opt.tomlfile import nearest
+                from placement_opt.base.toml import nearest
 
                 self.error(f"found unknown option {shown(name)}, {nearest(name, [one for one in options if one[:2] == '--'])}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            from placement_opt.tomlfile import nearest
+            from placement_opt.base.toml import nearest
 
             raise argparse.ArgumentError(action, f"found {shown(value)}, {nearest(str(value), action.choices)}")
 
@@ -126,7 +126,7 @@ def add_output(parser: argparse.ArgumentParser, *, progress: bool = True) -> Non
 
 
 def add_time_limit(parser: argparse.ArgumentParser, text: str) -> None:
-    from placement_opt.units import parse_duration
+    from placement_opt.base.units import parse_duration
 
     def seconds(value: str) -> float:
         return float(parse_duration(value, "10 s"))
@@ -139,14 +139,14 @@ def add_gap(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def add_memory_limit(parser: argparse.ArgumentParser) -> None:
-    from placement_opt.units import parse_size
+    from placement_opt.base.units import parse_size
 
     text = 'take no more memory than this, such as "8GiB" (default: what is free)'
     parser.add_argument("--memory-limit", metavar="SIZE", type=typed(parse_size), help=text)
 
 
 def add_scale_layers(parser: argparse.ArgumentParser) -> None:
-    from placement_opt.scaled import parse_layer_share
+    from placement_opt.instance.scaled import parse_layer_share
 
     text = "take so many of so many layers, such as 2/80: capacities, weights and layers scaled together (see docs/check.md)"
     parser.add_argument("--scale-layers", metavar="n/N", type=typed(parse_layer_share), help=text)

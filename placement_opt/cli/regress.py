@@ -25,10 +25,10 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.limits import Limits
-    from placement_opt.regress import regress
+    from placement_opt.base.limits import Limits
     from placement_opt.report.machine import to_json
     from placement_opt.report.regression import regression_document, regression_text
+    from placement_opt.study.regress import regress
 
     with console.interruptible(Limits(memory=args.memory_limit)) as limits:
         found = regress(

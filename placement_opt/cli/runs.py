@@ -28,13 +28,13 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.errors import InputError
-    from placement_opt.files import check_outputs
-    from placement_opt.gate import check_layer, check_stored
-    from placement_opt.instancefile import input_files
-    from placement_opt.limits import Limits
+    from placement_opt.base.atomic import check_outputs
+    from placement_opt.base.errors import InputError
+    from placement_opt.base.limits import Limits
+    from placement_opt.instance.gate import check_layer, check_stored
+    from placement_opt.instance.outline import input_files
     from placement_opt.report.trace import saved_runs
-    from placement_opt.workload.runs_file import save_runs
+    from placement_opt.workload.files.runs import save_runs
 
     drawn, limits = args.file.endswith(".toml"), Limits(memory=args.memory_limit)
     check_outputs({"-o": args.output}, input_files(args.file) if drawn else [args.file])
@@ -60,10 +60,11 @@ def run(args: Namespace, console: Console) -> int:
 
 def _drawn(path: str) -> tuple[Layers, SizeUnit, int]:
     """The layers of an instance file, the unit of their blocks' size, and the size."""
-    from placement_opt.instancefile import load_layered
+    from placement_opt.instance.load import layers_of
+    from placement_opt.instance.outline import read_outline
     from placement_opt.workload.layers import Stored
 
-    layers = load_layered(path).layers
+    layers = layers_of(read_outline(path))
     return (layers, layers.file.size_unit, layers.file.size) if isinstance(layers, Stored) else (layers, "token-layers", 1)
 
 
@@ -71,9 +72,9 @@ def _given(path: str) -> tuple[Layers, SizeUnit, int]:
     """The same of a trace in rows."""
     import numpy as np
 
-    from placement_opt.errors import InputError
+    from placement_opt.base.errors import InputError
+    from placement_opt.workload.files.npz import load_trace
     from placement_opt.workload.layers import Given
-    from placement_opt.workload.npz import load_trace
     from placement_opt.workload.runs import layers_of
 
     trace = load_trace(path)

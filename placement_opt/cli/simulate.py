@@ -30,16 +30,16 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.files import write_text_atomic
-    from placement_opt.instancefile import load_instance
-    from placement_opt.limits import Limits
-    from placement_opt.prove import prove
+    from placement_opt.answer.prove import prove
+    from placement_opt.base.atomic import write_text_atomic
+    from placement_opt.base.limits import Limits
+    from placement_opt.base.watch import in_time
+    from placement_opt.instance.load import load_instance
+    from placement_opt.play.simulate import Run, simulate
     from placement_opt.report.machine import to_json
     from placement_opt.report.simulation import per_step_csv, simulation_document, simulation_text
     from placement_opt.report.verification import with_verified
     from placement_opt.schedulers import make_scheduler
-    from placement_opt.simulate import Run, simulate
-    from placement_opt.watch import in_time
 
     files = check_files(args)
     scheduler = make_scheduler(args.scheduler)

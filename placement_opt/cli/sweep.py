@@ -41,14 +41,14 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.compare import chosen_schedulers
-    from placement_opt.files import check_outputs, write_bytes_atomic, write_text_atomic
-    from placement_opt.instancefile import input_files
-    from placement_opt.limits import Limits
+    from placement_opt.base.atomic import check_outputs, write_bytes_atomic, write_text_atomic
+    from placement_opt.base.limits import Limits
+    from placement_opt.instance.outline import input_files
     from placement_opt.report.curve import check_picture, draw
     from placement_opt.report.machine import to_json
     from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
-    from placement_opt.sweep import check_points, parse_keys, parse_value, sweep
+    from placement_opt.study.compare import chosen_schedulers
+    from placement_opt.study.sweep import check_points, parse_keys, parse_value, sweep
 
     keys = parse_keys(args.keys)
     schedulers = chosen_schedulers(args.schedulers) if args.schedulers is not None else ()

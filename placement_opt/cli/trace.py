@@ -47,12 +47,12 @@ def fill_import(parser: LazyParser) -> None:
 
 
 def run_import(args: Namespace, console: Console) -> int:
-    from placement_opt.errors import InputError
-    from placement_opt.files import check_outputs
-    from placement_opt.gate import check_text
-    from placement_opt.limits import Limits
+    from placement_opt.base.atomic import check_outputs
+    from placement_opt.base.errors import InputError
+    from placement_opt.base.limits import Limits
+    from placement_opt.instance.gate import check_text
     from placement_opt.workload.formats import READERS
-    from placement_opt.workload.keep import Keep
+    from placement_opt.workload.transforms.keep import Keep
 
     check_outputs({"-o": args.output}, [args.file])
     if args.limit is None:
@@ -102,11 +102,11 @@ def fill_generator(name: str, parser: LazyParser) -> None:
 def run_synth(args: Namespace, console: Console) -> int:
     import dataclasses
 
-    from placement_opt.errors import InputError
-    from placement_opt.files import check_outputs
-    from placement_opt.gate import check_drawn
-    from placement_opt.limits import Limits
-    from placement_opt.tracesource import Generated
+    from placement_opt.base.atomic import check_outputs
+    from placement_opt.base.errors import InputError
+    from placement_opt.base.limits import Limits
+    from placement_opt.instance.gate import check_drawn
+    from placement_opt.instance.trace_source import Generated
     from placement_opt.workload.synth import GENERATORS
 
     check_outputs({"-o": args.output})
@@ -129,10 +129,10 @@ def fill_info(parser: LazyParser) -> None:
 
 
 def run_info(args: Namespace, console: Console) -> int:
-    from placement_opt.gate import check_stored
-    from placement_opt.limits import Limits
+    from placement_opt.base.limits import Limits
+    from placement_opt.instance.gate import check_stored
     from placement_opt.report.machine import to_json
-    from placement_opt.workload.npz import load_trace
+    from placement_opt.workload.files.npz import load_trace
     from placement_opt.workload.stats import describe_trace
 
     check_stored(args.file, Limits(memory=args.memory_limit))
@@ -147,7 +147,7 @@ def _add_target(parser: LazyParser) -> None:
 
 def _save(trace: Any, args: Namespace, console: Console) -> int:
     from placement_opt.report.trace import saved
-    from placement_opt.workload.npz import save_trace
+    from placement_opt.workload.files.npz import save_trace
 
     save_trace(trace, args.output)
     console.print(saved(trace, args.output))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from placement_opt.cli import large
+from placement_opt.cli import layered as large
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import LazyParser, add_instance, add_memory_limit, add_output, add_scale_layers
 
@@ -25,10 +25,10 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.certificate import kind_of
-    from placement_opt.certify import verify_files
-    from placement_opt.instancefile import load_instance
-    from placement_opt.limits import Limits
+    from placement_opt.base.limits import Limits
+    from placement_opt.certify.files import kind_of
+    from placement_opt.certify.verify import verify_files
+    from placement_opt.instance.load import load_instance
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import verified_document, verified_text
 

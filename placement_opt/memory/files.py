@@ -33,11 +33,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from placement_opt.capacity import Count, parse_capacity
-from placement_opt.errors import InputError, shown
-from placement_opt.memory.graph import build_memory
+from placement_opt.base.capacity import Count, parse_capacity
+from placement_opt.base.errors import InputError, shown
+from placement_opt.base.toml import Table, as_rate, as_text, nearest, read_toml
+from placement_opt.memory.routes import build_memory
 from placement_opt.memory.system import Link, MemorySystem, Tier
-from placement_opt.tomlfile import Table, as_rate, as_text, nearest, read_toml
 
 SCHEMA = 1
 _PRESETS = Path(__file__).parent / "presets"

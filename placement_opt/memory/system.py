@@ -1,6 +1,6 @@
 """What everything to the right of the files knows of a memory system: tiers, resources, and what each operation loads.
 
-The directed graph of tiers, switches and the processor lives in :mod:`placement_opt.memory.graph`; its routes are resolved
+The directed graph of tiers, switches and the processor lives in :mod:`placement_opt.memory.routes`; its routes are resolved
 once into the integer tables held here (problem statement, section 1: ``c_op,r``).
 """
 

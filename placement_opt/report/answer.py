@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from placement_opt.answer import Answer, Outcome
-from placement_opt.binding import Binding, binding
-from placement_opt.packing import packing_known
+from placement_opt.answer.answer import Answer, Outcome
+from placement_opt.answer.binding import Binding, binding
+from placement_opt.answer.standing import State
+from placement_opt.answer.verdict import Interval
+from placement_opt.instance.packing import packing_known
 from placement_opt.report.judgement import binds_document, binds_text, existence_sentence
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
-from placement_opt.standing import State
-from placement_opt.verdict import Interval
 from placement_opt.workload.unread import unread
 
 TIMED = "every move checked and timed by the simulator, reads split optimally"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from placement_opt.prove import Proof
+from placement_opt.answer.prove import Proof
 from placement_opt.report.judgement import (
     NONE_EXISTS,
     SAME,

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from placement_opt.check import Checked
+from placement_opt.base.units import format_size
 from placement_opt.report.numbers import NOTHING, count, percent, seconds
 from placement_opt.report.table import facts, paragraph, table
-from placement_opt.units import format_size
+from placement_opt.study.check import Checked
 
 
 def checks_document(checks: Sequence[Checked]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from placement_opt.compare import Comparison
 from placement_opt.report.judgement import (
     above_sentence,
     above_text,
@@ -19,7 +18,8 @@ from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import NOTHING, figure, full_seconds, rates, seconds_column
 from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
-from placement_opt.scheduled import Compared, Outcome, Scheduled
+from placement_opt.study.compare import Comparison
+from placement_opt.study.scheduled import Compared, Outcome, Scheduled
 
 _TIMES = ("latency_s", "above_roofline_s")
 INSTANCE_COLUMNS = ("instance", "hash", "method", "status", "lower_bound_s", "roofline_s", "best_s", "known_to", "weak")

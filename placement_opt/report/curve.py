@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from placement_opt.capacity import parse_count
-from placement_opt.errors import InputError, shown
+from placement_opt.base.capacity import parse_count
+from placement_opt.base.errors import InputError, shown
+from placement_opt.base.units import format_rate, format_seconds, format_size, parse_duration, parse_rate, parse_size
 from placement_opt.report.numbers import time_unit
-from placement_opt.sweep import Point, Sweep, SweepKey, parse_value
-from placement_opt.units import format_rate, format_seconds, format_size, parse_duration, parse_rate, parse_size
+from placement_opt.study.sweep import Point, Sweep, SweepKey, parse_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

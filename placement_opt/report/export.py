@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from placement_opt.bounds.export import Exported
+from placement_opt.bounds.programs.export import Exported
 from placement_opt.report.numbers import count
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from placement_opt.binding import Binding
-from placement_opt.prove import Proof
+from placement_opt.answer.binding import Binding
+from placement_opt.answer.prove import Proof
+from placement_opt.answer.verdict import TOLERANCE, Interval, Judgement
 from placement_opt.report.numbers import percent, seconds, times
-from placement_opt.verdict import TOLERANCE, Interval, Judgement
 
 #: Relative differences below this are not worth a word.
 SAME = 5e-5
 #: How a bound is raised.
 ADVICE = "--gap or a longer --time-limit goes on"
-#: Instead of claims about policies, where whole blocks may not fit anywhere (:mod:`placement_opt.packing`).
+#: Instead of claims about policies, where whole blocks may not fit anywhere (:mod:`placement_opt.instance.packing`).
 NOT_KNOWN = "It is not known whether any schedule exists: the bytes have room in the tiers, the whole blocks may not."
 NONE_EXISTS = "No schedule exists: at some state the blocks alive do not fit into the tiers whole."
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from placement_opt.regress import Checked, Outcome, Regression
 from placement_opt.report.numbers import count, percent, seconds
 from placement_opt.report.table import table
+from placement_opt.study.regress import Checked, Outcome, Regression
 
 
 def regression_document(found: Regression) -> dict[str, Any]:

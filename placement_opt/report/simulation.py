@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from placement_opt.prove import Proof
+from placement_opt.answer.prove import Proof
+from placement_opt.answer.verdict import Judgement, judge
+from placement_opt.base.units import format_size
+from placement_opt.play.protocol import Effort
+from placement_opt.play.run import Run
 from placement_opt.report.judgement import above_sentence, interval_sentence, judgement_document, unavoidable_sentence
 from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import count, figure, full_seconds, percent, rates
 from placement_opt.report.table import facts, paragraph, table
-from placement_opt.run import Run
-from placement_opt.schedulers.protocol import Effort
-from placement_opt.units import format_size
-from placement_opt.verdict import Judgement, judge
 
 _ADVICE = "compare raises it"
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from placement_opt.answer.verdict import TOLERANCE
 from placement_opt.report.comparison import INSTANCE_COLUMNS, SCHEDULE_COLUMNS, compared_document
 from placement_opt.report.judgement import NONE_EXISTS, NOT_KNOWN, above_text, wide_text
 from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import NOTHING, percent, seconds_column
 from placement_opt.report.table import facts, paragraph, table
-from placement_opt.scheduled import Outcome, Scheduled
-from placement_opt.sweep import Point, Sweep
-from placement_opt.verdict import TOLERANCE
+from placement_opt.study.scheduled import Outcome, Scheduled
+from placement_opt.study.sweep import Point, Sweep
 
 
 def sweep_document(sweep: Sweep) -> dict[str, Any]:

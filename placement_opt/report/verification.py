@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from placement_opt.certify import Verified
+from placement_opt.certify.verify import Verified
 from placement_opt.report.numbers import count, full_seconds, percent
 from placement_opt.report.table import facts, paragraph
 

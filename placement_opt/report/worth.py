@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from placement_opt.base.units import format_rate, format_size
 from placement_opt.report.numbers import full_seconds, percent, seconds, seconds_column
 from placement_opt.report.table import facts, paragraph, table
-from placement_opt.units import format_rate, format_size
-from placement_opt.worth import RateWorth, RoomWorth, Trial, Worth
+from placement_opt.study.worth import RateWorth, RoomWorth, Trial, Worth
 
 #: Savings below this share of the bound are rounding.
 _SAME = 1e-9

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
-from placement_opt.errors import InputError, shown
-from placement_opt.tomlfile import nearest
+from placement_opt.base.errors import InputError, shown
+from placement_opt.base.toml import nearest
 
 if TYPE_CHECKING:
+    from placement_opt.play.protocol import Scheduler
     from placement_opt.schedulers.base import Policy
-    from placement_opt.schedulers.protocol import Scheduler
 
 __all__ = ["REGISTRY", "Description", "Option", "describe", "make_scheduler"]
 

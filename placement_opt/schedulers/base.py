@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError
-from placement_opt.schedulers.protocol import Effort, Setting
+from placement_opt.base.errors import InputError
+from placement_opt.play.protocol import Effort, Setting
 
 
 def option(

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy
-from placement_opt.schedulers.future import NEVER, look_ahead
-from placement_opt.schedulers.hierarchy import Hierarchy
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.hierarchy.future import NEVER, look_ahead
+from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Belady(Policy):
     A block that a step reads or produces, and that is read again, is brought into the fastest tier if enough blocks with a
     strictly later next read make way; ties move nothing. Minimal misses for one cache of equal blocks; blind to what moving
     costs, to the split of reads over copies, and to fetching ahead (it only stores in passing). All layers compete. Several
-    tiers form a hierarchy (:mod:`placement_opt.schedulers.hierarchy`). A free start holds what is read first.
+    tiers form a hierarchy (:mod:`placement_opt.schedulers.hierarchy.hierarchy`). A free start holds what is read first.
     """
 
     title: ClassVar[str] = "belady"

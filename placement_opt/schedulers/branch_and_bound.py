@@ -13,20 +13,19 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from placement_opt.bounds.highs import SolverError, solve
+from placement_opt.base.errors import InputError, LimitError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds.milp import Searched, incumbent, num_binaries, search
-from placement_opt.bounds.result import Float64
-from placement_opt.errors import InputError, LimitError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
-from placement_opt.memory.system import Int64
+from placement_opt.bounds.programs.highs import SolverError, solve
+from placement_opt.bounds.programs.written_down import written_down
+from placement_opt.instance.instance import Instance
+from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View
+from placement_opt.play.replay import Replay
+from placement_opt.play.schedule import Schedule
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.base import Policy, option
 from placement_opt.schedulers.lp_rounded import SOLVER_WORK
-from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.replay import Replay
-from placement_opt.schedulers.schedule import Schedule
 
 #: (Block, state, tier) triples beyond which nothing is tried.
 MOST_TRIPLES = 20_000
@@ -74,7 +73,7 @@ class Milp(Policy):
 def milp_schedule(instance: Instance, *, limits: Limits | None = None) -> Schedule | None:
     """The best placement that branch and bound finds within the limits, as a schedule; None where it finds none.
 
-    Counted work (:meth:`placement_opt.limits.Limits.counted`) ends it at the same schedule at every run.
+    Counted work (:meth:`placement_opt.base.limits.Limits.counted`) ends it at the same schedule at every run.
     """
     limits = limits or Limits()
     given = _SEARCHING * limits.work_left
@@ -93,18 +92,16 @@ def incumbent_schedule(instance: Instance, searched: Searched, *, limits: Limits
     value = searched.value_s
     if value is None:
         return None
-    found = [_written_down(instance, searched)]
+    found = [written_down(instance, searched.program, searched.x)]
     for fixed in (True, False):
-        if min(_latency(instance, one) for one in found) <= value * (1.0 + _ROUNDING):
+        if min(_seconds(instance, one) for one in found) <= value * (1.0 + _ROUNDING):
             break
         if (whole := _whole_moves(searched, limits or Limits(), fixed=fixed)) is not None:
-            found.append(_written_down(instance, whole))
-    return min(found, key=lambda one: _latency(instance, one))
+            found.append(written_down(instance, whole.program, whole.x))
+    return min(found, key=lambda one: _seconds(instance, one))
 
 
-def _latency(instance: Instance, schedule: Schedule) -> float:
-    from placement_opt.simulate import simulate  # it imports this package
-
+def _seconds(instance: Instance, schedule: Schedule) -> float:
     return simulate(instance, Replay(schedule)).latency_s
 
 
@@ -128,58 +125,3 @@ def _whole_moves(searched: Searched, limits: Limits, *, fixed: bool) -> Searched
         return None
     found = incumbent(again, solution)
     return replace(searched, arrays=again, solution=solution, x=found) if len(found) else None
-
-
-def _written_down(instance: Instance, searched: Searched) -> Schedule:
-    """Residency and moves of an incumbent."""
-    program, tiers = searched.program, instance.num_tiers
-    events, before = program.events, program.before
-    held = program.residency(searched.x) > 0.5
-    stored, copied = _arrivals(instance, searched)
-    comes, goes = held[:, before + 1] & ~held[:, before], held[:, before] & ~held[:, before + 1]
-    step: list[Int64] = []
-    op: list[npt.NDArray[np.int64]] = []
-    block: list[Int64] = []
-
-    def add(number: int, at: Int64, owner: Int64) -> None:
-        step.append(at)
-        op.append(np.full(len(at), number))
-        block.append(owner)
-
-    born = np.flatnonzero(instance.first_state > 0)
-    for k in range(tiers):
-        passing = comes[k] & (stored[k] > 0.5 * events.share)
-        add(k, events.step[passing], events.owner[passing])
-        source = copied[:, k].argmax(axis=0)
-        for j in range(tiers):
-            fetched = comes[k] & ~passing & (source == j)
-            add(tiers + j * tiers + k, events.step[fetched], events.owner[fetched])
-        add(tiers + tiers * tiers + k, events.step[goes[k]], events.owner[goes[k]])
-        if not (instance.inclusive and k == instance.home):
-            into = born[held[k, program.first_segment[born]]]
-            add(k, instance.first_state[into] - 1, into)
-    steps, ops, blocks = np.concatenate(step), np.concatenate(op), np.concatenate(block)
-    order = np.lexsort((blocks, ops, steps))
-    exists = np.flatnonzero(instance.first_state == 0)
-    initial = np.zeros((tiers, instance.num_blocks), dtype=bool)
-    initial[:, exists] = held[:, program.first_segment[exists]]
-    indptr = np.searchsorted(steps[order], np.arange(instance.num_steps + 1)).astype(np.int64)
-    return Schedule("milp", initial, indptr, ops[order].astype(np.int16), blocks[order].astype(np.int32))
-
-
-def _arrivals(instance: Instance, searched: Searched) -> tuple[Float64, Float64]:
-    """What comes at each event: float64[K, M] stored in passing to each tier, float64[K, K, M] copied from tier to tier.
-
-    Copies that the program does not offer, because another way is never dearer, count -1.
-    """
-    program, x = searched.program, searched.x
-    tiers, count = instance.num_tiers, len(program.events.step)
-    stored, copied = np.zeros((tiers, count)), np.full((tiers, tiers, count), -1.0)
-    for n, k in enumerate(program.tiers):
-        first = program.column["p"] + n * len(program.stores)
-        stored[k, program.stores] = x[first : first + len(program.stores)]
-    column = program.column["z"]
-    for j, k, which in program.copies:
-        copied[j, k, which] = x[column : column + len(which)]
-        column += len(which)
-    return stored, copied

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from placement_opt.base.errors import Interrupted, LimitError, ScheduleError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds.targets import Targets, find_targets
-from placement_opt.errors import Interrupted, LimitError, ScheduleError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
-from placement_opt.run import Run
+from placement_opt.instance.instance import Instance
+from placement_opt.play.protocol import Scheduler
+from placement_opt.play.replay import Replay
+from placement_opt.play.run import Run
+from placement_opt.play.schedule import Schedule
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.home_kept import home_kept
 from placement_opt.schedulers.lp_rounded import LpRounded
 from placement_opt.schedulers.packing import Packing
-from placement_opt.schedulers.protocol import Scheduler
-from placement_opt.schedulers.replay import Replay
 from placement_opt.schedulers.sa import SA
-from placement_opt.schedulers.schedule import Schedule
 
 #: Schedulers that take little longer than reading the trace.
 QUICK = ("belady", "lru", "static")
@@ -111,7 +111,7 @@ class Best:
 
 
 def _simulated(instance: Instance, scheduler: Scheduler, limits: Limits) -> Run:
-    from placement_opt.simulate import simulate  # it imports this package; only policies that compare others run it
+    from placement_opt.play.simulate import simulate  # it imports this package; only policies that compare others run it
 
     return simulate(instance, scheduler, record=not isinstance(scheduler, Replay), limits=limits)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
-from placement_opt.schedulers.paths import num_states, paths_of, schedule_of
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Scheduler, Setting, View
-from placement_opt.schedulers.replay import Replay
-from placement_opt.schedulers.schedule import Schedule
-from placement_opt.schedulers.search_game import MOST_STATES
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance
+from placement_opt.play.protocol import Ids, Moves, Resident, Scheduler, Setting, View
+from placement_opt.play.replay import Replay
+from placement_opt.play.schedule import Schedule
+from placement_opt.schedulers.search.game import MOST_STATES
+from placement_opt.schedulers.search.paths import num_states, paths_of, schedule_of
 
 
 def inclusive_reading(instance: Instance) -> Instance | None:
@@ -46,7 +46,7 @@ class HomeKept:
 
     def plan(self, instance: Instance, limits: Limits) -> None:
         """Run the scheduler on the reading; ``instance`` is the free one that it was read from."""
-        from placement_opt.simulate import simulate  # it imports this package; only policies that run others need it
+        from placement_opt.play.simulate import simulate  # it imports this package; only policies that run others need it
 
         run = simulate(self._reading, self._scheduler, record=True, limits=limits)
         assert run.schedule is not None

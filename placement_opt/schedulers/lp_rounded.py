@@ -15,14 +15,14 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.errors import ScheduleError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds.targets import Targets, find_targets
-from placement_opt.errors import ScheduleError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
+from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View, cheapest_source
 from placement_opt.schedulers.base import Policy, option
-from placement_opt.schedulers.future import NEVER, look_ahead
-from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View, cheapest_source
+from placement_opt.schedulers.hierarchy.future import NEVER, look_ahead
 
 #: Of the relaxation, in millions of (iteration, matrix entry) pairs: some five minutes' worth.
 BUDGET = 60_000

@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from placement_opt.memory.system import Int64
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, option
-from placement_opt.schedulers.hierarchy import Hierarchy
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 
 _IDS = 2**31  # more than there are blocks
 
@@ -22,8 +22,8 @@ class LRU(Policy):
 
     Every block that a step reads or produces is brought into the fastest tier, and those that have gone unread longest make
     way. A step reads its blocks in order of their ids, oldest first, and then produces its own, so that of a read set larger
-    than the tier the newest blocks stay. Several tiers form a hierarchy (:mod:`placement_opt.schedulers.hierarchy`). A free
-    start holds the first reads, and then what is newest.
+    than the tier the newest blocks stay. Several tiers form a hierarchy (:mod:`placement_opt.schedulers.hierarchy.hierarchy`).
+    A free start holds the first reads, and then what is newest.
     """
 
     title: ClassVar[str] = "lru"

@@ -9,15 +9,15 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import ScheduleError
+from placement_opt.base.errors import ScheduleError
 from placement_opt.memory.system import Int64
+from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers, layer_of, option
-from placement_opt.schedulers.hierarchy import Hierarchy
+from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
+from placement_opt.schedulers.hierarchy.transition import masks_of, moves_to
 from placement_opt.schedulers.lru import recency, start_keys
 from placement_opt.schedulers.myopic_program import NODES, Class, StepProgram
-from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.static import prefer_fast
-from placement_opt.schedulers.transition import masks_of, moves_to
 
 _UNIT = "nodes of branch and bound, most in a step"
 

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError
-from placement_opt.instance import Residency
+from placement_opt.base.errors import InputError
+from placement_opt.instance.instance import Residency
+from placement_opt.memory.split.timing import StepTimer
 from placement_opt.memory.system import Int64, MemorySystem
-from placement_opt.memory.timing import StepTimer
-from placement_opt.schedulers.protocol import cheapest_source
+from placement_opt.play.protocol import cheapest_source
 
 Float64 = npt.NDArray[np.float64]
 
@@ -75,7 +75,7 @@ class StepProgram:
         base
             float64[R]: what else the step loads.
         """
-        from placement_opt.bounds.highs import LinearProgram, from_triplets, to_highs
+        from placement_opt.bounds.programs.highs import LinearProgram, from_triplets, to_highs
 
         targets = [(c, q) for c, kind in enumerate(classes) for q in self._targets(kind)]
         kind_of, sets = np.array([c for c, _ in targets]), np.array([q for _, q in targets])

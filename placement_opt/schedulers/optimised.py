@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import roofline
 from placement_opt.bounds.result import Bound, Prices
 from placement_opt.bounds.targets import Targets
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
+from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View
+from placement_opt.play.replay import Replay
+from placement_opt.play.schedule import Schedule
 from placement_opt.schedulers.base import Policy, option
-from placement_opt.schedulers.bundles import Bundles, bundle
 from placement_opt.schedulers.candidates import Best, Rounded, annealed, quick, relaxed
-from placement_opt.schedulers.paths import num_states, paths_of, schedule_of
-from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.replay import Replay
-from placement_opt.schedulers.schedule import Schedule
-from placement_opt.schedulers.search_game import MOST_STATES, searchable
+from placement_opt.schedulers.search.bundles import Bundles, bundle
+from placement_opt.schedulers.search.game import MOST_STATES, searchable
+from placement_opt.schedulers.search.paths import num_states, paths_of, schedule_of
 
 #: What the work of a search is counted in, and how many millions of it one may take: some 15 seconds' worth.
 UNIT, BUDGET = "(block, state) pairs", 150
@@ -45,8 +45,9 @@ class Optimised(Policy):
 
     Clairvoyant. Candidates are belady, lru, static, and where they are affordable lp-rounded and sa. From the best of them on
     each block in turn takes its best path through the tiers, all others given; see
-    :mod:`placement_opt.schedulers.search`. Never slower than any of its candidates. Everything in it is limited by counted
-    work, so that the same seed and budget give the same schedule; a deadline of the caller's ends it early, and it says so.
+    :mod:`placement_opt.schedulers.search.search`. Never slower than any of its candidates. Everything in it is limited by
+    counted work, so that the same seed and budget give the same schedule; a deadline of the caller's ends it early, and it
+    says so.
     """
 
     title: ClassVar[str] = "optimised"
@@ -176,7 +177,7 @@ class _Search:
     """Improves the best schedule, in parts."""
 
     def __init__(self, best: Best, prices: Prices | None, seed: int, budget: int, enough: float, limits: Limits) -> None:
-        from placement_opt.schedulers.search import Search
+        from placement_opt.schedulers.search.search import Search
 
         self.best, self.enough, self._limits = best, enough, limits
         self._budget = budget * 10**6

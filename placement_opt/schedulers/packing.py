@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from placement_opt.errors import ScheduleError
+from placement_opt.base.errors import ScheduleError
+from placement_opt.instance.packing import exactly_filled
 from placement_opt.memory.system import Int64
-from placement_opt.packing import exactly_filled
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
-from placement_opt.schedulers.transition import moves_between
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
+from placement_opt.schedulers.hierarchy.transition import moves_between
 
 
 class Packing:

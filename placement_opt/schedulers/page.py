@@ -9,14 +9,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from placement_opt.errors import ScheduleError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.base.errors import ScheduleError
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
 from placement_opt.schedulers.base import Policy, cache_tiers, option
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
+from placement_opt.schedulers.hierarchy.transition import moves_to
 from placement_opt.schedulers.static import fill_in_order, prefer_fast
-from placement_opt.schedulers.transition import moves_to
 from placement_opt.workload.trace import Trace
 
 

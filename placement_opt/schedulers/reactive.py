@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, option
-from placement_opt.schedulers.hierarchy import NOTHING, Hierarchy
+from placement_opt.schedulers.hierarchy.hierarchy import NOTHING, Hierarchy
 from placement_opt.schedulers.lru import recency
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
 
 
 @dataclass
@@ -23,8 +23,8 @@ class Reactive(Policy):
     first, within the layer. Layers share the room as they come. New blocks take the fastest tier only if it has room. A free
     start holds the first reads, layer by layer, oldest first.
 
-    Several tiers: see :mod:`placement_opt.schedulers.hierarchy`. Under the inclusive rule each cache is flushed on its own;
-    otherwise only the fastest tier is, and its blocks move down as far as there is room, or stay.
+    Several tiers: see :mod:`placement_opt.schedulers.hierarchy.hierarchy`. Under the inclusive rule each cache is flushed on
+    its own; otherwise only the fastest tier is, and its blocks move down as far as there is room, or stay.
     """
 
     title: ClassVar[str] = "reactive"

@@ -10,13 +10,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
+from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, option
-from placement_opt.schedulers.future import layer_clock, look_ahead
-from placement_opt.schedulers.hierarchy import NOTHING, Hierarchy
-from placement_opt.schedulers.protocol import Effort, Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.hierarchy.future import layer_clock, look_ahead
+from placement_opt.schedulers.hierarchy.hierarchy import NOTHING, Hierarchy
 from placement_opt.workload.trace import Trace
 
 _FIRST = (5, 0.5)
@@ -38,7 +38,7 @@ class SA(Policy):
     ``window=0`` or ``ratio=0`` are tuned on the first ``sample`` steps of the trace by annealing as in the paper (start at 5
     and 0.5, strides up to 3 and 0.3, cooling 0.95); moves to a latency worse by a share d are accepted with probability
     exp(-d / temperature); the paper's own temperature, in nanoseconds, accepts next to none. Traffic is charged by this
-    project's rules, not by the paper's simulator. Several tiers: see :mod:`placement_opt.schedulers.hierarchy`.
+    project's rules, not by the paper's simulator. Several tiers: see :mod:`placement_opt.schedulers.hierarchy.hierarchy`.
     """
 
     title: ClassVar[str] = "sa"
@@ -87,7 +87,7 @@ class SA(Policy):
 
 def _anneal(options: SA, instance: Instance, limits: Limits) -> tuple[int, float]:
     """The best window and ratio met on the way."""
-    from placement_opt.simulate import simulate  # it imports this package; tuning is the one thing here that runs it
+    from placement_opt.play.simulate import simulate  # it imports this package; tuning is the one thing here that runs it
 
     known: dict[tuple[int, float], float] = {}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from placement_opt.compiled import njit
+from placement_opt.base.compiled import njit
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

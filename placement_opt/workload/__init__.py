@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from placement_opt.workload.files.npz import load_trace, save_trace
     from placement_opt.workload.formats import READERS
-    from placement_opt.workload.npz import load_trace, save_trace
     from placement_opt.workload.stats import TraceInfo, describe_trace
     from placement_opt.workload.trace import Trace
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from placement_opt.errors import InputError, shown
-from placement_opt.tomlfile import nearest
+from placement_opt.base.errors import InputError, shown
+from placement_opt.base.toml import nearest
 
 
 @dataclass(frozen=True)

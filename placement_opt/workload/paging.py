@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 from placement_opt.workload.trace import Trace
 
 Int64 = npt.NDArray[np.int64]

@@ -15,8 +15,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError
-from placement_opt.limits import Limits
+from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
 from placement_opt.workload.synth import drift
 from placement_opt.workload.synth.params import shares_of
 from placement_opt.workload.trace import SizeUnit, Trace

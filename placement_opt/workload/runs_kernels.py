@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from placement_opt.compiled import njit
+from placement_opt.base.compiled import njit
 
 Array = npt.NDArray[Any]
 

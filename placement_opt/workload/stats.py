@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.units import format_size
+from placement_opt.base.units import format_size
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.unread import Unread, unread
 

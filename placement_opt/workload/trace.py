@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 
 IntArray = npt.NDArray[np.integer[Any]]
 SizeUnit = Literal["bytes", "tokens", "token-layers"]

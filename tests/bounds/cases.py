@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from placement_opt.bounds.result import Prices
-from placement_opt.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import RESIDENCIES, Instance
 from placement_opt.workload.trace import Trace
 from tests.small import random_instance
 

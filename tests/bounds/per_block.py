@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from placement_opt.instance import Instance
+from placement_opt.instance.instance import Instance
 
 
 def step_value(instance: Instance, t: int, *, room: bool = True, whole: bool = False) -> float:

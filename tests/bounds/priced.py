@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from placement_opt.instance import Instance
+from placement_opt.instance.instance import Instance
 
 Sets = tuple[frozenset[int], ...]
 

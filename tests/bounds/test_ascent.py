@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import lp, milp, roofline
 from placement_opt.bounds.ascent import ascend
-from placement_opt.bounds.ascent_climb import Climb
-from placement_opt.bounds.classes import classify
-from placement_opt.bounds.dual import DualValue, evaluate
-from placement_opt.bounds.dual_futures import merge_futures
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.climb import Climb
+from placement_opt.bounds.dual.evaluate import DualValue, evaluate
+from placement_opt.bounds.dual.futures import merge_futures
+from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Prices
-from placement_opt.bounds.shares import Backend
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from tests.bounds.cases import draw
 from tests.bounds.test_dual import random_prices as absurd_prices
 from tests.small import fetch_ahead

@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from placement_opt.bounds import METHODS, auto, bound
+from placement_opt.base.errors import InputError, LimitError
+from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS, auto
 from placement_opt.bounds.auto import Plan, Size, affordable, expected_s, plan
+from placement_opt.bounds.bound import bound
 from placement_opt.bounds.result import Bound, Status
-from placement_opt.errors import InputError, LimitError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance, two_tier
 
 LARGE = Size(steps=400, tiers=2, sets=2, reads=50_000, states=700_000, triples=2_000_000, equal=True, hard=False)

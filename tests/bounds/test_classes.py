@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from placement_opt.bounds.classes import classify
-from placement_opt.instance import RESIDENCIES
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.instance.instance import RESIDENCIES
 from tests.small import make_instance, make_trace, random_instance, two_tier
 
 

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact, lp, milp
-from placement_opt.bounds.classes import classify
-from placement_opt.bounds.compact_kinds import LEVELS, cut_intervals, label_reads, merge_rows
-from placement_opt.bounds.compact_pricing import more_ways
-from placement_opt.bounds.compact_program import CompactProgram
-from placement_opt.bounds.compact_ways import Frame, Ways, simple_ways
-from placement_opt.bounds.dual import DualValue, evaluate
-from placement_opt.bounds.highs import solve
+from placement_opt.bounds.columns.kinds import LEVELS, cut_intervals, label_reads, merge_rows
+from placement_opt.bounds.columns.pricing import more_ways
+from placement_opt.bounds.columns.program import CompactProgram
+from placement_opt.bounds.columns.ways import Frame, Ways, simple_ways
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.evaluate import DualValue, evaluate
+from placement_opt.bounds.programs.highs import solve
 from placement_opt.bounds.result import Status
-from placement_opt.instance import RESIDENCIES, Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import RESIDENCIES, Instance
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
 from tests.test_drifting_traces import drifting
 

@@ -7,7 +7,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from placement_opt.bounds.compact_kernels import find_ways, spread_counts
+from placement_opt.bounds.columns.kinds_kernels import find_ways, spread_counts
 
 
 @pytest.mark.parametrize("seed", range(30))

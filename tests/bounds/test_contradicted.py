@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, lp, milp, roofline, step
-from placement_opt.bounds.highs import LinearProgram, Solution, rate_unit, solve
+from placement_opt.bounds.programs.highs import LinearProgram, Solution, rate_unit, solve
 from placement_opt.bounds.result import Status
-from placement_opt.instance import RESIDENCIES, Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import RESIDENCIES, Instance
 from placement_opt.memory.system import MemorySystem, Tier
+from placement_opt.play.replay import Replay
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.branch_and_bound import milp_schedule
-from placement_opt.schedulers.replay import Replay
-from placement_opt.simulate import simulate
 from tests.bounds.test_dual import half_copied_twice
 from tests.models.systems import any_instance
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance
@@ -154,6 +154,8 @@ def test_branch_and_bound_begins_where_the_dual_ends() -> None:
     instance = half_copied_twice()
     best = [METHODS[name](instance).lower_bound_s or 0.0 for name in ("lp", "compact")]
     assert best[0] < 0.7 * best[1]
-    found = milp.publish(milp.root_bound(instance, Limits()), milp.search(instance, limits=Limits(0.0)), Limits(), 0.0)
+    found = milp.publish(
+        instance, milp.root_bound(instance, Limits()), milp.search(instance, limits=Limits(0.0)), Limits(), 0.0
+    )
     assert found.lower_bound_s == best[1]
     assert found.rests_on.startswith("weak duality at the root")

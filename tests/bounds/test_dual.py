@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_opt.bounds import lp, milp
-from placement_opt.bounds.classes import classify
-from placement_opt.bounds.dual import evaluate, fetch_events, legal, price_actions, tier_sets
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.evaluate import evaluate, fetch_events, legal, price_actions, tier_sets
 from placement_opt.bounds.result import Prices
-from placement_opt.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import RESIDENCIES, Instance
 from tests.brute import optimum
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
 

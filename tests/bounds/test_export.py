@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from placement_opt.bounds import export as EXPORT
+from placement_opt.base.errors import InputError
 from placement_opt.bounds import lp
-from placement_opt.bounds.export import export
-from placement_opt.errors import InputError
-from tests.cli_cases import write_ahead
+from placement_opt.bounds.programs import export as EXPORT
+from placement_opt.bounds.programs.export import export
+from tests.cli.cases import write_ahead
 from tests.small import fetch_ahead
 
 REPO = Path(__file__).parents[2]

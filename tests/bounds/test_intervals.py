@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, milp
-from placement_opt.bounds.classes import classify
-from placement_opt.bounds.dual import evaluate
-from placement_opt.bounds.dual_futures import merge_futures
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.evaluate import evaluate
+from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.intervals import MOST, PriceIntervals
 from placement_opt.bounds.result import Status
 from placement_opt.bounds.sample import sampled_futures
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from tests.bounds.cases import draw
 from tests.small import chain, make_instance, make_trace, random_instance
 

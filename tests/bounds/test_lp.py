@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import placement_opt.bounds.lp as lp
+from placement_opt.base.errors import LimitError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import milp, roofline, step
-from placement_opt.bounds.classes import classify
-from placement_opt.bounds.highs import Ended, solve
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.programs.highs import Ended, solve
 from placement_opt.bounds.result import Status
-from placement_opt.errors import LimitError
-from placement_opt.instance import RESIDENCIES, Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import RESIDENCIES, Instance
 from tests.models.systems import any_instance
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
 

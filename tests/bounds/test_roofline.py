@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import roofline
-from placement_opt.bounds.dual import evaluate
+from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Status
-from placement_opt.limits import Limits
-from placement_opt.memory.timing import StepTimer
+from placement_opt.memory.split.timing import StepTimer
 from tests.bounds.cases import draw, relabelled, scaled
 from tests.bounds.per_block import step_value
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier

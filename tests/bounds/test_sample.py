@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds.ascent import ascend
-from placement_opt.bounds.classes import classify, take_classes
-from placement_opt.bounds.dual import DualValue, evaluate
+from placement_opt.bounds.dual.classes import classify, take_classes
+from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.roofline import bound as roofline
 from placement_opt.bounds.sample import SampleAscent, prices_for, sample_classes
-from placement_opt.errors import InputError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from tests.bounds.cases import draw
 from tests.small import chain, make_instance, make_trace
 

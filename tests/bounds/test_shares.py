@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.errors import InputError, LimitError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import milp
-from placement_opt.bounds import shares as shares_module
 from placement_opt.bounds.ascent import ascend
-from placement_opt.bounds.classes import classify
-from placement_opt.bounds.dual import evaluate
+from placement_opt.bounds.dual import shares as shares_module
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.evaluate import evaluate
+from placement_opt.bounds.dual.shares import QUANTUM_BITS, Backend, cut_evenly, evaluate_shares
 from placement_opt.bounds.result import Prices
-from placement_opt.bounds.shares import QUANTUM_BITS, Backend, cut_evenly, evaluate_shares
-from placement_opt.errors import InputError, LimitError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from tests.bounds.cases import draw, random_prices
 from tests.bounds.test_dual import random_prices as absurd_prices
 
@@ -255,13 +255,13 @@ def test_addresses_are_taken(address: str) -> None:
 
 
 def _replace_work(work: Any) -> None:
-    from placement_opt.bounds import shares
+    from placement_opt.bounds.dual import shares
 
     shares.work_share = work
 
 
 def _name_of_work() -> str:
-    from placement_opt.bounds import shares
+    from placement_opt.bounds.dual import shares
 
     return shares.work_share.__name__
 

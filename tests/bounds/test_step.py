@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import roofline, step
-from placement_opt.bounds.dual import evaluate, legal
-from placement_opt.bounds.highs import Ended, LinearProgram, Solution, SolverError, solve
+from placement_opt.bounds.dual.evaluate import evaluate, legal
+from placement_opt.bounds.programs.highs import Ended, LinearProgram, Solution, SolverError, solve
+from placement_opt.bounds.programs.step_data import prove, read_steps
 from placement_opt.bounds.result import Status
-from placement_opt.bounds.step_data import prove, read_steps
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import Instance
 from tests.bounds.cases import draw, random_prices, relabelled, scaled, tight
 from tests.bounds.per_block import step_value
 from tests.brute import optimum

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from placement_opt.base.errors import LimitError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact, targets
-from placement_opt.bounds.compact_spread import held_counts, spread
-from placement_opt.errors import LimitError
-from placement_opt.instance import RESIDENCIES, Instance
-from placement_opt.limits import Limits
+from placement_opt.bounds.columns.spread import held_counts, spread
+from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.lp_rounded import LpRounded
-from placement_opt.simulate import simulate
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
 from tests.test_drifting_traces import drifting
 

@@ -7,15 +7,17 @@ import itertools
 import numpy as np
 import pytest
 
-from placement_opt import certify_paths
-from placement_opt.bounds import METHODS, dual_slopes, milp, step, tracked
+from placement_opt.answer.prove_integer import certify_prices
+from placement_opt.bounds import METHODS, milp, step
 from placement_opt.bounds.ascent import ascend
-from placement_opt.bounds.dual import evaluate
+from placement_opt.bounds.dual import slopes as dual_slopes
+from placement_opt.bounds.dual import tracked
+from placement_opt.bounds.dual.evaluate import evaluate
+from placement_opt.bounds.dual.tracked import slowest_first, tracked_sets
 from placement_opt.bounds.result import Prices, Status
-from placement_opt.bounds.tracked import slowest_first, tracked_sets
-from placement_opt.certify import lower_bound
-from placement_opt.instance import RESIDENCIES, Instance
-from placement_opt.prove_integer import certify_prices
+from placement_opt.certify import paths as certify_paths
+from placement_opt.certify.verify import lower_bound
+from placement_opt.instance.instance import RESIDENCIES, Instance
 from tests.bounds.cases import random_prices
 from tests.bounds.test_dual_slopes import change, positive_prices
 from tests.brute import num_transitions, optimum

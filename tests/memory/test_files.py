@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
+from placement_opt.base.toml import read_toml
 from placement_opt.memory import MemorySystem, load_memory, override, preset, preset_names
 from placement_opt.memory.files import as_efficiency
-from placement_opt.tomlfile import read_toml
 
 GOOD = """\
 schema = 1

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 from placement_opt.memory import Link, Tier, build_memory
-from placement_opt.memory.graph import MOST_LINKS, MOST_TIERS, memory_graph
+from placement_opt.memory.routes import MOST_LINKS, MOST_TIERS, memory_graph
 from tests.memory.systems import link, random_tree, tier
 from tests.small import two_tier
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.memory.price_rays import TooManyRays, extreme_rays
+from placement_opt.memory.split.price_rays import TooManyRays, extreme_rays
 
 
 def null_ray(rows: list[list[int]]) -> tuple[int, ...] | None:

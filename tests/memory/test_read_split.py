@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from placement_opt.memory import read_split
-from placement_opt.memory.read_split import exact_time, solve_split
+from placement_opt.memory.split import read_split
+from placement_opt.memory.split.read_split import exact_time, solve_split
 from tests.memory.systems import random_tree
 from tests.small import two_tier
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from placement_opt.memory import MemorySystem, preset, preset_names
-from placement_opt.memory import timing as timing_module
-from placement_opt.memory.timing import StepTimer
+from placement_opt.memory.split import timing as timing_module
+from placement_opt.memory.split.timing import StepTimer
 from tests.memory.systems import random_patterns, random_tree
 from tests.small import chain, two_tier
 

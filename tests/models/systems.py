@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from placement_opt.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import RESIDENCIES, Instance
 from placement_opt.memory.system import MemorySystem, Tier
 from placement_opt.workload.trace import Trace
 from tests.small import make_trace, random_instance

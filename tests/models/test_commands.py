@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from models import flow, horizon, roofline, step
-from placement_opt.instancefile import load_instance
+from placement_opt.instance.load import load_instance
 
 ROOT = Path(__file__).parents[2]
 INSTANCE = str(ROOT / "instances" / "tiny" / "two-shares.toml")

@@ -10,7 +10,7 @@ import pytest
 
 from models import flow, horizon, roofline, step
 from models.common import prices, solve
-from placement_opt.errors import PlacementError
+from placement_opt.base.errors import PlacementError
 from tests.models.systems import any_instance
 from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models import flow, horizon, roofline, step
-from placement_opt.instancefile import load_instance
+from placement_opt.instance.load import load_instance
 from tests.brute import optimum
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny"

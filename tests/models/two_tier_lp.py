@@ -19,7 +19,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from placement_opt.instance import Instance
+from placement_opt.instance.instance import Instance
 
 
 class _Program:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from placement_opt.base.errors import InputError
 from placement_opt.cli import main
-from placement_opt.errors import InputError
 from placement_opt.report.curve import Axis, check_picture, draw, make_axis
-from placement_opt.sweep import parse_keys, sweep
-from tests.cli_cases import write_drift
+from placement_opt.study.sweep import parse_keys, sweep
+from tests.cli.cases import write_drift
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from placement_opt.instance import RESIDENCIES, Instance
-from placement_opt.schedulers.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.workload.synth import GENERATORS
 from tests.small import make_instance, random_instance, two_tier
 

@@ -8,9 +8,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from placement_opt.instance import Instance
-from placement_opt.memory.read_split import exact_time
-from placement_opt.schedulers.schedule import Schedule
+from placement_opt.instance.instance import Instance
+from placement_opt.memory.split.read_split import exact_time
+from placement_opt.play.schedule import Schedule
 
 Holders = dict[int, frozenset[int]]
 

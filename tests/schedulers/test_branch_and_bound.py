@@ -7,18 +7,18 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from placement_opt.bounds import highs
+from placement_opt.answer.prove_integer import certify_schedule
+from placement_opt.base.errors import InputError, LimitError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds.milp import search
-from placement_opt.certify import verify_schedule
-from placement_opt.errors import InputError, LimitError
-from placement_opt.instance import RESIDENCIES, Instance
-from placement_opt.limits import Limits
-from placement_opt.prove_integer import certify_schedule
+from placement_opt.bounds.programs import highs
+from placement_opt.certify.verify import verify_schedule
+from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.play.replay import Replay
+from placement_opt.play.schedule import Schedule
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import branch_and_bound, make_scheduler
 from placement_opt.schedulers.branch_and_bound import incumbent_schedule, milp_schedule
-from placement_opt.schedulers.replay import Replay
-from placement_opt.schedulers.schedule import Schedule
-from placement_opt.simulate import simulate
 from tests.brute import num_transitions, optimum
 from tests.models.systems import any_instance
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance, two_tier

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from placement_opt.instance import RESIDENCIES, Instance, Residency
-from placement_opt.limits import Limits
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import RESIDENCIES, Instance, Residency
+from placement_opt.play.replay import Replay
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler, optimised
-from placement_opt.schedulers.bundles import bundle
 from placement_opt.schedulers.optimised import optimise
-from placement_opt.schedulers.paths import num_states
-from placement_opt.schedulers.replay import Replay
-from placement_opt.simulate import simulate
+from placement_opt.schedulers.search.bundles import bundle
+from placement_opt.schedulers.search.paths import num_states
 from tests.schedulers.cases import any_instance
 from tests.small import make_instance, random_instance
 

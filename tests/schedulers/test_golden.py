@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from placement_opt.instance import Instance, Residency
+from placement_opt.instance.instance import Instance, Residency
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.simulate import simulate
 from tests.small import chain, make_instance, make_trace, two_tier
 
 #: (rule, scheduler): bytes read whose block was in the fastest tier, bytes stored to each tier, bytes copied, seconds.

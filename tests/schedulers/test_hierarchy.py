@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from placement_opt.instance import Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.simulate import simulate
 from tests.schedulers.cases import any_instance
 from tests.schedulers.reference import Holders, SlowCaches, replay
 from tests.small import random_instance

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.candidates import quick
 from placement_opt.schedulers.home_kept import home_kept, inclusive_reading
 from placement_opt.schedulers.optimised import optimise
-from placement_opt.simulate import simulate
 from tests.small import chain, make_instance, make_trace, random_instance
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from placement_opt.errors import InputError, ScheduleError
-from placement_opt.instance import Residency
-from placement_opt.ledger import Ledger
-from placement_opt.schedulers.protocol import Moves, cheapest_source
-from placement_opt.schedulers.replay import Replay
-from placement_opt.simulate import simulate
+from placement_opt.base.errors import InputError, ScheduleError
+from placement_opt.instance.instance import Residency
+from placement_opt.play.ledger import Ledger
+from placement_opt.play.protocol import Moves, cheapest_source
+from placement_opt.play.replay import Replay
+from placement_opt.play.simulate import simulate
 from tests.schedulers.cases import Scripted, ids
 from tests.small import chain, make_instance, make_trace, two_tier
 

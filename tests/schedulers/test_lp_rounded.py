@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from placement_opt.base.errors import LimitError, ScheduleError
 from placement_opt.bounds import targets
-from placement_opt.errors import LimitError, ScheduleError
-from placement_opt.instance import RESIDENCIES
+from placement_opt.instance.instance import RESIDENCIES
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.lp_rounded import LpRounded
-from placement_opt.simulate import simulate
 from tests.bounds.test_compact import swapping
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
 

@@ -8,12 +8,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from placement_opt.errors import InputError
-from placement_opt.instance import RESIDENCIES, Instance
-from placement_opt.memory.timing import StepTimer
+from placement_opt.base.errors import InputError
+from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.memory.split.timing import StepTimer
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.myopic_program import Class, StepProgram
-from placement_opt.simulate import simulate
 from tests.schedulers.cases import drift
 from tests.schedulers.reference import quickest
 from tests.small import chain, make_instance, make_trace, two_tier

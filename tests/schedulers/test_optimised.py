@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from placement_opt.base.errors import LimitError, ScheduleError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.targets import find_targets
-from placement_opt.errors import LimitError, ScheduleError
-from placement_opt.instance import RESIDENCIES, Instance, Residency
-from placement_opt.limits import Limits
+from placement_opt.instance.instance import RESIDENCIES, Instance, Residency
+from placement_opt.play.replay import Replay
+from placement_opt.play.schedule import Schedule
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler, optimised
 from placement_opt.schedulers.candidates import Rounded
 from placement_opt.schedulers.lp_rounded import LpRounded
 from placement_opt.schedulers.optimised import Optimised, optimise
-from placement_opt.schedulers.replay import Replay
-from placement_opt.schedulers.schedule import Schedule
-from placement_opt.simulate import simulate
 from tests.brute import LARGEST, num_transitions, optimum
 from tests.schedulers.cases import any_instance, drift
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance

@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from placement_opt.errors import ScheduleError
-from placement_opt.packing import exactly_filled
+from placement_opt.base.errors import ScheduleError
+from placement_opt.instance.packing import exactly_filled
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.packing import Packing, _first_fit
-from placement_opt.simulate import simulate
 from tests.schedulers.cases import any_instance
 from tests.small import chain, make_instance, make_trace
 

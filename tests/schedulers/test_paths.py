@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from placement_opt.instance import Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.play.protocol import Moves, View
+from placement_opt.play.replay import Replay
+from placement_opt.play.schedule import Schedule
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.schedulers.paths import Paths, first_places, num_states, paths_of, schedule_of
-from placement_opt.schedulers.protocol import Moves, View
-from placement_opt.schedulers.replay import Replay
-from placement_opt.schedulers.schedule import Schedule
-from placement_opt.simulate import simulate
+from placement_opt.schedulers.search.paths import Paths, first_places, num_states, paths_of, schedule_of
 from tests.schedulers.cases import any_instance
 
 

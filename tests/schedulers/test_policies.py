@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from placement_opt.errors import ScheduleError
-from placement_opt.instance import Instance
+from placement_opt.base.errors import ScheduleError
+from placement_opt.instance.instance import Instance
+from placement_opt.play.protocol import Moves, cheapest_source
+from placement_opt.play.schedule import moves_of
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.schedulers.future import NEVER, layer_clock, look_ahead
-from placement_opt.schedulers.protocol import Moves, cheapest_source
+from placement_opt.schedulers.hierarchy.future import NEVER, layer_clock, look_ahead
+from placement_opt.schedulers.hierarchy.transition import moves_between
 from placement_opt.schedulers.sa import head
 from placement_opt.schedulers.sa_kernels import window_scores
-from placement_opt.schedulers.schedule import moves_of
 from placement_opt.schedulers.static import first_fit
-from placement_opt.schedulers.transition import moves_between
-from placement_opt.simulate import simulate
 from tests.schedulers.cases import any_instance, drift, ids, with_layers
 from tests.schedulers.reference import quickest, replay
 from tests.small import chain, make_instance, make_trace, two_tier

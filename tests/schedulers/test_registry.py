@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 from placement_opt.schedulers import REGISTRY, describe, make_scheduler
 from placement_opt.schedulers.sa import SA
 

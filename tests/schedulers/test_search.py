@@ -7,16 +7,17 @@ import itertools
 import numpy as np
 import pytest
 
-from placement_opt.errors import ScheduleError
-from placement_opt.instance import Instance
-from placement_opt.limits import Limits
-from placement_opt.schedulers import make_scheduler, search_game
-from placement_opt.schedulers.paths import Paths, paths_of, schedule_of
-from placement_opt.schedulers.replay import Replay
-from placement_opt.schedulers.search import Search
-from placement_opt.schedulers.search_game import searchable
-from placement_opt.schedulers.search_kernels import best_path, fined, place, smoothed
-from placement_opt.simulate import simulate
+from placement_opt.base.errors import ScheduleError
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance
+from placement_opt.play.replay import Replay
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.search import game as search_game
+from placement_opt.schedulers.search.game import searchable
+from placement_opt.schedulers.search.paths import Paths, paths_of, schedule_of
+from placement_opt.schedulers.search.search import Search
+from placement_opt.schedulers.search.search_kernels import best_path, fined, place, smoothed
 from tests.schedulers.cases import any_instance, drift
 
 _ALL = {"rounds": 3, "patience": 3, "budget": 10**7, "enough": 0.0}

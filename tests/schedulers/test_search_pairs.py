@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from placement_opt.instance import RESIDENCIES, Instance
-from placement_opt.limits import Limits
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.optimised import optimise
 from placement_opt.schedulers.packing import Packing
-from placement_opt.schedulers.paths import paths_of
-from placement_opt.schedulers.search import Search
-from placement_opt.schedulers.search_game import searchable
-from placement_opt.simulate import simulate
+from placement_opt.schedulers.search.game import searchable
+from placement_opt.schedulers.search.paths import paths_of
+from placement_opt.schedulers.search.search import Search
 from tests.brute import optimum
 from tests.small import chain, make_instance, make_trace, random_instance
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.errors import InputError, LimitError
+from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.synth.drift import VARIATIONS, Params, generate, layer_reads
 from placement_opt.workload.trace import Trace
 

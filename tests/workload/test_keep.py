@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.errors import InputError
 from placement_opt.cli import main
 from placement_opt.cli.parser import LazyParser
 from placement_opt.cli.trace import fill_import
-from placement_opt.errors import InputError
+from placement_opt.workload.files.npz import load_trace
 from placement_opt.workload.formats import READERS
-from placement_opt.workload.keep import KEEPS, Keep
-from placement_opt.workload.npz import load_trace
 from placement_opt.workload.trace import Trace
+from placement_opt.workload.transforms.keep import KEEPS, Keep
 from tests.small import make_trace
 
 #: Requests at 0, 1, 2, 10 and 11 s: what each names.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from placement_opt import room
-from placement_opt.errors import InputError, LimitError
+from placement_opt.base import room
+from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.formats import lines
 from placement_opt.workload.formats.lines import file_label, read_lines, shown
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from placement_opt.errors import InputError
-from placement_opt.units import parse_size
+from placement_opt.base.errors import InputError
+from placement_opt.base.units import parse_size
 from placement_opt.workload.llm import SHAPES, preset, preset_names
 
 #: What the models' weight files declare (safetensors metadata).

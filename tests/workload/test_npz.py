@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt import room
-from placement_opt.errors import InputError, LimitError
-from placement_opt.workload import npz
-from placement_opt.workload.npz import load_trace, save_trace
+from placement_opt.base import room
+from placement_opt.base.errors import InputError, LimitError
+from placement_opt.workload.files import npz
+from placement_opt.workload.files.npz import load_trace, save_trace
 from tests.workload.traces import random_trace, same
 
 FULL = random_trace(np.random.default_rng(0), layers=2, shares=True, sizes=True, deaths=True)
@@ -189,7 +189,7 @@ def test_random_members_are_refused_or_valid(tmp_path: Path) -> None:
 
 
 def with_header(changes: dict[str, Any]) -> bytes:
-    from placement_opt.jsonfile import dump_json
+    from placement_opt.base.json import dump_json
 
     optional = ["block_layer", "block_token", "shares", "step_layer", "step_token"]
     header = {"arrays": optional, "meta": {}, "share_base": 8, "size_unit": "tokens"} | changes

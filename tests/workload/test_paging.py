@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.synth.drift import Params, generate
 from placement_opt.workload.trace import Trace

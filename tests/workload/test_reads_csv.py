@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 from placement_opt.workload import READERS
 from placement_opt.workload.formats import reads_csv
 from tests.workload.traces import same

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 from placement_opt.workload.synth.requests import Params, _arrivals, generate
 from placement_opt.workload.trace import Trace
 

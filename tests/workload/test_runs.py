@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 from placement_opt.workload.runs import LayerRuns, collect, drift_layer, drift_reads, layers_of
 from placement_opt.workload.synth import drift
 from tests.small import make_trace

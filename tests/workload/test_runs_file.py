@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from placement_opt import room
-from placement_opt.errors import InputError, LimitError
-from placement_opt.workload import runs_file
+from placement_opt.base import room
+from placement_opt.base.errors import InputError, LimitError
+from placement_opt.workload.files import runs as runs_file
+from placement_opt.workload.files.runs import is_runs_file, load_rows, open_runs, save_runs
 from placement_opt.workload.layers import Drawn, Given, Stored
 from placement_opt.workload.runs import LayerRuns, collect, layers_of
-from placement_opt.workload.runs_file import is_runs_file, load_rows, open_runs, save_runs
 from placement_opt.workload.synth import drift, params
 from placement_opt.workload.trace import Trace
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 from placement_opt.workload.trace import Trace
 from tests.workload.traces import random_trace
 

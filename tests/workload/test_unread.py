@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from placement_opt.cli import main
 from placement_opt.report.unread import kept_unread
 from placement_opt.workload import unread as module
-from placement_opt.workload.npz import save_trace
+from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.stats import describe_trace
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.unread import Unread, unread
-from tests.cli_cases import MEMORY
+from tests.cli.cases import MEMORY
 from tests.small import make_trace
 from tests.workload.traces import random_trace
 

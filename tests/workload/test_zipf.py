@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from placement_opt.errors import InputError, LimitError
+from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.synth.zipf import Params, generate
 from placement_opt.workload.trace import Trace
 

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from placement_opt.workload.keep import Keep
     from placement_opt.workload.trace import Trace
+    from placement_opt.workload.transforms.keep import Keep
 
 
 class Reader(Protocol):

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
-from placement_opt import room
-from placement_opt.errors import InputError, LimitError
-from placement_opt.files import open_regular
-from placement_opt.units import format_size
+from placement_opt.base import room
+from placement_opt.base.atomic import open_regular
+from placement_opt.base.errors import InputError, LimitError
+from placement_opt.base.units import format_size
 
 #: A gzip file may unpack to this much whatever its size, and beyond it to at most ``MOST_RATIO`` times its size.
 SMALL_TEXT = 2**26

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError
-from placement_opt.jsonfile import parse_json
+from placement_opt.base.errors import InputError
+from placement_opt.base.json import parse_json
 from placement_opt.workload.formats.lines import check_limit, file_label, read_lines
-from placement_opt.workload.keep import Keep
 from placement_opt.workload.trace import Trace
+from placement_opt.workload.transforms.keep import Keep
 
 #: Tokens in a block where the records do not say.
 BLOCK_TOKENS = 512

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 from placement_opt.workload.formats.lines import check_limit, file_label, read_lines, shown
-from placement_opt.workload.keep import Keep
 from placement_opt.workload.trace import MOST_LAYERS, Trace
+from placement_opt.workload.transforms.keep import Keep
 
 #: Token positions are below this.
 MOST_TOKENS = 2**24

@@ -27,7 +27,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError
+from placement_opt.base.errors import InputError
 from placement_opt.workload.synth import params as p
 from placement_opt.workload.trace import Trace
 

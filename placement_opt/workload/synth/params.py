@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from placement_opt.errors import InputError, LimitError, shown
-from placement_opt.tomlfile import as_choice, as_integer, as_number, as_size
-from placement_opt.units import parse_duration
+from placement_opt.base.errors import InputError, LimitError, shown
+from placement_opt.base.toml import as_choice, as_integer, as_number, as_size
+from placement_opt.base.units import parse_duration
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.errors import InputError
-from placement_opt.units import parse_duration
+from placement_opt.base.errors import InputError
+from placement_opt.base.units import parse_duration
 from placement_opt.workload.synth import params as p
 from placement_opt.workload.trace import Trace
 

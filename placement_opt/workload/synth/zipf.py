@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placement_opt.errors import InputError
-from placement_opt.units import format_size, parse_size
+from placement_opt.base.errors import InputError
+from placement_opt.base.units import format_size, parse_size
 from placement_opt.workload.synth import params as p
 from placement_opt.workload.trace import LARGEST_BLOCK, MOST_UNITS, Trace
 

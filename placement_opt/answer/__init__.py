@@ -1,0 +1,1 @@
+"""Both sides of a question until the gap is closed."""

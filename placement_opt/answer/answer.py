@@ -1,0 +1,331 @@
+"""Both sides of an instance: the proven bound raised and a schedule lowered until they are as close as asked, or a limit comes.
+
+The ladder always has something proven in hand on both sides. First the roofline; then the rungs that raise the bound and those
+that find schedules (:data:`placement_opt.answer.rungs.RUNGS`) go their ways beside each other, each side in a thread of its
+own, and both look at what the other has. On each side the next turn is for who closes most of the gap a second, as measured
+(:mod:`placement_opt.answer.turns`):
+
+* a rung that is done in one turn gets a few times what it should take, so that a wrong guess costs little, and no rung more
+  than half of what is left while others wait;
+* a rung that has no end takes turns of growing length and goes on where it stopped;
+* a rung that would need more memory than there is is passed over.
+
+The climb goes on in threads of its own. The caller's thread keeps time: where a rung does not look at its limits, the answer
+is what was proven by then.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from placement_opt.answer.rungs import RUNGS
+from placement_opt.answer.standing import Standing, State
+from placement_opt.answer.turns import Turn, closed, pick
+from placement_opt.answer.work import Rung, Side, Work, offer_prices
+from placement_opt.base import clock, room
+from placement_opt.base.errors import LimitError, PlacementError
+from placement_opt.base.limits import Limits
+from placement_opt.base.watch import LeftBehind, run_watched
+from placement_opt.bounds import METHODS
+from placement_opt.bounds.dual.shares import Backend
+from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.certify.verify import Verified
+from placement_opt.instance.instance import Instance
+from placement_opt.play.schedule import Schedule
+
+#: Seconds where the caller sets no deadline.
+BUDGET_S = 60.0
+#: A rung that is done in one turn gets this many times what it should take, and this many seconds.
+_PATIENCE, _LEAST_S = 4.0, 5.0
+#: Seconds that the turn of a rung without an end lasts at least.
+_SHORTEST_S = 0.3
+#: Seconds between two looks of a side that waits for the others.
+_WAIT_S = 0.02
+
+
+class Outcome(StrEnum):
+    """How the climb ended; both values are proven whatever it says."""
+
+    #: Bound and schedule are as close as was asked for.
+    WITHIN = "within gap"
+    #: The same, but the certificate asked for proves less than the bound, and is not as close.
+    UNCERTIFIED = "not certified"
+    #: A limit of time came first.
+    LIMIT = "limit reached"
+    #: Somebody asked for a stop.
+    INTERRUPTED = "interrupted"
+    #: Nothing is left to try, and the bound is its relaxation's own optimum.
+    OPTIMAL = "optimal"
+    #: Nothing is left to try.
+    BOUND = "bound"
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """Both sides of an instance.
+
+    Attributes
+    ----------
+    instance
+        The question.
+    outcome
+        See :class:`Outcome`.
+    wanted
+        The relative gap that was asked for.
+    state
+        The bound, the schedule, and where they come from.
+    roofline_s
+        The roofline in seconds.
+    solve_s
+        Wall time.
+    notes
+        Rungs that were passed over, and why.
+    """
+
+    instance: Instance
+    outcome: Outcome
+    wanted: float
+    state: State
+    roofline_s: float
+    solve_s: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bound(self) -> Bound:
+        """The proven lower bound."""
+        assert self.state.bound is not None
+        return self.state.bound
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The best schedule; None where every scheduler failed or none was reached."""
+        return self.state.schedule
+
+    @property
+    def latency_s(self) -> float | None:
+        return self.state.latency_s
+
+    @property
+    def gap(self) -> float | None:
+        """latency / lower bound - 1."""
+        return self.state.gap
+
+
+def answer(
+    instance: Instance,
+    *,
+    gap: float = 0.0,
+    limits: Limits | None = None,
+    resume: Verified | None = None,
+    warm: Prices | None = None,
+    backend: Backend | None = None,
+    look: Callable[[State], None] | None = None,
+    closing_s: Callable[[], float] | None = None,
+    rungs: Sequence[Rung] | None = None,
+) -> Answer:
+    """A proven lower bound and a schedule, as close as asked for or as the limits allow.
+
+    Parameters
+    ----------
+    instance
+        The question.
+    gap
+        Relative gap, latency / bound - 1, that is enough.
+    limits
+        Deadline (a minute where there is none), memory and stop request.
+    resume
+        Certificates of this instance, verified (:func:`placement_opt.certify.verify.verify_files`), to begin with.
+    warm
+        Prices to begin with, of whatever origin: what they prove is found out first.
+    backend
+        Where prices are proven, and with how many processes; without one, here.
+    look
+        Called in this thread with the present state some ten times a second, and in the end.
+    closing_s
+        Seconds that the caller needs for what comes after: at most half of the time is kept for that.
+    rungs
+        The ladder; without it, :data:`placement_opt.answer.rungs.RUNGS`.
+
+    Raises
+    ------
+    InputError
+        The backend's cluster cannot be reached.
+    """
+    began = clock.now()
+    limits = _limited(limits)
+    work = Work(instance, Standing(), gap, backend or Backend(), limits=limits)
+    roofline = METHODS["roofline"](instance)
+    work.standing.raise_to(roofline, "roofline")
+    if work.backend.name != "local" and roofline.prices is not None and not limits.reached:
+        _try_cluster(work, roofline.prices)
+    if resume is not None:
+        _resume(work.standing, resume)
+    table = list(RUNGS if rungs is None else rungs)
+    if warm is not None:
+        table.insert(0, _warm_start(warm))
+    inner = Limits(limits.remaining, limits.memory)
+    if limits.interrupted:
+        inner.interrupt()
+    longest = limits.remaining / 2
+
+    def keep_time() -> None:
+        if limits.interrupted or (closing_s is not None and limits.remaining <= min(closing_s(), longest)):
+            inner.interrupt()
+        if look is not None:
+            look(work.standing.state)
+
+    state = _watched(work, table, inner, keep_time)
+    return Answer(
+        instance=instance,
+        outcome=_outcome(state, gap, limits, ended=inner.reached),
+        wanted=gap,
+        state=state,
+        roofline_s=roofline.lower_bound_s or 0.0,
+        solve_s=clock.now() - began,
+        notes=tuple(work.notes),
+    )
+
+
+def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = None) -> Bound:
+    """The bound alone, by the same ladder, raised until it reaches ``enough_s`` seconds or the limits end it."""
+    began = clock.now()
+    limits = _limited(limits)
+    work = Work(instance, Standing(), 0.0, enough_s=enough_s, limits=limits)
+    work.standing.raise_to(METHODS["roofline"](instance), "roofline")
+    found = _watched(work, [rung for rung in RUNGS if rung.side == "bound"], limits, None).bound
+    assert found is not None
+    status = found.status
+    if not work.enough and limits.reached:
+        status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
+    note = "; ".join(part for part in (found.note, *work.notes) if part)
+    return replace(found, status=status, note=note, solve_s=clock.now() - began)
+
+
+def _try_cluster(work: Work, prices: Prices) -> None:
+    """A cluster that does not answer, or cannot work, is found out before the climb; one that is slow only costs time."""
+    try:
+        work.prove(prices)
+    except LimitError:
+        if not work.limits.reached:
+            raise
+
+
+def _warm_start(prices: Prices) -> Rung:
+    """A rung, before all others, that proves given prices."""
+
+    def climb(work: Work, limits: Limits) -> bool:
+        del limits
+        offer_prices(work, prices, "warm start", clock.now())
+        return False
+
+    return Rung("warm start", "bound", lambda _: True, lambda _: 0.0, climb)
+
+
+def _limited(limits: Limits | None) -> Limits:
+    limits = limits or Limits()
+    return limits.within(BUDGET_S) if math.isinf(limits.remaining) else limits
+
+
+def _watched(work: Work, rungs: Sequence[Rung], limits: Limits, look: Callable[[], None] | None) -> State:
+    """Climb in another thread; what was proven when the limits were reached, or when there was nothing more to do."""
+    try:
+        if not limits.reached:
+            run_watched(lambda: climb(work, rungs, limits), limits, look=look, grace=2.0)
+    except LeftBehind as late:
+        work.notes.append(f"the last rung was left behind, {late}")
+    state = work.standing.close()
+    if look is not None:
+        look()
+    return state
+
+
+def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
+    """Take turns on both sides until the gap is closed, nothing is left or a limit is reached."""
+    work.limits = limits
+    sides: dict[Side, list[Turn]] = {}
+    for rung in rungs:
+        if rung.suits(work):
+            sides.setdefault(rung.side, []).append(Turn(rung, rung.expected_s(work)))
+    at_work = set(sides)
+    threads = [
+        threading.Thread(target=_climb_side, args=(work, side, turns, limits, at_work), daemon=True)
+        for side, turns in sides.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_work: set[Side]) -> None:
+    """The turns of one side; ``at_work`` are the sides that have turns left, of which the others may make a rung ready."""
+    began = clock.now()
+    while turns and not limits.reached and not work.enough:
+        ready = [turn for turn in turns if turn.rung.ready(work)]
+        if not ready:
+            if at_work == {side}:
+                break
+            time.sleep(_WAIT_S)
+            continue
+        turn = pick(ready, clock.now() - began, limits.remaining)
+        before, since = work.standing.state, clock.now()
+        if not _take_turn(turn, work, limits, alone=len(ready) == 1):
+            turns.remove(turn)
+        turn.done(clock.now() - since, _closed(turn.rung.side, before, work.standing.state))
+    at_work.discard(side)
+
+
+def _closed(side: Side, before: State, after: State) -> float:
+    """Share of the gap that a turn closed on its own side."""
+    if side == "bound":
+        return closed(before.lower_s, after.lower_s, after.latency_s)
+    return closed(before.latency_s, after.latency_s, after.lower_s)
+
+
+def _take_turn(turn: Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
+    """Whether another turn could bring more; troubles become notes, because what is proven must not be lost to them."""
+    name = turn.rung.name
+    try:
+        if short := room.shortage(name, turn.rung.memory(work), limits):
+            work.notes.append(f"passed over: {short}")
+            return False
+        seconds = max(turn.next_s, _SHORTEST_S) if turn.rung.endless else _PATIENCE * turn.next_s + _LEAST_S
+        return turn.rung.climb(work, limits.within(seconds if alone else min(seconds, limits.remaining / 2)))
+    except PlacementError as error:
+        if not limits.reached:
+            work.notes.append(f"{name} gave no answer ({error})")
+    except MemoryError:
+        work.notes.append(f"{name} ran out of memory")
+    except Exception as error:
+        work.notes.append(f"{name} failed, a fault of placement-opt itself ({type(error).__name__}: {error})")
+    return False
+
+
+def _outcome(state: State, gap: float, limits: Limits, *, ended: bool) -> Outcome:
+    if state.within(gap):
+        return Outcome.WITHIN
+    if limits.interrupted:
+        return Outcome.INTERRUPTED
+    if ended:
+        return Outcome.LIMIT
+    return Outcome.OPTIMAL if state.bound is not None and state.bound.status is Status.OPTIMAL else Outcome.BOUND
+
+
+def _resume(standing: Standing, found: Verified) -> None:
+    """Begin with certificates that were verified."""
+    if found.prices is not None and found.lower_s is not None:
+        quantum = float(found.prices.quantum)
+        prices = Prices(found.prices.rho / quantum, found.prices.rent / quantum)
+        rests_on = "weak duality: the prices of a certificate, proved again in exact integers"
+        standing.raise_to(Bound("resumed", Status.BOUND, found.lower_s, 0.0, rests_on, prices=prices), "resumed")
+    if found.schedule is not None and found.upper_s is not None:
+        kept = found.schedule
+        schedule = Schedule(kept.scheduler, kept.initial, kept.indptr, kept.op.astype(np.int16), kept.block)
+        standing.lower_to(schedule, found.upper_s, f"resumed {kept.scheduler}")

@@ -1,0 +1,154 @@
+"""Certificates of the best so far, written while the climb goes on: a run that is killed leaves files that verify, or none.
+
+Each file is complete or absent at any moment (:mod:`placement_opt.base.atomic`). What a file claims is proved in exact integers
+before it is written, which takes a while: so it is not done at every improvement, and not waited for when time is up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
+
+from placement_opt.answer.prove_integer import certify_prices, certify_schedule
+from placement_opt.answer.standing import State
+from placement_opt.base import watch
+from placement_opt.base.atomic import write_bytes_atomic
+from placement_opt.base.errors import LimitError
+from placement_opt.base.limits import Limits
+from placement_opt.base.watch import LeftBehind, run_watched
+from placement_opt.certify.files import PriceCertificate, ScheduleCertificate, pack_prices, pack_schedule
+from placement_opt.certify.verify import Verified
+from placement_opt.instance.instance import Instance
+
+#: Seconds between two writes at least, and how many times as long as the last one took.
+PAUSE_S, PAUSES = 1.0, 10.0
+#: How much longer than work that is asked to stop the last proofs get, when the time is up.
+GRACE = 2.0
+
+
+class Checkpoints:
+    """The files that ``--certificate`` and ``--schedule`` name.
+
+    Parameters
+    ----------
+    instance
+        The question.
+    files
+        "prices", "schedule" -> name of the file, for those that were asked for.
+    resumed
+        Certificates that the run began with: they are written again where nothing better was found.
+    limits
+        Of the whole run: when they are reached, a proof gets a little longer and is then left behind.
+
+    Attributes
+    ----------
+    late
+        After :meth:`finish`, a line for each file that holds an earlier state, because the last one's proof came too late.
+    """
+
+    def __init__(
+        self, instance: Instance, files: Mapping[str, str], resumed: Verified | None = None, limits: Limits | None = None
+    ) -> None:
+        self.late: list[str] = []
+        self._files = dict(files)
+        self._resumed = resumed or Verified(instance)
+        self._found = Verified(instance)
+        self._limits = limits or Limits()
+        self._written: State | None = None
+        self._took = expected_s(instance, self._files)
+        self._next = time.monotonic() + max(PAUSE_S, PAUSES / 10 * self._took)
+
+    def keep(self, state: State) -> None:
+        """Write what has improved, if the last write was long enough ago and time is left; to be called now and then."""
+        began = time.monotonic()
+        if not self._files or state is self._written or began < self._next or self._limits.remaining <= 2 * self._took:
+            return
+        with suppress(LeftBehind):
+            self._write(state, grace=0.0)
+        now = time.monotonic()
+        self._took = now - began
+        self._next = now + max(PAUSE_S, PAUSES * self._took)
+
+    def closing_s(self) -> float:
+        """Seconds that :meth:`finish` should take: what the last write took, or a guess."""
+        return self._took
+
+    def finish(self, state: State) -> Verified | None:
+        """Write what is not written yet; what the files prove, None where none were asked for.
+
+        LimitError where there is no schedule to write, or nothing could be proved in time.
+        """
+        if not self._files:
+            return None
+        if not hopeless(self._took, self._limits):
+            with suppress(LeftBehind):
+                self._write(state, grace=GRACE)
+        held = {"prices": self._found.prices, "schedule": self._found.schedule}
+        for kind, path in self._files.items():
+            if held[kind] is None and getattr(state, kind) is None:
+                raise LimitError(f"{path}: not written, no {kind} {_WAS[kind]} found within the limits")
+            if held[kind] is None:
+                raise too_late(path)
+            if self._written is None or getattr(self._written, kind) is not getattr(state, kind):
+                self.late.append(
+                    f"{path}: holds an earlier state, the proof of the last one takes longer than the limits allow"
+                )
+        return self._found
+
+    def _write(self, state: State, grace: float) -> None:
+        """Prove and write; LeftBehind when the limits are reached and the grace is over, and nothing was written then."""
+        last = self._written or State()
+        if "prices" in self._files and state.prices is not None and last.prices is not state.prices:
+            prices, lower, data = run_watched(lambda: self._prices(state), self._limits, grace=grace)
+            write_bytes_atomic(self._files["prices"], data)
+            self._found = replace(self._found, prices=prices, lower=lower)
+            self._written = last = replace(last, prices=state.prices)
+        if "schedule" in self._files and state.schedule is not None and last.schedule is not state.schedule:
+            schedule, upper, data = run_watched(lambda: self._schedule(state), self._limits, grace=grace)
+            write_bytes_atomic(self._files["schedule"], data)
+            self._found = replace(self._found, schedule=schedule, upper=upper)
+        self._written = state
+
+    def _prices(self, state: State) -> tuple[PriceCertificate, Fraction, bytes]:
+        """The certificate of the state's prices, or a better one that the run began or went on with."""
+        assert state.prices is not None
+        found = certify_prices(self._found.instance, state.prices)
+        best = (found, found.claim)
+        for known in (self._resumed, self._found):
+            if known.prices is not None and known.lower is not None and known.lower >= best[1]:
+                best = (known.prices, known.lower)
+        return *best, pack_prices(best[0])
+
+    def _schedule(self, state: State) -> tuple[ScheduleCertificate, Fraction, bytes]:
+        assert state.schedule is not None
+        found = certify_schedule(self._found.instance, state.schedule)
+        best = (found, found.claim)
+        for known in (self._resumed, self._found):
+            if known.schedule is not None and known.upper is not None and known.upper <= best[1]:
+                best = (known.schedule, known.upper)
+        return *best, pack_schedule(best[0])
+
+
+_WAS = {"prices": "were", "schedule": "was"}
+
+
+def hopeless(expected_s: float, limits: Limits) -> bool:
+    """Whether a proof is not worth beginning: it would be left behind even if it took a third of what it should take."""
+    left = 0.0 if limits.interrupted else limits.remaining
+    return expected_s / 3.0 > left + GRACE * watch.GRACE_S
+
+
+def too_late(path: str) -> LimitError:
+    """What is said of a certificate that cannot be proved within the limits."""
+    return LimitError(f"{path}: not written, its proof in exact integers takes longer than the limits allow")
+
+
+def expected_s(instance: Instance, files: Mapping[str, str]) -> float:
+    """Seconds that it takes to prove the files in exact integers (fitted to 1e5 to 1e6 reads, two to four tiers)."""
+    reads, steps, sets = instance.trace.num_reads, instance.num_steps, 1 << instance.num_tiers
+    prices = 5e-7 * reads * sets + 1e-6 * steps * sets**2
+    schedule = 1e-6 * reads + 5e-5 * steps
+    return ("prices" in files) * prices + ("schedule" in files) * schedule

@@ -1,0 +1,118 @@
+"""The rungs that search for prices, without a solver's programs of the instance; each goes on where it stopped."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from placement_opt.answer.work import DUALITY, Rung, Work, offer_prices
+from placement_opt.base import clock
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.dual.evaluate import DualValue
+from placement_opt.bounds.result import Bound, Status
+
+#: Reads of a first sample.
+_SAMPLED = 30_000
+#: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time.
+_FIRST_LEVELS = 4
+#: While softening hides more than this share of the gap, or of this gap, a climb goes on for up to this share of the time left.
+_SHOWN, _NEAR, _PATIENT = 0.1, 0.05, 0.4
+#: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
+_ELSEWHERE = 1e-3
+
+
+def _intervals(work: Work, limits: Limits) -> bool:
+    """Prices on few intervals of time, found on a sample where there are many futures, and proven on all blocks."""
+    from placement_opt.bounds.intervals import PriceIntervals
+    from placement_opt.bounds.sample import sampled_futures
+
+    began = clock.now()
+    search = work.intervals = work.intervals or PriceIntervals(work.instance, sampled_futures(work.instance, work.classes))
+
+    def settled() -> None:
+        if search.passes and not (search.exact and search.value_s <= work.standing.state.lower_s):
+            offer_prices(work, search.prices, "intervals", began)
+
+    enough = work.enough_bound_s if search.exact else math.inf
+    if search.levels < _FIRST_LEVELS:  # before that it has nothing to show
+        search.run(work.limits.within(work.limits.remaining / 4), enough=enough, levels=_FIRST_LEVELS, settled=settled)
+    search.run(limits, enough=enough, settled=settled)
+    settled()
+    return not search.over
+
+
+def _ascend(work: Work, limits: Limits) -> bool:
+    """Better prices from the best there are."""
+    from placement_opt.bounds.ascent import Ascent
+
+    state, began = work.standing.state, clock.now()
+
+    def take(found: DualValue) -> None:
+        seconds = clock.now() - began
+        bound = Bound("ascent", Status.BOUND, found.value_s, seconds, DUALITY, prices=found.prices)
+        work.standing.raise_to(bound, "ascent")
+
+    assert state.prices is not None
+    ascent = work.ascent
+    if ascent is None or state.prices_s > ascent.best.value_s * (1.0 + _ELSEWHERE):
+        ascent = work.ascent = Ascent(
+            work.instance,
+            state.prices,
+            classes=work.classes,
+            limits=work.limits,
+            enough=work.enough_bound_s,
+            improved=take,
+            backend=work.backend,
+        )
+    ascent.enough = work.enough_bound_s
+    gap = min(_NEAR, (work.standing.state.gap or _NEAR) - work.gap)
+    ascent.run(limits, patience=work.limits.within(work.limits.remaining * _PATIENT), shown=_SHOWN * gap)
+    take(ascent.best)
+    return not ascent.over
+
+
+def _sample(work: Work, limits: Limits) -> bool:
+    """Prices raised on some of the blocks, proven on all."""
+    from placement_opt.bounds.sample import SampleAscent
+
+    state, began = work.standing.state, clock.now()
+    assert state.prices is not None
+    sampled = work.sampled
+    if sampled is None or state.prices_s > sampled.best.value_s * (1.0 + _ELSEWHERE):
+        share = _SAMPLED / work.size.reads if sampled is None else sampled.share
+        start = DualValue(state.prices_s, np.zeros(0), state.prices)
+        sampled = work.sampled = SampleAscent(
+            work.instance, start, work.prove, share=share, classes=work.classes, limits=work.limits
+        )
+    sampled.run(limits)
+    bound = Bound("sample", Status.BOUND, sampled.best.value_s, clock.now() - began, DUALITY, prices=sampled.best.prices)
+    work.standing.raise_to(bound, "sample")
+    return not sampled.over
+
+
+def _is_long(work: Work) -> bool:
+    """Whether a sample is worth its while."""
+    return work.size.reads > 4 * _SAMPLED
+
+
+def _intervals_s(work: Work) -> float:
+    """Seconds of a first turn of prices on few intervals: none where they are to come before any program is built."""
+    return 0.0 if work.size.hard else _ascent_s(work)
+
+
+def _ascent_s(work: Work) -> float:
+    """Seconds in which an ascent comes somewhere: some tens of passes."""
+    return 4e-7 * work.size.reads * work.size.sets**2
+
+
+def _sample_s(work: Work) -> float:
+    return _ascent_s(work) * _SAMPLED / work.size.reads
+
+
+#: In the order in which equals are tried.
+PRICES: tuple[Rung, ...] = (
+    Rung("intervals", "bound", lambda _: True, _intervals_s, _intervals, endless=True),
+    Rung("sample", "bound", _is_long, _sample_s, _sample, endless=True, early=True),
+    Rung("ascent", "bound", lambda _: True, _ascent_s, _ascend, endless=True, early=True),
+)

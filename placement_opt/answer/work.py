@@ -1,0 +1,165 @@
+"""What the rungs of the ladder share: the question, what is proven of it, and what a rung is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from placement_opt.answer.standing import Standing
+from placement_opt.base import clock
+from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.auto import Size
+from placement_opt.bounds.dual.classes import Classes, classify
+from placement_opt.bounds.dual.shares import Backend
+from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.instance.instance import Instance
+
+if TYPE_CHECKING:
+    from placement_opt.bounds.ascent import Ascent
+    from placement_opt.bounds.dual.evaluate import DualValue
+    from placement_opt.bounds.intervals import PriceIntervals
+    from placement_opt.bounds.sample import SampleAscent
+    from placement_opt.bounds.targets import Targets
+    from placement_opt.instance.layered import Layered
+
+Side = Literal["bound", "schedule"]
+DUALITY = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
+
+
+@dataclass
+class Work:
+    """What the rungs share.
+
+    Attributes
+    ----------
+    instance, standing
+        The question, and what is proven of it.
+    gap
+        Relative gap that is enough.
+    backend
+        Where prices are proven, and how many processes there are.
+    enough_s
+        A bound of so many seconds is enough; without it, the gap decides.
+    limits
+        Of the whole climb.
+    notes
+        What a reader should know of rungs that were passed over.
+    seed
+        Of the last search.
+    targets, rounded
+        What the relaxation last solved wants of every block; whether that was made a schedule.
+    intervals, sampled, ascent
+        Searches for prices, which go on where they stopped.
+    """
+
+    instance: Instance
+    standing: Standing
+    gap: float
+    backend: Backend = field(default_factory=Backend)
+    enough_s: float | None = None
+    limits: Limits = field(default_factory=Limits)
+    notes: list[str] = field(default_factory=list)
+    seed: int = 0
+    targets: Targets | None = None
+    rounded: bool = False
+    intervals: PriceIntervals | None = None
+    sampled: SampleAscent | None = None
+    ascent: Ascent | None = None
+
+    def prove(self, prices: Prices) -> DualValue:
+        """What prices prove, block by block: a short pass, done here where no time is left to ask other processes.
+
+        LimitError where the limits of the whole climb end it in the middle.
+        """
+        if self.limits.reached:
+            return Backend().evaluate(self.instance, prices, self.classes)
+        return self.backend.evaluate(self.instance, prices, self.classes, limits=self.limits)
+
+    @property
+    def enough_bound_s(self) -> float:
+        """A bound that need not be raised; infinite while nobody knows."""
+        if self.enough_s is not None:
+            return self.enough_s
+        latency = self.standing.state.latency_s
+        return math.inf if latency is None else latency / (1.0 + self.gap)
+
+    @property
+    def jobs(self) -> int:
+        """Processes of this machine."""
+        return self.backend.jobs if self.backend.name == "local" else 1
+
+    @cached_property
+    def size(self) -> Size:
+        return Size.of(self.instance)
+
+    @cached_property
+    def classes(self) -> Classes:
+        return classify(self.instance)
+
+    @cached_property
+    def large(self) -> Layered | None:
+        """The question in runs, where it is one of those that the scale engine answers."""
+        from placement_opt.instance.layered import layered_of
+
+        if self.instance.num_tiers != 2 or not self.instance.inclusive:
+            return None
+        try:
+            return layered_of(self.instance)
+        except InputError:
+            return None
+
+    @property
+    def enough(self) -> bool:
+        """Whether both sides are as close as was asked for, or the bound as high."""
+        state = self.standing.state
+        if self.enough_s is not None:
+            return state.lower_s >= self.enough_s
+        return state.within(self.gap)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way forward.
+
+    Attributes
+    ----------
+    name
+        As progress and reports call it.
+    side
+        Which side it improves.
+    suits
+        Whether it is defined for the instance.
+    expected_s
+        Seconds that its next turn should take.
+    climb
+        Takes a turn within limits; whether another turn could bring more.
+    memory
+        Bytes that it takes at most, about.
+    endless
+        It goes on for as long as it is let, so that its turns last no longer than expected.
+    early
+        It has its first turn early, whatever that costs.
+    ready
+        Whether it has anything to work with yet.
+    """
+
+    name: str
+    side: Side
+    suits: Callable[[Work], bool]
+    expected_s: Callable[[Work], float]
+    climb: Callable[[Work, Limits], bool]
+    memory: Callable[[Work], int] = lambda _: 0
+    endless: bool = False
+    early: bool = False
+    ready: Callable[[Work], bool] = lambda _: True
+
+
+def offer_prices(work: Work, prices: Prices, source: str, began: float) -> None:
+    """Prove prices and offer what they prove; ``began`` is by ``clock.now``."""
+    dual = work.prove(prices)
+    bound = Bound(source, Status.BOUND, dual.value_s, clock.now() - began, DUALITY, prices=dual.prices)
+    work.standing.raise_to(bound, source)

@@ -1,0 +1,1 @@
+"""What every other room stands on: errors, units, files in and out, limits, processes."""

@@ -1,0 +1,81 @@
+"""How long a computation may go on, how much work and memory it may take, and whether somebody asked it to stop."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+from placement_opt.base import clock
+
+
+class Limits:
+    """A deadline, counted work, a limit of memory and a stop request, handed to everything that may take long.
+
+    A limit ends work, never truth: whoever stops returns what is proven so far and says that it stopped. What the clock ends is
+    another answer on another machine (:attr:`cut_short`); what counted work ends is the same everywhere, at any load.
+
+    Parameters
+    ----------
+    seconds
+        Time from now, or None for no deadline; compiling does not count (:mod:`placement_opt.base.clock`).
+    memory
+        Bytes that the process may take, or None where only the machine limits it; what is estimated to need more is not begun
+        (:mod:`placement_opt.base.room`).
+    """
+
+    def __init__(self, seconds: float | None = None, memory: int | None = None) -> None:
+        self.memory = memory
+        self._deadline = None if seconds is None else clock.now() + seconds
+        self._stop = threading.Event()
+        self._work = _Work(math.inf)
+
+    def interrupt(self) -> None:
+        """Ask for a stop; safe to call from a signal handler."""
+        self._stop.set()
+
+    @property
+    def interrupted(self) -> bool:
+        return self._stop.is_set()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left (infinite without a deadline, never negative)."""
+        return float("inf") if self._deadline is None else max(0.0, self._deadline - clock.now())
+
+    @property
+    def work_left(self) -> float:
+        """(Iteration, matrix entry) pairs that solvers may still go through; infinite where nothing is counted."""
+        return self._work.left
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the clock or a stop request says to stop now, so that what there is depends on the machine."""
+        return self.interrupted or self.remaining <= 0.0
+
+    @property
+    def reached(self) -> bool:
+        """Whether to stop now, for whatever reason."""
+        return self.cut_short or self.work_left <= 0.0
+
+    def spend(self, work: float) -> None:
+        """Count work that was done: (iteration, matrix entry) pairs."""
+        self._work.left -= work
+
+    def within(self, seconds: float) -> Limits:
+        """The same memory, work and stop request with a deadline at most ``seconds`` away."""
+        inner = Limits(min(seconds, self.remaining), self.memory)
+        inner._stop, inner._work = self._stop, self._work
+        return inner
+
+    def counted(self, work: float) -> Limits:
+        """The same deadline, memory and stop request, with so much solver work, in (iteration, matrix entry) pairs."""
+        inner = Limits(None, self.memory)
+        inner._stop, inner._deadline, inner._work = self._stop, self._deadline, _Work(work)
+        return inner
+
+
+class _Work:
+    """Work that is left, of one budget that several limits may share."""
+
+    def __init__(self, left: float) -> None:
+        self.left = left

@@ -1,0 +1,130 @@
+"""Sizes, rates and durations: integers and exact fractions inside, units spelled at the edges.
+
+Sizes are integer bytes, rates integer bytes per second; what is written between two whole bytes is the nearest, halves upward.
+Text without a unit is refused, because serving engines disagree on whether "80" of "GB" means 10**9 or 2**30: both conventions
+are accepted here, and both are printed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+
+from placement_opt.base.errors import InputError, shown
+
+_PREFIX = {"": 1, "K": 10**3, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
+_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
+_BYTES = {f"{prefix}B": factor for prefix, factor in (_PREFIX | _BINARY).items()} | _BINARY
+_RATES = {f"{unit}/s": Fraction(factor) for unit, factor in _BYTES.items() if unit not in _BINARY}
+#: Links are sold in bits: eight of them are a byte.
+_RATES |= {f"{prefix}bit/s": Fraction(factor, 8) for prefix, factor in (_PREFIX | _BINARY).items()}
+_RATES |= {f"{prefix}bps": Fraction(factor, 8) for prefix, factor in _PREFIX.items()}
+_SECONDS = {
+    "s": Fraction(1),
+    "ms": Fraction(1, 10**3),
+    "us": Fraction(1, 10**6),
+    "ns": Fraction(1, 10**9),
+    "ps": Fraction(1, 10**12),
+}
+# Digits are counted so that no text, however long, can cost more than a moment or pass Python's own limit on integers.
+_QUANTITY = re.compile(r"([0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?)\s*([A-Za-z/%]*)", re.ASCII)
+#: Largest size or rate accepted: sums of many must still fit 64-bit integers.
+LARGEST = 2**60
+#: Longest duration accepted, in seconds (30 years): no time of a step or a limit needs more.
+LONGEST = 10**9
+
+
+def split_quantity(text: str) -> tuple[str, str] | None:
+    """("1.5", "GiB") of "1.5 GiB": digits and whatever stands where a unit does; None where it is no number."""
+    match = _QUANTITY.fullmatch(text.strip())
+    return None if match is None else (match[1], match[2])
+
+
+def common_unit(one: str, other: str) -> tuple[str, tuple[Fraction, Fraction]] | None:
+    """The larger of two units of one kind, and what one of each is in it; None where they are not of one kind."""
+    if one == other:
+        return one, (Fraction(1), Fraction(1))
+    for units in (_BYTES, _RATES, _SECONDS):
+        if one in units and other in units:
+            sizes = Fraction(units[one]), Fraction(units[other])
+            largest = max(sizes)
+            return (one, other)[sizes.index(largest)], (sizes[0] / largest, sizes[1] / largest)
+    return None
+
+
+def nearest_whole(value: Fraction) -> int:
+    """The nearest whole number of a value from 0 on, halves upward."""
+    return int(value + Fraction(1, 2))
+
+
+def _quantity(text: object, units: Mapping[str, Fraction | int], example: str) -> Fraction:
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        raise InputError(f"found {shown(text)} without a unit", f"expected {example}")
+    parts = split_quantity(text) if isinstance(text, str) else None
+    if parts is None:
+        raise InputError(f"found {shown(text)}", f"expected {example}")
+    number, unit = parts
+    if not unit:
+        raise InputError(f"found {shown(text)} without a unit", f"expected {example}")
+    if unit not in units:
+        raise InputError(f"found unit {shown(unit)} in {shown(text)}", f"expected {example}")
+    return Fraction(number) * units[unit]
+
+
+def _integer(value: Fraction, text: object, what: str) -> int:
+    if value > LARGEST:
+        raise InputError(f"found {shown(text)}", f"expected at most 2**60 {what}")
+    if 0 < value < Fraction(1, 2):
+        raise InputError(f"found {shown(text)}, which is less than half a byte", f"expected whole {what}")
+    return nearest_whole(value)
+
+
+def parse_size(text: object) -> int:
+    """Bytes in e.g. ``"25 GiB"``, ``"25 Gi"``, ``"162.9 MB"`` or ``"512 B"``; InputError for anything else."""
+    return _integer(_quantity(text, _BYTES, 'a size with its unit such as "80 GiB" or "80 GB"'), text, "bytes")
+
+
+def parse_rate(text: object) -> int:
+    """Bytes per second in e.g. ``"4.9 TB/s"``, ``"200 Gbit/s"`` or ``"200 Gbps"``; InputError for anything else."""
+    example = 'a rate with its unit such as "450 GB/s"'
+    parts = split_quantity(text) if isinstance(text, str) else None
+    if parts is not None and parts[1].endswith("b/s"):  # bits to some, bytes misspelt to others
+        number, unit = parts
+        example = f'"{number} {unit[:-3]}bit/s" (bits) or "{number} {unit[:-3]}B/s" (bytes)'
+    return _integer(_quantity(text, _RATES, example), text, "bytes per second")
+
+
+def parse_duration(text: object, example: str = "10 us") -> Fraction:
+    """Seconds, exactly, in e.g. ``"10 us"`` or ``"1.5 ms"``; InputError, which gives the example, for anything else."""
+    value = _quantity(text, _SECONDS, f'a duration with its unit such as "{example}"')
+    if value > LONGEST:
+        raise InputError(f"found {shown(text)}", "expected at most 10**9 seconds")
+    return value
+
+
+def _scaled(value: float, steps: list[tuple[float, str]]) -> str:
+    for factor, unit in steps:
+        if abs(value) >= factor:
+            return f"{value / factor:.4g} {unit}"
+    factor, unit = steps[-1]
+    return f"{value / factor:.4g} {unit}"
+
+
+_DECIMAL_STEPS = [(1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")]
+_BINARY_STEPS = [(2.0**50, "PiB"), (2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")]
+
+
+def format_size(size: float, *, binary: bool = True) -> str:
+    """``"25 GiB"`` (or, with ``binary=False``, ``"26.84 GB"``), four significant digits."""
+    return _scaled(float(size), _BINARY_STEPS if binary else _DECIMAL_STEPS)
+
+
+def format_rate(rate: float, *, binary: bool = False) -> str:
+    """``"4.9 TB/s"`` (or, with ``binary=True``, ``"4.457 TiB/s"``), four significant digits."""
+    return format_size(rate, binary=binary) + "/s"
+
+
+def format_seconds(seconds: float) -> str:
+    """``"24.59 s"``, ``"2.4 ms"``, ``"12.5 us"``: four significant digits."""
+    return _scaled(seconds, [(1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")]) if seconds else "0 s"

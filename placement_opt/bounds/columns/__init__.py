@@ -1,0 +1,1 @@
+"""The program of counted blocks behind the method ``compact``: kinds, ways, columns."""

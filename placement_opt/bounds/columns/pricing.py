@@ -1,0 +1,87 @@
+"""Which further ways would lower the compact program's value: reduced costs at its multipliers, kind by kind."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from placement_opt.bounds.columns.program import CompactProgram
+from placement_opt.bounds.columns.ways import Ways
+from placement_opt.bounds.result import Float64
+
+#: Ways with one copy in between that are offered at a time, for each two sets: between so many a kind, about so many in all.
+_FEWEST, _MOST, _OFFERED = 3, 10, 30_000
+#: They are not the cheapest exactly: their costs are told apart by up to this share of what is gained, as if at random.
+_SPREAD = 0.5
+
+
+def more_ways(program: CompactProgram, row_dual: Float64, tolerance: float) -> Ways:
+    """Ways that lower the value by more than a tolerance (in the program's units, per kind); see ``find_ways``."""
+    from placement_opt.bounds.columns.kinds_kernels import find_ways
+
+    iv, ways, has = program.intervals, program.ways, program.frame.has
+    start, end = _ends(program, row_dual)
+    rent, adding = _between(program, row_dual)
+    owner, first = ways.owner, ways.start[:-1]
+    cost = rent[ways.closes + 1, ways.held] - rent[ways.opens, ways.held]
+    later = np.flatnonzero(np.append(False, owner[1:] == owner[:-1])[: len(owner)])
+    cost[later] += adding[ways.opens[later] - 1, ways.held[later - 1], ways.held[later]]
+    total = np.add.reduceat(cost, first) if len(ways) else cost
+    total = total + start[ways.kind, ways.held[first]] + end[ways.kind, ways.held[ways.start[1:] - 1]]
+    every = np.arange(len(iv))
+    inside = np.minimum(iv.opens, iv.closes)  # nothing trails a read in the last state
+    known = (
+        start[every, program.rest] + end[every, program.rest] + rent[iv.closes + 1, program.rest] - rent[inside, program.rest]
+    )
+    np.minimum.at(known, ways.kind, total)
+    known -= tolerance / (program.weight * iv.count)
+    if program.instance.inclusive:
+        known[iv.share == 0] = -np.inf
+    copies = (has[None, :, :] & ~has[:, None, :]).any(axis=2)
+    steps = min(_MOST, max(_FEWEST, _OFFERED // len(iv)))
+    kind, legs, held, opens, closes = find_ways(iv.opens, iv.closes, start, end, rent, adding, copies, known, steps, _SPREAD)
+    return Ways(kind, np.concatenate([[0], np.cumsum(legs)]), held, opens, closes)
+
+
+def _ends(program: CompactProgram, row_dual: Float64) -> tuple[Float64, Float64]:
+    """float64[J, S]: per unit of bytes, what it costs to begin and to end an interval in each set of tiers."""
+    inst, iv, has = program.instance, program.intervals, program.frame.has
+    rho = _rho(program, row_dual)
+    start, end = np.zeros((len(iv), len(has))), np.zeros((len(iv), len(has)))
+    born = np.flatnonzero(iv.born)
+    start[born] = (rho @ (inst.memory.write * program.frame.scale).T)[iv.opens[born] - 1] @ has.T
+    given = np.flatnonzero(iv.begin > 0)
+    start[given] = np.where(program.frame.masks[None, :] & ~iv.begin[given, None] == 0, 0.0, np.inf)
+    reads = np.flatnonzero(iv.share > 0)
+    for s in program.sets:
+        first = program.rows[f"resident {s}"]
+        end[reads, s] = iv.share[reads] * row_dual[first + iv.closes[reads]]
+    groups = len(iv.group_step)
+    for k in program.tracked:
+        level = np.minimum(row_dual[program.rows[f"keep {k}"] :][:groups], 0.0)
+        follows, leads = np.flatnonzero(iv.after >= 0), np.flatnonzero(iv.into >= 0)
+        start[follows] -= level[iv.after[follows]][:, None] * has[:, k]
+        end[leads] += level[iv.into[leads]][:, None] * has[:, k]
+    return start, end
+
+
+def _between(program: CompactProgram, row_dual: Float64) -> tuple[Float64, Float64]:
+    """Running sums float64[T + 2, S] of the rent of each set, and what turns one into another float64[T, S, S]."""
+    steps, has = program.instance.num_steps, program.frame.has
+    rent = np.zeros((steps + 2, program.instance.num_tiers))
+    for k in program.frame.rooms:
+        level = row_dual[program.rows[f"capacity {k}"] :][: steps + 1]
+        rent[1:, k] = np.cumsum(np.maximum(level - np.append(level[1:], 0.0), 0.0))
+    rho = _rho(program, row_dual)
+    adding = np.zeros((steps, len(has), len(has)))
+    for k in range(program.instance.num_tiers):
+        copied = rho @ (program.frame.copy_load[:, k] * program.frame.scale).T
+        adding += copied[:, :, None] * (has[None, :, k] & ~has[:, None, k])
+    return rent @ has.T.astype(np.float64), adding
+
+
+def _rho(program: CompactProgram, row_dual: Float64) -> Float64:
+    """float64[T, R] in the program's units."""
+    rho = np.zeros((program.instance.num_steps, program.instance.num_resources))
+    binding = program.frame.binding
+    rho[:, binding] = np.maximum(-row_dual[: rho.shape[0] * len(binding)].reshape(-1, len(binding)), 0.0)
+    return rho

@@ -1,0 +1,282 @@
+"""The compact program as arrays: columns for kinds of interval, rows for steps.
+
+Columns are the time of each step, the inventory of each tier that can be full, what each step serves from each tier out of each
+set of tiers, what each group of reads stores in passing, and ways through an interval: how many blocks of a kind are held in
+one set of tiers from its beginning to its end, or in one set after another with copies in between. Every kind has one way
+that is no column, because it costs nothing more than is fixed already: all that no other way takes (its ``rest``).
+
+It need not be a relaxation: what is published is the dual value at its prices.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.bounds.columns.kinds import Intervals
+from placement_opt.bounds.columns.ways import Frame, Ways
+from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets
+from placement_opt.bounds.result import Float64, Prices
+from placement_opt.memory.system import Int64
+
+#: A kind takes more ways than it has blocks where it does so by more than this, relatively.
+_CROWD = 1e-6
+
+
+class CompactProgram:
+    """Arrays of the program for some ways, and its solution read back."""
+
+    def __init__(self, frame: Frame, intervals: Intervals, ways: Ways, joint: Int64, *, moves: bool) -> None:
+        self.frame, self.instance, self.intervals, self.ways = frame, frame.instance, intervals, ways
+        inst, steps = self.instance, self.instance.num_steps
+        self.rest = frame.rest(intervals)
+        self.tracked = frame.stores if moves else []
+        self.sets = [s for s in range(len(frame.masks)) if s != frame.home_only]
+        self.serving = [
+            (s, k)
+            for s in self.sets
+            for k in np.flatnonzero(frame.has[s]).tolist()
+            if k != inst.home or not frame.has[s, inst.home]
+        ]
+        self.joint = joint
+        self.column: dict[str, int] = {}
+        self.num_columns = 0
+        for name, size in (
+            ("tau", steps),
+            ("inventory", len(frame.rooms) * (steps + 1)),
+            ("served", len(self.serving) * steps),
+            ("stored", len(self.tracked) * len(intervals.group_step)),
+            ("ways", len(ways)),
+        ):
+            self.column[name], self.num_columns = self.num_columns, self.num_columns + size
+
+    # ---- building ------------------------------------------------------------------------------------------------
+
+    def build(self) -> LinearProgram:
+        """The arrays; see :mod:`placement_opt.bounds.programs.highs` for their meaning."""
+        inst, iv, steps = self.instance, self.intervals, self.instance.num_steps
+        self.weight = iv.size / self.frame.unit
+        self._parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Float64]] = []
+        self._low: list[Float64] = []
+        self._high: list[Float64] = []
+        self.rows: dict[str, int] = {}
+        self.num_rows = 0
+        low, high = np.zeros(self.num_columns), np.full(self.num_columns, np.inf)
+        low[:steps] = inst.floor / self.frame.time_unit
+        high[self.column["ways"] :] = iv.count[self.ways.kind]
+        for n, k in enumerate(self.frame.rooms):
+            first = self.column["inventory"] + n * (steps + 1)
+            high[first : first + steps + 1] = inst.capacity[k] / self.frame.unit
+        self._rates()
+        self._inventory()
+        self._service()
+        self._moves()
+        self._counts()
+        rows, columns, values = self._entries()
+        cost = np.zeros(self.num_columns)
+        cost[:steps] = 1.0
+        entries = from_triplets(self.num_columns, rows, columns, values)
+        row_low, row_high = np.concatenate(self._low), np.concatenate(self._high)
+        return LinearProgram(cost, low, high, row_low, row_high, *entries, time_unit=self.frame.time_unit)
+
+    def _new(self, name: str, low: npt.NDArray[Any], high: npt.NDArray[Any]) -> int:
+        self.rows[name] = self.num_rows
+        self._low.append(low.astype(np.float64))
+        self._high.append(high.astype(np.float64))
+        self.num_rows += len(low)
+        return self.rows[name]
+
+    def _add(self, rows: object, columns: object, values: object) -> None:
+        row, column, value = np.broadcast_arrays(rows, columns, np.asarray(values, dtype=np.float64))  # type: ignore[arg-type]
+        used = value != 0
+        self._parts.append((row[used].astype(np.int64), column[used].astype(np.int64), value[used]))
+
+    def _entries(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Float64]:
+        """Triplets without duplicates: a way may load a resource by several copies, or leave a tier as it enters it."""
+        rows, columns, values = (np.concatenate([part[n] for part in self._parts]) for n in range(3))
+        key = columns * self.num_rows + rows
+        order = np.argsort(key, kind="stable")
+        key, values = key[order], values[order]
+        begins = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+        values = np.add.reduceat(values, begins) if len(begins) else values
+        key = key[begins]
+        kept = np.abs(values) >= SMALLEST  # what is too small for the solver; the dual counts it
+        return key[kept] % self.num_rows, key[kept] // self.num_rows, values[kept]
+
+    def _load(self, step: Int64, column: object, operation: Int64, amount: object) -> None:
+        """``amount`` (units of bytes) of an operation (int64[R] or int64[n, R]) at some steps."""
+        width = len(self.frame.binding)
+        for n, r in enumerate(self.frame.binding):
+            if operation[..., r].any():
+                self._add(step * width + n, column, np.asarray(amount) * operation[..., r] * self.frame.scale[r])
+
+    def _rates(self) -> None:
+        """Fixed loads, reads as far as they are served from the rest's place, births, copies, what is served from elsewhere."""
+        inst, iv, memory = self.instance, self.intervals, self.instance.memory
+        steps, binding = inst.num_steps, self.frame.binding
+        step = np.arange(steps)
+        read, write = memory.read, memory.write
+        load = inst.fixed / memory.rates / self.frame.time_unit
+        reads = iv.share > 0
+        total = np.bincount(iv.closes[reads], (iv.share * self.weight * iv.count)[reads], steps)
+        load = load + total[:, None] * read[inst.home] * self.frame.scale
+        for s in np.unique(self.rest[iv.born]):
+            born = iv.born & (self.rest == s)
+            produced = np.bincount(iv.opens[born] - 1, (self.weight * iv.count)[born], steps)
+            load += produced[:, None] * write[self.frame.has[s]].sum(axis=0) * self.frame.scale
+        first = self._new("rate", np.full(steps * len(binding), -np.inf), -load[:, binding].ravel())
+        self._add(first + np.arange(steps * len(binding)), np.repeat(step, len(binding)), -1.0)
+        for n, (_, k) in enumerate(self.serving):
+            self._load(step, self.column["served"] + n * steps + step, read[k] - read[inst.home], 1.0)
+        self._ways_loads(write)
+
+    def _ways_loads(self, write: Int64) -> None:
+        """Births in another set than the rest's; copies between legs."""
+        ways, iv, has = self.ways, self.intervals, self.frame.has
+        column = self.column["ways"] + np.arange(len(ways))
+        held = ways.held[ways.start[:-1]]
+        born = np.flatnonzero(iv.born[ways.kind])
+        for s in np.unique(held[born]):
+            here = born[held[born] == s]
+            kind = ways.kind[here]
+            more = write[has[s]].sum(axis=0) - write[has[self.frame.home_only]].sum(axis=0)
+            self._load(iv.opens[kind] - 1, column[here], more, self.weight[kind])
+        owner = ways.owner
+        later = np.flatnonzero(np.append(False, owner[1:] == owner[:-1])[: len(owner)])
+        for s in np.unique(ways.held[later]):
+            here = later[ways.held[later] == s]
+            kind, source = ways.kind[owner[here]], ways.held[here - 1]
+            for k in np.flatnonzero(has[s]):
+                copied = ~has[source, k]
+                load = self.frame.copy_load[source[copied], k]
+                self._load(ways.opens[here[copied]] - 1, column[owner[here[copied]]], load, self.weight[kind[copied]])
+
+    def _inventory(self) -> None:
+        """Rows capacity[k, t]: what opens less what closed, against the state before."""
+        iv, ways, steps = self.intervals, self.ways, self.instance.num_steps
+        state = np.arange(steps + 1)
+        owner = ways.owner
+        kind = ways.kind[owner]
+        lasting = iv.opens <= iv.closes
+        first = self.num_rows
+        for n, k in enumerate(self.frame.rooms):
+            resting = np.flatnonzero(lasting & self.frame.has[self.rest, k])
+            held = (self.weight * iv.count)[resting]
+            change = np.bincount(iv.opens[resting], held, steps + 2) - np.bincount(iv.closes[resting] + 1, held, steps + 2)
+            change = change[: steps + 1]
+            first = self._new(f"capacity {k}", change, change)
+            room = self.column["inventory"] + n * (steps + 1) + state
+            self._add(first + state, room, 1.0)
+            self._add(first + state[1:], room[:-1], -1.0)
+            delta = self.weight[kind] * (self.frame.has[ways.held, k].astype(np.float64) - self.frame.has[self.rest[kind], k])
+            moved = np.flatnonzero(delta)
+            self._add(first + ways.opens[moved], self.column["ways"] + owner[moved], -delta[moved])
+            ends = moved[ways.closes[moved] < steps]
+            self._add(first + ways.closes[ends] + 1, self.column["ways"] + owner[ends], delta[ends])
+
+    def _service(self) -> None:
+        """Rows resident[s, t]: what is served from a set's members lies in that set; without the home tier, all that does."""
+        inst, iv, ways, steps = self.instance, self.intervals, self.ways, self.instance.num_steps
+        step = np.arange(steps)
+        last = ways.held[ways.start[1:] - 1]
+        served = self.weight * iv.share
+        reads = np.flatnonzero(iv.share[ways.kind] > 0)
+        kind = ways.kind[reads]
+        elsewhere = (self.rest != self.frame.home_only) & (iv.share > 0)
+        for s in self.sets:
+            resting = np.flatnonzero(elsewhere & (self.rest == s))
+            there = np.bincount(iv.closes[resting], (served * iv.count)[resting], steps)
+            exact = not self.frame.has[s, inst.home]
+            first = self._new(f"resident {s}", there if exact else np.full(steps, -np.inf), there)
+            for n, (where, _) in enumerate(self.serving):
+                if where == s:
+                    self._add(first + step, self.column["served"] + n * steps + step, 1.0)
+            delta = served[kind] * ((last[reads] == s).astype(np.float64) - (self.rest[kind] == s))
+            self._add(first + iv.closes[kind], self.column["ways"] + reads, -delta)
+
+    def _moves(self) -> None:
+        """Rows keep[k, h]: what the reads of a group leave in a tier beyond what they found there was stored in it."""
+        iv, ways = self.intervals, self.ways
+        groups = len(iv.group_step)
+        column = self.column["ways"] + np.arange(len(ways))
+        opening, closing = ways.held[ways.start[:-1]], ways.held[ways.start[1:] - 1]
+        lasting = iv.opens <= iv.closes
+        leave = np.flatnonzero(iv.after[ways.kind] >= 0)
+        arrive = np.flatnonzero(iv.into[ways.kind] >= 0)
+        for n, k in enumerate(self.tracked):
+            has = self.frame.has[:, k].astype(np.float64)
+            resting = has[self.rest] * self.weight * iv.count
+            found = np.zeros(groups)
+            np.add.at(found, iv.into[iv.into >= 0], resting[iv.into >= 0])
+            np.add.at(found, iv.after[(iv.after >= 0) & lasting], -resting[(iv.after >= 0) & lasting])
+            first = self._new(f"keep {k}", np.full(groups, -np.inf), found)
+            stored = self.column["stored"] + n * groups + np.arange(groups)
+            self._add(first + np.arange(groups), stored, -1.0)
+            # what a read of a share brings is stored in passing, the rest copied
+            self._load(iv.group_step, stored, self.instance.memory.write[k], iv.group_share)
+            self._load(iv.group_step, stored, self.frame.copy_load[self._source(k), k], 1.0 - iv.group_share)
+            kind = ways.kind[leave]
+            self._add(first + iv.after[kind], column[leave], self.weight[kind] * (has[opening[leave]] - has[self.rest[kind]]))
+            kind = ways.kind[arrive]
+            self._add(first + iv.into[kind], column[arrive], -self.weight[kind] * (has[closing[arrive]] - has[self.rest[kind]]))
+
+    def _source(self, tier: int) -> int:
+        """The set of tiers that copies into a tier come from, if no more is known: the home tier, or the fastest."""
+        memory = self.instance.memory
+        other = self.instance.home if tier != self.instance.home else memory.by_speed[0]
+        if self.instance.inclusive or other == self.instance.home:
+            return self.frame.home_only
+        return int(np.flatnonzero(self.frame.masks == 1 << other)[0])
+
+    def _counts(self) -> None:
+        """Rows count[j]: no kind takes more ways than it has blocks."""
+        position = np.full(len(self.intervals), -1)
+        position[self.joint] = np.arange(len(self.joint))
+        first = self._new("count", np.full(len(self.joint), -np.inf), self.intervals.count[self.joint].astype(np.float64))
+        which = np.flatnonzero(position[self.ways.kind] >= 0)
+        self._add(first + position[self.ways.kind[which]], self.column["ways"] + which, 1.0)
+
+    # ---- reading back --------------------------------------------------------------------------------------------
+
+    def times(self, x: Float64) -> Float64:
+        """float64[T]: seconds of each step."""
+        return np.asarray(x[: self.instance.num_steps] * self.frame.time_unit)
+
+    def counts(self, x: Float64) -> Float64:
+        """float64[W]: blocks that take each way."""
+        return x[self.column["ways"] :]
+
+    def taken(self, counts: Float64) -> Float64:
+        """float64[J]: blocks of each kind that take a way."""
+        taken: Float64 = np.bincount(self.ways.kind, counts, len(self.intervals)).astype(np.float64)
+        return taken
+
+    def crowded(self, x: Float64) -> tuple[Int64, float]:
+        """Kinds that take more ways than they have blocks, and by how many bytes as a share of all that is read."""
+        iv = self.intervals
+        excess = np.maximum(0.0, self.taken(self.counts(x)) - iv.count)
+        read = float((iv.count * iv.size * (iv.share > 0)).sum())
+        return np.flatnonzero(excess > _CROWD * iv.count), float((excess * iv.size).sum()) / max(read, 1.0)
+
+    def stored(self, x: Float64) -> Float64:
+        """float64[K, T]: what each step stores in passing in each tier, in units of bytes."""
+        stored = np.zeros((self.instance.num_tiers, self.instance.num_steps))
+        groups = len(self.intervals.group_step)
+        for n, k in enumerate(self.tracked):
+            amount = x[self.column["stored"] + n * groups :][:groups]
+            stored[k] = np.bincount(self.intervals.group_step, amount, self.instance.num_steps)
+        return stored
+
+    def prices(self, row_dual: Float64) -> Prices:
+        """Multipliers as prices in seconds per byte; any sign error or noise is the dual's to clean up."""
+        inst, steps, binding = self.instance, self.instance.num_steps, self.frame.binding
+        rho = np.zeros((steps, inst.num_resources))
+        rho[:, binding] = -row_dual[: steps * len(binding)].reshape(steps, len(binding)) / inst.memory.rates[binding]
+        rent = np.zeros((steps + 1, inst.num_tiers))
+        for k in self.frame.rooms:
+            first = self.rows[f"capacity {k}"]
+            level = row_dual[first : first + steps + 1]
+            rent[:, k] = (level - np.append(level[1:], 0.0)) * self.frame.time_unit / self.frame.unit
+        return Prices(np.maximum(rho, 0.0), np.maximum(rent, 0.0))

@@ -1,0 +1,221 @@
+"""The dual value at given prices: the proof behind every published bound (problem statement, section 4).
+
+For ANY resource prices rho >= 0 with ``sum_r B_r rho[r,t] <= 1`` and rents lambda >= 0,
+
+    D = sum_t (1 - sum_r B_r rho[t,r]) l_t + sum rho F - sum lambda C + sum_b SP_b
+
+is at most the time of every schedule, whoever found the prices: SP_b is the cheapest way for block b alone to be served at
+those prices, fetch-back at any step included. Nothing here uses a solver.
+
+With three and more tiers a block's path is a path over *sets* of tiers, which is stronger than the LP relaxation of the
+statement: there, half a block copied on twice can pass for a whole one. D may therefore exceed the LP value (see
+docs/problem.md for the counterexample); it never exceeds the optimum, nor any schedule that splits blocks.
+
+Where there are more sets than the tables have room for, the slowest tiers are not tracked
+(:mod:`placement_opt.bounds.dual.tracked`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.bounds.dual.classes import Classes, classify
+from placement_opt.bounds.dual.tracked import Tracked, tracked_sets
+from placement_opt.bounds.result import Float64, Prices
+from placement_opt.instance.instance import Instance
+from placement_opt.memory.system import Int64
+
+#: Relative rounding error of one operation on floats, with room to spare.
+EPS = 2.0**-52
+
+
+@dataclass(frozen=True, eq=False)
+class DualValue:
+    """D at some prices.
+
+    Attributes
+    ----------
+    value_s
+        Seconds, rounded towards safety: the float sum less a bound on its rounding error.
+    paths_s
+        float64[G]: cost of one block's cheapest path, per class.
+    prices
+        The prices used, after making them legal.
+    """
+
+    value_s: float
+    paths_s: Float64
+    prices: Prices
+
+
+def tier_sets(instance: Instance) -> npt.NDArray[np.int64]:
+    """Bit masks of the tier sets in which a block may lie under the instance's rule."""
+    tiers, home = instance.num_tiers, instance.home
+    masks = np.arange(1, 1 << tiers, dtype=np.int64)
+    if instance.residency == "inclusive":
+        masks = masks[(masks >> home) & 1 == 1]
+    elif instance.residency == "exclusive":
+        masks = np.int64(1) << np.arange(tiers, dtype=np.int64)
+    return masks
+
+
+def legal(instance: Instance, prices: Prices) -> Prices:
+    """The nearest prices that prove something: no negatives, nothing unfinite, ``sum_r B_r rho <= 1`` at every step."""
+    return legal_at(instance.memory.rates, prices)
+
+
+def legal_at(rates: Int64, prices: Prices) -> Prices:
+    """The same for resources of these rates (int64[R], bytes/s)."""
+    rho = np.where(np.isfinite(prices.rho), np.maximum(prices.rho, 0.0), 0.0)
+    rent = np.where(np.isfinite(prices.rent), np.maximum(prices.rent, 0.0), 0.0)
+    with np.errstate(over="ignore"):
+        total = rho @ rates.astype(np.float64)
+    rho[~np.isfinite(total)] = 0.0
+    total[~np.isfinite(total)] = 0.0
+    slack = rate_slack(rates)
+    over = total > 1.0 - slack
+    rho[over] /= (total[over] * (1.0 + 2 * slack))[:, None]
+    return Prices(rho, np.minimum(rent, 1e200))
+
+
+def rate_slack(rates: Int64) -> float:
+    """More than rounding can change in ``sum_r B_r rho`` when the sum is near 1."""
+    return (8 + len(rates)) * EPS
+
+
+@dataclass(frozen=True, eq=False)
+class PricedActions:
+    """What every action on one byte costs at some prices; S tier sets.
+
+    Attributes
+    ----------
+    tracked
+        The sets.
+    has
+        bool[S, K]: members of each set that it pays for.
+    serve
+        float64[T, S]: reading from the cheapest member.
+    source
+        float64[T, S, K]: copying into tier k from the cheapest member.
+    write
+        float64[T, K]: storing in passing.
+    rent
+        float64[T + 1, S].
+    """
+
+    tracked: Tracked
+    has: npt.NDArray[np.bool_]
+    serve: Float64
+    source: Float64
+    write: Float64
+    rent: Float64
+
+    @cached_property
+    def adding(self) -> Float64:
+        """float64[T, S, S]: copies that turn one set into another within a step; dropping is free."""
+        new = self.has[None, :, :] & ~self.has[:, None, :]
+        adding: Float64 = np.einsum("tik,ijk->tij", self.source, new.astype(np.float64))
+        return adding
+
+
+def price_actions(instance: Instance, prices: Prices) -> PricedActions:
+    """Evaluate the operations' loads at legal prices."""
+    memory, tracked = instance.memory, tracked_sets(instance)
+    has, untracked = tracked.has(instance.num_tiers), tracked.untracked(instance.num_tiers)
+    read = prices.rho @ memory.read.T.astype(np.float64)
+    read[:, untracked] += prices.rent[:-1, untracked]
+    copy = np.einsum("tr,jkr->tjk", prices.rho, memory.copy.astype(np.float64))
+    serve = np.stack([read[:, members].min(axis=1) for members in has], axis=1)
+    source = np.stack([copy[:, members].min(axis=1) for members in has], axis=1)
+    write = prices.rho @ memory.write.T.astype(np.float64)
+    pays = has & ~untracked
+    rent = prices.rent @ pays.T.astype(np.float64)
+    if untracked.any():
+        # one untracked tier stands for all of them: only who is born into no other pays for it
+        stands = int(np.argmax(untracked))
+        pays[tracked.nowhere, stands] = True
+        source[:, :, stands] = 0.0
+        write[:, stands] = write[:, untracked].min(axis=1)
+    return PricedActions(tracked, pays, serve, source, write, rent)
+
+
+def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None) -> DualValue:
+    """D at any prices: a proven lower bound on the total time, in seconds.
+
+    Parameters
+    ----------
+    prices
+        Anything; made legal first, which can only change how good the bound is.
+    classes
+        The instance's merged blocks, if at hand.
+    """
+    classes = classes or classify(instance)
+    prices = legal(instance, prices)
+    per_byte = path_costs(price_actions(instance, prices), classes)
+    paths = per_byte * classes.size
+    served = math.fsum((paths * classes.count).tolist())
+    used = prices.rho @ instance.memory.rates.astype(np.float64)
+    floor = math.fsum((np.maximum(0.0, 1.0 - used - rate_slack(instance.memory.rates)) * instance.floor).tolist())
+    fixed = math.fsum((prices.rho * instance.fixed).ravel().tolist())
+    rent = math.fsum((prices.rent * instance.capacity).ravel().tolist())
+    margin = EPS * int(path_terms(instance, classes).max()) * (served + floor + fixed + rent)
+    value = floor + fixed + served - rent - margin
+    return DualValue(max(0.0, value) if math.isfinite(value) else 0.0, paths, prices)
+
+
+def path_costs(actions: PricedActions, classes: Classes) -> Float64:
+    """float64[G]: cheapest path of one byte of each class."""
+    from placement_opt.bounds.dual.evaluate_kernels import cheapest_paths, idle_tree
+
+    costs: Float64 = cheapest_paths(
+        idle_tree(actions.adding, actions.rent),
+        actions.has,
+        actions.serve,
+        np.ascontiguousarray(actions.source),
+        actions.write,
+        actions.rent,
+        classes.start,
+        classes.step,
+        classes.share,
+        classes.first,
+        classes.last,
+        actions.tracked.begin(classes.begin),
+        actions.tracked.masks,
+    )
+    return costs
+
+
+def path_terms(instance: Instance, classes: Classes) -> Int64:
+    """int64[G]: bounds on the rounding errors of paths, in units of `EPS` relative to their cost.
+
+    Every term of a path is a sum of non-negative products, so its relative error grows with the number of terms only.
+    """
+    return 64 + 4 * instance.num_tiers + 3 * np.diff(classes.start) * (2 + instance.num_steps.bit_length())
+
+
+def fetch_events(instance: Instance, prices: Prices, classes: Classes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(classes, steps): where cheapest paths copy at a step that does not read the block; prices must be legal."""
+    from placement_opt.bounds.dual.evaluate_kernels import copy_steps
+
+    actions = price_actions(instance, prices)
+    found: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] = copy_steps(
+        actions.adding,
+        actions.has,
+        actions.serve,
+        np.ascontiguousarray(actions.source),
+        actions.write,
+        actions.rent,
+        classes.start,
+        classes.step,
+        classes.share,
+        classes.first,
+        classes.last,
+        actions.tracked.begin(classes.begin),
+        actions.tracked.masks,
+    )
+    return found

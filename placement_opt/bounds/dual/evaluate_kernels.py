@@ -1,0 +1,237 @@
+"""Shortest paths of single blocks at given prices, over all steps (problem statement, section 4).
+
+A block's state is the set of tiers that hold it. Costs are per byte. Between two reads a block may be copied at any step;
+the best way through a stretch of idle steps is a min-plus product of one matrix a step, kept in a segment tree.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.compiled import njit
+
+Array = npt.NDArray[Any]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def idle_tree(adding: Array, rent: Array) -> Array:
+    """float64[2 * P, S, S], P the power of two at or above T: node P + t is the matrix of idle step t.
+
+    ``adding`` float64[T, S, S]: cost of the copies that turn set i at state t into set j at t + 1 (infinite where that is
+    impossible); ``rent`` float64[T + 1, S]. Entry (i, j) includes the rent of set j at t + 1.
+    """
+    steps, sets = adding.shape[0], adding.shape[1]
+    leaves = 1
+    while leaves < steps:
+        leaves *= 2
+    tree = np.full((2 * leaves, sets, sets), np.inf)
+    for t in range(leaves):
+        for i in range(sets):
+            if t < steps:
+                for j in range(sets):
+                    tree[leaves + t, i, j] = adding[t, i, j] + rent[t + 1, j]
+            else:
+                tree[leaves + t, i, i] = 0.0
+    for node in range(leaves - 1, 0, -1):
+        for i in range(sets):
+            for m in range(sets):
+                left = tree[2 * node, i, m]
+                if left < np.inf:
+                    for j in range(sets):
+                        value = left + tree[2 * node + 1, m, j]
+                        tree[node, i, j] = min(tree[node, i, j], value)
+    return tree
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _through(tree: Array, node: int, v: Array, w: Array) -> None:
+    """v := v (min, +) tree[node], with scratch w."""
+    sets = len(v)
+    for j in range(sets):
+        w[j] = np.inf
+    for i in range(sets):
+        if v[i] < np.inf:
+            for j in range(sets):
+                w[j] = min(w[j], v[i] + tree[node, i, j])
+    for j in range(sets):
+        v[j] = w[j]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _idle(tree: Array, low: int, high: int, v: Array, w: Array, pending: Array) -> None:
+    """Carry v over the idle steps low..high - 1."""
+    left = low + tree.shape[0] // 2
+    right = high + tree.shape[0] // 2
+    waiting = 0
+    while left < right:
+        if left & 1:
+            _through(tree, left, v, w)
+            left += 1
+        if right & 1:
+            right -= 1
+            pending[waiting] = right
+            waiting += 1
+        left //= 2
+        right //= 2
+    for n in range(waiting - 1, -1, -1):
+        _through(tree, pending[n], v, w)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _read(
+    t: int, share: float, last: bool, has: Array, serve: Array, source: Array, write: Array, rent: Array, v: Array, w: Array
+) -> None:
+    """Serve a read at step t and, unless it is in the block's last state, move on to state t + 1.
+
+    ``source`` float64[T, S, K]: cheapest copy into tier k from a member of set i. A store in passing covers the share read.
+    """
+    sets, tiers = has.shape
+    for i in range(sets):
+        v[i] += share * serve[t, i]
+    if last:
+        return
+    for j in range(sets):
+        w[j] = np.inf
+    for i in range(sets):
+        for j in range(sets):
+            cost = v[i]
+            for k in range(tiers):
+                if has[j, k] and not has[i, k]:
+                    copied = source[t, i, k]
+                    stored = share * write[t, k] + ((1.0 - share) * copied if share < 1.0 else 0.0)
+                    cost += min(copied, stored)
+            w[j] = min(w[j], cost + rent[t + 1, j])
+    for j in range(sets):
+        v[j] = w[j]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def cheapest_paths(
+    tree: Array,
+    has: Array,
+    serve: Array,
+    source: Array,
+    write: Array,
+    rent: Array,
+    start: Array,
+    step: Array,
+    share: Array,
+    first: Array,
+    last: Array,
+    begin: Array,
+    masks: Array,
+) -> Array:
+    """float64[G]: the least cost of one byte of each class at the given prices, over every legal behaviour.
+
+    ``has`` bool[S, K] and ``masks`` int64[S]: the sets; ``serve`` float64[T, S]; ``write`` float64[T, K]; the rest as in
+    :class:`placement_opt.bounds.dual.classes.Classes`.
+    """
+    sets, tiers = has.shape
+    cost = np.zeros(len(first))
+    v, w, pending = np.zeros(sets), np.zeros(sets), np.zeros(64, dtype=np.int64)
+    for g in range(len(first)):
+        now = first[g]
+        for i in range(sets):
+            v[i] = rent[now, i]
+            if begin[g] > 0 and masks[i] != begin[g]:
+                v[i] = np.inf
+            if begin[g] == 0:
+                for k in range(tiers):
+                    if has[i, k]:
+                        v[i] += write[now - 1, k]
+        for n in range(start[g], start[g + 1]):
+            _idle(tree, now, step[n], v, w, pending)
+            now = step[n]
+            _read(now, share[n], now == last[g], has, serve, source, write, rent, v, w)
+            now = min(now + 1, last[g])
+        _idle(tree, now, last[g], v, w, pending)
+        cost[g] = v.min()
+    return cost
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def copy_steps(
+    adding: Array,
+    has: Array,
+    serve: Array,
+    source: Array,
+    write: Array,
+    rent: Array,
+    start: Array,
+    step: Array,
+    share: Array,
+    first: Array,
+    last: Array,
+    begin: Array,
+    masks: Array,
+) -> tuple[Array, Array]:
+    """(classes, steps): where a cheapest path of each class copies at a step that does not read it.
+
+    Walks every state one by one, remembering predecessors; ties prefer to stay.
+    """
+    sets, tiers = has.shape
+    out_class, out_step = [0], [0]
+    longest = 1
+    for g in range(len(first)):
+        longest = max(longest, last[g] - first[g] + 1)
+    back = np.zeros((longest, sets), dtype=np.int16)
+    v, w, enter = np.zeros(sets), np.zeros(sets), np.zeros(sets)
+    for g in range(len(first)):
+        now = first[g]
+        for i in range(sets):
+            v[i] = rent[now, i]
+            if begin[g] > 0 and masks[i] != begin[g]:
+                v[i] = np.inf
+            if begin[g] == 0:
+                for k in range(tiers):
+                    if has[i, k]:
+                        v[i] += write[now - 1, k]
+        n = start[g]
+        for t in range(first[g], last[g]):
+            reading = n < start[g + 1] and step[n] == t
+            for j in range(sets):
+                best, came = np.inf, j
+                for turn in range(sets):
+                    i = j if turn == 0 else (turn - 1 if turn - 1 < j else turn)
+                    cost = v[i]
+                    if reading:
+                        cost += share[n] * serve[t, i]
+                        for k in range(tiers):
+                            if has[j, k] and not has[i, k]:
+                                copied = source[t, i, k]
+                                stored = share[n] * write[t, k] + ((1.0 - share[n]) * copied if share[n] < 1.0 else 0.0)
+                                cost += min(copied, stored)
+                    else:
+                        cost += adding[t, i, j]
+                    if cost < best:
+                        best, came = cost, i
+                enter[j] = best + rent[t + 1, j]
+                back[t + 1 - first[g], j] = came
+            for j in range(sets):
+                v[j] = enter[j]
+            if reading:
+                n += 1
+        at = 0
+        for i in range(sets):
+            w[i] = v[i]
+            if n < start[g + 1]:
+                w[i] += share[n] * serve[last[g], i]
+            if w[i] < w[at]:
+                at = i
+        n -= 1
+        for t in range(last[g] - 1, first[g] - 1, -1):
+            came = back[t + 1 - first[g], at]
+            while n >= start[g] and step[n] > t:
+                n -= 1
+            reading = n >= start[g] and step[n] == t
+            copied_to = False
+            for k in range(tiers):
+                copied_to = copied_to or (has[at, k] and not has[came, k])
+            if copied_to and not reading:
+                out_class.append(g)
+                out_step.append(t)
+            at = came
+    return np.array(out_class[1:], dtype=np.int64), np.array(out_step[1:], dtype=np.int64)

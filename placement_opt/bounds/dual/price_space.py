@@ -1,0 +1,83 @@
+"""Prices in units of what they are worth, so that one step length and one box suit all of them.
+
+A resource's price counts by its rate (a share of the step's second), a tier's rent by the rate of reading from the next slower
+tier. Rents are 0 where everything alive fits: they could only lower the dual value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from placement_opt.bounds.dual.slopes import Slopes
+from placement_opt.bounds.result import Float64, Prices
+from placement_opt.instance.instance import Instance
+
+#: float64[T, R] shares of each step's second and float64[T + 1, K] rents.
+Point = tuple[Float64, Float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PriceSpace:
+    """The units of one instance.
+
+    Attributes
+    ----------
+    rates
+        float64[R].
+    rent_unit
+        float64[K], s/byte.
+    scarce
+        bool[T + 1, K]: where not everything alive fits.
+    floor_s
+        Sum of the floors.
+    slowest
+        Seconds per byte of the tier read slowest.
+    """
+
+    rates: Float64
+    rent_unit: Float64
+    scarce: Float64
+    floor_s: float
+    slowest: float
+
+    @classmethod
+    def of(cls, instance: Instance) -> PriceSpace:
+        memory = instance.memory
+        speed = np.array([float(memory.bottleneck(row)) for row in memory.read])
+        unit = 1.0 / speed
+        for tier, slower in zip(memory.by_speed, memory.by_speed[1:], strict=False):
+            unit[tier] = 1.0 / speed[slower]
+        scarce = instance.alive_bytes[:, None] > instance.capacity[None, :]
+        return cls(
+            memory.rates.astype(np.float64),
+            unit,
+            scarce.astype(np.float64),
+            float(instance.floor.sum()),
+            1.0 / float(speed.min()),
+        )
+
+    def point(self, prices: Prices) -> Point:
+        return prices.rho * self.rates, prices.rent / self.rent_unit * self.scarce
+
+    def prices(self, point: Point) -> Prices:
+        return Prices(point[0] / self.rates, point[1] * self.rent_unit)
+
+    def slope(self, at: Slopes, scale: float) -> Point:
+        return at.rho / self.rates / scale, at.rent * self.rent_unit * self.scarce / scale
+
+    def project(self, point: Point, metric: Float64) -> Point:
+        """The nearest legal point: no negatives, the shares of a step at most 1 together; ``metric`` weighs distances."""
+        share = np.maximum(point[0], 0.0)
+        over = np.flatnonzero(share.sum(axis=1) > 1.0)
+        if len(over):
+            # max(v - tau / metric, 0) with the tau that makes the sum 1: the shares above it are those of largest v metric
+            v, give = point[0][over], 1.0 / metric[over]
+            ratio = v / give
+            order = np.argsort(-ratio, axis=1)
+            sums = np.cumsum(np.take_along_axis(v, order, 1), axis=1) - 1.0
+            tau = sums / np.cumsum(np.take_along_axis(give, order, 1), axis=1)
+            last = (tau < np.take_along_axis(ratio, order, 1)).sum(axis=1) - 1
+            share[over] = np.maximum(v - tau[np.arange(len(over)), last][:, None] * give, 0.0)
+        return share, np.maximum(point[1], 0.0)

@@ -1,0 +1,107 @@
+"""The tiers that a block's path keeps track of: all of them while the tables fit, otherwise the fastest.
+
+The number of tier sets doubles with every tier, and the dual's tables grow with its square. Where they would not fit, the
+slowest tiers are not tracked: **every block is taken to lie in all of them at all times**, and pays only for what it reads
+there (the read, and for the share read the rent of that state) and, if it is born into no tracked tier, for the cheapest write.
+That offers every block more than any schedule can do, so whatever the prices prove of it is a lower bound still. Take any
+schedule and forget what it holds in untracked tiers:
+
+* copies and stores into them, but for one at birth where a block lies nowhere else, cost nothing any more; nor does rent there
+  at states at which it is not read from them;
+* a copy into a tracked tier has at least the sources that it had;
+* a read that takes the shares y_k of a block from the tiers that hold it costs at least as much as all of it would from the
+  cheapest of them, with share times rent for an untracked one: the schedule pays that rent whole.
+
+The home tier of the inclusive rule is in every set as it is, and is charged for as ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.instance.instance import Instance
+from placement_opt.memory.system import Int64
+
+#: So many sets are tracked on any instance.
+FEW_SETS = 32
+#: No more than these are ever tracked (the verifier's own limit is the same: docs/certificates.md).
+MOST_SETS = 128
+#: More than ``FEW_SETS`` are tracked where the tables have no more entries, and a pass no more operations, than these.
+_ENTRIES, _OPERATIONS = 2**26, 2**32
+
+
+@dataclass(frozen=True, eq=False)
+class Tracked:
+    """S sets of tiers in which a block may lie.
+
+    Attributes
+    ----------
+    masks
+        int64[S]: the sets as bit masks; each contains ``always``.
+    always
+        The tiers that are not tracked, as a bit mask; 0 where all are.
+    """
+
+    masks: Int64
+    always: int
+
+    def has(self, tiers: int) -> npt.NDArray[np.bool_]:
+        """bool[S, K]: members of each set."""
+        return np.asarray((self.masks[:, None] >> np.arange(tiers)) & 1 == 1)
+
+    def begin(self, begin: Int64) -> Int64:
+        """The given starts of :class:`placement_opt.bounds.dual.classes.Classes` as the sets that stand for them."""
+        return np.where(begin > 0, begin | self.always, begin)
+
+    @property
+    def nowhere(self) -> Int64:
+        """int64[0 or 1]: the set of blocks that lie in no tracked tier."""
+        return np.flatnonzero(self.masks == self.always)
+
+    def untracked(self, tiers: int) -> npt.NDArray[np.bool_]:
+        """bool[K]: the tiers in ``always``."""
+        return np.asarray((self.always >> np.arange(tiers)) & 1 == 1)
+
+
+def tracked_sets(instance: Instance) -> Tracked:
+    """The sets that the dual keeps track of; the same for everybody who asks, whatever memory is free."""
+    tiers = instance.num_tiers
+    if instance.residency == "exclusive":
+        return Tracked(np.int64(1) << np.arange(tiers, dtype=np.int64), 0)
+    order = slowest_first(instance)
+    free = len(order)
+    while free and not _fits(instance, _count(instance, free)):
+        free -= 1
+    always = sum(1 << k for k in order[: len(order) - free])
+    masks = np.arange(1 << tiers, dtype=np.int64)
+    needed = always | (1 << instance.home if instance.inclusive else 0)
+    return Tracked(masks[(masks > 0) & (masks & needed == needed)], always)
+
+
+def slowest_first(instance: Instance) -> list[int]:
+    """The tiers that need not be tracked, in the order in which they are given up: read slowest first, then by number."""
+    memory = instance.memory
+
+    def seconds(tier: int) -> Fraction:
+        return max(Fraction(int(load), int(rate)) for load, rate in zip(memory.read[tier], memory.rates, strict=True))
+
+    tiers = [k for k in range(instance.num_tiers) if not (instance.inclusive and k == instance.home)]
+    return sorted(tiers, key=lambda tier: (-seconds(tier), tier))
+
+
+def _count(instance: Instance, free: int) -> int:
+    """Sets where so many tiers are tracked besides home."""
+    every = free == instance.num_tiers  # of the free rule: there the empty set is none
+    return (1 << free) - every
+
+
+def _fits(instance: Instance, sets: int) -> bool:
+    if sets <= FEW_SETS:
+        return True
+    leaves = 1 << max(0, instance.num_steps - 1).bit_length()
+    operations = (instance.trace.num_reads * instance.num_tiers + leaves * sets) * sets**2
+    return sets <= MOST_SETS and 2 * leaves * sets**2 <= _ENTRIES and operations <= _OPERATIONS

@@ -1,0 +1,195 @@
+"""What the steps of an instance ask for, each on its own, and what prices prove about it.
+
+A step reads blocks; those of equal size and share are a *class*: only their number and their bytes matter. The proof is one
+line of weak duality: for any resource prices rho >= 0 with ``sum_r B_r rho <= 1`` and rents lambda >= 0 a step takes at least
+
+    (1 - sum_r B_r rho) l + rho F + W min_k rho c_write(k) + sum_g S_g min_k (a_g rho c_read(k) + lambda_k) - lambda C
+
+with W bytes produced and S_g bytes of blocks of which the share a_g is read (inclusive: births go home, whose rent is 0).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from placement_opt.bounds.result import Float64, Prices
+from placement_opt.instance.instance import Instance, Residency
+from placement_opt.memory.system import Int64
+
+_EPS = 2.0**-52
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """T independent steps with G classes of blocks read, on K tiers and R resources; all bytes are integers.
+
+    Attributes
+    ----------
+    residency, home
+        The rule and the home tier.
+    rates, read, write
+        The memory system's tables: int64[R], int64[K, R], int64[K, R].
+    start
+        int64[T + 1]: step t reads the classes start[t]:start[t + 1], larger shares first.
+    share
+        float64[G].
+    room, count, size
+        int64[G]: bytes of the blocks of a class, their number, and the bytes of one (0 where a class has several sizes).
+    births
+        int64[T]: bytes produced.
+    capacity, fixed, floor
+        int64[T, K] bytes, int64[T, R] bytes, float64[T] seconds.
+    """
+
+    residency: Residency
+    home: int
+    rates: Int64
+    read: Int64
+    write: Int64
+    start: Int64
+    share: Float64
+    room: Int64
+    count: Int64
+    size: Int64
+    births: Int64
+    capacity: Int64
+    fixed: Int64
+    floor: Float64
+
+    def __len__(self) -> int:
+        return len(self.births)
+
+    @property
+    def num_tiers(self) -> int:
+        return len(self.read)
+
+    @property
+    def inclusive(self) -> bool:
+        return self.residency == "inclusive"
+
+    @property
+    def limited(self) -> list[int]:
+        """Tiers whose room reads compete for: all but the home tier of the inclusive rule, which holds everything anyway."""
+        return [k for k in range(self.num_tiers) if not (self.inclusive and k == self.home)]
+
+    @cached_property
+    def owner(self) -> Int64:
+        """int64[G]: the step of each class."""
+        return np.repeat(np.arange(len(self)), np.diff(self.start))
+
+    @cached_property
+    def served(self) -> Float64:
+        """float64[T]: bytes read."""
+        return self.total(self.share * self.room)
+
+    @cached_property
+    def total_room(self) -> Int64:
+        """int64[T]: bytes of the blocks read."""
+        sums = np.concatenate([[0], np.cumsum(self.room)])
+        return np.asarray(sums[self.start[1:]] - sums[self.start[:-1]])
+
+    @cached_property
+    def base(self) -> Float64:
+        """float64[T, R]: bytes loaded whatever the placement: fixed loads and, under the inclusive rule, births."""
+        base = self.fixed.astype(np.float64)
+        return base + self.births[:, None] * self.write[self.home].astype(np.float64) if self.inclusive else base
+
+    def total(self, values: Float64) -> Float64:
+        """float64[T]: sums over the classes of each step."""
+        return np.asarray(np.bincount(self.owner, values, len(self)), dtype=np.float64)
+
+    def take(self, steps: Int64) -> Steps:
+        """The same for some of the steps, in the order given."""
+        lengths = np.diff(self.start)[steps]
+        start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        classes = np.arange(start[-1]) + np.repeat(self.start[:-1][steps] - start[:-1], lengths)
+        return replace(
+            self,
+            start=start,
+            **{name: getattr(self, name)[classes] for name in ("share", "room", "count", "size")},
+            **{name: getattr(self, name)[steps] for name in ("births", "capacity", "fixed", "floor")},
+        )
+
+    def distinct(self) -> tuple[Int64, Int64]:
+        """(steps that differ from each other, int64[T] position among them of each step's equal)."""
+        seen: dict[bytes, int] = {}
+        same = np.empty(len(self), dtype=np.int64)
+        wide = np.concatenate([self.births[:, None], self.capacity, self.fixed, self.floor.view(np.int64)[:, None]], axis=1)
+        deep = np.stack([self.share.view(np.int64), self.room, self.count, self.size], axis=1)
+        for t in range(len(self)):
+            key = wide[t].tobytes() + deep[self.start[t] : self.start[t + 1]].tobytes()
+            same[t] = seen.setdefault(key, len(seen))
+        first = np.zeros(len(seen), dtype=np.int64)
+        first[same[::-1]] = np.arange(len(self))[::-1]
+        return first, same
+
+
+def read_steps(instance: Instance, *, by_size: bool = False) -> Steps:
+    """The steps of an instance; blocks of equal share are one class, with ``by_size`` only if their sizes agree too."""
+    trace = instance.trace
+    step, kind = trace.read_step.astype(np.int64), np.zeros(trace.num_reads, dtype=np.int64)
+    sizes = np.unique(instance.size) if by_size else np.zeros(1, dtype=np.int64)
+    if len(sizes) > 1:
+        kind += np.searchsorted(sizes, instance.size)[trace.blocks]
+    if trace.shares is not None:  # larger shares first
+        kind += (trace.share_base - trace.shares.astype(np.int64)) * len(sizes)
+    key = step * (kind.max(initial=0) + 1) + kind
+    order = np.argsort(key, kind="stable") if kind.any() else np.arange(len(key))
+    opens = np.flatnonzero(np.diff(key[order], prepend=-1))
+    # differences of a running sum are exact even where the sum itself wraps around
+    sums = np.concatenate([[0], np.cumsum(instance.size[trace.blocks[order]])])
+    ends = np.append(opens, len(key))
+    first = order[opens]
+    born = instance.first_state > 0
+    births = np.zeros(instance.num_steps, dtype=np.int64)
+    np.add.at(births, instance.first_state[born] - 1, instance.size[born])
+    share = np.ones(len(first)) if trace.shares is None else trace.shares[first] / trace.share_base
+    one_size = by_size or bool((instance.size == instance.size[0]).all())
+    return Steps(
+        residency=instance.residency,
+        home=instance.home,
+        rates=instance.memory.rates,
+        read=instance.memory.read,
+        write=instance.memory.write,
+        start=np.searchsorted(step[first], np.arange(instance.num_steps + 1)).astype(np.int64),
+        share=share.astype(np.float64),
+        room=sums[ends[1:]] - sums[ends[:-1]],
+        count=np.diff(ends).astype(np.int64),
+        size=instance.size[trace.blocks[first]] if one_size else np.zeros(len(first), dtype=np.int64),
+        births=births,
+        capacity=np.broadcast_to(instance.capacity, (instance.num_steps, instance.num_tiers)),
+        fixed=instance.fixed,
+        floor=instance.floor,
+    )
+
+
+def prove(steps: Steps, prices: Prices) -> Float64:
+    """float64[T]: seconds that each step takes at least, by weak duality at legal prices (step t pays the rent of state t).
+
+    Every term but the rents is a sum of non-negative products, so the rounding error is below a few units in the last place of
+    the sum of all terms; that much is taken off.
+    """
+    rho = prices.rho
+    rent = prices.rent[: len(steps)].copy()
+    if steps.inclusive:
+        rent[:, steps.home] = 0.0
+    read = rho @ steps.read.T.astype(np.float64)
+    held = np.min(steps.share[:, None] * read[steps.owner] + rent[steps.owner], axis=1)
+    reads = steps.total(held * steps.room)
+    write = rho @ steps.write.T.astype(np.float64)
+    births = (write[:, steps.home] if steps.inclusive else write.min(axis=1)) * steps.births
+    fixed = (rho * steps.fixed).sum(axis=1)
+    used = rho @ steps.rates.astype(np.float64)
+    floor = np.maximum(0.0, 1.0 - used - (8 + len(steps.rates)) * _EPS) * steps.floor
+    rented = (rent * steps.capacity).sum(axis=1)
+    terms = 64 + 4 * len(steps.rates) + np.diff(steps.start)
+    return np.asarray(reads + births + fixed + floor - rented - _EPS * terms * (reads + births + fixed + floor + rented))
+
+
+def safe_sum(values: Float64) -> float:
+    """The sum of proven values, rounded down."""
+    return max(0.0, math.nextafter(math.fsum(values.tolist()), -math.inf))

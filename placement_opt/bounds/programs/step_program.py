@@ -1,0 +1,215 @@
+"""Independent steps as one program with a block of columns a step: the LP, or with whole blocks the MILP.
+
+A *pattern* is a set of tiers. The n blocks of a class (equal size and share) are dealt out to patterns, and what is read of the
+blocks of a pattern is split over its tiers. Only sums are needed, and nothing is lost: n blocks of pattern S that serve Y_k
+bytes from tier k can each serve Y_k / n, which is at most what the step reads of a block since the Y_k of a pattern add up to n
+times that; and any other split of the single blocks has the same sums.
+
+For the LP singletons are patterns enough: a share of a block that serves from tier k needs that share of room there, no more
+room is needed, and every rule allows the rest (inclusive: the home copy is there anyway and its room is not competed for).
+
+Scaled units: bytes in units of a step's own size, time above what the fixed loads take, in units of such a size at a rate
+in between (:func:`placement_opt.bounds.programs.highs.rate_unit`); every rate row is divided by its rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets, rate_unit
+from placement_opt.bounds.programs.step_data import Steps
+from placement_opt.bounds.result import Float64, Prices
+from placement_opt.memory.system import Int64
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class StepProgram:
+    """Builds the program of some steps and reads its solutions back.
+
+    Columns: tau[T] (above ``base_s``, scaled), deal[G, S] (blocks, or scaled bytes in the LP), births[T, K], and for every
+    class and pattern of several tiers split[K], the scaled bytes served from each.
+
+    Attributes
+    ----------
+    steps
+        What is asked for.
+    has
+        bool[S, K]: the patterns.
+    integral
+        Whole blocks.
+    """
+
+    steps: Steps
+    has: Flags
+    integral: bool
+
+    @cached_property
+    def unit(self) -> Float64:
+        """float64[T]: bytes of one scaled unit, the largest block of a step, or in the LP all its blocks."""
+        steps = self.steps
+        unit = np.ones(len(steps))
+        if self.integral:
+            np.maximum.at(unit, steps.owner, steps.size.astype(np.float64))
+            return unit
+        return np.maximum(unit, np.maximum(steps.total_room, steps.births))
+
+    @cached_property
+    def unit_s(self) -> Float64:
+        """float64[T]: seconds of one scaled unit."""
+        return np.asarray(self.unit / rate_unit(self.steps.rates), dtype=np.float64)
+
+    @cached_property
+    def base_s(self) -> Float64:
+        """float64[T]: seconds that a step takes before anything is placed."""
+        loaded = (self.steps.base / self.steps.rates).max(axis=1)
+        return np.asarray(np.maximum(self.steps.floor, loaded), dtype=np.float64)
+
+    @cached_property
+    def weight(self) -> Float64:
+        """float64[G]: scaled bytes of one unit of ``deal``."""
+        steps = self.steps
+        return np.asarray(steps.size / self.unit[steps.owner]) if self.integral else np.ones(len(steps.share))
+
+    @cached_property
+    def several(self) -> Int64:
+        """int64[.]: patterns with more than one tier."""
+        return np.flatnonzero(self.has.sum(axis=1) > 1)
+
+    def _deal(self, group: Any, pattern: Any) -> Any:
+        return len(self.steps) + group * len(self.has) + pattern
+
+    def _births(self, step: Any, tier: Any) -> Any:
+        return self._deal(len(self.steps.share), 0) + step * self.steps.num_tiers + tier
+
+    def _split(self, group: Any, position: Any, tier: Any) -> Any:
+        first = self._births(len(self.steps), 0)
+        return first + (group * len(self.several) + position) * self.steps.num_tiers + tier
+
+    def build(self) -> LinearProgram:
+        """The arrays; rows: rate[T, R], room[T, limited tiers], all[G], births[T], served[G, several]."""
+        steps, has = self.steps, self.has
+        count, resources, tiers = len(steps), len(steps.rates), steps.num_tiers
+        groups, limited = np.arange(len(steps.share)), steps.limited
+        every = np.arange(count)
+        entries: list[tuple[Any, Any, Any]] = [(every[:, None] * resources + np.arange(resources), every[:, None], -1.0)]
+        slack = (self.base_s[:, None] - steps.base / steps.rates) / self.unit_s[:, None]
+        row_high, row_low = [slack.ravel()], [np.full(slack.size, -np.inf)]
+        rows = slack.size
+
+        room = rows + every[:, None] * len(limited) + np.arange(len(limited))
+        for position, k in enumerate(limited):
+            holding = np.flatnonzero(has[:, k])
+            entries.append((room[steps.owner, position][:, None], self._deal(groups[:, None], holding), self.weight[:, None]))
+        row_high.append((steps.capacity[:, limited] / self.unit[:, None]).ravel())
+        row_low.append(np.full(room.size, -np.inf))
+        rows += room.size
+
+        total = steps.count.astype(np.float64) if self.integral else steps.room / self.unit[steps.owner]
+        entries.append((rows + groups[:, None], self._deal(groups[:, None], np.arange(len(has))), 1.0))
+        row_high.append(total)
+        row_low.append(total)
+        rows += len(groups)
+
+        born = np.zeros(count) if steps.inclusive else steps.births / self.unit
+        for k in range(tiers):
+            entries.append((rows + every, self._births(every, k), 1.0))
+            entries += self._loads(every, self._births(every, k), steps.write[k], np.ones(count))
+        row_high.append(born)
+        row_low.append(born)
+        rows += count
+
+        read = steps.share * self.weight
+        for single in np.flatnonzero(has.sum(axis=1) == 1):
+            tier = int(np.argmax(has[single]))
+            entries += self._loads(steps.owner, self._deal(groups, single), steps.read[tier], read)
+        for position, pattern in enumerate(self.several.tolist()):
+            row = rows + groups * len(self.several) + position
+            entries.append((row, self._deal(groups, pattern), -read))
+            for k in np.flatnonzero(has[pattern]).tolist():
+                column = self._split(groups, position, k)
+                entries.append((row, column, 1.0))
+                entries += self._loads(steps.owner, column, steps.read[k], np.ones(len(groups)))
+        row_high.append(np.zeros(len(groups) * len(self.several)))
+        row_low.append(np.zeros(len(groups) * len(self.several)))
+
+        columns = self._split(len(groups), 0, 0)
+        cost = np.zeros(columns)
+        cost[:count] = 1.0
+        integral = None
+        if self.integral:
+            integral = np.zeros(columns, dtype=bool)
+            integral[count : self._deal(len(groups), 0)] = True
+        flat = [np.broadcast_arrays(row, column, np.asarray(value, dtype=np.float64)) for row, column, value in entries]
+        row, column, value = (np.concatenate([part[n].ravel() for part in flat]) for n in range(3))
+        keep = np.abs(value) > SMALLEST  # leaving out less than the solver takes only relaxes the program
+        matrix = from_triplets(columns, row[keep], column[keep], value[keep])
+        low, high = np.concatenate(row_low), np.concatenate(row_high)
+        return LinearProgram(cost, np.zeros(columns), np.full(columns, np.inf), low, high, *matrix, integral=integral)
+
+    def _loads(self, step: Int64, column: Any, operation: Int64, amount: Float64) -> list[tuple[Any, Any, Any]]:
+        """Entries of the rate rows for ``amount`` scaled bytes per unit of a column."""
+        rates = self.steps.rates
+        scale = operation * (rate_unit(rates) / rates)
+        return [(step * len(rates) + r, column, amount * scale[r]) for r in np.flatnonzero(operation)]
+
+    def prices(self, row_dual: Float64) -> Prices:
+        """The solver's multipliers as prices in seconds per byte, sign errors clipped."""
+        steps = self.steps
+        count, resources = len(steps), len(steps.rates)
+        rates = -row_dual[: count * resources].reshape(count, resources)
+        rent = np.zeros((count + 1, steps.num_tiers))
+        limited = row_dual[count * resources :][: count * len(steps.limited)].reshape(count, -1)
+        rent[:-1, steps.limited] = -limited * (self.unit_s / self.unit)[:, None]
+        return Prices(np.maximum(rates / steps.rates, 0.0), np.maximum(rent, 0.0))
+
+    def times(self, x: Float64) -> Float64:
+        """float64[T]: seconds of a primal point, from its placement alone; infinite where that is none.
+
+        Blocks dealt out are rounded (MILP) or scaled (LP) to their number, splits scaled to what is read; room is checked,
+        exactly for whole blocks and to 1e-9 in the LP.
+        """
+        steps, has = self.steps, self.has
+        groups = len(steps.share)
+        deal = np.maximum(x[len(steps) : self._deal(groups, 0)].reshape(groups, len(has)), 0.0)
+        if self.integral:
+            deal = np.round(deal)
+            fits = deal.sum(axis=1) == steps.count
+            held = deal * steps.size[:, None]
+        else:
+            whole = deal.sum(axis=1)
+            fits = whole > 0
+            held = deal * (steps.room / np.where(fits, whole, 1.0))[:, None]
+        legal = steps.total((~fits).astype(np.float64)) == 0
+        room = np.stack([steps.total(held[:, has[:, k]].sum(axis=1)) for k in range(steps.num_tiers)], axis=1)
+        slack = 0.0 if self.integral else 1e-9 * (1.0 + steps.total_room[:, None])
+        legal &= (room <= steps.capacity + slack)[:, steps.limited].all(axis=1)
+        loads = steps.base.copy()
+        read = held * steps.share[:, None]
+        for pattern in range(len(has)):
+            bytes_read = np.zeros((groups, steps.num_tiers))
+            bytes_read[:, has[pattern]] = read[:, [pattern]] * self._parts(x, pattern)[:, has[pattern]]
+            np.add.at(loads, steps.owner, bytes_read @ steps.read.astype(np.float64))
+        if not steps.inclusive:
+            parts = np.maximum(x[self._births(0, 0) : self._split(0, 0, 0)].reshape(len(steps), -1), 0.0)
+            sums = parts.sum(axis=1)
+            legal &= (sums > 0) | (steps.births == 0)
+            loads += (parts * (steps.births / np.where(sums > 0, sums, 1.0))[:, None]) @ steps.write.astype(np.float64)
+        return np.where(legal, np.maximum(steps.floor, (loads / steps.rates).max(axis=1)), np.inf)
+
+    def _parts(self, x: Float64, pattern: int) -> Float64:
+        """float64[G, K]: how a pattern's reads are split over its tiers; adds up to 1."""
+        groups, members = len(self.steps.share), self.has[pattern]
+        parts = np.tile(members.astype(np.float64), (groups, 1))
+        if members.sum() > 1:
+            position = int(np.searchsorted(self.several, pattern))
+            split = x[self._split(0, 0, 0) :].reshape(groups, len(self.several), -1)[:, position]
+            split = np.where(members, np.maximum(split, 0.0), 0.0)
+            parts = np.where(split.sum(axis=1, keepdims=True) > 0, split, parts)
+        return np.asarray(parts / parts.sum(axis=1, keepdims=True))

@@ -1,0 +1,379 @@
+"""Certificates as files: integer prices that prove a lower bound, and the moves of a schedule that proves an upper one.
+
+Both are small binary files with a checksum, described byte by byte in docs/certificates.md. A file is read for one instance and
+without trust: its length is held against the instance before it is read, its hash and its sizes before anything is unpacked.
+Nothing is unpacked beyond what an instance of that size takes, or what there is memory for. That a file is well formed says
+nothing of its claim; :mod:`placement_opt.certify.verify` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from fractions import Fraction
+from os import PathLike
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base import room
+from placement_opt.base.atomic import open_regular, write_bytes_atomic
+from placement_opt.base.errors import CertificateError, InputError
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance
+
+AnyPath = str | PathLike[str]
+Kind = Literal["prices", "schedule"]
+
+VERSION = 1
+_MAGIC: dict[Kind, bytes] = {"prices": b"\x89POP\r\n\x1a\n", "schedule": b"\x89POS\r\n\x1a\n"}
+#: magic, version, instance hash, lengths of the claim's numerator and denominator and of what is packed
+_HEAD = struct.Struct("<8sI32sHHQ")
+#: resources, tiers, steps, quantum (low and high half)
+_PRICES = struct.Struct("<IIIQQ")
+#: tiers, steps, blocks, moves, length of the scheduler's name
+_SCHEDULE = struct.Struct("<IIIQH")
+_CHECKSUM = hashlib.sha256().digest_size
+LARGEST_QUANTUM = 2**128 - 1
+LONGEST_NAME = 200
+_LONGEST_CLAIM = 2**16 - 1  # bytes
+
+
+class Priced(Protocol):
+    """What prices are for: an instance, in rows or in runs."""
+
+    @property
+    def hash(self) -> str: ...
+
+    @property
+    def num_steps(self) -> int: ...
+
+    @property
+    def num_tiers(self) -> int: ...
+
+    @property
+    def num_resources(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class PriceCertificate:
+    """Prices as integers, and the lower bound that they are said to prove (problem statement, section 4).
+
+    Attributes
+    ----------
+    instance_hash
+        Hash of the instance, 64 hexadecimal digits.
+    quantum
+        Prices are multiples of 1/quantum seconds per byte.
+    rho
+        int64[T, R] >= 0: price of one byte of load on resource r during step t.
+    rent
+        int64[T + 1, K] >= 0: rent of one byte held in tier k at state t.
+    claim
+        Seconds: "no schedule takes less".
+    """
+
+    instance_hash: str
+    quantum: int
+    rho: npt.NDArray[np.int64]
+    rent: npt.NDArray[np.int64]
+    claim: Fraction
+
+
+@dataclass(frozen=True, eq=False)
+class ScheduleCertificate:
+    """The moves of a schedule, and the time that it is said to take at most.
+
+    Operations have numbers, with K tiers: ``k`` stores in passing to tier k, ``K + j * K + k`` fetches from tier j to tier k,
+    ``K + K * K + k`` drops from tier k.
+
+    Attributes
+    ----------
+    instance_hash
+        Hash of the instance, 64 hexadecimal digits.
+    scheduler
+        Whose moves they are, a label.
+    initial
+        bool[K, B]: residency at state 0.
+    indptr
+        int64[T + 1]: step t makes the moves ``indptr[t]:indptr[t + 1]``.
+    op, block
+        uint16[M] operation and int32[M] block of each move, those of a step strictly ascending by (operation, block).
+    claim
+        Seconds: "this schedule takes no longer".
+    """
+
+    instance_hash: str
+    scheduler: str
+    initial: npt.NDArray[np.bool_]
+    indptr: npt.NDArray[np.int64]
+    op: npt.NDArray[np.uint16]
+    block: npt.NDArray[np.int32]
+    claim: Fraction
+
+
+def kind_of(path: AnyPath) -> Kind:
+    """Which of the two a file is, by its first bytes; InputError if it is neither."""
+    with open_regular(path) as handle:
+        start = handle.read(8)
+    for kind, magic in _MAGIC.items():
+        if start == magic:
+            return kind
+    raise InputError("found another kind of file", "expected a certificate of prices or of a schedule", path=path)
+
+
+def instance_hash(path: AnyPath) -> str:
+    """The hash of the instance that a certificate says it is of; InputError where the file is none."""
+    kind_of(path)
+    with open_regular(path) as handle:
+        head = handle.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        raise InputError(f"found {len(head)} bytes", "expected a certificate", path=path)
+    digest: bytes = _HEAD.unpack(head)[2]
+    return digest.hex()
+
+
+def save_prices(certificate: PriceCertificate, path: AnyPath) -> None:
+    """Write a certificate of prices, whole or not at all; InputError where it cannot be written or does not fit the format."""
+    write_bytes_atomic(path, pack_prices(certificate))
+
+
+def pack_prices(certificate: PriceCertificate) -> bytes:
+    """The bytes of a certificate of prices; InputError where it does not fit the format."""
+    steps, resources = certificate.rho.shape
+    quantum, tiers = certificate.quantum, certificate.rent.shape[1]
+    if not 1 <= quantum <= LARGEST_QUANTUM:
+        raise InputError(f"found a quantum of 1/{quantum}", "expected one from 1 to 1/(2**128 - 1)", field="quantum")
+    about = _PRICES.pack(resources, tiers, steps, quantum % 2**64, quantum // 2**64)
+    data = _planes(certificate.rho, np.dtype("<u8")) + _planes(certificate.rent, np.dtype("<u8"))
+    return _packed("prices", certificate.instance_hash, certificate.claim, about, data)
+
+
+def save_schedule(certificate: ScheduleCertificate, path: AnyPath) -> None:
+    """Write a certificate of a schedule, whole or not at all; InputError where it cannot be written or does not fit."""
+    write_bytes_atomic(path, pack_schedule(certificate))
+
+
+def pack_schedule(certificate: ScheduleCertificate) -> bytes:
+    """The bytes of a certificate of a schedule; InputError where it does not fit the format."""
+    tiers, blocks = certificate.initial.shape
+    name = certificate.scheduler.encode()
+    if len(name) > LONGEST_NAME:
+        raise InputError(f"found a name of {len(name)} bytes", f"expected at most {LONGEST_NAME}", field="scheduler")
+    counts = np.diff(certificate.indptr)
+    about = _SCHEDULE.pack(tiers, len(counts), blocks, len(certificate.op), len(name)) + name
+    parts = [
+        np.packbits(certificate.initial, axis=1, bitorder="little").tobytes(),
+        _planes(counts, np.dtype("<u4")),
+        _planes(certificate.op, np.dtype("<u2")),
+        _planes(certificate.block, np.dtype("<u4")),
+    ]
+    return _packed("schedule", certificate.instance_hash, certificate.claim, about, b"".join(parts))
+
+
+def load_prices(path: AnyPath | bytes, instance: Priced, limits: Limits | None = None) -> PriceCertificate:
+    """Read what :func:`save_prices` wrote for this instance, from a file or from the bytes of one.
+
+    Parameters
+    ----------
+    path, instance
+        What to read, and for which instance.
+    limits
+        Memory; without it, what is free.
+
+    Raises
+    ------
+    InputError
+        The file is not such a file; no other exception than these three, in time and memory bounded by the instance.
+    CertificateError
+        It is, but damaged, or made for another instance.
+    LimitError
+        It needs more memory than there is.
+    """
+    length = 8 * (instance.num_steps * instance.num_resources + (instance.num_steps + 1) * instance.num_tiers)
+    digest, claim, content = _open(path, "prices", instance, length, limits)
+    path = _named(path)
+    resources, tiers, steps, low, high = content.unpack(_PRICES)
+    content.same(resources=(resources, instance.num_resources), tiers=(tiers, instance.num_tiers))
+    content.same(steps=(steps, instance.num_steps))
+    quantum = low + (high << 64)
+    if quantum == 0:
+        raise InputError("found 0", "expected at least 1", path=path, field="quantum")
+    content.unzip(length)
+    rho = content.planes("rho", np.dtype("<u8"), np.dtype(np.int64), (steps, resources))
+    rent = content.planes("rent", np.dtype("<u8"), np.dtype(np.int64), (steps + 1, tiers))
+    return PriceCertificate(digest, quantum, rho, rent, claim)
+
+
+def load_schedule(path: AnyPath | bytes, instance: Instance, limits: Limits | None = None) -> ScheduleCertificate:
+    """Read what :func:`save_schedule` wrote for this instance; as :func:`load_prices`."""
+    most = most_moves(instance)
+    row = -(-instance.num_blocks // 8)
+    fixed = instance.num_tiers * row + 4 * instance.num_steps
+    digest, claim, content = _open(path, "schedule", instance, fixed + 6 * most, limits)
+    path = _named(path)
+    tiers, steps, blocks, moves, length = content.unpack(_SCHEDULE)
+    content.same(tiers=(tiers, instance.num_tiers), steps=(steps, instance.num_steps), blocks=(blocks, instance.num_blocks))
+    name = content.text(length)
+    if moves > most:
+        raise InputError(f"found {moves} moves", f"expected at most {most} on this instance", path=path, field="moves")
+    content.unzip(fixed + 6 * moves)
+    bits = np.frombuffer(content.take(tiers * row), dtype=np.uint8).reshape(tiers, row)
+    initial = np.unpackbits(bits, axis=1, bitorder="little").astype(np.bool_)
+    if initial[:, blocks:].any():
+        raise InputError("found bits beyond the last block", "expected zeros", path=path, field="initial")
+    counts = content.planes("counts", np.dtype("<u4"), np.dtype(np.int64), (steps,))
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    if indptr[-1] != moves:
+        raise InputError(f"found {indptr[-1]} moves in all steps", f"expected {moves}", path=path, field="counts")
+    op = content.planes("op", np.dtype("<u2"), np.dtype(np.uint16), (moves,))
+    block = content.planes("block", np.dtype("<u4"), np.dtype(np.int32), (moves,))
+    return ScheduleCertificate(digest, name, np.ascontiguousarray(initial[:, :blocks]), indptr, op, block, claim)
+
+
+def most_moves(instance: Instance) -> int:
+    """More moves no schedule makes: each block, at each step before a state that it lives to see, into or out of each tier."""
+    return instance.num_tiers * int((instance.last_state - instance.first_state + 1).sum())
+
+
+def most_packed(length: int) -> int:
+    """Bytes that so many bytes become at most when they are packed, by whatever packer."""
+    return length + (length >> 8) + 1024
+
+
+def check_instance_hash(digest: str, instance: Priced) -> None:
+    """Refuse what was made for another instance."""
+    if digest != instance.hash:
+        raise CertificateError(f"made for another instance: found hash {digest[:12]}, this instance's is {instance.hash[:12]}")
+
+
+def _planes(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> bytes:
+    """All lowest bytes, then all second bytes, and so on: what is equal lies together, and packs better."""
+    column = np.ascontiguousarray(array).reshape(-1).astype(dtype)
+    return np.ascontiguousarray(column.view(np.uint8).reshape(-1, dtype.itemsize).T).tobytes()
+
+
+def _packed(kind: Kind, instance_hash: str, claim: Fraction, about: bytes, data: bytes) -> bytes:
+    over, under = (number.to_bytes(-(-number.bit_length() // 8), "little") for number in claim.as_integer_ratio())
+    if max(len(over), len(under)) > _LONGEST_CLAIM:
+        raise InputError(
+            f"found a claim of {len(over)}/{len(under)} bytes", f"expected at most {_LONGEST_CLAIM}", field="claim"
+        )
+    packed = zlib.compress(data, 6)
+    head = _HEAD.pack(_MAGIC[kind], VERSION, bytes.fromhex(instance_hash), len(over), len(under), len(packed))
+    body = b"".join([head, about, over, under, packed])
+    return body + hashlib.sha256(body).digest()
+
+
+def _read(path: AnyPath, kind: Kind, instance: Priced, length: int, limits: Limits) -> bytes:
+    """The whole of a file that is no longer than one for this instance, of so many bytes unpacked, can be."""
+    most = _HEAD.size + max(_PRICES.size, _SCHEDULE.size) + LONGEST_NAME + 2 * _LONGEST_CLAIM + most_packed(length) + _CHECKSUM
+    with open_regular(path) as handle:
+        size = handle.seek(0, 2)
+        handle.seek(0)
+        if size > most:
+            head = handle.read(_HEAD.size)
+            if head[:8] == _MAGIC[kind]:
+                check_instance_hash(_HEAD.unpack(head)[2].hex(), instance)
+            raise InputError(f"found {size} bytes", f"expected at most {most} for this instance", path=path)
+        room.check(f"{os.fspath(path)}: reading it", 2 * size, limits)
+        return handle.read(size)
+
+
+def _named(path: AnyPath | bytes) -> AnyPath:
+    """What errors call it."""
+    return "certificate" if isinstance(path, bytes) else path
+
+
+def _open(
+    path: AnyPath | bytes, kind: Kind, instance: Priced, length: int, limits: Limits | None
+) -> tuple[str, Fraction, _Content]:
+    """The parts that both kinds have, checked, and the content between them and the packed data (at most ``length`` bytes)."""
+    limits = limits or Limits()
+    try:
+        data = path if isinstance(path, bytes) else _read(path, kind, instance, length, limits)
+    except CertificateError as error:
+        raise error.at(_named(path)) from None
+    path = _named(path)
+    if data[:8] != _MAGIC[kind] or len(data) < _HEAD.size + _CHECKSUM:
+        raise InputError("found another kind of file", f"expected a certificate of {_WHAT[kind]}", path=path)
+    _, version, digest, over, under, packed = _HEAD.unpack_from(data)
+    if version != VERSION:
+        raise InputError(f"found version {version}", f"expected {VERSION}", path=path)
+    if hashlib.sha256(memoryview(data)[:-_CHECKSUM]).digest() != data[-_CHECKSUM:]:
+        raise CertificateError("the checksum does not match: the file is damaged, cut short or changed", path=path)
+    try:
+        check_instance_hash(digest.hex(), instance)
+    except CertificateError as error:
+        raise error.at(path) from None
+    start = len(data) - _CHECKSUM - packed - under - over
+    if start < _HEAD.size:
+        raise InputError(f"found {len(data)} bytes", "expected more: the parts do not fit", path=path)
+    numbers = memoryview(data)[start:]
+    claim = int.from_bytes(numbers[:over], "little"), int.from_bytes(numbers[over : over + under], "little")
+    if claim[1] == 0:
+        raise InputError("found a denominator of 0", "expected a rational number", path=path, field="claim")
+    content = _Content(path, data[_HEAD.size : start], data[len(data) - _CHECKSUM - packed : -_CHECKSUM], limits)
+    return digest.hex(), Fraction(*claim), content
+
+
+_WHAT: dict[Kind, str] = {"prices": "prices", "schedule": "a schedule"}
+
+
+class _Content:
+    """What lies between the head and the claim, and the packed data: read from the front, each part checked."""
+
+    def __init__(self, path: AnyPath, about: bytes, packed: bytes, limits: Limits) -> None:
+        self._path, self._rest, self._packed, self._limits = path, memoryview(about), packed, limits
+
+    def take(self, length: int) -> memoryview:
+        part, self._rest = self._rest[:length], self._rest[length:]
+        return part
+
+    def unpack(self, layout: struct.Struct) -> tuple[Any, ...]:
+        if len(self._rest) < layout.size:
+            raise InputError(f"found {len(self._rest)} bytes of sizes", f"expected {layout.size}", path=self._path)
+        return layout.unpack(self.take(layout.size))
+
+    def same(self, **sizes: tuple[int, int]) -> None:
+        for name, (found, expected) in sizes.items():
+            if found != expected:
+                raise InputError(f"found {found} {name}", f"expected the instance's {expected}", path=self._path, field=name)
+
+    def text(self, length: int) -> str:
+        name = bytes(self.take(length))
+        if len(name) != length or length > LONGEST_NAME:
+            raise InputError(f"found a name of {length} bytes", f"expected at most {LONGEST_NAME}", path=self._path)
+        try:
+            return name.decode()
+        except UnicodeDecodeError:
+            raise InputError("found a name that is no UTF-8", "expected text", path=self._path, field="scheduler") from None
+
+    def unzip(self, length: int) -> None:
+        """Unpack the data, which must be so long and no longer; what was read so far must have been everything."""
+        if self._rest:
+            raise InputError(f"found {len(self._rest)} bytes too many", "expected the claim", path=self._path)
+        # unpacked, out of its planes, and as the numbers that it is
+        room.check(f"{os.fspath(self._path)}: reading it", 3 * length, self._limits)
+        unpacker = zlib.decompressobj()
+        try:
+            # deflate cannot make more than 1032 bytes of one
+            data = unpacker.decompress(self._packed, length + 1) if length <= 1040 * len(self._packed) else b""
+        except zlib.error as error:
+            raise InputError(f"found data that cannot be unpacked ({error})", "expected zlib", path=self._path) from None
+        if len(data) != length or not unpacker.eof or unpacker.unused_data:
+            raise InputError("found data of another length", f"expected {length} bytes unpacked", path=self._path)
+        self._rest = memoryview(data)
+
+    def planes(self, name: str, stored: np.dtype[Any], wanted: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        count = int(np.prod(shape, dtype=object))
+        bytes_of = np.frombuffer(self.take(count * stored.itemsize), dtype=np.uint8).reshape(stored.itemsize, count)
+        values = np.ascontiguousarray(bytes_of.T).view(stored).reshape(shape)
+        if count and int(values.max()) > np.iinfo(wanted).max:
+            found = f"found {int(values.max())}"
+            raise InputError(found, f"expected at most {np.iinfo(wanted).max}", path=self._path, field=name)
+        return values.astype(wanted)

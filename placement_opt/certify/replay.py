@@ -1,0 +1,290 @@
+"""Replays a schedule by the rules and adds up its time, exactly (problem statement, section 2).
+
+Written for the verifier alone: nothing shared with the simulator or the schedulers. Whatever breaks a rule is refused with
+step, block and numbers; the rest is timed by :mod:`placement_opt.certify.split`. All loads are in bytes times the share base.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.errors import CertificateError
+from placement_opt.certify.files import ScheduleCertificate
+from placement_opt.certify.split import SplitProgram
+from placement_opt.instance.instance import Instance
+
+Ids = npt.NDArray[np.integer[Any]]
+Bits = npt.NDArray[np.bool_]
+
+#: Steps timed together.
+_BATCH = 1024
+
+
+def schedule_time(instance: Instance, schedule: ScheduleCertificate) -> Fraction:
+    """Seconds that a schedule takes, reads split optimally over the copies.
+
+    Raises
+    ------
+    CertificateError
+        The schedule breaks a rule; says which, at what step, with which block.
+    """
+    _check_arrays(instance, schedule)
+    replay, clock = _Replay(instance), _Clock(instance)
+    replay.start(schedule.initial)
+    for step in range(instance.num_steps):
+        part = slice(int(schedule.indptr[step]), int(schedule.indptr[step + 1]))
+        replay.read(step)
+        replay.move(schedule.op[part], schedule.block[part])
+        clock.add(replay.loads, replay.served)
+    return clock.total()
+
+
+def _check_arrays(instance: Instance, schedule: ScheduleCertificate) -> None:
+    """Shapes, ranges, and moves strictly ascending within each step, so that none is made twice."""
+    tiers, moves = instance.num_tiers, len(schedule.op)
+    indptr, op, block = schedule.indptr, schedule.op.astype(np.int64), schedule.block.astype(np.int64)
+    if schedule.initial.shape != (tiers, instance.num_blocks) or schedule.initial.dtype != np.bool_:
+        raise CertificateError(f"the start is {schedule.initial.dtype}{schedule.initial.shape}, not of this instance's size")
+    ends = len(indptr) == instance.num_steps + 1 and indptr[0] == 0 and indptr[-1] == moves == len(block)
+    if not ends or (np.diff(indptr) < 0).any():
+        raise CertificateError("the moves are not divided over the instance's steps")
+    step = np.repeat(np.arange(instance.num_steps), np.diff(indptr))
+
+    def refuse(bad: Bits, message: str) -> None:
+        if bad.any():
+            first = int(np.argmax(bad))
+            raise CertificateError(message, step=int(step[first]), block=int(block[first]))
+
+    refuse((block < 0) | (block >= instance.num_blocks), f"there is no such block, ids are 0 to {instance.num_blocks - 1}")
+    refuse((op < 0) | (op >= tiers * (tiers + 2)), f"an operation is not numbered from 0 to {tiers * (tiers + 2) - 1}")
+    before, after = slice(None, -1), slice(1, None)
+    rising = (op[after] > op[before]) | ((op[after] == op[before]) & (block[after] > block[before]))
+    refuse(np.r_[False, (step[after] == step[before]) & ~rising][:moves], "named twice by an operation, or out of order")
+
+
+class _Replay:
+    """The residency of all blocks, step by step.
+
+    Attributes
+    ----------
+    loads
+        R integers: what the present step loads on each resource, reads with a choice of tiers left out.
+    served
+        Set of tiers, as a mask, to what is read at the present step from blocks that lie in them; two tiers at least.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        memory = instance.memory
+        self.loads: list[int] = []
+        self.served: dict[int, int] = {}
+        self._instance, self._names, self._scale = instance, memory.tier_names, instance.share_base
+        self._reads, self._writes, self._copies = memory.read.tolist(), memory.write.tolist(), memory.copy.tolist()
+        self._sources = _sources(instance)
+        # sums over all blocks in 64 bits where they fit, otherwise in Python integers
+        small = sum(instance.size.tolist()) * self._scale < 2**62
+        self._size: npt.NDArray[Any] = instance.size if small else instance.size.astype(object)
+        self._capacity = [int(room) for room in instance.capacity]
+        self._used = [0] * instance.num_tiers
+        self._mask = np.zeros(instance.num_blocks, dtype=np.int64)
+        self._last = instance.last_state
+        self._births = _ByStep(instance.trace.birth, instance.num_steps)
+        self._deaths = _ByStep(instance.trace.death, instance.num_steps)
+        self._step = -1
+        self._born: Ids = np.zeros(0, dtype=np.int64)
+        self._present = np.full(instance.num_blocks, -1, dtype=np.int64)  # the step at which a block was last at the processor
+        self._share = np.full(instance.num_blocks, self._scale, dtype=np.int64)  # and how much of it was
+
+    def start(self, initial: Bits) -> None:
+        """State 0: as given by the instance, or any that the rules allow."""
+        instance = self._instance
+        exists = instance.first_state == 0
+        if instance.initial is not None:
+            differs: Bits = (initial != instance.initial).any(axis=0)
+            self._refuse_if(differs, np.arange(len(exists)), "does not start where the instance says")
+        self._refuse_if(np.any(initial[:, ~exists], axis=0), np.flatnonzero(~exists), "is placed before it is produced")
+        for tier, row in enumerate(initial):
+            self._mask |= row.astype(np.int64) << tier
+            self._used[tier] = int(self._size[row].sum())
+        self._check_sets(np.flatnonzero(exists))
+        self._check_room()
+
+    def read(self, step: int) -> None:
+        """Begin a step: its fixed loads and reads, served from the residency that the step finds."""
+        instance, trace = self._instance, self._instance.trace
+        rows = slice(int(trace.indptr[step]), int(trace.indptr[step + 1]))
+        ids, self._step, self._born = trace.blocks[rows], step, self._births.at(step)
+        self.loads, self.served = [int(load) * self._scale for load in instance.fixed[step]], {}
+        self._present[ids] = self._present[self._born] = step
+        if trace.shares is not None:
+            self._share[ids] = trace.shares[rows]
+            self._share[self._born] = self._scale
+        held, amount = self._mask[ids], self._size[ids] * self._share[ids]
+        for tiers in np.flatnonzero(np.bincount(held)).tolist():
+            total = int(amount[held == tiers].sum())
+            if tiers & (tiers - 1):
+                self.served[tiers] = total
+            else:
+                self._load(total, self._reads[tiers.bit_length() - 1])
+
+    def move(self, op: Ids, block: Ids) -> None:
+        """Make the step's moves, which take effect at the next state."""
+        before, tiers = self._mask[block], self._instance.num_tiers
+        self._refuse_if(self._last[block] <= self._step, block, "is moved, but not alive at the next state")
+        if self._instance.inclusive:  # new blocks are written through, like it or not
+            home = self._instance.home
+            self._load(self._arrive(home, self._born, self._mask[self._born]) * self._scale, self._writes[home])
+        starts = np.flatnonzero(np.r_[True, op[1:] != op[:-1]][: len(op)]).tolist()
+        for low, high in itertools.pairwise([*starts, len(op)]):
+            number, ids, held = int(op[low]), block[low:high], before[low:high]
+            if number < tiers:
+                self._store(number, ids, held)
+            elif number < tiers + tiers * tiers:
+                self._fetch(*divmod(number - tiers, tiers), ids, held)
+            else:
+                self._drop(number - tiers - tiers * tiers, ids, held)
+        freed = self._deaths.at(self._step)
+        self._check_sets(np.concatenate([block, self._born]))
+        for tier in range(tiers):
+            self._used[tier] -= int(self._size[freed[self._mask[freed] >> tier & 1 == 1]].sum())
+        self._mask[freed] = 0
+        self._check_room()
+
+    def _store(self, tier: int, ids: Ids, held: Ids) -> None:
+        """In passing. What is not at the processor of a block read in part is copied from the nearest tier that holds it."""
+        absent = self._present[ids] != self._step
+        self._refuse_if(absent, ids, f"is stored to {self._names[tier]}, but neither read nor produced at this step")
+        self._arrive(tier, ids, self._mask[ids])
+        share = self._share[ids]
+        self._load(int((self._size[ids] * share).sum()), self._writes[tier])
+        rest, source = self._size[ids] * (self._scale - share), self._sources[tier][held]
+        for j in np.unique(source[share < self._scale]).tolist():
+            self._load(int(rest[source == j].sum()), self._copies[j][tier])
+
+    def _fetch(self, source: int, tier: int, ids: Ids, held: Ids) -> None:
+        names = self._names
+        self._refuse_if(held >> source & 1 == 0, ids, f"is fetched from {names[source]}, where it is not")
+        self._load(self._arrive(tier, ids, self._mask[ids]) * self._scale, self._copies[source][tier])
+
+    def _drop(self, tier: int, ids: Ids, held: Ids) -> None:
+        self._refuse_if(held >> tier & 1 == 0, ids, f"is dropped from {self._names[tier]}, where it is not")
+        self._mask[ids] &= ~(1 << tier)
+        self._used[tier] -= int(self._size[ids].sum())
+
+    def _arrive(self, tier: int, ids: Ids, held: Ids) -> int:
+        """Blocks come to a tier; their bytes."""
+        self._refuse_if(held >> tier & 1 == 1, ids, f"is moved to {self._names[tier]}, where it is or arrives already")
+        self._mask[ids] |= 1 << tier
+        size = int(self._size[ids].sum())
+        self._used[tier] += size
+        return size
+
+    def _check_sets(self, ids: Ids) -> None:
+        """The residency rule, at the next state, for the blocks that were touched."""
+        held, instance = self._mask[ids], self._instance
+        self._refuse_if(held == 0, ids, "is left without a copy")
+        if instance.residency == "exclusive":
+            self._refuse_if(held & (held - 1) != 0, ids, "lies in two tiers, but the rule is exclusive")
+        if instance.inclusive:
+            home = instance.home
+            message = f"is missing from {self._names[home]}, where the inclusive rule keeps every block"
+            self._refuse_if(held >> home & 1 == 0, ids, message)
+
+    def _check_room(self) -> None:
+        for name, used, room in zip(self._names, self._used, self._capacity, strict=True):
+            if used > room:
+                message = f"{name} holds {used} bytes at state {self._step + 1}, {used - room} more than its capacity {room}"
+                raise CertificateError(message, step=None if self._step < 0 else self._step)
+
+    def _load(self, amount: int, row: list[int]) -> None:
+        self.loads = [load + amount * factor for load, factor in zip(self.loads, row, strict=True)]
+
+    def _refuse_if(self, bad: Bits, ids: Ids, message: str) -> None:
+        if bad.any():
+            self._refuse(message, int(ids[int(np.argmax(bad))]))
+
+    def _refuse(self, message: str, block: int) -> NoReturn:
+        raise CertificateError(message, step=None if self._step < 0 else self._step, block=block)
+
+
+class _Clock:
+    """Times steps in batches: every step splits its reads optimally and lasts at least as long as its floor."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._steps: list[tuple[list[int], dict[int, int]]] = []
+        self._timed = 0
+        self._programs: dict[tuple[int, ...], SplitProgram] = {}
+        self._sums: dict[int, int] = {}  # denominator to numerators, so that few fractions are added
+
+    def add(self, loads: list[int], served: dict[int, int]) -> None:
+        """The next step: loads on the resources, and bytes by the set of tiers that they can be read from."""
+        self._steps.append((loads, served))
+        if len(self._steps) == _BATCH:
+            self._time()
+
+    def total(self) -> Fraction:
+        """Seconds of all steps so far."""
+        self._time()
+        return sum((Fraction(over, under) for under, over in self._sums.items()), Fraction(0))
+
+    def _time(self) -> None:
+        if not self._steps:
+            return
+        masks = tuple(sorted(set().union(*(served for _, served in self._steps))))
+        if masks not in self._programs:
+            tiers = range(self._instance.num_tiers)
+            patterns = [tuple(k for k in tiers if mask >> k & 1) for mask in masks]
+            self._programs[masks] = SplitProgram(self._instance.memory, patterns)
+        sides = np.array([[*loads, *(served.get(mask, 0) for mask in masks)] for loads, served in self._steps], dtype=object)
+        times = zip(*self._programs[masks].times(sides), strict=True)
+        for floor, (over, under) in zip(self._floors(), times, strict=True):
+            under *= self._instance.share_base
+            if over * floor[1] < floor[0] * under:
+                over, under = floor
+            self._sums[under] = self._sums.get(under, 0) + over
+        self._timed += len(self._steps)
+        self._steps = []
+
+    def _floors(self) -> Iterator[tuple[int, int]]:
+        """The floors of the steps at hand, exactly."""
+        floors = self._instance.floor[self._timed : self._timed + len(self._steps)]
+        return (floor.as_integer_ratio() for floor in floors.tolist())
+
+
+class _ByStep:
+    """Blocks by a label of theirs, an integer array over blocks that names a step."""
+
+    def __init__(self, label: Ids, steps: int) -> None:
+        self._order = np.argsort(label, kind="stable")
+        self._ends = np.searchsorted(label[self._order], np.arange(steps + 1)).tolist()
+
+    def at(self, step: int) -> Ids:
+        return self._order[self._ends[step] : self._ends[step + 1]]
+
+
+def _sources(instance: Instance) -> npt.NDArray[np.int64]:
+    """int64[K, 2**K]: for each target and set of tiers, the tier from which a copy takes least time, alone.
+
+    Among equals the one that is read fastest, alone; among these the first. 0 where there is none.
+    """
+    memory, tiers = instance.memory, range(instance.num_tiers)
+    rates: list[int] = memory.rates.tolist()
+
+    def seconds(loads: list[int]) -> Fraction:
+        return max(Fraction(load, rate) for load, rate in zip(loads, rates, strict=True))
+
+    table = np.zeros((len(tiers), 1 << len(tiers)), dtype=np.int64)
+    for target in tiers:
+        rank = {
+            j: (seconds(memory.copy[j, target].tolist()), seconds(memory.read[j].tolist()), j) for j in tiers if j != target
+        }
+        for mask in range(1 << len(tiers)):
+            held = [j for j in rank if mask >> j & 1]
+            table[target, mask] = min(held, key=rank.__getitem__) if held else 0
+    return table

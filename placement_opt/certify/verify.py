@@ -1,0 +1,238 @@
+"""Re-proves certificates in exact integers: a lower bound from prices, an upper bound from a schedule.
+
+Nothing here, nor in what it imports, is shared with the code that finds bounds or schedules; no solver, no compiler, no
+floating point. What is claimed and checked:
+
+* prices: *no schedule takes less than* ``claim`` *seconds*. For any prices with ``sum_r B_r rho[t,r] <= 1``,
+
+      D = sum_t (1 - sum_r B_r rho[t,r]) l_t + sum rho F - sum lambda C + sum_b s_b SP_b
+
+  is a lower bound (problem statement, section 4); it is recomputed from the instance and must reach the claim.
+* schedule: *this schedule takes at most* ``claim`` *seconds*. Its moves are replayed by the rules (section 2), each step's
+  reads are split optimally over the copies, and the sum of the steps must not pass the claim.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.errors import CertificateError, InputError
+from placement_opt.base.limits import Limits
+from placement_opt.certify.files import (
+    AnyPath,
+    PriceCertificate,
+    ScheduleCertificate,
+    check_instance_hash,
+    kind_of,
+    load_prices,
+    load_schedule,
+)
+from placement_opt.certify.paths import paths_total
+from placement_opt.certify.replay import schedule_time
+from placement_opt.instance.instance import Instance
+
+__all__ = ["Verified", "lower_bound", "schedule_time", "verify_files", "verify_prices", "verify_schedule"]
+
+
+#: Certified prices that prove less than a bound found in floating point by more than this share do not stand for it.
+SHORT = 1e-6
+
+
+class Sides:
+    """Two sides of one optimum, exactly.
+
+    Attributes
+    ----------
+    lower, upper
+        No schedule takes less, and one takes at most that, in seconds; None where it was not proven.
+    """
+
+    lower: Fraction | None
+    upper: Fraction | None
+
+    def __post_init__(self) -> None:
+        if self.lower is not None and self.upper is not None and self.upper < self.lower:
+            raise CertificateError(
+                f"takes {seconds_text(self.upper)}, below the lower bound {seconds_text(self.lower)}: one is wrong"
+            )
+
+    @property
+    def gap(self) -> float | None:
+        """upper / lower - 1."""
+        return None if self.lower is None or self.upper is None or self.lower == 0 else _float(self.upper / self.lower - 1)
+
+    def short_of(self, bound_s: float | None) -> float | None:
+        """The share by which the lower bound is less than one of some seconds; None where that is no more than ``SHORT``."""
+        if bound_s is None or bound_s <= 0.0 or self.lower is None:
+            return None
+        short = _float(1 - self.lower / Fraction(bound_s))
+        return short if short > SHORT else None
+
+    @property
+    def lower_s(self) -> float | None:
+        """The lower bound as a float, rounded down."""
+        if self.lower is None:
+            return None
+        value = min(_float(self.lower), np.finfo(float).max)
+        return math.nextafter(value, 0.0) if Fraction(value) > self.lower else value
+
+    @property
+    def upper_s(self) -> float | None:
+        """The upper bound as a float, rounded up."""
+        if self.upper is None:
+            return None
+        value = _float(self.upper)
+        return math.nextafter(value, math.inf) if math.isfinite(value) and Fraction(value) < self.upper else value
+
+
+@dataclass(frozen=True, eq=False)
+class Verified(Sides):
+    """What has been re-proved of an instance, with what it rests on; None where no such certificate was given.
+
+    ``lower``: no schedule takes less, in seconds. ``upper``: the schedule takes at most that. Both exact.
+    """
+
+    instance: Instance
+    prices: PriceCertificate | None = None
+    lower: Fraction | None = None
+    schedule: ScheduleCertificate | None = None
+    upper: Fraction | None = None
+
+
+def verify_files(instance: Instance, paths: Sequence[AnyPath], limits: Limits | None = None) -> Verified:
+    """Read and re-prove certificates of an instance, one of prices and one of a schedule at most, in any order.
+
+    ``limits``: memory for reading them; without it, what is free.
+
+    Raises
+    ------
+    InputError
+        A file that is no certificate; two of one kind.
+    CertificateError
+        One that is damaged, made for another instance, or does not prove what it claims; names the file.
+    """
+    found = Verified(instance)
+    for path in paths:
+        kind = kind_of(path)
+        if (found.prices if kind == "prices" else found.schedule) is not None:
+            raise InputError(f"found a second certificate of {kind}", "expected at most one of each", path=path)
+        try:
+            if kind == "prices":
+                prices = load_prices(path, instance, limits)
+                found = replace(found, prices=prices, lower=verify_prices(instance, prices))
+            else:
+                schedule = load_schedule(path, instance, limits)
+                found = replace(found, schedule=schedule, upper=verify_schedule(instance, schedule))
+        except CertificateError as error:
+            raise error.at(path) from None
+    return found
+
+
+def verify_prices(instance: Instance, certificate: PriceCertificate) -> Fraction:
+    """D at a certificate's prices, in seconds, at least what it claims.
+
+    Raises
+    ------
+    CertificateError
+        Another instance; prices that prove nothing; a claim above what they prove.
+    """
+    check_instance_hash(certificate.instance_hash, instance)
+    proven = lower_bound(instance, certificate.quantum, certificate.rho, certificate.rent)
+    check_claim(proven, certificate.claim)
+    return proven
+
+
+def verify_schedule(instance: Instance, certificate: ScheduleCertificate) -> Fraction:
+    """The time of a certificate's schedule, in seconds, at most what it claims.
+
+    Raises
+    ------
+    CertificateError
+        Another instance; moves that break a rule; a claim below the time that the schedule takes.
+    """
+    check_instance_hash(certificate.instance_hash, instance)
+    taken = schedule_time(instance, certificate)
+    check_time(taken, certificate.claim)
+    return taken
+
+
+def lower_bound(instance: Instance, quantum: int, rho: npt.NDArray[np.int64], rent: npt.NDArray[np.int64]) -> Fraction:
+    """D in seconds, exactly; 0 where the prices prove less than that.
+
+    Parameters
+    ----------
+    quantum
+        Prices are multiples of 1/quantum seconds per byte.
+    rho, rent
+        int64[T, R] and int64[T + 1, K].
+
+    Raises
+    ------
+    CertificateError
+        Prices of another size, a negative one, or resource prices of a step that add up to more than 1.
+    """
+    steps, tiers = instance.num_steps, instance.num_tiers
+    check_prices("resource prices", rho, (steps, instance.num_resources))
+    check_prices("rents", rent, (steps + 1, tiers))
+    used = used_up(instance.memory.rates, quantum, rho)
+    fixed = sum(map(operator.mul, rho.ravel().tolist(), instance.fixed.ravel().tolist()))
+    room = sum(sum(held) * int(most) for held, most in zip(rent.T.tolist(), instance.capacity, strict=True))
+    scale = quantum * instance.share_base
+    value = Fraction((fixed - room) * instance.share_base + paths_total(instance, rho, rent), scale)
+    floors: dict[float, int] = {}
+    for floor, total in zip(instance.floor.tolist(), used, strict=True):
+        floors[floor] = floors.get(floor, 0) + quantum - total
+    value += sum((Fraction(floor) * idle for floor, idle in floors.items()), Fraction(0)) / quantum
+    return max(value, Fraction(0))
+
+
+def used_up(rates: npt.NDArray[np.int64], quantum: int, rho: npt.NDArray[np.int64]) -> list[int]:
+    """``sum_r B_r rho`` of every step, in quanta; CertificateError where it is more than 1."""
+    used: list[int] = (rho.astype(object) @ rates.astype(object)).tolist()
+    for step, total in enumerate(used):
+        if total > quantum:
+            above = f"{(total - quantum) / quantum:.3g} above 1"
+            raise CertificateError(f"the resource prices times rates add up to {total}/{quantum}, {above}", step=step)
+    return used
+
+
+def check_claim(proven: Fraction, claim: Fraction) -> None:
+    """CertificateError where prices claim more than they prove."""
+    if claim > proven:
+        short = seconds_text(claim - proven)
+        raise CertificateError(f"claims at least {seconds_text(claim)}, but its prices prove {short} less")
+
+
+def check_time(taken: Fraction, claim: Fraction) -> None:
+    """CertificateError where a schedule takes longer than it claims."""
+    if claim < taken:
+        over = seconds_text(taken - claim)
+        raise CertificateError(f"claims at most {seconds_text(claim)}, but its schedule takes {over} more")
+
+
+def check_prices(what: str, prices: npt.NDArray[Any], shape: tuple[int, int]) -> None:
+    if prices.shape != shape or prices.dtype != np.int64:
+        raise CertificateError(f"the {what} are {prices.dtype}{prices.shape}, this instance's are int64{shape}")
+    if (prices < 0).any():
+        step, column = np.argwhere(prices < 0)[0].tolist()
+        raise CertificateError(f"the {what} hold {prices[step, column]} in column {column}, below 0", step=step)
+
+
+def seconds_text(value: Fraction) -> str:
+    return f"{_float(value):.12g} s"
+
+
+def _float(value: Fraction) -> float:
+    """The nearest float; infinite beyond their range."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

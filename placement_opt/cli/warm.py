@@ -1,0 +1,181 @@
+"""``python -m placement_opt.cli.warm``: compile every loop, so that no command has to.
+
+Loops are compiled for the types of arrays that they meet. Which those are is found out, not listed: small questions of every
+kind are answered in every way there is, by the very code that answers large ones. What is compiled is kept by
+:mod:`placement_opt.base.compiled`; where all is there already this takes seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from pathlib import Path
+
+from placement_opt.base.compiled import forget_others
+from placement_opt.base.errors import PlacementError
+from placement_opt.base.jobs import run_jobs
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load_instance
+
+_DRIFT = """
+[llm]
+layers = 2
+kv_bytes = "16 KiB"
+[trace]
+synth = "drift"
+layers = 2
+prefill = 40
+tokens = 8
+drift = 0.2
+seed = 1
+"""
+#: So few blocks that schedules are improved by pairs of them.
+_FEW = """
+[llm]
+layers = 1
+kv_bytes = "16 KiB"
+[trace]
+synth = "drift"
+layers = 1
+prefill = 8
+tokens = 4
+drift = 0.4
+seed = 1
+"""
+_REQUESTS = """
+[llm]
+layers = 2
+kv_bytes = "4 KiB"
+[trace]
+synth = "requests"
+seed = 1
+requests = 12
+prompt = 1500
+turns = 2.0
+think = "5 s"
+keep = "session"
+"""
+_TWO = 'preset = "gh200"\nhbm.capacity = "1 MiB"\n'
+_THREE = 'preset = "nvme4"\nhbm.capacity = "512 KiB"\ndram.capacity = "1 MiB"\n'
+_LAYERED = 'preset = "nvme4"\nhbm.capacity = "30 MiB"\ndram.capacity = "60 MiB"\n'
+#: Name -> (memory, trace, rules): the kinds of questions whose arrays or paths through the program differ.
+QUESTIONS = {
+    "inclusive": (_TWO, _DRIFT, 'residency = "inclusive"\ninitial = "free"\npage_tokens = 1\n'),
+    "paged": (_TWO, _DRIFT, 'residency = "inclusive"\ninitial = "first-fit"\npage_tokens = 2\nfloor = "1 us"\n'),
+    "three": (_THREE, _DRIFT, 'residency = "inclusive"\ninitial = "free"\npage_tokens = 1\n'),
+    "exclusive": (_THREE, _DRIFT, 'residency = "exclusive"\ninitial = "first-fit"\npage_tokens = 1\n'),
+    "free": (_THREE, _DRIFT, 'residency = "free"\ninitial = "free"\npage_tokens = 1\n'),
+    "few": (
+        'preset = "nvme4"\nhbm.capacity = "32 KiB"\ndram.capacity = "64 KiB"\n',
+        _FEW,
+        'residency = "exclusive"\ninitial = "free"\n',
+    ),
+    "requests": (_LAYERED, _REQUESTS, 'residency = "free"\ninitial = "free"\npage_tokens = 1\n'),
+}
+#: Blocks up to which schedulers end by themselves: pairs of blocks have their turn last.
+_FEW_BLOCKS = 12
+#: Looks at the limits after which whatever would go on for longer has met all of its loops.
+_LOOKS = 400
+
+
+class _Looks(Limits):
+    """Reached when it has been looked at so often: the same work at any load of the machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = _LOOKS
+
+    @property
+    def remaining(self) -> float:
+        self._left -= 1
+        return float("inf") if self._left > 0 else 0.0
+
+
+def warm(jobs: int = 2) -> None:
+    """Answer every question in every way, bounds and schedules side by side where ``jobs`` allows."""
+    run_jobs(_answer, ("bound", "schedule"), jobs=jobs)
+
+
+def _answer(side: str, limits: Limits) -> None:
+    """One side of every question; what a way refuses or does not finish is none of its loops' fault."""
+    del limits
+    with tempfile.TemporaryDirectory(prefix="placement-opt-") as folder:
+        scratch = Path(folder)
+        for name, (memory, trace, rules) in QUESTIONS.items():
+            path = scratch / f"{name}.toml"
+            path.write_text(f'schema = 1\nname = "{name}"\n[memory]\n{memory}{trace}[rules]\n{rules}')
+            (_bounds if side == "bound" else _schedules)(load_instance(path))
+        if side == "schedule":
+            _commands(scratch)
+            _in_runs(scratch / "inclusive.toml", scratch / "plan")
+
+
+def _bounds(instance: Instance) -> None:
+    """Every method, then every rung of the ladder with what those before it left, and what the LP asks on longer traces."""
+    from placement_opt.answer.rungs import RUNGS
+    from placement_opt.answer.standing import Standing
+    from placement_opt.answer.work import Work
+    from placement_opt.bounds import METHODS
+    from placement_opt.bounds.dual.evaluate import fetch_events
+
+    work = Work(instance, Standing(), gap=0.0)
+    for method in METHODS:
+        if method == "milp":  # may take long, and has no loops of its own
+            continue
+        with contextlib.suppress(PlacementError):
+            found = METHODS[method](instance, limits=_Looks())
+            work.standing.raise_to(found, method)
+            if found.prices is not None:
+                fetch_events(instance, found.prices, work.classes)
+    for rung in RUNGS:
+        if (rung.suits(work) or rung.endless) and rung.ready(work) and rung.name != "milp":
+            with contextlib.suppress(PlacementError):
+                rung.climb(work, _Looks())
+
+
+def _schedules(instance: Instance) -> None:
+    """Every scheduler with every word that its options allow."""
+    from placement_opt.play.simulate import simulate
+    from placement_opt.schedulers import describe, make_scheduler
+
+    for about in describe():
+        if about.name == "milp":  # may take long, and has no loops of its own
+            continue
+        words = [f"{about.name}:{option.key}={word}" for option in about.options for word in option.choices]
+        for spec in (about.name, *words):
+            with contextlib.suppress(PlacementError):
+                limits = Limits() if instance.num_blocks <= _FEW_BLOCKS else _Looks()
+                simulate(instance, make_scheduler(spec), limits=limits)
+
+
+def _commands(folder: Path) -> None:
+    """What only commands do: describe traces, write them as runs, price memory."""
+    from placement_opt.cli import main
+
+    question = str(folder / "inclusive.toml")
+    trace, runs = str(folder / "trace.npz"), str(folder / "runs")
+    for argv in (
+        ["trace", "synth", "drift", "--layers", "2", "--prefill", "40", "--tokens", "8", "-o", trace],
+        ["trace", "info", trace],
+        ["trace", "runs", question, "-o", runs],
+        ["bound", question, "--prices", "--method", "compact"],
+    ):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as complaint:
+            code = main(argv)
+        if code:
+            raise RuntimeError(f"{' '.join(argv)}: {complaint.getvalue()}")
+
+
+def _in_runs(question: Path, plan: Path) -> None:
+    """A question of the kind that is too large for rows, drawn layer by layer."""
+    from placement_opt.layered import load_layered, solve_large
+
+    solve_large(load_layered(question), gap=0.01, limits=_Looks(), schedule=plan)
+
+
+if __name__ == "__main__":
+    forget_others()
+    warm(min(2, os.cpu_count() or 1))

@@ -1,0 +1,254 @@
+"""An instance: memory, trace and rules, validated once; the only thing that bounds, schedulers and checks are handed.
+
+All numbers are integers (bytes, bytes/s) except the floor of a step's time. Two instances with the same ``hash`` are the same
+problem, whatever they are called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.errors import InputError
+from placement_opt.base.units import format_size
+from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.workload.trace import Trace
+
+Residency = Literal["inclusive", "exclusive", "free"]
+RESIDENCIES: tuple[Residency, ...] = ("inclusive", "exclusive", "free")
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One question: this trace on this memory system under these rules.
+
+    K tiers, R resources, T steps, B blocks; states 0..T (state t is the residency when step t begins).
+
+    Attributes
+    ----------
+    name
+        A label; not part of the hash.
+    memory
+        Tiers, resources and loads, overrides applied.
+    trace
+        Blocks are pages of ``page_tokens`` tokens already.
+    residency
+        "inclusive": the home tier keeps a copy of every block, and every new block is written through to it;
+        "exclusive": exactly one copy; "free": at least one.
+    capacity
+        int64[K]: bytes for KV (what weights occupy is subtracted).
+    size
+        int64[B]: bytes of each block.
+    fixed
+        int64[T, R]: bytes each step loads on each resource whatever the placement (weights, pages being filled).
+    initial
+        bool[K, B] residency at state 0, or None where a scheduler and the bound may choose it freely.
+    floor
+        float64[T] seconds under the time of each step.
+    page_tokens
+        Tokens in a page.
+    home_tier
+        The tier that an inclusive rule names as home; None: that of the memory system.
+    """
+
+    name: str
+    memory: MemorySystem
+    trace: Trace
+    residency: Residency
+    capacity: Int64
+    size: Int64
+    fixed: Int64
+    floor: npt.NDArray[np.float64]
+    initial: npt.NDArray[np.bool_] | None = None
+    page_tokens: int = 1
+    home_tier: int | None = None
+
+    def __post_init__(self) -> None:
+        check_instance(self)
+
+    @property
+    def num_tiers(self) -> int:
+        return len(self.memory.tiers)
+
+    @property
+    def num_resources(self) -> int:
+        return len(self.memory.resources)
+
+    @property
+    def num_steps(self) -> int:
+        return self.trace.num_steps
+
+    @property
+    def num_blocks(self) -> int:
+        return self.trace.num_blocks
+
+    @property
+    def home(self) -> int:
+        """The tier that keeps everything under the inclusive rule; under the others, where none does, the largest."""
+        if not self.inclusive:
+            return self.memory.largest
+        return self.memory.home if self.home_tier is None else self.home_tier
+
+    @property
+    def inclusive(self) -> bool:
+        return self.residency == "inclusive"
+
+    @cached_property
+    def first_state(self) -> Int64:
+        """int64[B]: the first state at which each block lies somewhere (birth + 1)."""
+        return self.trace.birth.astype(np.int64) + 1
+
+    @property
+    def last_state(self) -> Int64:
+        """int64[B]: the last such state."""
+        return self.trace.death.astype(np.int64)
+
+    @cached_property
+    def alive_bytes(self) -> Int64:
+        """int64[T + 1]: bytes of the blocks alive at each state."""
+        return alive_bytes(self.trace, self.size)
+
+    @cached_property
+    def read_bytes(self) -> Int64:
+        """int64[N]: bytes that each read transfers times ``share_base`` (share numerator times block size)."""
+        size = self.size[self.trace.blocks]
+        return size if self.trace.shares is None else size * self.trace.shares
+
+    @property
+    def share_base(self) -> int:
+        return self.trace.share_base
+
+    def share(self, read: int) -> float:
+        """The share of its block that a read (by position) transfers, as a float."""
+        return 1.0 if self.trace.shares is None else float(self.trace.shares[read]) / self.trace.share_base
+
+    @cached_property
+    def hash(self) -> str:
+        """Hex SHA-256 over everything that decides an answer: memory tables, trace arrays, sizes, rules."""
+        digest = hashlib.sha256()
+        header = ["placement-opt instance 1", self.residency, str(self.home), str(self.share_base)]
+        header += ["free" if self.initial is None else "given", *self.memory.tier_names, *self.memory.resources]
+        digest.update("\n".join(header).encode())
+        memory: list[npt.NDArray[Any] | None] = [
+            self.memory.rates,
+            self.memory.read,
+            self.memory.write,
+            self.memory.copy,
+            self.capacity,
+        ]
+        trace: list[npt.NDArray[Any] | None] = [
+            self.trace.indptr,
+            self.trace.blocks,
+            self.trace.birth,
+            self.trace.death,
+            self.size,
+        ]
+        labels: list[npt.NDArray[Any] | None] = [self.trace.block_layer, self.trace.step_layer, self.trace.shares]
+        trace += [self.fixed, self.floor, self.initial]
+        for array in memory + labels + trace:
+            _feed(digest, array)
+        return digest.hexdigest()
+
+
+def alive_bytes(trace: Trace, size: Int64) -> Int64:
+    """int64[T + 1]: bytes of the blocks alive at each state, their sizes (int64[B]) given."""
+    change = np.zeros(trace.num_steps + 2, dtype=np.int64)
+    np.add.at(change, trace.birth.astype(np.int64) + 1, size)
+    np.add.at(change, trace.death.astype(np.int64) + 1, -size)
+    return np.cumsum(change)[:-1]
+
+
+def _feed(digest: hashlib._Hash, array: npt.NDArray[Any] | None) -> None:
+    if array is None:
+        digest.update(b"\nnone")
+        return
+    digest.update(f"\n{array.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+
+
+def check_instance(instance: Instance) -> None:
+    """Refuse an instance that no schedule can satisfy or whose arrays do not fit; InputError says what and by how much."""
+    tiers, resources, steps, blocks = (
+        instance.num_tiers,
+        instance.num_resources,
+        instance.num_steps,
+        instance.num_blocks,
+    )
+    shapes = {"capacity": (tiers,), "size": (blocks,), "fixed": (steps, resources), "floor": (steps,)}
+    for name, shape in shapes.items():
+        if getattr(instance, name).shape != shape:
+            raise InputError(f"found shape {getattr(instance, name).shape}", f"expected {shape}", field=name)
+    if instance.residency not in RESIDENCIES:
+        raise InputError(f"found {instance.residency!r}", f"expected one of {', '.join(RESIDENCIES)}", field="residency")
+    for name in ("capacity", "fixed", "floor"):
+        values = getattr(instance, name)
+        if (values < 0).any() or not np.isfinite(values).all():
+            raise InputError(
+                f"found {values[(values < 0) | ~np.isfinite(values)][0]}", "expected no negative value", field=name
+            )
+    peak, largest = int(instance.alive_bytes.max()), int(instance.size.max())
+    check_room(instance.memory, instance.residency, instance.home_tier, instance.capacity, peak=peak, largest=largest)
+    if instance.initial is not None:
+        _check_initial(instance, instance.initial)
+
+
+def check_room(
+    memory: MemorySystem, residency: Residency, home_tier: int | None, capacity: Int64, *, peak: int, largest: int
+) -> None:
+    """Refuse tiers without room for the bytes alive at their peak, or for the largest block; InputError with both numbers.
+
+    ``home_tier``: as in an instance, of the inclusive rule.
+    """
+    total = int(capacity.sum())
+    if residency == "inclusive":
+        _check_home(memory, home_tier, capacity, peak)
+    elif peak > total:
+        found = f"found room for {format_size(total)} in all tiers together"
+        raise InputError(found, f"expected at least {format_size(peak)}, every block at its peak", field="capacity")
+    for tier, room in zip(memory.tiers, capacity, strict=True):
+        if 0 < room < largest:
+            found = f"found room for {format_size(int(room))}"
+            expected = f"expected none or at least the largest block, {format_size(largest)}"
+            raise InputError(found, expected, field=f"{tier.name}.capacity")
+
+
+def _check_home(memory: MemorySystem, home_tier: int | None, capacity: Int64, peak: int) -> None:
+    home, names = memory.home if home_tier is None else home_tier, memory.tier_names
+    if peak <= capacity[home]:
+        return
+    default = "the largest that is not the fastest" if len(names) > 1 else "the only one"
+    why = default if home_tier is None else "named by the rules"
+    found = f"found room for {format_size(int(capacity[home]))} in {names[home]}, the home tier ({why})"
+    roomy = [f'home = "{names[k]}"' for k in memory.by_speed[::-1] if capacity[k] >= peak]
+    instead = f", or {roomy[0]} in [rules]" if roomy else ' (so much no tier has that home = "..." in [rules] could name)'
+    expected = f"expected at least {format_size(peak)}, every block at its peak{instead}"
+    raise InputError(found, expected, field=f"{names[home]}.capacity")
+
+
+def _check_initial(instance: Instance, initial: npt.NDArray[np.bool_]) -> None:
+    if initial.shape != (instance.num_tiers, instance.num_blocks) or initial.dtype != np.bool_:
+        raise InputError(f"found {initial.dtype}{initial.shape}", "expected bool of tiers x blocks", field="initial")
+    exists = instance.first_state == 0
+    copies = initial.sum(axis=0)
+    if (copies[~exists] > 0).any():
+        block = int(np.flatnonzero(~exists & (copies > 0))[0])
+        raise InputError(f"found block {block} placed before it is produced", "expected only initial blocks", field="initial")
+    low, high = (1, 1) if instance.residency == "exclusive" else (1, instance.num_tiers)
+    wrong = exists & ((copies < low) | (copies > high))
+    if instance.inclusive:
+        wrong |= exists & ~initial[instance.home]
+    if wrong.any():
+        block = int(np.flatnonzero(wrong)[0])
+        where = [name for name, held in zip(instance.memory.tier_names, initial[:, block], strict=True) if held]
+        found = f"found block {block} in {where or 'no tier'}"
+        raise InputError(found, f"expected what the {instance.residency} rule allows", field="initial")
+    used = initial @ instance.size
+    for tier, capacity, bytes_used in zip(instance.memory.tiers, instance.capacity, used, strict=True):
+        if bytes_used > capacity:
+            found = f"found {format_size(int(bytes_used))} placed in {tier.name}"
+            raise InputError(found, f"expected at most {format_size(int(capacity))}", field="initial")

@@ -1,0 +1,138 @@
+"""The question at scale: a layered trace that is drawn or read one layer at a time, on two tiers, inclusive."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.errors import InputError
+from placement_opt.instance.instance import Instance, check_room
+from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.workload import runs
+from placement_opt.workload.layers import Given, Layers
+
+#: Bytes of a process besides what it holds of a trace.
+_PROCESS = 300 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Layered:
+    """A question of L layers and N turns: step ``n * L + l`` is turn n of layer l; two tiers, inclusive, free start.
+
+    Attributes
+    ----------
+    name, memory
+        As in an instance.
+    layers
+        Where the runs come from.
+    capacity
+        int64[2]: bytes for KV.
+    block_bytes
+        Size of every block.
+    fixed
+        int64[R]: bytes that every step loads whatever the placement.
+    floor
+        Seconds under the time of every step.
+    home_tier
+        As in an instance.
+    """
+
+    name: str
+    memory: MemorySystem
+    layers: Layers
+    capacity: Int64
+    block_bytes: int
+    fixed: Int64
+    floor: float = 0.0
+    home_tier: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.memory.tiers) != 2:
+            raise InputError(f"found {len(self.memory.tiers)} tiers", "expected two at this size", field="memory")
+        most = sum(self.layers.blocks_of(n) for n in range(self.layers.count)) * self.block_bytes
+        check_room(self.memory, "inclusive", self.home_tier, self.capacity, peak=most, largest=self.block_bytes)
+
+    @property
+    def home(self) -> int:
+        """The tier that keeps everything."""
+        return self.memory.home if self.home_tier is None else self.home_tier
+
+    @property
+    def fast(self) -> int:
+        """The other one."""
+        return 1 - self.home
+
+    @property
+    def num_tiers(self) -> int:
+        return 2
+
+    @property
+    def num_resources(self) -> int:
+        return len(self.memory.resources)
+
+    @property
+    def num_steps(self) -> int:
+        return self.layers.count * self.layers.turns
+
+    @property
+    def num_reads(self) -> int:
+        return sum(int(self.layers.reads(layer).sum()) for layer in range(self.layers.count))
+
+    @property
+    def room(self) -> int:
+        """Blocks that the fast tier holds."""
+        return int(self.capacity[self.fast]) // self.block_bytes
+
+    def room_of(self, layer: int) -> int:
+        """Blocks of that room that one layer gets where they share it evenly."""
+        each, rest = divmod(self.room, self.layers.count)
+        return each + (layer < rest)
+
+    def per_step(self, per_layer: list[Int64]) -> npt.NDArray[np.int64]:
+        """int64[T]: an array of turns for each layer, in the order of the steps."""
+        return np.stack(per_layer, axis=1).ravel()
+
+    def memory_needed(self, jobs: int = 1) -> int:
+        """Bytes that both sides take at most, in so many processes and the one that began them."""
+        each = 26 * self.layers.runs + 260 * self.layers.blocks + self.layers.turns * 256
+        prices = self.num_steps * 8 * (3 * self.num_resources + 20)
+        return (_PROCESS + each + prices) * (max(1, jobs) + 1)
+
+    @cached_property
+    def hash(self) -> str:
+        """Hex SHA-256 over everything that decides an answer: memory tables, what the layers are made from, sizes, loads.
+
+        Not that of the same question in rows, which names every read.
+        """
+        memory = self.memory
+        digest = hashlib.sha256()
+        words = ["placement-opt large 1", "inclusive", "free", str(self.home), *memory.tier_names, *memory.resources]
+        words += [str(self.block_bytes), float(self.floor).hex(), self.layers.digest.hex()]
+        digest.update("\n".join(words).encode())
+        for array in (memory.rates, memory.read, memory.write, memory.copy, self.capacity, self.fixed):
+            digest.update(np.ascontiguousarray(array, dtype="<i8").data)
+        return digest.hexdigest()
+
+
+def layered_of(instance: Instance) -> Layered:
+    """An instance in rows as a question in runs.
+
+    Raises
+    ------
+    InputError
+        It is not one of two tiers, inclusive, with a free start, equal blocks, equal fixed loads, and layers that take turns.
+    """
+    if not instance.inclusive or instance.initial is not None:
+        raise InputError(f"found {instance.residency} residency", "expected inclusive with a free start", field="rules")
+    if len(np.unique(instance.size)) > 1:
+        raise InputError("found blocks of different sizes", "expected equal ones", field="size")
+    if (instance.fixed != instance.fixed[0]).any() or (instance.floor != instance.floor[0]).any():
+        raise InputError("found fixed loads that change", "expected the same at every step", field="fixed")
+    layers = Given(tuple(runs.layers_of(instance.trace)))
+    fixed, floor = instance.fixed[0], float(instance.floor[0])
+    size, home = int(instance.size[0]), instance.home_tier
+    return Layered(instance.name, instance.memory, layers, instance.capacity, size, fixed, floor, home)

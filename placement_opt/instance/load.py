@@ -1,0 +1,154 @@
+"""Instances from files: the door that every command comes through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.capacity import Contents
+from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
+from placement_opt.instance.gate import check_outline, check_rows
+from placement_opt.instance.instance import Instance, alive_bytes
+from placement_opt.instance.layered import Layered
+from placement_opt.instance.llm_table import Model
+from placement_opt.instance.outline import Outline, read_outline
+from placement_opt.instance.packing import refuse_unpackable
+from placement_opt.instance.scaled import LayerShare
+from placement_opt.instance.start import first_fit, load_initial
+from placement_opt.instance.stated import blamed
+from placement_opt.instance.totals import totals_of
+from placement_opt.memory import MemorySystem
+from placement_opt.memory.system import Int64
+from placement_opt.workload.layers import Layers
+from placement_opt.workload.paging import Paged, page
+from placement_opt.workload.trace import Trace
+
+
+def load_instance(
+    path: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    layers: LayerShare | None = None,
+    limits: Limits | None = None,
+) -> Instance:
+    """The instance of a TOML file, see the module for its keys.
+
+    Parameters
+    ----------
+    path
+        The file.
+    overrides
+        Values by dotted key, such as ``{"memory.hbm.capacity": "20 GiB", "trace.drift": 0.3}``, that take the place of the
+        file's and are checked as if they stood there.
+    layers
+        Take this share of the layers, capacities and weights (:mod:`placement_opt.instance.scaled`).
+    limits
+        Memory that may be taken (without them, what is free).
+
+    Raises
+    ------
+    InputError
+        With file, line and key: unknown keys (and the nearest known one), values of another kind or without a unit, files that
+        are missing, capacities that do not hold the weights, the largest block or all blocks.
+    NoRoom
+        The trace in rows needs more memory than may be taken; found before it is made.
+    LimitError
+        A synthetic trace too large to be held in memory.
+    """
+    outline = read_outline(path, overrides, layers=layers)
+    tables, rules, model = outline.tables, outline.rules, outline.model
+    check_outline(outline, limits or Limits())
+    trace = outline.source.make()
+    outline.check_total(int(trace.sizes.sum()), trace.share_base)
+    paged = blamed(tables.rules, lambda: page(trace, rules.page_tokens), "page_tokens")
+    outline.check_total(int(paged.trace.sizes.sum()), paged.trace.share_base)
+    size = np.ascontiguousarray(paged.trace.sizes * model.unit_bytes)
+    if not outline.totals.firm:
+        outline = replace(outline, made=_contents(model, paged.trace, size))
+    memory = outline.memory
+    try:
+        instance = Instance(
+            name=outline.name,
+            memory=memory,
+            trace=paged.trace,
+            residency=rules.residency,
+            capacity=outline.capacity,
+            size=size,
+            fixed=_fixed(memory, model, paged),
+            floor=np.full(trace.num_steps, float(rules.floor)),
+            initial=_initial(outline, paged.trace, size),
+            page_tokens=rules.page_tokens,
+            home_tier=outline.home_tier,
+        )
+        refuse_unpackable(instance)
+        if not outline.totals.exact:
+            check_rows(totals_of(instance.trace), limits or Limits(), place=f"{outline.path}: trace")
+    except InputError as error:
+        raise outline.placed(error) from None
+    return instance
+
+
+def layers_of(outline: Outline) -> Layers:
+    """What would make the layers of an instance file's trace; InputError where it does not come layer by layer."""
+    if outline.source.layers is not None:
+        return outline.source.layers
+    table = outline.tables.trace
+    if "file" in table:
+        raise table.error("file", "found a trace in rows", "expected a file of runs, which need not fit in memory")
+    raise table.error("synth", f"found {table.data['synth']!r}", "expected drift at this size")
+
+
+def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layered:
+    """The question of an instance file whose trace would not fit in memory; the layers are drawn or read when needed.
+
+    ``layers``: take this share of them (:mod:`placement_opt.instance.scaled`).
+
+    Raises
+    ------
+    InputError
+        As :func:`load_instance`; and where the file's trace is neither the drift generator's nor a file of runs, its memory
+        system has not two tiers, or its rules are not inclusive residency, a free start and pages of one token.
+    """
+    outline = read_outline(path, layers=layers)
+    found, memory, model = layers_of(outline), outline.memory, outline.model
+    rules, size = outline.rules, int(outline.source.probe.size[0])
+    outline.check_total(sum(found.blocks_of(layer) for layer in range(found.count)) * size)
+    stated = (rules.residency, rules.initial, rules.page_tokens)
+    for key, value, expected in zip(("residency", "initial", "page_tokens"), stated, ("inclusive", "free", 1), strict=True):
+        if value != expected:
+            raise InputError(f"found {value!r}", f"expected {expected!r} at this size", path=path, field=f"rules.{key}")
+    weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
+    block, floor, capacity = size * model.unit_bytes, float(rules.floor), outline.capacity
+    try:
+        return Layered(outline.name, memory, found, capacity, block, weights, floor, outline.home_tier)
+    except InputError as error:
+        raise error.at(path=path) from None
+
+
+def _contents(model: Model, trace: Trace, size: Int64) -> Contents:
+    """What capacities may count, of a trace of pages."""
+    return Contents(model.token_bytes, int(size.min()), int(size.max()), int(alive_bytes(trace, size).max()))
+
+
+def _fixed(memory: MemorySystem, model: Model, paged: Paged) -> Int64:
+    """int64[T, R]: weights at every step, and what pages still being filled cost in the fastest tier."""
+    weights = model.weight_bytes * memory.read[model.weight_tier]
+    reads = paged.tail_read_tokens[:, None] * model.unit_bytes * memory.read[memory.fastest]
+    writes = paged.tail_write_tokens[:, None] * model.unit_bytes * memory.write[memory.fastest]
+    return np.asarray(weights + reads + writes, dtype=np.int64)
+
+
+def _initial(outline: Outline, trace: Trace, size: Int64) -> npt.NDArray[np.bool_] | None:
+    rules, memory = outline.rules, outline.memory
+    if rules.initial_file is not None:
+        return load_initial(rules.initial_file, len(memory.tiers), trace.num_blocks)
+    if rules.initial != "first-fit":
+        return None
+    home = outline.home if rules.residency == "inclusive" else None
+    return first_fit(memory, home, trace.birth < 0, size, outline.capacity)

@@ -1,0 +1,99 @@
+"""How much there is of a trace, known before it is made: what the gate (:mod:`placement_opt.instance.gate`) goes by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from placement_opt.instance.instance import alive_bytes
+from placement_opt.workload.trace import Trace
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sizes are in the trace's unit.
+
+    Attributes
+    ----------
+    steps, blocks, reads, layers
+        T, B, N, and the number of layers whose steps take turns (1 without layers).
+    pairs
+        (block, state) pairs at which a block is alive.
+    peak
+        Units alive at the state that has most of them.
+    smallest, largest
+        Sizes of the smallest and the largest block.
+    read_units
+        Units that all reads transfer together.
+    exact
+        False: a guess from a part of the trace, or an upper limit.
+    firm
+        Whether ``peak``, ``smallest`` and ``largest`` are exact.
+    drawn
+        Reads of single tokens that are made before they are gathered in pages.
+    """
+
+    steps: int
+    blocks: int
+    reads: int
+    layers: int
+    pairs: int
+    peak: int
+    smallest: int
+    largest: int
+    read_units: int
+    exact: bool = True
+    firm: bool = True
+    drawn: int = 0
+
+    @property
+    def equal(self) -> bool:
+        """Whether all blocks have one size."""
+        return self.smallest == self.largest
+
+    def paged(self, page_tokens: int, *, alike: bool) -> Totals:
+        """The same in pages of so many tokens, where a page is read at most once by each step of its layer.
+
+        ``alike``: all layers have the same tokens.
+        """
+        if page_tokens == 1:
+            return self
+        reads = min(self.reads, -(-self.pairs // (page_tokens * self.layers)))
+        whole = self.peak // (page_tokens * self.layers) * page_tokens * self.layers
+        return replace(
+            self,
+            blocks=max(1, self.blocks // page_tokens),
+            reads=reads,
+            pairs=self.pairs // page_tokens,
+            peak=whole,
+            smallest=page_tokens,
+            largest=page_tokens,
+            exact=False,
+            firm=self.firm and alike and whole > 0,
+            drawn=self.reads,
+        )
+
+    def times(self, factor: float, *, freed: bool) -> Totals:
+        """A guess at a trace so many times as long, all of it alike; ``freed``: blocks do not stay to its end."""
+        longer = {key: round(factor * getattr(self, key)) for key in ("steps", "blocks", "reads", "pairs", "read_units")}
+        if not freed:
+            longer |= {"peak": round(factor * self.peak), "pairs": round(factor * longer["pairs"])}
+        return replace(self, exact=False, firm=False, **longer)
+
+
+def totals_of(trace: Trace, *, reads: int | None = None) -> Totals:
+    """Of a trace at hand; ``reads``: as many as it would have, where it holds blocks and steps alone."""
+    size, life = trace.sizes, trace.death.astype(np.int64) - trace.birth
+    units = int(size[trace.blocks].sum()) if reads is None else reads * int(size.sum()) // len(size)
+    return Totals(
+        steps=trace.num_steps,
+        blocks=trace.num_blocks,
+        reads=trace.num_reads if reads is None else reads,
+        layers=1 if trace.step_layer is None else int(trace.step_layer.max()) + 1,
+        pairs=int(life.sum()),
+        peak=int(alive_bytes(trace, size).max()),
+        smallest=int(size.min()),
+        largest=int(size.max()),
+        read_units=units,
+    )

@@ -1,0 +1,166 @@
+"""The dual value on runs: equal to that on rows, at a cost that grows with runs, not with reads.
+
+For any prices (problem statement, section 4) D is a sum over layers less what the capacity costs, so layers are priced one
+after the other, in any order and by any process, and never lie in memory together. A layer that was not priced is granted the
+cheapest read of every byte at no rent, which is less than any path of its blocks: the sum then still is a lower bound.
+
+Prices are rounded to whole numbers of a quantum before anything is added up, a quantum so coarse that what a block can pay at
+most stays below 2**53: sums and minima of such numbers are exact in floats, so that D is exact, and is what a certificate of
+the same prices proves.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.dual.evaluate import legal_at
+from placement_opt.bounds.result import Float64, Prices
+from placement_opt.certify.files import LARGEST_QUANTUM
+from placement_opt.instance.layered import Layered
+from placement_opt.memory.split.timing import StepTimer
+from placement_opt.memory.system import Int64
+from placement_opt.workload.runs import LayerRuns
+
+#: What a block can pay at most, twice over, stays below this many quanta.
+_EXACT = 2.0**52
+#: Taken off the resource prices, so that their sum stays below 1 whatever floats did to it.
+_SLACK = 1.0 - 2.0**-44
+#: Seconds per byte and state; no rent beyond makes sense.
+_MOST_RENT = 1e6
+#: Blocks between two looks at the limits.
+_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class WholePrices:
+    """Legal prices as whole numbers: ``rho`` int64[T, R] and ``rent`` int64[T + 1, 2] in 1/quantum seconds per byte."""
+
+    quantum: int
+    rho: Int64
+    rent: Int64
+
+
+@dataclass(frozen=True, eq=False)
+class Actions:
+    """What each action on one byte costs at each step, in quanta: whole numbers.
+
+    Attributes
+    ----------
+    serve
+        float64[T, 2]: reading where only home holds it, and where both do.
+    copy, write
+        float64[T]: into the fast tier, from home or in passing.
+    home
+        float64[T]: the write of a new block to its home.
+    rent
+        float64[T + 1, 2]: of a state in home alone, and in both.
+    """
+
+    serve: Float64
+    copy: Float64
+    write: Float64
+    home: Float64
+    rent: Float64
+
+
+def price_large(problem: Layered, prices: Prices) -> tuple[WholePrices, Actions]:
+    """Legal prices in whole numbers, and the actions at them."""
+    legal = legal_at(problem.memory.rates, prices)
+    rents = np.minimum(legal.rent, _MOST_RENT)
+    quantum = _quantum(problem, _actions(problem, legal.rho, rents))
+    rho = np.floor(np.minimum(legal.rho * (_SLACK * quantum), 2.0**62)).astype(np.int64)
+    rent = np.rint(rents * float(quantum)).astype(np.int64)
+    return WholePrices(quantum, rho, rent), _actions(problem, rho.astype(np.float64), rent.astype(np.float64))
+
+
+def _actions(problem: Layered, rho: Float64, rent: Float64) -> Actions:
+    memory, home, fast = problem.memory, problem.home, problem.fast
+    slow = rho @ memory.read[home].astype(np.float64)
+    quick = rho @ memory.read[fast].astype(np.float64)
+    write = rho @ memory.write.T.astype(np.float64)
+    copy = rho @ memory.copy[home, fast].astype(np.float64)
+    serve = np.stack([slow, np.minimum(slow, quick)], axis=1)
+    rents = np.stack([rent[:, home], rent[:, home] + rent[:, fast]], axis=1)
+    return Actions(serve, copy, np.ascontiguousarray(write[:, fast]), np.ascontiguousarray(write[:, home]), rents)
+
+
+def _quantum(problem: Layered, actions: Actions) -> int:
+    """A power of ten that leaves the costs of every block of every layer exact in floats."""
+    layers = problem.layers.count
+    reads = max(float(actions.serve[layer::layers, 0].sum()) for layer in range(layers))
+    moves = sum(float(part.max()) for part in (actions.copy, actions.write, actions.home))
+    dearest = reads + moves + float(actions.rent[:, 1].sum())
+    most = int(math.log10(LARGEST_QUANTUM)) - 1
+    return int(10 ** min(most, max(0, math.floor(math.log10(_EXACT / 4 / max(dearest, 1e-30))))))
+
+
+def layer_value(problem: Layered, actions: Actions, layer: int, runs: LayerRuns, limits: Limits | None = None) -> int | None:
+    """The cheapest paths of all blocks of one layer, in quanta times bytes; None where a limit was reached on the way."""
+    total = 0
+    for paths in layer_paths(problem, actions, layer, runs):
+        total += sum(map(int, paths.tolist()))
+        if limits is not None and limits.reached:
+            return None
+    return total * problem.block_bytes
+
+
+def layer_paths(problem: Layered, actions: Actions, layer: int, runs: LayerRuns) -> Iterator[Float64]:
+    """The cheapest path of one byte of each block of a layer, in quanta; some thousands of blocks at a time."""
+    from placement_opt.layered.dual_kernels import layer_trees, run_paths
+
+    layers = problem.layers.count
+    trees = layer_trees(layer, layers, runs.turns, actions.serve, actions.copy, actions.write, actions.rent)
+    prices = (actions.home, actions.write, actions.rent)
+    for low in range(0, runs.num_blocks, _AT_ONCE):
+        part = slice(low, low + _AT_ONCE)
+        start = runs.start[low : low + _AT_ONCE + 1]
+        yield run_paths(layer, layers, trees, *prices, runs.birth[part], start, runs.first, runs.last)
+
+
+def least_value(problem: Layered, actions: Actions, layer: int) -> int:
+    """What the blocks of one layer cost at least: every read at the cheapest, every birth written home, no rent."""
+    steps = slice(layer, None, problem.layers.count)
+    reads = np.minimum(actions.serve[steps, 0], actions.serve[steps, 1])
+    pairs = ((problem.layers.reads(layer), reads), (problem.layers.births(layer), actions.home[steps]))
+    total = 0
+    for counts, costs in pairs:
+        total += sum(count * int(cost) for count, cost in zip(counts.tolist(), costs.tolist(), strict=True))
+    return total * problem.block_bytes
+
+
+def combine(problem: Layered, prices: WholePrices, values: list[int]) -> Fraction:
+    """D in seconds from one value for each layer, exactly; not below 0."""
+    memory = problem.memory
+    rho, rent = ([sum(column) for column in each.T.tolist()] for each in (prices.rho, prices.rent))
+    used = sum(map(operator.mul, rho, memory.rates.tolist()))
+    fixed = sum(map(operator.mul, rho, problem.fixed.tolist()))
+    room = sum(map(operator.mul, rent, problem.capacity.tolist()))
+    floor = Fraction(problem.floor) * (prices.quantum * problem.num_steps - used)
+    value: Fraction = (floor + fixed + sum(values) - room) / prices.quantum
+    return max(Fraction(0), value)
+
+
+def below(value: Fraction) -> float:
+    """The largest float that is not above."""
+    near = float(value)
+    return math.nextafter(near, 0.0) if Fraction(near) > value else near
+
+
+def roofline(problem: Layered) -> float:
+    """The best case in seconds, a lower bound: every byte read at the best split, no residency, no capacity, no moves."""
+    timer = StepTimer(problem.memory, [3])
+    total = []
+    for layer in range(problem.layers.count):
+        served = problem.layers.reads(layer) * problem.block_bytes
+        births = problem.layers.births(layer)[:, None] * problem.block_bytes * problem.memory.write[problem.home]
+        times = timer.times(served[:, None], problem.fixed + births)
+        total.append(math.fsum(np.maximum(problem.floor, times).tolist()))
+    # every step is a short sum of non-negative terms
+    return math.fsum(total) * (1.0 - 1e-13)

@@ -1,0 +1,95 @@
+"""What is settled on a sample before all layers are priced and scheduled: the prices, and the rule of scheduling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from placement_opt.base.limits import Limits
+from placement_opt.instance.layered import Layered
+from placement_opt.layered.keep import RULES, Rule, layer_time, schedule_layer
+from placement_opt.layered.prices import Family, Knots, Worths
+from placement_opt.workload.runs import LayerRuns
+
+#: Block-turns that one evaluation of the sample may look at: about a quarter of a second.
+_SAMPLE = 40_000_000
+#: Knots to begin with and when the ends come in, how often they are refined, by how many at a time, and evaluations each time.
+_KNOTS, _DENSER, _REFINED, _MORE, _ROUNDS = 4, 6, 6, 6, 60
+#: Share of the time that is left that prices and rules may take: all layers are to be drawn after them.
+_SHARE = 0.3
+#: Refining that gains less than this share of the value is the last.
+_LEAST_GAIN = 2e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Prices as knots, the dual value that they promise for all layers (a sample's estimate), and the rule."""
+
+    knots: Knots
+    promised_s: float
+    rule: Rule
+
+
+def prepare(problem: Layered, gap: float, limits: Limits, tell: Callable[[str], None]) -> Prepared | None:
+    """Prices raised on a sample of the blocks, and the rule that does best on the first layer.
+
+    Both end where half the gap is left between the two. None where a limit was reached before the first layer was there.
+    """
+    limits = limits.within(_SHARE * limits.remaining) if np.isfinite(limits.remaining) else limits
+    first = problem.layers.layer(0, limits)
+    sample = None if first is None else sample_blocks(problem, first, limits)
+    if first is None or sample is None:
+        return None
+    family, rules = Family(problem, sample), _Rules(problem, first)
+    knots, value = family.knots(_KNOTS), 0.0
+    share, near = 1.0 / problem.layers.count, 1.0 + gap / 2
+    seconds = rules.tried(family.worths(knots), priced=False, enough=0.0, limits=limits)
+    for stage in range(_REFINED):
+        before = value
+        knots, found = family.raised(knots, rounds=_ROUNDS, tolerance=max(1e-5, gap / 50), limits=limits)
+        value = found.value
+        tell(f"prices at {len(knots.at)} knots promise {value:.6g} s")
+        if limits.reached or seconds <= value * share * near:
+            break
+        if stage > 0 and value <= before * (1.0 + max(gap / 100, _LEAST_GAIN)):
+            break
+        knots = family.denser(knots, _DENSER) if stage == 0 else family.refined(knots, _MORE)
+    rules.tried(family.worths(knots), priced=True, enough=value * share * near, limits=limits)
+    return Prepared(knots, value, rules.best)
+
+
+class _Rules:
+    """Rules tried on the first layer, and the best of them."""
+
+    def __init__(self, problem: Layered, first: LayerRuns) -> None:
+        self.problem, self.first = problem, first
+        self.reads, self.births = first.reads_per_turn, first.births_per_turn
+        self.best, self.seconds = RULES[0], np.inf
+
+    def tried(self, worths: Worths, *, priced: bool, enough: float, limits: Limits) -> float:
+        """The best time after trying the rules of one kind until one takes no more than ``enough``."""
+        for rule in RULES:
+            if rule.priced is priced and self.seconds > enough and not limits.reached:
+                schedule = schedule_layer(self.problem, 0, self.first, worths, rule, limits=limits)
+                seconds = layer_time(self.problem, self.reads, self.births, schedule.hits, schedule.stores)
+                if seconds < self.seconds:
+                    self.best, self.seconds = rule, seconds
+        return self.seconds
+
+
+def sample_blocks(problem: Layered, first: LayerRuns, limits: Limits) -> list[LayerRuns] | None:
+    """Blocks to raise prices on: of the first layer, or of all of them where that is no more work; None at a limit."""
+    per_layer = first.num_blocks * first.turns
+    layers = problem.layers.count
+    if per_layer * layers > _SAMPLE:
+        every = -(-per_layer // _SAMPLE)
+        return [first.sample(every, every // 2)]
+    parts = [first]
+    for layer in range(1, layers):
+        runs = problem.layers.layer(layer, limits)
+        if runs is None:
+            return None
+        parts.append(runs)
+    return parts

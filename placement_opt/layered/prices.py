@@ -1,0 +1,229 @@
+"""Prices at scale: a few knots in time, raised on a sample of the blocks.
+
+At each step the resource that a fast read loads most and the one that a slow read loads most share the price: ``theta`` of the
+one, ``1 - theta`` of the other. Rent of the fast tier is due once a turn, at the state where the turn begins: between two reads
+of a block lies the beginning of each turn that it waits for, whatever its layer, and so does one before its first. Both are
+piecewise linear in time between knots: first few, which are soon at their best, then more, dense at the two ends, where the
+free start and the end of the trace make themselves felt. The dual value is concave in the knots, and its slope is read off the
+cheapest paths: what they load, and how much they hold beyond the room.
+
+None of this has to be right: whatever knots come out are evaluated on every block, exactly, before anything is published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.result import Prices
+from placement_opt.instance.layered import Layered
+from placement_opt.layered.ascent import Point, maximise
+from placement_opt.workload.runs import LayerRuns
+
+Float64 = npt.NDArray[np.float64]
+
+#: Rents up to this many slow reads a turn are looked at.
+_MOST_RENT = 4.0
+#: An interval between knots is halved where theta and rent change by more than this over it.
+_LEAST_CHANGE = 0.003
+#: Turns at which room begins or ceases to bind that get knots of their own from the start.
+_MOST_SWITCHES = 3
+#: Where prices tell blocks apart no more, a read saves this share of a write, and a turn of waiting costs that.
+_LEAST_GAIN, _LEAST_RENT = 0.03, 0.001
+
+
+@dataclass(frozen=True, eq=False)
+class Knots:
+    """theta and rent at K knots: ``value`` float64[2 K], rents in slow reads a turn; ``weight`` float64[N, K] interpolates."""
+
+    at: Float64
+    weight: Float64
+    value: Float64
+
+    @property
+    def theta(self) -> Float64:
+        """float64[N]."""
+        return self.weight @ self.value[: len(self.at)]
+
+    @property
+    def rent(self) -> Float64:
+        """float64[N], in slow reads a turn."""
+        return self.weight @ self.value[len(self.at) :]
+
+
+@dataclass(frozen=True, eq=False)
+class Worths:
+    """Prices as a schedule uses them, in seconds a block.
+
+    ``gain`` of a read from the fast tier and cost of a ``write`` into it, float64[N]; ``gains`` and ``rents`` float64[N + 1]
+    are sums over the turns before each.
+    """
+
+    gain: Float64
+    write: Float64
+    gains: Float64
+    rents: Float64
+
+
+class Family:
+    """The prices of a problem that knots describe, and the dual value of a sample of its blocks at them.
+
+    Parameters
+    ----------
+    problem
+        The question.
+    sample
+        Blocks of one or more layers; whole layers or each n-th block of them.
+    """
+
+    def __init__(self, problem: Layered, sample: list[LayerRuns]) -> None:
+        self.problem, self.sample = problem, sample
+        memory, layers = problem.memory, problem.layers
+        self.home, self.fast = problem.home, problem.fast
+        self.ends = tuple(_bottleneck(memory.rates, memory.read[tier]) for tier in (self.fast, self.home))
+        self.reads = np.sum([layers.reads(n) for n in range(layers.count)], axis=0)
+        self.births = np.sum([layers.births(n) for n in range(layers.count)], axis=0)
+        self.scale = float(self.reads.sum()) / max(1, sum(part.num_reads for part in sample))
+        self.rates = memory.rates[list(self.ends)].astype(np.float64)
+        self.read_slow = memory.read[self.home, self.ends] / self.rates * problem.block_bytes
+        self.read_fast = memory.read[self.fast, self.ends] / self.rates * problem.block_bytes
+        self.write_fast = memory.write[self.fast, self.ends] / self.rates * problem.block_bytes
+        self.unit = float(self.read_slow.max())
+        births = memory.write[self.home, self.ends] / self.rates * problem.block_bytes
+        self.fixed = layers.count * problem.fixed[list(self.ends)] / self.rates + self.births[:, None] * births
+
+    def evaluate(self, knots: Knots) -> tuple[float, Float64]:
+        """(estimate of the dual value in seconds, its slope in the knots)."""
+        from placement_opt.layered.prices_kernels import path_counts
+
+        theta, rent = knots.theta, knots.rent * self.unit
+        share = np.stack([theta, 1.0 - theta], axis=1)
+        costs = [np.ascontiguousarray(share @ row) for row in (self.read_slow, self.read_fast, self.write_fast)]
+        miss, hit, store, held = self.scale * sum(
+            path_counts(part.birth, part.start, part.first, part.last, *costs, rent) for part in self.sample
+        )
+        load = self.fixed + np.outer(miss, self.read_slow) + np.outer(hit, self.read_fast) + np.outer(store, self.write_fast)
+        beyond = held - self.problem.room
+        value = float((share * load).sum() + (rent * beyond).sum())
+        slope = [knots.weight.T @ (load[:, 0] - load[:, 1]), knots.weight.T @ (beyond * self.unit)]
+        return value, np.concatenate(slope)
+
+    def denser(self, knots: Knots, count: int) -> Knots:
+        """The same prices with knots at some ``count`` places more and close to both ends."""
+        return self._at(np.union1d(knots.at, knot_places(self.problem.layers.turns, count)), knots)
+
+    def refined(self, knots: Knots, count: int) -> Knots:
+        """The same prices with up to ``count`` knots more, each halving an interval over which prices change most."""
+        theta, rent = np.split(knots.value, 2)
+        change = np.abs(np.diff(theta)) + np.minimum(1.0, np.abs(np.diff(rent)))
+        middle = np.rint((knots.at[1:] + knots.at[:-1]) / 2)
+        change[(middle <= knots.at[:-1]) | (middle >= knots.at[1:])] = 0.0
+        chosen = np.argsort(-change, kind="stable")[:count]
+        return self._at(np.union1d(knots.at, middle[chosen[change[chosen] > _LEAST_CHANGE]]), knots)
+
+    def _at(self, at: Float64, knots: Knots) -> Knots:
+        """The same prices with these knots, the old ones among them."""
+        values = np.concatenate([np.interp(at, knots.at, part) for part in np.split(knots.value, 2)])
+        return Knots(at, interpolation(at, self.problem.layers.turns), values)
+
+    def knots(self, count: int) -> Knots:
+        """``count`` knots evenly over time, and some about the turns where room begins or ceases to bind.
+
+        They are valued at the best of a few constants, and of the two extremes where each of them belongs: all of the price to
+        the slow reads and a read's worth of rent where there is less room than the best split would serve from, else the
+        balanced split and no rent.
+        """
+        turns, starved = self.problem.layers.turns, self._starved()
+        at = np.unique(np.rint(np.linspace(0, turns - 1, count)))
+        for turn in np.flatnonzero(np.diff(starved.astype(np.int8)))[:_MOST_SWITCHES]:
+            near = 2.0 ** np.arange(int(np.log2(turns)))
+            at = np.union1d(at, np.clip(np.concatenate([turn + 1 - near, turn + near]), 0, turns - 1))
+        weight = interpolation(at, turns)
+        balanced = self.rates[0] / self.rates.sum()
+        trials = [
+            Knots(at, weight, np.repeat([theta, rent], len(at)))
+            for theta in (0.0, balanced / 2, balanced * 0.9, balanced)
+            for rent in (0.0, 0.1, 0.3, 0.9)
+        ]
+        binding = starved[at.astype(np.int64)]
+        worth = float((self.read_slow - self.read_fast)[1]) / self.unit
+        trials.append(Knots(at, weight, np.concatenate([np.where(binding, 0.0, balanced), np.where(binding, worth, 0.0)])))
+        return max(trials, key=lambda knots: self.evaluate(knots)[0])
+
+    def balanced(self) -> Knots:
+        """Both ends of the price as fast as each other, no rent: the roofline, where both are at work at every step."""
+        turns, theta = self.problem.layers.turns, self.rates[0] / self.rates.sum()
+        at = np.unique([0.0, turns - 1.0])
+        return Knots(at, interpolation(at, turns), np.repeat([theta, 0.0], len(at)))
+
+    def _starved(self) -> npt.NDArray[np.bool_]:
+        """bool[N]: whether the fast tier has less room than the best split would serve from it."""
+        # both ends of the price take equally long: fixed + (reads - best) slow + best fast on either
+        ahead = self.fixed[:, 1] - self.fixed[:, 0] + self.reads * (self.read_slow[1] - self.read_slow[0])
+        per_read = (self.read_slow[1] - self.read_fast[1]) + (self.read_fast[0] - self.read_slow[0])
+        return np.asarray(ahead > self.problem.room * per_read)
+
+    def raised(self, knots: Knots, *, rounds: int, tolerance: float, limits: Limits) -> tuple[Knots, Point]:
+        """Better knots at the same places."""
+        count = len(knots.at)
+        high = np.repeat([1.0, _MOST_RENT], count)
+        best = maximise(
+            lambda x: self.evaluate(Knots(knots.at, knots.weight, x)),
+            knots.value,
+            np.zeros(2 * count),
+            high,
+            rounds=rounds,
+            tolerance=tolerance,
+            limits=limits,
+        )
+        return Knots(knots.at, knots.weight, best.x), best
+
+    def prices(self, knots: Knots) -> Prices:
+        """The prices of every step and state, not yet legal by a rounding error."""
+        layers, turns = self.problem.layers.count, self.problem.layers.turns
+        theta = np.repeat(knots.theta, layers)
+        rho = np.zeros((layers * turns, len(self.problem.memory.rates)))
+        rho[:, self.ends[0]] += theta / self.rates[0]
+        rho[:, self.ends[1]] += (1.0 - theta) / self.rates[1]
+        rent = np.zeros((layers * turns + 1, 2))
+        rent[:-1:layers, self.fast] = knots.rent * self.unit / self.problem.block_bytes
+        return Prices(rho, rent)
+
+    def worths(self, knots: Knots) -> Worths:
+        """What a read from the fast tier saves, what a store costs, and rents, per block and turn."""
+        share = np.stack([knots.theta, 1.0 - knots.theta], axis=1)
+        write = np.ascontiguousarray(share @ self.write_fast)
+        gain = np.maximum(share @ (self.read_slow - self.read_fast), _LEAST_GAIN * write)
+        rent = np.maximum(knots.rent * self.unit, _LEAST_RENT * write)
+        return Worths(gain, write, *(np.concatenate([[0.0], np.cumsum(part)]) for part in (gain, rent)))
+
+
+def _bottleneck(rates: npt.NDArray[np.int64], load: npt.NDArray[np.int64]) -> int:
+    """The resource that limits an operation with this load row."""
+    speed = np.where(load > 0, rates / np.maximum(1, load), np.inf)
+    return int(np.argmin(speed))
+
+
+def knot_places(turns: int, count: int) -> Float64:
+    """About ``count`` places in 0 .. turns - 1: even in the middle, at doubling distances from both ends."""
+    last = turns - 1
+    even = np.linspace(0, last, count)
+    near = 2.0 ** np.arange(0, max(1, int(np.log2(max(1.0, last / count)))) + 1) - 1
+    return np.unique(np.clip(np.rint(np.concatenate([even, near, last - near])), 0, last))
+
+
+def interpolation(at: Float64, turns: int) -> Float64:
+    """float64[turns, K]: weights of the knots at each turn; rows sum to 1."""
+    turn = np.arange(turns, dtype=np.float64)
+    weight = np.zeros((turns, len(at)))
+    if len(at) == 1:
+        weight[:, 0] = 1.0
+        return weight
+    left = np.clip(np.searchsorted(at, turn, side="right") - 1, 0, len(at) - 2)
+    part = (turn - at[left]) / (at[left + 1] - at[left])
+    weight[np.arange(turns), left] = 1.0 - part
+    weight[np.arange(turns), left + 1] += part
+    return weight

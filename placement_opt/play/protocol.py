@@ -1,0 +1,202 @@
+"""What a scheduler is, what it sees, and what it answers (problem statement, section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance, Residency
+from placement_opt.memory.system import Int64, MemorySystem
+
+Ids = npt.NDArray[np.integer[Any]]
+Resident = npt.NDArray[np.bool_]
+
+#: Sets of tiers are bit masks that index tables, so their number is limited.
+MOST_TIERS = 16
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What one step changes; everything takes effect at the next state.
+
+    Attributes
+    ----------
+    store
+        (tier, ids): write blocks that are at the processor anyway, just read or just produced, to a tier ("in passing").
+        Of a block that is read in part only that share is at the processor; the rest is copied, and charged, from the tier
+        of :func:`cheapest_source`. Under the inclusive rule the write of a new block to the home tier is done and charged
+        by the simulator.
+    fetch
+        (source tier, target tier, ids): copy during the step.
+    drop
+        (tier, ids): forget a copy; free of charge. Room it leaves can be used by what arrives in the same step.
+    """
+
+    store: Sequence[tuple[int, Ids]] = ()
+    fetch: Sequence[tuple[int, int, Ids]] = ()
+    drop: Sequence[tuple[int, Ids]] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """All that an online scheduler is told before the first step: memory and rules, nothing of the trace.
+
+    Attributes
+    ----------
+    memory, residency, home, capacity
+        As in the instance.
+    size
+        int64[B], read-only: bytes of each block id (ids are labels); 0 until the block is produced, filled in then.
+    block_layer
+        int32[B] layer of each block, from 0 to ``num_layers`` - 1, or None.
+    initial_blocks
+        Ids that exist before step 0.
+    initial
+        bool[K, B] residency at state 0, read-only, or None where the scheduler chooses it.
+    fixed
+        int64[R]: fixed load of the first step, as a guide to the load of weights.
+    share_base
+        What the shares of a view are numerators over.
+    num_layers
+        Number of layers, 1 where blocks or steps carry no layer.
+    """
+
+    memory: MemorySystem
+    residency: Residency
+    home: int
+    capacity: Int64
+    size: Int64
+    block_layer: npt.NDArray[np.int32] | None
+    initial_blocks: Ids
+    initial: Resident | None
+    fixed: Int64
+    share_base: int
+    num_layers: int
+
+    @property
+    def free_start(self) -> bool:
+        """Whether the scheduler chooses the initial residency."""
+        return self.initial is None
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The present step, as shown to a scheduler.
+
+    Attributes
+    ----------
+    step, layer
+        Index of the step; its layer (0 without labels).
+    reads
+        Ids this step reads, ascending.
+    shares
+        Their shares, numerators over ``share_base``, or None where every read is whole.
+    births
+        Ids this step produces, ascending.
+    resident
+        bool[K, B], read-only: residency when the step begins.
+    used
+        int64[K]: bytes in each tier that will still be occupied at the next state if nothing is moved (blocks freed after
+        this step no longer count; under the inclusive rule the home copies of this step's births do).
+    fixed, floor
+        int64[R] bytes that this step loads whatever the placement, and the seconds under its time.
+    freed
+        Ids freed after this step: they need no room at the next state and must not be moved.
+    """
+
+    step: int
+    layer: int
+    reads: Ids
+    shares: npt.NDArray[np.uint16] | None
+    births: Ids
+    resident: Resident
+    used: Int64
+    fixed: Int64
+    floor: float
+    freed: Ids = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Counted work of a scheduler that searches: the same work gives the same schedule, on any machine at any load.
+
+    Attributes
+    ----------
+    unit
+        What is counted.
+    given, taken
+        How much it was allowed, and how much it took.
+    cut_short
+        Whether the clock or a stop request ended it before: the schedule is legal, but another run may end elsewhere.
+    """
+
+    unit: str
+    given: int
+    taken: int
+    cut_short: bool = False
+
+
+class Scheduler(Protocol):
+    """An online policy: sees the setting, then one step after the other.
+
+    One that searches has an attribute ``effort`` after a run, an :class:`Effort`; others need not.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the user asked for, options included."""
+        ...
+
+    @property
+    def online(self) -> bool:
+        """True: only :meth:`start` and :meth:`step` are called. False: :meth:`Clairvoyant.plan` is called first."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where the policy comes from."""
+        ...
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        """Prepare for a run, forgetting any earlier one; with a free start return bool[K, B] residency at state 0, else None.
+
+        ``first_reads`` holds, where the start is free, the first read set of each layer (of the first step without layers)
+        as far as it exists before step 0; otherwise it is empty. Under the inclusive rule the home row may be left False:
+        the simulator fills it.
+        """
+        ...
+
+    def step(self, view: View) -> Moves:
+        """The moves of one step."""
+        ...
+
+
+class Clairvoyant(Scheduler, Protocol):
+    """An offline policy (``online`` is False): additionally handed the whole instance before :meth:`start`."""
+
+    def plan(self, instance: Instance, limits: Limits) -> None:
+        """See everything once, before the run; past the limits nobody waits for an answer."""
+        ...
+
+
+def cheapest_source(memory: MemorySystem) -> npt.NDArray[np.int8]:
+    """int8[2**K, K]: the tier of each set of tiers from which a copy to each tier takes least time; -1 for the empty set.
+
+    Among equals the tier read fastest. A set that contains the target itself names the best of the others (-1 if none).
+    """
+    tiers = len(memory.tiers)
+    if tiers > MOST_TIERS:
+        raise InputError(f"found {tiers} tiers", f"expected at most {MOST_TIERS}", field="tiers")
+    table = np.full((1 << tiers, tiers), -1, dtype=np.int8)
+    for target in range(tiers):
+        others = [j for j in memory.by_speed if j != target]
+        ranked = sorted(others, key=lambda j: 1 / memory.bottleneck(memory.copy[j, target]))
+        for source in reversed(ranked):
+            table[(np.arange(1 << tiers) >> source) & 1 == 1, target] = source
+    return table

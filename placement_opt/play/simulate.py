@@ -1,0 +1,175 @@
+"""Times a scheduler on an instance: hands it what it may see, applies its moves or refuses them, and adds up the time.
+
+The reads of each step are split over the copies optimally and the step lasts as long as its most loaded resource (problem
+statement, section 2); the split is no choice of the scheduler, because residency alone decides it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.errors import Interrupted, LimitError, ScheduleError
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance
+from placement_opt.play.ledger import Ledger, Mask
+from placement_opt.play.protocol import Clairvoyant, Ids, Scheduler, Setting, View
+from placement_opt.play.run import Run, time_run
+from placement_opt.play.schedule import Recorder, Schedule
+
+__all__ = ["Run", "simulate"]
+
+_STEPS_BETWEEN_LOOKS = 64
+_Array = TypeVar("_Array", bound=npt.NDArray[Any])
+
+
+def simulate(
+    instance: Instance,
+    scheduler: Scheduler,
+    *,
+    per_step: bool = False,
+    record: bool = False,
+    limits: Limits | None = None,
+) -> Run:
+    """Run a scheduler through an instance.
+
+    Parameters
+    ----------
+    instance
+        The question.
+    scheduler
+        Online schedulers are handed the :class:`Setting` and one :class:`View` after the other, copies that lead to nothing
+        of the future; clairvoyant ones the instance as well, before the start. All arrays handed out are read-only.
+    per_step
+        Keep a table of every step (:attr:`Run.per_step`).
+    record
+        Keep the moves (:attr:`Run.schedule`), so that they can be checked and played again.
+    limits
+        Deadline and stop request; a schedule that is not finished is worth nothing, so nothing comes back then. A scheduler
+        that searches may stop searching in time to be played, and says so (:attr:`Run.effort`).
+
+    Raises
+    ------
+    ScheduleError
+        The scheduler did something the rules forbid; names the step and, where there is one, the block.
+    LimitError, Interrupted
+        The deadline or a stop request came first.
+    """
+    try:
+        ledger, patterns, schedule = _play(instance, scheduler, record, limits or Limits())
+    except ScheduleError as error:
+        raise ScheduleError(error.message, scheduler=scheduler.name, step=error.step, block=error.block) from None
+    run = time_run(instance, scheduler.name, patterns, ledger.moved, schedule, per_step)
+    return replace(run, effort=getattr(scheduler, "effort", None))
+
+
+def _play(
+    instance: Instance, scheduler: Scheduler, record: bool, limits: Limits
+) -> tuple[Ledger, npt.NDArray[np.uint16], Schedule | None]:
+    """All steps, not yet timed: the ledger, the tiers that held each read's block (a mask), and the moves."""
+    ledger, steps = Ledger(instance), _Steps(instance)
+    if not scheduler.online:
+        cast(Clairvoyant, scheduler).plan(instance, limits)
+    _start(ledger, steps, scheduler)
+    recorder = Recorder(ledger.resident) if record else None
+    patterns = np.empty(instance.trace.num_reads, dtype=Mask)
+    resident = read_only(ledger.resident.view())
+    for step in range(instance.num_steps):
+        if step % _STEPS_BETWEEN_LOOKS == 0:
+            _look(limits, scheduler.name, step, instance.num_steps)
+        reads, shares, births, freed = steps.at(step)
+        patterns[steps.rows(step)] = ledger.mask[reads]
+        used = read_only(ledger.begin(step, reads, shares, births, freed))
+        fixed, floor = read_only(instance.fixed[step].copy()), float(instance.floor[step])
+        moves = scheduler.step(View(step, steps.layer(step), reads, shares, births, resident, used, fixed, floor, freed))
+        ledger.apply(moves)
+        if recorder is not None:
+            recorder.add(moves)
+    return ledger, patterns, None if recorder is None else recorder.schedule(scheduler.name)
+
+
+def _start(ledger: Ledger, steps: _Steps, scheduler: Scheduler) -> None:
+    given = ledger.instance.initial
+    chosen = scheduler.start(steps.setting(), steps.first_reads() if given is None else [])
+    if given is None:
+        ledger.place_chosen(chosen)
+        return
+    if chosen is not None:
+        raise ScheduleError("chose a start, but the initial residency is given")
+    ledger.place(given)
+
+
+def _look(limits: Limits, name: str, step: int, steps: int) -> None:
+    if limits.interrupted:
+        raise Interrupted(f"{name} was stopped after {step} of {steps} steps")
+    if limits.reached:
+        raise LimitError(f"{name} had done {step} of {steps} steps when its time was up")
+
+
+def read_only(array: _Array) -> _Array:
+    array.flags.writeable = False
+    return array
+
+
+class _Steps:
+    """What each step does, cut from the trace as copies that hold nothing of other steps."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        trace = instance.trace
+        self._indptr: list[int] = trace.indptr.tolist()
+        pointers, self._born = trace.births_by_step
+        self._birth_ends: list[int] = pointers.tolist()
+        self._ending = np.argsort(trace.death, kind="stable")
+        ends = np.bincount(trace.death, minlength=instance.num_steps + 1)
+        self._death_ends: list[int] = np.r_[0, np.cumsum(ends)].tolist()
+        self._sizes = np.where(instance.first_state == 0, instance.size, 0)
+        self._layers = 1
+        self._step_layer = self._block_layer = None
+        if trace.step_layer is not None and trace.block_layer is not None:
+            labels = np.unique(np.concatenate([trace.step_layer, trace.block_layer]))
+            self._layers = len(labels)
+            self._step_layer = np.searchsorted(labels, trace.step_layer)
+            self._block_layer = read_only(np.searchsorted(labels, trace.block_layer).astype(np.int32))
+
+    def setting(self) -> Setting:
+        instance = self.instance
+        return Setting(
+            memory=instance.memory,
+            residency=instance.residency,
+            home=instance.home,
+            capacity=read_only(instance.capacity.copy()),
+            size=read_only(self._sizes.view()),
+            block_layer=self._block_layer,
+            initial_blocks=read_only(np.flatnonzero(instance.first_state == 0)),
+            initial=None if instance.initial is None else read_only(instance.initial.copy()),
+            fixed=read_only(instance.fixed[0].copy()),
+            share_base=instance.share_base,
+            num_layers=self._layers,
+        )
+
+    def first_reads(self) -> list[Ids]:
+        """The first read set of each layer, as far as it exists at the start."""
+        trace = self.instance.trace
+        firsts = [0] if trace.step_layer is None else np.unique(trace.step_layer, return_index=True)[1].tolist()
+        reads = [trace.reads(step) for step in firsts]
+        return [read_only(ids[self.instance.first_state[ids] == 0]) for ids in reads]
+
+    def layer(self, step: int) -> int:
+        return 0 if self._step_layer is None else int(self._step_layer[step])
+
+    def rows(self, step: int) -> slice:
+        return slice(self._indptr[step], self._indptr[step + 1])
+
+    def at(self, step: int) -> tuple[Ids, npt.NDArray[np.uint16] | None, Ids, Ids]:
+        """(reads, shares, births, freed); the sizes of the births are known from here on."""
+        trace, rows = self.instance.trace, self.rows(step)
+        births = self._born[self._birth_ends[step] : self._birth_ends[step + 1]].copy()
+        freed = self._ending[self._death_ends[step] : self._death_ends[step + 1]].copy()
+        if len(births):
+            self._sizes[births] = self.instance.size[births]
+        shares = None if trace.shares is None else read_only(trace.shares[rows].copy())
+        return read_only(trace.blocks[rows].copy()), shares, read_only(births), read_only(freed)

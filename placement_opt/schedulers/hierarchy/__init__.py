@@ -1,0 +1,1 @@
+"""Caches over any number of tiers, behind the online policies."""

@@ -1,0 +1,1 @@
+"""Search among whole schedules, behind the policies that know the future."""

@@ -1,0 +1,166 @@
+"""The best paths of two blocks together while all others stay: exchanges that neither a block alone nor a chain can see.
+
+A shortest path over (state, tier set of one, tier set of the other), exactly timed and not smoothed; it costs S**4 a step and
+is for small instances. Paths that cost no less than the present ones are not followed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from placement_opt.base.compiled import njit
+from placement_opt.schedulers.search.search_kernels import BEGIN, FIRST, FREE, LAST, PLACE, READS, SIZE, WORK, place
+
+#: Steps of one set and set and set and set and price vector that take as long as a (block, state) pair of two tiers.
+_PAIR = 200
+
+_compiled = njit(cache=True, error_model="numpy")
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def pair_weight(g: Any) -> int:
+    """(Block, state) pairs that a state of two blocks counts for."""
+    return int(max(1, len(g.serve) ** 4 * g.value.shape[1] // _PAIR))
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _share(g: Any, b: int, t: int) -> float:
+    """The share of a block that a step reads."""
+    low, high = g.block[b, READS], g.block[b + 1, READS]
+    while low < high:
+        middle = (low + high) // 2
+        if g.step[middle] < t:
+            low = middle + 1
+        else:
+            high = middle
+    return float(g.share[low]) if low < g.block[b + 1, READS] and g.step[low] == t else 0.0
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _loads(g: Any, b: int, t: int, x: Any) -> tuple[int, int]:
+    """Fill x[i, j, v] with what a block adds to the values of step t on its way from set i to set j; how many of each there are
+    (1 where it does not exist)."""
+    here = g.block[b, FIRST] <= t <= g.block[b, LAST]
+    there = g.block[b, FIRST] <= t + 1 <= g.block[b, LAST]
+    before, after = len(g.serve) if here else 1, len(g.serve) if there else 1
+    size, share = g.block[b, SIZE], _share(g, b, t) if here else 0.0
+    for i in range(before):
+        for j in range(after):
+            arc = g.arc[i, j] if here and there else -1
+            for v in range(g.value.shape[1]):
+                load = share * g.serve[i, v] if here else 0.0
+                if there and not here:
+                    load += g.store[j, v]
+                elif arc >= 0:
+                    load += share * g.passing[arc, v] + (1.0 - share) * g.copied[arc, v]
+                x[i, j, v] = size * load
+    return before, after
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _fits(g: Any, b: int, c: int, i: int, j: int, t: int) -> bool:
+    """Whether two blocks have room at state t in these sets, as far as they exist."""
+    for k in range(g.room.shape[1]):
+        left = g.room[t, k]
+        if g.block[b, FIRST] <= t <= g.block[b, LAST] and g.member[i, k]:
+            left -= g.block[b, SIZE]
+        if g.block[c, FIRST] <= t <= g.block[c, LAST] and g.member[j, k]:
+            left -= g.block[c, SIZE]
+        if left < 0 and left < g.room[t, k]:
+            return False
+    return True
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _begins(g: Any, b: int, i: int) -> bool:
+    """Whether a block that exists at state 0 may begin in a set."""
+    return bool(g.block[b, BEGIN] == FREE or g.block[b, BEGIN] == i)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _step(g: Any, b: int, c: int, t: int, xb: Any, xc: Any, cost: Any, new: Any, back: Any, most: float) -> None:
+    """From the costs of all pairs of sets at state t to those at state t + 1, with the pairs that they come from."""
+    sets = len(g.serve)
+    from_b, to_b = _loads(g, b, t, xb)
+    from_c, to_c = _loads(g, c, t, xc)
+    new[:] = np.inf
+    for i in range(from_b):
+        for j in range(from_c):
+            if cost[i, j] >= most:
+                continue
+            for p in range(to_b):
+                for q in range(to_c):
+                    if cost[i, j] >= new[p, q]:
+                        continue
+                    top = g.floor[t]
+                    for v in range(g.value.shape[1]):
+                        top = max(top, g.value[t, v] + xb[i, p, v] + xc[j, q, v])
+                    total = cost[i, j] + top - g.time[t]
+                    if total < new[p, q] and total < most:
+                        new[p, q], back[p, q] = total, i * sets + j
+    for p in range(to_b):
+        for q in range(to_c):
+            if new[p, q] < np.inf and not _fits(g, b, c, p, q, t + 1):
+                new[p, q] = np.inf
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _best_pair(g: Any, b: int, c: int, most: float) -> bool:
+    """Give two blocks that were removed their best paths; whether there are any that add less than ``most`` to the time."""
+    sets, steps = len(g.serve), len(g.floor)
+    low, high = min(g.block[b, FIRST], g.block[c, FIRST]), max(g.block[b, LAST], g.block[c, LAST])
+    begin, end = max(0, low - 1), min(steps, high + 1)  # states between which the two change anything
+    xb, xc = np.zeros((sets, sets, g.value.shape[1])), np.zeros((sets, sets, g.value.shape[1]))
+    cost, new = np.full((sets, sets), np.inf), np.empty((sets, sets))
+    back = np.zeros((end - begin + 1, sets, sets), dtype=np.int32)
+    for i in range(sets if g.block[b, FIRST] <= begin else 1):
+        for j in range(sets if g.block[c, FIRST] <= begin else 1):
+            legal = (g.block[b, FIRST] > begin or _begins(g, b, i)) and (g.block[c, FIRST] > begin or _begins(g, c, j))
+            if legal and _fits(g, b, c, i, j, begin):
+                cost[i, j] = 0.0
+    for t in range(begin, end):
+        _step(g, b, c, t, xb, xc, cost, new, back[t + 1 - begin], most)
+        cost, new = new, cost
+    g.count[WORK] += (end - begin + 1) * pair_weight(g)
+    at = int(np.argmin(cost))
+    if not cost[at // sets, at % sets] < most:
+        return False
+    for t in range(end, begin - 1, -1):
+        i, j = at // sets, at % sets
+        if g.block[b, FIRST] <= t <= g.block[b, LAST]:
+            g.path[g.block[b, PLACE] + t - g.block[b, FIRST]] = i
+        if g.block[c, FIRST] <= t <= g.block[c, LAST]:
+            g.path[g.block[c, PLACE] + t - g.block[c, FIRST]] = j
+        at = back[t - begin, i, j]
+    return True
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def sweep_pairs(g: Any, pairs: Any, least: float, budget: int) -> float:
+    """Improve one pair of blocks after the other, the times not smoothed, until the budget of work is spent; the change of the
+    time.
+
+    Parameters
+    ----------
+    pairs
+        int64[., 2]
+    least
+        Smaller improvements are not made.
+    budget
+        As in :func:`placement_opt.schedulers.search.search_kernels.sweep`.
+    """
+    total = 0.0
+    for n in range(len(pairs)):
+        if g.count[WORK] >= budget:
+            break
+        b, c = pairs[n, 0], pairs[n, 1]
+        gain = place(g, b, -1, 0.0) + place(g, c, -1, 0.0)
+        if _best_pair(g, b, c, -gain - least):
+            total += gain
+            total += place(g, b, 1, 0.0) + place(g, c, 1, 0.0)
+        else:
+            place(g, b, 1, 0.0)
+            place(g, c, 1, 0.0)
+    return total

@@ -1,0 +1,113 @@
+"""A schedule as one path a block: the set of tiers that holds it at every state of its life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.instance.instance import Instance
+from placement_opt.memory.system import Int64
+from placement_opt.play.protocol import cheapest_source
+from placement_opt.play.schedule import Schedule, numbered
+from placement_opt.schedulers.hierarchy.transition import Masks, moves_between
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """Where every block lies; S tier sets.
+
+    Attributes
+    ----------
+    sets
+        uint16[S]: the tier sets that the instance's rule allows, bit k for tier k.
+    start
+        int64[B + 1]: states of block b are ``start[b]:start[b + 1]``, from its first state to its last.
+    number
+        uint8[start[B]]: which set holds the block at each of them.
+    """
+
+    sets: Masks
+    start: Int64
+    number: npt.NDArray[np.uint8]
+
+
+def num_states(instance: Instance) -> int:
+    """How many (block, state) pairs there are."""
+    return int((instance.last_state - instance.first_state + 1).sum())
+
+
+def first_places(instance: Instance) -> Int64:
+    """int64[B + 1]: where the states of each block begin in an array of all (block, state) pairs."""
+    start = np.zeros(instance.num_blocks + 1, dtype=np.int64)
+    np.cumsum(instance.last_state - instance.first_state + 1, out=start[1:])
+    return start
+
+
+def paths_of(instance: Instance, schedule: Schedule) -> Paths:
+    """The paths that a (legal) schedule makes its blocks take."""
+    from placement_opt.bounds.dual.evaluate import tier_sets
+    from placement_opt.schedulers.search.paths_kernels import follow
+
+    tiers, sets = instance.num_tiers, tier_sets(instance).astype(np.uint16)
+    numbers = np.zeros(1 << tiers, dtype=np.uint8)
+    numbers[sets] = np.arange(len(sets))
+    held = _masks(schedule.initial)
+    held[instance.first_state > 0] = 1 << instance.home if instance.inclusive else 0
+    op = schedule.op.astype(np.int64)
+    target = np.where(op < tiers, op, (op - tiers) % tiers)  # a drop's tier is its number modulo K as well
+    bit, drops = np.uint16(1) << target.astype(np.uint16), op >= tiers + tiers * tiers
+    adds, loses = np.where(drops, 0, bit).astype(np.uint16), np.where(drops, bit, 0).astype(np.uint16)
+    start = first_places(instance)
+    path = np.zeros(start[-1], dtype=np.uint8)
+    follow(instance.first_state, start, held, schedule.indptr, schedule.block, adds, loses, numbers, path)
+    return Paths(sets, start, path)
+
+
+def schedule_of(instance: Instance, paths: Paths, name: str) -> Schedule:
+    """The cheapest moves that make the blocks take these paths; ``name`` says whose they are."""
+    from placement_opt.schedulers.search.paths_kernels import changes
+
+    tiers, first = instance.num_tiers, instance.first_state
+    block, step = changes(first, paths.start, paths.number)
+    at = paths.start[block] + step - first[block]
+    born = np.flatnonzero(first > 0)
+    near = np.append(_reads(instance, block, step), np.ones(len(born), dtype=bool))
+    at_birth = np.full(len(born), 1 << instance.home if instance.inclusive else 0, dtype=np.uint16)
+    before = np.append(paths.sets[paths.number[at]], at_birth)
+    after = np.append(paths.sets[paths.number[at + 1]], paths.sets[paths.number[paths.start[born]]])
+    block, step = np.append(block, born), np.append(step, first[born] - 1)
+    moves = moves_between(np.arange(len(block)), before, after, near, cheapest_source(instance.memory))
+    groups = list(numbered(moves, tiers))
+    which = np.concatenate([np.zeros(0, dtype=np.int64), *(ids for _, ids in groups)])
+    op = np.repeat(np.array([number for number, _ in groups], dtype=np.int16), [len(ids) for _, ids in groups])
+    order = np.argsort(step[which], kind="stable")
+    which, op = which[order], op[order]
+    indptr = np.searchsorted(step[which], np.arange(instance.num_steps + 1)).astype(np.int64)
+    initial = np.zeros((tiers, instance.num_blocks), dtype=bool)
+    exists = np.flatnonzero(first == 0)
+    held = paths.sets[paths.number[paths.start[exists]]]
+    initial[:, exists] = (held >> np.arange(tiers, dtype=np.uint16)[:, None] & 1) == 1
+    return Schedule(name, initial, indptr, op, block[which].astype(np.int32))
+
+
+def _masks(resident: npt.NDArray[np.bool_]) -> Masks:
+    """uint16[B] from bool[K, B]."""
+    masks = np.zeros(resident.shape[1], dtype=np.uint16)
+    for tier, row in enumerate(resident):
+        masks[row] |= np.uint16(1 << tier)
+    return masks
+
+
+def _reads(instance: Instance, block: Int64, step: Int64) -> npt.NDArray[np.bool_]:
+    """Whether each block is read at the step beside it."""
+    trace = instance.trace
+    if not trace.num_reads:
+        return np.zeros(len(block), dtype=bool)
+    _, order = trace.by_block
+    width = instance.num_steps + 1
+    keys = trace.blocks[order].astype(np.int64) * width + trace.read_step[order]
+    wanted = block * width + step
+    found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.asarray(keys[found] == wanted)

@@ -1,0 +1,1 @@
+"""Many instances, settings and schedulers: comparisons, sweeps, worth, records."""

@@ -1,0 +1,313 @@
+"""What an instance file asks for, before its trace is drawn: sizes, room, memory and seconds of each way to answer, what binds.
+
+Seconds are guesses by which ways are chosen (:func:`placement_opt.bounds.auto.expected_s` and its like), no promises. Where the
+trace is small it is drawn, so that equal blocks are counted once, as the methods do; else numbers of reads are upper limits.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from placement_opt.answer.rungs import pass_s, search_s
+from placement_opt.base import room
+from placement_opt.base.capacity import stated_bytes
+from placement_opt.base.errors import LimitError
+from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS
+from placement_opt.bounds.auto import BUDGET_S, Size, expected_bytes, expected_s, plan
+from placement_opt.bounds.dual.tracked import MOST_SETS
+from placement_opt.instance.gate import answers_in_runs, check_tiers, rows_bytes, runs_bytes, ways_out
+from placement_opt.instance.load import load_instance
+from placement_opt.instance.outline import Outline, input_files, read_outline
+from placement_opt.memory.split.timing import StepTimer
+from placement_opt.schedulers.search.game import bytes_needed
+
+if TYPE_CHECKING:
+    from placement_opt.instance.scaled import LayerShare
+
+#: Traces of so many reads are drawn.
+DRAWN_READS = 300_000
+#: Seconds that a read takes until it is there.
+_DRAW_S = 1e-7
+#: Seconds of an answer in runs: of preparing it, of each read and of each run (one process).
+_RUNS_S, _RUN_READ_S, _RUN_S = 10.0, 3e-8, 1.5e-6
+#: Of two times no further apart than this, relatively, room is not what binds.
+_SAME = 0.02
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One tier: its capacity (None: no limit), the weights in it, the room left (without a limit, for all that is alive at
+    once), and the bytes it has at the peak, filled fastest first."""
+
+    name: str
+    capacity: int | None
+    weights: int
+    room: int
+    held: int
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to answer.
+
+    Attributes
+    ----------
+    name, side
+        As reports call it; "rows" (making the instance), "bound", "schedule", or "both".
+    memory
+        Bytes of the process, or of all of them together.
+    seconds
+        What it should take; infinite where it is not defined or hopeless.
+    verdict
+        "fits", or why not.
+    taken
+        Whether ``bound`` takes it as things stand.
+    """
+
+    name: str
+    side: str
+    memory: int
+    seconds: float
+    verdict: str = "fits"
+    taken: bool = False
+
+    @property
+    def fits(self) -> bool:
+        return self.verdict == "fits"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A first guess of what binds, from totals: every step reads as much, all blocks alike.
+
+    Attributes
+    ----------
+    roofline_s
+        Of all steps, reads split over the tiers as if each held everything.
+    filled_s
+        The same with the tiers filled once, fastest first, and nothing moved.
+    resource, filled_resource
+        The busiest resource of either.
+    sentence
+        What follows.
+    """
+
+    roofline_s: float
+    filled_s: float
+    resource: str
+    filled_resource: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What :func:`check` found.
+
+    Attributes
+    ----------
+    outline
+        The file, its trace not made.
+    files
+        (name, bytes) of the files that it is made from.
+    drawn
+        Whether the trace was drawn for this.
+    tiers, peak, largest
+        The tiers; bytes of the blocks alive at once, and of the largest block.
+    ways
+        How it can be answered, rows first.
+    reason
+        Why ``bound`` takes what it takes.
+    binding
+        What binds.
+    allowed, limit_s
+        Bytes and seconds that there are.
+    """
+
+    outline: Outline
+    files: tuple[tuple[str, int], ...]
+    drawn: bool
+    tiers: tuple[Tier, ...]
+    peak: int
+    largest: int
+    ways: tuple[Way, ...]
+    reason: str
+    binding: Binding
+    allowed: int
+    limit_s: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether a bound can be had within the limits."""
+        return any(way.taken for way in self.ways)
+
+    @property
+    def ways_out(self) -> tuple[str, ...]:
+        """What would fit where rows take too much memory."""
+        rows = next(way for way in self.ways if way.side == "rows")
+        return () if rows.memory <= self.allowed else tuple(ways_out(self.outline, self.allowed))
+
+
+def check(path: str | Path, *, layers: LayerShare | None = None, limits: Limits | None = None) -> Checked:
+    """Look at an instance file within limits (a minute for the methods where there is no deadline, as ``bound`` has it).
+
+    Raises
+    ------
+    InputError
+        What is wrong with the file, weights and blocks without room in its tiers included.
+    """
+    limits = limits or Limits()
+    outline = read_outline(path, layers=layers)
+    check_tiers(outline)
+    allowed, limit_s = room.allowed(limits), limits.remaining
+    totals, unit = outline.totals, outline.model.unit_bytes
+    few = max(totals.reads, totals.drawn, totals.blocks, totals.steps) <= DRAWN_READS
+    drawn = few and rows_bytes(totals) <= allowed
+    size = _size(outline)
+    if drawn:
+        instance = load_instance(path, layers=layers, limits=limits)
+        with suppress(LimitError):  # more tiers than the methods have tables for: equal blocks are counted one by one then
+            size = Size.of(instance)
+    ways, reason = _ways(outline, size, allowed, limit_s)
+    return Checked(
+        outline=outline,
+        files=tuple((os.fspath(file), file.stat().st_size) for file in input_files(path) if file.is_file()),
+        drawn=drawn,
+        tiers=_tiers(outline),
+        peak=totals.peak * unit,
+        largest=totals.largest * unit,
+        ways=ways,
+        reason=reason,
+        binding=_binding(outline),
+        allowed=allowed,
+        limit_s=limit_s,
+    )
+
+
+def _size(outline: Outline) -> Size:
+    """What the methods' cost depends on, no two blocks taken for one."""
+    totals, tiers = outline.totals, len(outline.memory.tiers)
+    sets = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1), "free": 2**tiers - 1}[outline.rules.residency]
+    return Size(
+        steps=totals.steps,
+        tiers=tiers,
+        sets=min(sets, MOST_SETS),
+        reads=totals.reads,
+        states=totals.pairs,
+        triples=tiers * totals.pairs,
+        equal=totals.equal,
+        hard=tiers > 2 or outline.rules.residency != "inclusive",
+    )
+
+
+def _tiers(outline: Outline) -> tuple[Tier, ...]:
+    memory, model = outline.memory, outline.model
+    left, held = outline.totals.peak * model.unit_bytes, {}
+    for k in memory.by_speed:
+        held[k] = min(left, int(outline.capacity[k]))
+        left -= held[k]
+    weights = [model.weight_resident if k == model.weight_tier else 0 for k in range(len(memory.tiers))]
+    return tuple(
+        Tier(tier.name, stated_bytes(tier.capacity), weights[k], int(outline.capacity[k]), held[k])
+        for k, tier in enumerate(memory.tiers)
+    )
+
+
+def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[tuple[Way, ...], str]:
+    """All ways, the ones that ``bound`` takes marked, and why it takes them."""
+    totals = outline.totals
+    rows = rows_bytes(totals)
+    one_pass = pass_s(size.steps, totals.reads)
+    search = bytes_needed(totals.pairs, totals.steps, totals.blocks, totals.reads)
+    found = [Way("rows", "rows", rows, _DRAW_S * max(totals.reads, totals.drawn))]
+    found += [
+        Way(method, "bound", rows + expected_bytes(method, size), expected_s(method, size))
+        for method in METHODS
+        if not method.endswith("-integer")
+    ]
+    found += [
+        Way("one scheduler", "schedule", rows, one_pass),
+        Way("optimised", "schedule", rows + search, search_s(one_pass, size.triples)),
+    ]
+    if answers_in_runs(outline):
+        found.append(_runs(outline, allowed))
+    found = [replace(way, verdict=_verdict(way, found[0], allowed, limit_s)) for way in found]
+    by_name = {way.name: way for way in found}
+    if by_name["rows"].fits:
+        chosen = plan(size, BUDGET_S if math.isinf(limit_s) else limit_s)
+        taken: tuple[str, ...] = ("rows", "roofline", *chosen.methods)
+        return tuple(replace(way, taken=way.fits and way.name in taken) for way in found), chosen.reason
+    if by_name["rows"].verdict == "too long":
+        return tuple(found), "rows take longer to make than there is time"
+    found = [replace(way, taken=way.name == "runs" and way.fits) for way in found]
+    return tuple(found), "rows do not fit" + (", runs are drawn layer by layer" if any(way.taken for way in found) else "")
+
+
+def _runs(outline: Outline, allowed: int) -> Way:
+    """Both sides in runs, in as many processes as ``bound`` would take."""
+    layers = outline.source.layers
+    assert layers is not None
+    jobs = min(os.cpu_count() or 1, layers.count)
+    while jobs > 1 and runs_bytes(outline, jobs) > allowed:
+        jobs -= 1
+    work = _RUN_READ_S * outline.totals.reads + _RUN_S * layers.runs * layers.count
+    return Way("runs", "both", runs_bytes(outline, jobs), _RUNS_S + work / jobs)
+
+
+def _verdict(way: Way, rows: Way, allowed: int, limit_s: float) -> str:
+    if math.isinf(way.seconds):
+        return "not for this size"
+    if way.memory > allowed:
+        return "too much memory"
+    if way.side == "both":  # both sides hold whenever they are stopped
+        return "fits"
+    if way.side == "bound":  # auto gives itself a minute
+        limit_s = BUDGET_S if math.isinf(limit_s) else limit_s
+    return "too long" if way.seconds + (0.0 if way is rows else rows.seconds) > limit_s else "fits"
+
+
+def _binding(outline: Outline) -> Binding:
+    """The average step, twice: at the best split, and at what the tiers hold when they are filled fastest first."""
+    memory, model, totals = outline.memory, outline.model, outline.totals
+    base = (model.weight_bytes * memory.read[model.weight_tier])[None, :]
+    each = totals.read_units * model.unit_bytes / totals.steps
+    count = len(memory.tiers)
+    free = StepTimer(memory, [(1 << count) - 1])
+    inclusive, home = outline.rules.residency == "inclusive", outline.home
+    timer = StepTimer(memory, [1 << k | (inclusive and 1 << home) for k in range(count)])
+    held = np.array([tier.held for tier in _tiers(outline)], dtype=np.float64)
+    served = each * held[None, :] / max(1.0, held.sum())
+    best, filled = (_busiest(outline, timed, loads, base) for timed, loads in ((free, np.array([[each]])), (timer, served)))
+    roofline_s, filled_s = best[0] * totals.steps, filled[0] * totals.steps
+    return Binding(roofline_s, filled_s, best[1], filled[1], _guess(outline, best, filled, held))
+
+
+def _busiest(outline: Outline, timer: StepTimer, served: np.ndarray, base: np.ndarray) -> tuple[float, str]:
+    """(seconds, the resource that decides) of one step."""
+    time, prices = float(timer.times(served, base)[0]), timer.prices(served, base)[0]
+    return max(time, float(outline.rules.floor)), outline.memory.resources[int(np.argmax(prices * outline.memory.rates))]
+
+
+def _guess(outline: Outline, best: tuple[float, str], filled: tuple[float, str], held: np.ndarray) -> str:
+    """What binds, in a sentence."""
+    memory, rules = outline.memory, outline.rules
+    if best[0] <= float(rules.floor):
+        return "the floor under the time of a step"
+    if filled[0] <= best[0] * (1.0 + _SAME):
+        return f"the rate of {best[1]}: every tier has room for what the best split reads from it"
+    first = memory.by_speed[0]
+    share = Fraction(int(held[first]), max(1, int(held.sum())))
+    name, times = memory.tier_names[first], filled[0] / best[0]
+    if share == 1:
+        text = f"the rate of {filled[1]}: {name} has room for all blocks at their peak"
+        return f"{text}, spread over all tiers they would be read {times:.3g} times as fast"
+    text = f"the room of {name}, which holds {100 * float(share):.3g} % of the blocks at their peak"
+    return f"{text}: if reads fell on all alike, {filled[1]} would take {times:.3g} times the roofline ({best[1]})"

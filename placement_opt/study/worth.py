@@ -1,0 +1,348 @@
+"""What more room or rate is worth: a bound's multipliers read as an architect reads them, and held against solving again.
+
+At prices (rho, lambda) the bound falls by ``sum_t lambda[t, k]`` seconds for each byte of room added to tier k and by
+``sum_t rho[t, r] tau_t`` seconds for each byte/s added to resource r, at the margin (problem statement, section 4; tau_t is how
+long step t lasts, the multiplier of ``sum_r B_r rho[t, r] <= 1``). Beyond the margin the two differ:
+
+* Room. The dual value is linear in the capacities at fixed prices, so ``bound - sum_t lambda[t, k] d`` is proven for d more
+  bytes: the prediction is the most that the bound can fall, however large d is, and no schedule beats what is left.
+* Rates. The bound is no convex function of a rate, so the prediction is a derivative and no more. The time goes with 1 / rate,
+  which lets it promise too much; a resource that takes over from another one lets it promise too little.
+
+Therefore every prediction is held against the same bound solved again. Where a price is zero at every step that is not
+necessary: the prices are as legal with more of the thing as without, and prove that nothing changes. A price at which as much
+again of the thing would save no more than ``DUST`` of the bound is nothing to anybody: it counts as zero and is not tried.
+
+Prices explain the bound that they prove and nothing else. Where that is far below the best schedule known, or none is known,
+they say where the proof stands and not what a machine needs (:attr:`Worth.weak`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from placement_opt.answer.verdict import Interval
+from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
+from placement_opt.base.watch import LeftBehind, run_watched
+from placement_opt.bounds import METHODS
+from placement_opt.bounds.dual.evaluate import evaluate
+from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.instance.instance import Instance
+
+GIB = 2**30
+GB = 10**9
+#: How much more is tried, as shares of what there is.
+SHARES = (0.01, 0.1)
+#: Methods whose prices do not explain their value -> the relaxation whose prices do.
+_RELAXED = {"milp": "lp", "step-integer": "step", "flow": "compact"}
+#: A resource binds in a step that gives it at least this share of its price; below is rounding.
+_BINDS = 1e-6
+_EARLY = (Status.LIMIT, Status.INTERRUPTED)
+#: Shares of the time are right to this.
+ROUNDING = 1e-9
+#: What would save no more than this share of the bound, were there twice as much of it, is worth nothing.
+DUST = 1e-4
+#: Seconds for a trial, or this many times what the bound took where that is longer.
+TRIAL_S, PATIENCE = 10.0, 3.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Some more of one thing: what the prices predict, and what solving again gives.
+
+    Attributes
+    ----------
+    share, extra
+        How much more: as a share of what there is, and in whole bytes or bytes/s (rounded up).
+    predicted_s
+        Seconds saved according to the prices.
+    before_s, lower_bound_s
+        What is proven without it and with it; the latter None where a limit came first.
+    status
+        Of that bound.
+    solved
+        False where prices of zero prove that nothing changes, so that nothing was solved.
+    """
+
+    share: float
+    extra: int
+    predicted_s: float
+    before_s: float
+    lower_bound_s: float | None
+    status: Status
+    solved: bool
+
+    @property
+    def actual_s(self) -> float | None:
+        """The bound without it less the bound with it. Below zero only where the bound without it was not the best."""
+        return None if self.lower_bound_s is None else self.before_s - self.lower_bound_s
+
+    @property
+    def held(self) -> float | None:
+        """actual / predicted: the share of the prediction that came true; None without either."""
+        return None if self.actual_s is None or self.predicted_s == 0 else self.actual_s / self.predicted_s
+
+
+@dataclass(frozen=True)
+class RoomWorth:
+    """What room in one tier is worth.
+
+    Attributes
+    ----------
+    tier, capacity
+        Its name, and the bytes it has for KV.
+    price_s
+        Seconds that one more byte saves, at the margin.
+    trials
+        One for each share; none where the tier has no room at all, of which there is no share, or the price is dust.
+    """
+
+    tier: str
+    capacity: int
+    price_s: float
+    trials: tuple[Trial, ...]
+
+    @property
+    def per_gib_s(self) -> float:
+        """Seconds for one more GiB at the price of one more byte."""
+        return self.price_s * GIB
+
+
+@dataclass(frozen=True)
+class RateWorth:
+    """What the rate of one resource is worth.
+
+    Attributes
+    ----------
+    resource, rate
+        Its name, and bytes/s.
+    price_s
+        Seconds that one more byte/s saves, at the margin.
+    share_of_time
+        Share of the bound's time that it accounts for (its price times its rate, weighted by the steps' times).
+    share_of_steps
+        Share of the steps in which it binds; several resources bind at once where reads are split over them.
+    """
+
+    resource: str
+    rate: int
+    price_s: float
+    share_of_time: float
+    share_of_steps: float
+    trials: tuple[Trial, ...]
+
+    @property
+    def per_gb_s(self) -> float:
+        """Seconds for one more GB/s at the price of one more byte/s."""
+        return self.price_s * GB
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What more of everything is worth to an instance.
+
+    Attributes
+    ----------
+    method, lower_bound_s
+        The bound whose prices these are; every trial is this method again.
+    room
+        One entry a tier.
+    rates
+        One entry a resource.
+    floor_share
+        Share of the bound's time for which the floor under the steps' times accounts.
+    unexplained
+        Share for which neither the floor nor any resource accounts: more than rounding where the prices are not the best ones.
+    interval
+        Where the optimum lies: between the bound whose prices these are and the best schedule known.
+    note
+        Which bound was taken instead, where the one given has no prices that explain it; "" if it has.
+    unfinished
+        Whether a limit or a stop request left trials undone.
+    """
+
+    method: str
+    lower_bound_s: float
+    room: tuple[RoomWorth, ...]
+    rates: tuple[RateWorth, ...]
+    floor_share: float
+    unexplained: float
+    interval: Interval
+    note: str = ""
+    unfinished: bool = False
+
+    @property
+    def things(self) -> tuple[RoomWorth | RateWorth, ...]:
+        """All room, then all rates."""
+        return (*self.room, *self.rates)
+
+    @property
+    def weak(self) -> bool:
+        """Whether the bound is known or suspected to be far from the optimum."""
+        return self.interval.weak
+
+
+def worth(
+    instance: Instance,
+    bound: Bound,
+    *,
+    best_s: float | None = None,
+    shares: Sequence[float] = SHARES,
+    limits: Limits | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Worth:
+    """What one more byte and one more byte/s would save, and how far that holds.
+
+    Parameters
+    ----------
+    instance
+        What the bound was proven for.
+    bound
+        Its ``prices`` and ``step_s`` are read. Those of milp, step-integer and flow do not explain their values (the first two
+        have their relaxation's, the third takes its resource prices from elsewhere): lp, step and compact are solved instead.
+    best_s
+        What the best schedule known takes; without one the bound is suspected to be weak.
+    shares
+        How much more to try of each tier's room and each resource's rate, above 0.
+    limits
+        Trials that they leave no time for have no bound. Nor have those that take much longer than the bound did, and all of a
+        bound that was itself ended by a limit.
+    report
+        Called with a line of text before each trial.
+
+    Raises
+    ------
+    InputError
+        A bound without prices or without times of its steps.
+    """
+    limits = limits or Limits()
+    base, note = _explained(instance, bound, limits)
+    base = _without_noise(instance, base)
+    if base.prices is None or base.step_s is None or base.lower_bound_s is None:
+        raise InputError(f"found a {base.method} bound without prices", "expected one of roofline, step, compact or lp")
+    tried = _Trials(instance, base, base.lower_bound_s, tuple(shares), limits, report or _silent)
+    rents = base.prices.rent.sum(axis=0)
+    room = tuple(tried.of_room(k, float(rents[k])) for k in range(instance.num_tiers))
+    used = base.prices.rho * instance.memory.rates.astype(np.float64)
+    rates = tuple(_rate(tried, r, used, base.prices.rho, base.step_s) for r in range(instance.num_resources))
+    total = float(base.step_s.sum())
+    free = 1.0 - sum(each.share_of_time for each in rates) if total > 0 else 0.0
+    idle = np.where(instance.floor > 0, np.maximum(0.0, 1.0 - used.sum(axis=1)), 0.0)
+    floor_share = _rounded(min(free, float(idle @ base.step_s) / total if total > 0 else 0.0))
+    interval = Interval(base.lower_bound_s, math.inf if best_s is None else best_s)
+    found = Worth(base.method, base.lower_bound_s, room, rates, floor_share, _rounded(free - floor_share), interval, note)
+    return replace(found, unfinished=any(trial.lower_bound_s is None for each in found.things for trial in each.trials))
+
+
+def _rounded(share: float) -> float:
+    return share if share > ROUNDING else 0.0
+
+
+def more_room(instance: Instance, tier: int, extra: int) -> Instance:
+    """The same with some bytes more for KV in one tier."""
+    capacity = instance.capacity.copy()
+    capacity[tier] += extra
+    return replace(instance, capacity=capacity)
+
+
+def more_rate(instance: Instance, resource: int, extra: int) -> Instance:
+    """The same with some bytes/s more on one resource."""
+    rates = instance.memory.rates.copy()
+    rates[resource] += extra
+    return replace(instance, memory=replace(instance.memory, rates=rates))
+
+
+def _explained(instance: Instance, bound: Bound, limits: Limits) -> tuple[Bound, str]:
+    """A bound whose prices are its own, and why it is not the one given."""
+    if bound.method not in _RELAXED:
+        return bound, ""
+    method = _RELAXED[bound.method]
+    return METHODS[method](instance, limits=limits), f"{bound.method} has no prices of its own: these are those of {method}"
+
+
+def _without_noise(instance: Instance, bound: Bound) -> Bound:
+    """The same without prices that are a solver's rounding, where what is left proves as much up to rounding."""
+    if bound.prices is None or bound.lower_bound_s is None:
+        return bound
+    rho = bound.prices.rho.copy()
+    rho[:, (rho * instance.memory.rates).max(axis=0, initial=0.0) <= ROUNDING] = 0.0
+    if (rho == bound.prices.rho).all():
+        return bound
+    cleaned = evaluate(instance, Prices(rho, bound.prices.rent))
+    if cleaned.value_s < bound.lower_bound_s * (1.0 - ROUNDING):
+        return bound
+    return replace(bound, prices=cleaned.prices, lower_bound_s=min(cleaned.value_s, bound.lower_bound_s))
+
+
+@dataclass(frozen=True, eq=False)
+class _Trials:
+    """Solves again with more of something."""
+
+    instance: Instance
+    base: Bound
+    value: float
+    shares: tuple[float, ...]
+    limits: Limits
+    report: Callable[[str], None]
+
+    def is_dust(self, price: float, amount: int) -> bool:
+        """Whether a price of so much room or such a rate is worth nothing, though it is not zero."""
+        return 0.0 < price * amount <= DUST * self.value
+
+    def of_room(self, tier: int, price: float) -> RoomWorth:
+        name, capacity = self.instance.memory.tier_names[tier], int(self.instance.capacity[tier])
+        if self.is_dust(price, capacity):
+            return RoomWorth(name, capacity, 0.0, ())
+        trials = []
+        for share in self.shares if capacity else ():
+            trial = self._try(f"room in {name}", capacity, share, price, lambda extra: more_room(self.instance, tier, extra))
+            if trial.lower_bound_s is not None:  # what the prices prove without solving
+                trial = replace(trial, lower_bound_s=max(trial.lower_bound_s, self.value - trial.predicted_s))
+            trials.append(trial)
+        return RoomWorth(name, capacity, price, tuple(trials))
+
+    def of_rate(self, resource: int, price: float) -> tuple[Trial, ...]:
+        name, rate = self.instance.memory.resources[resource], int(self.instance.memory.rates[resource])
+        return tuple(
+            self._try(f"rate of {name}", rate, share, price, lambda extra: more_rate(self.instance, resource, extra))
+            for share in self.shares
+        )
+
+    def _try(self, what: str, amount: int, share: float, price: float, more: Callable[[int], Instance]) -> Trial:
+        extra = math.ceil(round(amount * share, 6))
+        if price == 0.0:
+            return Trial(share, extra, 0.0, self.value, self.value, self.base.status, solved=False)
+        found, status = None, Status.NONE
+        if not self.limits.reached and self.base.status not in _EARLY:
+            self.report(f"{self.base.method} again with {share:+.0%} {what}")
+            limits = self.limits.within(max(TRIAL_S, PATIENCE * self.base.solve_s))
+            with suppress(LeftBehind):
+                again = run_watched(lambda: METHODS[self.base.method](more(extra), limits=limits), limits, grace=2.0)
+                if again.status not in _EARLY:
+                    found, status = again.lower_bound_s, again.status
+        return Trial(share, extra, price * extra, self.value, found, status, solved=found is not None)
+
+
+def _rate(trials: _Trials, resource: int, used: Float64, rho: Float64, step_s: Float64) -> RateWorth:
+    memory = trials.instance.memory
+    rate, total = int(memory.rates[resource]), float(step_s.sum())
+    price = float(rho[:, resource] @ step_s)
+    dust = trials.is_dust(price, rate)
+    return RateWorth(
+        resource=memory.resources[resource],
+        rate=rate,
+        price_s=0.0 if dust else price,
+        share_of_time=price * rate / total if total > 0 and not dust else 0.0,
+        share_of_steps=float(np.mean(used[:, resource] > _BINDS)),
+        trials=() if dust else trials.of_rate(resource, price),
+    )
+
+
+def _silent(_: str) -> None:
+    return

@@ -1,0 +1,204 @@
+"""What the tests of certificates share: instances, integer prices, and slow, obvious twins of the verifier in fractions."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
+from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.memory.split.timing import StepTimer
+from tests.small import random_instance
+
+FLOORS = (0.0, 0.1, 1e-3, 5e-324)
+
+
+def draw(seed: int, tiers: int | None = None) -> tuple[np.random.Generator, Instance]:
+    """A random instance of any rule with 1 to 4 tiers; some have floors, shares, deaths, unequal sizes, a given start."""
+    rng = np.random.default_rng(seed)
+    instance = random_instance(
+        rng,
+        int(rng.integers(1, 5)) if tiers is None else tiers,
+        RESIDENCIES[seed % 3],
+        blocks=int(rng.integers(1, 5)),
+        steps=int(rng.integers(2, 9)),
+        max_size=1 + seed % 3,
+        shares=seed % 2 == 0,
+        deaths=seed % 5 < 2,
+        given=seed % 4 == 0,
+    )
+    floor = rng.choice(FLOORS, instance.num_steps) if seed % 3 == 1 else np.zeros(instance.num_steps)
+    return rng, dataclasses.replace(instance, floor=floor)
+
+
+def draw_prices(rng: np.random.Generator, instance: Instance, quantum: int) -> tuple[np.ndarray, np.ndarray]:
+    """int64 (rho, rent): random multiples of 1/quantum, many of them zero, some steps priced to the limit."""
+    steps, rates = instance.num_steps, instance.memory.rates.tolist()
+    weights = rng.random((steps, len(rates))) * (rng.random((steps, len(rates))) < 0.7)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9) * rng.choice([1.0, 1.3], (steps, 1))
+    rho = [[int(w * quantum * (1 - 2.0**-40)) // rate for w, rate in zip(row, rates, strict=True)] for row in weights.tolist()]
+    most = max(1, quantum // (50 * max(rates)))
+    rent = rng.integers(0, most + 1, (steps + 1, instance.num_tiers)) * (rng.random((steps + 1, instance.num_tiers)) < 0.5)
+    return np.array(rho, dtype=np.int64), rent.astype(np.int64)
+
+
+def slow_value(instance: Instance, quantum: int, rho: np.ndarray, rent: np.ndarray) -> Fraction:
+    """D, term by term from the statement; may be negative."""
+    rates, steps = instance.memory.rates.tolist(), range(instance.num_steps)
+    value = Fraction(0)
+    for t in steps:
+        used = sum(Fraction(n * rate, quantum) for n, rate in zip(rho[t].tolist(), rates, strict=True))
+        value += (1 - used) * Fraction(float(instance.floor[t]))
+        value += sum(Fraction(n * load, quantum) for n, load in zip(rho[t].tolist(), instance.fixed[t].tolist(), strict=True))
+    for row in rent.tolist():
+        value -= sum(Fraction(m * room, quantum) for m, room in zip(row, instance.capacity.tolist(), strict=True))
+    return value + sum(slow_path(instance, quantum, rho, rent, b) for b in range(instance.num_blocks))
+
+
+def slow_path(instance: Instance, quantum: int, rho: np.ndarray, rent: np.ndarray, block: int) -> Fraction:
+    """The cheapest way for one block alone: every step, every pair of tier sets."""
+    memory, tiers = instance.memory, range(instance.num_tiers)
+    sets = [frozenset(s) for n in range(1, len(tiers) + 1) for s in itertools.combinations(tiers, n)]
+    sets = [
+        s for s in sets if (not instance.inclusive or instance.home in s) and (instance.residency != "exclusive" or len(s) == 1)
+    ]
+    first, last = int(instance.first_state[block]), int(instance.last_state[block])
+
+    def cost(loads: np.ndarray, t: int) -> Fraction:
+        return Fraction(sum(n * c for n, c in zip(rho[t].tolist(), loads.tolist(), strict=True)), quantum)
+
+    def held(s: frozenset[int], state: int) -> Fraction:
+        return Fraction(sum(int(rent[state, k]) for k in s), quantum)
+
+    value = {s: held(s, first) + (sum(cost(memory.write[k], first - 1) for k in s) if first else 0) for s in sets}
+    if first == 0 and instance.initial is not None:
+        given = frozenset(np.flatnonzero(instance.initial[:, block]).tolist())
+        value = {given: value[given]}
+    for t in range(first, min(last, instance.num_steps - 1) + 1):
+        share = share_of(instance, t, block)
+        value = {s: v + share * min(cost(memory.read[k], t) for k in s) for s, v in value.items()}
+        if t < last:
+            value = {
+                into: min(v + moving(s, into, t, share, memory, cost) for s, v in value.items()) + held(into, t + 1)
+                for into in sets
+            }
+    return int(instance.size[block]) * min(value.values())
+
+
+def moving(s, into, t, share, memory, cost):  # type: ignore[no-untyped-def]
+    """Copies, or stores in passing of the share that is read, into the tiers that are new."""
+    total = Fraction(0)
+    for k in into - s:
+        copied, stored = min(cost(memory.copy[j, k], t) for j in s), cost(memory.write[k], t)
+        total += share * min(stored, copied) + (1 - share) * copied
+    return total
+
+
+def share_of(instance: Instance, t: int, block: int) -> Fraction:
+    """Share of a block that step t reads."""
+    trace = instance.trace
+    for i in range(int(trace.indptr[t]), int(trace.indptr[t + 1])):
+        if trace.blocks[i] == block:
+            return Fraction(1 if trace.shares is None else int(trace.shares[i]), trace.share_base)
+    return Fraction(0)
+
+
+def slow_replay(instance: Instance, schedule: ScheduleCertificate) -> Fraction | None:
+    """Seconds of a schedule, played with a set of tiers for each block; None where it breaks a rule."""
+    memory, tiers, base = instance.memory, instance.num_tiers, instance.share_base
+    alive = lambda b, state: instance.first_state[b] <= state <= instance.last_state[b]  # noqa: E731
+    held = {b: set(np.flatnonzero(schedule.initial[:, b]).tolist()) for b in range(instance.num_blocks)}
+    if any(held[b] for b in held if not alive(b, 0)) or not lawful(instance, held, 0):
+        return None
+    if instance.initial is not None and (schedule.initial != instance.initial).any():
+        return None
+    total = Fraction(0)
+    for t in range(instance.num_steps):
+        load = [Fraction(int(f)) for f in instance.fixed[t]]
+        served: dict[int, Fraction] = {}
+        shares = {int(b): share_of(instance, t, int(b)) for b in instance.trace.reads(t)}
+        for b, share in shares.items():
+            mask = sum(1 << k for k in held[b])
+            served[mask] = served.get(mask, Fraction(0)) + share * int(instance.size[b])
+        after = {b: set(s) for b, s in held.items()}
+        for b in np.flatnonzero(instance.trace.birth == t).tolist():
+            shares[b] = Fraction(1)
+            if instance.inclusive:
+                after[b].add(instance.home)
+                charge(load, memory.write[instance.home], int(instance.size[b]))
+        part = slice(int(schedule.indptr[t]), int(schedule.indptr[t + 1]))
+        for op, b in zip(schedule.op[part].tolist(), schedule.block[part].tolist(), strict=True):
+            if not 0 <= b < instance.num_blocks or not alive(b, t + 1) or op >= tiers * (tiers + 2):
+                return None
+            size = int(instance.size[b])
+            if op >= tiers + tiers * tiers:
+                k = op - tiers - tiers * tiers
+                if k not in held[b]:
+                    return None
+                after[b].discard(k)
+                continue
+            j, k = divmod(op - tiers, tiers) if op >= tiers else (-1, op)
+            if k in after[b] or (j >= 0 and j not in held[b]) or (j < 0 and b not in shares):
+                return None
+            after[b].add(k)
+            if j >= 0:
+                charge(load, memory.copy[j, k], size)
+            else:
+                charge(load, memory.write[k], size * shares[b])
+                if shares[b] < 1:
+                    charge(load, memory.copy[nearest(memory, held[b], k), k], size * (1 - shares[b]))
+        if any(not alive(b, t) and not alive(b, t + 1) and after[b] for b in after):
+            return None
+        held = {b: s if alive(b, t + 1) else set() for b, s in after.items()}
+        if not lawful(instance, held, t + 1):
+            return None
+        timer = StepTimer(memory, sorted(served))
+        units = [int(served[mask] * base) for mask in sorted(served)]
+        time = timer.exact(units, [int(x * base) for x in load], base)
+        total += max(time, Fraction(float(instance.floor[t])))
+    return total
+
+
+def nearest(memory, held, target):  # type: ignore[no-untyped-def]
+    """The tier from which a copy takes least time alone; of equals the one read fastest."""
+    speed = {j: memory.bottleneck(memory.copy[j, target]) for j in memory.by_speed if j in held and j != target}
+    return max(speed, key=speed.__getitem__)
+
+
+def charge(load: list[Fraction], row: np.ndarray, amount: Fraction | int) -> None:
+    for r, c in enumerate(row.tolist()):
+        load[r] += c * amount
+
+
+def lawful(instance: Instance, held: dict[int, set[int]], state: int) -> bool:
+    """The residency rule and the capacities at a state."""
+    for b, s in held.items():
+        alive = instance.first_state[b] <= state <= instance.last_state[b]
+        if alive and (not s or (instance.residency == "exclusive" and len(s) > 1)):
+            return False
+        if alive and instance.inclusive and instance.home not in s:
+            return False
+    used = [sum(int(instance.size[b]) for b, s in held.items() if k in s) for k in range(instance.num_tiers)]
+    return all(u <= c for u, c in zip(used, instance.capacity.tolist(), strict=True))
+
+
+def reseal(path: Path, data: bytes) -> Path:
+    """Write a certificate's bytes with the checksum that belongs to them."""
+    path.write_bytes(data[:-32] + hashlib.sha256(data[:-32]).digest())
+    return path
+
+
+def same_prices(a: PriceCertificate, b: PriceCertificate) -> bool:
+    arrays = np.array_equal(a.rho, b.rho) and np.array_equal(a.rent, b.rent)
+    return arrays and (a.instance_hash, a.quantum, a.claim) == (b.instance_hash, b.quantum, b.claim)
+
+
+def same_schedule(a: ScheduleCertificate, b: ScheduleCertificate) -> bool:
+    names = ("initial", "indptr", "op", "block")
+    arrays = all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
+    return arrays and (a.instance_hash, a.scheduler, a.claim) == (b.instance_hash, b.scheduler, b.claim)

@@ -1,0 +1,181 @@
+"""Well over a thousand certificates with something changed: every one is refused, or what it claims is still true."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from placement_opt.answer.prove_integer import certify_prices, certify_schedule
+from placement_opt.base.errors import CertificateError, InputError
+from placement_opt.bounds import lp, milp
+from placement_opt.certify import verify as certify
+from placement_opt.certify.files import (
+    PriceCertificate,
+    ScheduleCertificate,
+    load_prices,
+    load_schedule,
+    save_prices,
+    save_schedule,
+)
+from placement_opt.instance.instance import Instance
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import make_scheduler
+from tests.certify.certificates import draw, reseal, slow_replay, slow_value
+
+SEEDS = range(8)
+EACH = 40
+
+
+def flipped(rng: np.random.Generator, data: bytes) -> bytes:
+    place, bit = int(rng.integers(len(data))), int(rng.integers(8))
+    return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+
+
+def other_claim(rng: np.random.Generator, claim: Fraction) -> Fraction:
+    """A claim that is a little or much more or less, or gone."""
+    return claim * rng.choice([0, 1, 2, 1000]).item() + rng.choice([-1, 1]).item() * Fraction(1, 10 ** int(rng.integers(1, 40)))
+
+
+def other_prices(rng: np.random.Generator, made: PriceCertificate) -> PriceCertificate:
+    """One change to the prices, the quantum or the claim."""
+    rho, rent = made.rho.copy(), made.rent.copy()
+    table = rho if rng.random() < 0.5 else rent
+    place = tuple(int(rng.integers(n)) for n in table.shape)
+    kind = int(rng.integers(8))
+    if kind == 0:
+        table[place] += int(rng.choice([1, -1, 1000, 2**40]))
+    elif kind == 1:
+        table[place] = int(rng.choice([0, -1, 2**62, 2**63 - 1]))
+    elif kind == 2:
+        table[[0, -1]] = table[[-1, 0]]
+    elif kind == 3:
+        table[:] = np.roll(table, 1, axis=int(rng.integers(2)))
+    elif kind == 4:
+        table[:] = table * int(rng.integers(2, 5))
+    elif kind == 5:
+        quantum = made.quantum + int(rng.choice([-1, 1])) if rng.random() < 0.5 else made.quantum * 10
+        return dataclasses.replace(made, quantum=quantum)
+    elif kind == 6:
+        return dataclasses.replace(made, quantum=max(1, made.quantum // 1024), rho=rho >> 10, rent=rent >> 10)
+    else:
+        return dataclasses.replace(made, claim=max(Fraction(0), other_claim(rng, made.claim)))
+    return dataclasses.replace(made, rho=rho, rent=rent)
+
+
+def other_moves(rng: np.random.Generator, made: ScheduleCertificate) -> ScheduleCertificate:
+    """One change to the moves, the start or the claim."""
+    tiers, blocks = made.initial.shape
+    step = np.repeat(np.arange(len(made.indptr) - 1), np.diff(made.indptr))
+    moves = [list(move) for move in zip(step.tolist(), made.op.tolist(), made.block.tolist(), strict=True)]
+    kind = int(rng.integers(8)) if moves else int(rng.choice([0, 6, 7]))
+    one, two = (int(rng.integers(max(1, len(moves)))) for _ in range(2))
+    if kind == 0:
+        moves.append(
+            [int(rng.integers(len(made.indptr) - 1)), int(rng.integers(tiers * (tiers + 2))), int(rng.integers(blocks))]
+        )
+    elif kind == 1:
+        del moves[one]
+    elif kind == 2:
+        moves[one][0], moves[two][0] = moves[two][0], moves[one][0]
+    elif kind == 3:
+        moves[one][0] = max(0, min(len(made.indptr) - 2, moves[one][0] + int(rng.choice([-1, 1]))))
+    elif kind == 4:
+        moves[one][1] = int(rng.integers(tiers * (tiers + 2) + 1))
+    elif kind == 5:
+        moves[one][2] = int(rng.integers(blocks + 1))
+    elif kind == 6:
+        initial = made.initial.copy()
+        initial[int(rng.integers(tiers)), int(rng.integers(blocks))] ^= True
+        return dataclasses.replace(made, initial=initial)
+    else:
+        return dataclasses.replace(made, claim=max(Fraction(0), other_claim(rng, made.claim)))
+    if rng.random() < 0.9:
+        moves.sort()
+    counts = np.bincount([t for t, _, _ in moves], minlength=len(made.indptr) - 1) if moves else np.zeros(len(made.indptr) - 1)
+    return dataclasses.replace(
+        made,
+        indptr=np.r_[0, np.cumsum(counts)].astype(np.int64),
+        op=np.array([op for _, op, _ in moves], dtype=np.uint16),
+        block=np.array([block for _, _, block in moves], dtype=np.int32),
+    )
+
+
+def survives(path: Path, instance: Instance, load: Callable, verify: Callable):  # type: ignore[no-untyped-def, type-arg]
+    """The certificate if it is accepted, None if it is refused; no other exception gets out."""
+    try:
+        certificate = load(path, instance)
+        verify(instance, certificate)
+    except (CertificateError, InputError):
+        return None
+    return certificate
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_mutated_prices(tmp_path: Path, seed: int) -> None:
+    """Flipped bits are refused; under a checksum that fits, they and changed fields never prove more than the optimum."""
+    rng, instance = draw(seed)
+    optimum, prices = milp.bound(instance).value_s, lp.bound(instance).prices
+    assert optimum is not None
+    assert prices is not None
+    made, path = certify_prices(instance, prices), tmp_path / "p"
+    save_prices(made, path)
+    data = path.read_bytes()
+    verdicts = []
+    for _ in range(EACH):
+        path.write_bytes(flipped(rng, data))
+        assert survives(path, instance, load_prices, certify.verify_prices) is None
+        reseal(path, flipped(rng, data))
+        verdicts.append(survives(path, instance, load_prices, certify.verify_prices))
+        changed = other_prices(rng, made)
+        if changed.rho.min() >= 0 and changed.rent.min() >= 0:
+            save_prices(changed, path)
+            verdicts.append(survives(path, instance, load_prices, certify.verify_prices))
+        else:
+            with pytest.raises(CertificateError, match="below 0"):
+                certify.verify_prices(instance, changed)
+    for accepted in verdicts:
+        if accepted is not None:
+            assert accepted.claim <= max(0, slow_value(instance, accepted.quantum, accepted.rho, accepted.rent))
+            assert accepted.claim <= Fraction(optimum) * (1 + Fraction(1, 10**9))
+    assert sum(accepted is None for accepted in verdicts) > len(verdicts) // 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_mutated_schedules(tmp_path: Path, seed: int) -> None:
+    """Flipped bits are refused; whatever else is changed, what is accepted keeps the rules and its time, says the slow twin."""
+    rng, instance = draw(seed + 100)
+    run = simulate(instance, make_scheduler("lru"), record=True)
+    assert run.schedule is not None
+    made, path = certify_schedule(instance, run.schedule), tmp_path / "s"
+    save_schedule(made, path)
+    data = path.read_bytes()
+    verdicts = []
+    for _ in range(EACH):
+        path.write_bytes(flipped(rng, data))
+        assert survives(path, instance, load_schedule, certify.verify_schedule) is None
+        reseal(path, flipped(rng, data))
+        verdicts.append(survives(path, instance, load_schedule, certify.verify_schedule))
+        changed = other_moves(rng, made)
+        save_schedule(changed, path)
+        verdicts.append(survives(path, instance, load_schedule, certify.verify_schedule))
+        taken = slow_replay(instance, changed)
+        legal = taken is not None and taken <= changed.claim
+        strict = all(np.diff(changed.op[a:b].astype(int) * 10**6 + changed.block[a:b]).min(initial=1) > 0
+                     for a, b in zip(changed.indptr[:-1], changed.indptr[1:], strict=True))  # fmt: skip
+        assert (verdicts[-1] is not None) == (legal and strict)
+    for accepted in verdicts:
+        if accepted is not None:
+            taken = slow_replay(instance, accepted)
+            assert taken is not None
+            assert taken <= accepted.claim
+    assert sum(accepted is None for accepted in verdicts) > len(verdicts) // 2
+
+
+def test_there_are_enough_of_them() -> None:
+    """Three mutants a round, of prices and of schedules."""
+    assert 2 * 3 * EACH * len(SEEDS) >= 1500

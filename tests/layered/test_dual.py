@@ -1,0 +1,137 @@
+"""The dual on runs is the dual on rows."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.evaluate import evaluate
+from placement_opt.bounds.result import Prices
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered, layered_of
+from placement_opt.layered.dual import below, combine, layer_paths, layer_value, least_value, price_large, roofline
+from placement_opt.workload.runs import LayerRuns
+from placement_opt.workload.synth import drift
+from tests.small import two_tier
+
+
+def draw(seed: int, hbm: int = 8, floor: float = 0.0) -> Instance:
+    """A small drifting instance of one to three layers."""
+    rng = np.random.default_rng(seed)
+    layers, leave = 1 + seed % 3, ("oldest", "random")[seed % 2]
+    params = drift.Params(layers=layers, prefill=9, tokens=12, read_share=0.4, drift=(0.1, 0.3, 0.6)[seed % 3], leave=leave)
+    trace = drift.generate(params, rng)
+    memory = two_tier(hbm=hbm)
+    steps = trace.num_steps
+    return Instance(
+        name="small",
+        memory=memory,
+        trace=trace,
+        residency="inclusive",
+        capacity=np.array([hbm, 10**6]),
+        size=np.full(trace.num_blocks, 1, dtype=np.int64),
+        fixed=np.tile(np.array([3, 0, 1, 0]), (steps, 1)),
+        floor=np.full(steps, floor),
+    )
+
+
+def layer_of(problem: Layered, layer: int) -> LayerRuns:
+    runs = problem.layers.layer(layer)
+    assert runs is not None
+    return runs
+
+
+def random_prices(rng: np.random.Generator, instance: Instance) -> Prices:
+    """Prices of any size, some negative, some absurd; the rent of home included."""
+    rho = rng.exponential(0.5, (instance.num_steps, instance.num_resources)) / instance.memory.rates
+    rho[rng.random(rho.shape) < 0.3] = 0.0
+    rent = rng.exponential(1e-4, (instance.num_steps + 1, 2))
+    rent[rng.random(rent.shape) < 0.4] = 0.0
+    if rng.random() < 0.3:
+        rho[rng.random(rho.shape) < 0.1] = rng.choice([np.nan, np.inf, 1e300, -1.0])
+    return Prices(rho, rent)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_paths_and_value_equal_those_of_the_rows(seed: int) -> None:
+    """At any prices, rents of the home tier and floors included, to rounding."""
+    instance = draw(seed, floor=0.01 * (seed % 2))
+    problem = layered_of(instance)
+    classes = classify(instance)
+    for n in range(3):
+        prices = random_prices(np.random.default_rng(100 * seed + n), instance)
+        rows = evaluate(instance, prices, classes)
+        whole, actions = price_large(problem, prices)
+        values = []
+        for layer in range(problem.layers.count):
+            runs = layer_of(problem, layer)
+            mine = np.flatnonzero(instance.trace.block_layer == layer)
+            expected = rows.paths_s[classes.of[mine]]
+            paths = np.concatenate(list(layer_paths(problem, actions, layer, runs)))
+            assert (paths == np.rint(paths)).all()
+            assert paths / whole.quantum == pytest.approx(expected, rel=1e-9, abs=1e-12)
+            values.append(layer_value(problem, actions, layer, runs))
+            assert values[-1] == problem.block_bytes * sum(map(int, paths.tolist()))
+        scale = sum(values) / whole.quantum
+        assert float(combine(problem, whole, values)) == pytest.approx(rows.value_s, rel=1e-9, abs=1e-11 * scale)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_prices_stay_below_the_exact_lp(seed: int) -> None:
+    """Also where some layers were not priced; and so does the roofline, which is that of the rows."""
+    instance = draw(seed)
+    problem = layered_of(instance)
+    exact = METHODS["lp"](instance).value_s
+    assert exact is not None
+    legal, actions = price_large(problem, random_prices(np.random.default_rng(seed), instance))
+    parts = [layer_value(problem, actions, n, layer_of(problem, n)) for n in range(problem.layers.count)]
+    assert combine(problem, legal, parts) <= exact * (1 + 1e-9)
+    for layer in range(problem.layers.count):
+        least = least_value(problem, actions, layer)
+        assert least <= parts[layer]
+        parts[layer] = least
+        assert combine(problem, legal, parts) <= exact * (1 + 1e-9)
+    assert roofline(problem) == pytest.approx(METHODS["roofline"](instance).lower_bound_s, rel=1e-11)
+    assert roofline(problem) <= exact * (1 + 1e-9)
+
+
+def test_the_trees_hold_their_prices_after_a_single_turn() -> None:
+    """One turn, one layer: the smallest tree there is."""
+    params = drift.Params(layers=1, prefill=5, tokens=1, read_share=0.4, drift=0.1)
+    trace = drift.generate(params, np.random.default_rng(0))
+    base = draw(0)
+    instance = Instance(
+        name="one",
+        memory=base.memory,
+        trace=trace,
+        residency="inclusive",
+        capacity=base.capacity,
+        size=np.ones(trace.num_blocks, dtype=np.int64),
+        fixed=base.fixed[:1],
+        floor=base.floor[:1],
+    )
+    problem = layered_of(instance)
+    prices = random_prices(np.random.default_rng(4), instance)
+    legal, actions = price_large(problem, prices)
+    value = combine(problem, legal, [layer_value(problem, actions, 0, layer_of(problem, 0))])
+    assert float(value) == pytest.approx(evaluate(instance, prices).value_s, rel=1e-9)
+
+
+def test_a_bound_is_rounded_down() -> None:
+    """The float below a rational number is not above it, and the next one is."""
+    for value in (Fraction(1, 3), Fraction(2, 3), Fraction(1, 10), Fraction(1, 2), Fraction(0)):
+        assert Fraction(below(value)) <= value < Fraction(math.nextafter(below(value), 1.0))
+
+
+def test_a_layer_is_not_valued_where_a_limit_is_reached() -> None:
+    problem = layered_of(draw(1))
+    _, actions = price_large(problem, random_prices(np.random.default_rng(1), draw(1)))
+    stopped = Limits()
+    stopped.interrupt()
+    assert layer_value(problem, actions, 0, layer_of(problem, 0), stopped) is None

@@ -1,0 +1,223 @@
+"""Both sides of a large question hold, whenever the work ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from placement_opt.base.errors import InputError, LimitError
+from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS
+from placement_opt.bounds.result import Status
+from placement_opt.instance.layered import layered_of
+from placement_opt.instance.load import load_instance
+from placement_opt.layered import load_layered, solve_large
+from placement_opt.layered.prepare import sample_blocks
+from placement_opt.layered.solve import Progress
+from placement_opt.workload.files.npz import save_trace
+from placement_opt.workload.files.runs import save_runs
+from placement_opt.workload.layers import Drawn, Stored
+from tests.layered.test_dual import draw, layer_of
+from tests.small import make_trace
+
+FILE = """\
+schema = 1
+name = "drawn"
+[memory]
+preset = "gh200"
+hbm.capacity = "{room} MiB"
+[llm]
+layers = 2
+kv_bytes = "4 MiB"
+weight_bytes = "162.9 MB"
+weight_resident = "100 MiB"
+[trace]
+synth = "drift"
+seed = 3
+layers = 2
+prefill = {prefill}
+tokens = {tokens}
+drift = {drift}
+[rules]
+residency = "{residency}"
+initial = "{initial}"
+floor = "1 us"
+"""
+
+
+def write(folder: Path, **changed: object) -> Path:
+    values = {"room": 400, "prefill": 60, "tokens": 30, "drift": 0.2, "residency": "inclusive", "initial": "free"}
+    path = folder / "instance.toml"
+    path.write_text(FILE.format(**(values | changed)))
+    return path
+
+
+def with_trace(text: str, trace: str) -> str:
+    """The same instance file with another trace."""
+    return re.sub(r"\[trace\][^\[]*", f"[trace]\n{trace}\n", text)
+
+
+@pytest.mark.parametrize(("room", "drift"), [(260, 0.05), (400, 0.2), (480, 0.4), (900, 0.1)])
+def test_both_sides_enclose_the_exact_lp(tmp_path: Path, room: int, drift: float) -> None:
+    """The bound is at least 97 % of it here, and never above; the schedule is never below."""
+    path = write(tmp_path, room=room, drift=drift)
+    exact = METHODS["lp"](load_instance(path)).value_s
+    assert exact is not None
+    answer = solve_large(load_layered(path))
+    assert answer.status is Status.BOUND
+    assert 0.97 * exact <= answer.lower_bound_s <= exact * (1 + 1e-9)
+    assert answer.schedule_s >= exact * (1 - 1e-9)
+    assert answer.roofline_s <= answer.lower_bound_s
+    assert answer.gap == pytest.approx(answer.schedule_s / answer.lower_bound_s - 1)
+
+
+def test_a_drawn_question_is_the_one_in_rows(tmp_path: Path) -> None:
+    """Reads, capacity, sizes and loads of the file read either way; so are the answers."""
+    path = write(tmp_path)
+    drawn, given = load_layered(path), layered_of(load_instance(path))
+    for name in ("name", "block_bytes", "floor", "num_reads", "num_steps", "room"):
+        assert getattr(drawn, name) == getattr(given, name)
+    assert drawn.capacity.tolist() == given.capacity.tolist()
+    assert drawn.fixed.tolist() == given.fixed.tolist()
+    answers = [solve_large(each) for each in (drawn, given)]
+    assert answers[0].lower_bound_s == answers[1].lower_bound_s
+    assert answers[0].schedule_s == answers[1].schedule_s
+
+
+def test_a_file_of_runs_gives_the_same_answers(tmp_path: Path) -> None:
+    """Read layer by layer, drawn layer by layer, or held in rows: the same bound and the same schedule, to the last digit."""
+    drawn = load_layered(write(tmp_path, drift=0.3))
+    layers = [layer_of(drawn, layer) for layer in range(2)]
+    save_runs(layers, 2, 30, tmp_path / "t.runs", size_unit="token-layers", size=1)
+    path = tmp_path / "stored.toml"
+    path.write_text(with_trace((tmp_path / "instance.toml").read_text(), 'file = "t.runs"'))
+    stored, rows = load_layered(path), load_instance(path)
+    assert isinstance(stored.layers, Stored)
+    assert stored.hash == layered_of(rows).hash != drawn.hash
+    answers = [solve_large(each) for each in (drawn, stored, layered_of(rows))]
+    assert len({answer.lower_bound_s for answer in answers}) == len({answer.schedule_s for answer in answers}) == 1
+    assert METHODS["lp"](rows).value_s == pytest.approx(METHODS["lp"](load_instance(tmp_path / "instance.toml")).value_s)
+
+
+def test_two_processes_give_the_same_numbers_as_one(tmp_path: Path) -> None:
+    problem = load_layered(write(tmp_path))
+    one, two = solve_large(problem), solve_large(problem, jobs=2)
+    assert (one.lower_bound_s, one.schedule_s) == (two.lower_bound_s, two.schedule_s)
+
+
+class Impatient(Limits):
+    """Reached after so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    @property
+    def reached(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+@pytest.mark.parametrize("looks", [0, 1, 3, 8, 40, 80, 120, 200, 258, 260])
+def test_both_sides_hold_whenever_the_work_ends(tmp_path: Path, looks: int) -> None:
+    path = write(tmp_path, drift=0.3)
+    exact = METHODS["lp"](load_instance(path)).value_s
+    assert exact is not None
+    answer = solve_large(load_layered(path), limits=Impatient(looks))
+    assert answer.roofline_s <= answer.lower_bound_s <= exact * (1 + 1e-9)
+    assert answer.schedule_s >= exact * (1 - 1e-9)
+    assert answer.status in (Status.LIMIT, Status.BOUND)
+    assert looks > 0 or answer.status is Status.LIMIT
+
+
+def test_progress_says_where_both_sides_are(tmp_path: Path) -> None:
+    """The first line has the roofline, the last all layers."""
+    states: list[Progress] = []
+    answer = solve_large(load_layered(write(tmp_path)), report=states.append)
+    assert "roofline" in states[0].source
+    assert states[0].lower_s == answer.roofline_s
+    assert "(2 of 2)" in states[-1].source
+    assert (states[-1].lower_s, states[-1].schedule_s) == (answer.lower_bound_s, answer.schedule_s)
+    assert all(a.lower_s <= b.lower_s and a.schedule_s >= b.schedule_s for a, b in itertools.pairwise(states))
+
+
+def test_too_little_memory_is_refused_beforehand(tmp_path: Path) -> None:
+    problem = load_layered(write(tmp_path))
+    with pytest.raises(LimitError, match=r"expected at least .* runs a layer"):
+        solve_large(problem, memory_limit=10**6)
+    assert problem.memory_needed(2) > problem.memory_needed(1)
+    assert solve_large(problem, memory_limit=problem.memory_needed()).status is Status.BOUND
+
+
+def test_the_estimate_of_runs_is_never_too_small(tmp_path: Path) -> None:
+    for drift in (0.0, 0.1, 0.7):
+        layers = load_layered(write(tmp_path, drift=drift)).layers
+        assert max(layers.layer(n).num_runs for n in range(layers.count)) <= layers.runs
+
+
+def test_a_long_layer_is_sampled_and_a_short_one_taken_whole(tmp_path: Path) -> None:
+    problem = load_layered(write(tmp_path))
+    first = layer_of(problem, 0)
+    assert [part.num_blocks for part in sample_blocks(problem, first, Limits()) or ()] == [first.num_blocks] * 2
+    long = dataclasses.replace(first, turns=10**7)
+    parts = sample_blocks(problem, long, Limits())
+    assert parts is not None
+    assert len(parts) == 1
+    assert 0 < parts[0].num_blocks <= 5
+
+
+def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    """Another residency or start, a trace in a file, another generator, three tiers, too small a home: named."""
+    for changed, message in (
+        ({"residency": "free"}, "rules.residency: found 'free'"),
+        ({"initial": "first-fit"}, "rules.initial: found 'first-fit'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_layered(write(tmp_path, **changed))
+    path = write(tmp_path)
+    text = path.read_text()
+    save_trace(load_instance(path).trace, tmp_path / "rows.npz")
+    for trace, message in (('file = "rows.npz"', "found a trace in rows"), ('synth = "zipf"\nseed = 1', "expected drift")):
+        path.write_text(with_trace(text, trace))
+        with pytest.raises(InputError, match=message):
+            load_layered(path)
+    for old, new, message in (
+        ('preset = "gh200"', 'preset = "cxl3"', "expected two"),
+        ('hbm.capacity = "400 MiB"', 'hbm.capacity = "400 MiB"\nlpddr.capacity = "500 MiB"', "every block at its peak"),
+    ):
+        path.write_text(text.replace(old, new))
+        with pytest.raises(InputError, match=message):
+            load_layered(path)
+
+
+def test_rows_that_are_no_such_question_are_refused() -> None:
+    """Sizes that differ, loads that change, a given start."""
+    instance = draw(0)
+    count = instance.num_blocks
+    fixed = instance.fixed.copy()
+    fixed[1] += 1
+    start = np.zeros((2, count), dtype=bool)
+    start[1, instance.first_state == 0] = True
+    for changed, message in (
+        ({"size": 1 + np.arange(count) % 2}, "different sizes"),
+        ({"fixed": fixed}, "loads that change"),
+        ({"initial": start}, "free start"),
+    ):
+        with pytest.raises(InputError, match=message):
+            layered_of(dataclasses.replace(instance, **changed))
+    with pytest.raises(InputError, match="freed"):
+        layered_of(dataclasses.replace(instance, trace=make_trace([[0]] * 12, [-1], [11]), size=np.ones(1, dtype=np.int64)))
+
+
+def test_full_size_files_are_read_without_drawing_them() -> None:
+    """The paper's experiment: 4.77e9 reads in 32 layers."""
+    folder = Path(__file__).resolve().parents[2] / "instances" / "seed" / "full"
+    problem = load_layered(folder / "nvlink4-25gib-drift03-full.toml")
+    assert isinstance(problem.layers, Drawn)
+    assert problem.num_reads == 4_772_782_880
+    assert problem.room == 20480 * 32
