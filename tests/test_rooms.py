@@ -11,21 +11,8 @@ import networkx as nx
 import placement_opt
 
 PACKAGE = Path(placement_opt.__file__).parent
-ROOMS = [
-    "base",
-    "memory",
-    "workload",
-    "instance",
-    "certify",
-    "play",
-    "bounds",
-    "schedulers",
-    "layered",
-    "answer",
-    "study",
-    "report",
-    "cli",
-]
+ROOMS = ["base", "memory", "workload", "instance", "certify", "play", "bounds", "schedulers", "layered", "answer", "study"]
+ROOMS += ["report", "cli"]
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in PACKAGE.rglob("*.py")

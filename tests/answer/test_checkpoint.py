@@ -156,7 +156,8 @@ KILLER = """
 import os, signal, sys
 from pathlib import Path
 
-from placement_opt import checkpoint, files
+from placement_opt.answer import checkpoint
+from placement_opt.base import atomic as files
 from placement_opt.answer.checkpoint import Checkpoints
 from placement_opt.instance.load import load_instance
 from tests.answer.test_checkpoint import KINDS, MOMENTS, states

@@ -257,7 +257,7 @@ def test_what_was_warmed_is_not_compiled_again(drift: str, tmp_path: Path) -> No
     )
     code = (
         "import sys\n"
-        "from placement_opt import warm\n"
+        "from placement_opt.cli import warm\n"
         "from placement_opt.cli import main\n"
         "warm.warm()\n"
         "from numba.core import event\n"

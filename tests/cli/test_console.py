@@ -171,9 +171,10 @@ def test_a_second_signal_ends_at_once(second: str) -> None:
 #: The command line, which gets a signal in the middle of writing a file, or of reading one.
 HIT = """
 import os, signal, sys
-from placement_opt import __main__, instancefile
+from placement_opt import __main__
 from placement_opt.bounds.programs import export
-from placement_opt.workload import npz
+from placement_opt.instance import outline
+from placement_opt.workload.files import npz
 
 def hitting(true):
     def hit(*arguments):
@@ -183,7 +184,7 @@ def hitting(true):
         return true(*arguments)
     return hit
 
-for module, key in ((npz, "_write_members"), (export, "_holds"), (instancefile, "rooms")):
+for module, key in ((npz, "_write_members"), (export, "_holds"), (outline, "rooms")):
     setattr(module, key, hitting(getattr(module, key)))
 sys.exit(__main__.entry())
 """

@@ -319,7 +319,8 @@ def test_a_schedule_that_was_not_found_is_told(drift: str, tmp_path: Path, capsy
 #: The command line with a last rung that never comes to an end; with "deaf" it does not look at its limits either.
 ENDLESS = """
 import os, sys, threading
-from placement_opt import __main__, answer, checkpoint
+from placement_opt import __main__
+from placement_opt.answer import answer, checkpoint
 from placement_opt.answer.rungs import RUNGS
 from placement_opt.answer.work import Rung
 
