@@ -63,11 +63,14 @@ def certify_prices(instance: Instance, prices: Prices, quantum: int | None = Non
 def choose_quantum(instance: Instance, prices: Prices, value_s: float) -> int:
     """A power of ten so large that a bound of some seconds loses less than ``LOSS`` when its prices become multiples of 1/it.
 
-    A resource price lowered by a quantum costs at most rate times quantum in every second, a rent half a quantum off at most
-    half the capacity times the quantum at every state that has a rent.
+    A resource price lowered by a quantum costs at most rate times quantum in every second that the loads take, and these take
+    more seconds than the bound says where prices use only a share of every second. A rent half a quantum off costs at most half
+    the capacity times the quantum at every state that has a rent.
     """
     memory, most = instance.memory, int(math.log10(LARGEST_QUANTUM))
-    lost = float(memory.rates.astype(float).sum())
+    rates = memory.rates.astype(float)
+    used = float((prices.rho @ rates).max(initial=0.0))
+    lost = float(rates.sum()) / (min(1.0, used) or 1.0)
     if value_s > 0.0:
         lost += float(np.count_nonzero(prices.rent, axis=0) @ instance.capacity.astype(float)) / value_s
     loads = np.concatenate([memory.read, memory.write, memory.copy.reshape(-1, instance.num_resources)]).max(axis=0)

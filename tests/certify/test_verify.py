@@ -85,6 +85,13 @@ def test_any_prices_become_a_certificate(seed: int, scale: float) -> None:
     assert float(made.claim) >= value * (1 - LOSS)
 
 
+def test_low_prices_lose_no_more_than_high_ones() -> None:
+    """Prices that use a hundredth of every second, at rates of some bytes a second: a quantum for rates alone loses too much."""
+    rng, instance = draw(61185)
+    prices = random_prices(rng, instance, 0.01)
+    assert float(certify_prices(instance, prices).claim) >= evaluate(instance, prices).value_s * (1 - LOSS)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_rounding_loses_less_than_promised_at_good_prices(seed: int) -> None:
     """At the LP's prices the certificate claims the dual's value to 1e-9, on every rule and shape."""
