@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from placement_opt.instance.instance import Instance, Residency
+from placement_opt.memory.operations import table
 from placement_opt.memory.system import Link, MemorySystem, Tier
 from placement_opt.workload.trace import Trace
 
@@ -24,9 +25,12 @@ def two_tier(hbm: int = 10**6, lpddr: int = 10**9, rates: tuple[int, int, int] =
         links=(Link("c2c", "cpu", "gpu", link, link, False),),
         resources=("hbm", "lpddr", "c2c.up", "c2c.down"),
         rates=np.array([fast, slow, link, link], dtype=np.int64),
-        read=np.array([[1, 0, 0, 0], [0, 1, 1, 0]], dtype=np.int64),
-        write=np.array([[1, 0, 0, 0], [0, 1, 0, 1]], dtype=np.int64),
-        copy=np.array([[[0, 0, 0, 0], [1, 1, 0, 1]], [[1, 1, 1, 0], [0, 0, 0, 0]]], dtype=np.int64),
+        operations=table(
+            ("hbm", "lpddr"),
+            read=np.array([[1, 0, 0, 0], [0, 1, 1, 0]], dtype=np.int64),
+            write=np.array([[1, 0, 0, 0], [0, 1, 0, 1]], dtype=np.int64),
+            copy=np.array([[[0, 0, 0, 0], [1, 1, 0, 1]], [[1, 1, 1, 0], [0, 0, 0, 0]]], dtype=np.int64),
+        ),
         routes={},
     )
 
@@ -53,9 +57,7 @@ def chain(capacities: Sequence[int], device_rates: Sequence[int], link_rates: Se
         links=tuple(Link(f"link{k}", "gpu", names[k], link_rates[k - 1], link_rates[k - 1], True) for k in range(1, tiers)),
         resources=resources,
         rates=np.array([*device_rates, *link_rates], dtype=np.int64),
-        read=path.copy(),
-        write=path.copy(),
-        copy=copy,
+        operations=table(names, path, path, copy),
         routes={},
     )
 

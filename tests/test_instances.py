@@ -15,7 +15,7 @@ from instances.make import make_all
 from instances.optimum import RECORD, enumerate_all
 from placement_opt.bounds import METHODS
 from placement_opt.cli import main
-from placement_opt.instance.instance import RESIDENCIES
+from placement_opt.instance.instance import KEEPING
 from placement_opt.instance.load import load_instance
 from placement_opt.study.refused import ending, expected_path, read_expected
 from placement_opt.workload.files.npz import load_trace
@@ -62,7 +62,7 @@ def test_tiny_covers_the_rules_and_stays_tiny():
     assert len(found) >= 12
     assert max(one.num_blocks for one in found) <= 8
     assert max(one.num_steps for one in found) <= 8
-    assert {one.residency for one in found} == set(RESIDENCIES)
+    assert {one.residency for one in found} == set(KEEPING)
     assert {one.num_tiers for one in found} == {1, 2, 3, 4}
     assert any(one.trace.shares is not None for one in found)
     assert any((one.trace.death < one.num_steps).any() for one in found)

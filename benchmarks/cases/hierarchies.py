@@ -13,7 +13,7 @@ from benchmarks.registry import Figure, Spec, State, Target, register
 from placement_opt.answer.answer import answer
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from tests.small import random_instance
 
 
@@ -125,7 +125,7 @@ def _tiny(count: int) -> State:
         instance = random_instance(
             rng,
             1 + number % 5,
-            RESIDENCIES[number // 5 % len(RESIDENCIES)],
+            KEEPING[number // 5 % len(KEEPING)],
             blocks=5,
             steps=6,
             max_size=1 + number % 3,

@@ -8,8 +8,6 @@ A finite list of extreme prices, the same for all steps, attains it (:class:`pla
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from placement_opt.base import clock
@@ -29,9 +27,9 @@ def free_timer(instance: Instance) -> StepTimer:
     anywhere = (1 << instance.num_tiers) - 1
     if instance.inclusive:
         return StepTimer(memory, [anywhere])
-    # a write to any tier is to the prices what a read from any tier is: one more pattern over K more "tiers"
-    paths = replace(memory, tiers=memory.tiers * 2, read=np.concatenate([memory.read, memory.write]))
-    return StepTimer(paths, [anywhere, anywhere << instance.num_tiers])
+    # a write to any tier is to the prices what a read from any tier is: one more pattern over K more ways
+    ways = np.concatenate([memory.read, memory.write])
+    return StepTimer(memory, [anywhere, anywhere << instance.num_tiers], ways)
 
 
 def free_bytes(steps: Steps, reads: Float64) -> Float64:

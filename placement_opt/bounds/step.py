@@ -20,7 +20,7 @@ import numpy as np
 from placement_opt.base import clock
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.dual.evaluate import legal, tier_sets
+from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.dual.tracked import MOST_SETS
 from placement_opt.bounds.programs.highs import Ended, SolverError, solve
 from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, safe_sum
@@ -28,6 +28,7 @@ from placement_opt.bounds.programs.step_program import Flags, StepProgram
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.bounds.roofline import free_bytes, free_timer, roofline_prices, roofline_times
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import tier_sets
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.memory.system import Int64
 

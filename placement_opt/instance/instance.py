@@ -16,11 +16,14 @@ import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import format_size
+from placement_opt.instance.law import Loads, loads_of
 from placement_opt.memory.system import Int64, MemorySystem
 from placement_opt.workload.trace import Trace
 
-Residency = Literal["inclusive", "exclusive", "free"]
-RESIDENCIES: tuple[Residency, ...] = ("inclusive", "exclusive", "free")
+Residency = Literal["inclusive", "exclusive", "free", "cache"]
+#: Rules under which every block that is alive lies somewhere.
+KEEPING: tuple[Residency, ...] = ("inclusive", "exclusive", "free")
+RESIDENCIES: tuple[Residency, ...] = (*KEEPING, "cache")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,8 @@ class Instance:
         Blocks are pages of ``page_tokens`` tokens already.
     residency
         "inclusive": the home tier keeps a copy of every block, and every new block is written through to it;
-        "exclusive": exactly one copy; "free": at least one.
+        "exclusive": exactly one copy; "free": at least one; "cache": any number, none included, where an operation without
+        source serves a block that lies nowhere.
     capacity
         int64[K]: bytes for KV (what weights occupy is subtracted).
     size
@@ -98,6 +102,16 @@ class Instance:
     def inclusive(self) -> bool:
         return self.residency == "inclusive"
 
+    @property
+    def forgets(self) -> bool:
+        """Whether a block may lie nowhere (rule "cache")."""
+        return self.residency == "cache"
+
+    @cached_property
+    def loads(self) -> Loads:
+        """What operations load for each block: the one place to take costs from."""
+        return loads_of(self.memory.operations, self.size)
+
     @cached_property
     def first_state(self) -> Int64:
         """int64[B]: the first state at which each block lies somewhere (birth + 1)."""
@@ -152,6 +166,10 @@ class Instance:
         trace += [self.fixed, self.floor, self.initial]
         for array in memory + labels + trace:
             _feed(digest, array)
+        if not (operations := self.memory.operations).plain:
+            digest.update(("\noperations\n" + "\n".join(operations.names)).encode())
+            for array in (operations.source, operations.brings, operations.per_byte, operations.per_call, operations.grain):
+                _feed(digest, array)
         return digest.hexdigest()
 
 
@@ -191,10 +209,22 @@ def check_instance(instance: Instance) -> None:
             raise InputError(
                 f"found {values[(values < 0) | ~np.isfinite(values)][0]}", "expected no negative value", field=name
             )
+    _check_operations(instance)
     peak, largest = int(instance.alive_bytes.max()), int(instance.size.max())
     check_room(instance.memory, instance.residency, instance.home_tier, instance.capacity, peak=peak, largest=largest)
     if instance.initial is not None:
         _check_initial(instance, instance.initial)
+
+
+def _check_operations(instance: Instance) -> None:
+    """What the rule and the trace ask of the table."""
+    operations = instance.memory.operations
+    if instance.forgets and not (operations.serves & (operations.source < 0)).any():
+        expected = "expected one: what lies nowhere must be made anew or come from outside"
+        raise InputError("found no operation without a source under the rule cache", expected, field="residency")
+    if not operations.uniform and instance.share_base > 1:
+        expected = "expected whole reads: what a part of a block costs in calls and grains is not said"
+        raise InputError(f"found reads in shares of 1/{instance.share_base}", expected, field="shares")
 
 
 def check_room(
@@ -207,7 +237,7 @@ def check_room(
     total = int(capacity.sum())
     if residency == "inclusive":
         _check_home(memory, home_tier, capacity, peak)
-    elif peak > total:
+    elif peak > total and residency != "cache":
         found = f"found room for {format_size(total)} in all tiers together"
         raise InputError(found, f"expected at least {format_size(peak)}, every block at its peak", field="capacity")
     for tier, room in zip(memory.tiers, capacity, strict=True):
@@ -238,7 +268,7 @@ def _check_initial(instance: Instance, initial: npt.NDArray[np.bool_]) -> None:
     if (copies[~exists] > 0).any():
         block = int(np.flatnonzero(~exists & (copies > 0))[0])
         raise InputError(f"found block {block} placed before it is produced", "expected only initial blocks", field="initial")
-    low, high = (1, 1) if instance.residency == "exclusive" else (1, instance.num_tiers)
+    low, high = 0 if instance.forgets else 1, 1 if instance.residency == "exclusive" else instance.num_tiers
     wrong = exists & ((copies < low) | (copies > high))
     if instance.inclusive:
         wrong |= exists & ~initial[instance.home]

@@ -27,6 +27,7 @@ import numpy as np
 
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import nearest
+from placement_opt.memory.operations import table
 from placement_opt.memory.system import Int64, Link, MemorySystem, Tier
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def build_memory(name: str, processor: str, tiers: Sequence[Tier], links: Sequen
             if j != k:
                 copy[j, k] = paths.load(paths.copy(j, k))
                 routes[f"copy {tiers[j].name}->{tiers[k].name}"] = tuple(paths.copy(j, k))
-    return MemorySystem(name, processor, tiers, links, resources, rates, read, write, copy, routes)
+    return MemorySystem(
+        name, processor, tiers, links, resources, rates, table([tier.name for tier in tiers], read, write, copy), routes
+    )
 
 
 def memory_graph(tiers: Sequence[Tier], links: Sequence[Link]) -> nx.DiGraph[Any]:

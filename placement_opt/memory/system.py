@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-import numpy as np
-import numpy.typing as npt
+from placement_opt.memory.operations import Int64, Operations
 
-Int64 = npt.NDArray[np.int64]
+__all__ = ["Int64", "Link", "MemorySystem", "Operations", "Tier"]
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,8 @@ class MemorySystem:
         Names of what transfers contend for: ``hbm``, or ``nvme.read`` and ``nvme.write``; ``c2c.up``, ``c2c.down``.
     rates
         int64[R], bytes/s, efficiency applied (rounded down).
-    read, write
-        int64[K, R]: bytes that reading one byte from (writing one byte to) tier k loads on resource r.
-    copy
-        int64[K, K, R]: the same for copying one byte from tier j to tier k; the diagonal is zero and never used.
+    operations
+        What each operation loads: the one table of them.
     routes
         Operation name ("read hbm", "copy lpddr->hbm") to the nodes it passes, for display.
     """
@@ -74,10 +71,25 @@ class MemorySystem:
     links: tuple[Link, ...]
     resources: tuple[str, ...]
     rates: Int64
-    read: Int64
-    write: Int64
-    copy: Int64
+    operations: Operations
     routes: dict[str, tuple[str, ...]]
+
+    @property
+    def read(self) -> Int64:
+        """int64[K, R]: what reading one byte from each tier loads."""
+        first = self.operations.first_serving
+        return self.operations.per_byte[first : first + len(self.tiers)]
+
+    @property
+    def write(self) -> Int64:
+        """int64[K, R]: what storing one byte to each tier loads."""
+        return self.operations.per_byte[self.operations.store]
+
+    @cached_property
+    def copy(self) -> Int64:
+        """int64[K, K, R]: what copying one byte from tier j to tier k loads; the diagonal is zero and never used."""
+        count = len(self.tiers)
+        return self.operations.per_byte[self.operations.copies].reshape(count, count, -1)
 
     @property
     def tier_names(self) -> tuple[str, ...]:

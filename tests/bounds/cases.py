@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from placement_opt.bounds.result import Prices
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.workload.trace import Trace
 from tests.small import random_instance
 
@@ -18,7 +18,7 @@ def draw(seed: int, tiers: int | None = None, *, max_size: int = 3, shares: bool
     instance = random_instance(
         rng,
         int(rng.integers(1, 5)) if tiers is None else tiers,
-        RESIDENCIES[int(rng.integers(3))],
+        KEEPING[int(rng.integers(3))],
         blocks=int(rng.integers(1, blocks + 1)),
         steps=int(rng.integers(1, 6)),
         max_size=int(rng.integers(1, max_size + 1)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from placement_opt.bounds.dual.classes import classify
-from placement_opt.instance.instance import RESIDENCIES
+from placement_opt.instance.instance import KEEPING
 from tests.small import make_instance, make_trace, random_instance, two_tier
 
 
@@ -35,7 +35,7 @@ def test_sizes_shares_deaths_and_starts_tell_blocks_apart() -> None:
 def test_members_have_exactly_the_data_of_their_class(seed: int) -> None:
     """Every block's size, life and reads are those of its class, and classes are pairwise different."""
     rng = np.random.default_rng(seed)
-    instance = random_instance(rng, 2, RESIDENCIES[seed % 3], blocks=12, steps=3, max_size=2, shares=seed % 2 == 0)
+    instance = random_instance(rng, 2, KEEPING[seed % 3], blocks=12, steps=3, max_size=2, shares=seed % 2 == 0)
     classes = classify(instance)
     trace = instance.trace
     rows = []

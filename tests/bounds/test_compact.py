@@ -20,7 +20,7 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.programs.highs import solve
 from placement_opt.bounds.result import Status
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
 from tests.test_drifting_traces import drifting
 
@@ -102,7 +102,7 @@ def test_ways_priced_in_are_the_cheapest_by_hand() -> None:
 
 
 @pytest.mark.parametrize("tiers", [1, 2, 3, 4])
-@pytest.mark.parametrize("residency", RESIDENCIES)
+@pytest.mark.parametrize("residency", KEEPING)
 def test_reaches_the_exact_lp(tiers: int, residency: str) -> None:
     """Sixty random settings of up to eight blocks: at least 0.999 of the exact LP; where many tiers meet partial reads, 0.99.
 
@@ -117,7 +117,7 @@ def test_reaches_the_exact_lp(tiers: int, residency: str) -> None:
 
 
 @PROFILE
-@given(st.integers(0, 10**6), st.integers(1, 4), st.sampled_from(RESIDENCIES))
+@given(st.integers(0, 10**6), st.integers(1, 4), st.sampled_from(KEEPING))
 def test_never_above_the_optimum(seed: int, tiers: int, residency: str) -> None:
     """All rules, sizes, shares, deaths and given starts of up to four tiers; with two, whole reads: not above the LP."""
     instance = some_instance(seed, tiers, residency, most_blocks=4, most_steps=5)
@@ -131,7 +131,7 @@ def test_never_above_the_optimum(seed: int, tiers: int, residency: str) -> None:
         assert found <= relaxed * (1 + 1e-9) + 1e-300
 
 
-@pytest.mark.parametrize("residency", RESIDENCIES)
+@pytest.mark.parametrize("residency", KEEPING)
 @pytest.mark.parametrize("seed", range(2))
 def test_swapping_read_sets(seed: int, residency: str) -> None:
     """The sums-only program loses at most a quarter of the exact LP, refined nothing."""
@@ -188,7 +188,7 @@ def test_the_placement_is_timed_from_above() -> None:
 
 
 @PROFILE
-@given(st.integers(0, 10**6), st.sampled_from(RESIDENCIES))
+@given(st.integers(0, 10**6), st.sampled_from(KEEPING))
 def test_laws_of_scale_and_names(seed: int, residency: str) -> None:
     """Blocks named otherwise, all bytes and rates times seven: the same seconds. All rates times two: half of them."""
     instance = some_instance(seed, 2 + seed % 2, residency)
@@ -220,7 +220,7 @@ def test_laws_of_scale_and_names(seed: int, residency: str) -> None:
 
 
 @PROFILE
-@given(st.integers(0, 10**6), st.sampled_from(RESIDENCIES))
+@given(st.integers(0, 10**6), st.sampled_from(KEEPING))
 def test_more_room_never_proves_more(seed: int, residency: str) -> None:
     """Every tier larger by half: no schedule becomes impossible, and the refined bound of two tiers does not rise."""
     instance = some_instance(seed, 2, residency)

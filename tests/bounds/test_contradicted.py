@@ -13,7 +13,8 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, lp, milp, roofline, step
 from placement_opt.bounds.programs.highs import LinearProgram, Solution, rate_unit, solve
 from placement_opt.bounds.result import Status
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.memory.operations import table
 from placement_opt.memory.system import MemorySystem, Tier
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
@@ -34,9 +35,7 @@ def side_by_side(capacity: tuple[int, int], rates: tuple[int, int]) -> MemorySys
         links=(),
         resources=("hbm", "slow"),
         rates=np.array(rates, dtype=np.int64),
-        read=path,
-        write=path,
-        copy=copy,
+        operations=table(("hbm", "slow"), path, path, copy),
         routes={},
     )
 
@@ -70,7 +69,7 @@ def test_any_rates_keep_the_order(seed: int) -> None:
     drawn = random_instance(
         rng,
         2 + seed % 2,
-        RESIDENCIES[seed % 3],
+        KEEPING[seed % 3],
         blocks=int(rng.integers(1, 4)),
         steps=int(rng.integers(1, 5)),
         max_size=1 + seed % 3,

@@ -13,7 +13,7 @@ from placement_opt.bounds import lp, milp
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate, fetch_events, legal, price_actions, tier_sets
 from placement_opt.bounds.result import Prices
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from tests.brute import optimum
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
 
@@ -25,7 +25,7 @@ def draw(seed: int, tiers: int | None = None, *, shares: bool | None = None) -> 
     instance = random_instance(
         rng,
         int(rng.integers(1, 5)) if tiers is None else tiers,
-        RESIDENCIES[seed % 3],
+        KEEPING[seed % 3],
         blocks=int(rng.integers(1, 5)),
         steps=int(rng.integers(2, 7)),
         max_size=1 + seed % 3,

@@ -16,7 +16,7 @@ from placement_opt.bounds import milp, roofline, step
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.programs.highs import Ended, solve
 from placement_opt.bounds.result import Status
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from tests.models.systems import any_instance
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
 
@@ -28,7 +28,7 @@ def draw(seed: int, tiers: int | None = None, *, shares: bool = True) -> Instanc
     return random_instance(
         rng,
         int(rng.integers(1, 5)) if tiers is None else tiers,
-        RESIDENCIES[seed % 3],
+        KEEPING[seed % 3],
         blocks=int(rng.integers(1, 6)),
         steps=int(rng.integers(2, 8)),
         max_size=1 + seed % 3,

@@ -11,7 +11,7 @@ from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact, targets
 from placement_opt.bounds.columns.spread import held_counts, spread
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.lp_rounded import LpRounded
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
@@ -32,7 +32,7 @@ def test_what_targets_say_is_a_placement(seed: int) -> None:
     """
     rng = np.random.default_rng(seed)
     instance = random_instance(
-        rng, 1 + seed % 4, RESIDENCIES[seed // 4 % 3], blocks=6, steps=7, deaths=seed % 2 == 0, given=seed % 5 == 0
+        rng, 1 + seed % 4, KEEPING[seed // 4 % 3], blocks=6, steps=7, deaths=seed % 2 == 0, given=seed % 5 == 0
     )
     solution = compact.relax(instance)
     found = targets.from_compact(instance, solution)

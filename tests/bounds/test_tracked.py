@@ -17,7 +17,7 @@ from placement_opt.bounds.dual.tracked import slowest_first, tracked_sets
 from placement_opt.bounds.result import Prices, Status
 from placement_opt.certify import paths as certify_paths
 from placement_opt.certify.verify import lower_bound
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from tests.bounds.cases import random_prices
 from tests.bounds.test_dual_slopes import change, positive_prices
 from tests.brute import num_transitions, optimum
@@ -30,7 +30,7 @@ def tiny(seed: int, tiers: int, blocks: int = 2) -> Instance:
     return random_instance(
         rng,
         tiers,
-        RESIDENCIES[seed % 3],
+        KEEPING[seed % 3],
         blocks=int(rng.integers(1, blocks + 1)),
         steps=int(rng.integers(1, 4)),
         max_size=1 + seed % 2,
@@ -112,7 +112,7 @@ def test_six_and_seven_tiers_against_the_optimum(tiers: int, seed: int) -> None:
     assert each.lower_bound_s * (1 - 1e-9) <= dual.value_s <= best.value_s * (1 + 1e-9)
 
 
-@pytest.mark.parametrize("residency", RESIDENCIES)
+@pytest.mark.parametrize("residency", KEEPING)
 @pytest.mark.parametrize("tiers", [6, 9, 12, 16])
 def test_every_method_answers_at_any_number_of_tiers(tiers: int, residency: str) -> None:
     """Nothing is refused, and nobody proves less than the roofline; what is not tracked, or not tried, is said."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.memory.split.timing import StepTimer
 from tests.small import random_instance
 
@@ -24,7 +24,7 @@ def draw(seed: int, tiers: int | None = None) -> tuple[np.random.Generator, Inst
     instance = random_instance(
         rng,
         int(rng.integers(1, 5)) if tiers is None else tiers,
-        RESIDENCIES[seed % 3],
+        KEEPING[seed % 3],
         blocks=int(rng.integers(1, 5)),
         steps=int(rng.integers(2, 9)),
         max_size=1 + seed % 3,

@@ -18,7 +18,7 @@ from placement_opt.bounds.result import Prices
 from placement_opt.certify import paths as certify_paths
 from placement_opt.certify import verify as certify
 from placement_opt.certify.files import PriceCertificate
-from placement_opt.instance.instance import RESIDENCIES
+from placement_opt.instance.instance import KEEPING
 from tests.certify.certificates import draw, draw_prices, slow_value
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
 
@@ -88,7 +88,7 @@ def long_instance(rng: np.random.Generator, residency: str):  # type: ignore[no-
     return random_instance(rng, 3, residency, blocks=6, steps=300, max_size=3, shares=True, deaths=True)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("residency", RESIDENCIES)
+@pytest.mark.parametrize("residency", KEEPING)
 def test_long_idle_stretches(residency: str) -> None:
     """Three hundred steps, reads far apart: the table of idle stretches gives what walking step by step gives."""
     rng = np.random.default_rng(5)

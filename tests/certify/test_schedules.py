@@ -15,6 +15,7 @@ from placement_opt.certify import verify as certify
 from placement_opt.certify.files import ScheduleCertificate
 from placement_opt.certify.split import SplitProgram
 from placement_opt.instance.instance import Instance
+from placement_opt.memory.operations import table
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
@@ -63,7 +64,8 @@ def test_split_is_optimal(tiers: int) -> None:
         high = 10 ** (2 + case)
         memory = chain([1] * tiers, rng.integers(1, high, tiers).tolist(), rng.integers(1, high, tiers - 1).tolist())
         if case % 2:
-            memory = dataclasses.replace(memory, read=rng.integers(0, 4, memory.read.shape) + memory.read)
+            read = rng.integers(0, 4, memory.read.shape) + memory.read
+            memory = dataclasses.replace(memory, operations=table(memory.tier_names, read, memory.write, memory.copy))
         masks = [mask for mask in range(1, 1 << tiers) if mask & (mask - 1)]
         served = rng.integers(0, high, (30, len(masks))) * (rng.random((30, len(masks))) < 0.7)
         base = rng.integers(0, high, (30, len(memory.resources))) * (rng.random((30, len(memory.resources))) < 0.7)

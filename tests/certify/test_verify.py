@@ -86,7 +86,7 @@ def test_any_prices_become_a_certificate(seed: int, scale: float) -> None:
 
 
 def test_low_prices_lose_no_more_than_high_ones() -> None:
-    """Prices that use a hundredth of every second, at rates of some bytes a second: a quantum for rates alone loses too much."""
+    """Prices that use a hundredth of every second, at rates of bytes a second: a quantum for rates alone loses too much."""
     rng, instance = draw(61185)
     prices = random_prices(rng, instance, 0.01)
     assert float(certify_prices(instance, prices).claim) >= evaluate(instance, prices).value_s * (1 - LOSS)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_opt.base.errors import InputError
-from placement_opt.instance.instance import RESIDENCIES, Residency
+from placement_opt.instance.instance import KEEPING, Residency
 from placement_opt.instance.start import first_fit, load_initial, save_initial
 from tests.small import chain, two_tier
 
@@ -48,7 +48,7 @@ def slow_fit(residency: Residency, sizes: list[int], exists: list[bool], capacit
 
 @settings(max_examples=200, derandomize=True, deadline=None)
 @given(
-    st.sampled_from(RESIDENCIES),
+    st.sampled_from(KEEPING),
     st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=12),
     st.lists(st.integers(0, 8), min_size=1, max_size=3),
     st.integers(0, 30),

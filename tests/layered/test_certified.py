@@ -36,7 +36,7 @@ from tests.layered.test_solve import Impatient, write
 from tests.small import make_instance, two_tier
 
 REPO = Path(__file__).parents[2]
-FOREIGN = ("bounds", "schedulers", "scale", "simulate", "run", "ledger", "prove", "memory.timing", "memory.read_split")
+FOREIGN = ("bounds", "schedulers", "layered", "play", "answer", "memory.split")
 
 
 def priced(problem: Layered, quantum: int, rho: np.ndarray, rent: np.ndarray, folder: Path) -> Path:

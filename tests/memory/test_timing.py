@@ -131,7 +131,7 @@ def test_scale_counts_in_parts_of_a_byte() -> None:
 @pytest.mark.parametrize("pattern", [0, 4, -1])
 def test_patterns_must_be_sets_of_tiers(pattern: int) -> None:
     """The empty set and tiers that do not exist are refused."""
-    with pytest.raises(ValueError, match=f"pattern {pattern} is no non-empty set of 2 tiers"):
+    with pytest.raises(ValueError, match=f"pattern {pattern} is no non-empty set of 2 ways to serve"):
         StepTimer(two_tier(), [pattern])
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.memory.operations import table
 from placement_opt.memory.system import MemorySystem, Tier
 from placement_opt.workload.trace import Trace
 from tests.small import make_trace, random_instance
@@ -30,16 +31,16 @@ def wild_memory(rng: np.random.Generator, capacities: list[int], resources: int)
 
     copy = loads(tiers, tiers)
     copy[np.arange(tiers), np.arange(tiers)] = 0
+    rates = rng.integers(1, 30, resources).astype(np.int64)
+    operations = table([f"tier{k}" for k in range(tiers)], loads(tiers), loads(tiers), copy)
     return MemorySystem(
         name="wild",
         processor="gpu",
         tiers=tuple(Tier(f"tier{k}", capacity, "gpu", 1, 1, True) for k, capacity in enumerate(capacities)),
         links=(),
         resources=tuple(f"resource{r}" for r in range(resources)),
-        rates=rng.integers(1, 30, resources).astype(np.int64),
-        read=loads(tiers),
-        write=loads(tiers),
-        copy=copy,
+        rates=rates,
+        operations=operations,
         routes={},
     )
 
@@ -47,7 +48,7 @@ def wild_memory(rng: np.random.Generator, capacities: list[int], resources: int)
 def any_instance(seed: int) -> Instance:
     """A tiny instance of any rule and 1 to 4 tiers; sizes, shares, deaths, a given start, wild memory and floors by chance."""
     rng = np.random.default_rng(seed)
-    residency, tiers = RESIDENCIES[int(rng.integers(3))], 1 + int(rng.integers(4))
+    residency, tiers = KEEPING[int(rng.integers(3))], 1 + int(rng.integers(4))
     unequal, shares, deaths, given, wild, floors = (bool(flag) for flag in rng.integers(0, 2, 6))
     instance = random_instance(
         rng,

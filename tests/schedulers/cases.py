@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.workload.synth import GENERATORS
 from tests.small import make_instance, random_instance, two_tier
@@ -44,7 +44,7 @@ def any_instance(seed: int) -> Instance:
     instance = random_instance(
         rng,
         int(rng.integers(1, 5)),
-        RESIDENCIES[seed % 3],
+        KEEPING[seed % 3],
         blocks=int(rng.integers(1, 11)),
         steps=int(rng.integers(1, 11)),
         max_size=int(rng.integers(1, 4)),

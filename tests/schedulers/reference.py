@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.split.read_split import exact_time
+from placement_opt.memory.split.read_split import Ways, exact_time
 from placement_opt.play.schedule import Schedule
 
 Holders = dict[int, frozenset[int]]
@@ -88,7 +88,10 @@ def replay(instance: Instance, schedule: Schedule) -> Played:
         patterns = sorted(served, key=sorted)
         base = instance.share_base
         amounts = [int(served[p] * base) for p in patterns]
-        time = exact_time(memory, [sorted(p) for p in patterns], amounts, [int(x * base) for x in load]) / base
+        time = (
+            exact_time(Ways(memory.rates, memory.read), [sorted(p) for p in patterns], amounts, [int(x * base) for x in load])
+            / base
+        )
         played.latency += max(time, Fraction(float(instance.floor[t])))
         held = {b: frozenset(where) for b, where in after.items()}
         check_state(instance, held)

@@ -13,7 +13,7 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds.milp import search
 from placement_opt.bounds.programs import highs
 from placement_opt.certify.verify import verify_schedule
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
@@ -30,7 +30,7 @@ def tiny(seed: int) -> Instance:
     return random_instance(
         rng,
         1 + seed % 5,
-        RESIDENCIES[(seed // 5) % 3],
+        KEEPING[(seed // 5) % 3],
         blocks=int(rng.integers(1, 4)),
         steps=int(rng.integers(1, 5)),
         max_size=1 + seed % 3,

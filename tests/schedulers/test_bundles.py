@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from placement_opt.base.limits import Limits
-from placement_opt.instance.instance import RESIDENCIES, Instance, Residency
+from placement_opt.instance.instance import KEEPING, Instance, Residency
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler, optimised
@@ -83,7 +83,7 @@ def test_nothing_to_bundle() -> None:
     assert bundle(alike, num_states(alike)) is None
 
 
-@pytest.mark.parametrize("residency", RESIDENCIES)
+@pytest.mark.parametrize("residency", KEEPING)
 def test_optimised_on_bundles(residency: Residency, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where paths would be too many bundles are searched, and the schedule of all blocks that comes of it beats its peers."""
     rng = np.random.default_rng(5)

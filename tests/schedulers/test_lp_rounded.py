@@ -7,7 +7,7 @@ import pytest
 
 from placement_opt.base.errors import LimitError, ScheduleError
 from placement_opt.bounds import targets
-from placement_opt.instance.instance import RESIDENCIES
+from placement_opt.instance.instance import KEEPING
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.lp_rounded import LpRounded
 from tests.bounds.test_compact import swapping
@@ -21,7 +21,7 @@ def test_legal_and_never_below_the_bound(seed: int) -> None:
     instance = random_instance(
         rng,
         1 + seed % 4,
-        RESIDENCIES[seed % 3],
+        KEEPING[seed % 3],
         blocks=int(rng.integers(2, 7)),
         steps=int(rng.integers(2, 8)),
         max_size=1 + seed % 3,
@@ -36,7 +36,7 @@ def test_legal_and_never_below_the_bound(seed: int) -> None:
     assert run.latency_s >= proven * (1 - 1e-9)
 
 
-@pytest.mark.parametrize("residency", RESIDENCIES)
+@pytest.mark.parametrize("residency", KEEPING)
 @pytest.mark.parametrize("exact", [True, False])
 def test_close_to_the_bound_on_swapping_read_sets(residency: str, exact: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the exact LP and the compact one, with room for ten blocks (under exclusive the compact LP forgets who moves)."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
@@ -47,7 +47,7 @@ def _allowed(instance: Instance, mask: int) -> bool:
     return bool(mask >> instance.home & 1) and all(k in useful for k in order if mask >> k & 1)
 
 
-@pytest.mark.parametrize("rule", RESIDENCIES)
+@pytest.mark.parametrize("rule", KEEPING)
 @pytest.mark.parametrize("seed", range(8))
 def test_the_program_finds_the_best_next_state(rule: str, seed: int) -> None:
     """No assignment of the next state's copies is better by more than the price of inertia and the solver's gap."""

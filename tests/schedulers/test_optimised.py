@@ -9,7 +9,7 @@ from placement_opt.base.errors import LimitError, ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.targets import find_targets
-from placement_opt.instance.instance import RESIDENCIES, Instance, Residency
+from placement_opt.instance.instance import KEEPING, Instance, Residency
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
@@ -46,7 +46,7 @@ def test_no_peer_is_faster(seed: int) -> None:
     assert latency <= min(peer(instance, name) for name in PEERS) * (1 + 1e-12)
 
 
-@pytest.mark.parametrize(("seed", "residency"), list(enumerate(RESIDENCIES)))
+@pytest.mark.parametrize(("seed", "residency"), list(enumerate(KEEPING)))
 def test_no_peer_is_faster_on_more_blocks(seed: int, residency: Residency) -> None:
     """The same on thirty blocks, where every peer is beaten."""
     instance = moderate(seed, residency)
@@ -106,7 +106,7 @@ def test_enough_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert optimise(instance, limits=Limits(), enough=wanted)[1] == wanted
 
 
-@pytest.mark.parametrize("residency", RESIDENCIES)
+@pytest.mark.parametrize("residency", KEEPING)
 def test_a_legal_schedule_without_any_time(residency: Residency) -> None:
     """Where the limits came first some legal schedule comes back all the same."""
     instance = moderate(0, residency)

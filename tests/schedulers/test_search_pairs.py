@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from placement_opt.base.limits import Limits
-from placement_opt.instance.instance import RESIDENCIES, Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.optimised import optimise
@@ -32,7 +32,7 @@ def test_two_blocks_find_their_optimum(seed: int) -> None:
     """All rules, two tiers, births, deaths, shares, unequal sizes, given starts, against enumeration."""
     rng = np.random.default_rng(seed)
     options = {"max_size": 1 + seed % 3, "shares": seed % 4 == 0, "deaths": seed % 3 == 1, "given": seed % 5 == 0}
-    instance = random_instance(rng, 2, RESIDENCIES[seed % 3], blocks=2, steps=7, **options)
+    instance = random_instance(rng, 2, KEEPING[seed % 3], blocks=2, steps=7, **options)
     search = started(instance)
     search.shake(times=0, budget=10**9, enough=0.0, limits=Limits(), improved=lambda: None)
     assert search.best == pytest.approx(optimum(instance).seconds, rel=1e-9)
@@ -42,7 +42,7 @@ def test_two_blocks_find_their_optimum(seed: int) -> None:
 def test_never_worse_and_true_to_its_time(tiers: int) -> None:
     """Of more blocks every pair is tried: the paths stay legal, take what the search says, and no longer than before."""
     for seed in range(9):
-        instance = random_instance(np.random.default_rng(seed), tiers, RESIDENCIES[seed % 3], blocks=5, steps=6, max_size=2)
+        instance = random_instance(np.random.default_rng(seed), tiers, KEEPING[seed % 3], blocks=5, steps=6, max_size=2)
         search = started(instance)
         before = search.best
         search.shake(times=5, budget=10**6, enough=0.0, limits=Limits(), improved=lambda: None)
@@ -70,7 +70,7 @@ def test_work_is_counted_and_ends_it() -> None:
 
 def test_five_tiers_are_searched_under_every_rule() -> None:
     """31 tier sets, the free rule's on five tiers, are few enough; more make a (block, state) pair count for more work."""
-    for rule in RESIDENCIES:
+    for rule in KEEPING:
         instance = random_instance(np.random.default_rng(2), 5, rule)
         assert searchable(instance)
         quick = min(simulate(instance, make_scheduler(name)).latency_s for name in ("belady", "lru", "static"))

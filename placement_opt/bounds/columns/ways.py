@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.bounds.columns.kinds import Intervals
-from placement_opt.bounds.dual.evaluate import tier_sets
 from placement_opt.bounds.programs.highs import rate_unit
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import tier_sets
 from placement_opt.memory.system import Int64
 
 Flags = npt.NDArray[np.bool_]

@@ -53,17 +53,6 @@ class DualValue:
     prices: Prices
 
 
-def tier_sets(instance: Instance) -> npt.NDArray[np.int64]:
-    """Bit masks of the tier sets in which a block may lie under the instance's rule."""
-    tiers, home = instance.num_tiers, instance.home
-    masks = np.arange(1, 1 << tiers, dtype=np.int64)
-    if instance.residency == "inclusive":
-        masks = masks[(masks >> home) & 1 == 1]
-    elif instance.residency == "exclusive":
-        masks = np.int64(1) << np.arange(tiers, dtype=np.int64)
-    return masks
-
-
 def legal(instance: Instance, prices: Prices) -> Prices:
     """The nearest prices that prove something: no negatives, nothing unfinite, ``sum_r B_r rho <= 1`` at every step."""
     return legal_at(instance.memory.rates, prices)

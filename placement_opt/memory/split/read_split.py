@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.memory.system import MemorySystem
+from placement_opt.memory.operations import Int64
 
 Float64 = npt.NDArray[np.float64]
 #: Relative distance between the two sides below which a result in floats is believed; otherwise rationals decide.
@@ -30,8 +30,16 @@ _MOST_PIVOTS = 2000
 
 
 @dataclass(frozen=True, eq=False)
+class Ways:
+    """V ways to serve a byte: resources' rates int64[R], and what each way loads on them for a byte, int64[V, R]."""
+
+    rates: Int64
+    loads: Int64
+
+
+@dataclass(frozen=True, eq=False)
 class Split:
-    """An optimal split of one step: seconds, prices float64[R] (s/byte, ``rates @ prices = 1``), bytes float64[P, K]."""
+    """An optimal split of one step: seconds, prices float64[R] (s/byte, ``rates @ prices = 1``), bytes float64[P, V]."""
 
     time: float
     prices: Float64
@@ -47,49 +55,47 @@ class _Mix:
     parts: list[tuple[Any, tuple[int, ...]]]
 
 
-def solve_split(memory: MemorySystem, members: Sequence[Sequence[int]], served: Float64, base: Float64) -> Split:
-    """An optimal split of float loads: ``served`` [P] over the tiers in ``members[p]``, beside ``base`` [R]."""
-    rates = memory.rates.astype(np.float64)
+def solve_split(ways: Ways, members: Sequence[Sequence[int]], served: Float64, base: Float64) -> Split:
+    """An optimal split of float loads: ``served`` [P] over the ways in ``members[p]``, beside ``base`` [R]."""
+    rates = ways.rates.astype(np.float64)
     scale = float(max(served.max(initial=0.0), base.max(initial=0.0)))
     if scale == 0.0 or not np.isfinite(scale):
         scale = 1.0
     speed = float(rates.max())
-    costs = (memory.read / (rates / speed)).tolist()
+    costs = (ways.loads / (rates / speed)).tolist()
     mix = _best_mix(costs, members, (served / scale).tolist(), (base / scale / (rates / speed)).tolist(), _TINY)
-    found = None if mix is None else _as_split(memory, members, served, base, mix)
+    found = None if mix is None else _as_split(ways, members, served, base, mix)
     if found is not None and found[1] <= _GAP:
         return found[0]
-    return _as_split(memory, members, served, base, _exact_mix(memory, members, served.tolist(), base.tolist()))[0]
+    return _as_split(ways, members, served, base, _exact_mix(ways, members, served.tolist(), base.tolist()))[0]
 
 
-def exact_time(memory: MemorySystem, members: Sequence[Sequence[int]], served: Sequence[int], base: Sequence[int]) -> Fraction:
+def exact_time(ways: Ways, members: Sequence[Sequence[int]], served: Sequence[int], base: Sequence[int]) -> Fraction:
     """The optimal time of integer loads, exactly."""
-    return Fraction(_exact_mix(memory, members, served, base).time)
+    return Fraction(_exact_mix(ways, members, served, base).time)
 
 
-def _exact_mix(memory: MemorySystem, members: Sequence[Sequence[int]], served: Sequence[Any], base: Sequence[Any]) -> _Mix:
-    rates = memory.rates.tolist()
-    costs = [[Fraction(c, rate) for c, rate in zip(row, rates, strict=True)] for row in memory.read.tolist()]
+def _exact_mix(ways: Ways, members: Sequence[Sequence[int]], served: Sequence[Any], base: Sequence[Any]) -> _Mix:
+    rates = ways.rates.tolist()
+    costs = [[Fraction(c, rate) for c, rate in zip(row, rates, strict=True)] for row in ways.loads.tolist()]
     loads = [Fraction(b) / rate for b, rate in zip(base, rates, strict=True)]
     mix = _best_mix(costs, members, [Fraction(s) for s in served], loads, Fraction(0))
     assert mix is not None
     return mix
 
 
-def _as_split(
-    memory: MemorySystem, members: Sequence[Sequence[int]], served: Float64, base: Float64, mix: _Mix
-) -> tuple[Split, float]:
+def _as_split(ways: Ways, members: Sequence[Sequence[int]], served: Float64, base: Float64, mix: _Mix) -> tuple[Split, float]:
     """The mix in bytes, and how far apart its two sides are, relative to the time."""
-    taken = np.zeros((len(members), len(memory.tiers)))
+    taken = np.zeros((len(members), len(ways.loads)))
     for share, choice in mix.parts:
         taken[np.arange(len(choice)), choice] += float(share)
     total = taken.sum(axis=1, keepdims=True)
     taken *= np.divide(served[:, None], total, out=np.zeros_like(total), where=total > 0)
-    rates = memory.rates.astype(np.float64)
-    time = float(((base + taken.sum(axis=0) @ memory.read) / rates).max())
+    rates = ways.rates.astype(np.float64)
+    time = float(((base + taken.sum(axis=0) @ ways.loads) / rates).max())
     weights = np.array([max(0.0, float(w)) for w in mix.weights])
     prices = weights / max(float(weights.sum()), np.finfo(float).tiny) / rates
-    unit = memory.read @ prices
+    unit = ways.loads @ prices
     value = float(base @ prices) + sum(float(s) * min(unit[k] for k in tiers) for s, tiers in zip(served, members, strict=True))
     gap = 0.0 if time == 0.0 else abs(time - value) / time
     return Split(time, prices, taken), gap

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.memory.split.price_rays import TooManyRays, extreme_rays
-from placement_opt.memory.split.read_split import Split, exact_time, solve_split
+from placement_opt.memory.split.read_split import Split, Ways, exact_time, solve_split
 from placement_opt.memory.system import Int64, MemorySystem
 
 Float64 = npt.NDArray[np.float64]
@@ -46,7 +46,10 @@ class StepTimer:
     memory
         The system.
     patterns
-        P sets of tiers as bitmasks, bit k for tier k: the sets whose copies a block may be read from.
+        P sets of ways to serve a block, as bitmasks: bit k is the read from tier k, the bits from K on are the further serving
+        operations (:meth:`placement_opt.memory.operations.Operations.usable`).
+    loads
+        int64[V, R]: what each way loads for a byte; without it, the serving rows of the system's operations.
 
     Attributes
     ----------
@@ -59,15 +62,16 @@ class StepTimer:
         price (each of them still gives a lower bound on every step's time) and the methods solve a linear program a step.
     """
 
-    def __init__(self, memory: MemorySystem, patterns: Sequence[int]) -> None:
+    def __init__(self, memory: MemorySystem, patterns: Sequence[int], loads: Int64 | None = None) -> None:
         self.memory = memory
+        self.ways = Ways(memory.rates, memory.operations.per_byte[memory.operations.serving] if loads is None else loads)
         self.patterns = tuple(int(pattern) for pattern in patterns)
-        count = len(memory.tiers)
+        count = len(self.ways.loads)
         for pattern in self.patterns:
             if not 0 < pattern < 1 << count:
-                raise ValueError(f"pattern {pattern} is no non-empty set of {count} tiers")
+                raise ValueError(f"pattern {pattern} is no non-empty set of {count} ways to serve")
         try:
-            self._weights = _price_vectors(memory, self.patterns)
+            self._weights = _price_vectors(self.ways, self.patterns)
             self.complete = True
         except TooManyRays:
             self._weights = np.eye(len(memory.resources), dtype=np.int64)
@@ -75,7 +79,7 @@ class StepTimer:
         # rho[v] = weights[v] / norms[v], exactly; norms are Python integers because rates times weights may pass 2**63.
         rates = [int(rate) for rate in memory.rates]
         self._norms = [sum(w * rate for w, rate in zip(row, rates, strict=True)) for row in self._weights.tolist()]
-        reads = self._weights @ memory.read.T
+        reads = self._weights @ self.ways.loads.T
         members = [[k for k in range(count) if pattern >> k & 1] for pattern in self.patterns]
         columns = [reads[:, tiers].min(axis=1) for tiers in members]
         self._least = np.column_stack(columns) if columns else np.zeros((len(reads), 0), dtype=np.int64)
@@ -126,7 +130,7 @@ class StepTimer:
         """
         served, base = [operator.index(s) for s in served_row], [operator.index(b) for b in base_row]
         if not self.complete:
-            return exact_time(self.memory, self._members, served, base) / scale
+            return exact_time(self.ways, self._members, served, base) / scale
         values = self._values(np.array([served], dtype=np.float64), np.array([base], dtype=np.float64))[0]
         # Sums of a few dozen terms >= 0 are right to 1e-13: only vectors this close to the largest can be the largest.
         best = Fraction(0)
@@ -137,12 +141,12 @@ class StepTimer:
         return best
 
     def split(self, served_row: Loads | Sequence[int], base_row: Loads | Sequence[int]) -> Float64:
-        """float64[P, K]: bytes of one step's reads that an optimal split takes from each tier.
+        """float64[P, V]: bytes of one step's reads that an optimal split serves in each way.
 
         Rows sum to ``served_row``. Of several optimal splits, two tiers give the one that reads most from the faster tier.
         """
         served, base = np.asarray(served_row, dtype=np.float64), np.asarray(base_row, dtype=np.float64)
-        if len(self.memory.tiers) != 2:
+        if len(self.ways.loads) != 2:
             return self._solve(served, base).bytes
         fast, slow = self.memory.by_speed
         taken = np.zeros((len(self.patterns), 2))
@@ -150,7 +154,7 @@ class StepTimer:
         for p, tiers in enumerate(self._members):
             taken[p, tiers[0]] = 0.0 if both[p] else served[p]
         share = self._fast_share(
-            float(served[both].sum()), base + taken.sum(axis=0) @ self.memory.read, self.times(served, base)[0]
+            float(served[both].sum()), base + taken.sum(axis=0) @ self.ways.loads, self.times(served, base)[0]
         )
         taken[both, fast] = share * served[both]
         taken[both, slow] = served[both] - taken[both, fast]
@@ -158,7 +162,7 @@ class StepTimer:
 
     def _fast_share(self, free: float, other: Float64, time: float) -> float:
         """Largest share of the free bytes that the faster of two tiers can serve within the time, beside the other loads."""
-        fast, slow = (self.memory.read[k] * free for k in self.memory.by_speed)
+        fast, slow = (self.ways.loads[k] * free for k in self.memory.by_speed)
         room = time * self.memory.rates - (other + slow)
         change = fast - slow
         return float(np.clip((room[change > 0] / change[change > 0]).min(initial=1.0), 0.0, 1.0))
@@ -173,7 +177,7 @@ class StepTimer:
         return total
 
     def _solve(self, served: Loads, base: Loads) -> Split:
-        return solve_split(self.memory, self._members, np.asarray(served, np.float64), np.asarray(base, np.float64))
+        return solve_split(self.ways, self._members, np.asarray(served, np.float64), np.asarray(base, np.float64))
 
 
 def _rows(loads: Loads) -> Loads:
@@ -181,16 +185,16 @@ def _rows(loads: Loads) -> Loads:
     return loads[None, :] if loads.ndim == 1 else loads
 
 
-def _price_vectors(memory: MemorySystem, patterns: tuple[int, ...]) -> Int64:
+def _price_vectors(ways: Ways, patterns: tuple[int, ...]) -> Int64:
     """int64[V, R]: extreme price vectors up to scale. TooManyRays beyond ``MOST_VECTORS``."""
-    used = [k for k in range(len(memory.tiers)) if any(pattern >> k & 1 for pattern in patterns)]
-    reads = memory.read[used]
+    used = [k for k in range(len(ways.loads)) if any(pattern >> k & 1 for pattern in patterns)]
+    reads = ways.loads[used]
     groups: dict[tuple[int, ...], list[int]] = {}
-    for r in range(len(memory.resources)):
+    for r in range(len(ways.rates)):
         groups.setdefault(tuple(reads[:, r].tolist()), []).append(r)
     alone = [r for column, resources in groups.items() if not any(column) for r in resources]
     columns = [column for column in groups if any(column)]
-    vectors = [np.eye(len(memory.resources), dtype=np.int64)[alone]]
+    vectors = [np.eye(len(ways.rates), dtype=np.int64)[alone]]
     if columns:
         place = {k: i for i, k in enumerate(used)}
         renamed = sorted({sum(1 << place[k] for k in used if pattern >> k & 1) for pattern in patterns})
@@ -200,7 +204,7 @@ def _price_vectors(memory: MemorySystem, patterns: tuple[int, ...]) -> Int64:
             raise TooManyRays
         for ray, choices in zip(rays, carriers, strict=True):
             picks = np.array(list(itertools.product(*choices)))
-            rows = np.zeros((len(picks), len(memory.resources)), dtype=np.int64)
+            rows = np.zeros((len(picks), len(ways.rates)), dtype=np.int64)
             np.put_along_axis(rows, picks, ray[ray > 0][None, :], axis=1)
             vectors.append(rows)
     return np.concatenate(vectors)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.bounds.dual.evaluate import tier_sets
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import tier_sets
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.memory.system import Int64
 from placement_opt.play.protocol import cheapest_source

@@ -47,7 +47,7 @@ def first_places(instance: Instance) -> Int64:
 
 def paths_of(instance: Instance, schedule: Schedule) -> Paths:
     """The paths that a (legal) schedule makes its blocks take."""
-    from placement_opt.bounds.dual.evaluate import tier_sets
+    from placement_opt.instance.law import tier_sets
     from placement_opt.schedulers.search.paths_kernels import follow
 
     tiers, sets = instance.num_tiers, tier_sets(instance).astype(np.uint16)

@@ -1,0 +1,110 @@
+"""What the table of operations and the residency rule say of blocks: where they may lie, and what an operation on one loads.
+
+This is the one place that joins the two; programs, dual, simulator and schedulers take it from here. The verifier does not: it
+reads the rows by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.memory.operations import Int64, Operations
+
+if TYPE_CHECKING:
+    from placement_opt.instance.instance import Instance
+
+
+@dataclass(frozen=True, eq=False)
+class Loads:
+    """What each operation loads on each resource for a block of an instance.
+
+    Block b is of kind ``kind[b]`` and counts ``amount[b]``: operation o on the whole of it loads
+    ``amount[b] * row[kind[b], o]``. Where every load is bytes times a factor there is one kind, a byte, and the amounts are the
+    sizes; otherwise blocks of one size are a kind, each amount is 1, and an instance has no reads of parts of blocks.
+
+    Attributes
+    ----------
+    operations
+        The table.
+    size
+        int64[C]: bytes of a block of each kind; 1 where there is one kind, a byte.
+    kind
+        int64[B].
+    amount
+        int64[B].
+    row
+        int64[C, O, R].
+    """
+
+    operations: Operations
+    size: Int64
+    kind: Int64
+    amount: Int64
+    row: Int64
+
+    @property
+    def _tiers(self) -> int:
+        return self.operations.tiers
+
+    @cached_property
+    def store(self) -> Int64:
+        """int64[C, K, R]: storing to each tier."""
+        return self.row[:, self.operations.store]
+
+    @cached_property
+    def copy(self) -> Int64:
+        """int64[C, K, K, R]: copying from tier j to tier k."""
+        return self.row[:, self.operations.copies].reshape(len(self.row), self._tiers, self._tiers, -1)
+
+    @cached_property
+    def read(self) -> Int64:
+        """int64[C, K, R]: reading from each tier."""
+        first = self.operations.first_serving
+        return self.row[:, first : first + self._tiers]
+
+    @cached_property
+    def serve(self) -> Int64:
+        """int64[C, V, R]: each serving operation; the first K read from a tier each."""
+        return self.row[:, self.operations.first_serving :]
+
+    @cached_property
+    def serves_from(self) -> Int64:
+        """int64[V]: the tier that each serving operation needs, -1 for none."""
+        return self.operations.source[self.operations.serving]
+
+    @cached_property
+    def brings(self) -> npt.NDArray[np.bool_]:
+        """bool[V]: whether the block is at the processor after it."""
+        return self.operations.brings[self.operations.serving]
+
+
+def loads_of(operations: Operations, sizes: Int64) -> Loads:
+    """The loads for blocks of these sizes, int64[B] bytes."""
+    if operations.uniform:
+        kind = np.zeros(len(sizes), dtype=np.int64)
+        return Loads(operations, np.ones(1, dtype=np.int64), kind, sizes, operations.per_byte[None])
+    size, kind = np.unique(sizes, return_inverse=True)
+    row = np.stack([operations.block_loads(int(one)) for one in size])
+    return Loads(operations, size, kind.astype(np.int64), np.ones(len(sizes), dtype=np.int64), row)
+
+
+def tier_sets(instance: Instance) -> Int64:
+    """int64[S]: bit masks of the tier sets in which a block may lie under the instance's rule, ascending."""
+    tiers, home = instance.num_tiers, instance.home
+    masks = np.arange(0 if instance.residency == "cache" else 1, 1 << tiers, dtype=np.int64)
+    if instance.residency == "inclusive":
+        return masks[(masks >> home) & 1 == 1]
+    if instance.residency == "exclusive":
+        return np.left_shift(np.int64(1), np.arange(tiers, dtype=np.int64))
+    return masks
+
+
+def serving_ways(instance: Instance, masks: Int64) -> npt.NDArray[np.bool_]:
+    """bool[S, V]: which serving operations can serve a block that lies in each of these sets of tiers (bit masks)."""
+    source = instance.loads.serves_from
+    return np.asarray((source < 0) | ((masks[:, None] >> np.maximum(source, 0)) & 1 == 1))

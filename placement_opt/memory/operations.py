@@ -1,0 +1,191 @@
+"""The one table of operations: what each of them loads, and what it needs and leaves.
+
+Everything that needs costs reads this table and nothing else. With K tiers its rows are, in this order,
+
+* ``k``: store a block that is at the processor to tier k, in passing;
+* ``K + j K + k``: copy from tier j to tier k (the diagonal is zero and never used);
+* ``K + K K + k``: read from tier k;
+* further operations that serve a read: from a tier in another way, or without any source.
+
+Moves in certificates have the numbers of the first two kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+Int64 = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A further operation that serves reads.
+
+    Attributes
+    ----------
+    name
+        Such as "attend flash" or "recompute".
+    source
+        The tier that must hold the block; None: the block is made anew, or comes from outside.
+    per_byte
+        Load on each resource for each byte.
+    per_call
+        Load on each resource for each block served, whatever its size; empty: none.
+    grain
+        Bytes are rounded up to multiples of it.
+    brings
+        Whether the block is at the processor afterwards, so that it may be stored in passing at the same step.
+    """
+
+    name: str
+    source: int | None
+    per_byte: tuple[int, ...]
+    per_call: tuple[int, ...] = ()
+    grain: int = 1
+    brings: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Operations:
+    """The table: O rows over R resources.
+
+    A whole block of s bytes loads ``per_call + per_byte * ceil(s / grain) * grain``; one read in part by several operations
+    loads each in proportion to its part.
+
+    Attributes
+    ----------
+    tiers
+        K.
+    names
+        O of them.
+    source, target
+        int64[O]: the tier that must hold the block, and the one that holds it from the next state on; -1 for none.
+    serves, brings
+        bool[O]: pays for a read; leaves the block at the processor.
+    per_byte, per_call
+        int64[O, R]: loads on each resource, in its own unit (a resource that an operation loads by fractions counts in
+        fractions, and so does its rate).
+    grain
+        int64[O].
+    """
+
+    tiers: int
+    names: tuple[str, ...]
+    source: Int64
+    target: Int64
+    serves: Flags
+    brings: Flags
+    per_byte: Int64
+    per_call: Int64
+    grain: Int64
+
+    @property
+    def store(self) -> slice:
+        """Rows that store to each tier."""
+        return slice(0, self.tiers)
+
+    @property
+    def copies(self) -> slice:
+        """Rows that copy, source by source."""
+        return slice(self.tiers, self.tiers * (1 + self.tiers))
+
+    @property
+    def first_serving(self) -> int:
+        """The row of the read from tier 0: this one and all that follow serve, none before."""
+        return self.tiers * (1 + self.tiers)
+
+    @cached_property
+    def serving(self) -> Int64:
+        """int64[V]: rows that serve; the first K read from a tier each."""
+        return np.arange(self.first_serving, len(self.names))
+
+    @cached_property
+    def uniform(self) -> bool:
+        """Whether every load is bytes times a factor: no calls, no grain."""
+        return not self.per_call.any() and bool((self.grain == 1).all())
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether there are only reads, stores and copies, and every load is bytes times a factor."""
+        return self.uniform and len(self.names) == self.first_serving + self.tiers
+
+    def block_loads(self, size: int) -> Int64:
+        """int64[O, R]: what each operation loads for a whole block of so many bytes."""
+        rounded = -(-size // self.grain) * self.grain
+        return self.per_call + self.per_byte * rounded[:, None]
+
+    def usable(self, mask: int, *, bringing: bool = False) -> int:
+        """Bit mask over the serving rows of those that can serve a block held in a set of tiers (bit mask).
+
+        ``bringing``: only those after which the block is at the processor.
+        """
+        found = 0
+        for bit, row in enumerate(self.serving.tolist()):
+            source = int(self.source[row])
+            held = source < 0 or mask >> source & 1
+            found |= int(bool(held and (self.brings[row] or not bringing))) << bit
+        return found
+
+
+def table(
+    names: Sequence[str],
+    read: Int64,
+    write: Int64,
+    copy: Int64,
+    more: Sequence[Operation] = (),
+    *,
+    calls: tuple[Int64, Int64, Int64] | None = None,
+    grains: tuple[Int64, Int64, Int64] | None = None,
+) -> Operations:
+    """The table of a memory system.
+
+    Parameters
+    ----------
+    names
+        Of the K tiers.
+    read, write
+        int64[K, R]: loads of reading one byte from (storing one byte to) each tier.
+    copy
+        int64[K, K, R]: the same for copying from tier to tier.
+    more
+        Further operations.
+    calls
+        The loads of one block, whatever its size, in the same three shapes; None: none.
+    grains
+        int64[K], int64[K], int64[K, K]: to what bytes are rounded up; None: 1.
+    """
+    tiers, resources = read.shape
+    none = -np.ones(tiers, dtype=np.int64)
+    every = np.arange(tiers, dtype=np.int64)
+    per_call = calls or (np.zeros_like(read), np.zeros_like(write), np.zeros_like(copy))
+    grain = grains or (np.ones(tiers, dtype=np.int64), np.ones(tiers, dtype=np.int64), np.ones((tiers, tiers), dtype=np.int64))
+
+    def rows(three: tuple[Int64, Int64, Int64], width: tuple[int, ...]) -> list[Int64]:
+        return [three[1].reshape(-1, *width), three[2].reshape(-1, *width), three[0].reshape(-1, *width)]
+
+    def extra(values: Sequence[tuple[int, ...]]) -> Int64:
+        padded = [value or (0,) * resources for value in values]
+        return np.array(padded, dtype=np.int64).reshape(len(more), resources)
+
+    sources = np.array([-1 if one.source is None else one.source for one in more], dtype=np.int64)
+    labels = [f"store {name}" for name in names]
+    labels += [f"copy {start}->{end}" for start in names for end in names]
+    labels += [f"read {name}" for name in names]
+    classic = tiers * (2 + tiers)
+    return Operations(
+        tiers=tiers,
+        names=(*labels, *(one.name for one in more)),
+        source=np.concatenate([none, np.repeat(every, tiers), every, sources]),
+        target=np.concatenate([every, np.tile(every, tiers), none, -np.ones(len(more), dtype=np.int64)]),
+        serves=np.arange(classic + len(more)) >= classic - tiers,
+        brings=np.concatenate([np.arange(classic) >= classic - tiers, np.array([one.brings for one in more], dtype=np.bool_)]),
+        per_byte=np.concatenate([*rows((read, write, copy), (resources,)), extra([one.per_byte for one in more])]),
+        per_call=np.concatenate([*rows(per_call, (resources,)), extra([one.per_call for one in more])]),
+        grain=np.concatenate([*rows(grain, ()), np.array([one.grain for one in more], dtype=np.int64)]),
+    )
