@@ -96,11 +96,11 @@ def loads_of(operations: Operations, sizes: Int64) -> Loads:
 def tier_sets(instance: Instance) -> Int64:
     """int64[S]: bit masks of the tier sets in which a block may lie under the instance's rule, ascending."""
     tiers, home = instance.num_tiers, instance.home
-    masks = np.arange(0 if instance.residency == "cache" else 1, 1 << tiers, dtype=np.int64)
+    masks: Int64 = np.arange(0 if instance.residency == "cache" else 1, 1 << tiers, dtype=np.int64)
     if instance.residency == "inclusive":
-        return masks[(masks >> home) & 1 == 1]
+        masks = masks[(masks >> home) & 1 == 1]
     if instance.residency == "exclusive":
-        return np.left_shift(np.int64(1), np.arange(tiers, dtype=np.int64))
+        masks = masks[masks & (masks - 1) == 0]
     return masks
 
 
