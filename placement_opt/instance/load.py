@@ -113,7 +113,8 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
     ------
     InputError
         As :func:`load_instance`; and where the file's trace is neither the drift generator's nor a file of runs, its memory
-        system has not two tiers, or its rules are not inclusive residency, a free start and pages of one token.
+        system has not two tiers, or offers more than reads, stores and copies by the byte, or its rules are not inclusive
+        residency, a free start and pages of one token.
     """
     outline = read_outline(path, layers=layers)
     found, memory, model = layers_of(outline), outline.memory, outline.model
@@ -123,6 +124,10 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
     for key, value, expected in zip(("residency", "initial", "page_tokens"), stated, ("inclusive", "free", 1), strict=True):
         if value != expected:
             raise InputError(f"found {value!r}", f"expected {expected!r} at this size", path=path, field=f"rules.{key}")
+    if not memory.operations.plain:
+        found_there = "found pages, requests a second, computing in a tier, or blocks from outside"
+        expected = "expected reads, stores and copies by the byte alone at this size"
+        raise InputError(found_there, expected, path=path, field="memory")
     weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
     block, floor, capacity = size * model.unit_bytes, float(rules.floor), outline.capacity
     try:
@@ -151,4 +156,4 @@ def _initial(outline: Outline, trace: Trace, size: Int64) -> npt.NDArray[np.bool
     if rules.initial != "first-fit":
         return None
     home = outline.home if rules.residency == "inclusive" else None
-    return first_fit(memory, home, trace.birth < 0, size, outline.capacity)
+    return first_fit(memory, home, trace.birth < 0, size, outline.capacity, forgets=rules.residency == "cache")

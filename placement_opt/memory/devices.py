@@ -73,7 +73,9 @@ def _further(tiers: Sequence[Tier], outside: Sequence[Outside]) -> tuple[list[tu
     """(name, effective rate) of the resources that are on no route, and the units of those that count no bytes."""
     found, units = [], {}
     for tier in tiers:
-        ways = [("iops", tier.read_iops)] if tier.shared_iops else [("read_iops", tier.read_iops), ("write_iops", tier.write_iops)]
+        ways = (
+            [("iops", tier.read_iops)] if tier.shared_iops else [("read_iops", tier.read_iops), ("write_iops", tier.write_iops)]
+        )
         for key, rate in ways:
             if rate is not None:
                 found.append((f"{tier.name}.{key}", _slowed(tier, key, rate, "requests/s")))
@@ -119,9 +121,7 @@ def _way_out(routed: Routed, k: int) -> Int64:
     return np.asarray(passed[passed != routed.own[k]], dtype=np.int64)
 
 
-def _attend(
-    k: int, tier: Tier, routed: Routed, factors: Int64, index: dict[str, int], calls: Int64
-) -> Operation:
+def _attend(k: int, tier: Tier, routed: Routed, factors: Int64, index: dict[str, int], calls: Int64) -> Operation:
     """``calls``: int64[R] of reading a block of tier k."""
     assert tier.compute is not None
     row = [0] * len(index)

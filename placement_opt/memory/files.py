@@ -82,9 +82,10 @@ def override(memory: MemorySystem, table: Table, to_bytes: Callable[[str, Any], 
         The system as its file has it.
     table
         ``TIER.capacity``, ``TIER.rate`` or ``TIER.read_rate`` and ``TIER.write_rate``, ``TIER.efficiency``, ``TIER.page``,
-        ``TIER.iops`` or ``TIER.read_iops`` and ``TIER.write_iops``, ``TIER.compute.rate``, ``TIER.compute.result``; ``LINK.rate``
-        or ``LINK.up.rate`` and ``LINK.down.rate``, ``LINK.efficiency``. Shared or one rate for each way is as the file has it:
-        ``rate`` sets both ways where they are separate, and one way alone cannot be set where they share a rate.
+        ``TIER.iops`` or ``TIER.read_iops`` and ``TIER.write_iops``, ``TIER.compute.rate``, ``TIER.compute.result``;
+        ``LINK.rate`` or ``LINK.up.rate`` and ``LINK.down.rate``, ``LINK.efficiency``. Shared or one rate for each way is as the
+        file has it: ``rate`` sets both ways where they are separate, and one way alone cannot be set where they share a rate.
+        Pages, requests and computing may be set where the file has none.
         Other keys that the caller has read from the table before (``preset``, ``file``) are left alone.
     to_bytes
         (tier, value of its capacity) -> bytes. Without it a capacity in tokens, blocks or per cent leaves the tier's as it is.
@@ -137,15 +138,14 @@ def _read_tier(name: str, table: Table) -> Tier:
     capacity, at = table.need("capacity", _as_capacity), table.need("at", as_text)
     efficiency = _or(table.get("efficiency", as_efficiency), Fraction(1))
     source, date = _or(table.get("source", as_text), ""), _or(table.get("date", _as_date), "")
-    device = with_device(Tier(name, capacity, at, 1, 1, True), table)
+    device = with_device(Tier(name, capacity, at, 1, 1, True, efficiency, source, date), table)
     shared = table.get("rate", as_rate)
     if shared is None and ("read_rate" in table or "write_rate" in table):
         rates = table.need("read_rate", as_rate), table.need("write_rate", as_rate)
     else:
         rates = _one_rate(table, shared, "read_rate", "write_rate")
     table.finish()
-    stated = {"efficiency": efficiency, "source": source, "date": date}
-    return dataclasses.replace(device, read_rate=rates[0], write_rate=rates[1], shared=shared is not None, **stated)
+    return dataclasses.replace(device, read_rate=rates[0], write_rate=rates[1], shared=shared is not None)
 
 
 def _read_link(name: str, table: Table) -> Link:

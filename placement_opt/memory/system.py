@@ -19,8 +19,8 @@ __all__ = ["Compute", "Int64", "Link", "MemorySystem", "Operations", "Outside", 
 class Compute:
     """Attention computed where a tier's blocks lie.
 
-    ``rate``: datasheet bytes/s of KV that it processes, None where it keeps up with whatever the tier reads; ``result``: bytes of
-    result for each byte of KV, in (0, 1].
+    ``rate``: datasheet bytes/s of KV that it processes, None where it keeps up with whatever the tier reads; ``result``: bytes
+    of result for each byte of KV, in (0, 1].
     """
 
     rate: int | None
@@ -43,8 +43,8 @@ class Outside:
 class Tier:
     """One memory that can hold blocks. Rates are datasheet bytes/s; ``efficiency`` scales them.
 
-    ``page``: bytes to multiples of which every transfer is rounded up; ``read_iops``, ``write_iops``: datasheet requests/s, None
-    for no limit (``shared_iops``: one for both); ``compute``: None where blocks are only read.
+    ``page``: bytes to multiples of which every transfer is rounded up; ``read_iops``, ``write_iops``: datasheet requests/s,
+    None for no limit (``shared_iops``: one for both); ``compute``: None where blocks are only read.
     """
 
     name: str

@@ -24,9 +24,9 @@ def memory_info(memory: MemorySystem) -> dict[str, Any]:
     dict
         ``name, processor, tiers, links, resources, operations``. Tiers and links have their datasheet rates, ``resources`` the
         effective ones (efficiency applied) with their ``unit``. An operation has its ``route`` (nodes), its ``loads`` (resource
-        -> bytes per byte), its ``calls`` (resource -> requests for a block), its ``grain`` (bytes are rounded up to multiples of
-        it), its ``bottleneck`` (the first of equals) and the ``rate`` it reaches alone by bytes, and ``block_s``: seconds of one
-        block of each size in ``block_bytes``.
+        -> bytes per byte), its ``calls`` (resource -> requests for a block), its ``grain`` (bytes are rounded up to multiples
+        of it), its ``bottleneck`` (the first of equals) and the ``rate`` it reaches alone by bytes, and ``block_s``: seconds of
+        one block of each size in ``block_bytes``.
     """
     blocks = _blocks(memory)
     return {
@@ -171,7 +171,13 @@ def _loads_table(memory: MemorySystem, info: dict[str, Any]) -> str:
         grain = "" if operation["grain"] == 1 else format_size(operation["grain"])
         times = [format_seconds(seconds) for seconds in operation["block_s"]]
         rows.append([operation["name"], ", ".join(loads), ", ".join(calls), grain, *times])
-    heads = ["operation", "loads a byte", "a block", "rounds to", *(f"{format_size(size)} takes" for size in info["block_bytes"])]
+    heads = [
+        "operation",
+        "loads a byte",
+        "a block",
+        "rounds to",
+        *(f"{format_size(size)} takes" for size in info["block_bytes"]),
+    ]
     # Columns that say nothing of this system are left out.
     kept = [n for n in range(len(heads)) if n not in (2, 3) or any(row[n] for row in rows)]
     align = "lllr" + "r" * len(info["block_bytes"])
