@@ -71,7 +71,7 @@ def test_a_line_where_it_is_worth_one() -> None:
     assert kept_unread(Unread(0.5, 0.009, 0.9)) == ""
     assert kept_unread(Unread(1 / 3, 0.75, 0.5)) == (
         "33 % of the blocks, 75 % of the bytes are never read and never freed: times include keeping them "
-        "(see trace import --keep)"
+        "(see trace import --keep; the rule cache may forget them)"
     )
 
 
