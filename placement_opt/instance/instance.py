@@ -225,7 +225,7 @@ def _check_operations(instance: Instance) -> None:
         expected = "expected one: what lies nowhere must be made anew or come from outside"
         raise InputError("found no operation without a source under the rule cache", expected, field="residency")
     if not operations.uniform and instance.share_base > 1:
-        expected = "expected whole reads: what a part of a block costs in calls and grains is not said"
+        expected = "expected whole reads: what a part of a block costs in requests and pages is not said"
         raise InputError(f"found reads in shares of 1/{instance.share_base}", expected, field="shares")
     if not operations.plain and (most := _largest_load(instance)) > MOST_LOAD:
         found = f"found blocks that load up to {most:.3g} on one resource, all together"
