@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -369,3 +370,13 @@ def test_a_preset_with_a_device_is_one_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(files, "_PRESETS", tmp_path)
     assert preset_names() == ("inflash",)
     assert "attend flash" in preset("inflash").operations.names
+
+
+def test_the_example_of_the_docs_is_a_memory_system(tmp_path: Path) -> None:
+    """The page of formats shows keys that are read."""
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    (example,) = re.findall(r"## Memory system \(TOML\)\n\n```toml\n(.*?)```", page, re.DOTALL)
+    memory = load_memory(write(tmp_path, example))
+    hbm, dram = memory.tiers
+    assert (hbm.page, dram.read_iops, dram.compute) == (64, 1_500_000, Compute(2 * 10**12, Fraction(1, 64)))
+    assert memory.operations.names[-1] == "attend dram"
