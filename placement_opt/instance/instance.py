@@ -23,6 +23,8 @@ from placement_opt.workload.trace import Trace
 Residency = Literal["inclusive", "exclusive", "free", "cache"]
 #: Rules under which every block that is alive lies somewhere.
 KEEPING: tuple[Residency, ...] = ("inclusive", "exclusive", "free")
+#: Loads of all blocks together: sums over the operations of a step then fit 64-bit integers.
+MOST_LOAD = 2**62
 RESIDENCIES: tuple[Residency, ...] = (*KEEPING, "cache")
 
 
@@ -223,8 +225,21 @@ def _check_operations(instance: Instance) -> None:
         expected = "expected one: what lies nowhere must be made anew or come from outside"
         raise InputError("found no operation without a source under the rule cache", expected, field="residency")
     if not operations.uniform and instance.share_base > 1:
-        expected = "expected whole reads: what a part of a block costs in calls and grains is not said"
+        expected = "expected whole reads: what a part of a block costs in requests and pages is not said"
         raise InputError(f"found reads in shares of 1/{instance.share_base}", expected, field="shares")
+    if not operations.plain and (most := _largest_load(instance)) > MOST_LOAD:
+        found = f"found blocks that load up to {most:.3g} on one resource, all together"
+        raise InputError(found, f"expected at most {MOST_LOAD:.3g}: smaller pages, or results in fewer parts", field="trace")
+
+
+def _largest_load(instance: Instance) -> int:
+    """At least what one operation on every block loads on one resource, times the base of the shares."""
+    operations, total = instance.memory.operations, int(instance.size.sum())
+    rows = zip(operations.per_byte.max(axis=1), operations.per_call.max(axis=1), operations.grain, strict=True)
+    each = ((int(byte), int(call), int(grain)) for byte, call, grain in rows)
+    return instance.share_base * max(
+        byte * (total + instance.num_blocks * (grain - 1)) + call * instance.num_blocks for byte, call, grain in each
+    )
 
 
 def check_room(

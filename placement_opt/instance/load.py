@@ -14,7 +14,7 @@ from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.gate import check_outline, check_rows
-from placement_opt.instance.instance import Instance, alive_bytes
+from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.llm_table import Model
 from placement_opt.instance.outline import Outline, read_outline
@@ -23,7 +23,6 @@ from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.start import first_fit, load_initial
 from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import totals_of
-from placement_opt.memory import MemorySystem
 from placement_opt.memory.system import Int64
 from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
@@ -80,7 +79,7 @@ def load_instance(
             residency=rules.residency,
             capacity=outline.capacity,
             size=size,
-            fixed=_fixed(memory, model, paged),
+            fixed=_fixed(outline, paged),
             floor=np.full(trace.num_steps, float(rules.floor)),
             initial=_initial(outline, paged.trace, size),
             page_tokens=rules.page_tokens,
@@ -113,7 +112,8 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
     ------
     InputError
         As :func:`load_instance`; and where the file's trace is neither the drift generator's nor a file of runs, its memory
-        system has not two tiers, or its rules are not inclusive residency, a free start and pages of one token.
+        system has not two tiers, or offers more than reads, stores and copies by the byte, or its rules are not inclusive
+        residency, a free start and pages of one token.
     """
     outline = read_outline(path, layers=layers)
     found, memory, model = layers_of(outline), outline.memory, outline.model
@@ -123,6 +123,10 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
     for key, value, expected in zip(("residency", "initial", "page_tokens"), stated, ("inclusive", "free", 1), strict=True):
         if value != expected:
             raise InputError(f"found {value!r}", f"expected {expected!r} at this size", path=path, field=f"rules.{key}")
+    if not memory.operations.plain:
+        found_there = "found pages, requests a second, computing in a tier, or blocks from outside"
+        expected = "expected reads, stores and copies by the byte alone at this size"
+        raise InputError(found_there, expected, path=path, field="memory")
     weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
     block, floor, capacity = size * model.unit_bytes, float(rules.floor), outline.capacity
     try:
@@ -136,8 +140,12 @@ def _contents(model: Model, trace: Trace, size: Int64) -> Contents:
     return Contents(model.token_bytes, int(size.min()), int(size.max()), int(alive_bytes(trace, size).max()))
 
 
-def _fixed(memory: MemorySystem, model: Model, paged: Paged) -> Int64:
-    """int64[T, R]: weights at every step, and what pages still being filled cost in the fastest tier."""
+def _fixed(outline: Outline, paged: Paged) -> Int64:
+    """int64[T, R]: weights at every step, and what pages still being filled cost in the fastest tier; by the byte, both."""
+    memory, model = outline.memory, outline.model
+    if (load := model.weight_bytes * int(memory.read[model.weight_tier].max())) > MOST_LOAD:
+        found = f"found weights that load {load:.3g} on one resource at a step"
+        raise outline.tables.llm.error("weight_bytes", found, f"expected at most {MOST_LOAD:.3g}")
     weights = model.weight_bytes * memory.read[model.weight_tier]
     reads = paged.tail_read_tokens[:, None] * model.unit_bytes * memory.read[memory.fastest]
     writes = paged.tail_write_tokens[:, None] * model.unit_bytes * memory.write[memory.fastest]
@@ -151,4 +159,4 @@ def _initial(outline: Outline, trace: Trace, size: Int64) -> npt.NDArray[np.bool
     if rules.initial != "first-fit":
         return None
     home = outline.home if rules.residency == "inclusive" else None
-    return first_fit(memory, home, trace.birth < 0, size, outline.capacity)
+    return first_fit(memory, home, trace.birth < 0, size, outline.capacity, forgets=rules.residency == "cache")
