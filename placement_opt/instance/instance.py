@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
+from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.units import format_size
 from placement_opt.instance.law import Loads, loads_of
 from placement_opt.memory.system import Int64, MemorySystem
@@ -29,7 +30,7 @@ RESIDENCIES: tuple[Residency, ...] = (*KEEPING, "cache")
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Tabular):
     """One question: this trace on this memory system under these rules.
 
     K tiers, R resources, T steps, B blocks; states 0..T (state t is the residency when step t begins).
@@ -76,6 +77,26 @@ class Instance:
 
     def __post_init__(self) -> None:
         check_instance(self)
+
+    def __repr__(self) -> str:
+        what = f"{self.residency} on {', '.join(self.memory.tier_names)}"
+        return (
+            f"Instance({self.name!r}: {what}; {self.num_steps} steps, {self.num_blocks} blocks, {self.trace.num_reads} reads)"
+        )
+
+    def to_records(self) -> list[Record]:
+        """One row a tier: what it holds, and bytes/s at which it is read and written alone."""
+        memory = self.memory
+        return [
+            {
+                "tier": tier.name,
+                "capacity_bytes": int(room),
+                "read_bytes_per_s": float(memory.bottleneck(memory.read[k])),
+                "write_bytes_per_s": float(memory.bottleneck(memory.write[k])),
+                "home": self.inclusive and k == self.home,
+            }
+            for k, (tier, room) in enumerate(zip(memory.tiers, self.capacity, strict=True))
+        ]
 
     @property
     def num_tiers(self) -> int:

@@ -17,12 +17,15 @@ from placement_opt.instance.gate import check_outline, check_rows
 from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.llm_table import Model
-from placement_opt.instance.outline import Outline, read_outline
+from placement_opt.instance.outline import SCHEMA, Outline, outline_of, read_outline
 from placement_opt.instance.packing import refuse_unpackable
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.start import first_fit, load_initial
 from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import totals_of
+from placement_opt.instance.trace_source import TraceAtHand
+from placement_opt.base.toml import Table
+from placement_opt.memory.system import MemorySystem
 from placement_opt.memory.system import Int64
 from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
@@ -60,7 +63,69 @@ def load_instance(
     LimitError
         A synthetic trace too large to be held in memory.
     """
-    outline = read_outline(path, overrides, layers=layers)
+    return _made(read_outline(path, overrides, layers=layers), limits)
+
+
+def build_instance(
+    memory: MemorySystem | str | Mapping[str, Any],
+    trace: Trace | Mapping[str, Any],
+    *,
+    llm: str | Mapping[str, Any] | None = None,
+    rules: Mapping[str, Any] | None = None,
+    recompute: Mapping[str, Any] | None = None,
+    stores: Mapping[str, Mapping[str, Any]] | None = None,
+    name: str = "instance",
+    limits: Limits | None = None,
+) -> Instance:
+    """An instance from Python: what an instance file would say, with the memory system and the trace as objects if at hand.
+
+    Parameters
+    ----------
+    memory
+        A system, the name of a preset, or the keys of ``[memory]``, dotted ones such as "hbm.capacity" too.
+    trace
+        A trace, or the keys of ``[trace]``.
+    llm
+        The name of a preset, or the keys of ``[llm]``.
+    rules, recompute, stores
+        The keys of these tables; values as in files, such as ``{"residency": "free", "floor": "5 us"}``.
+    name
+        A label, which complaints begin with.
+    limits
+        As for :func:`load_instance`.
+
+    Raises
+    ------
+    InputError, NoRoom, LimitError
+        As :func:`load_instance`.
+
+    Examples
+    --------
+    >>> from placement_opt.workload.trace import Trace
+    >>> trace = Trace.from_reads([[0, 1], [1], [0]], sizes=1 << 20)
+    >>> build_instance({"preset": "gh200", "hbm.capacity": "1 MiB"}, trace, rules={"residency": "free"})
+    Instance('instance': free on hbm, lpddr; Trace(3 steps, 2 blocks, 4 reads))
+    """
+    tables: dict[str, Any] = {"schema": SCHEMA, "name": name, "memory": {}, "trace": {}}
+    root = Table(tables, Path(name), "", {})
+    given: dict[str, Mapping[str, Any]] = {
+        "memory": {"preset": memory} if isinstance(memory, str) else memory if isinstance(memory, Mapping) else {},
+        "trace": trace if isinstance(trace, Mapping) else {},
+        "llm": {"preset": llm} if isinstance(llm, str) else llm or {},
+        "rules": rules or {},
+        "recompute": recompute or {},
+        "stores": stores or {},
+    }
+    for table, keys in given.items():
+        for key, value in keys.items():
+            root.override(f"{table}.{key}", dict(value) if isinstance(value, Mapping) else value)
+    system = memory if isinstance(memory, MemorySystem) else None
+    source = TraceAtHand(trace) if isinstance(trace, Trace) else None
+    return _made(outline_of(root, memory=system, source=source), limits)
+
+
+def _made(outline: Outline, limits: Limits | None) -> Instance:
+    """The instance of an outline, once there is room for its trace."""
     tables, rules, model = outline.tables, outline.rules, outline.model
     check_outline(outline, limits or Limits())
     trace = outline.source.make()

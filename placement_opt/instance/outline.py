@@ -199,21 +199,35 @@ def read_outline(
 
     Parameters and errors as in :func:`load_instance`.
     """
-    found = _read_outline(path, overrides)
+    found = outline_of(read_toml(Path(path), overrides))
     if layers is None:
         return found
-    return _read_outline(path, {**(overrides or {}), **scaled(found, layers)}, found.stated.outside)
+    return outline_of(read_toml(Path(path), {**(overrides or {}), **scaled(found, layers)}), outside=found.stated.outside)
 
 
-def _read_outline(
-    path: str | PathLike[str], overrides: Mapping[str, Any] | None, outside: tuple[Outside, ...] | None = None
+def outline_of(
+    root: Table,
+    *,
+    memory: MemorySystem | None = None,
+    source: Source | None = None,
+    outside: tuple[Outside, ...] | None = None,
 ) -> Outline:
-    """``outside``: what comes from outside, where that is not for the file to say: a share of the layers leaves its rates."""
-    tables, name = _open(path, overrides)
+    """An outline from the root table of an instance file.
+
+    Parameters
+    ----------
+    root
+        The table.
+    memory, source
+        The memory system (that the table [memory] overrides) and the trace, where they are not for the file to say.
+    outside
+        What comes from outside, likewise: a share of the layers leaves its rates.
+    """
+    tables, name = _open(root)
     rules = _read_rules(tables.rules)
-    memory = _read_memory(tables.memory)
+    memory = _read_memory(tables.memory) if memory is None else override(memory, tables.memory)
     home = _home_tier(tables.rules, rules, memory)
-    source = read_source(tables.trace)
+    source = read_source(tables.trace) if source is None else source
     model = read_model(tables.root, tables.llm, memory, source.probe)
     if outside is None:
         outside = read_outside(tables.root, tables.recompute, tables.stores, model)
@@ -246,8 +260,7 @@ def input_files(path: str | Path, varied: Mapping[str, Sequence[Any]] | None = N
     return files
 
 
-def _open(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> tuple[_Tables, str]:
-    root = read_toml(Path(path), overrides)
+def _open(root: Table) -> tuple[_Tables, str]:
     root.need("schema", _as_schema)
     name = root.need("name", as_text)
     tables = {key: root.table(key) for key in _TABLES}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.memory.system import Int64
@@ -21,7 +22,7 @@ Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(Tabular):
     """A timed schedule. K tiers, R resources, T steps; P sets of tiers ("patterns") that blocks were read from.
 
     Attributes
@@ -62,6 +63,23 @@ class Run:
     schedule: Schedule | None = None
     per_step: dict[str, npt.NDArray[Any]] | None = None
     effort: Effort | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({self.scheduler} on {self.instance.name}: {self.latency_s:.6g} s)"
+
+    def to_records(self) -> list[Record]:
+        """One row: how long it took, and what was moved, in bytes."""
+        row: Record = {
+            "instance": self.instance.name,
+            "scheduler": self.scheduler,
+            "latency_s": self.latency_s,
+            f"{self.counts}_per_s": self.tokens_per_s,
+            "hit_rate": self.hit_rate,
+            "read_bytes": self.read_bytes,
+            "stored_bytes": float(self.stored_bytes.sum()),
+            "copied_bytes": float(self.copied_bytes.sum()),
+        }
+        return [row]
 
     @property
     def tokens(self) -> int:
