@@ -37,7 +37,8 @@ def extreme_rays(costs: tuple[tuple[int, ...], ...], patterns: tuple[int, ...]) 
     Parameters
     ----------
     costs
-        K rows of G integers >= 0: bytes that one byte read from tier k loads on resource (group) g; no column is zero.
+        K rows of G integers >= 0: what one unit (a byte, a block) read from tier k loads on resource (group) g; no column is
+        zero. A "tier" here is any way to serve a read.
     patterns
         Sets of tiers as bitmasks.
 
@@ -49,15 +50,21 @@ def extreme_rays(costs: tuple[tuple[int, ...], ...], patterns: tuple[int, ...]) 
     Raises
     ------
     TooManyRays
-        More than ``MOST_RAYS`` on the way, or entries too large.
+        More than ``MOST_RAYS`` on the way, or entries too large (loads of whole large blocks, not of bytes, for one).
     """
     table = np.array(costs, dtype=np.int64)
     rays = np.eye(table.shape[1], dtype=np.int64)
     signs = np.zeros((len(rays), 0), dtype=np.int64)
+    largest = table.shape[1] * int(table.max(initial=0))
     for normal in _walls(table, patterns):
+        # sums of products of a ray, a wall or a row of loads, and another ray must fit
+        if 2 * int(rays.max()) ** 2 * largest >= 2**63:
+            raise TooManyRays
         rays, signs = _refine(rays, signs, normal)
         if len(rays) > MOST_RAYS or int(rays.max()) > _LARGEST_ENTRY:
             raise TooManyRays
+    if int(rays.max()) * largest >= 2**63:
+        raise TooManyRays
     rays = rays[_extreme(rays, table, patterns)]
     rays = rays[np.lexsort(rays.T[::-1])]
     rays.setflags(write=False)
