@@ -142,7 +142,7 @@ class Ledger:
             self.resident[:, self._freed] = False
 
     def passed(self, reads: Ids) -> npt.NDArray[np.bool_] | None:
-        """bool[n]: which reads of the step just applied were stored in passing, hence served by operations that bring the block.
+        """bool[n]: which reads of the step just applied were stored in passing, hence served by what brings the block here.
 
         None where every operation that serves brings it.
         """

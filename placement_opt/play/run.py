@@ -48,8 +48,8 @@ class Run:
     base
         float64[T, R]: all loads but those of reads.
     moved
-        int64[T, C * (K + K * K)]: for each kind of block, in its unit times the share base, what was stored to tier k (column k)
-        and copied from j to k (K + j * K + k).
+        int64[T, C * (K + K * K)]: for each kind of block, in its unit times the share base, what was stored to tier k (column
+        k) and copied from j to k (K + j * K + k).
     schedule
         The moves, where they were recorded.
     effort
@@ -147,7 +147,7 @@ class Run:
 
     @property
     def prices(self) -> Float64:
-        """float64[T, R]: seconds per unit of load on each resource, at the optimal split of the reads; 0 where a floor binds."""
+        """float64[T, R]: seconds per unit of load on each resource at the optimal split of the reads; 0 where a floor binds."""
         served = self.served / self.instance.share_base
         moving = self.timer.times(served, self.base)
         return self.timer.prices(served, self.base) * ((moving > 0) & (moving >= self.instance.floor))[:, None]
