@@ -173,7 +173,7 @@ def flash(size: int, blocks: int, *, attends: bool, grain: int = 1, dram: int = 
     ],
 )
 def test_flash_that_computes(instance: Instance, seconds: Fraction) -> None:
-    """160 bytes: 16 s attended, 160 s read; 14 B/s with a copy in DRAM, the paper's split; blocks of 20 B take two pages of 16."""
+    """160 bytes: 16 s attended, 160 s read; 14 B/s with a copy in DRAM, the paper's split; 20 B are two pages of 16."""
     assert simulate(instance, Scripted()).exact_latency() == seconds
 
 
@@ -233,7 +233,7 @@ def cache(*, start: bool, again: bool = False, brings: bool = True, shares: list
 
 
 def test_a_cache_may_hold_nothing() -> None:
-    """Empty start: 1.5 s, all recomputed; free: 4/3 s, one read split. The first block again: 2 s, and keeping it costs more."""
+    """Empty start: 1.5 s, all recomputed; free: 4/3 s, one read split. Block 0 again: 2 s, and keeping it costs more."""
     assert simulate(cache(start=False), Scripted()).exact_latency() == Fraction(3, 2)
     chosen = np.array([[True, False, False]])
     split = simulate(cache(start=True), Scripted(initial=chosen), per_step=True)
