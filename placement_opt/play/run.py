@@ -249,7 +249,8 @@ def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArra
     ways, amount = len(loads.serves_from), loads.amount[trace.blocks]
     if trace.shares is not None:
         amount = amount * trace.shares
-    case = ((2 * loads.kind[trace.blocks] + passed) << tiers) + held
+    mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[trace.blocks] + passed
+    case: npt.NDArray[Any] = (mark.astype(np.int64) << tiers) + held if mark.any() else held
     cases = np.flatnonzero(np.bincount(case)).tolist()
     usable = [loads.operations.usable(one & (1 << tiers) - 1, bringing=bool(one >> tiers & 1)) for one in cases]
     patterns = [found << (one >> tiers + 1) * ways for one, found in zip(cases, usable, strict=True)]
