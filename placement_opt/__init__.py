@@ -74,8 +74,8 @@ if TYPE_CHECKING:
     from placement_opt.bounds import METHODS
     from placement_opt.bounds.bound import bound
     from placement_opt.bounds.result import Bound, Prices, Status
-    from placement_opt.instance.instance import Instance
     from placement_opt.certify.verify import verify_files as verify
+    from placement_opt.instance.instance import Instance
     from placement_opt.instance.load import build_instance, load_instance
     from placement_opt.memory import load_memory, preset
     from placement_opt.memory.system import MemorySystem

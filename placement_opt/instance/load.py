@@ -13,6 +13,7 @@ import numpy.typing as npt
 from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
+from placement_opt.base.toml import Table
 from placement_opt.instance.gate import check_outline, check_rows
 from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
 from placement_opt.instance.layered import Layered
@@ -24,9 +25,7 @@ from placement_opt.instance.start import first_fit, load_initial
 from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import totals_of
 from placement_opt.instance.trace_source import TraceAtHand
-from placement_opt.base.toml import Table
-from placement_opt.memory.system import MemorySystem
-from placement_opt.memory.system import Int64
+from placement_opt.memory.system import Int64, MemorySystem
 from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.trace import Trace

@@ -145,17 +145,22 @@ class MemorySystem:
         """Bytes/s that an operation with this load row (int64[R]) reaches alone."""
         return min(Fraction(int(rate), int(c)) for rate, c in zip(self.rates, load, strict=True) if c > 0)
 
+    def seconds(self, row: int) -> tuple[Fraction, Fraction]:
+        """What an operation (a row of the table) takes alone: for a byte, and besides for a block whatever its size."""
+        loads = (self.operations.per_byte[row], self.operations.per_call[row])
+        per_byte, per_call = (max(map(Fraction, load.tolist(), self.rates.tolist())) for load in loads)
+        return per_byte, per_call
+
     @cached_property
     def fastest(self) -> int:
         """The tier read fastest alone; the first of equals."""
-        speeds = [self.bottleneck(row) for row in self.read]
-        return speeds.index(max(speeds))
+        return self.by_speed[0]
 
     @cached_property
     def by_speed(self) -> tuple[int, ...]:
-        """Tiers from the one read fastest alone to the slowest; file order among equals."""
-        speeds = [self.bottleneck(row) for row in self.read]
-        return tuple(sorted(range(len(speeds)), key=lambda k: (-speeds[k], k)))
+        """Tiers from the one read fastest alone, byte by byte, to the slowest; file order among equals."""
+        first = self.operations.first_serving
+        return tuple(sorted(range(len(self.tiers)), key=lambda k: (self.seconds(first + k), k)))
 
     @cached_property
     def largest(self) -> int:
