@@ -103,7 +103,7 @@ def build_instance(
     >>> from placement_opt.workload.trace import Trace
     >>> trace = Trace.from_reads([[0, 1], [1], [0]], sizes=1 << 20)
     >>> build_instance({"preset": "gh200", "hbm.capacity": "1 MiB"}, trace, rules={"residency": "free"})
-    Instance('instance': free on hbm, lpddr; Trace(3 steps, 2 blocks, 4 reads))
+    Instance('instance': free on hbm, lpddr; 3 steps, 2 blocks, 4 reads)
     """
     tables: dict[str, Any] = {"schema": SCHEMA, "name": name, "memory": {}, "trace": {}}
     root = Table(tables, Path(name), "", {})
