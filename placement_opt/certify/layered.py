@@ -286,7 +286,7 @@ def layer_seconds(question: Layered, reads: Int64, births: Int64, hits: Int64, s
     moved = sum(count * row.astype(object) for count, row in zip(counts, rows, strict=True))
     loads = question.fixed.astype(object) + question.block_bytes * moved
     sides = np.concatenate([loads, question.block_bytes * hits.astype(object)[:, None]], axis=1)
-    over, under = SplitProgram(memory, [(0, 1)]).times(sides)
+    over, under = SplitProgram(memory.rates.tolist(), [memory.read.tolist()]).times(sides)
     least = Fraction(question.floor)
     sums: dict[int, int] = {}  # denominator to numerators, so that few fractions are added
     for top, bottom in zip(over, under, strict=True):
