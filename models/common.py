@@ -230,13 +230,27 @@ def _run(model: pyo.ConcreteModel) -> Any:
 def prices(model: pyo.ConcreteModel, instance: Instance) -> npt.NDArray[np.float64]:
     """float64[T, R], seconds per byte: solve a statement that has ``rate`` rows as an LP; what one byte of load costs there."""
     results = _run(model)
-    scale = float(model.unit_seconds) / model.unit_bytes
     rho = np.zeros((instance.num_steps, instance.num_resources))
-    for row, dual in results.solution_loader.get_duals(list(model.rate.values())).items():
-        resource, t = row.index()
-        rho[t, instance.memory.resources.index(resource)] = max(0.0, -dual) * scale
+    for (resource, t), worth in _worth(results, model, model.rate).items():
+        rho[t, instance.memory.resources.index(resource)] = worth
     # what rounding puts above the limit sum_r B_r rho <= 1 is taken back
     return rho / np.maximum(1.0, rho @ instance.memory.rates)[:, None]
+
+
+def rents(model: pyo.ConcreteModel, instance: Instance) -> npt.NDArray[np.float64]:
+    """float64[T + 1, K], seconds per byte: the same of ``capacity`` rows; what one byte of room is worth at each state."""
+    results = _run(model)
+    rent = np.zeros((instance.num_steps + 1, instance.num_tiers))
+    for (tier, t), worth in _worth(results, model, model.capacity).items():
+        rent[t, instance.memory.tier_index(tier)] = worth
+    return rent
+
+
+def _worth(results: Any, model: pyo.ConcreteModel, rows: pyo.Constraint) -> dict[tuple[Any, ...], float]:
+    """Index -> multiplier of each of some rows <=, in seconds per byte."""
+    scale = float(model.unit_seconds) / model.unit_bytes
+    duals = results.solution_loader.get_duals(list(rows.values()))
+    return {row.index(): max(0.0, -dual) * scale for row, dual in duals.items()}
 
 
 def command(
