@@ -54,10 +54,11 @@ def verify_large(question: Layered, paths: Sequence[AnyPath]) -> VerifiedLarge:
     Raises
     ------
     InputError
-        A file that is no certificate; two of one kind.
+        A file that is no certificate; two of one kind; a memory system with more operations than a question at scale knows.
     CertificateError
         One that is damaged, made for another question, or does not prove what it claims; names the file.
     """
+    _check_operations(question)
     layers, files = question.layers, dict[str, AnyPath]()
     prices: PriceCertificate | None = None
     schedule: LargeSchedule | None = None
@@ -88,6 +89,14 @@ def verify_large(question: Layered, paths: Sequence[AnyPath]) -> VerifiedLarge:
     for proof in proofs:
         values[proof.kind] = _at(files[proof.kind], proof.proven)
     return VerifiedLarge(question, prices, values.get("prices"), schedule, values.get("schedule"))
+
+
+def _check_operations(question: Layered) -> None:
+    """Only reads, stores and copies, paid for by the byte: another operation might take less."""
+    table = question.memory.operations
+    if table.per_call.any() or (table.grain != 1).any() or int(table.serves.sum()) != question.num_tiers:
+        expected = "expected reads, stores and copies that count bytes"
+        raise InputError(f"found the operations {', '.join(table.names)}", expected, field="memory")
 
 
 def _at(path: AnyPath, call: Callable[..., _T], *args: Any) -> _T:

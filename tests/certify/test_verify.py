@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import common, horizon
 from placement_opt.answer.prove_integer import LOSS, certify_prices, certify_schedule, choose_quantum
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.bounds import lp
@@ -29,6 +31,7 @@ from tests.bounds.test_dual import random_prices
 from tests.certify.certificates import draw, slow_value
 from tests.cli.cases import write_ahead, write_drift
 from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
+from tests.worlds import any_operations
 
 REPO = Path(__file__).parents[2]
 PROFILE = settings(derandomize=True, deadline=None, max_examples=60)
@@ -49,6 +52,24 @@ def test_the_verifier_loads_no_solver_and_no_code_that_finds_what_it_checks() ->
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_verifier_reads_the_table_by_itself() -> None:
+    """No module of it imports the law that programs, dual and simulator take loads and sets of tiers from, or asks for them."""
+    files = sorted((REPO / "placement_opt" / "certify").glob("*.py"))
+    assert len(files) >= 10
+    for path in files:
+        text = path.read_text()
+        assert "instance.law" not in text, path
+        for name in (
+            r"instance\.loads",
+            "serving_ways",
+            "usable",
+            r"block_loads",
+            r"operations\.uniform",
+            r"operations\.plain",
+        ):
+            assert not re.search(rf"{name}\b", text), (path, name)
 
 
 @pytest.mark.parametrize("write", [write_ahead, write_drift])
@@ -132,6 +153,34 @@ def test_the_quantum_leaves_room_for_windows() -> None:
     made = certify_prices(instance, prices, quantum)
     (part,) = parts(instance)
     assert max(step_costs(part, tier_sets(instance), made.rho, made.rent)) * 256 <= 2**59
+
+
+def test_the_quantum_knows_calls_and_pages() -> None:
+    """Where a block is paid for as a whole: windows of hundreds of steps fit 64 bits, and a finer quantum proves no more."""
+    seen = 0
+    for seed in range(120):
+        instance = any_operations(seed)
+        if instance.memory.operations.uniform:
+            continue
+        model = horizon.build(instance, relax=True)
+        prices = Prices(common.prices(model, instance), common.rents(model, instance))
+        fine = proven(instance, prices, 10**17)
+        quantum = choose_quantum(instance, prices, float(fine))
+        assert fine * (1 - Fraction(LOSS)) <= proven(instance, prices, quantum) <= fine * (1 + Fraction(LOSS))
+        rho, rent = whole(prices, quantum)
+        costs = [max(step_costs(part, tier_sets(instance), rho, rent)) for part in parts(instance)]
+        assert max(costs) * 256 <= 2**59
+        seen += 1
+    assert seen >= 20
+
+
+def whole(prices: Prices, quantum: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.floor(prices.rho * ((1 - 2.0**-44) * quantum)).astype(np.int64), np.rint(prices.rent * quantum).astype(np.int64)
+
+
+def proven(instance: Instance, prices: Prices, quantum: int) -> Fraction:
+    """What the prices prove as multiples of 1/quantum."""
+    return lower_bound(instance, quantum, *whole(prices, quantum))
 
 
 def far_apart() -> Instance:
