@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,11 +23,15 @@ def more_ways(program: CompactProgram, row_dual: Float64, tolerance: float) -> W
 
     iv, ways = program.intervals, program.ways
     start, end = _ends(program, row_dual)
-    rent, adding = _rent(program, row_dual), _adding(program, row_dual)
+    rent = _rent(program, row_dual)
+    adding = lru_cache(maxsize=1)(lambda kind: _adding(program, row_dual, kind))
     owner, first = ways.owner, ways.start[:-1]
     cost = rent[ways.closes + 1, ways.held] - rent[ways.opens, ways.held]
     later = np.flatnonzero(np.append(False, owner[1:] == owner[:-1])[: len(owner)])
-    cost[later] += adding[iv.kind[ways.kind[owner[later]]], ways.opens[later] - 1, ways.held[later - 1], ways.held[later]]
+    kinds = range(len(program.frame.bytes))
+    for c in kinds:
+        here = later[iv.kind[ways.kind[owner[later]]] == c]
+        cost[here] += adding(c)[ways.opens[here] - 1, ways.held[here - 1], ways.held[here]]
     total = np.add.reduceat(cost, first) if len(ways) else cost
     total = total + start[ways.kind, ways.held[first]] + end[ways.kind, ways.held[ways.start[1:] - 1]]
     every = np.arange(len(iv))
@@ -39,10 +45,10 @@ def more_ways(program: CompactProgram, row_dual: Float64, tolerance: float) -> W
         known[iv.share == 0] = -np.inf
     steps = min(_MOST, max(_FEWEST, _OFFERED // len(iv)))
     found = Ways(*(np.zeros(n, dtype=np.int64) for n in (0, 1, 0, 0, 0)))
-    for c, added in enumerate(adding):
+    for c in kinds:
         here = np.flatnonzero(iv.kind == c)
         part = (iv.opens[here], iv.closes[here], start[here], end[here])
-        kind, legs, held, opens, closes = find_ways(*part, rent, added, _copied(program), known[here], steps, _SPREAD)
+        kind, legs, held, opens, closes = find_ways(*part, rent, adding(c), _copied(program), known[here], steps, _SPREAD)
         found = found.joined(Ways(here[kind], np.concatenate([[0], np.cumsum(legs)]), held, opens, closes))
     return found
 
@@ -87,17 +93,16 @@ def _rent(program: CompactProgram, row_dual: Float64) -> Float64:
     return of_sets
 
 
-def _adding(program: CompactProgram, row_dual: Float64) -> Float64:
-    """float64[C, T, S, S]: copies that turn one set into another; from the empty set there are none."""
+def _adding(program: CompactProgram, row_dual: Float64, kind: int) -> Float64:
+    """float64[T, S, S]: copies of a kind of block that turn one set into another; from the empty set there are none."""
     frame, has = program.frame, program.frame.has
     rho = _rho(program, row_dual)
-    adding = np.zeros((len(frame.bytes), program.instance.num_steps, len(has), len(has)))
-    for c, load in enumerate(frame.copy_load):
-        for k in range(program.instance.num_tiers):
-            copied = rho @ (load[:, k] * frame.scale).T
-            adding[c] += copied[:, :, None] * (has[None, :, k] & ~has[:, None, k])
+    adding = np.zeros((program.instance.num_steps, len(has), len(has)))
+    for k in range(program.instance.num_tiers):
+        copied = rho @ (frame.copy_load[kind, :, k] * frame.scale).T
+        adding += copied[:, :, None] * (has[None, :, k] & ~has[:, None, k])
     empty, some = np.flatnonzero(~has.any(axis=1)), np.flatnonzero(has.any(axis=1))
-    adding[:, :, empty[:, None], some] = np.inf
+    adding[:, empty[:, None], some] = np.inf
     return adding
 
 

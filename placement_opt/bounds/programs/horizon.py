@@ -38,11 +38,8 @@ class _Triplets:
         self.columns: list[Any] = []
         self.values: list[Any] = []
 
-    def add(self, rows: Any, columns: Any, values: Any, which: Any = ...) -> None:
-        """Entries, or ``which`` of them."""
+    def add(self, rows: Any, columns: Any, values: Any) -> None:
         rows, columns, values = np.broadcast_arrays(rows, columns, np.asarray(values, dtype=np.float64))
-        if which is not ...:
-            rows, columns, values = rows[which], columns[which], values[which]
         if not values.all():
             keep = values != 0
             rows, columns, values = rows[keep], columns[keep], values[keep]
@@ -190,15 +187,12 @@ class HorizonProgram:
         ``operation`` float64[C, R]: its loads by kind of block, which is ``kind``. One call a column and step: the solver
         refuses two entries in one place.
         """
-        if len(operation) > 1:
-            step, column, amount, kind = np.broadcast_arrays(step, column, amount, kind)
-        for c, row in enumerate(operation):
-            here = kind == c if len(operation) > 1 else ...
-            for r in np.flatnonzero(row):
-                load = np.asarray(amount * (row[r] * self.load_scale[r]))
-                # what is too small for the solver is left out: that can only lower the time, and the dual counts it
-                load = np.where((load > 0) & (load < SMALLEST), 0.0, load)
-                self.matrix.add(step * self.instance.num_resources + r, column, load, here)
+        for r in np.flatnonzero(operation.any(axis=0)):
+            factor = operation[kind, r] if len(operation) > 1 else operation[0, r]
+            load = np.asarray(amount * (factor * self.load_scale[r]))
+            # what is too small for the solver is left out: that can only lower the time, and the dual counts it
+            load = np.where((load > 0) & (load < SMALLEST), 0.0, load)
+            self.matrix.add(step * self.instance.num_resources + r, column, load)
 
     def _weight(self, owner: Any) -> Float64:
         return np.asarray(self.classes.size[owner] / self.unit)
