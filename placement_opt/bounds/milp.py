@@ -130,6 +130,8 @@ def single_blocks(instance: Instance) -> Classes:
         first=instance.first_state,
         last=instance.last_state,
         begin=merged.begin[merged.of],
+        kind=merged.kind[merged.of],
+        amount=merged.amount[merged.of],
     )
 
 
