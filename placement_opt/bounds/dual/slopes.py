@@ -69,9 +69,7 @@ class _Paths:
     read: Float64
 
 
-def slopes(
-    instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] | None = None, soft: float = 0.0
-) -> Slopes:
+def slopes(instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] | None = None, soft: float = 0.0) -> Slopes:
     """D and a slope of it.
 
     Parameters
