@@ -69,7 +69,7 @@ def cache_tiers(setting: Setting) -> tuple[int, ...]:
     """The tiers that a policy fills with what is worth it, fastest first.
 
     Inclusive: those read faster than the home tier (a copy in a slower one would serve nothing). Otherwise all tiers: every
-    block has to be in one of them.
+    block has to be in one of them, or, under the rule cache, would be in none.
     """
     order = setting.memory.by_speed
     return order[: order.index(setting.home)] if setting.residency == "inclusive" else order

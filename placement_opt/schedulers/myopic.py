@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.errors import ScheduleError
+from placement_opt.instance.law import loads_of
 from placement_opt.memory.system import Int64
 from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers, layer_of, option
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from placement_opt.schedulers.hierarchy.transition import masks_of, moves_to
+from placement_opt.schedulers.kinds import chooses
 from placement_opt.schedulers.lru import recency, start_keys
-from placement_opt.schedulers.myopic_program import NODES, Class, StepProgram
-from placement_opt.schedulers.static import prefer_fast
+from placement_opt.schedulers.myopic_program import COPIED, NODES, Class, StepProgram
+from placement_opt.schedulers.static import needs_room, prefer_fast
 
 _UNIT = "nodes of branch and bound, most in a step"
 
@@ -48,7 +50,8 @@ class Myopic(Policy):
         self._effort = Effort(_UNIT, self.nodes, 0)
         self._last = start_keys(setting, first_reads)
         tiers = cache_tiers(setting)
-        self._caches = tiers if setting.residency == "inclusive" else tiers[:-1]
+        self._caches = tiers[:-1] if needs_room(setting) else tiers
+        self._apart = setting.residency == "cache" or chooses(setting.memory.operations)  # births are unlike what is read
         largest = max(int(setting.size.max()), 1)
         share = setting.capacity // setting.num_layers
         self._share = np.where(share < largest, setting.capacity, share)
@@ -61,7 +64,8 @@ class Myopic(Policy):
             return Moves()
         after = self._decide(view, blocks)
         self._effort = Effort(_UNIT, self.nodes, self._program.most_nodes)
-        return moves_to(self._setting, view, blocks, after, self._program.sources)
+        masks = (after & ~COPIED).astype(np.uint16)
+        return moves_to(self._setting, view, blocks, masks, self._program.sources, after & COPIED != 0)
 
     def _concerned(self, view: View) -> Ids:
         """Blocks that may move: read, produced, or held by a tier that caches for the step's layer; not those freed."""
@@ -74,32 +78,32 @@ class Myopic(Policy):
         held[view.freed] = False
         return np.flatnonzero(held)
 
-    def _decide(self, view: View, blocks: Ids) -> npt.NDArray[np.uint16]:
-        """uint16: the tiers that shall hold each of these blocks at the next state."""
+    def _decide(self, view: View, blocks: Ids) -> Int64:
+        """int64: the tiers that shall hold each of these blocks at the next state; ``COPIED`` added where read, but copied."""
         setting = self._setting
         masks, shares = self._before(view, blocks)
-        sizes = setting.size[blocks]
+        sizes, born = setting.size[blocks], np.isin(blocks, view.births) & self._apart
         # Blocks of a kind stand together, those read last first.
-        order = np.lexsort((-self._last[blocks], sizes, shares, masks))
-        kinds = np.column_stack([masks, shares, sizes])[order]
+        order = np.lexsort((-self._last[blocks], sizes, shares, masks, born))
+        kinds = np.column_stack([masks, shares, sizes, born])[order]
         starts = np.flatnonzero(np.r_[True, (kinds[1:] != kinds[:-1]).any(axis=1)])
         counts = np.diff(np.append(starts, len(blocks)))
         classes = [
-            Class(mask, share / setting.share_base, size, count)
-            for (mask, share, size), count in zip(kinds[starts].tolist(), counts.tolist(), strict=True)
+            Class(mask, share / setting.share_base, size, count, bool(new))
+            for (mask, share, size, new), count in zip(kinds[starts].tolist(), counts.tolist(), strict=True)
         ]
         own = np.array([int(sizes[masks >> tier & 1 != 0].sum()) for tier in range(len(setting.capacity))])
         room = own + setting.capacity - view.used
         rationed, caches = room.copy(), list(self._caches)
         rationed[caches] = np.minimum(room, np.maximum(self._share, own))[caches]
-        served, base = self._loads(view)
+        served, base, read_sizes = self._loads(view)
         for limits in (rationed, room):
-            targets = self._program.solve(classes, limits, served, base, view.floor)
+            targets = self._program.solve(classes, limits, served, base, view.floor, read_sizes)
             if targets is not None:
-                after = np.empty(len(blocks), dtype=np.uint16)
+                after = np.empty(len(blocks), dtype=np.int64)
                 after[order] = targets
                 return after
-        return self._stay(view, blocks, masks)
+        return self._stay(view, blocks, masks).astype(np.int64)
 
     def _before(self, view: View, blocks: Ids) -> tuple[npt.NDArray[np.uint16], Int64]:
         """(tiers that hold each block without any move of ours, share of it that is at the processor, over the share base)."""
@@ -111,9 +115,21 @@ class Myopic(Policy):
             masks[np.searchsorted(blocks, view.births)] = 1 << self._setting.home
         return masks, shares[blocks]
 
-    def _loads(self, view: View) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Bytes this step reads from each set of tiers (by mask), and what else it loads on each resource."""
-        setting = self._setting
+    def _loads(self, view: View) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Int64 | None]:
+        """Bytes this step reads from each set of tiers (by mask), and what else it loads on each resource.
+
+        Where loads are not by the byte, how many blocks of each size instead of bytes, and these sizes.
+        """
+        setting, operations = self._setting, self._setting.memory.operations
+        if not operations.uniform:
+            sizes, at = np.unique(setting.size[view.reads], return_inverse=True)
+            blocks = np.zeros((len(sizes), 1 << len(setting.capacity)))
+            np.add.at(blocks, (at, masks_of(view, view.reads)), 1.0)
+            births = loads_of(operations, setting.size[view.births])
+            load = view.fixed.astype(np.float64)
+            if setting.residency == "inclusive":
+                load = load + births.store[births.kind, setting.home].sum(axis=0)
+            return blocks, load, sizes.astype(np.int64)
         amounts = setting.size[view.reads].astype(float)
         if view.shares is not None:
             amounts *= view.shares / setting.share_base
@@ -122,14 +138,14 @@ class Myopic(Policy):
         base: npt.NDArray[np.float64] = view.fixed.astype(np.float64)
         if setting.residency == "inclusive":
             base = base + setting.memory.write[setting.home].astype(np.float64) * float(setting.size[view.births].sum())
-        return served, base
+        return served, base, None
 
     def _stay(self, view: View, blocks: Ids, masks: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
         """Where the program has no answer: nothing moves, and births go to the fastest tier with room."""
         room = (self._setting.capacity - view.used).tolist()
         if self._setting.residency != "inclusive":
             groups, homeless = prefer_fast(view.births, self._setting.size, cache_tiers(self._setting), room)
-            if homeless:
+            if homeless and needs_room(self._setting):
                 raise ScheduleError("produced, but no tier has room for it", step=view.step, block=homeless[0])
             for tier, ids in groups:
                 masks[np.searchsorted(blocks, ids)] = 1 << tier

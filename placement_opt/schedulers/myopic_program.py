@@ -6,7 +6,8 @@
     sum over targets Q of n[c, Q] = blocks of kind c
     sum over kinds and targets that hold tier k of size * n[c, Q] <= room of k
 
-n[c, Q]: how many blocks of kind c lie in the set of tiers Q at the next state, in whole numbers.
+n[c, Q]: how many blocks of kind c lie in the set of tiers Q at the next state, in whole numbers. Where a read need not bring
+the block to the processor there are two of them: it is brought and stored in passing, or copied.
 """
 
 from __future__ import annotations
@@ -18,14 +19,19 @@ import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
 from placement_opt.instance.instance import Residency
-from placement_opt.memory.split.timing import StepTimer
+from placement_opt.instance.law import Loads, loads_of
 from placement_opt.memory.system import Int64, MemorySystem
-from placement_opt.play.protocol import cheapest_source
+from placement_opt.schedulers.hierarchy.transition import Sources
+from placement_opt.schedulers.kinds import Serving, chooses, fewest, serving
 
 Float64 = npt.NDArray[np.float64]
 
 #: Every set of tiers is a target, so their number is limited.
 MOST_TIERS = 6
+#: Kinds of block, each with price vectors of its own, beyond which a step is not planned.
+MOST_KINDS = 8
+#: Added to the mask of blocks that are copied although they are read.
+COPIED = 1 << MOST_TIERS
 _GAP = 1e-4
 #: Of branch and bound, in one step's program.
 NODES = 200
@@ -35,12 +41,23 @@ _SMALLEST = 1e-8  # the solver drops smaller coefficients anyway
 
 
 class Class(NamedTuple):
-    """Blocks of a kind: the tiers that hold them, the share at the processor (0: none) and bytes of each, their number."""
+    """Blocks of a kind: the tiers that hold them, the share at the processor (0: none) and bytes of each, their number; and
+    whether they were just produced, where it matters."""
 
     mask: int
     share: float
     size: int
     number: int
+    born: bool = False
+
+
+class _Prices(NamedTuple):
+    """Of serving, storing (float64[V, K] a kind) and copying (float64[K, K, V]) blocks of some kinds."""
+
+    kinds: Loads
+    serving: Serving
+    store: list[Float64]
+    copy: list[Float64]
 
 
 class StepProgram:
@@ -56,44 +73,76 @@ class StepProgram:
         self._residency, self._home, self._repeat, self._nodes = residency, home, repeat, nodes
         self.most_nodes = 0
         self._order = memory.by_speed
-        self.sources = cheapest_source(memory)
-        self._sets = np.arange(1, 1 << tiers)
-        self._timer = StepTimer(memory, self._sets.tolist())
-        # Price of a byte stored to each tier, and copied between tiers, at each price vector.
-        self._store = self._timer.rho @ memory.write.T
-        self._copy = np.einsum("vr,jkr->jkv", self._timer.rho, memory.copy)
+        self.sources = Sources(memory)
+        self._memory, self._operations = memory, memory.operations
+        self._sets = np.arange(0 if residency == "cache" else 1, 1 << tiers)
+        self._known: dict[tuple[int, ...], _Prices] = {}
 
-    def solve(self, classes: list[Class], room: Int64, served: Float64, base: Float64, floor: float) -> Int64 | None:
+    def _prices(self, sizes: Int64) -> _Prices:
+        """What blocks of these sizes cost at each price vector; where loads are by the byte, what a byte does."""
+        key = (1,) if self._operations.uniform else tuple(sizes.tolist())
+        if key not in self._known:
+            kinds = fewest(loads_of(self._operations, np.array(key, dtype=np.int64)))
+            if len(kinds.row) > MOST_KINDS:
+                found = f"found blocks of {len(kinds.row)} kinds, with loads that are not by the byte, in a step"
+                raise InputError(found, f"expected at most {MOST_KINDS} for this scheduler", field="myopic")
+            table = serving(self._memory, kinds, self._sets)
+            rho = table.timer.rho
+            store = [rho @ loads.T for loads in kinds.store]
+            copy = [np.einsum("vr,jkr->jkv", rho, loads) for loads in kinds.copy]
+            self._known[key] = _Prices(kinds, table, store, copy)
+        return self._known[key]
+
+    def solve(
+        self, classes: list[Class], room: Int64, served: Float64, base: Float64, floor: float, sizes: Int64 | None = None
+    ) -> Int64 | None:
         """Masks at the next state, kind after kind, the blocks that lie fastest first; None if there is no way (or none found).
+
+        Those of blocks that are copied although they are read have ``COPIED`` added.
 
         Parameters
         ----------
         room
             int64[K]: bytes that these blocks may take in each tier.
         served
-            float64[2**K]: bytes read now, by mask of the tiers that hold them.
+            float64[2**K]: bytes read now, by mask of the tiers that hold them; where loads are not by the byte,
+            float64[Z, 2**K]: how many blocks of each size.
         base
             float64[R]: what else the step loads.
+        sizes
+            int64[Z], ascending, where loads are not by the byte.
+
+        Raises
+        ------
+        InputError
+            Blocks of more kinds than :data:`MOST_KINDS`.
         """
         from placement_opt.bounds.programs.highs import LinearProgram, from_triplets, to_highs
 
-        targets = [(c, q) for c, kind in enumerate(classes) for q in self._targets(kind)]
-        kind_of, sets = np.array([c for c, _ in targets]), np.array([q for _, q in targets])
-        sizes = np.array([kind.size for kind in classes], dtype=float)[kind_of]
-        moving = np.array([self._price(classes[c], q) for c, q in targets]).T
-        read = np.array([kind.share * kind.size for kind in classes])[kind_of]
-        reading = np.where(read > 0, self._timer.cheapest[:, sets - 1] * read, 0.0)
-        still = self._timer.rho @ base
-        current = still + self._timer.cheapest @ served[1:]
-        unit = max(float(current.max()), floor) or float(sizes.sum()) * float(self._store.max())
+        every = np.array([kind.size for kind in classes], dtype=np.int64)
+        known = np.unique(every if sizes is None else np.append(every, sizes))
+        prices = self._prices(known)
+        of, amounts = self._kinds_of(prices, known, every)
+        targets = [(c, q, copied) for c, kind in enumerate(classes) for q, copied in self._targets(kind, prices.serving)]
+        kind_of, sets = np.array([c for c, _, _ in targets]), np.array([q for _, q, _ in targets])
+        sizes_of = every.astype(float)[kind_of]
+        moving = np.array([
+            self._price(classes[c], q, copied, prices, int(of[c]), int(amounts[c])) for c, q, copied in targets
+        ]).T  # fmt: skip
+        read = np.array([kind.share * amount for kind, amount in zip(classes, amounts.tolist(), strict=True)])[kind_of]
+        again = prices.serving.free[of[kind_of], sets - self._sets[0]].T
+        reading = np.where(read > 0, again * read, 0.0)
+        still = prices.serving.timer.rho @ base
+        current = still + self._reads(prices, known, served, sizes)
+        unit = max(float(current.max()), floor) or float(sizes_of.sum()) * float(max(one.max() for one in prices.store)) or 1.0
         vectors, n, kinds = len(still), len(targets), len(classes)
         tiers = np.flatnonzero([k != self._home or self._residency != "inclusive" for k in range(len(room))])
-        largest = float(sizes.max())
+        largest = float(sizes_of.max())
         blocks_matrix = np.concatenate([
             moving / unit,
             reading / unit,
             kind_of == np.arange(kinds)[:, None],
-            (sets >> tiers[:, None] & 1) * sizes / largest,
+            (sets >> tiers[:, None] & 1) * sizes_of / largest,
         ])  # fmt: skip
         matrix = np.zeros((len(blocks_matrix), n + 2))
         matrix[:, :n] = np.where(np.abs(blocks_matrix) < _SMALLEST, 0.0, blocks_matrix)
@@ -101,7 +150,7 @@ class StepProgram:
         counts = np.array([float(kind.number) for kind in classes])
         upper = np.concatenate([-current / unit, -still / unit, counts, np.maximum(room[tiers], 0) / largest])
         lower = np.concatenate([np.full(2 * vectors, -np.inf), counts, np.full(len(tiers), -np.inf)])
-        inertia = _INERTIA * self._changes(classes, kind_of, sets) * sizes / float(sizes @ np.ones(n))
+        inertia = _INERTIA * self._changes(classes, kind_of, sets) * sizes_of / float(sizes_of @ np.ones(n))
         cost = np.concatenate([np.where(inertia < _SMALLEST, 0.0, inertia), [1.0, float(self._repeat)]])
         least = np.append(np.zeros(n), [floor / unit, floor / unit])
         rows, columns = np.nonzero(matrix)
@@ -112,7 +161,24 @@ class StepProgram:
         found = self._run(to_highs(program), n)
         if found is None or not self._holds(found, classes, kind_of, sets, room, tiers):
             return None
-        return np.repeat(sets, found)  # kind after kind, and the sets of a kind in order of speed
+        marks = np.array([COPIED if copied else 0 for _, _, copied in targets])
+        return np.repeat(sets + marks, found)  # kind after kind, and the sets of a kind in order of speed
+
+    def _kinds_of(self, prices: _Prices, known: Int64, sizes: Int64) -> tuple[Int64, Int64]:
+        """The kind of block that blocks of each of these sizes are to the prices, and how much of it they count."""
+        if self._operations.uniform:
+            return np.zeros(len(sizes), dtype=np.int64), sizes
+        at = np.searchsorted(known, sizes)
+        return prices.kinds.kind[at], prices.kinds.amount[at]
+
+    def _reads(self, prices: _Prices, known: Int64, served: Float64, sizes: Int64 | None) -> Float64:
+        """float64[V]: what the reads of this step cost at each price vector."""
+        if sizes is None:
+            return np.asarray(prices.serving.columns(0) @ served[self._sets[0] :])
+        total = np.zeros(len(prices.serving.timer.rho))
+        for row, kind, amount in zip(served, *(one.tolist() for one in self._kinds_of(prices, known, sizes)), strict=True):
+            total += prices.serving.columns(kind) @ (row[self._sets[0] :] * amount)
+        return total
 
     def _run(self, solver: Any, columns: int) -> Int64 | None:
         """The first columns of the best solution found, in whole numbers."""
@@ -127,8 +193,16 @@ class StepProgram:
         found: Int64 = np.rint(np.array(solution.col_value[:columns])).astype(np.int64)
         return found
 
-    def _targets(self, kind: Class) -> list[int]:
-        """The sets of tiers in which such a block may lie at the next state, fastest first."""
+    def _targets(self, kind: Class, table: Serving) -> list[tuple[int, bool]]:
+        """The sets of tiers in which such a block may lie at the next state, fastest first, and whether copied there."""
+        if self._residency == "cache" and not kind.mask and not kind.born and not (table.brings[0] and kind.share == 1):
+            return [(0, False)]
+        choice = chooses(self._operations) and kind.mask and kind.share > 0 and not kind.born
+        either = choice and bool(table.either[kind.mask - self._sets[0]])
+        ways = (False, True) if either else (False,)
+        return [(q, copied) for q in self._sets_for(kind) for copied in (ways if q & ~kind.mask else (False,))]
+
+    def _sets_for(self, kind: Class) -> list[int]:
         near, held, home = kind.share > 0, kind.mask, 1 << self._home
         if self._residency == "inclusive":
             caches = sum(1 << k for k in self._order[: self._order.index(self._home)])
@@ -137,7 +211,7 @@ class StepProgram:
         else:
             first = min((level for level, k in enumerate(self._order) if held >> k & 1), default=0)
             allowed = {1 << k for level, k in enumerate(self._order) if near or level > first}
-            if self._residency == "free":
+            if self._residency in ("free", "cache"):
                 allowed |= {int(q) for q in self._sets if near or q & ~held == 0}
             elif held:
                 allowed.add(held)
@@ -146,15 +220,20 @@ class StepProgram:
     def _speed(self, mask: int) -> tuple[int, ...]:
         return tuple(mask >> k & 1 for k in self._order)
 
-    def _price(self, kind: Class, target: int) -> Float64:
-        """float64[V]: what taking one such block there costs now, at each price vector."""
-        price = np.zeros(len(self._store))
+    def _price(self, kind: Class, target: int, copied: bool, prices: _Prices, of: int, amount: int) -> Float64:
+        """float64[V]: what taking one such block there costs now, at each price vector, its being brought there included."""
+        store, copy, table = prices.store[of], prices.copy[of], prices.serving
+        price, share = np.zeros(len(store)), 0.0 if copied else kind.share
+        sources = self.sources.table(kind.size)
         for tier in range(len(self._order)):
             if target >> tier & 1 and not kind.mask >> tier & 1:
-                price += kind.share * self._store[:, tier]
-                if kind.share < 1:
-                    price += (1 - kind.share) * self._copy[self.sources[kind.mask, tier], tier]
-        return price * kind.size
+                price += share * store[:, tier]
+                if share < 1:
+                    price += (1 - share) * copy[sources[kind.mask, tier], tier]
+        if target & ~kind.mask and share > 0 and not kind.born and chooses(self._operations):
+            at = kind.mask - self._sets[0]
+            price += share * (table.bringing[of, at] - table.free[of, at])
+        return price * amount
 
     def _changes(self, classes: list[Class], kind_of: Int64, sets: Int64) -> Float64:
         """Copies made, and half the copies dropped, a block."""

@@ -1,8 +1,9 @@
 """A legal schedule where others find no room: every block in some tier, packed afresh where what is new does not fit.
 
-Under the inclusive rule nothing has to be done, the home tier holds everything. Otherwise blocks stay where they are and new
-ones go, the largest first, to the fastest tier with room. Where one finds none, all are packed anew: by decreasing size, and
-if that fails tiers are filled as exactly as subsets of the sizes allow, slowest first; what then lies elsewhere is copied.
+Under the inclusive rule nothing has to be done, the home tier holds everything; nor under the rule cache, where nothing need
+lie anywhere. Otherwise blocks stay where they are and new ones go, the largest first, to the fastest tier with room. Where one
+finds none, all are packed anew: by decreasing size, and if that fails tiers are filled as exactly as subsets of the sizes
+allow, slowest first; what then lies elsewhere is copied.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 from placement_opt.base.errors import ScheduleError
 from placement_opt.instance.packing import exactly_filled
 from placement_opt.memory.system import Int64
-from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
-from placement_opt.schedulers.hierarchy.transition import moves_between
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.hierarchy.transition import Sources, moves_between
+from placement_opt.schedulers.static import needs_room
 
 
 class Packing:
@@ -29,13 +31,15 @@ class Packing:
         """All initial blocks packed at once; ScheduleError if no packing is found."""
         del first_reads
         self._setting = setting
-        self._sources = cheapest_source(setting.memory)
+        self._sources = Sources(setting.memory)
         if not setting.free_start:
             return None
         resident = np.zeros((len(setting.capacity), len(setting.size)), dtype=bool)
         ids = setting.initial_blocks
         if setting.residency == "inclusive":
             resident[setting.home, ids] = True
+            return resident
+        if setting.residency == "cache":
             return resident
         tier = self._packed(setting.size[ids])
         if tier is None:
@@ -45,7 +49,7 @@ class Packing:
 
     def step(self, view: View) -> Moves:
         """Room for what is produced; ScheduleError if no packing is found."""
-        if self._setting.residency == "inclusive" or not len(view.births):
+        if not needs_room(self._setting) or not len(view.births):
             return Moves()
         size, births = self._setting.size, view.births[np.argsort(-self._setting.size[view.births], kind="stable")]
         tier = _first_fit(size[births], self._setting.capacity - view.used, self._setting.memory.by_speed)
@@ -62,7 +66,8 @@ class Packing:
             raise ScheduleError("no packing found for what is produced", step=view.step, block=int(view.births[0]))
         weights = np.uint16(1) << np.arange(len(view.resident), dtype=np.uint16)
         before = (view.resident[:, ids] * weights[:, None]).sum(axis=0).astype(np.uint16)
-        return moves_between(ids, before, weights[tier], np.isin(ids, np.append(view.reads, view.births)), self._sources)
+        near = np.isin(ids, np.append(view.reads, view.births))
+        return moves_between(ids, before, weights[tier], near, self._sources, self._setting.size[ids])
 
     def _packed(self, sizes: Int64) -> Int64 | None:
         """int64[n]: a tier for each of n blocks of these sizes; None if none is found."""

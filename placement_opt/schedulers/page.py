@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.base.errors import ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
-from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers, option
-from placement_opt.schedulers.hierarchy.transition import moves_to
-from placement_opt.schedulers.static import fill_in_order, prefer_fast
+from placement_opt.schedulers.hierarchy.transition import Sources, moves_to, stuck
+from placement_opt.schedulers.static import fill_in_order, needs_room, prefer_fast
 from placement_opt.workload.trace import Trace
 
 
@@ -29,7 +30,8 @@ class Page(Policy):
     the others by copies. The pages of lowest number, all older than it, make way; if they do not suffice, the page stays out.
     A page whose first block is new goes to the fastest tier whole if there is room for all of it, and that room is kept.
     A free start holds the oldest whole pages. The other tiers are filled as by ``static``, and blocks that leave the fastest
-    tier go to the next one with room; only under the inclusive rule a block has a second copy, its home.
+    tier go to the next one with room; only under the inclusive rule a block has a second copy, its home. Under the rule cache
+    those that find none are dropped, and of a page what lies nowhere comes only as far as it is just read.
     """
 
     title: ClassVar[str] = "page"
@@ -60,10 +62,11 @@ class Page(Policy):
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         del first_reads  # the oldest pages fill the tier
-        self._setting, self._sources = setting, cheapest_source(setting.memory)
+        self._setting, self._sources = setting, Sources(setting.memory)
         self._tiers = cache_tiers(setting)
         self._kept: list[int] = []  # pages in the fastest tier, ascending
         self._due: dict[int, int] = {}  # bytes kept free there for their blocks that are not yet produced
+        self._at_hand = np.zeros(len(setting.size), dtype=bool)  # can be stored although it lies nowhere
         resident = np.zeros((len(setting.capacity), len(setting.size)), dtype=bool)
         if setting.initial is not None:
             resident = setting.initial
@@ -96,12 +99,15 @@ class Page(Policy):
         self._mask[view.freed] = 0
         if not self._tiers:
             return Moves()
+        if self._setting.residency == "cache":
+            self._at_hand[:] = False
+            self._at_hand[np.setdiff1d(view.reads, np.concatenate([view.freed, stuck(self._setting, view)]))] = True
         self._room = (self._setting.capacity - view.used).tolist()
         self._touched: list[Ids] = [self._place_births(view)]
         following = int(self._next[view.step])
         if following >= 0:
             needed = self._trace.reads(following)
-            needed = needed[(self._mask[needed] != 0) & (self._mask[needed] >> self._tiers[0] & 1 == 0)]
+            needed = needed[self._can_come(needed) & (self._mask[needed] >> self._tiers[0] & 1 == 0)]
             for page in np.unique(self._page[needed]).tolist():
                 self._bring(page, view.step)
         touched = np.unique(np.concatenate(self._touched))
@@ -119,7 +125,7 @@ class Page(Policy):
         groups, late = prefer_fast(view.births[kept], self._size, [fast], self._room)
         others = np.concatenate([view.births[~kept], np.array(late, dtype=np.int64)])
         more, homeless = prefer_fast(others, self._size, slower if inclusive else [*slower, fast], self._room)
-        if homeless and not inclusive:
+        if homeless and needs_room(self._setting):
             raise ScheduleError("produced, but no tier has room for it", step=view.step, block=homeless[0])
         self._mask[view.births] = 1 << self._setting.home if inclusive else 0
         for tier, ids in [*groups, *more]:
@@ -134,7 +140,7 @@ class Page(Policy):
         fast, *slower = self._tiers
         bit = np.uint16(1 << fast)
         members = self._members(page)
-        coming = members[(self._mask[members] != 0) & (self._mask[members] & bit == 0)]
+        coming = members[self._can_come(members) & (self._mask[members] & bit == 0)]
         unborn = int(self._size[members[self._trace.birth[members] > step]].sum()) - self._due.get(page, 0)
         missing = int(self._size[coming].sum()) + unborn - (self._room[fast] - sum(self._due.values()))
         first = bisect_left(self._kept, page - page % self._span if self.layers == "own" else 0)
@@ -157,8 +163,9 @@ class Page(Policy):
                 room[tier] += int(self._size[coming[self._mask[coming] >> tier & 1 != 0]].sum())
             copied = self._mask[out] != bit
             down, homeless = prefer_fast(out[~copied], self._size, slower, room)
-            if homeless:
+            if homeless and needs_room(self._setting):
                 return
+            self._mask[homeless] = 0
             self._mask[out[copied]] &= ~bit
             self._mask[coming] = 0
             for tier, ids in down:
@@ -173,6 +180,10 @@ class Page(Policy):
         if page not in self._kept:
             self._keep(page, step)
         self._touched += [coming, out]
+
+    def _can_come(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        """Which of these blocks can be stored in the fastest tier, or copied there."""
+        return np.asarray((self._mask[ids] != 0) | self._at_hand[ids])
 
     def _members(self, page: int) -> Ids:
         return self._by_page[self._ends[page] : self._ends[page + 1]]

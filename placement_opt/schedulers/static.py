@@ -21,7 +21,8 @@ class Static(Policy):
     """The paper's static placement: fill the fastest tier once, then never move anything.
 
     A free start puts blocks into the fastest tier until it is full, then into the next; new blocks go to the fastest tier
-    that has room left ("HBMInit", "PreferHBM"). A block lies in one tier, beside its home copy under the inclusive rule.
+    that has room left ("HBMInit", "PreferHBM"). A block lies in one tier, beside its home copy under the inclusive rule;
+    under the rule cache what finds no room lies nowhere.
     """
 
     title: ClassVar[str] = "static"
@@ -49,7 +50,7 @@ class Static(Policy):
         stores, homeless = prefer_fast(
             view.births, self._setting.size, self._order, (self._setting.capacity - view.used).tolist()
         )
-        if homeless and self._setting.residency != "inclusive":
+        if homeless and needs_room(self._setting):
             raise ScheduleError("produced, but no tier has room for it", step=view.step, block=homeless[0])
         return Moves(store=stores)
 
@@ -57,14 +58,20 @@ class Static(Policy):
 def fill_in_order(setting: Setting, ids: Ids, tiers: Sequence[int], resident: Resident) -> None:
     """Put blocks, in this order, each into the first of these tiers with room beside what is ``resident`` (which changes).
 
-    Those without room are left to the home tier under the inclusive rule; otherwise ScheduleError names the first.
+    Those without room are left to the home tier under the inclusive rule, and nowhere under the rule cache; otherwise
+    ScheduleError names the first.
     """
     for tier in tiers:
         fits = first_fit(setting.size[ids], int(setting.capacity[tier] - setting.size @ resident[tier]))
         resident[tier, ids[fits]] = True
         ids = ids[~fits]
-    if len(ids) and setting.residency != "inclusive":
+    if len(ids) and needs_room(setting):
         raise ScheduleError("no tier has room for it at the start", block=int(ids[0]))
+
+
+def needs_room(setting: Setting) -> bool:
+    """Whether a block that no tier has room for is a failure: it has neither a home nor leave to lie nowhere."""
+    return setting.residency in ("exclusive", "free")
 
 
 def first_fit(sizes: Int64, room: int) -> npt.NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from placement_opt.play.schedule import moves_of
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.hierarchy.future import NEVER, layer_clock, look_ahead
-from placement_opt.schedulers.hierarchy.transition import moves_between
+from placement_opt.schedulers.hierarchy.transition import Sources, moves_between
 from placement_opt.schedulers.sa import head
 from placement_opt.schedulers.sa_kernels import window_scores
 from placement_opt.schedulers.static import first_fit
@@ -205,9 +205,9 @@ def test_copies_come_from_the_quickest_source(seed: int) -> None:
 
 def test_moves_between_sets_of_tiers() -> None:
     """Gains are stored where the block is at the processor, fetched from the cheapest copy otherwise; losses are dropped."""
-    sources = cheapest_source(chain([9, 9, 9], [40, 20, 10], [15, 5]))
+    sources = Sources(chain([9, 9, 9], [40, 20, 10], [15, 5]))
     before, after = np.array([0b100, 0b110, 0b001], np.uint16), np.array([0b101, 0b101, 0b110], np.uint16)
-    moves = moves_between(ids(7, 8, 9), before, after, np.array([True, False, False]), sources)
+    moves = moves_between(ids(7, 8, 9), before, after, np.array([True, False, False]), sources, np.ones(3, dtype=np.int64))
     assert [(tier, blocks.tolist()) for tier, blocks in moves.store] == [(0, [7])]
     assert [(j, k, blocks.tolist()) for j, k, blocks in moves.fetch] == [(1, 0, [8]), (0, 1, [9]), (0, 2, [9])]
     assert [(tier, blocks.tolist()) for tier, blocks in moves.drop] == [(0, [9]), (1, [8])]

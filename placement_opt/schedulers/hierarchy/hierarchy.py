@@ -10,6 +10,8 @@ A policy says how much it wants to keep each block (its *key*), which blocks it 
   place anywhere, the promotion is not made.
 * free: as exclusive, but a block that moves up leaves its old copy as a *spare*. Spares go first when room is needed; a
   victim that still has one falls back on it free of charge.
+* cache: as free, but nothing has to lie anywhere: a victim that finds no place, the slowest tier's among them, is dropped. A
+  block that is missing is brought in like any other, from the processor, if an operation without a source leaves it there.
 """
 
 from __future__ import annotations
@@ -21,15 +23,15 @@ import numpy.typing as npt
 
 from placement_opt.base.errors import ScheduleError
 from placement_opt.memory.system import Int64
-from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import cache_tiers, layer_of
-from placement_opt.schedulers.hierarchy.transition import moves_between
+from placement_opt.schedulers.hierarchy.transition import Sources, moves_between, stuck
 
 if TYPE_CHECKING:
     from placement_opt.schedulers.hierarchy.hierarchy_kernels import Tables
 
 _UNLIMITED = 2**62
-_RULES = {"inclusive": 0, "exclusive": 1, "free": 2}
+_RULES = {"inclusive": 0, "exclusive": 1, "free": 2, "cache": 3}
 #: Bars: nothing is evicted for this block, or everything may be.
 NOTHING, EVERYTHING = -(2**62), 2**62
 
@@ -46,6 +48,11 @@ class Hierarchy:
     shares
         Whether each layer may fill only its even share of a tier; otherwise the room is for whoever comes first. The slowest
         tier is for all where blocks must be somewhere, and so are tiers whose shares would not hold one block.
+
+    Attributes
+    ----------
+    forgets
+        Whether blocks may lie nowhere.
     """
 
     def __init__(self, setting: Setting, *, by_layer: bool, shares: bool) -> None:
@@ -55,11 +62,16 @@ class Hierarchy:
         self._setting = setting
         self._rule = _RULES[setting.residency]
         self._home = setting.home if setting.residency == "inclusive" else -1
-        self._sources = cheapest_source(setting.memory)
+        self._sources = Sources(setting.memory)
+        self.forgets = setting.residency == "cache"
+        self._stuck: Ids = np.zeros(0, dtype=np.int64)
         self.tables = _tables(setting, by_layer, shares)
 
-    def start(self, keys: Int64) -> Resident | None:
-        """State 0, as given, or filled in order of the keys of the initial blocks (highest first, then newest): bool[K, B]."""
+    def start(self, keys: Int64, *, useless: int = NOTHING) -> Resident | None:
+        """State 0, as given, or filled in order of the keys of the initial blocks (highest first, then newest): bool[K, B].
+
+        Those with keys up to ``useless`` are left out where they may lie nowhere.
+        """
         blocks, t = self._setting.initial_blocks, self.tables
         t.block[blocks, self._kernels.KEY] = keys
         if self._setting.initial is not None:
@@ -68,7 +80,10 @@ class Hierarchy:
             return None
         if self._home >= 0:
             t.block[blocks, self._kernels.MASK] = 1 << self._home
-        homeless = self._kernels.fill(t, self._rule, blocks[np.argsort(keys, kind="stable")[::-1]])
+        order = np.argsort(keys, kind="stable")[::-1]
+        if self.forgets:
+            order = order[keys[order] > useless]
+        homeless = self._kernels.fill(t, self._rule, blocks[order])
         if homeless >= 0:
             raise ScheduleError("no tier has room for it at the start", block=int(homeless))
         resident: Resident = (t.block[:, self._kernels.MASK] >> np.arange(len(self._setting.capacity))[:, None] & 1).astype(
@@ -79,6 +94,7 @@ class Hierarchy:
     def begin(self, view: View, read_keys: Int64, birth_keys: Int64) -> None:
         """Open a step: blocks freed after it make room, blocks at the processor get new keys."""
         self._step = view.step
+        self._stuck = stuck(self._setting, view)
         births = view.births
         sizes = self._setting.size[births]
         self._kernels.begin(self.tables, self._home, view.freed, view.reads, read_keys, births, birth_keys, sizes)
@@ -89,22 +105,29 @@ class Hierarchy:
         Parameters
         ----------
         wanted
-            Blocks at the processor. Unless the rule is inclusive, all births have to be among them.
+            Blocks at the processor. Under the rules exclusive and free all births have to be among them.
         bars
             Residents with keys below its bar make way for a block.
         levels
             The fastest level of the hierarchy (0 is its fastest tier) that each is meant for; 0 for all by default.
         """
         levels = np.zeros(len(wanted), dtype=np.int64) if levels is None else levels
+        if len(self._stuck):
+            may = ~np.isin(wanted, self._stuck)
+            wanted, bars, levels = wanted[may], bars[may], levels[may]
         homeless = self._kernels.admit(self.tables, self._rule, wanted, bars, levels)
         if homeless >= 0:
             raise ScheduleError("produced, but no tier has room for it", step=self._step, block=int(homeless))
 
     @property
     def lowest(self) -> int:
-        """The level meant for new blocks that are not worth caching: the slowest, or none where the home tier has them."""
+        """The level meant for new blocks that are not worth caching: the slowest, or none where they need none."""
         levels = len(self.tables.order)
-        return levels if self._home >= 0 else levels - 1
+        return levels if self._home >= 0 or self.forgets else levels - 1
+
+    def forget(self, ids: Ids) -> None:
+        """Drop every copy of these blocks; rule cache only."""
+        self._kernels.forget(self.tables, ids)
 
     def missed(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Which of these blocks do not have their place in the fastest tier."""
@@ -117,12 +140,14 @@ class Hierarchy:
 
     def flush_in(self, wanted: Ids) -> None:
         """Bring blocks into the fastest tier; when it is full, it is first emptied of all blocks of their layer."""
+        if len(self._stuck):
+            wanted = wanted[~np.isin(wanted, self._stuck)]
         self._kernels.flush_in(self.tables, self._rule, wanted)
 
     def moves(self) -> Moves:
         """What all that was done since :meth:`begin` comes to."""
         blocks, before, after, near = self._kernels.changes(self.tables)
-        return moves_between(blocks, before, after, near, self._sources)
+        return moves_between(blocks, before, after, near, self._sources, self._setting.size[blocks])
 
 
 def _tables(setting: Setting, by_layer: bool, shares: bool) -> Tables:
@@ -136,7 +161,7 @@ def _tables(setting: Setting, by_layer: bool, shares: bool) -> Tables:
     block[:, kernels.PLACE :] = -1
     tier = np.full((tiers, kernels.QUOTA + groups), _UNLIMITED, dtype=np.int64)
     tier[:, kernels.ROOM], tier[:, kernels.GROUPED] = setting.capacity, groups > 1
-    if setting.residency != "inclusive":
+    if setting.residency in ("exclusive", "free"):
         tier[order[-1], kernels.GROUPED] = False
     if shares:
         grouped = tier[:, kernels.GROUPED] > 0

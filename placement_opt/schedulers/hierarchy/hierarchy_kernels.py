@@ -1,8 +1,8 @@
 """The moves of a hierarchy of caches, one step at a time: the array code behind it.
 
 Each tier keeps its blocks in binary heaps, one a group, lowest (key, id) on top: the next victim. Plane 0 holds the blocks for
-which the tier is the place that counts, plane 1 spare copies (rule "free" only), which go first when room is needed. Every
-change is written to an undo list, so that a promotion whose victims find no room is taken back whole.
+which the tier is the place that counts, plane 1 spare copies (rules "free" and "cache"), which go first when room is needed.
+Every change is written to an undo list, so that a promotion whose victims find no room is taken back whole.
 
 One file, although a long one: a compiled function that is cached does not notice when one it calls changes in another file.
 """
@@ -15,7 +15,8 @@ import numpy as np
 
 from placement_opt.base.compiled import njit
 
-INCLUSIVE, EXCLUSIVE, FREE = 0, 1, 2
+#: Rules; from ``FREE`` on a block that moves up may leave a spare copy.
+INCLUSIVE, EXCLUSIVE, FREE, CACHE = 0, 1, 2, 3
 #: Columns of ``block``: bytes, group, key (the lower, the sooner evicted), mask of the tiers that hold it, the last rounds in
 #: which it was at the processor and in which it was moved, its mask before the latter, and its positions in the heaps.
 SIZE, GROUP, KEY, MASK, NEAR, STAMP, BEFORE, PLACE = 0, 1, 2, 3, 4, 5, 6, 7
@@ -188,15 +189,18 @@ def _fall_back(t: Tables, b: int) -> bool:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _open(t: Tables, level: int, b: int, bar: int, depth: int) -> int:
-    """Make room for a block at a level, pushing victims with keys below ``bar`` onto the stack; its depth, -1 if in vain."""
+def _open(t: Tables, rule: int, level: int, b: int, bar: int, depth: int) -> int:
+    """Make room for a block at a level, pushing victims with keys below ``bar`` onto the stack; its depth, -1 if in vain.
+
+    The slowest level has no victims, unless blocks may lie nowhere.
+    """
     k, size, mark = t.order[level], t.block[b, SIZE], t.counter[_UNDO]
     while True:
         if t.tier[k, QUOTA + _group(t.block, t.tier, k, b)] >= size:
             _reclaim(t, k, size)
         if _fits(t.block, t.tier, k, b):
             return depth
-        victim = _victim(t, k, b, bar) if level < len(t.order) - 1 else -1
+        victim = _victim(t, k, b, bar) if rule == CACHE or level < len(t.order) - 1 else -1
         if victim < 0:
             _revert(t, mark)
             return -1
@@ -207,8 +211,11 @@ def _open(t: Tables, level: int, b: int, bar: int, depth: int) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _settle(t: Tables, b: int, start: int, stop: int, bar: int) -> bool:
-    """Find a place for a block at levels start..stop-1, and further down for those it displaces; False if there is none."""
+def _settle(t: Tables, rule: int, b: int, start: int, stop: int, bar: int) -> bool:
+    """Find a place for a block at levels start..stop-1, and further down for those it displaces; False if there is none.
+
+    Where blocks may lie nowhere, those it displaces need none.
+    """
     t.stack[0, 0], t.stack[1, 0] = b, start
     depth = 1
     while depth > 0:
@@ -217,11 +224,13 @@ def _settle(t: Tables, b: int, start: int, stop: int, bar: int) -> bool:
         limit, end = (bar, stop) if one == b else (t.block[one, KEY], len(t.order))
         opened = -1
         while level < end:
-            opened = _open(t, level, one, limit, depth)
+            opened = _open(t, rule, level, one, limit, depth)
             if opened >= 0:
                 break
             level += 1
         if opened < 0:
+            if rule == CACHE and one != b:
+                continue
             return False
         _change(t, _PUT, t.order[level], one)
         depth = opened
@@ -253,7 +262,7 @@ def _lift(t: Tables, rule: int, level: int, b: int) -> None:
     """Take a block from its place, if it has one, leaving a spare copy where the rule allows it."""
     if level < len(t.order):
         _change(t, _TAKE, t.order[level], b)
-        if rule == FREE:
+        if rule >= FREE:
             _change(t, _PUT, len(t.tier) + t.order[level], b)
 
 
@@ -307,8 +316,8 @@ def admit(t: Tables, rule: int, wanted: Any, bars: Any, levels: Any) -> int:
     """Bring blocks in, in this order, where victims with keys below their bars make room; -1, or the block that found no place.
 
     Inclusive rule: at every level from ``levels`` on, each level on its own. Otherwise: at the first level from ``levels``
-    on where it works that is faster than where the block is; a block that is nowhere yet must find a place. Blocks freed
-    after this round are left alone.
+    on where it works that is faster than where the block is; a block that is nowhere yet must find a place, except under
+    the rule cache. Blocks freed after this round are left alone.
     """
     if rule == INCLUSIVE:
         for level in range(len(t.order)):
@@ -325,16 +334,16 @@ def admit(t: Tables, rule: int, wanted: Any, bars: Any, levels: Any) -> int:
         t.counter[_UNDO] = 0
         born = level == len(t.order)
         _lift(t, rule, level, b)
-        if not _settle(t, b, levels[i], level, bars[i]):
+        if not _settle(t, rule, b, levels[i], level, bars[i]):
             _revert(t, 0)
-            if born and not _squeeze(t, b):
+            if rule != CACHE and born and not _squeeze(t, b):
                 return int(b)
     return -1
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _flush(t: Tables, rule: int, level: int, b: int) -> None:
-    """Move every block of this block's group out of a level, as far as there is room further down."""
+    """Move every block of this block's group out of a level, as far as there is room further down or it may lie nowhere."""
     k = t.order[level]
     g = _group(t.block, t.tier, k, b)
     members = t.heap[k, t.first[g] : t.first[g] + t.filled[k, g]].copy()
@@ -344,8 +353,9 @@ def _flush(t: Tables, rule: int, level: int, b: int) -> None:
         _change(t, _TAKE, k, one)
         if rule == INCLUSIVE or _fall_back(t, one):
             continue
-        if not _settle(t, one, level + 1, len(t.order), NOTHING):
-            _revert(t, mark)
+        out = t.counter[_UNDO]
+        if not _settle(t, rule, one, level + 1, len(t.order), NOTHING):
+            _revert(t, out if rule == CACHE else mark)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -375,9 +385,9 @@ def fill(t: Tables, rule: int, blocks: Any) -> int:
         if rule == INCLUSIVE:
             for level in range(len(t.order)):
                 _cache(t, b, level, NOTHING)
-        elif not (_settle(t, b, 0, len(t.order), NOTHING) or _squeeze(t, b)):
+        elif not _settle(t, rule, b, 0, len(t.order), NOTHING) and rule != CACHE and not _squeeze(t, b):
             return int(b)
-    if rule == FREE:
+    if rule >= FREE:
         slowest = t.order[len(t.order) - 1]
         for b in blocks:
             if t.block[b, PLACE + slowest] < 0 and t.tier[slowest, ROOM] >= t.block[b, SIZE]:
@@ -397,6 +407,17 @@ def load(t: Tables, rule: int, blocks: Any, masks: Any) -> None:
             if masks[i] >> k & 1:
                 _change(t, _PUT, p + k, blocks[i])
                 p = 0 if rule == INCLUSIVE else len(t.tier)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def forget(t: Tables, blocks: Any) -> None:
+    """Take blocks from wherever they are; those freed after this round are left alone."""
+    for b in blocks:
+        if t.block[b, NEAR] != _GONE:
+            t.counter[_UNDO] = 0
+            for p in range(len(t.heap)):
+                if t.block[b, PLACE + p] >= 0:
+                    _change(t, _TAKE, p, b)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.play.protocol import Ids, Moves, Setting, View
+from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.play.protocol import Ids, Moves, Setting, View, cheapest_source
 
 Masks = npt.NDArray[np.uint16]
+Choice = npt.NDArray[np.int8]
+
+
+class Sources:
+    """The tiers from which copies take least time: one table where loads are by the byte, else one for each size of block."""
+
+    def __init__(self, memory: MemorySystem) -> None:
+        self._memory = memory
+        self.tiers = len(memory.tiers)
+        self._each = cheapest_source(memory) if memory.operations.uniform else None
+        self._by_size: dict[int, Choice] = {}
+
+    def table(self, size: int) -> Choice:
+        """:func:`placement_opt.play.protocol.cheapest_source` for blocks of so many bytes."""
+        if self._each is not None:
+            return self._each
+        if size not in self._by_size:
+            table = self._memory.operations
+            whole, none = table.block_loads(size), np.zeros_like(table.per_call)
+            blocks = replace(table, per_byte=whole, per_call=none, grain=np.ones_like(table.grain))  # a block as its byte
+            self._by_size[size] = cheapest_source(replace(self._memory, operations=blocks))
+        return self._by_size[size]
+
+    def of(self, held: Masks, target: int, sizes: Int64) -> Choice:
+        """int8: for each block of these bytes, held by a set of tiers, the tier to copy from; -1 if there is none."""
+        if self._each is not None:
+            return np.asarray(self._each[held, target])
+        found = np.empty(len(held), dtype=np.int8)
+        for size in np.unique(sizes).tolist():
+            here = sizes == size
+            found[here] = self.table(size)[held[here], target]
+        return found
 
 
 def moves_between(
-    blocks: Ids, before: Masks, after: Masks, near: npt.NDArray[np.bool_], sources: npt.NDArray[np.int8]
+    blocks: Ids, before: Masks, after: Masks, near: npt.NDArray[np.bool_], sources: Sources, sizes: Int64
 ) -> Moves:
     """The cheapest moves that take blocks from one set of tiers to another.
 
@@ -25,11 +60,13 @@ def moves_between(
     near
         Whether each block is at the processor: it is stored in passing then, and copied otherwise.
     sources
-        :func:`placement_opt.play.protocol.cheapest_source` of the memory system.
+        Of the memory system.
+    sizes
+        int64: bytes of each block.
     """
     gained, lost = after & ~before, before & ~after
     store, fetch, drop = [], [], []
-    for tier in range(sources.shape[1]):
+    for tier in range(sources.tiers):
         bit = np.uint16(1 << tier)
         comes, goes = (gained & bit) != 0, (lost & bit) != 0
         if comes.any():
@@ -37,7 +74,7 @@ def moves_between(
             if passing.any():
                 store.append((tier, blocks[passing]))
             if copied.any():
-                ids, source = blocks[copied], sources[before[copied], tier]
+                ids, source = blocks[copied], sources.of(before[copied], tier, sizes[copied])
                 fetch += [(int(j), tier, ids[source == j]) for j in np.unique(source)]
         if goes.any():
             drop.append((tier, blocks[goes]))
@@ -52,13 +89,30 @@ def masks_of(view: View, blocks: Ids) -> Masks:
     return masks
 
 
-def moves_to(setting: Setting, view: View, blocks: Ids, after: Masks, sources: npt.NDArray[np.int8]) -> Moves:
-    """The cheapest moves of this step after which these blocks (ids, each once) lie in these sets of tiers."""
+def stuck(setting: Setting, view: View) -> Ids:
+    """Blocks read at this step that cannot be brought into any tier: they lie nowhere, and either they are read in part, or no
+    operation without a source leaves them at the processor."""
+    if setting.residency != "cache":
+        return np.zeros(0, dtype=np.int64)
+    nowhere = ~view.resident[:, view.reads].any(axis=0)
+    if not setting.memory.operations.usable(0, bringing=True):
+        return view.reads[nowhere]
+    return view.reads[nowhere & (view.shares < setting.share_base)] if view.shares is not None else view.reads[:0]
+
+
+def moves_to(
+    setting: Setting, view: View, blocks: Ids, after: Masks, sources: Sources, copied: npt.NDArray[np.bool_] | None = None
+) -> Moves:
+    """The cheapest moves of this step after which these blocks (ids, each once) lie in these sets of tiers.
+
+    ``copied``: blocks that are copied although they are read, so that they need not be brought to the processor.
+    """
     born = _among(view.births, blocks)
     before = masks_of(view, blocks)
     if setting.residency == "inclusive":
         before[born] = 1 << setting.home
-    return moves_between(blocks, before, after, born | _among(view.reads, blocks), sources)
+    near = born | _among(view.reads, blocks)
+    return moves_between(blocks, before, after, near if copied is None else near & ~copied, sources, setting.size[blocks])
 
 
 def _among(ascending: Ids, blocks: Ids) -> npt.NDArray[np.bool_]:

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.law import tier_sets
+from placement_opt.instance.law import Loads, tier_sets
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.memory.system import Int64
-from placement_opt.play.protocol import cheapest_source
+from placement_opt.schedulers.hierarchy.transition import Sources
+from placement_opt.schedulers.kinds import fewest, serving
 from placement_opt.schedulers.search.paths import first_places, num_states
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ Float64 = npt.NDArray[np.float64]
 
 #: Paths beyond this many (block, state) pairs are not searched: they take three bytes each.
 MOST_STATES = 2**28
-#: Tier sets beyond which a block's paths are not searched.
+#: Tier sets, the empty one aside, beyond which a block's paths are not searched.
 MOST_SETS = 31
+#: Kinds of block beyond which none are: each has price vectors of its own.
+MOST_KINDS = 8
 #: Price vectors beyond which a step is not timed in a loop over them.
 MOST_VECTORS = 256
 #: A (block, state) pair takes as long as its S tier sets and V price vectors make it, about in proportion to S (S + V): so many
@@ -35,10 +38,13 @@ MOST_LINKS = 4
 def searchable(instance: Instance) -> bool:
     """Whether an instance has few enough tiers, tier sets and states to be searched."""
     tiers = instance.num_tiers
-    sets = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1), "free": 2**tiers - 1}[instance.residency]
+    sets = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1)}.get(instance.residency, 2**tiers - 1)
     if sets > MOST_SETS or num_states(instance) > MOST_STATES:
         return False
-    timer = StepTimer(instance.memory, [int(mask) for mask in tier_sets(instance)])
+    kinds = fewest(instance.loads)
+    if len(kinds.row) > MOST_KINDS:
+        return False
+    timer = serving(instance.memory, kinds, tier_sets(instance)).timer
     return timer.complete and len(timer.rho) <= MOST_VECTORS
 
 
@@ -58,26 +64,32 @@ def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
 
     masks = tier_sets(instance)
     steps, tiers, sets = instance.num_steps, instance.num_tiers, len(masks)
-    timer = StepTimer(instance.memory, [int(mask) for mask in masks])
+    kinds = fewest(instance.loads)
+    served = serving(instance.memory, kinds, masks)
+    timer = served.timer
     value = instance.fixed @ timer.rho.T
     limited = np.flatnonzero(instance.capacity < instance.alive_bytes.max())
     if instance.inclusive:
         limited = limited[limited != instance.home]
     has = (masks[:, None] >> np.arange(tiers)) & 1 == 1
-    arc, passing, copied = _arcs(instance, masks, has, timer)
+    arc, passing, copied, bare = _arcs(instance, kinds, masks, has, timer)
     pointers, order = instance.trace.by_block
     shares = instance.trace.shares
     floor = np.maximum(value.max(axis=1), instance.floor)
     rent = np.zeros((steps + 1, tiers)) if rent is None else rent
     least = 1e-3 * np.maximum(rent.mean(axis=0), floor.mean() / np.maximum(instance.capacity, 1))
     return kernels.Game(
-        serve=np.ascontiguousarray(timer.cheapest.T),
-        store=has @ (instance.memory.write @ timer.rho.T),
+        serve=served.free,
+        bring=served.bringing,
+        brings=served.brings,
+        either=served.either,
+        store=np.array([has @ (store @ timer.rho.T) for store in kinds.store]),
         arc=arc,
         passing=passing,
         copied=copied,
+        bare=bare,
         member=np.ascontiguousarray(has[:, limited]),
-        block=_block_table(instance, masks, pointers),
+        block=_block_table(instance, kinds, masks, pointers),
         step=instance.trace.read_step[order].astype(np.int64),
         share=np.ones(len(order)) if shares is None else shares[order] / instance.share_base,
         path=np.zeros(num_states(instance), dtype=np.uint8),
@@ -90,8 +102,8 @@ def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
         blur=np.zeros(len(limited)),
         rent=np.ascontiguousarray((rent + least)[:, limited]),
         slope=np.zeros((steps, len(timer.rho))),
-        low=np.zeros((steps, len(passing))),
-        idle=np.zeros((steps, len(passing))),
+        low=np.zeros((steps, len(bare))),
+        idle=np.zeros((steps, len(bare))),
         fresh=np.zeros(steps, dtype=np.int64),
         cost=np.zeros((2, sets)),
         back=np.zeros((steps + 2, sets), dtype=np.uint8),
@@ -104,35 +116,50 @@ def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
     )
 
 
-def _arcs(instance: Instance, masks: Int64, has: npt.NDArray[np.bool_], timer: StepTimer) -> tuple[Int64, Float64, Float64]:
-    """Changes of the tier set that add copies: their numbers by set and set, and what they cost a byte at each price vector.
+def dearest(instance: Instance, game: Game) -> float:
+    """The highest price of reading a byte, in seconds."""
+    from placement_opt.schedulers.search import search_kernels as kernels
 
-    The cost if the block is at the processor, and if it is not: the moves of a transition.
+    loads = instance.loads
+    block = np.unique(loads.kind, return_index=True)[1]  # one of each kind
+    price = game.serve.max(axis=(1, 2))[game.block[block, kernels.KIND]]
+    if not loads.operations.uniform:
+        price = price * game.block[block, kernels.AMOUNT] / instance.size[block]
+    return float(price.max())
+
+
+def _arcs(
+    instance: Instance, kinds: Loads, masks: Int64, has: npt.NDArray[np.bool_], timer: StepTimer
+) -> tuple[Int64, Float64, Float64, npt.NDArray[np.bool_]]:
+    """Changes of the tier set that add copies: their numbers by set and set, and what they cost each kind at each price vector.
+
+    The cost if the block is at the processor, and if it is not: the moves of a transition; and which of them the latter cannot
+    make, because the block lies nowhere.
     """
-    write = instance.memory.write @ timer.rho.T
-    copy = instance.memory.copy @ timer.rho.T
-    sources = cheapest_source(instance.memory)
+    pairs = [(i, j) for i, j in np.ndindex(len(masks), len(masks)) if (has[j] & ~has[i]).any()]
     arc = np.full((len(masks), len(masks)), -1, dtype=np.int64)
-    passing: list[Float64] = []
-    copied: list[Float64] = []
-    for i, j in np.ndindex(*arc.shape):
-        gained = np.flatnonzero(has[j] & ~has[i])
-        if len(gained):
-            arc[i, j] = len(passing)
-            passing.append(write[gained].sum(axis=0))
-            copied.append(copy[sources[masks[i], gained], gained].sum(axis=0))
-    vectors = len(timer.rho)
-    return arc, np.array(passing).reshape(-1, vectors), np.array(copied).reshape(-1, vectors)
+    for number, (i, j) in enumerate(pairs):
+        arc[i, j] = number
+    passing, copied = np.zeros((2, len(kinds.row), len(pairs), len(timer.rho)))
+    choices = Sources(instance.memory)
+    for kind, size in enumerate(kinds.size.tolist()):
+        write, copy, sources = kinds.store[kind] @ timer.rho.T, kinds.copy[kind] @ timer.rho.T, choices.table(size)
+        for number, (i, j) in enumerate(pairs):
+            gained = np.flatnonzero(has[j] & ~has[i])
+            passing[kind, number] = write[gained].sum(axis=0)
+            if masks[i]:
+                copied[kind, number] = copy[sources[masks[i], gained], gained].sum(axis=0)
+    return arc, passing, copied, np.array([masks[i] == 0 for i, _ in pairs], dtype=np.bool_)
 
 
-def _block_table(instance: Instance, masks: Int64, pointers: Int64) -> Int64:
+def _block_table(instance: Instance, kinds: Loads, masks: Int64, pointers: Int64) -> Int64:
     """See the columns of :mod:`placement_opt.schedulers.search.search_kernels`."""
     from placement_opt.schedulers.search import search_kernels as kernels
 
-    table = np.zeros((instance.num_blocks + 1, 6), dtype=np.int64)
+    table = np.zeros((instance.num_blocks + 1, 8), dtype=np.int64)
     blocks = table[:-1]
     blocks[:, kernels.SIZE], blocks[:, kernels.FIRST] = instance.size, instance.first_state
-    blocks[:, kernels.LAST] = instance.last_state
+    blocks[:, kernels.LAST], blocks[:, kernels.AMOUNT], blocks[:, kernels.KIND] = instance.last_state, kinds.amount, kinds.kind
     blocks[:, kernels.BEGIN] = np.where(instance.first_state > 0, kernels.BORN, kernels.FREE)
     if instance.initial is not None:
         exists = instance.first_state == 0

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
-from placement_opt.play.protocol import cheapest_source
 from placement_opt.play.schedule import Schedule, numbered
-from placement_opt.schedulers.hierarchy.transition import Masks, moves_between
+from placement_opt.schedulers.hierarchy.transition import Masks, Sources, moves_between
+from placement_opt.schedulers.kinds import chooses
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,8 @@ class Paths:
     start
         int64[B + 1]: states of block b are ``start[b]:start[b + 1]``, from its first state to its last.
     number
-        uint8[start[B]]: which set holds the block at each of them.
+        uint8[start[B]]: which set holds the block at each of them, in the bits
+        :data:`placement_opt.schedulers.search.paths_kernels.SET`; and how the step moves it (``COPIED``, where it is read).
     """
 
     sets: Masks
@@ -62,23 +63,54 @@ def paths_of(instance: Instance, schedule: Schedule) -> Paths:
     start = first_places(instance)
     path = np.zeros(start[-1], dtype=np.uint8)
     follow(instance.first_state, start, held, schedule.indptr, schedule.block, adds, loses, numbers, path)
+    if chooses(instance.memory.operations):
+        _mark_copied(instance, schedule, start, path)
     return Paths(sets, start, path)
+
+
+def _mark_copied(instance: Instance, schedule: Schedule, start: Int64, path: npt.NDArray[np.uint8]) -> None:
+    """Mark the steps that read a block and copy it, and store it nowhere."""
+    from placement_opt.schedulers.search.paths_kernels import COPIED
+
+    tiers, op, block = instance.num_tiers, schedule.op, schedule.block.astype(np.int64)
+    step = np.repeat(np.arange(instance.num_steps), np.diff(schedule.indptr))
+    at = start[block] + step - instance.first_state[block]
+    fetched = (op >= tiers) & (op < tiers + tiers * tiers) & _reads(instance, block, step)
+    path[np.setdiff1d(at[fetched], at[op < tiers])] |= np.uint8(COPIED)
+
+
+def without_the_unread(instance: Instance, paths: Paths) -> Paths:
+    """Under the rule cache the same paths without what is held after a block's last read: no slower, and no more room."""
+    from placement_opt.schedulers.search.paths_kernels import let_go
+
+    if not instance.forgets:
+        return paths
+    pointers, order = instance.trace.by_block
+    number = paths.number.copy()
+    first = instance.first_state
+    begun = number[paths.start[:-1]]  # a given start is what it is
+    let_go(first, paths.start, pointers, instance.trace.read_step[order].astype(np.int64), int(paths.sets.argmin()), number)
+    if instance.initial is not None:
+        given = np.flatnonzero(first == 0)
+        number[paths.start[given]] = begun[given]
+    return Paths(paths.sets, paths.start, number)
 
 
 def schedule_of(instance: Instance, paths: Paths, name: str) -> Schedule:
     """The cheapest moves that make the blocks take these paths; ``name`` says whose they are."""
-    from placement_opt.schedulers.search.paths_kernels import changes
+    from placement_opt.schedulers.search.paths_kernels import COPIED, SET, changes
 
     tiers, first = instance.num_tiers, instance.first_state
     block, step = changes(first, paths.start, paths.number)
     at = paths.start[block] + step - first[block]
     born = np.flatnonzero(first > 0)
-    near = np.append(_reads(instance, block, step), np.ones(len(born), dtype=bool))
+    numbers, kept = paths.number & np.uint8(SET), paths.number[at] & np.uint8(COPIED) == 0
+    near = np.append(_reads(instance, block, step) & kept, np.ones(len(born), dtype=bool))
     at_birth = np.full(len(born), 1 << instance.home if instance.inclusive else 0, dtype=np.uint16)
-    before = np.append(paths.sets[paths.number[at]], at_birth)
-    after = np.append(paths.sets[paths.number[at + 1]], paths.sets[paths.number[paths.start[born]]])
+    before = np.append(paths.sets[numbers[at]], at_birth)
+    after = np.append(paths.sets[numbers[at + 1]], paths.sets[numbers[paths.start[born]]])
     block, step = np.append(block, born), np.append(step, first[born] - 1)
-    moves = moves_between(np.arange(len(block)), before, after, near, cheapest_source(instance.memory))
+    moves = moves_between(np.arange(len(block)), before, after, near, Sources(instance.memory), instance.size[block])
     groups = list(numbered(moves, tiers))
     which = np.concatenate([np.zeros(0, dtype=np.int64), *(ids for _, ids in groups)])
     op = np.repeat(np.array([number for number, _ in groups], dtype=np.int16), [len(ids) for _, ids in groups])
@@ -87,7 +119,7 @@ def schedule_of(instance: Instance, paths: Paths, name: str) -> Schedule:
     indptr = np.searchsorted(step[which], np.arange(instance.num_steps + 1)).astype(np.int64)
     initial = np.zeros((tiers, instance.num_blocks), dtype=bool)
     exists = np.flatnonzero(first == 0)
-    held = paths.sets[paths.number[paths.start[exists]]]
+    held = paths.sets[numbers[paths.start[exists]]]
     initial[:, exists] = (held >> np.arange(tiers, dtype=np.uint16)[:, None] & 1) == 1
     return Schedule(name, initial, indptr, op, block[which].astype(np.int32))
 

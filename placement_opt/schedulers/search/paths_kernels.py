@@ -8,6 +8,10 @@ import numpy as np
 
 from placement_opt.base.compiled import njit
 
+#: Parts of an entry of a path: the number of the set that holds the block at a state, and whether the copies that the step
+#: adds are copied although it reads the block, which then need not be brought to the processor.
+SET, COPIED = 127, 128
+
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def follow(first: Any, start: Any, held: Any, indptr: Any, block: Any, adds: Any, loses: Any, numbers: Any, path: Any) -> None:
@@ -42,18 +46,39 @@ def follow(first: Any, start: Any, held: Any, indptr: Any, block: Any, adds: Any
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
+def let_go(first: Any, start: Any, pointers: Any, step: Any, empty: int, path: Any) -> None:
+    """Let every block lie nowhere from the step on that reads it last, or from the beginning if none does.
+
+    Parameters
+    ----------
+    pointers, step
+        Reads by block (as ``Trace.by_block``), and the step of each.
+    empty
+        Number of the empty set.
+    """
+    for b in range(len(first)):
+        keep = 0
+        if pointers[b] < pointers[b + 1]:
+            keep = step[pointers[b + 1] - 1] + 1 - first[b]
+        for at in range(start[b] + keep, start[b + 1]):
+            path[at] = empty
+        if keep > 0:
+            path[start[b] + keep - 1] &= SET
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def changes(first: Any, start: Any, path: Any) -> Any:
     """(int64[C] blocks, int64[C] steps) at which a block's set changes from one of its states to the next."""
     count = 0
     for b in range(len(first)):
         for at in range(start[b], start[b + 1] - 1):
-            if path[at] != path[at + 1]:
+            if path[at] & SET != path[at + 1] & SET:
                 count += 1
     blocks, steps = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
     count = 0
     for b in range(len(first)):
         for at in range(start[b], start[b + 1] - 1):
-            if path[at] != path[at + 1]:
+            if path[at] & SET != path[at + 1] & SET:
                 blocks[count], steps[count] = b, first[b] + at - start[b]
                 count += 1
     return blocks, steps

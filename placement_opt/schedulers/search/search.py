@@ -19,8 +19,8 @@ import numpy.typing as npt
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
-from placement_opt.schedulers.search.game import make_game
-from placement_opt.schedulers.search.paths import Paths
+from placement_opt.schedulers.search.game import dearest, make_game
+from placement_opt.schedulers.search.paths import Paths, without_the_unread
 
 Float64 = npt.NDArray[np.float64]
 
@@ -76,6 +76,7 @@ class Search:
         self._kernels = search_kernels
         self._rng = np.random.default_rng(seed)
         self._game = make_game(instance, rent, seed)
+        self._instance, self._dearest = instance, dearest(instance, self._game)
         self._fixed, self._capacity = self._game.value.copy(), self._game.room[0].copy()
         self._layer = instance.trace.block_layer
         self._lengths = instance.last_state - instance.first_state + 1
@@ -89,6 +90,7 @@ class Search:
 
     def begin(self, paths: Paths) -> float:
         """Start from these (legal) paths; their latency in seconds."""
+        paths = without_the_unread(self._instance, paths)
         self._sets, self._start, self._best_path = paths.sets, paths.start, paths.number
         self._game.path[:] = self._best_path
         self.best = self._rebuild()
@@ -215,7 +217,7 @@ class Search:
             part = number / (sweeps - 1)
             sharp = width * (_LAST_WIDTH / width) ** part
             game.width[:] = sharp * scale if number < sweeps - 1 else 0.0
-            game.fine[:] = game.serve.max() * _FINES[0] * (_FINES[1] / _FINES[0]) ** part
+            game.fine[:] = self._dearest * _FINES[0] * (_FINES[1] / _FINES[0]) ** part
             game.blur[:] = 1.0 + _ROOM_WIDTH * sharp * self._capacity
             self._kernels.smooth(game)
             self._sweep(chains=False)

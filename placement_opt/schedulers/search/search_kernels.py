@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from placement_opt.base.compiled import njit
+from placement_opt.schedulers.search.paths_kernels import COPIED, SET
 
 #: Columns of ``block``: bytes, first and last state, tier set at state 0 (``FREE`` where it is chosen, ``BORN`` where the block
-#: is produced later), and where its reads and its states begin; one row more than there are blocks.
-SIZE, FIRST, LAST, BEGIN, READS, PLACE = 0, 1, 2, 3, 4, 5
+#: is produced later), where its reads and its states begin, what it counts (bytes, where prices are by the byte), and its kind;
+#: one row more than there are blocks.
+SIZE, FIRST, LAST, BEGIN, READS, PLACE, AMOUNT, KIND = 0, 1, 2, 3, 4, 5, 6, 7
 FREE, BORN = -1, -2
 #: Entries of ``count``: (block, state) pairs visited, each times its weight; links in the open chain; that weight.
 WORK, LINKS, WEIGHT = 0, 1, 2
@@ -31,21 +33,26 @@ _compiled = njit(cache=True, error_model="numpy")
 
 
 class Game(NamedTuple):
-    """S tier sets, A arcs between sets that add a copy, V price vectors, L tiers with limited room; T steps, B blocks.
+    """C kinds of block, S tier sets, A arcs between sets that add a copy, V price vectors, L tiers with limited room; T steps,
+    B blocks.
 
-    Prices are seconds per byte at each price vector.
+    Prices are seconds at each price vector, for a block of a kind that counts 1.
     """
 
-    serve: Any  #: float64[S, V]: reading
-    store: Any  #: float64[S, V]: storing a new block in every tier of a set
+    serve: Any  #: float64[C, S, V]: a read
+    bring: Any  #: float64[C, S, V]: a read that leaves the block at the processor
+    brings: Any  #: bool[S]: whether there is one
+    either: Any  #: bool[S]: whether there are others, so that it matters in which way a block is served
+    store: Any  #: float64[C, S, V]: storing a new block in every tier of a set
     arc: Any  #: int64[S, S]: number of the arc from set to set, -1 where no copy is added
-    passing: Any  #: float64[A, V]: an arc's moves of what is at the processor
-    copied: Any  #: float64[A, V]: an arc's moves of what is not
+    passing: Any  #: float64[C, A, V]: an arc's moves of what is at the processor
+    copied: Any  #: float64[C, A, V]: an arc's moves of what is not
+    bare: Any  #: bool[A]: whether there is nothing to copy from
     member: Any  #: bool[S, L]
-    block: Any  #: int64[B + 1, 6]
+    block: Any  #: int64[B + 1, 8]
     step: Any  #: int64[N]: reads, block after block
     share: Any  #: float64[N]
-    path: Any  #: uint8[.]: number of the set of every block at every state
+    path: Any  #: uint8[.]: number of the set of every block at every state, with ``COPIED``
     value: Any  #: float64[T, V]: seconds at each price vector
     time: Any  #: float64[T]: the time of each step, smoothed
     floor: Any  #: float64[T]
@@ -139,14 +146,15 @@ def smooth(g: Any) -> None:
 @_compiled  # type: ignore[untyped-decorator]
 def place(g: Any, b: int, sign: int, tie: float) -> float:
     """Add (sign 1) or remove (-1) a block with the path it has; the change of the objective."""
-    serve, store, arcs, passing, copied, member = g.serve, g.store, g.arc, g.passing, g.copied, g.member
+    kind, arcs, member = g.block[b, KIND], g.arc, g.member
+    serve, bring, store, passing, copied = g.serve[kind], g.bring[kind], g.store[kind], g.passing[kind], g.copied[kind]
     step, shares, path, value, time, floor, width = g.step, g.share, g.path, g.value, g.time, g.floor, g.width
     room, rent, fine, blur, fresh = g.room, g.rent, g.fine, g.blur, g.fresh
     size, first, last, at = sign * g.block[b, SIZE], g.block[b, FIRST], g.block[b, LAST], g.block[b, PLACE]
-    n, end = g.block[b, READS], g.block[b + 1, READS]
+    n, end, amount = g.block[b, READS], g.block[b + 1, READS], sign * g.block[b, AMOUNT]
     change, held = 0.0, 0.0
     for t in range(first - 1, last + 1):
-        share, i, arc = 0.0, path[at], -1
+        share, i, arc, near = 0.0, path[at] & SET, -1, path[at] & COPIED == 0
         if t < first:
             if t < 0:
                 continue
@@ -158,7 +166,7 @@ def place(g: Any, b: int, sign: int, tie: float) -> float:
                     room[t, k] -= size
                     held += rent[t, k]
             if t < last:
-                arc = arcs[i, path[at + 1]]
+                arc = arcs[i, path[at + 1] & SET]
             if n < end and step[n] == t:
                 share = shares[n]
                 n += 1
@@ -166,10 +174,16 @@ def place(g: Any, b: int, sign: int, tie: float) -> float:
             if share == 0.0 and arc < 0:
                 continue
         for v in range(value.shape[1]):
-            x = share * serve[i, v] if t >= first else store[i, v]
-            if arc >= 0:
+            if t < first:
+                x = store[i, v]
+            elif arc < 0:
+                x = share * serve[i, v]
+            elif near:
+                x = share * bring[i, v]
                 x += share * passing[arc, v] + (1.0 - share) * copied[arc, v]
-            value[t, v] += size * x
+            else:
+                x = share * serve[i, v] + copied[arc, v]
+            value[t, v] += amount * x
         change -= time[t]
         time[t] = smoothed(floor[t], width[t], value, t)
         change += time[t]
@@ -220,11 +234,23 @@ def weigh(floor: float, width: float, values: Any, slope: Any, row: int) -> None
 
 @_compiled  # type: ignore[untyped-decorator]
 def _refresh(
-    floor: float, width: float, value: Any, copied: Any, slope: Any, low: Any, idle: Any, fresh: Any, t: int, size: int
+    floor: float,
+    width: float,
+    value: Any,
+    copied: Any,
+    more: bool,
+    slope: Any,
+    low: Any,
+    idle: Any,
+    fresh: Any,
+    t: int,
+    size: int,
 ) -> None:
-    """Make what is known of a step's slopes fit its time, and what is known exactly fit a block of so many bytes."""
+    """Make what is known of a step's slopes fit its time, and what is known of arcs a block of so many bytes and,
+    if there are more kinds of block than one, its kind."""
     if fresh[t] == 0:
         weigh(floor, width, value, slope, t)
+    if fresh[t] == 0 or more:
         for arc in range(low.shape[1]):
             x = 0.0
             for v in range(value.shape[1]):
@@ -241,13 +267,15 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
 
     Arcs that cannot be cheaper are told by the slope of the step's time, which is convex, and are not timed.
     """
-    serve, arcs, passing, copied, member, shares = g.serve, g.arc, g.passing, g.copied, g.member, g.share
+    kind, more, arcs, member, shares = g.block[b, KIND], len(g.serve) > 1, g.arc, g.member, g.share
+    serve, bring, passing, copied = g.serve[kind], g.bring[kind], g.passing[kind], g.copied[kind]
+    brings, either, bare = g.brings, g.either, g.bare
     value, time, floor, width, slope, low = g.value, g.time, g.floor, g.width, g.slope, g.low
     room, rent, fine, blur, stays = g.room, g.rent, g.fine, g.blur, g.stay
     idle, fresh, cost, back, sums, step, path = g.idle, g.fresh, g.cost, g.back, g.sums, g.step, g.path
     size, first, last, at = g.block[b, SIZE], g.block[b, FIRST], g.block[b, LAST], g.block[b, PLACE]
-    n, end = g.block[b, READS], g.block[b + 1, READS]
-    sets, vectors = g.serve.shape
+    n, end, amount = g.block[b, READS], g.block[b + 1, READS], g.block[b, AMOUNT]
+    sets, vectors = serve.shape
     _enter(g, b)
     _charge(room, rent, fine, blur, member, first, size, tie, over, cost, 0)
     now = 0
@@ -257,14 +285,14 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
             share = shares[n]
             n += 1
             if fresh[t] == 0:
-                _refresh(floor[t], width[t], value, copied, slope, low, idle, fresh, t, size)
+                _refresh(floor[t], width[t], value, copied, more, slope, low, idle, fresh, t, size)
             for j in range(sets):
                 cost[new, j] = np.inf
             for i in range(sets):
                 stay = np.inf
                 if cost[now, i] < np.inf:
                     for v in range(vectors):
-                        sums[0, v] = value[t, v] + size * share * serve[i, v]
+                        sums[0, v] = value[t, v] + amount * share * serve[i, v]
                     stay = cost[now, i] + (smoothed(floor[t], width[t], sums, 0) - time[t])
                 stays[i] = stay
                 for j in range(sets):
@@ -275,15 +303,22 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
                     arc = arcs[i, j]
                     if arc < 0 or stays[i] >= cost[new, j]:
                         continue
-                    least = cost[now, i]
-                    for v in range(vectors):
-                        x = size * (share * (serve[i, v] + passing[arc, v]) + (1.0 - share) * copied[arc, v])
-                        sums[1, v] = value[t, v] + x
-                        least += slope[t, v] * x
-                    if least < cost[new, j]:
+                    if brings[i] and (share == 1.0 or not bare[arc]):
+                        least = cost[now, i]
+                        for v in range(vectors):
+                            x = amount * (share * (bring[i, v] + passing[arc, v]) + (1.0 - share) * copied[arc, v])
+                            sums[1, v] = value[t, v] + x
+                            least += slope[t, v] * x
+                        if least < cost[new, j]:
+                            c = cost[now, i] + (smoothed(floor[t], width[t], sums, 1) - time[t])
+                            if c < cost[new, j]:
+                                cost[new, j], back[row, j] = c, i
+                    if either[i] and not bare[arc]:
+                        for v in range(vectors):
+                            sums[1, v] = value[t, v] + amount * (share * serve[i, v] + copied[arc, v])
                         c = cost[now, i] + (smoothed(floor[t], width[t], sums, 1) - time[t])
                         if c < cost[new, j]:
-                            cost[new, j], back[row, j] = c, i
+                            cost[new, j], back[row, j] = c, i | COPIED
         else:
             for j in range(sets):
                 cost[new, j], back[row, j] = cost[now, j], j
@@ -292,13 +327,15 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
                     if cost[now, i] < cost[new, j]:
                         arc, c = arcs[i, j], cost[now, i]
                         if arc >= 0:
+                            if bare[arc]:
+                                continue
                             if fresh[t] != size:
-                                _refresh(floor[t], width[t], value, copied, slope, low, idle, fresh, t, size)
-                            if c + size * low[t, arc] >= cost[new, j]:
+                                _refresh(floor[t], width[t], value, copied, more, slope, low, idle, fresh, t, size)
+                            if c + amount * low[t, arc] >= cost[new, j]:
                                 continue
                             if np.isnan(idle[t, arc]):
                                 for v in range(vectors):
-                                    sums[1, v] = value[t, v] + size * copied[arc, v]
+                                    sums[1, v] = value[t, v] + amount * copied[arc, v]
                                 idle[t, arc] = smoothed(floor[t], width[t], sums, 1) - time[t]
                             c += idle[t, arc]
                         if c < cost[new, j]:
@@ -311,7 +348,7 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
         c = cost[now, j]
         if n < end:  # a read in the last state
             for v in range(vectors):
-                sums[0, v] = value[last, v] + size * shares[n] * serve[j, v]
+                sums[0, v] = value[last, v] + amount * shares[n] * serve[j, v]
             c += smoothed(floor[last], width[last], sums, 0) - time[last]
         if c < cheapest:
             best, cheapest = j, c
@@ -319,19 +356,19 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
         for row in range(last - first, -1, -1):
             path[at + row] = best
             if row > 0:
-                best = back[row - 1, best]
+                best = back[row - 1, best & SET]
     return cheapest
 
 
 @_compiled  # type: ignore[untyped-decorator]
 def _enter(g: Any, b: int) -> None:
     """What it costs a block to begin in each set."""
-    t, begin = g.block[b, FIRST] - 1, g.block[b, BEGIN]
-    for j in range(len(g.serve)):
+    t, begin, store = g.block[b, FIRST] - 1, g.block[b, BEGIN], g.store[g.block[b, KIND]]
+    for j in range(len(store)):
         g.cost[0, j] = 0.0 if begin < 0 or begin == j else np.inf
         if begin == BORN:
             for v in range(g.value.shape[1]):
-                g.sums[0, v] = g.value[t, v] + g.block[b, SIZE] * g.store[j, v]
+                g.sums[0, v] = g.value[t, v] + g.block[b, AMOUNT] * store[j, v]
             g.cost[0, j] = smoothed(g.floor[t], g.width[t], g.sums, 0) - g.time[t]
 
 
@@ -371,7 +408,7 @@ def _overfull(g: Any) -> tuple[int, int]:
         at = g.block[b, PLACE]
         for t in range(g.block[b, FIRST], g.block[b, LAST] + 1):
             for k in range(g.room.shape[1]):
-                if g.room[t, k] < 0 and g.member[g.path[at], k]:
+                if g.room[t, k] < 0 and g.member[g.path[at] & SET, k]:
                     return t, k
             at += 1
     return -1, -1
@@ -380,7 +417,9 @@ def _overfull(g: Any) -> tuple[int, int]:
 @_compiled  # type: ignore[untyped-decorator]
 def _holds(g: Any, b: int, t: int, k: int) -> bool:
     """Whether a block outside the open chain lies in a limited tier at a state."""
-    if t < g.block[b, FIRST] or t > g.block[b, LAST] or not g.member[g.path[g.block[b, PLACE] + t - g.block[b, FIRST]], k]:
+    if t < g.block[b, FIRST] or t > g.block[b, LAST]:
+        return False
+    if not g.member[g.path[g.block[b, PLACE] + t - g.block[b, FIRST]] & SET, k]:
         return False
     for link in range(g.count[LINKS]):  # noqa: SIM110
         if g.chain[link] == b:

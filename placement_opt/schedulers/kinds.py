@@ -1,0 +1,79 @@
+"""What serving blocks costs at every price vector, for policies that weigh it: kinds of block, sets of tiers, ways to serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.instance.law import Loads
+from placement_opt.memory.operations import Operations
+from placement_opt.memory.split.timing import StepTimer
+from placement_opt.memory.system import Int64, MemorySystem
+
+Float64 = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+def fewest(loads: Loads) -> Loads:
+    """The same loads with as few kinds of block: those whose loads are multiples of the same are one, counted in these."""
+    if loads.operations.uniform:
+        return loads
+    factor = np.maximum(1, np.gcd.reduce(loads.row.reshape(len(loads.row), -1), axis=1))
+    row, first, of = np.unique(loads.row // factor[:, None, None], axis=0, return_index=True, return_inverse=True)
+    kind: Int64 = of.reshape(-1)[loads.kind].astype(np.int64)
+    return Loads(loads.operations, loads.size[first], kind, loads.amount * factor[loads.kind], row)
+
+
+def chooses(operations: Operations) -> bool:
+    """Whether it matters in which way a block is served: some leave it at the processor, others do not."""
+    return not bool(operations.brings[operations.serving].all())
+
+
+@dataclass(frozen=True, eq=False)
+class Serving:
+    """Price vectors, and what serving a block of each of C kinds, that lies in each of S sets of tiers, costs at each of V.
+
+    Attributes
+    ----------
+    timer
+        Knows the price vectors.
+    free
+        float64[C, S, V]: in any way.
+    bringing
+        float64[C, S, V]: in one that leaves the block at the processor; 0 where there is none.
+    brings
+        bool[S]: whether there is one.
+    either
+        bool[S]: whether there are ways of both sorts, or only of the other.
+    """
+
+    timer: StepTimer
+    free: Float64
+    bringing: Float64
+    brings: Flags
+    either: Flags
+
+    def columns(self, kind: int) -> Float64:
+        """float64[V, S]: ``free`` of one kind."""
+        sets, width = self.free.shape[1], len(self.timer.patterns) // len(self.free)
+        return self.timer.cheapest[:, kind * width : kind * width + sets]
+
+
+def serving(memory: MemorySystem, kinds: Loads, masks: Int64) -> Serving:
+    """What serving costs, for blocks of these kinds in sets of tiers (bit masks) that some operation can serve from."""
+    operations, count, sets = kinds.operations, len(kinds.row), len(masks)
+    ways = [operations.usable(int(mask)) for mask in masks]
+    bringing = [operations.usable(int(mask), bringing=True) for mask in masks]
+    some = [n for n in range(sets) if chooses(operations) and bringing[n]]
+    width = len(operations.serving)
+    patterns = [way << kind * width for kind in range(count) for way in [*ways, *(bringing[n] for n in some)]]
+    timer = StepTimer(memory, patterns, kinds.serve.reshape(count * width, -1))
+    cost = timer.cheapest.T.reshape(count, sets + len(some), -1)
+    free = np.ascontiguousarray(cost[:, :sets])
+    passing = free
+    if chooses(operations):
+        passing = np.zeros_like(free)
+        passing[:, some] = cost[:, sets:]
+    return Serving(timer, free, passing, np.array(bringing) > 0, np.array(bringing) != np.array(ways))
