@@ -89,7 +89,7 @@ def loads_of(operations: Operations, sizes: Int64) -> Loads:
         kind = np.zeros(len(sizes), dtype=np.int64)
         return Loads(operations, np.ones(1, dtype=np.int64), kind, sizes, operations.per_byte[None])
     size, kind = np.unique(sizes, return_inverse=True)
-    row = np.stack([operations.block_loads(int(one)) for one in size])
+    row = np.array([operations.block_loads(int(one)) for one in size], dtype=np.int64).reshape(-1, *operations.per_byte.shape)
     return Loads(operations, size, kind.astype(np.int64), np.ones(len(sizes), dtype=np.int64), row)
 
 
