@@ -28,7 +28,7 @@ def test_further_operations_have_a_table_of_their_own() -> None:
     assert "served by" in simulation_text(run, proof)
 
 
-def test_plain_systems_have_no_such_table(tmp_path: Path) -> None:
+def test_plain_systems_have_no_such_table() -> None:
     """Where there are only tiers, nothing is said of others."""
     instance = po.build_instance("gh200", po.Trace.from_reads([[0], [0]], sizes=1 << 20))
     run = po.simulate(instance, po.make_scheduler("static"))

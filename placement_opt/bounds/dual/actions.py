@@ -111,7 +111,8 @@ def price_actions(instance: Instance, prices: Prices, kind: int = 0, *, soft: fl
     write = prices.rho @ loads.store[kind].T.astype(np.float64)
     serve, of_serve = _cheapest(ways[:, None, :], usable, soft)
     bring, of_bring = serve, of_serve
-    if (apart := (usable & ~loads.brings).any(axis=1)).any():
+    apart: Flags = np.asarray((usable & ~loads.brings).any(axis=1))
+    if apart.any():
         bring, of_bring = _cheapest(ways[:, None, :], usable & loads.brings, soft)
     source, of_source = _cheapest(copy.transpose(0, 2, 1)[:, None], has, soft)
     of_write = np.broadcast_to(np.eye(instance.num_tiers), copy.shape)

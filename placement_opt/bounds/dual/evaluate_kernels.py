@@ -1,7 +1,8 @@
 """Shortest paths of single blocks at given prices, over all steps (problem statement, section 4).
 
-A block's state is the set of tiers that hold it. Costs are per unit of a block (a byte, or the whole of it). Between two reads a block may be copied at any step;
-the best way through a stretch of idle steps is a min-plus product of one matrix a step, kept in a segment tree.
+A block's state is the set of tiers that hold it. Costs are per unit of a block (a byte, or the whole of it). Between two reads
+a block may be copied at any step; the best way through a stretch of idle steps is a min-plus product of one matrix a step, kept
+in a segment tree.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ def _moved(
             stored = share * write[t, k] + ((1.0 - share) * copied if share < 1.0 else 0.0)
             cost += min(copied, stored)
             copied_only += copied
-    return min(cost, copied_only) if apart[i] else cost
+    least: float = min(cost, copied_only) if apart[i] else cost
+    return least
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -126,7 +128,7 @@ def _read(
 ) -> None:
     """Serve a read at step t and, unless it is in the block's last state, move on to state t + 1.
 
-    ``serve``, ``bring`` float64[T, S]: the read in the cheapest way, and in the cheapest that brings the block to the processor;
+    ``serve``, ``bring`` float64[T, S]: the read in the cheapest way, and in the cheapest that brings the block;
     ``apart`` bool[S]: where they may differ; ``source`` float64[T, S, K]: cheapest copy into tier k from a member of set i.
     """
     sets = len(v)
@@ -146,7 +148,7 @@ def _read(
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _begun(first: int, begin: int, i: int, has: Array, masks: Array, write: Array, rent: Array) -> float:
-    """What lying in set i in a block's first state costs: infinite where another start is given; stores where it is produced."""
+    """What lying in set i in a block's first state costs: infinite where another start is given, stores where it is born."""
     cost: float = rent[first, i]
     if first > 0:
         for k in range(has.shape[1]):

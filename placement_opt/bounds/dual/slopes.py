@@ -85,8 +85,8 @@ def slopes(instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] |
     futures = futures or merge_futures(classify(instance))
     prices = legal(instance, prices)
     paths = [_paths(instance, prices, part, float(soft)) for part in futures]
-    loads = sum((one.moved for one in paths[1:]), paths[0].moved)
-    loads += sum((one.stored for one in paths[1:]), paths[0].stored) + instance.fixed
+    stored = sum((one.stored for one in paths[1:]), paths[0].stored) + instance.fixed
+    loads = sum((one.moved for one in paths[1:]), paths[0].moved) + stored
     rates = instance.memory.rates.astype(np.float64)
     fixed = float((prices.rho * instance.fixed).sum() + (1.0 - prices.rho @ rates) @ instance.floor)
     total = sum(one.cost_s for one in paths) + fixed - float((prices.rent * instance.capacity).sum())
@@ -111,9 +111,11 @@ def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) ->
     tree = kernels.idle_products(actions.adding, rent, soft, wide)
     hops = (futures.hop_step, futures.hop_until, futures.hop_share, tree, leaves, wide, pays, actions.apart)
     costs = (actions.serve, actions.bring, actions.source, write, rent, soft)
-    begins = (futures.entry_first, tracked.begin(futures.entry_begin), futures.entry_until, tree, leaves, wide, pays)
+    begins = (futures.entry_until, tree, leaves, wide, pays)
     cost = kernels.hop_costs(*hops, *costs)
-    start, arrive = kernels.begin_costs(*begins, tracked.masks, write, rent, soft)
+    start, arrive = kernels.begin_costs(
+        futures.entry_first, tracked.begin(futures.entry_begin), *begins, tracked.masks, write, rent, soft
+    )
     value = kernels.future_costs(futures.node_hop, futures.node_next, cost, soft)
     on_hop, on_entry, on_tree = np.zeros_like(cost), np.zeros_like(arrive), np.zeros_like(tree)
     cells = (futures.cell_entry, futures.cell_node, futures.cell_bytes / size)
@@ -121,7 +123,7 @@ def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) ->
     served, brought, held = np.zeros((steps, sets)), np.zeros((steps, sets)), np.zeros((steps + 1, sets))
     copied, stored = np.zeros((steps, sets, tiers)), np.zeros((steps, tiers))
     kernels.hop_flows(*hops, *costs, on_hop, on_tree, served, brought, copied, stored, held)
-    kernels.begin_flows(*begins, start, soft, on_entry, on_tree, stored, held)
+    kernels.begin_flows(futures.entry_first, *begins, start, soft, on_entry, on_tree, stored, held)
     kernels.push_down(tree, on_tree, leaves, wide, soft)
     idle = on_tree[:steps]
     held[1:] += idle.sum(axis=1)

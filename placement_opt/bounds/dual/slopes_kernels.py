@@ -1,8 +1,8 @@
 """Cheapest paths of all blocks and the bytes on them, over futures instead of reads; hard or softened minima.
 
 With ``soft`` > 0 every minimum of costs c is ``-soft log(sum exp(-c / soft))``, which lies below it, and bytes are spread over
-the alternatives in proportion to ``exp(-c / soft)``; with 0 the first of the cheapest takes all. S tier sets; costs per unit of a
-block, and what is here called bytes is counted in such units.
+the alternatives in proportion to ``exp(-c / soft)``; with 0 the first of the cheapest takes all. S tier sets; costs per unit of
+a block, and what is here called bytes is counted in such units.
 """
 
 from __future__ import annotations
@@ -432,7 +432,6 @@ def begin_costs(
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def begin_flows(
     first: Array,
-    begin: Array,
     until: Array,
     tree: Array,
     leaves: int,

@@ -14,9 +14,10 @@ schedule and forget what it holds in untracked tiers:
   all of them are offered still. Those that need an untracked tier k serve at most a <= 1 together, so that charging y_o times
   the rent of k for each of them charges no more than the schedule pays, which pays that rent whole, whatever the operation is;
 * of what is served, the part Y brings the block to the processor, and of each tracked tier that the step adds at most Y is
-  stored, the rest copied. With prices in force that costs at least sum_o y_o cost(o) + sum_k (Y min(copy, store) + (1 - Y) copy),
-  rents included in cost(o): linear in the parts, so that serving all of a by one operation costs no more. That is what a block
-  pays, in the cheaper of two ways: any operation and copies, or one that brings.
+  stored, the rest copied. With prices in force that costs at least
+  sum_o y_o cost(o) + sum_k (Y min(copy, store) + (1 - Y) copy), rents included in cost(o): linear in the parts, so that serving
+  all of a by one operation costs no more. That is what a block pays, in the cheaper of two ways: any operation and copies, or
+  one that brings.
 
 A block that lies nowhere loses nothing by being taken to lie in untracked tiers: what serves it needs no source and stays.
 
