@@ -123,7 +123,7 @@ def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) ->
     served, brought, held = np.zeros((steps, sets)), np.zeros((steps, sets)), np.zeros((steps + 1, sets))
     copied, stored = np.zeros((steps, sets, tiers)), np.zeros((steps, tiers))
     kernels.hop_flows(*hops, *costs, on_hop, on_tree, served, brought, copied, stored, held)
-    kernels.begin_flows(futures.entry_first, *begins, start, soft, on_entry, on_tree, stored, held)
+    kernels.begin_flows(first, *begins, start, soft, on_entry, on_tree, stored, held)
     kernels.push_down(tree, on_tree, leaves, wide, soft)
     idle = on_tree[:steps]
     held[1:] += idle.sum(axis=1)
