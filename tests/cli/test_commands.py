@@ -218,7 +218,7 @@ def test_compare_writes_csv(capsys: pytest.CaptureFixture[str], drift: str, tmp_
 
 def test_compare_in_processes_gives_the_same_answer(capsys: pytest.CaptureFixture[str], drift: str, ahead: str) -> None:
     """The number of processes changes nothing but the time taken."""
-    argv = ("compare", drift, ahead, "--schedulers", "static,lru", "--json")
+    argv = ("compare", drift, ahead, "--schedulers", "static,lru", "--method", "lp", "--json")
     assert without_clock(answer(capsys, *argv)) == without_clock(answer(capsys, *argv, "--jobs", "2"))
 
 

@@ -113,9 +113,8 @@ def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) ->
     costs = (actions.serve, actions.bring, actions.source, write, rent, soft)
     begins = (futures.entry_until, tree, leaves, wide, pays)
     cost = kernels.hop_costs(*hops, *costs)
-    start, arrive = kernels.begin_costs(
-        futures.entry_first, tracked.begin(futures.entry_begin), *begins, tracked.masks, write, rent, soft
-    )
+    first, given = futures.entry_first, tracked.begin(futures.entry_begin)
+    start, arrive = kernels.begin_costs(first, given, *begins, tracked.masks, write, rent, soft)
     value = kernels.future_costs(futures.node_hop, futures.node_next, cost, soft)
     on_hop, on_entry, on_tree = np.zeros_like(cost), np.zeros_like(arrive), np.zeros_like(tree)
     cells = (futures.cell_entry, futures.cell_node, futures.cell_bytes / size)
