@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
+
+from placement_opt.base.registry import Registry
 
 if TYPE_CHECKING:
     from placement_opt.base.limits import Limits
@@ -19,24 +19,17 @@ class Method(Protocol):
     def __call__(self, instance: Instance, *, limits: Limits | None = None) -> Bound: ...
 
 
-class _Methods(Mapping[str, Method]):
-    """Name -> function; the module is imported when a name is looked up, so that listing names costs nothing."""
-
-    _MODULES = ("roofline", "step", "step-integer", "intervals", "compact", "flow", "lp", "milp")
-
-    def __getitem__(self, name: str) -> Method:
-        if name not in self._MODULES:
-            raise KeyError(name)
-        module = importlib.import_module(f"placement_opt.bounds.{name.removesuffix('-integer')}")
-        method: Method = partial(module.bound, integer=True) if name == "step-integer" else module.bound
-        return method
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._MODULES)
-
-    def __len__(self) -> int:
-        return len(self._MODULES)
-
-
 #: Methods by name, from the quickest to the most thorough.
-METHODS: Mapping[str, Method] = _Methods()
+METHODS: Mapping[str, Method] = Registry(
+    __name__,
+    {
+        "roofline": "roofline:bound",
+        "step": "step:bound",
+        "step-integer": "step:integer_bound",
+        "intervals": "intervals:bound",
+        "compact": "compact:bound",
+        "flow": "flow:bound",
+        "lp": "lp:bound",
+        "milp": "milp:bound",
+    },
+)

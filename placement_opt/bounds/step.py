@@ -109,6 +109,9 @@ def bound(instance: Instance, *, limits: Limits | None = None, integer: bool = F
     return _result(instance, steps, found, limits, integer=integer, seconds=clock.now() - began)
 
 
+integer_bound = partial(bound, integer=True)
+
+
 def _result(instance: Instance, steps: Steps, found: Found, limits: Limits, *, integer: bool, seconds: float) -> Bound:
     open_steps = ~np.isfinite(found.attained)
     value = None if open_steps.any() else float(found.attained.sum())

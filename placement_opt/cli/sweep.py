@@ -48,7 +48,8 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.machine import to_json
     from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
     from placement_opt.study.compare import chosen_schedulers
-    from placement_opt.study.sweep import check_points, parse_keys, parse_value, sweep
+    from placement_opt.study.keys import parse_keys, parse_value
+    from placement_opt.study.sweep import check_points, sweep
 
     keys = parse_keys(args.keys)
     schedulers = chosen_schedulers(args.schedulers) if args.schedulers is not None else ()

@@ -22,7 +22,8 @@ from placement_opt.base.capacity import parse_count
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.units import format_rate, format_seconds, format_size, parse_duration, parse_rate, parse_size
 from placement_opt.report.numbers import time_unit
-from placement_opt.study.sweep import Point, Sweep, SweepKey, parse_value
+from placement_opt.study.keys import SweepKey, parse_value
+from placement_opt.study.sweep import Point, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

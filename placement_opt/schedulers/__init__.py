@@ -6,12 +6,12 @@ imported when it is first asked for.
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
 from placement_opt.base.errors import InputError, shown
+from placement_opt.base.registry import Registry
 from placement_opt.base.toml import nearest
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["REGISTRY", "Description", "Option", "describe", "make_scheduler"]
 
 
-class _Registry(Mapping[str, "type[Policy]"]):
-    """Name -> class; the module is imported when a name is looked up, so that listing names costs nothing."""
-
-    _PLACES: Mapping[str, str] = {
+#: Schedulers by name, in the order in which tables show them.
+REGISTRY: Mapping[str, type[Policy]] = Registry(
+    __name__,
+    {
         "static": "static:Static",
         "reactive": "reactive:Reactive",
         "page": "page:Page",
@@ -35,22 +35,8 @@ class _Registry(Mapping[str, "type[Policy]"]):
         "lp-rounded": "lp_rounded:LpRounded",
         "optimised": "optimised:Optimised",
         "milp": "branch_and_bound:Milp",
-    }
-
-    def __getitem__(self, name: str) -> type[Policy]:
-        module, _, title = self._PLACES[name].partition(":")
-        found: type[Policy] = getattr(importlib.import_module(f"{__name__}.{module}"), title)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._PLACES)
-
-    def __len__(self) -> int:
-        return len(self._PLACES)
-
-
-#: Schedulers by name, in the order in which tables show them.
-REGISTRY: Mapping[str, type[Policy]] = _Registry()
+    },
+)
 
 
 @dataclass(frozen=True)

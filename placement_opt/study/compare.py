@@ -11,25 +11,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from placement_opt.answer.prove import Proof, proof_of, prove_judging, prove_until, with_quick
-from placement_opt.base.errors import InputError, LimitError, PlacementError, shown
-from placement_opt.base.jobs import run_jobs
+from placement_opt.base.errors import InputError, shown
 from placement_opt.base.limits import Limits
 from placement_opt.base.tabular import Record, Tabular
-from placement_opt.base.units import format_seconds
 from placement_opt.base.watch import LeftBehind, in_time
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.load import load_instance
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.schedulers import REGISTRY, make_scheduler
-from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest, held_against, time_scheduler
+from placement_opt.study.grid import Bounding, Grid, Question, Timing, all_scheduled
+from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest, held_against
 
 Source = Instance | str | PathLike[str]
 
@@ -78,43 +75,6 @@ class Comparison(Tabular):
             return 2
         unproven = self.unanswered or any(one.proof.bound.lower_bound_s is None for one in self.instances)
         return 3 if unproven or self.of(Outcome.LIMIT) else 0
-
-
-@dataclass(frozen=True)
-class _Timing:
-    """One scheduler on one instance; ``last``: nothing is left that time should be kept for."""
-
-    source: Instance | Path
-    scheduler: str
-    layers: LayerShare | None
-    last: bool = False
-
-
-@dataclass(frozen=True)
-class _Bounding:
-    """The bound of one instance.
-
-    Attributes
-    ----------
-    layers, method, gap, seconds
-        As :func:`compare` has them.
-    known
-        The best of the schedulers and its seconds, if one was timed.
-    turns
-        How many bounds the time that is left is for.
-    """
-
-    source: Instance | Path
-    layers: LayerShare | None
-    method: str
-    gap: float | None
-    seconds: float
-    known: tuple[str, float] | None
-    turns: int
-
-
-_Task = _Timing | _Bounding
-_Tell = Callable[[_Task, object], None]
 
 
 def chosen_schedulers(text: str) -> tuple[str, ...]:
@@ -189,36 +149,35 @@ def compare(
     limits = limits or Limits()
     for spec in schedulers:
         make_scheduler(spec)
-    sources = [source if isinstance(source, Instance) else Path(source) for source in instances]
-    rooflines = _rooflines(sources, layers, limits)  # bad input is found before any work is done
-    sources = sources[: len(rooflines)]
-    tell = _teller(len(sources) * (1 + len(schedulers)), report)
-    timings = [_Timing(source, spec, layers) for source in sources for spec in schedulers]
-    timings[-1:] = [replace(task, last=True) for task in timings[-1:]]
-    timed = _run(_time, timings, jobs, limits.within(limits.remaining / 2), tell)
-    rows = [timed[at * len(schedulers) : (at + 1) * len(schedulers)] for at in range(len(sources))]
+    asked = [Question(one if isinstance(one, Instance) else Path(one), layers) for one in instances]
+    grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report)
+    rooflines = _rooflines(asked, limits)  # bad input is found before any work is done
+    asked = asked[: len(rooflines)]
+    timings = [Timing(question, spec, 0.5) for question in asked for spec in schedulers]
+    timings[-1:] = [replace(cell, share=1.0) for cell in timings[-1:]]  # nothing is left that time should be kept for
+    timed = grid.run(timings, limits.within(limits.remaining / 2))
+    width = len(schedulers)
+    rows = [all_scheduled(schedulers, timed[at * width : (at + 1) * width], limits) for at in range(len(asked))]
     seconds = math.inf if bound_seconds is None else bound_seconds
-    turns = [math.ceil((len(sources) - at) / jobs) for at in range(len(sources))]
-    boundings = [
-        _Bounding(source, layers, method, gap, seconds, fastest(row), share)
-        for source, row, share in zip(sources, rows, turns, strict=True)
+    boundings = []
+    for at, (question, row) in enumerate(zip(asked, rows, strict=True)):
+        turns = math.ceil((len(asked) - at) / jobs)
+        boundings.append(Bounding(question, partial(_prove, method, gap, fastest(row), seconds, turns), spared=True))
+    proofs = grid.run(boundings, limits)
+    found = [
+        held_against(proof if isinstance(proof, Proof) else _left(roofline, proof, limits), row)
+        for roofline, proof, row in zip(rooflines, proofs, rows, strict=True)
     ]
-    proofs = _run(_bound, boundings, jobs, limits, tell)
-    found = []
-    for roofline, proof, row in zip(rooflines, proofs, rows, strict=True):
-        if isinstance(proof, InputError):
-            raise proof
-        found.append(_assemble(proof if isinstance(proof, Proof) else _left(roofline, proof, limits), schedulers, row, limits))
     unanswered = sum(not isinstance(proof, Proof) for proof in proofs)
     return Comparison(tuple(found), interrupted=limits.interrupted, unanswered=unanswered)
 
 
-def _rooflines(sources: Sequence[Instance | Path], layers: LayerShare | None, limits: Limits) -> list[Proof]:
+def _rooflines(asked: Sequence[Question], limits: Limits) -> list[Proof]:
     """Each instance read, and its roofline: of all of them, unless somebody asks for a stop."""
     found: list[Proof] = []
-    for source in sources:
+    for question in asked:
         try:
-            instance = in_time(f"{source}: reading it", partial(_read, source, layers), limits)
+            instance = in_time(f"{question.source}: reading it", question.instance, limits)
         except LeftBehind:
             if limits.interrupted:
                 break
@@ -229,19 +188,6 @@ def _rooflines(sources: Sequence[Instance | Path], layers: LayerShare | None, li
     return found
 
 
-def _run(
-    work: Callable[[Any, Limits], Any], tasks: Sequence[_Task], jobs: int, limits: Limits, tell: _Tell | None
-) -> list[object]:
-    """What came of each task, None where it was not begun."""
-    done = None if tell is None else lambda position, outcome: tell(tasks[position], outcome)
-    return list(run_jobs(work, tasks, jobs=jobs, limits=limits, done=done, lost=_lost))
-
-
-def _lost(task: _Task, why: str) -> Scheduled | LimitError:
-    """What stands for the outcome of a task whose process was killed."""
-    return Scheduled(task.scheduler, Outcome.LIMIT, why) if isinstance(task, _Timing) else LimitError(why)
-
-
 def _left(roofline: Proof, trouble: object, limits: Limits) -> Proof:
     """The roofline where the bound was not begun or gave no answer: the schedules are not lost to that."""
     status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
@@ -249,62 +195,23 @@ def _left(roofline: Proof, trouble: object, limits: Limits) -> Proof:
     return replace(roofline, bound=replace(roofline.bound, status=status, note=note))
 
 
-def _assemble(proof: Proof, schedulers: Sequence[str], timed: Sequence[object], limits: Limits) -> Compared:
-    missing = Outcome.UNFINISHED if limits.interrupted else Outcome.LIMIT
-    schedules = []
-    for spec, outcome in zip(schedulers, timed, strict=True):
-        if isinstance(outcome, PlacementError):
-            raise outcome
-        schedules.append(outcome if isinstance(outcome, Scheduled) else Scheduled(spec, missing, "not begun"))
-    return held_against(proof, schedules)
+def _prove(
+    method: str,
+    gap: float | None,
+    known: tuple[str, float] | None,
+    seconds: float,
+    turns: int,
+    instance: Instance,
+    limits: Limits,
+) -> Proof:
+    """The bound of one instance, in one of so many turns that the time left is for, without its prices.
 
-
-def _time(task: _Timing, limits: Limits) -> Scheduled | PlacementError:
-    """One scheduler, with half of the time left while others wait."""
-    try:
-        instance = _read(task.source, task.layers)
-    except PlacementError as error:
-        return error
-    return time_scheduler(instance, task.scheduler, limits if task.last else limits.within(limits.remaining / 2))
-
-
-def _bound(task: _Bounding, limits: Limits) -> Proof | PlacementError:
-    within = limits.within(min(task.seconds, limits.remaining / task.turns))
-    try:
-        instance = _read(task.source, task.layers)
-        if task.gap is None or task.known is None:
-            proof = prove_judging(instance, task.method, task.known, limits=within)
-        else:
-            proof = prove_until(instance, task.known[1] / (1.0 + task.gap), limits=within).with_schedule(*task.known)
-            proof = with_quick(proof, instance, limits) if proof.interval.weak else proof
-        return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
-    except PlacementError as error:
-        return error
-
-
-def _read(source: Instance | Path, layers: LayerShare | None) -> Instance:
-    return source if isinstance(source, Instance) else _load(source, layers)
-
-
-@lru_cache(maxsize=2)
-def _load(path: Path, layers: LayerShare | None) -> Instance:
-    return load_instance(path, layers=layers)
-
-
-def _teller(count: int, report: Callable[[str], None] | None) -> _Tell | None:
-    if report is None:
-        return None
-    finished = 0
-
-    def tell(task: _Task, outcome: object) -> None:
-        nonlocal finished
-        finished += 1
-        what = task.scheduler if isinstance(task, _Timing) else "bound"
-        result = ""
-        if isinstance(outcome, Scheduled):
-            result = str(outcome.outcome) if outcome.latency_s is None else format_seconds(outcome.latency_s)
-        elif isinstance(outcome, Proof) and outcome.bound.lower_bound_s is not None:
-            result = f"{format_seconds(outcome.bound.lower_bound_s)} by {outcome.bound.method}"
-        report(f"[{finished}/{count}] {task.source.name}: {what}  {result}".rstrip())
-
-    return tell
+    ``known``: the best of the schedulers and its seconds, if one was timed; the others as :func:`compare` has them.
+    """
+    within = limits.within(min(seconds, limits.remaining / turns))
+    if gap is None or known is None:
+        proof = prove_judging(instance, method, known, limits=within)
+    else:
+        proof = prove_until(instance, known[1] / (1.0 + gap), limits=within).with_schedule(*known)
+        proof = with_quick(proof, instance, limits) if proof.interval.weak else proof
+    return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))

@@ -9,68 +9,33 @@ milp, whose values are more than its prices prove).
 from __future__ import annotations
 
 import itertools
-import math
-import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from functools import lru_cache
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from placement_opt.answer.binding import binding
 from placement_opt.answer.prove import Proof, prove_known, unproven
-from placement_opt.base.errors import InputError, LimitError, PlacementError, shown
-from placement_opt.base.jobs import run_jobs
+from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
-from placement_opt.base.ranges import spaced
 from placement_opt.base.tabular import Record, Tabular
-from placement_opt.base.toml_keys import key_lines
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance.gate import check_file
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.load import load_instance
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.schedulers import make_scheduler
 from placement_opt.study.compare import Comparison
-from placement_opt.study.scheduled import Compared, Outcome, Scheduled, held_against, time_scheduler
+from placement_opt.study.grid import Bounding, Cell, Grid, Lost, Question, Timing, all_scheduled
+from placement_opt.study.keys import SweepKey, Values, parse_keys, parse_value
+from placement_opt.study.scheduled import Compared, Outcome, Scheduled, held_against
 
-#: Points beyond which a sweep is taken for a mistake.
-MOST_POINTS = 1000
 #: A neighbour's prices are named as the source of a bound that they raise by more than this, relatively.
 ROUNDING = 1e-9
 #: Whose prices the methods hand on that prove more than their prices do.
 _PRICED = {"milp": "lp", "step-integer": "step"}
-_TABLES = ("memory", "llm", "trace", "rules")
-_ROOT = ("name", "schema")
-#: What the keys of a memory system end with: these need no "memory." before them.
-_OF_MEMORY = ("capacity", "rate", "read_rate", "write_rate", "efficiency")
-#: (path, text) of every key at one point.
-Values = tuple[tuple[str, str], ...]
-_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-
-
-@dataclass(frozen=True)
-class SweepKey:
-    """A key of the instance file and the values it takes.
-
-    Attributes
-    ----------
-    name
-        As the user wrote it, such as "hbm.capacity".
-    path
-        Where that is in the file: "memory.hbm.capacity".
-    values
-        As the user wrote them, ranges spelt out.
-    """
-
-    name: str
-    path: str
-    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -123,77 +88,6 @@ class Sweep(Tabular):
         return [(one, row) for one in self.points for row in one.compared.schedules if row.outcome in wanted]
 
 
-@dataclass(frozen=True)
-class _Task:
-    """The bound of one point (``scheduler`` None) or one scheduler on it."""
-
-    file: Path
-    values: Values
-    scheduler: str | None
-    method: str
-    seconds: float | None
-    layers: LayerShare | None = None
-
-
-def parse_key(text: str) -> SweepKey:
-    """``"hbm.capacity=18GiB,20GiB"``: a key of the instance file, and its values separated by commas; ranges are spelt out.
-
-    InputError for a key that cannot be one, no value, an empty one and one given twice. Whether the file takes the key and the
-    values is for :func:`placement_opt.instance.load.load_instance` to say.
-    """
-    key, equals, rest = text.partition("=")
-    key, written = key.strip(), [value.strip() for value in rest.split(",")]
-    if not equals or not all(written):
-        raise InputError(f"found {shown(text)}", "expected KEY=VALUE,VALUE,...", field="--set")
-    try:
-        values = tuple(value for each in written for value in spaced(each))
-    except InputError as error:
-        raise error.at(field="--set") from None
-    for value in values:
-        if values.count(value) > 1:
-            raise InputError(f"found {shown(value)} twice for {key}", "expected each value once", field="--set")
-    return SweepKey(key, full_key(key), values)
-
-
-def parse_keys(texts: Sequence[str]) -> tuple[SweepKey, ...]:
-    """What varies; InputError also for a key given twice and for more than ``MOST_POINTS`` combinations."""
-    keys = tuple(parse_key(text) for text in texts)
-    paths = [each.path for each in keys]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise InputError(f"found {path} twice", "expected each key once", field="--set")
-    count = math.prod(len(each.values) for each in keys)
-    if count > MOST_POINTS:
-        raise InputError(f"found {count:,} combinations of values", f"expected at most {MOST_POINTS:,}", field="--set")
-    return keys
-
-
-def full_key(key: str) -> str:
-    """Where a key is in an instance file: as it stands, or below ``memory`` for TIER.capacity, LINK.up.rate and the like."""
-    if not _KEY.fullmatch(key):
-        raise InputError(f"found key {shown(key)}", "expected names separated by dots, such as hbm.capacity", field="--set")
-    first, *rest = key.split(".")
-    if first in _TABLES + _ROOT:
-        return key
-    close = get_close_matches(first, _TABLES, 1, 0.75)
-    if rest and (rest[-1] in _OF_MEMORY or not close):
-        return f"memory.{key}"
-    expected = "expected TIER.capacity, LINK.rate or TABLE.KEY of an instance file"
-    if close:
-        expected = f"did you mean {'.'.join([close[0], *rest])!r}?"
-    raise InputError(f"found unknown key {shown(key)}", expected, field="--set")
-
-
-def parse_value(text: str) -> Any:
-    """A value as an instance file would have it: TOML where it is TOML, else the text itself (``18GiB``, ``inclusive``)."""
-    try:
-        key_lines(f"value = {text}")  # refuses what would cost the parser dear
-        found = tomllib.loads(f"value = {text}")
-    except (ValueError, InputError):  # TOMLDecodeError is a ValueError
-        return text
-    return found["value"] if list(found) == ["value"] else text
-
-
 def sweep(
     file: str | PathLike[str],
     keys: Sequence[str],
@@ -213,7 +107,7 @@ def sweep(
     file
         The instance file.
     keys
-        What varies, each as ``"hbm.capacity=18GiB,20GiB"``; see :func:`parse_key`.
+        What varies, each as ``"hbm.capacity=18GiB,20GiB"``; see :func:`placement_opt.study.keys.parse_key`.
     schedulers
         Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them.
     method, bound_seconds
@@ -236,17 +130,23 @@ def sweep(
     for spec in schedulers:
         make_scheduler(spec)
     points, values = _points(parsed)
-    tasks = [_Task(path, at, spec, method, bound_seconds, layers) for at in values for spec in (None, *schedulers)]
-    _load.cache_clear()  # the file may have changed since
-    outcomes = run_jobs(_work, tasks, jobs=jobs, limits=limits, done=_watcher(tasks, report), lost=_lost)
-    width = 1 + len(schedulers)
-    own = {n: proof for n in range(len(points)) if isinstance(proof := outcomes[n * width], Proof)}
-    proofs = own if limits.reached else _from_neighbours(path, values, own, layers)
+    asked = [Question(path, layers, at) for at in values]
+    width, prove = 1 + len(schedulers), partial(_prove, method, bound_seconds)
+    grid = Grid(len(asked) * width, jobs, report, "{:.5g} s".format)
+    cells: list[Cell] = []
+    for one in asked:
+        cells += [Bounding(one, prove), *(Timing(one, spec) for spec in schedulers)]
+    results = grid.run(cells, limits)
+    own: dict[int, Proof] = {}
+    for n, result in enumerate(results[::width]):
+        if isinstance(result, Proof):
+            own[n] = result
+        elif isinstance(result, Lost):
+            own[n] = unproven(path.stem, "", method, str(result))
     found = []
-    for n, proof in proofs.items():
-        rows = zip(schedulers, outcomes[n * width + 1 : (n + 1) * width], strict=True)
-        compared = held_against(proof, [_finished(spec, row) for spec, row in rows])
-        found.append(Point(points[n], compared, _raised(own[n].bound, proof.bound)))
+    for n, proof in (own if limits.reached else _from_neighbours(asked, own)).items():
+        rows = all_scheduled(schedulers, results[n * width + 1 : (n + 1) * width], limits)
+        found.append(Point(points[n], held_against(proof, rows), _raised(own[n].bound, proof.bound)))
     return Sweep(path, parsed, tuple(found), interrupted=limits.interrupted)
 
 
@@ -267,40 +167,16 @@ def _points(keys: Sequence[SweepKey]) -> tuple[list[tuple[str, ...]], list[Value
     return points, [tuple(zip((each.path for each in keys), point, strict=True)) for point in points]
 
 
-def _finished(spec: str, row: object) -> Scheduled:
-    return row if isinstance(row, Scheduled) else Scheduled(spec, Outcome.UNFINISHED, "not begun")
+def _prove(method: str, seconds: float | None, instance: Instance, limits: Limits) -> Proof:
+    """The bound of one point."""
+    return prove_known(instance, method, limits=limits if seconds is None else limits.within(seconds))
 
 
-def _work(task: _Task, limits: Limits) -> Proof | Scheduled | PlacementError:
-    try:
-        instance = _load(task.file, task.values, task.layers)
-        if task.scheduler is not None:
-            return time_scheduler(instance, task.scheduler, limits)
-        limits = limits if task.seconds is None else limits.within(task.seconds)
-        return prove_known(instance, task.method, limits=limits)
-    except PlacementError as error:
-        return error
-
-
-def _lost(task: _Task, why: str) -> Proof | Scheduled:
-    """What stands for the outcome of a task whose process was killed."""
-    if task.scheduler is not None:
-        return Scheduled(task.scheduler, Outcome.LIMIT, why)
-    return unproven(task.file.stem, "", task.method, why)
-
-
-@lru_cache(maxsize=2)
-def _load(file: Path, values: Values, layers: LayerShare | None) -> Instance:
-    return load_instance(file, {key: parse_value(text) for key, text in values}, layers=layers)
-
-
-def _from_neighbours(
-    file: Path, values: Sequence[Values], proofs: Mapping[int, Proof], layers: LayerShare | None
-) -> dict[int, Proof]:
+def _from_neighbours(asked: Sequence[Question], proofs: Mapping[int, Proof]) -> dict[int, Proof]:
     """Every proof, or a better one by the prices of the point before it or behind it, forth and back through the points."""
     best, order = dict(proofs), list(proofs)
     for other, here in (*itertools.pairwise(order), *itertools.pairwise(order[::-1])):
-        instance, own = _load(file, values[here], layers), best[here].bound
+        instance, own = asked[here].instance(), best[here].bound
         found = _evaluated(instance, own, best[other].bound)
         if found is not own and found.prices is not None:
             best[here] = replace(best[here].with_bound(found), binds=binding(instance, found.prices.rho))
@@ -341,28 +217,3 @@ def _evaluated(instance: Instance, own: Bound, other: Bound) -> Bound:
 def _raised(own: Bound, found: Bound) -> bool:
     value, least = found.lower_bound_s or 0.0, own.lower_bound_s or 0.0
     return value > least * (1.0 + ROUNDING)
-
-
-def _watcher(tasks: Sequence[_Task], report: Callable[[str], None] | None) -> Callable[[int, object], None]:
-    """Raises what a point complains of as soon as it is known, and tells what is finished."""
-    finished = 0
-
-    def watch(position: int, outcome: object) -> None:
-        nonlocal finished
-        finished += 1
-        task = tasks[position]
-        where = ", ".join(f"{key}={value}" for key, value in task.values)
-        if isinstance(outcome, InputError):
-            expected = f"{outcome.expected} (at {where})".lstrip()
-            raise InputError(outcome.found, expected, path=outcome.path, line=outcome.line, field=outcome.field)
-        if isinstance(outcome, PlacementError):
-            raise outcome
-        result = ""
-        if isinstance(outcome, Scheduled):
-            result = str(outcome.outcome) if outcome.latency_s is None else f"{outcome.latency_s:.5g} s"
-        elif isinstance(outcome, Proof) and outcome.bound.lower_bound_s is not None:
-            result = f"{outcome.bound.lower_bound_s:.5g} s by {outcome.bound.method}"
-        if report is not None:
-            report(f"[{finished}/{len(tasks)}] {where}: {task.scheduler or 'bound'}  {result}".rstrip())
-
-    return watch

@@ -11,7 +11,8 @@ import pytest
 from placement_opt.base.errors import InputError
 from placement_opt.cli import main
 from placement_opt.report.curve import Axis, check_picture, draw, make_axis
-from placement_opt.study.sweep import parse_keys, sweep
+from placement_opt.study.keys import parse_keys
+from placement_opt.study.sweep import sweep
 from tests.cli.cases import write_drift
 
 

@@ -25,7 +25,7 @@ from placement_opt.cli import main
 from placement_opt.instance.instance import Instance
 from placement_opt.report.comparison import comparison_document, comparison_sentences, comparison_text
 from placement_opt.report.machine import to_json
-from placement_opt.study import scheduled
+from placement_opt.study import grid, scheduled
 from placement_opt.study.compare import Comparison, chosen_schedulers, compare
 from placement_opt.study.scheduled import Outcome, Scheduled, distance, held_against
 from tests.cli.cases import write_ahead, write_drift
@@ -322,26 +322,18 @@ def test_an_interrupted_comparison_returns_what_is_finished() -> None:
     assert comparison_text(found).endswith("interrupted: this is what was finished\n")
 
 
-def killed_at_lru(task: object, limits: Limits) -> object:
-    """Stands for the work on a scheduler: the process that is at lru is killed."""
-    if task.scheduler == "lru":  # type: ignore[attr-defined]
+def killed(cell: grid.Cell, limits: Limits) -> object:
+    """Stands for the work on a cell: the processes that are at lru, and at the bound of the first instance, are killed."""
+    if cell.scheduler == "lru" if isinstance(cell, grid.Timing) else str(cell.question) == "drift.toml":
         os.kill(os.getpid(), signal.SIGKILL)
-    return MODULE._time(task, limits)
-
-
-def killed_at_drift(task: object, limits: Limits) -> object:
-    """Stands for the work on a bound: the process that is at the first instance's is killed."""
-    if task.source.stem == "drift":  # type: ignore[attr-defined]
-        os.kill(os.getpid(), signal.SIGKILL)
-    return MODULE._bound(task, limits)
+    return grid.work(cell, limits)
 
 
 def test_a_killed_process_loses_its_piece_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """What was finished is printed, what was lost is named with the reason; exit code 3."""
-    monkeypatch.setattr(MODULE, "_time", killed_at_lru)
-    monkeypatch.setattr(MODULE, "_bound", killed_at_drift)
+    monkeypatch.setattr(grid, "work", killed)
     files = [str(write_drift(tmp_path)), str(write_ahead(tmp_path))]
     options = ["--method", "roofline", "--jobs", "2", "--json"]
     assert main(["compare", *files, "--schedulers", "static,lru", *options]) == 3
@@ -468,7 +460,7 @@ def test_reading_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys:
     """An instance that takes longer to read than there is time is said, not waited for; a stop request leaves it out."""
     path, end = write_ahead(tmp_path), threading.Event()
     monkeypatch.setattr("placement_opt.base.watch.GRACE_S", 0.0)
-    monkeypatch.setattr(MODULE, "load_instance", lambda *_, **__: end.wait())
+    monkeypatch.setattr(grid, "load_instance", lambda *_, **__: end.wait())
     try:
         assert main(["compare", str(path), "--schedulers", "lru", "--time-limit", "0 s"]) == 3
         assert capsys.readouterr().err == f"error: {path}: reading it takes longer than the limits allow\n"
@@ -493,7 +485,7 @@ def test_the_time_limit_is_for_all_of_it(monkeypatch: pytest.MonkeyPatch, tmp_pa
         given["bound"].append(limits.remaining)
         return prove(instance, "roofline")
 
-    monkeypatch.setattr(MODULE, "time_scheduler", timed)
+    monkeypatch.setattr(grid, "time_scheduler", timed)
     monkeypatch.setattr(MODULE, "prove_judging", proved)
     path = str(write_ahead(tmp_path))
     assert main(["compare", path, path, "--schedulers", "static,lru", "--time-limit", "3600000 s", "--json"]) == 0

@@ -25,8 +25,10 @@ from placement_opt.cli import main
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
 from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
+from placement_opt.study import grid
+from placement_opt.study.keys import MOST_POINTS, full_key, parse_key, parse_keys, parse_value
 from placement_opt.study.scheduled import Outcome
-from placement_opt.study.sweep import MOST_POINTS, Point, Sweep, full_key, parse_key, parse_keys, parse_value, sweep
+from placement_opt.study.sweep import Point, Sweep, sweep
 from tests.cli.cases import write_ahead, write_drift
 
 #: The package's attribute of this name is the function.
@@ -239,16 +241,16 @@ def test_a_stop_keeps_what_is_finished(drift: Path) -> None:
     assert sweep_text(none) == "interrupted before any point was finished\n"
 
 
-def killed(task: object, limits: Limits) -> object:
+def killed(cell: grid.Cell, limits: Limits) -> object:
     """Stands for the work on a piece: the process that is at the second point's bound is killed."""
-    if task.scheduler is None and "512KiB" in str(task.values):  # type: ignore[attr-defined]
+    if isinstance(cell, grid.Bounding) and "512KiB" in str(cell.question):
         os.kill(os.getpid(), signal.SIGKILL)
-    return MODULE._work(task, limits)
+    return grid.work(cell, limits)
 
 
 def test_a_killed_process_loses_its_piece_alone(drift: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other points are there, and what is lost says why."""
-    monkeypatch.setattr(MODULE, "_work", killed)
+    monkeypatch.setattr(grid, "work", killed)
     found = sweep(drift, [ROOM], ["lru"], method="roofline", jobs=2)
     assert [point.compared.schedules[0].latency_s is None for point in found.points] == [False] * 3
     notes = [point.compared.proof.bound.note for point in found.points]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
+
+from placement_opt.base.registry import Registry
 
 if TYPE_CHECKING:
     from placement_opt.workload.trace import Trace
@@ -18,17 +19,5 @@ class Reader(Protocol):
     def __call__(self, path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace: ...
 
 
-def _reads_csv(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
-    from placement_opt.workload.formats.reads_csv import read
-
-    return read(path, limit=limit, keep=keep)
-
-
-def _mooncake(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
-    from placement_opt.workload.formats.mooncake import read
-
-    return read(path, limit=limit, keep=keep)
-
-
 #: Name of a format -> its reader.
-READERS: Mapping[str, Reader] = MappingProxyType({"reads-csv": _reads_csv, "mooncake": _mooncake})
+READERS: Mapping[str, Reader] = Registry(__name__, {"reads-csv": "reads_csv:read", "mooncake": "mooncake:read"})

@@ -6,9 +6,10 @@ parameters and equal seeds give equal traces. A module is imported when its gene
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from placement_opt.base.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,26 +18,8 @@ if TYPE_CHECKING:
 
     Generator = tuple[type[Any], Callable[[Any, np.random.Generator], Trace]]
 
-_NAMES = ("drift", "zipf", "requests")
-
-
-class _Generators(Mapping[str, "Generator"]):
-    """Name -> (parameter class, generate function), imported on first use."""
-
-    def __getitem__(self, name: str) -> Generator:
-        if name not in _NAMES:
-            raise KeyError(name)
-        module = importlib.import_module(f"{__name__}.{name}")
-        return module.Params, module.generate
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_NAMES)
-
-    def __len__(self) -> int:
-        return len(_NAMES)
-
-
-GENERATORS: Mapping[str, Generator] = _Generators()
+#: Name -> (parameter class, generate function).
+GENERATORS: Mapping[str, Generator] = Registry(__name__, {name: f"{name}:GENERATOR" for name in ("drift", "zipf", "requests")})
 
 
 def synthesize(name: str, parameters: Mapping[str, Any], seed: int) -> Trace:

@@ -131,3 +131,6 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
         block_layer=ids % layers,
         meta={"generator": "drift", "parameters": dataclasses.asdict(params)},
     )
+
+
+GENERATOR = Params, generate

@@ -205,3 +205,6 @@ class _Cache:
             size_unit="tokens",
             meta={"generator": "requests", "parameters": dataclasses.asdict(params), "seconds": float(self.requests.time[-1])},
         )
+
+
+GENERATOR = Params, generate

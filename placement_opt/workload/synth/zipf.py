@@ -66,3 +66,6 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
         size_unit="bytes",
         meta={"generator": "zipf", "parameters": dataclasses.asdict(params)},
     )
+
+
+GENERATOR = Params, generate

@@ -1,0 +1,174 @@
+"""The cells of a grid: instances, or points of one, each with its bound and its schedulers, in this process or in several.
+
+Whoever asks (:mod:`placement_opt.study.compare`, :mod:`placement_opt.study.sweep`) lays out the cells and says how a bound is
+proven; what goes wrong with an instance ends the grid as soon as it is known, what goes wrong with one cell is its outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from placement_opt.answer.prove import Proof
+from placement_opt.base.errors import InputError, LimitError, PlacementError
+from placement_opt.base.jobs import run_jobs
+from placement_opt.base.limits import Limits
+from placement_opt.base.units import format_seconds
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load_instance
+from placement_opt.instance.scaled import LayerShare
+from placement_opt.study.keys import Values, parse_value
+from placement_opt.study.scheduled import Outcome, Scheduled, time_scheduler
+
+#: How a bound is proven, within the limits of the whole; a picklable function.
+Prove = Callable[[Instance, Limits], Proof]
+
+
+class Lost(LimitError):
+    """The process that was at a cell was killed."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """An instance, or the file of one and what is changed in it.
+
+    Attributes
+    ----------
+    source
+        The instance, or its file, which is read where it is needed.
+    layers
+        Share of the layers that is taken of the file's (:mod:`placement_opt.instance.scaled`).
+    values
+        (path, text) of the keys that take other values than the file's.
+    """
+
+    source: Instance | Path
+    layers: LayerShare | None = None
+    values: Values = ()
+
+    def instance(self) -> Instance:
+        """InputError for what is wrong with the file or the values."""
+        return self.source if isinstance(self.source, Instance) else _load(self.source, self.layers, self.values)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{key}={value}" for key, value in self.values) or self.source.name
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One scheduler on one instance, in a share of the time that is left."""
+
+    question: Question
+    scheduler: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Bounding:
+    """The bound of one instance; ``spared``: a bound that gives no answer is its own loss and does not end the grid."""
+
+    question: Question
+    prove: Prove
+    spared: bool = False
+
+
+Cell = Timing | Bounding
+#: What came of a cell: errors are those of a spared bound, None is a cell that was not begun.
+Result = Scheduled | Proof | PlacementError | None
+
+
+@dataclass
+class Grid:
+    """Runs cells and tells what is finished.
+
+    Attributes
+    ----------
+    count
+        How many cells there are in all.
+    jobs
+        Processes; what comes back does not depend on their number.
+    report
+        Called with a line of text for each finished cell.
+    seconds
+        How the lines show a time.
+    """
+
+    count: int
+    jobs: int = 1
+    report: Callable[[str], None] | None = None
+    seconds: Callable[[float], str] = format_seconds
+    _finished: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        _load.cache_clear()  # files may have changed since the last grid
+
+    def run(self, cells: Sequence[Cell], limits: Limits) -> list[Result]:
+        """What came of each cell, in their order.
+
+        Raises
+        ------
+        PlacementError
+            An instance that cannot be read, a bound that complains of its input or, where it is not spared, of anything.
+        """
+
+        def done(position: int, result: Result) -> None:
+            self._take(cells[position], result)
+
+        return run_jobs(work, cells, jobs=self.jobs, limits=limits, done=done, lost=_lost)
+
+    def _take(self, cell: Cell, result: Result) -> None:
+        self._finished += 1
+        spared = isinstance(cell, Bounding) and cell.spared and not isinstance(result, InputError)
+        if isinstance(result, PlacementError) and not isinstance(result, Lost) and not spared:
+            raise _placed(cell.question, result)
+        what = cell.scheduler if isinstance(cell, Timing) else "bound"
+        if self.report is not None:
+            self.report(f"[{self._finished}/{self.count}] {cell.question}: {what}  {self._said(result)}".rstrip())
+
+    def _said(self, result: Result) -> str:
+        if isinstance(result, Scheduled):
+            return str(result.outcome) if result.latency_s is None else self.seconds(result.latency_s)
+        if isinstance(result, Proof) and result.bound.lower_bound_s is not None:
+            return f"{self.seconds(result.bound.lower_bound_s)} by {result.bound.method}"
+        return ""
+
+
+def work(cell: Cell, limits: Limits) -> Scheduled | Proof | PlacementError:
+    """What comes of one cell; expected errors come back."""
+    try:
+        instance = cell.question.instance()
+        if isinstance(cell, Bounding):
+            return cell.prove(instance, limits)
+        within = limits if cell.share == 1.0 else limits.within(cell.share * limits.remaining)
+        return time_scheduler(instance, cell.scheduler, within)
+    except PlacementError as error:
+        return error
+
+
+def all_scheduled(schedulers: Sequence[str], results: Sequence[Result], limits: Limits) -> list[Scheduled]:
+    """What came of the schedulers of one instance, those that were not begun included."""
+    missing = Outcome.UNFINISHED if limits.interrupted else Outcome.LIMIT
+    return [
+        result if isinstance(result, Scheduled) else Scheduled(spec, missing, "not begun")
+        for spec, result in zip(schedulers, results, strict=True)
+    ]
+
+
+def _lost(cell: Cell, why: str) -> Scheduled | Proof | PlacementError:
+    """What stands for the result of a cell whose process was killed."""
+    return Scheduled(cell.scheduler, Outcome.LIMIT, why) if isinstance(cell, Timing) else Lost(why)
+
+
+def _placed(question: Question, error: PlacementError) -> PlacementError:
+    """The same error, saying at which point of several it came up."""
+    if not isinstance(error, InputError) or not question.values:
+        return error
+    expected = f"{error.expected} (at {question})".lstrip()
+    return InputError(error.found, expected, path=error.path, line=error.line, field=error.field)
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, layers: LayerShare | None, values: Values) -> Instance:
+    return load_instance(path, {key: parse_value(text) for key, text in values}, layers=layers)
