@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from placement_opt.base.errors import Interrupted, LimitError, ScheduleError
+from placement_opt.base.errors import InputError, Interrupted, LimitError, ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.targets import Targets, find_targets
 from placement_opt.instance.instance import Instance
@@ -87,13 +87,13 @@ class Best:
                 self._improved(schedule, latency_s, where_from)
 
     def try_all(self, schedulers: list[tuple[str, Scheduler]], limits: Limits, enough: float) -> None:
-        """Run some until one is good enough; those that do something illegal are passed over."""
+        """Run some until one is good enough; those that do something illegal, or decline, are passed over."""
         for where_from, scheduler in schedulers:
             if limits.reached or self.latency_s <= enough:
                 return
             try:
                 self.play(scheduler, limits, where_from)
-            except ScheduleError:
+            except (ScheduleError, InputError):
                 continue
 
     def fall_back(self) -> Schedule:
@@ -124,12 +124,12 @@ def quick(instance: Instance) -> list[tuple[str, Scheduler]]:
 
 
 def relaxed(instance: Instance, limits: Limits) -> Targets | None:
-    """A relaxation to be rounded, where one is affordable and found within counted work."""
+    """A relaxation to be rounded, where there is one, affordable and found within counted work."""
     if instance.trace.num_reads > _RELAXED_READS or limits.reached:
         return None
     try:
         return find_targets(instance, limits=limits.counted(_GIVEN_UP))
-    except (LimitError, Interrupted):
+    except (InputError, LimitError, Interrupted):
         return None
 
 

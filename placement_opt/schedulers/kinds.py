@@ -27,8 +27,9 @@ def fewest(loads: Loads) -> Loads:
 
 
 def chooses(operations: Operations) -> bool:
-    """Whether it matters in which way a block is served: some leave it at the processor, others do not."""
-    return not bool(operations.brings[operations.serving].all())
+    """Whether a block that is read may be better copied than stored in passing: not where reads bring it here anyway, and a
+    store loads less than any copy."""
+    return not operations.plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Serving:
     brings
         bool[S]: whether there is one.
     either
-        bool[S]: whether there are ways of both sorts, or only of the other.
+        bool[S]: whether copying a block that is read is worth a thought (see :func:`chooses`).
     """
 
     timer: StepTimer
@@ -76,4 +77,4 @@ def serving(memory: MemorySystem, kinds: Loads, masks: Int64) -> Serving:
     if chooses(operations):
         passing = np.zeros_like(free)
         passing[:, some] = cost[:, sets:]
-    return Serving(timer, free, passing, np.array(bringing) > 0, np.array(bringing) != np.array(ways))
+    return Serving(timer, free, passing, np.array(bringing) > 0, (masks > 0) & chooses(operations))

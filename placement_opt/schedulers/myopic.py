@@ -125,9 +125,9 @@ class Myopic(Policy):
             sizes, at = np.unique(setting.size[view.reads], return_inverse=True)
             blocks = np.zeros((len(sizes), 1 << len(setting.capacity)))
             np.add.at(blocks, (at, masks_of(view, view.reads)), 1.0)
-            births = loads_of(operations, setting.size[view.births])
             load = view.fixed.astype(np.float64)
-            if setting.residency == "inclusive":
+            if setting.residency == "inclusive" and len(view.births):
+                births = loads_of(operations, setting.size[view.births])
                 load = load + births.store[births.kind, setting.home].sum(axis=0)
             return blocks, load, sizes.astype(np.int64)
         amounts = setting.size[view.reads].astype(float)

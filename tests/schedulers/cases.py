@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.workload.synth import GENERATORS
 from tests.small import make_instance, random_instance, two_tier
+from tests.worlds import with_operations
 
 #: Every scheduler that needs no relaxation, with options that reach its branches.
 SPECS = (
@@ -53,6 +55,22 @@ def any_instance(seed: int) -> Instance:
         given=rng.random() < 0.3,
     )
     return with_layers(instance, int(rng.integers(2, 4))) if rng.random() < 0.4 else instance
+
+
+def as_cache(instance: Instance, seed: int) -> Instance:
+    """The same under the rule cache, with less room, a part of what is given at the start, and one or two operations that need
+    no source; now and then none of them leaves a block at the processor."""
+    rng = np.random.default_rng([seed, 3])
+    rows = rng.integers(1, 4, (2, instance.num_resources)).tolist()
+    brings = [rng.random() < 0.8, rng.random() < 0.5]
+    more = [Operation(f"from outside {n}", None, tuple(rows[n]), brings=brings[n]) for n in range(int(rng.integers(1, 3)))]
+    initial = None if instance.initial is None else instance.initial & (rng.random(instance.initial.shape) < 0.7)
+    used = 0 if initial is None else initial @ instance.size
+    some = (instance.size.max() + rng.random(instance.num_tiers) * instance.size.sum() / 2).astype(np.int64)
+    capacity = np.where(rng.random(instance.num_tiers) < 0.2, 0, np.maximum(some, used))
+    capacity = np.where((capacity < used) | (capacity.sum() == 0), np.maximum(some, used), capacity)
+    memory = with_operations(instance.memory, more)
+    return replace(instance, memory=memory, residency="cache", capacity=capacity, initial=initial)
 
 
 def drift(capacity: float = 0.3, *, seed: int = 0, weights: int = 133, **params: object) -> Instance:

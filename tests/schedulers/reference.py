@@ -120,10 +120,30 @@ def quickest(instance: Instance, tiers: frozenset[int], target: int) -> int:
     return min(tiers, key=lambda j: (seconds(j), memory.by_speed.index(j)))
 
 
+def followed(instance: Instance, schedule: Schedule) -> list[Holders]:
+    """Which tiers hold each alive block at every state, under any rule; nothing is checked."""
+    birth, death = instance.trace.birth.tolist(), instance.trace.death.tolist()
+    tiers, home = range(instance.num_tiers), {instance.home} if instance.inclusive else set()
+    held = {b: {k for k in tiers if schedule.initial[k, b]} for b, born in enumerate(birth) if born == -1}
+    states = [{b: frozenset(where) for b, where in held.items()}]
+    for t in range(instance.num_steps):
+        held = {b: where for b, where in held.items() if death[b] > t} | {b: set(home) for b, s in enumerate(birth) if s == t}
+        moves = schedule.moves(t)
+        for k, ids in [*moves.store, *((k, ids) for _, k, ids in moves.fetch)]:
+            for b in ids.tolist():
+                held[b].add(k)
+        for k, ids in moves.drop:
+            for b in ids.tolist():
+                held[b].remove(k)
+        states.append({b: frozenset(where) for b, where in held.items()})
+    return states
+
+
 class SlowCaches:
     """The hierarchy of caches, written for reading: every attempt works on a copy of everything.
 
     ``place[b]``: the tiers in which the block counts (several under the inclusive rule); ``spare[b]``: its spare copies.
+    Under the rule cache a block may have neither.
     """
 
     def __init__(self, instance: Instance, group: Sequence[int], quota: dict[tuple[int, int], int], grouped: set[int]) -> None:
@@ -179,7 +199,7 @@ class SlowCaches:
                     trial.reclaim(k, b)
                 if trial.fits(k, b):
                     break
-                victims = [x for x in trial.members(k, b)[:1] if trial.key[x] < bar and level < len(self.levels) - 1]
+                victims = [x for x in trial.members(k, b)[:1] if trial.key[x] < bar and self.displaces(level)]
                 if not victims:
                     break
                 trial.place[victims[0]].remove(k)
@@ -190,11 +210,14 @@ class SlowCaches:
             trial.place.setdefault(b, set()).add(k)
             for victim in reversed(evicted):
                 below = trial.attempt(victim, level + 1, len(self.levels), trial.key[victim])
-                if below is None:
+                if below is None and self.rule != "cache":
                     return None
-                trial = below
+                trial = below or trial
             return trial
         return None
+
+    def displaces(self, level: int) -> bool:
+        return self.rule == "cache" or level < len(self.levels) - 1
 
     def adopt(self, other: SlowCaches) -> None:
         self.place, self.spare = other.place, other.spare
@@ -206,7 +229,7 @@ class SlowCaches:
         level = self.level_of(b)
         if level < len(self.levels):
             self.place[b].remove(self.levels[level])
-            if self.rule == "free":
+            if self.rule in ("free", "cache"):
                 self.spare.setdefault(b, set()).add(self.levels[level])
 
     def admit(self, wanted: Sequence[tuple[int, int, int]]) -> None:
@@ -233,7 +256,7 @@ class SlowCaches:
             trial = deepcopy(self)
             trial.lift(b)
             found = trial.attempt(b, first, level, bar)
-            if found is None and level == len(self.levels):
+            if found is None and level == len(self.levels) and self.rule != "cache":
                 found = self.squeezed(b)
             if found is not None:
                 self.adopt(found)
@@ -262,7 +285,8 @@ class SlowCaches:
                         if self.rule == "inclusive" or trial.fall_back(x):
                             continue
                         moved = trial.attempt(x, level + 1, len(self.levels), -(2**62))
-                        trial.adopt(before if moved is None else moved)
+                        if moved is not None or self.rule != "cache":
+                            trial.adopt(before if moved is None else moved)
                 if trial.fits(k, b):
                     trial.place.setdefault(b, set()).add(k)
                     self.adopt(trial)
@@ -282,10 +306,12 @@ class SlowCaches:
             if self.rule == "inclusive":
                 self.place[b] = {k for k in self.levels if self.fits(k, b)}
             else:
-                self.adopt(self.attempt(b, 0, len(self.levels), -(2**62)) or self.squeezed(b))
-        if self.rule == "free":
+                found = self.attempt(b, 0, len(self.levels), -(2**62))
+                if found is not None or self.rule != "cache":
+                    self.adopt(found or self.squeezed(b))
+        if self.rule in ("free", "cache"):
             for b in sorted(keys, key=lambda x: (keys[x], x), reverse=True):
-                if self.levels[-1] not in self.place[b] and self.room(self.levels[-1]) >= self.size[b]:
+                if self.levels[-1] not in self.place.get(b, ()) and self.room(self.levels[-1]) >= self.size[b]:
                     self.spare.setdefault(b, set()).add(self.levels[-1])
 
     def forget(self, b: int) -> None:

@@ -7,16 +7,20 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from placement_opt.base.errors import InputError
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import KEEPING, RESIDENCIES, Instance
+from placement_opt.instance.law import loads_of
+from placement_opt.memory.operations import Operation
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.schedulers.myopic_program import Class, StepProgram
+from placement_opt.schedulers.myopic_program import COPIED, Class, StepProgram
 from tests.schedulers.cases import drift
 from tests.schedulers.reference import quickest
 from tests.small import chain, make_instance, make_trace, two_tier
+from tests.worlds import with_operations
 
 
 def _objective(instance: Instance, repeat: int, classes: list[Class], after: list[int], served, base, floor: float) -> float:
@@ -112,3 +116,131 @@ def test_too_many_tiers_are_refused() -> None:
     memory = two_tier()
     with pytest.raises(InputError, match=r"^myopic: found 8 tiers, expected at most 6 for this scheduler$"):
         StepProgram(replace(memory, tiers=memory.tiers * 4), "free", 0, 1)
+
+
+def _instance(rng: np.random.Generator, rule: str) -> Instance:
+    """Two or three tiers, attending, recomputing, and by chance calls and grains."""
+    tiers = int(rng.integers(2, 4))
+    rates = [int(x) for x in rng.integers(2, 40, 2 * tiers - 1)]
+    memory = chain([6] * (tiers - 1) + [60], rates[:tiers], rates[tiers:])
+    resources, columns = len(memory.resources), {}
+    attend = memory.read[tiers - 1] - np.eye(resources, dtype=np.int64)[-1]  # all of the read but its link
+    more = [Operation("attend", tiers - 1, tuple((attend + (attend.sum() == 0)).tolist()))]
+    more.append(Operation("recompute", None, tuple(rng.integers(1, 4, resources).tolist()), brings=bool(rng.random() < 0.7)))
+    if rng.random() < 0.5:
+        shapes = (tiers, tiers, (tiers, tiers))
+        columns["grains"] = tuple(rng.integers(1, 4, shape) for shape in shapes)
+        columns["calls"] = tuple(rng.integers(0, 3, part.shape) for part in (memory.read, memory.write, memory.copy))
+    return make_instance(with_operations(memory, more, **columns), make_trace([[0]], [-1]), rule)
+
+
+def _seconds(instance: Instance, load: np.ndarray, reads: list[tuple[int, float, int, bool]]) -> float:
+    """The least time of a step with these loads and reads (bytes, share, tiers that hold it, whether it must be brought)."""
+    operations, rates = instance.memory.operations, instance.memory.rates.astype(float)
+    columns, rows = [], []
+    for row, (size, share, mask, bring) in enumerate(reads):
+        whole = operations.block_loads(size)
+        for bit, operation in enumerate(operations.serving.tolist()):
+            if operations.usable(mask, bringing=bring) >> bit & 1:
+                columns.append(share * whole[operation] / rates)
+                rows.append(row)
+    if not columns:
+        return float((load / rates).max())
+    equal = np.array([[float(row == n) for row in rows] + [0.0] for n in range(len(reads))])
+    upper = np.column_stack([np.array(columns).T, -np.ones(len(rates))])
+    cost = np.append(np.zeros(len(columns)), 1.0)
+    answer = linprog(cost, A_ub=upper, b_ub=-load / rates, A_eq=equal, b_eq=np.ones(len(reads)), method="highs")
+    return float(answer.fun) if answer.status == 0 else np.inf  # nothing brings it
+
+
+def _worth(instance: Instance, repeat: int, held: list[Class], after: list[int], base: np.ndarray) -> float:
+    """The objective of :mod:`placement_opt.schedulers.myopic_program` with these targets, ``COPIED`` among them."""
+    load, now, then = base.astype(float).copy(), [], []
+    for kind, target in zip(held, after, strict=True):
+        mask, tiers = target & ~COPIED, range(instance.num_tiers)
+        loads = loads_of(instance.memory.operations, np.array([kind.size]))
+        amount, share = int(loads.amount[0]), 0.0 if target & COPIED else kind.share
+        gained = [k for k in tiers if mask >> k & 1 and not kind.mask >> k & 1]
+        for k in gained:
+            load += share * amount * loads.store[0, k]
+            if share < 1:
+                sources = [j for j in tiers if kind.mask >> j & 1]
+                if not sources:
+                    return np.inf
+                times = [
+                    ((amount * loads.copy[0, j, k] / instance.memory.rates).max(), instance.memory.by_speed.index(j))
+                    for j in sources
+                ]
+                load += (1 - share) * amount * loads.copy[0, sources[times.index(min(times))], k]
+        if kind.share and not kind.born:
+            now.append((kind.size, kind.share, kind.mask, bool(gained) and share > 0))
+        if kind.share:
+            then.append((kind.size, kind.share, mask, False))
+    return _seconds(instance, load, now) + repeat * _seconds(instance, base.astype(float), then)
+
+
+def _choices(instance: Instance, kind: Class) -> list[int]:
+    """Where such a block may lie next; what is not read moves down at most, and what is read may be copied as well."""
+    rule, order = instance.residency, instance.memory.by_speed
+    sets = [
+        m for m in range(1 << instance.num_tiers) if (rule == "cache" if m == 0 else rule == "cache" or _allowed(instance, m))
+    ]
+    if not kind.share:
+        fastest = min((order.index(k) for k in order if kind.mask >> k & 1), default=0)
+        down = [1 << k for level, k in enumerate(order) if level > fastest] if rule != "inclusive" else []
+        return [m for m in sets if m & ~kind.mask == 0 or (m in down and kind.mask)]
+    return [*sets, *(m | COPIED for m in sets if m & ~kind.mask and kind.mask and not kind.born)]
+
+
+@pytest.mark.parametrize("rule", RESIDENCIES)
+@pytest.mark.parametrize("seed", range(8))
+def test_the_program_knows_every_operation(rule: str, seed: int) -> None:
+    """Attended blocks are brought or copied, missing ones made anew, births lie nowhere, kinds have their own loads: nothing
+    better is to be had, inertia and the solver's gap aside."""
+    rng = np.random.default_rng([seed, 5])
+    instance, repeat = _instance(rng, rule), int(rng.integers(1, 4))
+    tiers, uniform = instance.num_tiers, instance.memory.operations.uniform
+    masks = [m for m in range(1, 1 << tiers) if rule == "cache" or _allowed(instance, m)] + ([0] if rule == "cache" else [])
+    shares, classes = [0, 0.5, 1] if uniform else [0, 1], []
+    classes += [
+        Class(int(rng.choice(masks)), float(rng.choice(shares)), int(rng.integers(1, 4)), 1 + int(rng.integers(4 - tiers)))
+        for _ in range(4 - tiers)
+    ]
+    classes.append(Class(1 << instance.home if rule == "inclusive" else 0, 1.0, int(rng.integers(1, 4)), 1, True))
+    room = np.array([int(x) for x in rng.integers(3, 8, tiers - 1)] + [60])
+    for k in range(tiers):
+        room[k] = max(room[k], sum(kind.size * kind.number for kind in classes if kind.mask >> k & 1))
+    base = rng.integers(0, 5, len(instance.memory.resources)).astype(float)
+    sizes = np.unique([kind.size for kind in classes if kind.share and not kind.born]).astype(np.int64)
+    served = np.zeros(1 << tiers) if uniform else np.zeros((len(sizes), 1 << tiers))
+    for kind in classes:
+        if kind.share and not kind.born:
+            if uniform:
+                served[kind.mask] += kind.share * kind.size * kind.number
+            else:
+                served[np.searchsorted(sizes, kind.size), kind.mask] += kind.number
+    program = StepProgram(instance.memory, rule, instance.home, repeat)
+    found = program.solve(classes, room, served, base, 0.0, None if uniform else sizes)
+    held = [kind for kind in classes for _ in range(kind.number)]
+    bytes_of = np.array([kind.size for kind in held])
+
+    def fits(after) -> bool:
+        return all(int(bytes_of @ (np.array(after) >> k & 1)) <= room[k] for k in range(tiers))
+
+    assert fits(found)
+    choices = [_choices(instance, kind) for kind in held]
+    assert all(target in allowed for target, allowed in zip(found.tolist(), choices, strict=True))
+    best = min(_worth(instance, repeat, held, list(after), base) for after in product(*choices) if fits(after))
+    value = _worth(instance, repeat, held, found.tolist(), base)
+    assert best * (1 - 1e-9) <= value <= best * (1 + 4e-4) + 1e-12
+
+
+def test_too_many_kinds_are_refused() -> None:
+    """Where loads are not by the byte every size of block has price vectors of its own, so their number is limited."""
+    memory = two_tier()
+    calls = tuple(np.ones_like(part) for part in (memory.read, memory.write, memory.copy))
+    program = StepProgram(with_operations(memory, calls=calls), "free", 1, 1)
+    classes = [Class(1, 0.0, size, 1) for size in range(1, 10)]
+    message = r"^myopic: found blocks of 9 kinds, with loads that are not by the byte, in a step, expected at most 8"
+    with pytest.raises(InputError, match=message):
+        program.solve(classes, np.array([99, 99]), np.zeros((0, 4)), np.zeros(4), 0.0, np.zeros(0, dtype=np.int64))

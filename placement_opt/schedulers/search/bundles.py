@@ -65,7 +65,10 @@ class Bundles:
 
 
 def bundle(instance: Instance, most_states: int) -> Bundles | None:
-    """An instance of bundles with at most so many (bundle, state) pairs; None where its classes are too many or too small."""
+    """An instance of bundles with at most so many (bundle, state) pairs; None where its classes are too many or too small, or
+    where a bundle would not load what its blocks do, because loads are not by the byte."""
+    if not instance.memory.operations.uniform:
+        return None
     classes = classify(instance)
     lives = classes.last - classes.first + 1
     tiers = instance.capacity[instance.capacity > 0]

@@ -52,58 +52,33 @@ def _share(g: Any, b: int, t: int) -> float:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _loads(g: Any, b: int, t: int, x: Any, way: Any) -> tuple[int, int]:
-    """Fill x[i, j, v] with what a block adds to the values of step t on its way from set i to set j; how many of each there are
-    (1 where it does not exist).
-
-    Where it may be stored or copied, ``way[i, j]`` says which takes less of the step (0 or ``COPIED``).
-    """
+def _loads(g: Any, b: int, t: int, x: Any, may: Any) -> tuple[int, int]:
+    """Fill x[i, j, w, v] with what a block adds to the values of step t on its way from set i to set j, stored in passing as
+    far as it is read (w 0) or copied (1), and may[i, j, w] with what is possible; how many sets i and j there are (1 where it
+    does not exist)."""
     here = g.block[b, FIRST] <= t <= g.block[b, LAST]
     there = g.block[b, FIRST] <= t + 1 <= g.block[b, LAST]
     before, after = len(g.arc) if here else 1, len(g.arc) if there else 1
     amount, share, kind = g.block[b, AMOUNT], _share(g, b, t) if here else 0.0, g.block[b, KIND]
-    serve, store, passing, copied = g.serve[kind], g.store[kind], g.passing[kind], g.copied[kind]
+    serve, bring, store, passing, copied = g.serve[kind], g.bring[kind], g.store[kind], g.passing[kind], g.copied[kind]
     for i in range(before):
         for j in range(after):
             arc = g.arc[i, j] if here and there else -1
-            way[i, j] = 0
+            bare = arc >= 0 and g.bare[arc]
+            may[i, j, 0] = arc < 0 or ((share == 0.0 or g.brings[i]) and (share == 1.0 or not bare))
+            may[i, j, 1] = arc >= 0 and share > 0.0 and g.either[i] and not bare
             for v in range(g.value.shape[1]):
-                load = share * serve[i, v] if here else 0.0
+                load = 0.0
+                if here:
+                    load = share * serve[i, v] if arc < 0 else share * bring[i, v]
                 if there and not here:
                     load += store[j, v]
                 elif arc >= 0:
                     load += share * passing[arc, v] + (1.0 - share) * copied[arc, v]
-                x[i, j, v] = amount * load
-            if arc >= 0 and (g.bare[arc] or (share > 0.0 and g.either[i])):
-                _choose(g, t, i, arc, amount, share, kind, x[i, j], way[i, j : j + 1])
+                x[i, j, 0, v] = amount * load
+                if may[i, j, 1]:
+                    x[i, j, 1, v] = amount * (share * serve[i, v] + copied[arc, v])
     return before, after
-
-
-@_compiled  # type: ignore[untyped-decorator]
-def _choose(g: Any, t: int, i: int, arc: int, amount: int, share: float, kind: int, x: Any, way: Any) -> None:
-    """Replace what an arc of a block adds to a step's values by the better of both ways, infinitely much if there is none."""
-    best, by = np.inf, -1
-    for copies in range(2):
-        if copies == 0 and not (share > 0.0 and g.brings[i] and (share == 1.0 or not g.bare[arc])):
-            continue
-        if copies == 1 and g.bare[arc]:
-            continue
-        top = g.floor[t]
-        for v in range(len(x)):
-            top = max(top, g.value[t, v] + amount * _arc(g, kind, i, arc, share, copies, v))
-        if top < best:
-            best, by = top, copies
-    for v in range(len(x)):
-        x[v] = amount * _arc(g, kind, i, arc, share, by, v) if by >= 0 else np.inf
-    way[0] = COPIED if by == 1 else 0
-
-
-@_compiled  # type: ignore[untyped-decorator]
-def _arc(g: Any, kind: int, i: int, arc: int, share: float, copies: int, v: int) -> float:
-    """Serving a share from a set, and the moves of an arc, stored in passing or copied, at one price vector."""
-    if copies == 1:
-        return float(share * g.serve[kind, i, v] + g.copied[kind, arc, v])
-    return float(share * (g.bring[kind, i, v] + g.passing[kind, arc, v]) + (1.0 - share) * g.copied[kind, arc, v])
 
 
 @_compiled  # type: ignore[untyped-decorator]
@@ -127,10 +102,10 @@ def _begins(g: Any, b: int, i: int) -> bool:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _step(g: Any, b: int, c: int, t: int, xb: Any, xc: Any, ways: Any, cost: Any, new: Any, back: Any, most: float) -> None:
+def _step(g: Any, b: int, c: int, t: int, xb: Any, xc: Any, may: Any, cost: Any, new: Any, back: Any, most: float) -> None:
     """From the costs of all pairs of sets at state t to those at state t + 1, with the pairs that they come from."""
-    from_b, to_b = _loads(g, b, t, xb, ways[0])
-    from_c, to_c = _loads(g, c, t, xc, ways[1])
+    from_b, to_b = _loads(g, b, t, xb, may[0])
+    from_c, to_c = _loads(g, c, t, xc, may[1])
     new[:] = np.inf
     for i in range(from_b):
         for j in range(from_c):
@@ -138,14 +113,16 @@ def _step(g: Any, b: int, c: int, t: int, xb: Any, xc: Any, ways: Any, cost: Any
                 continue
             for p in range(to_b):
                 for q in range(to_c):
-                    if cost[i, j] >= new[p, q]:
-                        continue
-                    top = g.floor[t]
-                    for v in range(g.value.shape[1]):
-                        top = max(top, g.value[t, v] + xb[i, p, v] + xc[j, q, v])
-                    total = cost[i, j] + top - g.time[t]
-                    if total < new[p, q] and total < most:
-                        new[p, q], back[p, q] = total, (i | ways[0, i, p]) << 8 | j | ways[1, j, q]
+                    for way in range(4):
+                        w, u = way >> 1, way & 1
+                        if cost[i, j] >= new[p, q] or not (may[0, i, p, w] and may[1, j, q, u]):
+                            continue
+                        top = g.floor[t]
+                        for v in range(g.value.shape[1]):
+                            top = max(top, g.value[t, v] + xb[i, p, w, v] + xc[j, q, u, v])
+                        total = cost[i, j] + top - g.time[t]
+                        if total < new[p, q] and total < most:
+                            new[p, q], back[p, q] = total, (i | w * COPIED) << 8 | j | u * COPIED
     for p in range(to_b):
         for q in range(to_c):
             if new[p, q] < np.inf and not _fits(g, b, c, p, q, t + 1):
@@ -158,8 +135,8 @@ def _best_pair(g: Any, b: int, c: int, most: float) -> bool:
     sets, steps = len(g.arc), len(g.floor)
     low, high = min(g.block[b, FIRST], g.block[c, FIRST]), max(g.block[b, LAST], g.block[c, LAST])
     begin, end = max(0, low - 1), min(steps, high + 1)  # states between which the two change anything
-    xb, xc = np.zeros((sets, sets, g.value.shape[1])), np.zeros((sets, sets, g.value.shape[1]))
-    ways = np.zeros((2, sets, sets), dtype=np.int64)
+    xb, xc = np.zeros((sets, sets, 2, g.value.shape[1])), np.zeros((sets, sets, 2, g.value.shape[1]))
+    may = np.zeros((2, sets, sets, 2), dtype=np.bool_)
     cost, new = np.full((sets, sets), np.inf), np.empty((sets, sets))
     back = np.zeros((end - begin + 1, sets, sets), dtype=np.int32)
     for i in range(sets if g.block[b, FIRST] <= begin else 1):
@@ -168,7 +145,7 @@ def _best_pair(g: Any, b: int, c: int, most: float) -> bool:
             if legal and _fits(g, b, c, i, j, begin):
                 cost[i, j] = 0.0
     for t in range(begin, end):
-        _step(g, b, c, t, xb, xc, ways, cost, new, back[t + 1 - begin], most)
+        _step(g, b, c, t, xb, xc, may, cost, new, back[t + 1 - begin], most)
         cost, new = new, cost
     g.count[WORK] += (end - begin + 1) * pair_weight(g)
     at = int(np.argmin(cost))
