@@ -23,7 +23,7 @@ import pyomo.environ as pyo
 from pyomo.contrib.solver.common.results import TerminationCondition
 from pyomo.contrib.solver.solvers.highs import Highs
 
-from placement_opt.base.errors import PlacementError
+from placement_opt.base.errors import InputError, PlacementError
 from placement_opt.base.stdout import kept_for_answers
 from placement_opt.bounds.programs.highs import silent_highspy
 from placement_opt.instance.instance import Instance
@@ -50,8 +50,17 @@ class Data:
         Step -> ids of the blocks alive both before and after it: those it may move.
     near
         Step -> ids of the blocks that are at the processor during it and live on after it: read, or produced.
-    s, a, C, B, F, l, c_read, c_write, c_copy
+    ways
+        Names of the operations that serve reads: the read from a tier has the tier's, the others their own.
+    needs
+        Way -> the tier that it needs; without those that need none.
+    brings
+        Ways after which the block is at the processor.
+    s, a, C, B, F, l
         The symbols of section 1 by the indices they carry there.
+    serve, store, copy
+        What an operation on the whole of a block loads on a resource, (way, block, resource), (tier, block, resource) and
+        (source, target, block, resource), where it is not zero.
     home
         The tier that keeps everything under the inclusive rule.
     unit_bytes, unit_seconds
@@ -71,9 +80,12 @@ class Data:
     B: dict[str, float]
     F: dict[tuple[str, int], float]
     l: dict[int, float]  # noqa: E741 (the symbol of the problem statement)
-    c_read: dict[tuple[str, str], int]
-    c_write: dict[tuple[str, str], int]
-    c_copy: dict[tuple[str, str, str], int]
+    ways: tuple[str, ...]
+    needs: dict[str, str]
+    brings: tuple[str, ...]
+    serve: dict[tuple[str, int, str], float]
+    store: dict[tuple[str, int, str], float]
+    copy: dict[tuple[str, str, int, str], float]
     home: str
     unit_bytes: int
     unit_seconds: Fraction
@@ -101,6 +113,9 @@ def scaled(instance: Instance) -> Data:
         for t in steps
         for i in range(int(trace.indptr[t]), int(trace.indptr[t + 1]))
     }
+    serve, store, copy = loads(instance)
+    table, ways = memory.operations, way_names(instance)
+    source, brings = table.source[-len(ways) :].tolist(), table.brings[-len(ways) :].tolist()
     return Data(
         tiers=memory.tier_names,
         resources=memory.resources,
@@ -115,19 +130,55 @@ def scaled(instance: Instance) -> Data:
         B={resource: float(int(memory.rates[r]) * unit_seconds / unit_bytes) for r, resource in resources},
         F={(resource, t): size(instance.fixed[t, r]) for r, resource in resources for t in steps},
         l={t: float(instance.floor[t]) / float(unit_seconds) for t in steps},
-        c_read={(tier, resource): int(memory.read[k, r]) for k, tier in tiers for r, resource in resources},
-        c_write={(tier, resource): int(memory.write[k, r]) for k, tier in tiers for r, resource in resources},
-        c_copy={
-            (source, tier, resource): int(memory.copy[j, k, r])
-            for j, source in tiers
-            for k, tier in tiers
-            if j != k
-            for r, resource in resources
-        },
+        ways=ways,
+        needs={way: memory.tier_names[k] for way, k in zip(ways, source, strict=True) if k >= 0},
+        brings=tuple(way for way, flag in zip(ways, brings, strict=True) if flag),
+        serve=serve,
+        store=store,
+        copy=copy,
         home=memory.tier_names[instance.home],
         unit_bytes=unit_bytes,
         unit_seconds=unit_seconds,
     )
+
+
+def way_names(instance: Instance) -> tuple[str, ...]:
+    """The operations that serve reads: the read from a tier is called like the tier, the others have names of their own."""
+    tiers, table = instance.memory.tier_names, instance.memory.operations
+    names = (*tiers, *table.names[len(tiers) * (len(tiers) + 2) :])
+    if len(set(names)) < len(names):
+        raise InputError(f"found operations called {', '.join(names)}", "expected names that differ", field="memory")
+    return names
+
+
+def block_loads(instance: Instance, size: int) -> list[dict[str, float]]:
+    """What each operation, by its row, loads on each resource for a whole block of so many bytes, in scaled units.
+
+    It is ``per_call + per_byte * ceil(size / grain) * grain``.
+    """
+    table, resources, unit_bytes = instance.memory.operations, instance.memory.resources, int(instance.size.max())
+    return [
+        {
+            name: float(Fraction(once + each * -(-size // grain) * grain, unit_bytes))
+            for name, once, each in zip(resources, call, byte, strict=True)
+        }
+        for grain, call, byte in zip(table.grain.tolist(), table.per_call.tolist(), table.per_byte.tolist(), strict=True)
+    ]
+
+
+def loads(instance: Instance) -> tuple[dict[Any, float], dict[Any, float], dict[Any, float]]:
+    """What serving, storing and copying the whole of a block loads, as in :class:`Data`."""
+    tiers, ways = instance.memory.tier_names, way_names(instance)
+    store, copy, serve = dict[Any, float](), dict[Any, float](), dict[Any, float]()
+    rows: list[tuple[dict[Any, float], tuple[str, ...]]] = [(store, (tier,)) for tier in tiers]
+    rows += [(copy, (start, end)) for start in tiers for end in tiers]
+    rows += [(serve, (way,)) for way in ways]
+    of_size = {size: block_loads(instance, size) for size in set(instance.size.tolist())}
+    for b, size in enumerate(instance.size.tolist()):
+        for (into, names), loads in zip(rows, of_size[size], strict=True):
+            if into is not copy or names[0] != names[1]:
+                into |= {(*names, b, resource): load for resource, load in loads.items() if load}
+    return serve, store, copy
 
 
 def solve(model: pyo.ConcreteModel) -> float:
@@ -179,13 +230,27 @@ def _run(model: pyo.ConcreteModel) -> Any:
 def prices(model: pyo.ConcreteModel, instance: Instance) -> npt.NDArray[np.float64]:
     """float64[T, R], seconds per byte: solve a statement that has ``rate`` rows as an LP; what one byte of load costs there."""
     results = _run(model)
-    scale = float(model.unit_seconds) / model.unit_bytes
     rho = np.zeros((instance.num_steps, instance.num_resources))
-    for row, dual in results.solution_loader.get_duals(list(model.rate.values())).items():
-        resource, t = row.index()
-        rho[t, instance.memory.resources.index(resource)] = max(0.0, -dual) * scale
+    for (resource, t), worth in _worth(results, model, model.rate).items():
+        rho[t, instance.memory.resources.index(resource)] = worth
     # what rounding puts above the limit sum_r B_r rho <= 1 is taken back
     return rho / np.maximum(1.0, rho @ instance.memory.rates)[:, None]
+
+
+def rents(model: pyo.ConcreteModel, instance: Instance) -> npt.NDArray[np.float64]:
+    """float64[T + 1, K], seconds per byte: the same of ``capacity`` rows; what one byte of room is worth at each state."""
+    results = _run(model)
+    rent = np.zeros((instance.num_steps + 1, instance.num_tiers))
+    for (tier, t), worth in _worth(results, model, model.capacity).items():
+        rent[t, instance.memory.tier_index(tier)] = worth
+    return rent
+
+
+def _worth(results: Any, model: pyo.ConcreteModel, rows: pyo.Constraint) -> dict[tuple[Any, ...], float]:
+    """Index -> multiplier of each of some rows <=, in seconds per byte."""
+    scale = float(model.unit_seconds) / model.unit_bytes
+    duals = results.solution_loader.get_duals(list(rows.values()))
+    return {row.index(): max(0.0, -dual) * scale for row, dual in duals.items()}
 
 
 def command(

@@ -7,9 +7,13 @@
                                                                                    READ[t]: read by step t
                                                                                    STAY[t]: alive before and after step t
                                                                                    BORN[t]: produced by step t
-                                                                                   NEAR[t]: at the processor during step t
-                                                                                            (read or produced), alive after
+                                                                                   NEAR[t]: read or produced by step t (may
+                                                                                            be at the processor), alive after
     k, j         memory tier                                                -      TIERS
+    o            operation that serves reads; the read from a tier is       -      WAYS
+                 called like the tier                                              FROM[k]: those that need a copy in tier k
+                                                                                   BRING: those after which the block is at
+                                                                                          the processor
     r            resource that transfers contend for                        -      RESOURCES
     s[b]         size of the block                                          size   BLOCKS
     a[b,t]       share of b that step t reads                               -      b in READ[t]
@@ -17,17 +21,19 @@
     B[r]         rate                                                       size/time  RESOURCES
     F[r,t]       load that placement does not decide                        size   RESOURCES x STEPS
     l[t]         floor under the step's time                                time   STEPS
-    c_read[k,r], c_write[k,r], c_copy[j,k,r]: load of one byte read, written, copied on resource r
+    serve[o,b,r], store[k,b,r], copy[j,k,b,r]: load on resource r of serving, storing, copying the whole of the block:
+                 load of a byte times s[b], rounded up to multiples of the operation's grain, and what each call loads
 
     x[b,k,t]     1 if a copy of b lies in tier k at state t                 -      b in LIVE[t]
-    y[b,k,t]     share of b that step t reads from tier k                   -      b in READ[t]
+    y[b,o,t]     share of b that operation o serves at step t               -      b in READ[t]
     z[b,j,k,t]   share of b copied j -> k during step t                     -      b in STAY[t], j != k
     p[b,k,t]     share of b stored in k in passing, at the processor        -      b in NEAR[t]
     tau[t]       time of the step                                           time   STEPS
 
 Units: one of size is the largest block, one of time is what it takes on the slowest resource (models/common.py).
 What arrives during step t is there at state t+1; a block produced by step t has its first state, and can be copied, only then.
-With a given start x[.,.,0] is fixed; otherwise it is chosen at no cost. Dropping a copy is free at any time.
+With a given start x[.,.,0] is fixed; otherwise it is chosen at no cost. Dropping a copy is free at any time; under the rule
+cache the last one too. (What is written here as a size is a number of requests on a resource that serves requests.)
 """
 
 from __future__ import annotations
@@ -56,11 +62,14 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     m.READ = pyo.Set(m.STEPS, initialize=data.read)
     m.STAY = pyo.Set(m.STEPS, initialize=data.stay)
     m.BORN = pyo.Set(m.STEPS, initialize=data.born)
+    m.WAYS = pyo.Set(initialize=data.ways)
+    m.BRING = pyo.Set(initialize=data.brings)
+    m.FROM = pyo.Set(m.TIERS, initialize={k: [o for o in data.ways if data.needs.get(o) == k] for k in data.tiers})
     m.NEAR = pyo.Set(m.STEPS, initialize=data.near)
     m.LIVES = pyo.Set(initialize=[(b, t) for t in m.STATES for b in m.LIVE[t]], dimen=2)
     m.READS = pyo.Set(initialize=[(b, t) for t in m.STEPS for b in m.READ[t]], dimen=2)
     m.X = pyo.Set(initialize=[(b, k, t) for b, t in m.LIVES for k in m.TIERS], dimen=3)
-    m.Y = pyo.Set(initialize=[(b, k, t) for b, t in m.READS for k in m.TIERS], dimen=3)
+    m.Y = pyo.Set(initialize=[(b, o, t) for b, t in m.READS for o in m.WAYS], dimen=3)
     m.P = pyo.Set(initialize=[(b, k, t) for t in m.STEPS for b in m.NEAR[t] for k in m.TIERS], dimen=3)
     m.Z = pyo.Set(
         initialize=[(b, j, k, t) for t in m.STEPS for b in m.STAY[t] for j in m.TIERS for k in m.TIERS if j != k], dimen=4
@@ -73,9 +82,9 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     m.B = pyo.Param(m.RESOURCES, initialize=data.B)
     m.F = pyo.Param(m.RESOURCES, m.STEPS, initialize=data.F)
     m.l = pyo.Param(m.STEPS, initialize=data.l)
-    m.c_read = pyo.Param(m.TIERS, m.RESOURCES, initialize=data.c_read)
-    m.c_write = pyo.Param(m.TIERS, m.RESOURCES, initialize=data.c_write)
-    m.c_copy = pyo.Param(m.TIERS, m.TIERS, m.RESOURCES, initialize=data.c_copy)
+    m.serve = pyo.Param(m.WAYS, m.BLOCKS, m.RESOURCES, initialize=data.serve, default=0)
+    m.store = pyo.Param(m.TIERS, m.BLOCKS, m.RESOURCES, initialize=data.store, default=0)
+    m.copy = pyo.Param(m.TIERS, m.TIERS, m.BLOCKS, m.RESOURCES, initialize=data.copy, default=0)
 
     # Variables
     m.x = pyo.Var(m.X, domain=pyo.UnitInterval if relax else pyo.Binary)
@@ -94,13 +103,13 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     # Constraints
     @m.Constraint(m.READS)
     def served(m, b, t):
-        """What a step reads of a block comes from some tier."""
-        return sum(m.y[b, k, t] for k in m.TIERS) == m.a[b, t]
+        """What a step reads of a block is served, by one operation or by several."""
+        return sum(m.y[b, o, t] for o in m.WAYS) == m.a[b, t]
 
-    @m.Constraint(m.Y)
+    @m.Constraint([(b, k, t) for b, t in m.READS for k in m.TIERS])
     def resident(m, b, k, t):
-        """A tier serves only what lies in it when the step begins."""
-        return m.y[b, k, t] <= m.a[b, t] * m.x[b, k, t]
+        """From a tier is served only what lies in it when the step begins."""
+        return sum(m.y[b, o, t] for o in m.FROM[k]) <= m.a[b, t] * m.x[b, k, t]
 
     @m.Constraint(m.Z)
     def source(m, b, j, k, t):
@@ -109,8 +118,8 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
 
     @m.Constraint(m.P)
     def passing(m, b, k, t):
-        """Stored in passing is at most what the step reads of the block; a block being produced is there as a whole."""
-        return m.p[b, k, t] <= (1 if b in m.BORN[t] else m.a[b, t])
+        """Stored in passing is at most what was brought to the processor; a block being produced is there as a whole."""
+        return m.p[b, k, t] <= (1 if b in m.BORN[t] else sum(m.y[b, o, t] for o in m.BRING))
 
     @m.Constraint([(b, k, t) for t in m.STEPS for b in m.STAY[t] | m.BORN[t] for k in m.TIERS])
     def keep(m, b, k, t):
@@ -122,7 +131,9 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
 
     @m.Constraint(m.LIVES)
     def alive(m, b, t):
-        """An alive block lies where the rule wants it: at home, in exactly one tier, or in at least one."""
+        """An alive block lies where the rule wants it: at home, in exactly one tier, or in at least one; a cache may forget."""
+        if instance.residency == "cache":
+            return pyo.Constraint.Feasible
         if instance.residency == "inclusive":
             return m.x[b, data.home, t] == 1
         copies = sum(m.x[b, k, t] for k in m.TIERS)
@@ -136,11 +147,9 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     @m.Expression(m.RESOURCES, m.STEPS)
     def traffic(m, r, t):
         """What step t moves over resource r: fixed load, reads, copies, what is stored in passing."""
-        read = sum(m.s[b] * m.c_read[k, r] * m.y[b, k, t] for b in m.READ[t] for k in m.TIERS)
-        copied = sum(
-            m.s[b] * m.c_copy[j, k, r] * m.z[b, j, k, t] for b in m.STAY[t] for j in m.TIERS for k in m.TIERS if j != k
-        )
-        stored = sum(m.s[b] * m.c_write[k, r] * m.p[b, k, t] for b in m.NEAR[t] for k in m.TIERS)
+        read = sum(m.serve[o, b, r] * m.y[b, o, t] for b in m.READ[t] for o in m.WAYS)
+        copied = sum(m.copy[j, k, b, r] * m.z[b, j, k, t] for b in m.STAY[t] for j in m.TIERS for k in m.TIERS if j != k)
+        stored = sum(m.store[k, b, r] * m.p[b, k, t] for b in m.NEAR[t] for k in m.TIERS)
         return m.F[r, t] + read + copied + stored
 
     @m.Constraint(m.RESOURCES, m.STEPS)

@@ -9,6 +9,8 @@ tier under the inclusive rule, otherwise wherever it costs least. The sum over a
     b          block                                                      -          READ: read by the step
                                                                                      BORN: produced by the step
     k          memory tier                                                -          TIERS
+    o          operation that serves reads; the read from a tier is       -          WAYS
+               called like the tier                                                  FROM[k]: need a copy in tier k
     r          resource that transfers contend for                        -          RESOURCES
     s[b]       size of the block                                          size       READ, BORN
     a[b,t]     share of b that the step reads                             -          READ
@@ -16,10 +18,10 @@ tier under the inclusive rule, otherwise wherever it costs least. The sum over a
     B[r]       rate                                                       size/time  RESOURCES
     F[r,t]     load that placement does not decide                        size       RESOURCES
     l[t]       floor under the step's time                                time       STEPS
-    c_read[k,r], c_write[k,r]: load of one byte read, written on resource r
+    serve[o,b,r], store[k,b,r]: load on resource r of serving, storing the whole of the block (models/horizon.py)
 
     x[b,k,t]   1 if a copy of b lies in tier k when the step begins       -          READ x TIERS
-    y[b,k,t]   share of b that the step reads from tier k                 -          READ x TIERS
+    y[b,o,t]   share of b that operation o serves                         -          READ x WAYS
     p[b,k,t]   share of b written to tier k as it is produced             -          BORN x TIERS
     tau[t]     time of the step                                           time       STEPS
 
@@ -48,6 +50,8 @@ def build(instance: Instance, step: int, integer: bool = False, data: Data | Non
     m.RESOURCES = pyo.Set(initialize=data.resources)
     m.READ = pyo.Set(initialize=data.read[step])
     m.BORN = pyo.Set(initialize=data.born[step])
+    m.WAYS = pyo.Set(initialize=data.ways)
+    m.FROM = pyo.Set(m.TIERS, initialize={k: [o for o in data.ways if data.needs.get(o) == k] for k in data.tiers})
 
     # Parameters
     m.s = pyo.Param(m.READ | m.BORN, initialize={b: data.s[b] for b in m.READ | m.BORN})
@@ -56,12 +60,15 @@ def build(instance: Instance, step: int, integer: bool = False, data: Data | Non
     m.B = pyo.Param(m.RESOURCES, initialize=data.B)
     m.F = pyo.Param(m.RESOURCES, m.STEPS, initialize={(r, t): data.F[r, t] for r in m.RESOURCES for t in m.STEPS})
     m.l = pyo.Param(m.STEPS, initialize={t: data.l[t] for t in m.STEPS})
-    m.c_read = pyo.Param(m.TIERS, m.RESOURCES, initialize=data.c_read)
-    m.c_write = pyo.Param(m.TIERS, m.RESOURCES, initialize=data.c_write)
+    here, born = set(data.read[step]), set(data.born[step])
+    serve = {key: load for key, load in data.serve.items() if key[1] in here}
+    store = {key: load for key, load in data.store.items() if key[1] in born}
+    m.serve = pyo.Param(m.WAYS, m.READ, m.RESOURCES, initialize=serve, default=0)
+    m.store = pyo.Param(m.TIERS, m.BORN, m.RESOURCES, initialize=store, default=0)
 
     # Variables
     m.x = pyo.Var(m.READ, m.TIERS, m.STEPS, domain=pyo.Binary if integer else pyo.UnitInterval)
-    m.y = pyo.Var(m.READ, m.TIERS, m.STEPS, domain=pyo.UnitInterval)
+    m.y = pyo.Var(m.READ, m.WAYS, m.STEPS, domain=pyo.UnitInterval)
     m.p = pyo.Var(m.BORN, m.TIERS, m.STEPS, domain=pyo.UnitInterval)
     m.tau = pyo.Var(m.STEPS, domain=pyo.NonNegativeReals)
 
@@ -71,17 +78,22 @@ def build(instance: Instance, step: int, integer: bool = False, data: Data | Non
     # Constraints
     @m.Constraint(m.READ, m.STEPS)
     def served(m, b, t):
-        """What the step reads of a block comes from some tier."""
-        return sum(m.y[b, k, t] for k in m.TIERS) == m.a[b, t]
+        """What the step reads of a block is served."""
+        return sum(m.y[b, o, t] for o in m.WAYS) == m.a[b, t]
 
     @m.Constraint(m.READ, m.TIERS, m.STEPS)
     def resident(m, b, k, t):
-        """A tier serves only what lies in it when the step begins."""
-        return m.y[b, k, t] <= m.a[b, t] * m.x[b, k, t]
+        """From a tier is served only what lies in it when the step begins."""
+        return sum(m.y[b, o, t] for o in m.FROM[k]) <= m.a[b, t] * m.x[b, k, t]
 
     @m.Constraint([(b, t) for t in m.STEPS for b in m.READ] + [(b, t + 1) for t in m.STEPS for b in m.BORN])
     def alive(m, b, t):
-        """A block lies where the rule wants it; one that is being produced (alive from t+1 on) is written there."""
+        """A block lies where the rule wants it; one that is being produced (alive from t+1 on) is written there.
+
+        A cache may forget what it reads and what is produced.
+        """
+        if instance.residency == "cache":
+            return pyo.Constraint.Feasible
         where = {k: m.x[b, k, t] if b in m.READ else m.p[b, k, t - 1] for k in m.TIERS}
         if instance.residency == "inclusive":
             return where[data.home] == 1
@@ -96,8 +108,8 @@ def build(instance: Instance, step: int, integer: bool = False, data: Data | Non
     @m.Constraint(m.RESOURCES, m.STEPS)
     def rate(m, r, t):
         """The step lasts until every resource has moved its load."""
-        read = sum(m.s[b] * m.c_read[k, r] * m.y[b, k, t] for b in m.READ for k in m.TIERS)
-        stored = sum(m.s[b] * m.c_write[k, r] * m.p[b, k, t] for b in m.BORN for k in m.TIERS)
+        read = sum(m.serve[o, b, r] * m.y[b, o, t] for b in m.READ for o in m.WAYS)
+        stored = sum(m.store[k, b, r] * m.p[b, k, t] for b in m.BORN for k in m.TIERS)
         return m.F[r, t] + read + stored <= m.B[r] * m.tau[t]
 
     @m.Constraint(m.STEPS)

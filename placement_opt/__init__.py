@@ -23,11 +23,12 @@ if _BEGUN_AS[:1] == ["placement-opt"] or _BEGUN_AS == ["-m", "placement_opt"]:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 import importlib  # noqa: E402
+from types import ModuleType  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
 __version__ = "0.1.0"
 
-#: Public name -> the module that defines it.
+#: Public name -> the module that defines it, and its name there where that is another.
 _HOME = {
     "Bound": "placement_opt.bounds.result",
     "Comparison": "placement_opt.study.compare",
@@ -46,9 +47,13 @@ _HOME = {
     "Scheduler": "placement_opt.play.protocol",
     "Setting": "placement_opt.play.protocol",
     "Status": "placement_opt.bounds.result",
+    "Sweep": "placement_opt.study.sweep",
     "Trace": "placement_opt.workload.trace",
     "View": "placement_opt.play.protocol",
+    "answer": "placement_opt.answer.answer",
+    "Answer": "placement_opt.answer.answer",
     "bound": "placement_opt.bounds.bound",
+    "build_instance": "placement_opt.instance.load",
     "compare": "placement_opt.study.compare",
     "load_instance": "placement_opt.instance.load",
     "load_memory": "placement_opt.memory",
@@ -58,30 +63,34 @@ _HOME = {
     "save_trace": "placement_opt.workload.files.npz",
     "simulate": "placement_opt.play.simulate",
     "sweep": "placement_opt.study.sweep",
+    "verify": "placement_opt.certify.verify:verify_files",
     "worth": "placement_opt.study.worth",
 }
 
 if TYPE_CHECKING:
+    from placement_opt.answer.answer import Answer, answer
     from placement_opt.base.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
     from placement_opt.base.limits import Limits
     from placement_opt.bounds import METHODS
     from placement_opt.bounds.bound import bound
     from placement_opt.bounds.result import Bound, Prices, Status
+    from placement_opt.certify.verify import verify_files as verify
     from placement_opt.instance.instance import Instance
-    from placement_opt.instance.load import load_instance
+    from placement_opt.instance.load import build_instance, load_instance
     from placement_opt.memory import load_memory, preset
     from placement_opt.memory.system import MemorySystem
     from placement_opt.play.protocol import Moves, Scheduler, Setting, View
     from placement_opt.play.simulate import Run, simulate
     from placement_opt.schedulers import make_scheduler
     from placement_opt.study.compare import Comparison, compare
-    from placement_opt.study.sweep import sweep
+    from placement_opt.study.sweep import Sweep, sweep
     from placement_opt.study.worth import worth
     from placement_opt.workload.files.npz import load_trace, save_trace
     from placement_opt.workload.trace import Trace
 
 __all__ = [
     "METHODS",
+    "Answer",
     "Bound",
     "Comparison",
     "InputError",
@@ -98,10 +107,13 @@ __all__ = [
     "Scheduler",
     "Setting",
     "Status",
+    "Sweep",
     "Trace",
     "View",
     "__version__",
+    "answer",
     "bound",
+    "build_instance",
     "compare",
     "load_instance",
     "load_memory",
@@ -111,6 +123,7 @@ __all__ = [
     "save_trace",
     "simulate",
     "sweep",
+    "verify",
     "worth",
 ]
 
@@ -118,10 +131,22 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    module, _, there = _HOME[name].partition(":")
+    value = getattr(importlib.import_module(module), there or name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return list(__all__)
+
+
+class _Package(ModuleType):
+    """This package. Importing a room of the name of a public function (``answer``) must not hide the function."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

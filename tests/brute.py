@@ -2,8 +2,9 @@
 
 A joint residency is a tier set for every alive block. The cheapest sequence of them is found by dynamic programming over
 the states 0..T, once the time tau of every transition (residency before a step, residency after it) is known. That time is
-the optimum of a tiny LP: how reads are split over the copies, and how each added copy is made (stored in passing, copied
-from a copy that was there, or a mix). It is bracketed from both sides, straight from the problem statement:
+the optimum of a tiny LP: how reads are split over the operations that can serve them, and how each added copy is made (stored
+in passing as far as the block was brought to the processor, copied from a copy that was there, or a mix). It is bracketed from
+both sides, straight from the problem statement:
 
 * from below by prices (weak duality): for any rho >= 0 with B @ rho <= 1,
       tau >= (1 - B @ rho) * floor + rho @ load   of every legal way to make the transition,
@@ -50,7 +51,7 @@ def tier_sets(instance: Instance, block: int) -> Sets:
         return tuple(tiers for tiers in found if len(tiers) == 1)
     if instance.residency == "inclusive":
         return tuple(tiers for tiers in found if instance.home in tiers)
-    return tuple(tiers for tiers in found if tiers)
+    return tuple(found) if instance.residency == "cache" else tuple(tiers for tiers in found if tiers)
 
 
 def num_transitions(instance: Instance) -> int:
@@ -77,6 +78,36 @@ def _alive(instance: Instance, state: int) -> list[int]:
     return [b for b in range(instance.num_blocks) if instance.trace.birth[b] < state <= instance.trace.death[b]]
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """What operations load on the resources for a block, times ``amount``: float[K, R], float[K, K, R] and of those that serve
+    float[V, R], with the tier that each needs (-1 for none) and whether it brings the block to the processor."""
+
+    amount: float
+    store: Floats
+    copy: Floats
+    serve: Floats
+    source: list[int]
+    brings: list[bool]
+
+    def usable(self, held: frozenset[int]) -> list[int]:
+        """The operations that serve a block in these tiers."""
+        return [o for o, tier in enumerate(self.source) if tier < 0 or tier in held]
+
+
+def _rows(instance: Instance, block: int) -> _Rows:
+    """Bytes times factors, or where calls or pages count, the loads of the whole block; in units of the largest block."""
+    table, tiers, largest = instance.memory.operations, instance.num_tiers, int(instance.size.max())
+    size, first = int(instance.size[block]), tiers + tiers * tiers
+    if not table.per_call.any() and set(table.grain.tolist()) == {1}:
+        amount, loads = size / largest, table.per_byte.astype(float)
+    else:
+        moved = np.array([-(-size // grain) * grain for grain in table.grain.tolist()])
+        amount, loads = 1.0, (table.per_call + table.per_byte * moved[:, None]) / largest
+    copy = loads[tiers:first].reshape(tiers, tiers, -1)
+    return _Rows(amount, loads[:tiers], copy, loads[first:], table.source[first:].tolist(), table.brings[first:].tolist())
+
+
 class _Enumeration:
     """Sizes in units of the largest block, times in units of what it takes on the slowest resource."""
 
@@ -85,7 +116,7 @@ class _Enumeration:
         memory, trace, largest = instance.memory, instance.trace, int(instance.size.max())
         self.second = largest / int(memory.rates.min())
         self.rates = memory.rates / memory.rates.min()
-        self.size = instance.size / largest
+        self.rows = [_rows(instance, b) for b in range(instance.num_blocks)]
         self.fixed = instance.fixed / largest
         self.floor = instance.floor / self.second
         self.share: list[dict[int, float]] = [
@@ -164,27 +195,33 @@ class _Enumeration:
 
     def _priced(self, rho: Floats, t: int, b: int) -> Floats:
         """float[sets before, sets after]: the least priced load of one block in step t (one entry where it is not alive)."""
-        memory = self.instance.memory
-        read, write, copy = memory.read @ rho, memory.write @ rho, memory.copy @ rho
-        share = self.share[t].get(b, 0.0)
+        rows, share = self.rows[b], self.share[t].get(b, 0.0)
+        serve, store, copy = rows.serve @ rho, rows.store @ rho, rows.copy @ rho
         before = self.sets[b] if b in self.alive[t] else (None,)
         after = self.sets[b] if b in self.alive[t + 1] else (None,)
         table = np.zeros((len(before), len(after)))
-        for i, held in enumerate(before):
-            if held is not None:
-                table[i] += share * min(read[k] for k in held)
-            for j, wanted in enumerate(after):
-                for k in (wanted or frozenset()) - (held or frozenset()):
-                    if held is None:  # just produced: the whole block is at the processor, and nowhere else
-                        table[i, j] += write[k]
-                        continue
-                    copied = min(copy[source, k] for source in held)
-                    table[i, j] += share * min(write[k], copied) + (1.0 - share) * copied
-        return self.size[b] * table
+        for (i, held), (j, wanted) in product(enumerate(before), enumerate(after)):
+            added = (wanted or frozenset()) - (held or frozenset())
+            if held is None:  # just produced: the whole block is at the processor, and nowhere else
+                table[i, j] = sum(store[k] for k in added)
+                continue
+            copied = {k: min((copy[source, k] for source in held), default=np.inf) for k in added}
+            if share == 0.0:
+                table[i, j] = sum(copied.values())
+                continue
+            ways = []
+            for o in rows.usable(held):
+                # a block that was not brought to the processor is copied as a whole, otherwise the part that is not read
+                paid = share * serve[o]
+                for k in added:
+                    least = min(store[k], copied[k]) if rows.brings[o] else copied[k]
+                    paid += share * least + ((1.0 - share) * copied[k] if share < 1.0 else 0.0)
+                ways.append(paid)
+            table[i, j] = min(ways)
+        return rows.amount * table
 
     def _transition(self, t: int, i: int, j: int) -> tuple[float, Floats]:
         """The exact time of one transition, and the multipliers of its rates: an LP over y, z, p and tau."""
-        memory = self.instance.memory
         before, after = self.joint[t][self.fits[t][i]], self.joint[t + 1][self.fits[t + 1][j]]
         columns: list[Floats] = []  # load per unit of each variable
         upper: list[float] = []
@@ -195,25 +232,35 @@ class _Enumeration:
             upper.append(most)
             return len(columns) - 1
 
+        brought: dict[int, list[int]] = {}  # of a block that need not be brought to be read, the variables of what does it
         for b in before:
             if b in self.share[t]:
-                y = [variable(self.size[b] * memory.read[k], self.share[t][b]) for k in before[b]]
-                sums.append((y, self.share[t][b]))
+                rows, share = self.rows[b], self.share[t][b]
+                y = {o: variable(rows.amount * rows.serve[o], share) for o in rows.usable(before[b])}
+                sums.append((list(y.values()), share))
+                if not all(rows.brings[o] for o in y):
+                    brought[b] = [one for o, one in y.items() if rows.brings[o]]
+        passing: list[tuple[int, list[int]]] = []  # a variable that is at most the sum of others
         for b in after:
-            for k in after[b] - before.get(b, frozenset()):
-                most = self.share[t].get(b, 0.0) if b in before else 1.0
-                p = [variable(self.size[b] * memory.write[k], most)]
-                z = [variable(self.size[b] * memory.copy[source, k], 1.0) for source in before.get(b, ())]
-                sums.append((p + z, 1.0))
+            rows, held = self.rows[b], before.get(b, frozenset())
+            for k in after[b] - held:
+                p = variable(rows.amount * rows.store[k], 1.0 if b not in before else self.share[t].get(b, 0.0))
+                z = [variable(rows.amount * rows.copy[source, k], 1.0) for source in held]
+                sums.append(([p, *z], 1.0))
+                if b in brought:
+                    passing.append((p, brought[b]))
         rates = np.column_stack([*columns, -self.rates])
         must = np.zeros((len(sums), rates.shape[1]))
         for row, (members, least) in enumerate(sums):
             must[row, members] = -1.0
             must[row] /= least
+        most = np.zeros((len(passing), rates.shape[1]))
+        for row, (one, others) in enumerate(passing):
+            most[row, one], most[row, others] = 1.0, -1.0
         answer = linprog(
             np.eye(rates.shape[1])[-1],
-            A_ub=np.vstack([rates, must]),
-            b_ub=np.concatenate([-self.fixed[t], np.full(len(sums), -1.0)]),
+            A_ub=np.vstack([rates, must, most]),
+            b_ub=np.concatenate([-self.fixed[t], np.full(len(sums), -1.0), np.zeros(len(passing))]),
             bounds=[*((0.0, most) for most in upper), (self.floor[t], None)],
             method="highs",
         )

@@ -32,6 +32,7 @@ from placement_opt.answer.work import Rung, Side, Work, offer_prices
 from placement_opt.base import clock, room
 from placement_opt.base.errors import LimitError, PlacementError
 from placement_opt.base.limits import Limits
+from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.shares import Backend
@@ -68,7 +69,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Answer(Tabular):
     """Both sides of an instance.
 
     Attributes
@@ -96,6 +97,17 @@ class Answer:
     roofline_s: float
     solve_s: float
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        latency = "no schedule" if self.state.latency_s is None else f"{self.state.latency_s:.6g} s"
+        return f"Answer({self.instance.name}: {self.state.lower_s:.6g} s .. {latency}, {self.outcome})"
+
+    def to_records(self) -> list[Record]:
+        """One row: both sides, and where they come from."""
+        state = self.state
+        row: Record = {"instance": self.instance.name, "outcome": str(self.outcome), "lower_bound_s": state.lower_s}
+        row |= {"bound_from": state.bound_from, "latency_s": state.latency_s, "schedule_from": state.schedule_from}
+        return [row | {"gap": state.gap, "roofline_s": self.roofline_s, "solve_s": self.solve_s}]
 
     @property
     def bound(self) -> Bound:

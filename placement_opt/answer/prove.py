@@ -54,7 +54,7 @@ class Proof:
     packable
         Whether schedules exist: True, False (proven that none does) or None (not known).
     unread
-        What the trace keeps for nobody.
+        What the trace keeps for nobody; None where blocks may be forgotten (rule "cache").
     best_s, best_from
         What the best schedule known takes, and which it is; None and "" while none is known.
     binds
@@ -210,7 +210,7 @@ def proof_of(instance: Instance, found: Bound) -> Proof:
         counts="steps" if labels is None else "tokens",
         most_tokens_per_s=_rate(tokens, value),
         packable=packing_known(instance),
-        unread=unread(instance.trace),
+        unread=None if instance.forgets else unread(instance.trace),
         binds=() if bound.prices is None else binding(instance, bound.prices.rho),
     )
 

@@ -67,14 +67,14 @@ def choose_quantum(instance: Instance, prices: Prices, value_s: float) -> int:
     more seconds than the bound says where prices use only a share of every second. A rent half a quantum off costs at most half
     the capacity times the quantum at every state that has a rent.
     """
-    memory, most = instance.memory, int(math.log10(LARGEST_QUANTUM))
-    rates = memory.rates.astype(float)
+    most, rates = int(math.log10(LARGEST_QUANTUM)), instance.memory.rates.astype(float)
     used = float((prices.rho @ rates).max(initial=0.0))
     lost = float(rates.sum()) / (min(1.0, used) or 1.0)
     if value_s > 0.0:
         lost += float(np.count_nonzero(prices.rent, axis=0) @ instance.capacity.astype(float)) / value_s
-    loads = np.concatenate([memory.read, memory.write, memory.copy.reshape(-1, instance.num_resources)]).max(axis=0)
-    dearest = (1 + instance.num_tiers) * float((prices.rho @ loads).max()) + float(prices.rent.sum(axis=1).max())
+    loads, largest_unit = instance.loads.row.max(axis=(0, 1)), int(instance.loads.size.max())
+    held = largest_unit * float(prices.rent.sum(axis=1).max())
+    dearest = (1 + instance.num_tiers) * float((prices.rho @ loads).max()) + held
     room = _ROOM / max(dearest * instance.share_base * _STEPS, _ROOM / 10.0**most)
     least = math.ceil(math.log10(min(lost / LOSS, 10.0**most)))
     # ten times finer than necessary where that costs the verifier no time

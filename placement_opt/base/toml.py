@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from placement_opt.base.atomic import open_regular
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml_keys import MOST_PARTS, key_lines
-from placement_opt.base.units import parse_duration, parse_rate, parse_size
+from placement_opt.base.units import parse_duration, parse_flop, parse_flops, parse_rate, parse_requests, parse_size
 
 _T = TypeVar("_T")
 _LARGEST_FILE = 1 << 20
@@ -231,6 +231,18 @@ def as_rate(value: Any) -> int:
     if rate <= 0:
         raise InputError(f"found {shown(value)}", "expected a rate above zero")
     return rate
+
+
+def as_requests(value: Any) -> int:
+    return parse_requests(value)
+
+
+def as_flops(value: Any) -> Fraction:
+    return parse_flops(value)
+
+
+def as_flop(value: Any) -> Fraction:
+    return parse_flop(value)
 
 
 def as_duration(value: Any) -> Fraction:

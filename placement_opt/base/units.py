@@ -27,6 +27,10 @@ _SECONDS = {
     "ns": Fraction(1, 10**9),
     "ps": Fraction(1, 10**12),
 }
+#: Requests that a device takes in a second; datasheets write "1.5M IOPS".
+_REQUESTS = {f"{prefix}{unit}": factor for prefix, factor in _PREFIX.items() for unit in ("IOPS", "/s")}
+_FLOP = {f"{prefix}FLOP": factor for prefix, factor in (_PREFIX | {"E": 10**18}).items()}
+_FLOPS = {f"{unit}{ending}": factor for unit, factor in _FLOP.items() for ending in ("/s", "S")}
 # Digits are counted so that no text, however long, can cost more than a moment or pass Python's own limit on integers.
 _QUANTITY = re.compile(r"([0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?)\s*([A-Za-z/%]*)", re.ASCII)
 #: Largest size or rate accepted: sums of many must still fit 64-bit integers.
@@ -45,7 +49,7 @@ def common_unit(one: str, other: str) -> tuple[str, tuple[Fraction, Fraction]] |
     """The larger of two units of one kind, and what one of each is in it; None where they are not of one kind."""
     if one == other:
         return one, (Fraction(1), Fraction(1))
-    for units in (_BYTES, _RATES, _SECONDS):
+    for units in (_BYTES, _RATES, _SECONDS, _REQUESTS, _FLOP, _FLOPS):
         if one in units and other in units:
             sizes = Fraction(units[one]), Fraction(units[other])
             largest = max(sizes)
@@ -95,6 +99,31 @@ def parse_rate(text: object) -> int:
     return _integer(_quantity(text, _RATES, example), text, "bytes per second")
 
 
+def parse_requests(text: object) -> int:
+    """Requests per second in e.g. ``"1.5M IOPS"``, ``"800 kIOPS"`` or ``"100 /s"``; InputError for anything else."""
+    joined = re.sub(r"([kKMGTP])\s+IOPS$", r"\1IOPS", text) if isinstance(text, str) else text
+    value = _quantity(joined, _REQUESTS, 'requests a second with their unit such as "1.5M IOPS"')
+    if not 1 <= value <= LARGEST:
+        raise InputError(f"found {shown(text)}", "expected from 1 to 2**60 requests a second")
+    return nearest_whole(value)
+
+
+def parse_flops(text: object) -> Fraction:
+    """Operations per second in e.g. ``"990 TFLOP/s"`` (or ``"990 TFLOPS"``); InputError for anything else."""
+    return _positive(_quantity(text, _FLOPS, 'operations a second with their unit such as "990 TFLOP/s"'), text)
+
+
+def parse_flop(text: object) -> Fraction:
+    """A number of operations in e.g. ``"16 GFLOP"``; InputError for anything else."""
+    return _positive(_quantity(text, _FLOP, 'operations with their unit such as "16 GFLOP"'), text)
+
+
+def _positive(value: Fraction, text: object) -> Fraction:
+    if not value:
+        raise InputError(f"found {shown(text)}", "expected more than zero")
+    return value
+
+
 def parse_duration(text: object, example: str = "10 us") -> Fraction:
     """Seconds, exactly, in e.g. ``"10 us"`` or ``"1.5 ms"``; InputError, which gives the example, for anything else."""
     value = _quantity(text, _SECONDS, f'a duration with its unit such as "{example}"')
@@ -123,6 +152,11 @@ def format_size(size: float, *, binary: bool = True) -> str:
 def format_rate(rate: float, *, binary: bool = False) -> str:
     """``"4.9 TB/s"`` (or, with ``binary=True``, ``"4.457 TiB/s"``), four significant digits."""
     return format_size(rate, binary=binary) + "/s"
+
+
+def format_requests(rate: float) -> str:
+    """``"1.5 MIOPS"``, four significant digits."""
+    return _scaled(float(rate), [(1e9, "GIOPS"), (1e6, "MIOPS"), (1e3, "kIOPS"), (1.0, "IOPS")])
 
 
 def format_seconds(seconds: float) -> str:

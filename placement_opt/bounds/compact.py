@@ -156,7 +156,8 @@ class _Search:
         ways, joint = simple_ways(self.frame, intervals), busy_kinds(self.frame, intervals)
         if self.program is not None:
             ways, joint = _inherit(self.program, self._counts(), intervals, ways, joint)
-        moves = not (self._plain and self.instance.inclusive)  # there the moves of one group a step prove nothing more
+        # of plain tables the moves of one group a step prove nothing more there
+        moves = self.frame.each or not (self._plain and self.instance.inclusive)
         for _ in range(_ROUNDS):
             program = CompactProgram(self.frame, intervals, ways, joint, moves=moves)
             arrays = program.build()

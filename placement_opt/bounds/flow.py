@@ -50,7 +50,8 @@ def bound(instance: Instance, *, limits: Limits | None = None, prices: Prices | 
     Raises
     ------
     InputError
-        Other than two tiers, blocks of several sizes, or prices of the wrong shape.
+        Other than two tiers, blocks of several sizes, operations that serve a block without bringing it to the processor, the
+        rule cache, or prices of the wrong shape.
     """
     began = clock.now()
     limits = limits or Limits()
@@ -104,6 +105,13 @@ def whole_blocks(instance: Instance) -> Instance:
     if len(sizes) > 1:
         found = f"found {len(sizes)} block sizes, {sizes[0]} to {sizes[-1]} bytes"
         raise InputError(found, "expected one: flow is defined for equal blocks", field="method flow")
+    if instance.forgets:
+        expected = "expected another: flow is defined where every block lies somewhere"
+        raise InputError("found the rule cache", expected, field="method flow")
+    operations = instance.memory.operations
+    if len(apart := np.flatnonzero(operations.serves & ~operations.brings)):
+        found = f"found the operation {operations.names[apart[0]]!r}, which leaves nothing at the processor"
+        raise InputError(found, "expected none: flow is defined where every read may store in passing", field="method flow")
     return replace(instance, capacity=instance.capacity // sizes[0] * sizes[0])
 
 

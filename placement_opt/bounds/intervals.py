@@ -79,9 +79,9 @@ class PriceIntervals:
         Whether another pass could not bring more.
     """
 
-    def __init__(self, instance: Instance, futures: Futures) -> None:
+    def __init__(self, instance: Instance, futures: tuple[Futures, ...]) -> None:
         self.instance, self.futures, self.space = instance, futures, PriceSpace.of(instance)
-        self.exact = round(float(futures.cell_bytes.sum())) == int(instance.size.sum())
+        self.exact = round(sum(float(part.cell_bytes.sum()) for part in futures)) == int(instance.size.sum())
         self.passes, self.levels, self.over, self.value_s = 0, 0, False, 0.0
         steps = instance.num_steps
         self._resources = binding(instance)

@@ -18,8 +18,9 @@ from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import step
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.evaluate import evaluate, fetch_events
+from placement_opt.bounds.programs.events import make_events
 from placement_opt.bounds.programs.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
-from placement_opt.bounds.programs.horizon import HorizonProgram, make_events
+from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
@@ -178,7 +179,8 @@ class _Search:
 
     def _contradicted(self) -> bool:
         """Whether the solver's value lies below what is proven of it; then nothing of it is believed, and the proof stands."""
-        plain = self.instance.num_tiers <= 2 and self.instance.trace.shares is None  # there prices prove no more than the LP
+        # with reads alone, two tiers and whole blocks prices prove no more than the LP
+        plain = self.instance.memory.operations.plain and self.instance.num_tiers <= 2 and self.instance.trace.shares is None
         proven = max(self.least, self.best or 0.0) if plain else self.least
         if not self.value < proven * (1.0 - TOLERANCE):
             return False

@@ -18,8 +18,9 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.lp import relax
+from placement_opt.bounds.programs.events import make_events
 from placement_opt.bounds.programs.highs import Ended, LinearProgram, Solution, SolverError, solve
-from placement_opt.bounds.programs.horizon import HorizonProgram, make_events
+from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.bounds.result import Bound, Float64, Status
 from placement_opt.instance.instance import Instance
@@ -129,6 +130,8 @@ def single_blocks(instance: Instance) -> Classes:
         first=instance.first_state,
         last=instance.last_state,
         begin=merged.begin[merged.of],
+        kind=merged.kind[merged.of],
+        amount=merged.amount[merged.of],
     )
 
 

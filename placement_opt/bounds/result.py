@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.tabular import Record, Tabular
+
 Float64 = npt.NDArray[np.float64]
 
 
@@ -44,7 +46,7 @@ class Prices:
 
 
 @dataclass(frozen=True, eq=False)
-class Bound:
+class Bound(Tabular):
     """A proven lower bound on the total time of every schedule of an instance.
 
     Attributes
@@ -82,3 +84,12 @@ class Bound:
     step_s: Float64 | None = None
     prices: Prices | None = None
     details: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        value = "nothing" if self.lower_bound_s is None else f"{self.lower_bound_s:.6g} s"
+        return f"Bound({self.method}: {value}, {self.status})"
+
+    def to_records(self) -> list[Record]:
+        """One row: what is proven, and how."""
+        names = ("method", "status", "lower_bound_s", "value_s", "solve_s", "rests_on", "note")
+        return [{name: str(value) if name == "status" else value for name in names for value in [getattr(self, name)]}]

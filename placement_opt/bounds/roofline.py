@@ -1,7 +1,8 @@
 """The roofline: every step splits its reads over all tiers as if each held everything; no residency, capacity or migration.
 
 A step's least time is then the maximum, over resource prices rho with ``sum_r B_r rho = 1``, of what it loads at those prices:
-fixed loads, the bytes read times the cheapest read, the bytes produced times the cheapest write (inclusive: the write home).
+fixed loads, the bytes read times the cheapest of all operations that serve, from whichever tier or from none, the bytes
+produced times the cheapest write (inclusive: the write home; cache: none); by kinds of blocks where not bytes alone count.
 A finite list of extreme prices, the same for all steps, attains it (:class:`placement_opt.memory.split.timing.StepTimer`): the
 "best case" of arXiv 2508.13231, for any number of tiers and residency rules.
 """
@@ -17,24 +18,37 @@ from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, sa
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.split.timing import StepTimer
+from placement_opt.memory.system import Int64
 
 _RESTS_ON = "weak duality at the extreme resource prices of each step, rounding subtracted; no solver"
 
 
 def free_timer(instance: Instance) -> StepTimer:
-    """Times steps whose bytes can be read from any tier and, in a second pattern where births have a choice, written to any."""
-    memory = instance.memory
-    anywhere = (1 << instance.num_tiers) - 1
-    if instance.inclusive:
-        return StepTimer(memory, [anywhere])
-    # a write to any tier is to the prices what a read from any tier is: one more pattern over K more ways
-    ways = np.concatenate([memory.read, memory.write])
-    return StepTimer(memory, [anywhere, anywhere << instance.num_tiers], ways)
+    """Times steps whose reads any operation may serve and, in further patterns where births have a choice, written to any tier.
+
+    The patterns are reads kind by kind, then births kind by kind.
+    """
+    serve, store = instance.loads.serve, instance.loads.store
+    reads = _each(serve)
+    if instance.inclusive or instance.forgets:
+        return StepTimer(instance.memory, reads, serve.reshape(-1, instance.num_resources))
+    # a write to any tier is to the prices what a read from any tier is: more patterns over more ways
+    ways = np.concatenate([serve.reshape(-1, instance.num_resources), store.reshape(-1, instance.num_resources)])
+    births = [pattern << len(ways) - store.shape[0] * store.shape[1] for pattern in _each(store)]
+    return StepTimer(instance.memory, [*reads, *births], ways)
+
+
+def _each(loads: Int64) -> list[int]:
+    """For each kind of int64[C, W, R] loads the pattern of all its W ways, kinds one after the other."""
+    kinds, ways, _ = loads.shape
+    return [(1 << ways) - 1 << kind * ways for kind in range(kinds)]
 
 
 def free_bytes(steps: Steps, reads: Float64) -> Float64:
-    """float64[T, P]: what :func:`free_timer` is to time, for ``reads`` float64[T] bytes readable from any tier."""
-    return reads[:, None] if steps.inclusive else np.stack([reads, steps.births.astype(np.float64)], axis=1)
+    """float64[T, P]: what :func:`free_timer` is to time, for ``reads`` float64[T, C] amounts that may be served in any way."""
+    if steps.inclusive or steps.residency == "cache":
+        return reads
+    return np.concatenate([reads, steps.births.astype(np.float64)], axis=1)
 
 
 def roofline_prices(instance: Instance, steps: Steps, timer: StepTimer) -> Prices:

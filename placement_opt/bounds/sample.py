@@ -89,12 +89,12 @@ class SampleAscent:
         return climb
 
 
-def sampled_futures(instance: Instance, classes: Classes, *, most: int = MOST_FUTURES, seed: int = 1) -> Futures:
+def sampled_futures(instance: Instance, classes: Classes, *, most: int = MOST_FUTURES, seed: int = 1) -> tuple[Futures, ...]:
     """The futures of all classes, or of a sample of about ``most`` of them where there are more."""
     futures = merge_futures(classes)
-    if len(futures) <= most:
+    if (count := sum(map(len, futures))) <= most:
         return futures
-    chosen, weight = sample_classes(instance, classes, share=most / len(futures), seed=seed)
+    chosen, weight = sample_classes(instance, classes, share=most / count, seed=seed)
     return merge_futures(take_classes(classes, chosen), weight)
 
 

@@ -1,12 +1,13 @@
 """Every step's own optimum, summed: residency chosen afresh before each step, with capacity and rates, without transitions.
 
 The "per decode step" formulation of arXiv 2508.13231 as a bound: what lies between it and the horizon's optimum is the cost of
-moving data. Two tiers have a closed form for all steps at once: the room bounds the bytes served from each tier, the rest
-is split freely, and that has the roofline's extreme prices. More tiers are small linear programs, equal steps solved once.
+moving data. Two tiers that are only read have a closed form for all steps at once: the room bounds the bytes served from each
+tier, the rest is split freely, and that has the roofline's extreme prices. More tiers, further operations that serve, and loads
+that are no mere multiples of bytes are small linear programs, equal steps solved once.
 
 With ``integer`` blocks are whole ("step-integer"): a MILP a step over the number of blocks of each class in each set of tiers.
 Its sum is a bound on the optimum too, but may exceed the LP of the horizon. Two tiers with blocks of one size and share need no
-MILP under the inclusive and free rules: there the LP with capacities rounded down to whole blocks has the same value.
+MILP, except under the exclusive rule: there the LP with capacities rounded down to whole blocks has the same value.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.dual.tracked import MOST_SETS
 from placement_opt.bounds.programs.highs import Ended, SolverError, solve
 from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, safe_sum
-from placement_opt.bounds.programs.step_program import Flags, StepProgram
+from placement_opt.bounds.programs.step_program import Flags, StepProgram, single_tiers
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.bounds.roofline import free_bytes, free_timer, roofline_prices, roofline_times
 from placement_opt.instance.instance import Instance
@@ -95,7 +96,7 @@ def bound(instance: Instance, *, limits: Limits | None = None, integer: bool = F
         steps = replace(steps, capacity=whole_capacity(steps))
     timer = free_timer(instance)
     found = _roofline(instance, steps, timer)
-    if instance.num_tiers == 2:
+    if instance.num_tiers == 2 and instance.memory.operations.plain:
         found = _better(found, _closed_form(instance, steps, timer))
     else:
         found = _solve(instance, found, steps, np.flatnonzero(~_roomy(steps)), _linear, limits, jobs)
@@ -161,7 +162,7 @@ def _already_whole(steps: Steps) -> Flags:
     classes = np.diff(steps.start)
     if steps.residency == "exclusive":
         return np.asarray(classes == 0)
-    # copies of everything everywhere; or two tiers with blocks of one kind: whole numbers of copies reach every split
+    # copies of everything everywhere; or two tiers with blocks of one class: whole numbers of copies reach every split
     return _roomy(steps) | ((classes <= 1) & (steps.num_tiers == 2))
 
 
@@ -205,12 +206,12 @@ def _closed_form(instance: Instance, steps: Steps, timer: StepTimer) -> Found:
     if not steps.inclusive:
         # what tier h has no room for; there the large shares go first too, so f takes the small ones
         room_h = steps.capacity[:, h][steps.owner]
-        low = steps.served - steps.total(steps.share * np.clip(room_h - before, 0, steps.room))
+        low = steps.served[:, 0] - steps.total(steps.share * np.clip(room_h - before, 0, steps.room))
         low = np.minimum(np.maximum(low, 0.0), high)
         edge_h = _edge(steps, (before <= room_h) & (room_h < before + steps.room))
     read = steps.read.astype(np.float64)
-    base = steps.base + low[:, None] * read[f] + (steps.served - high)[:, None] * read[h]
-    free = free_bytes(steps, high - low)
+    base = steps.base + low[:, None] * read[f] + (steps.served[:, 0] - high)[:, None] * read[h]
+    free = free_bytes(steps, (high - low)[:, None])
     prices = legal(instance, Prices(timer.prices(free, base), np.zeros((len(steps) + 1, 2))))
     gain = prices.rho @ (read[h] - read[f])
     prices.rent[:-1, f] = np.maximum(gain, 0.0) * edge_f
@@ -238,7 +239,7 @@ def _solve(
         return found
     first, same = steps.take(which).distinct()
     wanted = steps.take(which[first])
-    columns = np.cumsum(1 + wanted.num_tiers * (1 + np.diff(wanted.start)))
+    columns = np.cumsum(1 + len(wanted.source) * (1 + np.diff(wanted.start)))
     pieces = np.split(np.arange(len(wanted)), np.flatnonzero(np.diff(columns // _COLUMNS)) + 1)
     results = run_jobs(work, [wanted.take(piece) for piece in pieces], jobs=jobs, limits=limits)
     solved = _unknown(wanted)
@@ -275,7 +276,7 @@ def _spread(found: Found, same: Int64) -> Found:
 def _linear(steps: Steps, limits: Limits) -> Found:
     """The LPs of some steps, solved as one program."""
     found = _unknown(steps)
-    program = StepProgram(steps, np.eye(steps.num_tiers, dtype=bool), integral=False)
+    program = StepProgram(steps, single_tiers(steps), integral=False)
     try:
         solution = solve(program.build(), limits=limits, algorithm="simplex")
     except SolverError as error:

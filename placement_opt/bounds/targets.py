@@ -71,7 +71,7 @@ def find_targets(instance: Instance, *, limits: Limits | None = None) -> Targets
     if program is None or not len(relaxation.x):
         raise LimitError(f"lp-rounded: no relaxed placement within the limits ({relaxation.bound.note})")
     held = program.residency(relaxation.x) / program.classes.count[program.segment_owner]
-    return _spread(instance, program.classes, program.segment_owner, program.opens, held, relaxation.bound)
+    return from_segments(instance, program.classes, program.segment_owner, program.opens, held, relaxation.bound)
 
 
 def from_compact(instance: Instance, solution: CompactSolution) -> Targets:
@@ -93,10 +93,10 @@ def from_compact(instance: Instance, solution: CompactSolution) -> Targets:
     owners = np.concatenate([owner[real], owner[interval]])
     opens = np.concatenate([iv.opens[iv.of[real]], state])
     held = np.concatenate([opening[:, real], shares], axis=1)
-    return _spread(instance, classes, owners, opens, held, solution.bound)
+    return from_segments(instance, classes, owners, opens, held, solution.bound)
 
 
-def _spread(instance: Instance, classes: Classes, owner: Int64, opens: Int64, held: Float64, bound: Bound) -> Targets:
+def from_segments(instance: Instance, classes: Classes, owner: Int64, opens: Int64, held: Float64, bound: Bound) -> Targets:
     """From segments of classes to targets of blocks."""
     members = np.argsort(classes.of, kind="stable")
     first = np.concatenate([[0], np.cumsum(classes.count)])

@@ -54,10 +54,11 @@ def verify_large(question: Layered, paths: Sequence[AnyPath]) -> VerifiedLarge:
     Raises
     ------
     InputError
-        A file that is no certificate; two of one kind.
+        A file that is no certificate; two of one kind; a memory system with more operations than a question at scale knows.
     CertificateError
         One that is damaged, made for another question, or does not prove what it claims; names the file.
     """
+    _check_operations(question)
     layers, files = question.layers, dict[str, AnyPath]()
     prices: PriceCertificate | None = None
     schedule: LargeSchedule | None = None
@@ -88,6 +89,14 @@ def verify_large(question: Layered, paths: Sequence[AnyPath]) -> VerifiedLarge:
     for proof in proofs:
         values[proof.kind] = _at(files[proof.kind], proof.proven)
     return VerifiedLarge(question, prices, values.get("prices"), schedule, values.get("schedule"))
+
+
+def _check_operations(question: Layered) -> None:
+    """Only reads, stores and copies, paid for by the byte: another operation might take less."""
+    table = question.memory.operations
+    if table.per_call.any() or (table.grain != 1).any() or int(table.serves.sum()) != question.num_tiers:
+        expected = "expected reads, stores and copies that count bytes"
+        raise InputError(f"found the operations {', '.join(table.names)}", expected, field="memory")
 
 
 def _at(path: AnyPath, call: Callable[..., _T], *args: Any) -> _T:
@@ -286,7 +295,7 @@ def layer_seconds(question: Layered, reads: Int64, births: Int64, hits: Int64, s
     moved = sum(count * row.astype(object) for count, row in zip(counts, rows, strict=True))
     loads = question.fixed.astype(object) + question.block_bytes * moved
     sides = np.concatenate([loads, question.block_bytes * hits.astype(object)[:, None]], axis=1)
-    over, under = SplitProgram(memory, [(0, 1)]).times(sides)
+    over, under = SplitProgram(memory.rates.tolist(), [memory.read.tolist()]).times(sides)
     least = Fraction(question.floor)
     sums: dict[int, int] = {}  # denominator to numerators, so that few fractions are added
     for top, bottom in zip(over, under, strict=True):

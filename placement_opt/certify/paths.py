@@ -1,8 +1,9 @@
 """Shortest paths of all blocks at integer prices, exactly: the sum over blocks in D (problem statement, section 4).
 
 Written for the verifier alone: numpy and Python integers, nothing shared with the code that finds bounds. A block's state is
-the set of tiers that hold it; a step is a min-plus matrix over these sets. Costs are per byte of a block, in units of a quantum
-over the trace's share base, so that a read of a share stays an integer.
+the set of tiers that hold it; a step is a min-plus matrix over these sets (:mod:`placement_opt.certify.priced`). Costs are per
+byte of a block, or, where operations are paid for by the block, per block of its size; in units of a quantum over the trace's
+share base, so that a read of a share stays an integer.
 
 Time is walked in windows. Within one, the k-th reads of all blocks are served at once; the idle steps between two reads are two
 lookups in a disjoint sparse table of min-plus products. At the end of a window what every block has paid for certain is moved
@@ -15,24 +16,23 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.certify.parts import Part, parts, step_costs
+from placement_opt.certify.priced import Priced, Sets, price
+from placement_opt.certify.rows import Exact, Int64
 from placement_opt.instance.instance import Instance
 
-#: Exact integers: int64 where a bound on every sum is proven, Python integers (dtype object) elsewhere.
-Exact = npt.NDArray[Any]
-Int64 = npt.NDArray[np.int64]
-
-#: Tier sets beyond which tables would not fit (seven tiers and home under the inclusive rule, seven under the free one).
+#: Tier sets beyond which tables would not fit (seven tiers and home under the inclusive rule, seven under free and cache).
 MOST_SETS = 128
 #: Costs of one window, and of what a block carries into it, stay below this each; "impossible" costs _NEVER.
 _ROOM = 2**59
 _NEVER = 2**61
+#: What has cost a block so much more than its cheapest set is taken to have cost that: no schedule is offered less.
+_DEAREST = 2**60
 _WINDOW = 4096
 _TABLE_ENTRIES = 2**22
 _READS = 2**21
@@ -41,20 +41,12 @@ _AT_ONCE = 2**18
 _HIGHEST = np.array([max(0, number.bit_length() - 1) for number in range(_WINDOW)])
 
 
-@dataclass(frozen=True)
-class Sets:
-    """The sets of tiers in which a block may lie, ``held``, and the tiers that all of them contain, ``always``."""
-
-    held: list[tuple[int, ...]]
-    always: tuple[int, ...] = ()
-
-
 def tier_sets(instance: Instance) -> Sets:
     """The sets that the residency rule allows; of more than ``MOST_SETS``, those of a relaxation that are no more.
 
     In the relaxation every block lies in the tiers that are read slowest at all times: it pays rent there only for the share
     that it reads, at the state at which it reads it, and for a store, the cheapest, only if it is born into none of the
-    others. No schedule is offered less.
+    others (a cache stores it nowhere). No schedule is offered less.
     """
     tiers = range(instance.num_tiers)
     if instance.residency == "exclusive":
@@ -62,17 +54,18 @@ def tier_sets(instance: Instance) -> Sets:
     home = (instance.home,) if instance.inclusive else ()
     free, always = [k for k in tiers if k not in home], []
     for k in sorted(free, key=lambda k: (-_read_s(instance, k), k)):
-        if _count(free, tiers) > MOST_SETS:
+        if _count(free, instance) > MOST_SETS:
             free.remove(k)
             always.append(k)
     parts = itertools.chain.from_iterable(itertools.combinations(free, n) for n in range(len(free) + 1))
     found = [tuple(sorted((*part, *home, *always))) for part in parts]
-    return Sets([held for held in found if held], tuple(always))
+    forgets = instance.residency == "cache"
+    return Sets([held for held in found if held or forgets], tuple(always), forgets)
 
 
-def _count(free: list[int], tiers: range) -> int:
-    """Sets of these tiers, the empty one too where there are others that hold the block."""
-    return int(2 ** len(free)) - (len(free) == len(tiers))
+def _count(free: list[int], instance: Instance) -> int:
+    """Sets of these tiers, the empty one too where there are others that hold the block, or none need."""
+    return int(2 ** len(free)) - (len(free) == instance.num_tiers and instance.residency != "cache")
 
 
 def _read_s(instance: Instance, tier: int) -> Fraction:
@@ -82,92 +75,44 @@ def _read_s(instance: Instance, tier: int) -> Fraction:
 
 
 def paths_total(instance: Instance, rho: Int64, rent: Int64) -> int:
-    """``sum_b s_b SP_b`` at integer prices, in units of the quantum over the share base.
+    """``sum_b SP_b`` at integer prices, in units of the quantum over the share base.
 
     Parameters
     ----------
     rho
-        int64[T, R] >= 0: price of a byte of load on each resource during each step, in quanta.
+        int64[T, R] >= 0: price of a unit of load on each resource during each step, in quanta.
     rent
         int64[T + 1, K] >= 0: rent of a byte held in each tier at each state, in quanta.
     """
-    sets, most = tier_sets(instance), _step_costs(instance, rho, rent)
+    sets = tier_sets(instance)
+    return sum(_part_total(part, sets, rho, rent) for part in parts(instance))
+
+
+def _part_total(part: Part, sets: Sets, rho: Int64, rent: Int64) -> int:
+    most = step_costs(part, sets, rho, rent)
     small = max(most) <= _ROOM
-    walk = _Walk(instance, sets, np.dtype(np.int64 if small else object), _NEVER if small else 1 + sum(most))
+    walk = _Walk(part, sets, np.dtype(np.int64 if small else object), _NEVER if small else 1 + sum(most))
     walk.start(rent[0])
-    for low, high in _windows(instance, most, len(sets.held), small):
+    for low, high in _windows(part, most, len(sets.held), small):
         steps, states = rho[low:high].astype(walk.dtype), rent[low : high + 1].astype(walk.dtype)
-        walk.through(low, high, _price(instance, sets, steps, states))
+        walk.through(low, high, price(part.rows, sets, steps, states))
     return walk.total
 
 
-def as_exact(array: Int64, largest_sum: int) -> Exact:
-    """The array itself where sums up to ``largest_sum`` fit 64 bits, otherwise as Python integers."""
-    return array if largest_sum < 2**62 else array.astype(object)
-
-
-def _step_costs(instance: Instance, rho: Int64, rent: Int64) -> list[int]:
-    """For each step at least what one byte can pay in it, times the share base; the last entry is for the start."""
-    memory, tiers = instance.memory, instance.num_tiers
-    loads = np.concatenate([memory.read, memory.write, memory.copy.reshape(-1, instance.num_resources)]).max(axis=0)
-    dearest = as_exact(rho, int(rho.max(initial=0)) * sum(loads.tolist())) @ loads  # no operation costs more, per step
-    rents = as_exact(rent, int(rent.max(initial=0)) * tiers).sum(axis=1).tolist()
-    scale, steps = instance.share_base, zip(dearest.tolist(), rents[1:], strict=True)
-    # a read, and a copy or store into every other tier; or, at birth, a store into every tier
-    return [scale * ((1 + tiers) * price + held) for price, held in steps] + [scale * rents[0]]
-
-
-def _windows(instance: Instance, most: list[int], sets: int, small: bool) -> Iterator[tuple[int, int]]:
+def _windows(part: Part, most: list[int], sets: int, small: bool) -> Iterator[tuple[int, int]]:
     """Consecutive ranges of steps: few enough entries in the table, few enough reads, costs that stay small together."""
-    longest, indptr, low = _WINDOW, instance.trace.indptr, 0
+    longest, indptr, low = _WINDOW, part.indptr, 0
     while longest > 1 and longest * longest.bit_length() * sets * sets > _TABLE_ENTRIES:
         longest //= 2
-    while low < instance.num_steps:
+    while low < part.num_steps:
         high, cost = low, 0
-        while high < min(instance.num_steps, low + longest):
+        while high < min(part.num_steps, low + longest):
             cost += most[high]
             if high > low and ((small and cost > _ROOM) or indptr[high + 1] - indptr[low] > _READS):
                 break
             high += 1
         yield low, high
         low = high
-
-
-@dataclass(frozen=True, eq=False)
-class _Priced:
-    """What one byte pays in the w steps of a window.
-
-    ``serve`` [S, w]: a read from each set; ``idle`` and ``busy`` [S, S, w]: from set i at state t to set j at state t + 1
-    without and with a whole read at t, rent of j included; ``born`` [S, w]: produced at t and stored in each set.
-    """
-
-    serve: Exact
-    idle: Exact
-    busy: Exact
-    born: Exact
-
-
-def _price(instance: Instance, sets: Sets, rho: Exact, rent: Exact) -> _Priced:
-    """Price the operations' loads; ``rho`` [w, R] of the window's steps, ``rent`` [w + 1, K] of its states."""
-    memory, tiers = instance.memory, range(instance.num_tiers)
-    read, write = (rho @ memory.read.T).T, (rho @ memory.write.T).T
-    copy = [[rho @ memory.copy[j, k] for k in tiers] for j in tiers]
-    for k in sets.always:
-        read[k] = read[k] + rent[:-1, k]
-    serve = np.array([read[list(held)].min(axis=0) for held in sets.held])
-    tracked = [[k for k in held if k not in sets.always] for held in sets.held]
-    rents = np.array([rent[1:, held].sum(axis=1) for held in tracked])
-    born = rents + np.array([write[held].sum(axis=0) if held else write[list(sets.always)].min(axis=0) for held in tracked])
-    idle = np.array([rents] * len(sets.held))
-    busy = idle + serve[:, None]
-    for i, held in enumerate(sets.held):
-        for k in tiers:
-            source = np.min([copy[j][k] for j in held], axis=0)
-            cheaper = np.minimum(source, write[k])
-            for j in (j for j, wanted in enumerate(sets.held) if k in wanted and k not in held):
-                idle[i, j] += source
-                busy[i, j] += cheaper
-    return _Priced(serve, idle, busy, born)
 
 
 def _times(a: Exact, b: Exact) -> Exact:
@@ -216,50 +161,52 @@ class _Idle:
 
 
 class _Walk:
-    """All blocks on their way through time; ``total`` is what they have paid for certain, times their sizes.
+    """All blocks on their way through time; ``total`` is what they have paid for certain, times their weights.
 
-    ``cost`` [S, B]: what each block has paid beyond that, by the set it lies in now; ``never`` marks what cannot be and is more
+    ``cost`` [S, n]: what each block has paid beyond that, by the set it lies in now; ``never`` marks what cannot be and is more
     than anything that can.
     """
 
-    def __init__(self, instance: Instance, sets: Sets, dtype: np.dtype[Any], never: int) -> None:
-        self.instance, self.sets, self.dtype, self._never = instance, sets, dtype, never
+    def __init__(self, part: Part, sets: Sets, dtype: np.dtype[Any], never: int) -> None:
+        self.part, self.sets, self.dtype, self._never = part, sets, dtype, never
         self.total = 0
-        self.cost: Exact = np.zeros((len(sets.held), instance.num_blocks), dtype=dtype)
-        self._first, self._last = instance.first_state, instance.last_state
-        self._scale = instance.share_base
+        self.cost: Exact = np.zeros((len(sets.held), len(part.weight)), dtype=dtype)
+        self._scale = part.share_base
 
     def start(self, rent: Int64) -> None:
         """State 0: every initial block in any set, or in the given one."""
-        ids = np.flatnonzero(self._first == 0)
-        initial = self.instance.initial
-        tracked = [k for k in range(self.instance.num_tiers) if k not in self.sets.always]
+        ids = np.flatnonzero(self.part.first == 0)
+        initial = self.part.initial
+        tracked = [k for k in range(len(rent)) if k not in self.sets.always]
         for i, held in enumerate(self.sets.held):
-            self.cost[i, ids] = self._scale * sum(int(rent[k]) for k in held if k in tracked)
+            self.cost[i, ids] = self._scale * self.part.rows.size * sum(int(rent[k]) for k in held if k in tracked)
             if initial is not None:
-                wanted = np.zeros((self.instance.num_tiers, 1), dtype=bool)
+                wanted = np.zeros((len(rent), 1), dtype=bool)
                 wanted[list(held)] = True
                 self.cost[i, ids[(initial[:, ids] != wanted)[tracked].any(axis=0)]] = self._never
 
-    def through(self, low: int, high: int, priced: _Priced) -> None:
+    def through(self, low: int, high: int, priced: Priced) -> None:
         """Carry all blocks over the steps low..high - 1, from state low to state high or to their last state."""
-        born = np.flatnonzero((self._first > low) & (self._first <= high))
-        self.cost[:, born] = self._scale * priced.born[:, self._first[born] - low - 1]
-        alive = np.flatnonzero((self._first <= high) & (self._last >= low))
-        reads = _Reads(self.instance, low, high, alive)
+        first, last = self.part.first, self.part.last
+        born = np.flatnonzero((first > low) & (first <= high))
+        self.cost[:, born] = self._scale * priced.born[:, first[born] - low - 1]
+        alive = np.flatnonzero((first <= high) & (last >= low))
+        reads = _Reads(self.part, low, high, alive)
         ids = reads.ids
-        now, end = np.maximum(self._first[ids], low) - low, np.minimum(self._last[ids], high) - low
-        idle = _Idle(self._scale * priced.idle, self._never)
+        now, end = np.maximum(first[ids], low) - low, np.minimum(last[ids], high) - low
+        step = self._scale * priced.idle
+        step[priced.no_idle] = self._never
+        idle = _Idle(step, self._never)
         cost = self.cost[:, ids]
         now = self._serve(cost, reads, now, idle, priced)
         one, two = idle.entries(now, end)
         _carry(cost, idle.table, one)
         _carry(cost, idle.table, two)
         self._settle(cost, ids, reads, priced)
-        over = self._last[ids] < high if high < self.instance.num_steps else np.ones(len(ids), dtype=bool)
+        over = last[ids] < high if high < self.part.num_steps else np.ones(len(ids), dtype=bool)
         self.cost[:, ids[~over]] = cost[:, ~over]
 
-    def _serve(self, cost: Exact, reads: _Reads, now: Int64, idle: _Idle, priced: _Priced) -> Int64:
+    def _serve(self, cost: Exact, reads: _Reads, now: Int64, idle: _Idle, priced: Priced) -> Int64:
         """The k-th reads of all blocks at once, each after the idle steps before it; the states that the blocks are in then."""
         leave = now.copy()
         before = np.empty(len(reads.step), dtype=np.int64)
@@ -275,17 +222,33 @@ class _Walk:
             for entries in (one[now_read], two[now_read]):
                 if (entries != idle.nothing).any():
                     _carry(part, idle.table, entries)
-            share = None if reads.share is None else reads.share[now_read]
-            _carry(part, priced.busy, reads.step[now_read], priced.idle, share, self._scale)
+            self._read(part, priced, reads.step[now_read], None if reads.share is None else reads.share[now_read])
         return leave
 
-    def _settle(self, cost: Exact, ids: Int64, reads: _Reads, priced: _Priced) -> None:
+    def _read(self, cost: Exact, priced: Priced, step: Int64, share: Int64 | None) -> None:
+        """cost [S, n] := cost (min, +) the matrix of a read of each column at a step: busy for its share, idle for the rest."""
+        width, scale = max(1, _AT_ONCE // len(cost) ** 2), self._scale
+        for low in range(0, len(step), width):
+            part = slice(low, low + width)
+            paid = priced.busy[:, :, step[part]]
+            if share is not None:
+                paid = share[part] * paid + (scale - share[part]) * priced.idle[:, :, step[part]]
+                paid[priced.no_idle[:, :, None] & (share[part] < scale)] = self._never
+            paid[priced.no_busy] = self._never
+            cost[:, part] = (cost[:, None, part] + paid).min(axis=0)
+
+    def _settle(self, cost: Exact, ids: Int64, reads: _Reads, priced: Priced) -> None:
         """Book what every block has paid for certain; a read in a block's last state is paid without moving on."""
         share = 1 if reads.last_share is None else reads.last_share
         cost[:, reads.last_column] += share * priced.serve[:, reads.last_step]
         paid = cost.min(axis=0)
+        never = cost >= self._never
         cost -= paid
-        self.total += sum(map(operator.mul, self.instance.size[ids].tolist(), paid.tolist()))
+        if priced.no_idle.any():  # otherwise one step leads from any set to any, and no set is far behind
+            if self.dtype != object:
+                np.minimum(cost, _DEAREST, out=cost)
+            cost[never] = self._never
+        self.total += sum(map(operator.mul, self.part.weight[ids].tolist(), paid.tolist()))
 
 
 class _Reads:
@@ -296,18 +259,17 @@ class _Reads:
     ``last_column``, ``last_step``, ``last_share``: the reads of blocks in their last state, apart from the others.
     """
 
-    def __init__(self, instance: Instance, low: int, high: int, alive: Int64) -> None:
-        trace = instance.trace
-        rows = slice(int(trace.indptr[low]), int(trace.indptr[high]))
-        block = trace.blocks[rows]
-        step = np.repeat(np.arange(high - low), np.diff(trace.indptr[low : high + 1]))
-        share = None if trace.shares is None else trace.shares[rows].astype(np.int64)
-        moving = instance.last_state[block] > step + low
-        count = np.bincount(block[moving], minlength=instance.num_blocks)[alive]
+    def __init__(self, part: Part, low: int, high: int, alive: Int64) -> None:
+        rows = slice(int(part.indptr[low]), int(part.indptr[high]))
+        block = part.blocks[rows]
+        step = np.repeat(np.arange(high - low), np.diff(part.indptr[low : high + 1]))
+        share = None if part.shares is None else part.shares[rows].astype(np.int64)
+        moving = part.last[block] > step + low
+        count = np.bincount(block[moving], minlength=len(part.weight))[alive]
         rank = np.argsort(-count, kind="stable")
         self.ids, self.count = alive[rank], count[rank]
         self.start = np.cumsum(self.count) - self.count
-        column = np.zeros(instance.num_blocks, dtype=np.int64)
+        column = np.zeros(len(part.weight), dtype=np.int64)
         column[self.ids] = np.arange(len(self.ids))
         at = column[block]
         order = np.flatnonzero(moving)
@@ -317,15 +279,9 @@ class _Reads:
         self.last_share = None if share is None else share[~moving]
 
 
-def _carry(
-    cost: Exact, table: Exact, entry: Int64, rest: Exact | None = None, share: Int64 | None = None, scale: int = 1
-) -> None:
-    """cost [S, n] := cost (min, +) a matrix for each column: ``table[:, :, entry]``, or of a part share / scale that and
-    otherwise ``rest[:, :, entry]``, times the scale."""
+def _carry(cost: Exact, table: Exact, entry: Int64) -> None:
+    """cost [S, n] := cost (min, +) a matrix for each column, ``table[:, :, entry]``."""
     width = max(1, _AT_ONCE // len(cost) ** 2)
     for low in range(0, len(entry), width):
         part = slice(low, low + width)
-        step = table[:, :, entry[part]]
-        if share is not None and rest is not None:
-            step = share[part] * step + (scale - share[part]) * rest[:, :, entry[part]]
-        cost[:, part] = (cost[:, None, part] + step).min(axis=0)
+        cost[:, part] = (cost[:, None, part] + table[:, :, entry[part]]).min(axis=0)

@@ -1,13 +1,13 @@
 """Replays a schedule by the rules and adds up its time, exactly (problem statement, section 2).
 
 Written for the verifier alone: nothing shared with the simulator or the schedulers. Whatever breaks a rule is refused with
-step, block and numbers; the rest is timed by :mod:`placement_opt.certify.split`. All loads are in bytes times the share base.
+step, block and numbers; the rest is timed by :mod:`placement_opt.certify.split`. All loads are times the share base.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -16,14 +16,12 @@ import numpy.typing as npt
 
 from placement_opt.base.errors import CertificateError
 from placement_opt.certify.files import ScheduleCertificate
-from placement_opt.certify.split import SplitProgram
+from placement_opt.certify.rows import Exact, Int64, Kinds, Rows, kinds_of
+from placement_opt.certify.split import Clock, Pattern
 from placement_opt.instance.instance import Instance
 
 Ids = npt.NDArray[np.integer[Any]]
 Bits = npt.NDArray[np.bool_]
-
-#: Steps timed together.
-_BATCH = 1024
 
 
 def schedule_time(instance: Instance, schedule: ScheduleCertificate) -> Fraction:
@@ -35,12 +33,14 @@ def schedule_time(instance: Instance, schedule: ScheduleCertificate) -> Fraction
         The schedule breaks a rule; says which, at what step, with which block.
     """
     _check_arrays(instance, schedule)
-    replay, clock = _Replay(instance), _Clock(instance)
+    kinds = kinds_of(instance)
+    replay, clock = _Replay(instance, kinds), Clock(instance, kinds)
     replay.start(schedule.initial)
     for step in range(instance.num_steps):
         part = slice(int(schedule.indptr[step]), int(schedule.indptr[step + 1]))
         replay.read(step)
         replay.move(schedule.op[part], schedule.block[part])
+        replay.serve()
         clock.add(replay.loads, replay.served)
     return clock.total()
 
@@ -74,21 +74,23 @@ class _Replay:
     Attributes
     ----------
     loads
-        R integers: what the present step loads on each resource, reads with a choice of tiers left out.
+        R integers: what the present step loads on each resource, reads with a choice of operations left out.
     served
-        Set of tiers, as a mask, to what is read at the present step from blocks that lie in them; two tiers at least.
+        To what is read at the present step, by kind of block and operations that can serve it; two operations at least.
     """
 
-    def __init__(self, instance: Instance) -> None:
-        memory = instance.memory
+    def __init__(self, instance: Instance, kinds: Kinds) -> None:
         self.loads: list[int] = []
-        self.served: dict[int, int] = {}
-        self._instance, self._names, self._scale = instance, memory.tier_names, instance.share_base
-        self._reads, self._writes, self._copies = memory.read.tolist(), memory.write.tolist(), memory.copy.tolist()
-        self._sources = _sources(instance)
+        self.served: dict[Pattern, int] = {}
+        self._instance, self._names, self._scale = instance, instance.memory.tier_names, instance.share_base
+        self._rows = kinds.rows
+        self._always_brings = all(kinds.rows[0].brings)  # whether what serves a read does not depend on what is stored
+        self._sources = _sources(instance, kinds.rows[0])
         # sums over all blocks in 64 bits where they fit, otherwise in Python integers
         small = sum(instance.size.tolist()) * self._scale < 2**62
-        self._size: npt.NDArray[Any] = instance.size if small else instance.size.astype(object)
+        self._size: Exact = instance.size if small else instance.size.astype(object)
+        self._amount: Exact = kinds.amount if small else kinds.amount.astype(object)
+        self._kind = kinds.kind
         self._capacity = [int(room) for room in instance.capacity]
         self._used = [0] * instance.num_tiers
         self._mask = np.zeros(instance.num_blocks, dtype=np.int64)
@@ -99,6 +101,9 @@ class _Replay:
         self._born: Ids = np.zeros(0, dtype=np.int64)
         self._present = np.full(instance.num_blocks, -1, dtype=np.int64)  # the step at which a block was last at the processor
         self._share = np.full(instance.num_blocks, self._scale, dtype=np.int64)  # and how much of it was
+        self._stored = np.full(instance.num_blocks, -1, dtype=np.int64)  # the step at which it was last stored in passing
+        self._reads: Ids = np.zeros(0, dtype=np.int64)
+        self._found: Int64 = np.zeros(0, dtype=np.int64)
 
     def start(self, initial: Bits) -> None:
         """State 0: as given by the instance, or any that the rules allow."""
@@ -115,7 +120,7 @@ class _Replay:
         self._check_room()
 
     def read(self, step: int) -> None:
-        """Begin a step: its fixed loads and reads, served from the residency that the step finds."""
+        """Begin a step: its fixed loads, and what it reads in the residency that it finds."""
         instance, trace = self._instance, self._instance.trace
         rows = slice(int(trace.indptr[step]), int(trace.indptr[step + 1]))
         ids, self._step, self._born = trace.blocks[rows], step, self._births.at(step)
@@ -124,13 +129,22 @@ class _Replay:
         if trace.shares is not None:
             self._share[ids] = trace.shares[rows]
             self._share[self._born] = self._scale
-        held, amount = self._mask[ids], self._size[ids] * self._share[ids]
-        for tiers in np.flatnonzero(np.bincount(held)).tolist():
-            total = int(amount[held == tiers].sum())
-            if tiers & (tiers - 1):
-                self.served[tiers] = total
-            else:
-                self._load(total, self._reads[tiers.bit_length() - 1])
+        self._reads, self._found = ids, self._mask[ids]
+
+    def serve(self) -> None:
+        """End a step: what it reads; of what is stored in passing, all by operations that bring it to the processor."""
+        amount = self._amount[self._reads] * self._share[self._reads]
+        bringing = np.zeros(len(amount), dtype=np.int64) if self._always_brings else self._stored[self._reads] == self._step
+        group = self._found << 1 | bringing
+        for number in np.flatnonzero(np.bincount(group)).tolist():
+            among = group == number
+            for kind, total in self._totals(self._reads[among], amount[among]):
+                rows = self._rows[kind]
+                ways = rows.ways(number >> 1, bringing=bool(number & 1))
+                if len(ways) > 1:
+                    self.served[kind, ways] = self.served.get((kind, ways), 0) + total
+                else:
+                    self._load(total, rows.serve[ways[0]])
 
     def move(self, op: Ids, block: Ids) -> None:
         """Make the step's moves, which take effect at the next state."""
@@ -138,7 +152,8 @@ class _Replay:
         self._refuse_if(self._last[block] <= self._step, block, "is moved, but not alive at the next state")
         if self._instance.inclusive:  # new blocks are written through, like it or not
             home = self._instance.home
-            self._load(self._arrive(home, self._born, self._mask[self._born]) * self._scale, self._writes[home])
+            self._arrive(home, self._born, self._mask[self._born])
+            self._charge(self._born, self._scale, lambda rows: rows.store[home])
         starts = np.flatnonzero(np.r_[True, op[1:] != op[:-1]][: len(op)]).tolist()
         for low, high in itertools.pairwise([*starts, len(op)]):
             number, ids, held = int(op[low]), block[low:high], before[low:high]
@@ -157,37 +172,47 @@ class _Replay:
 
     def _store(self, tier: int, ids: Ids, held: Ids) -> None:
         """In passing. What is not at the processor of a block read in part is copied from the nearest tier that holds it."""
-        absent = self._present[ids] != self._step
-        self._refuse_if(absent, ids, f"is stored to {self._names[tier]}, but neither read nor produced at this step")
+        name, born = self._names[tier], self._instance.trace.birth[ids] == self._step
+        self._refuse_if(
+            self._present[ids] != self._step, ids, f"is stored to {name}, but neither read nor produced at this step"
+        )
+        self._stored[ids] = self._step
+        for mask in [] if self._always_brings else np.unique(held).tolist():
+            if not self._rows[0].ways(mask, bringing=True):
+                message = f"is stored to {name}, but no operation can bring it to the processor"
+                self._refuse_if((held == mask) & ~born, ids, message)
         self._arrive(tier, ids, self._mask[ids])
         share = self._share[ids]
-        self._load(int((self._size[ids] * share).sum()), self._writes[tier])
-        rest, source = self._size[ids] * (self._scale - share), self._sources[tier][held]
-        for j in np.unique(source[share < self._scale]).tolist():
-            self._load(int(rest[source == j].sum()), self._copies[j][tier])
+        self._charge(ids, share, lambda rows: rows.store[tier])
+        partly = share < self._scale
+        self._refuse_if(partly & (held == 0), ids, f"is stored to {name} in part, and the rest of it lies nowhere")
+        source = self._sources[tier][held]
+        for j in np.unique(source[partly]).tolist():
+            rest = partly & (source == j)
+            self._charge(ids[rest], self._scale - share[rest], lambda rows, j=j: rows.copy[j, tier])  # type: ignore[misc]
 
     def _fetch(self, source: int, tier: int, ids: Ids, held: Ids) -> None:
         names = self._names
         self._refuse_if(held >> source & 1 == 0, ids, f"is fetched from {names[source]}, where it is not")
-        self._load(self._arrive(tier, ids, self._mask[ids]) * self._scale, self._copies[source][tier])
+        self._arrive(tier, ids, self._mask[ids])
+        self._charge(ids, self._scale, lambda rows: rows.copy[source, tier])
 
     def _drop(self, tier: int, ids: Ids, held: Ids) -> None:
         self._refuse_if(held >> tier & 1 == 0, ids, f"is dropped from {self._names[tier]}, where it is not")
         self._mask[ids] &= ~(1 << tier)
         self._used[tier] -= int(self._size[ids].sum())
 
-    def _arrive(self, tier: int, ids: Ids, held: Ids) -> int:
-        """Blocks come to a tier; their bytes."""
+    def _arrive(self, tier: int, ids: Ids, held: Ids) -> None:
+        """Blocks come to a tier."""
         self._refuse_if(held >> tier & 1 == 1, ids, f"is moved to {self._names[tier]}, where it is or arrives already")
         self._mask[ids] |= 1 << tier
-        size = int(self._size[ids].sum())
-        self._used[tier] += size
-        return size
+        self._used[tier] += int(self._size[ids].sum())
 
     def _check_sets(self, ids: Ids) -> None:
         """The residency rule, at the next state, for the blocks that were touched."""
         held, instance = self._mask[ids], self._instance
-        self._refuse_if(held == 0, ids, "is left without a copy")
+        if not instance.forgets:
+            self._refuse_if(held == 0, ids, "is left without a copy")
         if instance.residency == "exclusive":
             self._refuse_if(held & (held - 1) != 0, ids, "lies in two tiers, but the rule is exclusive")
         if instance.inclusive:
@@ -201,8 +226,21 @@ class _Replay:
                 message = f"{name} holds {used} bytes at state {self._step + 1}, {used - room} more than its capacity {room}"
                 raise CertificateError(message, step=None if self._step < 0 else self._step)
 
-    def _load(self, amount: int, row: list[int]) -> None:
-        self.loads = [load + amount * factor for load, factor in zip(self.loads, row, strict=True)]
+    def _charge(self, ids: Ids, share: int | Int64, row: Callable[[Rows], Exact]) -> None:
+        """An operation, a row of theirs, on so much of blocks, in parts of the share base."""
+        for kind, total in self._totals(ids, self._amount[ids] * share):
+            self._load(total, row(self._rows[kind]))
+
+    def _totals(self, ids: Ids, amount: Exact) -> Iterator[tuple[int, int]]:
+        """Kind of block, and what the blocks of that kind count together."""
+        if len(self._rows) == 1:
+            yield 0, int(amount.sum())
+            return
+        kind = self._kind[ids]
+        yield from ((number, int(amount[kind == number].sum())) for number in np.unique(kind).tolist())
+
+    def _load(self, amount: int, row: Exact) -> None:
+        self.loads = [load + amount * factor for load, factor in zip(self.loads, row.tolist(), strict=True)]
 
     def _refuse_if(self, bad: Bits, ids: Ids, message: str) -> None:
         if bad.any():
@@ -210,51 +248,6 @@ class _Replay:
 
     def _refuse(self, message: str, block: int) -> NoReturn:
         raise CertificateError(message, step=None if self._step < 0 else self._step, block=block)
-
-
-class _Clock:
-    """Times steps in batches: every step splits its reads optimally and lasts at least as long as its floor."""
-
-    def __init__(self, instance: Instance) -> None:
-        self._instance = instance
-        self._steps: list[tuple[list[int], dict[int, int]]] = []
-        self._timed = 0
-        self._programs: dict[tuple[int, ...], SplitProgram] = {}
-        self._sums: dict[int, int] = {}  # denominator to numerators, so that few fractions are added
-
-    def add(self, loads: list[int], served: dict[int, int]) -> None:
-        """The next step: loads on the resources, and bytes by the set of tiers that they can be read from."""
-        self._steps.append((loads, served))
-        if len(self._steps) == _BATCH:
-            self._time()
-
-    def total(self) -> Fraction:
-        """Seconds of all steps so far."""
-        self._time()
-        return sum((Fraction(over, under) for under, over in self._sums.items()), Fraction(0))
-
-    def _time(self) -> None:
-        if not self._steps:
-            return
-        masks = tuple(sorted(set().union(*(served for _, served in self._steps))))
-        if masks not in self._programs:
-            tiers = range(self._instance.num_tiers)
-            patterns = [tuple(k for k in tiers if mask >> k & 1) for mask in masks]
-            self._programs[masks] = SplitProgram(self._instance.memory, patterns)
-        sides = np.array([[*loads, *(served.get(mask, 0) for mask in masks)] for loads, served in self._steps], dtype=object)
-        times = zip(*self._programs[masks].times(sides), strict=True)
-        for floor, (over, under) in zip(self._floors(), times, strict=True):
-            under *= self._instance.share_base
-            if over * floor[1] < floor[0] * under:
-                over, under = floor
-            self._sums[under] = self._sums.get(under, 0) + over
-        self._timed += len(self._steps)
-        self._steps = []
-
-    def _floors(self) -> Iterator[tuple[int, int]]:
-        """The floors of the steps at hand, exactly."""
-        floors = self._instance.floor[self._timed : self._timed + len(self._steps)]
-        return (floor.as_integer_ratio() for floor in floors.tolist())
 
 
 class _ByStep:
@@ -268,13 +261,13 @@ class _ByStep:
         return self._order[self._ends[step] : self._ends[step + 1]]
 
 
-def _sources(instance: Instance) -> npt.NDArray[np.int64]:
+def _sources(instance: Instance, rows: Rows) -> Int64:
     """int64[K, 2**K]: for each target and set of tiers, the tier from which a copy takes least time, alone.
 
     Among equals the one that is read fastest, alone; among these the first. 0 where there is none.
     """
-    memory, tiers = instance.memory, range(instance.num_tiers)
-    rates: list[int] = memory.rates.tolist()
+    tiers = range(instance.num_tiers)
+    rates: list[int] = instance.memory.rates.tolist()
 
     def seconds(loads: list[int]) -> Fraction:
         return max(Fraction(load, rate) for load, rate in zip(loads, rates, strict=True))
@@ -282,7 +275,9 @@ def _sources(instance: Instance) -> npt.NDArray[np.int64]:
     table = np.zeros((len(tiers), 1 << len(tiers)), dtype=np.int64)
     for target in tiers:
         rank = {
-            j: (seconds(memory.copy[j, target].tolist()), seconds(memory.read[j].tolist()), j) for j in tiers if j != target
+            j: (seconds(rows.copy[j, target].tolist()), seconds(rows.serve[rows.read(j)].tolist()), j)
+            for j in tiers
+            if j != target
         }
         for mask in range(1 << len(tiers)):
             held = [j for j in rank if mask >> j & 1]

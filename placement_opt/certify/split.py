@@ -1,9 +1,9 @@
 """How long steps take when their reads are split optimally over the copies, exactly: a split for every step, in integers.
 
-Written for the verifier alone. A step's split is a small linear program (problem statement, section 2): y_pk bytes of pattern p
-(blocks that lie in the same set of tiers) are read from tier k,
+Written for the verifier alone. A step's split is a small linear program (problem statement, section 2): y_po of what is read
+of pattern p (blocks that the same operations can serve, at the same loads) is served by operation o,
 
-    min tau   s.t.   B_r tau - sum_pk c_kr y_pk - slack_r = base_r  for each resource,   sum_k y_pk = S_p  for each pattern,
+    min tau   s.t.   B_r tau - sum_po c_por y_po - slack_r = base_r  for each resource,   sum_o y_po = S_p  for each pattern,
 
 all variables >= 0. Only the right side changes from step to step. A basis that prices out (dual feasible) once does so for all
 steps, and solves each of them whose basic variables come out >= 0: these *are* a feasible split, whoever proposed the basis.
@@ -13,17 +13,66 @@ all steps at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.memory.system import MemorySystem
+from placement_opt.certify.rows import Kinds
+from placement_opt.instance.instance import Instance
 
+#: Kind of block, and the operations that can serve it.
+Pattern = tuple[int, tuple[int, ...]]
+#: Steps timed together.
+_BATCH = 1024
 #: Python integers.
 Exact = npt.NDArray[np.object_]
+
+
+class Clock:
+    """Times steps in batches: every step splits its reads optimally and lasts at least as long as its floor."""
+
+    def __init__(self, instance: Instance, kinds: Kinds) -> None:
+        self._instance, self._kinds = instance, kinds
+        self._steps: list[tuple[list[int], dict[Pattern, int]]] = []
+        self._timed = 0
+        self._programs: dict[tuple[Pattern, ...], SplitProgram] = {}
+        self._sums: dict[int, int] = {}  # denominator to numerators, so that few fractions are added
+
+    def add(self, loads: list[int], served: dict[Pattern, int]) -> None:
+        """The next step: loads on the resources, and what is read by kind and the operations that can serve it."""
+        self._steps.append((loads, served))
+        if len(self._steps) == _BATCH:
+            self._time()
+
+    def total(self) -> Fraction:
+        """Seconds of all steps so far."""
+        self._time()
+        return sum((Fraction(over, under) for under, over in self._sums.items()), Fraction(0))
+
+    def _time(self) -> None:
+        if not self._steps:
+            return
+        patterns = tuple(sorted(set().union(*(served for _, served in self._steps))))
+        if patterns not in self._programs:
+            loads_of = [[self._kinds.rows[kind].serve[o].tolist() for o in ways] for kind, ways in patterns]
+            self._programs[patterns] = SplitProgram(self._instance.memory.rates.tolist(), loads_of)
+        rows = [[*loads, *(served.get(pattern, 0) for pattern in patterns)] for loads, served in self._steps]
+        times = zip(*self._programs[patterns].times(np.array(rows, dtype=object)), strict=True)
+        for floor, (over, under) in zip(self._floors(), times, strict=True):
+            under *= self._instance.share_base
+            if over * floor[1] < floor[0] * under:
+                over, under = floor
+            self._sums[under] = self._sums.get(under, 0) + over
+        self._timed += len(self._steps)
+        self._steps = []
+
+    def _floors(self) -> Iterator[tuple[int, int]]:
+        """The floors of the steps at hand, exactly."""
+        floors = self._instance.floor[self._timed : self._timed + len(self._steps)]
+        return (floor.as_integer_ratio() for floor in floors.tolist())
 
 
 class SplitProgram:
@@ -31,38 +80,37 @@ class SplitProgram:
 
     Parameters
     ----------
-    memory
-        The system: R resources.
+    rates
+        R integers.
     patterns
-        P sets of tiers, each of at least two.
+        P of them: the loads on the resources, R integers, of each of the operations that can serve, at least one.
     """
 
-    def __init__(self, memory: MemorySystem, patterns: Sequence[tuple[int, ...]]) -> None:
-        resources, rows = len(memory.resources), len(memory.resources) + len(patterns)
-        reads: list[list[int]] = memory.read.tolist()
-        columns = [(p, k) for p, tiers in enumerate(patterns) for k in tiers]
+    def __init__(self, rates: Sequence[int], patterns: Sequence[Sequence[Sequence[int]]]) -> None:
+        resources, rows = len(rates), len(rates) + len(patterns)
+        columns = [(p, o) for p, loads in enumerate(patterns) for o in range(len(loads))]
         self._tau = len(columns)
         self._width = len(columns) + 1 + resources
         table = np.zeros((rows + 1, self._width + rows), dtype=object)  # the last row holds reduced costs
-        for j, (p, k) in enumerate(columns):
-            table[:resources, j] = [-c for c in reads[k]]
+        for j, (p, o) in enumerate(columns):
+            table[:resources, j] = [-c for c in patterns[p][o]]
             table[resources + p, j] = 1
-        table[:resources, self._tau] = [int(rate) for rate in memory.rates]
+        table[:resources, self._tau] = [int(rate) for rate in rates]
         table[-1, self._tau] = 1
         for r in range(resources):
             table[r, self._tau + 1 + r] = -1
         for row in range(rows):
             table[row, self._width + row] = 1
         self._table, self._scale = table, 1
-        # tau as if resource 0 alone counted, every pattern read from where that loads it least: prices out, whatever the loads
-        nearest = [min(tiers, key=lambda k: reads[k][0]) for tiers in patterns]
-        self._basis = [self._tau, *range(self._tau + 2, self._width), *(columns.index(pair) for pair in enumerate(nearest))]
+        # tau as if resource 0 alone counted, every pattern served so that it is loaded least: prices out, whatever the loads
+        lightest = [min(range(len(loads)), key=lambda o: loads[o][0]) for loads in patterns]
+        self._basis = [self._tau, *range(self._tau + 2, self._width), *(columns.index(pair) for pair in enumerate(lightest))]
         for row, column in enumerate(self._basis):
             self._pivot(row, column)
         self._known: list[tuple[Exact, int, int]] = [self._solution()]
 
     def times(self, sides: Exact) -> tuple[list[Any], list[int]]:
-        """Numerators and denominators of tau for n right sides, object[n, R + P] integers >= 0: loads, then bytes."""
+        """Numerators and denominators of tau for n right sides, object[n, R + P] integers >= 0: loads, then reads."""
         over: Exact = np.zeros(len(sides), dtype=object)
         under: Exact = np.ones(len(sides), dtype=object)
         left = np.arange(len(sides))

@@ -37,7 +37,8 @@ def fill_import(parser: LazyParser) -> None:
     parser.add_argument("--format", choices=list(READERS), required=True, help="its format")
     text = "only the first N steps (rows, requests in order of time)"
     parser.add_argument("--limit", metavar="N", type=typed(partial(natural, 1, 2**31 - 1)), help=text)
-    text = "when blocks are freed: forever (never, the default), last-use (after their last read), ttl (unused for --ttl)"
+    text = "when blocks are freed: forever (never, the default; instances of the rule cache may forget them), "
+    text += "last-use (after their last read), ttl (unused for --ttl)"
     parser.add_argument("--keep", choices=["forever", "last-use", "ttl"], default="forever", help=text)
     text = 'with --keep ttl: "600s" of the trace\'s own time, or "100 steps" (requests); what is wanted later is produced again'
     parser.add_argument("--ttl", metavar="TIME|STEPS", help=text)

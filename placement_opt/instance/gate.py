@@ -168,7 +168,7 @@ def answers_in_runs(outline: Outline) -> bool:
     """Whether ``bound`` answers in runs, layer by layer, where rows do not fit."""
     rules = outline.rules
     regular = (rules.residency, rules.initial, rules.page_tokens) == ("inclusive", "free", 1)
-    return regular and outline.source.layers is not None and len(outline.memory.tiers) == 2
+    return regular and outline.memory.operations.plain and outline.source.layers is not None and len(outline.memory.tiers) == 2
 
 
 def runs_bytes(outline: Outline, jobs: int = 1) -> int:

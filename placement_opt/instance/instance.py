@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
+from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.units import format_size
 from placement_opt.instance.law import Loads, loads_of
 from placement_opt.memory.system import Int64, MemorySystem
@@ -23,11 +24,13 @@ from placement_opt.workload.trace import Trace
 Residency = Literal["inclusive", "exclusive", "free", "cache"]
 #: Rules under which every block that is alive lies somewhere.
 KEEPING: tuple[Residency, ...] = ("inclusive", "exclusive", "free")
+#: Loads of all blocks together: sums over the operations of a step then fit 64-bit integers.
+MOST_LOAD = 2**62
 RESIDENCIES: tuple[Residency, ...] = (*KEEPING, "cache")
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class Instance(Tabular):
     """One question: this trace on this memory system under these rules.
 
     K tiers, R resources, T steps, B blocks; states 0..T (state t is the residency when step t begins).
@@ -74,6 +77,26 @@ class Instance:
 
     def __post_init__(self) -> None:
         check_instance(self)
+
+    def __repr__(self) -> str:
+        what = f"{self.residency} on {', '.join(self.memory.tier_names)}"
+        return (
+            f"Instance({self.name!r}: {what}; {self.num_steps} steps, {self.num_blocks} blocks, {self.trace.num_reads} reads)"
+        )
+
+    def to_records(self) -> list[Record]:
+        """One row a tier: what it holds, and bytes/s at which it is read and written alone."""
+        memory = self.memory
+        return [
+            {
+                "tier": tier.name,
+                "capacity_bytes": int(room),
+                "read_bytes_per_s": float(memory.bottleneck(memory.read[k])),
+                "write_bytes_per_s": float(memory.bottleneck(memory.write[k])),
+                "home": self.inclusive and k == self.home,
+            }
+            for k, (tier, room) in enumerate(zip(memory.tiers, self.capacity, strict=True))
+        ]
 
     @property
     def num_tiers(self) -> int:
@@ -223,8 +246,21 @@ def _check_operations(instance: Instance) -> None:
         expected = "expected one: what lies nowhere must be made anew or come from outside"
         raise InputError("found no operation without a source under the rule cache", expected, field="residency")
     if not operations.uniform and instance.share_base > 1:
-        expected = "expected whole reads: what a part of a block costs in calls and grains is not said"
+        expected = "expected whole reads: what a part of a block costs in requests and pages is not said"
         raise InputError(f"found reads in shares of 1/{instance.share_base}", expected, field="shares")
+    if not operations.plain and (most := _largest_load(instance)) > MOST_LOAD:
+        found = f"found blocks that load up to {most:.3g} on one resource, all together"
+        raise InputError(found, f"expected at most {MOST_LOAD:.3g}: smaller pages, or results in fewer parts", field="trace")
+
+
+def _largest_load(instance: Instance) -> int:
+    """At least what one operation on every block loads on one resource, times the base of the shares."""
+    operations, total = instance.memory.operations, int(instance.size.sum())
+    rows = zip(operations.per_byte.max(axis=1), operations.per_call.max(axis=1), operations.grain, strict=True)
+    each = ((int(byte), int(call), int(grain)) for byte, call, grain in rows)
+    return instance.share_base * max(
+        byte * (total + instance.num_blocks * (grain - 1)) + call * instance.num_blocks for byte, call, grain in each
+    )
 
 
 def check_room(

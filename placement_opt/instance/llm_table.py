@@ -23,7 +23,8 @@ from placement_opt.workload.trace import Trace
 class Model:
     """Bytes of one unit of the trace's block sizes and (where known) of a token in all its layers; the weights.
 
-    ``layers``: the model's, where they are stated.
+    ``layers``: the model's, where they are stated. ``kv_bytes``, ``layer_flop``: KV and operations of one token in one layer,
+    where they are known.
     """
 
     unit_bytes: int
@@ -32,6 +33,8 @@ class Model:
     weight_bytes: int
     weight_resident: int
     weight_tier: int
+    kv_bytes: int | None = None
+    layer_flop: int | None = None
 
 
 def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) -> Model:
@@ -62,7 +65,8 @@ def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) ->
     traced = layers if trace.step_layer is None else int(trace.step_layer.max()) + 1
     token_bytes = None if kv_bytes is None or traced is None else kv_bytes * traced
     weight_tier = memory.fastest if tier is None else memory.tier_index(tier)
-    return Model(unit_bytes, token_bytes, layers, weight_bytes, resident, weight_tier)
+    flop = known.layer_flop if known else None
+    return Model(unit_bytes, token_bytes, layers, weight_bytes, resident, weight_tier, kv_bytes, flop)
 
 
 def _as_positive_size(value: Any) -> int:

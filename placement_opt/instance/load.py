@@ -13,18 +13,19 @@ import numpy.typing as npt
 from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
+from placement_opt.base.toml import Table
 from placement_opt.instance.gate import check_outline, check_rows
-from placement_opt.instance.instance import Instance, alive_bytes
+from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.llm_table import Model
-from placement_opt.instance.outline import Outline, read_outline
+from placement_opt.instance.outline import SCHEMA, Outline, outline_of, read_outline
 from placement_opt.instance.packing import refuse_unpackable
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.start import first_fit, load_initial
 from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import totals_of
-from placement_opt.memory import MemorySystem
-from placement_opt.memory.system import Int64
+from placement_opt.instance.trace_source import TraceAtHand
+from placement_opt.memory.system import Int64, MemorySystem
 from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.trace import Trace
@@ -61,7 +62,69 @@ def load_instance(
     LimitError
         A synthetic trace too large to be held in memory.
     """
-    outline = read_outline(path, overrides, layers=layers)
+    return _made(read_outline(path, overrides, layers=layers), limits)
+
+
+def build_instance(
+    memory: MemorySystem | str | Mapping[str, Any],
+    trace: Trace | Mapping[str, Any],
+    *,
+    llm: str | Mapping[str, Any] | None = None,
+    rules: Mapping[str, Any] | None = None,
+    recompute: Mapping[str, Any] | None = None,
+    stores: Mapping[str, Mapping[str, Any]] | None = None,
+    name: str = "instance",
+    limits: Limits | None = None,
+) -> Instance:
+    """An instance from Python: what an instance file would say, with the memory system and the trace as objects if at hand.
+
+    Parameters
+    ----------
+    memory
+        A system, the name of a preset, or the keys of ``[memory]``, dotted ones such as "hbm.capacity" too.
+    trace
+        A trace, or the keys of ``[trace]``.
+    llm
+        The name of a preset, or the keys of ``[llm]``.
+    rules, recompute, stores
+        The keys of these tables; values as in files, such as ``{"residency": "free", "floor": "5 us"}``.
+    name
+        A label, which complaints begin with.
+    limits
+        As for :func:`load_instance`.
+
+    Raises
+    ------
+    InputError, NoRoom, LimitError
+        As :func:`load_instance`.
+
+    Examples
+    --------
+    >>> from placement_opt.workload.trace import Trace
+    >>> trace = Trace.from_reads([[0, 1], [1], [0]], sizes=1 << 20)
+    >>> build_instance({"preset": "gh200", "hbm.capacity": "1 MiB"}, trace, rules={"residency": "free"})
+    Instance('instance': free on hbm, lpddr; 3 steps, 2 blocks, 4 reads)
+    """
+    tables: dict[str, Any] = {"schema": SCHEMA, "name": name, "memory": {}, "trace": {}}
+    root = Table(tables, Path(name), "", {})
+    given: dict[str, Mapping[str, Any]] = {
+        "memory": {"preset": memory} if isinstance(memory, str) else memory if isinstance(memory, Mapping) else {},
+        "trace": trace if isinstance(trace, Mapping) else {},
+        "llm": {"preset": llm} if isinstance(llm, str) else llm or {},
+        "rules": rules or {},
+        "recompute": recompute or {},
+        "stores": stores or {},
+    }
+    for table, keys in given.items():
+        for key, value in keys.items():
+            root.override(f"{table}.{key}", dict(value) if isinstance(value, Mapping) else value)
+    system = memory if isinstance(memory, MemorySystem) else None
+    source = TraceAtHand(trace) if isinstance(trace, Trace) else None
+    return _made(outline_of(root, memory=system, source=source), limits)
+
+
+def _made(outline: Outline, limits: Limits | None) -> Instance:
+    """The instance of an outline, once there is room for its trace."""
     tables, rules, model = outline.tables, outline.rules, outline.model
     check_outline(outline, limits or Limits())
     trace = outline.source.make()
@@ -80,7 +143,7 @@ def load_instance(
             residency=rules.residency,
             capacity=outline.capacity,
             size=size,
-            fixed=_fixed(memory, model, paged),
+            fixed=_fixed(outline, paged),
             floor=np.full(trace.num_steps, float(rules.floor)),
             initial=_initial(outline, paged.trace, size),
             page_tokens=rules.page_tokens,
@@ -113,7 +176,8 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
     ------
     InputError
         As :func:`load_instance`; and where the file's trace is neither the drift generator's nor a file of runs, its memory
-        system has not two tiers, or its rules are not inclusive residency, a free start and pages of one token.
+        system has not two tiers, or offers more than reads, stores and copies by the byte, or its rules are not inclusive
+        residency, a free start and pages of one token.
     """
     outline = read_outline(path, layers=layers)
     found, memory, model = layers_of(outline), outline.memory, outline.model
@@ -123,6 +187,10 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
     for key, value, expected in zip(("residency", "initial", "page_tokens"), stated, ("inclusive", "free", 1), strict=True):
         if value != expected:
             raise InputError(f"found {value!r}", f"expected {expected!r} at this size", path=path, field=f"rules.{key}")
+    if not memory.operations.plain:
+        found_there = "found pages, requests a second, computing in a tier, or blocks from outside"
+        expected = "expected reads, stores and copies by the byte alone at this size"
+        raise InputError(found_there, expected, path=path, field="memory")
     weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
     block, floor, capacity = size * model.unit_bytes, float(rules.floor), outline.capacity
     try:
@@ -136,8 +204,12 @@ def _contents(model: Model, trace: Trace, size: Int64) -> Contents:
     return Contents(model.token_bytes, int(size.min()), int(size.max()), int(alive_bytes(trace, size).max()))
 
 
-def _fixed(memory: MemorySystem, model: Model, paged: Paged) -> Int64:
-    """int64[T, R]: weights at every step, and what pages still being filled cost in the fastest tier."""
+def _fixed(outline: Outline, paged: Paged) -> Int64:
+    """int64[T, R]: weights at every step, and what pages still being filled cost in the fastest tier; by the byte, both."""
+    memory, model = outline.memory, outline.model
+    if (load := model.weight_bytes * int(memory.read[model.weight_tier].max())) > MOST_LOAD:
+        found = f"found weights that load {load:.3g} on one resource at a step"
+        raise outline.tables.llm.error("weight_bytes", found, f"expected at most {MOST_LOAD:.3g}")
     weights = model.weight_bytes * memory.read[model.weight_tier]
     reads = paged.tail_read_tokens[:, None] * model.unit_bytes * memory.read[memory.fastest]
     writes = paged.tail_write_tokens[:, None] * model.unit_bytes * memory.write[memory.fastest]
@@ -151,4 +223,4 @@ def _initial(outline: Outline, trace: Trace, size: Int64) -> npt.NDArray[np.bool
     if rules.initial != "first-fit":
         return None
     home = outline.home if rules.residency == "inclusive" else None
-    return first_fit(memory, home, trace.birth < 0, size, outline.capacity)
+    return first_fit(memory, home, trace.birth < 0, size, outline.capacity, forgets=rules.residency == "cache")

@@ -6,7 +6,8 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
     name = "..."                  # a label, no part of the hash
     [memory]
     preset = "gh200"              # or file = "mine.toml"
-    hbm.capacity = "25 GiB"       # TIER.capacity, TIER.rate, TIER.efficiency, LINK.rate, LINK.up.rate, LINK.down.rate override
+    hbm.capacity = "25 GiB"       # TIER.capacity, .rate, .efficiency, .page, .iops, .compute.rate, .compute.result and
+                                  # LINK.rate, .up.rate, .down.rate, .efficiency override
     [llm]                         # may be left out where the trace's blocks are sized in bytes
     preset = "llama-3.1-8b"       # and/or the numbers, which go before the preset's
     layers = 32
@@ -17,18 +18,24 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
     [trace]
     file = "t.npz"                # or synth = "drift" with its parameters as keys, and seed = 1
     [rules]
-    residency = "inclusive"       # or exclusive, free
+    residency = "inclusive"       # or exclusive, free, cache
     home = "dram"                 # keeps everything if inclusive; without it, the largest tier that is not the fastest
     initial = "free"              # or first-fit, or file with initial_file = "start.npz"
     page_tokens = 1
     floor = "5 us"                # no step takes less; without it, 0
+    [recompute]                   # blocks may be made anew
+    rate = "20 GiB/s"             # KV made; or the device's flops = "990 TFLOP/s", and flops_per_token unless [llm] is a preset
+    efficiency = 0.5              # of either
+    [stores.s3]                   # blocks may come from outside; any number of stores
+    rate = "10 GB/s"
 
 A capacity may also be ``"2000 tokens"`` (of all layers of the trace), ``"64 blocks"`` or pages, ``"30%"`` of the most bytes
 alive at once, all of them room for KV beside the weights, or ``"unlimited"``.
 
 ``first-fit`` puts every initial block, in order of ids, into the fastest tier that still has room for it; under the inclusive
-rule the home tier holds all of them besides. A preset's ``weight_bytes`` are one layer's, and so count only where the steps of
-the trace are layers; steps that are requests read no weights unless the file says so.
+rule the home tier holds all of them besides, under the rule cache those without room lie nowhere. A preset's ``weight_bytes``
+are one layer's, and so count only where the steps of the trace are layers; steps that are requests read no weights unless the
+file says so.
 
 The pages still being filled (``page_tokens`` above 1) lie in the fastest tier: what steps read from them and append to them
 loads it at every step, whatever the placement. Their room is not subtracted from its capacity.
@@ -50,12 +57,13 @@ from placement_opt.base.toml import Table, as_choice, as_duration, as_integer, a
 from placement_opt.base.units import format_size
 from placement_opt.instance.instance import RESIDENCIES, Residency
 from placement_opt.instance.llm_table import Model, read_model, rooms
+from placement_opt.instance.outside import read_outside, with_outside
 from placement_opt.instance.scaled import LayerShare, scaled
 from placement_opt.instance.stated import beside, blamed, either
 from placement_opt.instance.totals import Totals
 from placement_opt.instance.trace_source import Source, read_source
 from placement_opt.memory import MemorySystem, load_memory, override, preset
-from placement_opt.memory.system import Int64
+from placement_opt.memory.system import Int64, Outside
 
 SCHEMA = 1
 #: Bytes of all blocks together, times the base of the shares: sums over a step's reads then fit 64-bit integers.
@@ -63,17 +71,21 @@ LARGEST_TOTAL = 2**61
 #: Keys that name a file, relative to the instance's.
 _FILES = ("memory.file", "trace.file", "rules.initial_file")
 _INITIALS = ("free", "first-fit", "file")
+#: Tables of a file; the first two must be there.
+_TABLES = ("memory", "trace", "llm", "rules", "recompute", "stores")
 
 
 @dataclass(frozen=True)
 class _Tables:
-    """The tables of one file; ``llm`` and ``rules`` are empty where the file has none."""
+    """The tables of one file; those from ``llm`` on that the file has not are empty."""
 
     root: Table
     memory: Table
-    llm: Table
     trace: Table
+    llm: Table
     rules: Table
+    recompute: Table
+    stores: Table
 
 
 @dataclass(frozen=True)
@@ -168,6 +180,8 @@ class Outline:
             return error
         tables, model, memory = self.tables, self.model, self.memory
         field, found = error.field or "", error.found
+        if field == "shares" and self.rules.page_tokens > 1:
+            return tables.rules.error("page_tokens", f"{found}, of pages", error.expected)
         if field == "initial":
             key = "initial_file" if "initial_file" in tables.rules else "initial"
             return tables.rules.error(key, found, error.expected)
@@ -185,19 +199,42 @@ def read_outline(
 
     Parameters and errors as in :func:`load_instance`.
     """
-    found = _read_outline(path, overrides)
+    found = outline_of(read_toml(Path(path), overrides))
     if layers is None:
         return found
-    return _read_outline(path, {**(overrides or {}), **scaled(found, layers)})
+    return outline_of(read_toml(Path(path), {**(overrides or {}), **scaled(found, layers)}), outside=found.stated.outside)
 
 
-def _read_outline(path: str | PathLike[str], overrides: Mapping[str, Any] | None) -> Outline:
-    tables, name = _open(path, overrides)
+def outline_of(
+    root: Table,
+    *,
+    memory: MemorySystem | None = None,
+    source: Source | None = None,
+    outside: tuple[Outside, ...] | None = None,
+) -> Outline:
+    """An outline from the root table of an instance file.
+
+    Parameters
+    ----------
+    root
+        The table.
+    memory, source
+        The memory system (that the table [memory] overrides) and the trace, where they are not for the file to say.
+    outside
+        What comes from outside, likewise: a share of the layers leaves its rates.
+    """
+    tables, name = _open(root)
     rules = _read_rules(tables.rules)
-    memory = _read_memory(tables.memory)
+    memory = _read_memory(tables.memory) if memory is None else override(memory, tables.memory)
     home = _home_tier(tables.rules, rules, memory)
-    source = read_source(tables.trace)
+    source = read_source(tables.trace) if source is None else source
     model = read_model(tables.root, tables.llm, memory, source.probe)
+    if outside is None:
+        outside = read_outside(tables.root, tables.recompute, tables.stores, model)
+    if rules.residency == "cache" and not outside:
+        found = "found cache, and nothing that a block comes from that lies nowhere"
+        raise tables.rules.error("residency", found, "expected [recompute] or [stores.NAME] beside it")
+    memory = with_outside(memory, outside, tables.root)
     outline = Outline(name, memory, home, tables, rules, source, model)
     outline.capacity  # noqa: B018 - refuses weights without room
     return outline
@@ -223,13 +260,12 @@ def input_files(path: str | Path, varied: Mapping[str, Sequence[Any]] | None = N
     return files
 
 
-def _open(path: str | PathLike[str], overrides: Mapping[str, Any] | None = None) -> tuple[_Tables, str]:
-    root = read_toml(Path(path), overrides)
+def _open(root: Table) -> tuple[_Tables, str]:
     root.need("schema", _as_schema)
     name = root.need("name", as_text)
-    tables = {key: root.table(key) for key in ("memory", "llm", "trace", "rules")}
+    tables = {key: root.table(key) for key in _TABLES}
     root.finish()
-    for key in ("memory", "trace"):
+    for key in _TABLES[:2]:
         if tables[key] is None:
             raise root.error(key, "found no such table", f"expected [{key}]")
     given = {key: Table({}, root.path, key, {}) if table is None else table for key, table in tables.items()}

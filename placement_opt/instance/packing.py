@@ -2,8 +2,9 @@
 
 Between two states any rearrangement is legal (every block alive can be copied from any tier to any other, and what is produced
 stored anywhere), so a schedule exists if and only if at every state the blocks alive can be packed into the tiers, one copy of
-each. Under the inclusive rule the home tier holds them all, and an instance is refused where it does not. For the other rules
-the question is bin packing, answered where our own exact argument answers it:
+each. Under the inclusive rule the home tier holds them all, and an instance is refused where it does not; under the rule cache
+a block may lie nowhere, so that nothing need be packed. For the other rules the question is bin packing, answered where our own
+exact argument answers it:
 
 * with little to lose (what is alive leaves room for a block less one unit in every tier), first fit cannot fail;
 * blocks of ``s`` and more fill ``floor(size / s)`` places of ``s`` each, and a tier has ``floor(capacity / s)`` of them, so
@@ -62,7 +63,7 @@ def refuse_unpackable(instance: Instance) -> None:
 
 def packing(instance: Instance) -> Packing:
     """Whether the blocks alive at every state can be packed into the tiers."""
-    if instance.inclusive:
+    if instance.inclusive or instance.forgets:
         return Packing(True)
     sizes = np.unique(instance.size)[::-1]
     rooms = [int(room) for room in instance.capacity if room > 0]

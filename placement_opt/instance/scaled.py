@@ -6,7 +6,8 @@
 * every tier's capacity, C -> C n / N, rounded down to bytes (counts and shares of what is alive are bytes by then);
 * the weights that lie in memory, W -> W n / N, rounded up to bytes; and the model's number of layers.
 
-What belongs to one layer stays: KV bytes of a token, weights read at a step, the floor of a step, pages. So do all rates: a
+What belongs to one layer stays: KV bytes of a token, weights read at a step, the floor of a step, pages. So do all rates, those
+of recomputing and of stores outside among them: a
 step is one layer, and takes as long as in the whole. The answer is that of a model of so many layers on a machine of that share
 of the room; N / n times its seconds is what the whole would take if its layers are alike and share the room evenly. It is no
 bound for the whole, whose layers may lend each other room.

@@ -29,7 +29,13 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, Runtim
 
 
 def first_fit(
-    memory: MemorySystem, home: int | None, exists: npt.NDArray[np.bool_], size: Int64, capacity: Int64
+    memory: MemorySystem,
+    home: int | None,
+    exists: npt.NDArray[np.bool_],
+    size: Int64,
+    capacity: Int64,
+    *,
+    forgets: bool = False,
 ) -> npt.NDArray[np.bool_]:
     """bool[K, B]: every initial block, in order of ids, in the fastest tier that has room for it.
 
@@ -41,6 +47,8 @@ def first_fit(
         bool[B]: the initial blocks.
     size, capacity
         int64[B] and int64[K], bytes.
+    forgets
+        A block without room lies nowhere.
 
     Raises
     ------
@@ -62,7 +70,7 @@ def first_fit(
                 chosen[i] = order[place]
                 break
         else:
-            if home is None:
+            if home is None and not forgets:
                 found = f"found no room left for block {ids[i]} of {format_size(need)}"
                 raise InputError(found, "expected a start that fits", field="initial")
     resident[chosen[chosen >= 0], ids[chosen >= 0]] = True

@@ -65,6 +65,32 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class TraceAtHand:
+    """A trace that is made already."""
+
+    trace: Trace
+
+    @property
+    def what(self) -> str:
+        return "at hand"
+
+    @property
+    def probe(self) -> Trace:
+        return self.trace
+
+    @cached_property
+    def totals(self) -> Totals:
+        return totals_of(self.trace)
+
+    @property
+    def layers(self) -> None:
+        return None
+
+    def make(self) -> Trace:
+        return self.trace
+
+
 def read_source(table: Table) -> Source:
     """Of the ``[trace]`` table of an instance file; InputError for what is wrong with the table."""
     file, _ = either(table, "file", "synth")

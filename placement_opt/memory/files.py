@@ -1,6 +1,6 @@
 """Memory systems as TOML: files of one's own, the presets, and the overrides of an instance.
 
-The form, with every key there is (``efficiency``, ``source`` and ``date`` may be left out; presets have the last two)::
+The form, with every key there is (those from ``efficiency`` on may be left out; presets have ``source`` and ``date``)::
 
     schema = 1
     name = "two"
@@ -12,6 +12,10 @@ The form, with every key there is (``efficiency``, ``source`` and ``date`` may b
     at = "gpu"                    # the node the tier hangs on
     source = "datasheet of ..."   # where the numbers come from
     date = "2024-03"              # and from when: YYYY, YYYY-MM or YYYY-MM-DD
+    page = "16 KiB"               # what is read, written or copied is rounded up to multiples; 1 B where it is not given
+    read_iops = "1.5M IOPS"       # requests a second, one for each block; and write_iops, or one shared iops for both
+    compute.rate = "2 TB/s"       # attends where blocks lie: KV processed; without it, as fast as the tier reads
+    compute.result = "1/64"       # bytes of result that leave the tier for each byte of KV
     [tiers.dram]
     capacity = "480 GiB"
     rate = "500 GB/s"
@@ -36,8 +40,9 @@ from typing import Any, TypeVar
 from placement_opt.base.capacity import Count, parse_capacity
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import Table, as_rate, as_text, nearest, read_toml
+from placement_opt.memory.device_keys import with_device
 from placement_opt.memory.routes import build_memory
-from placement_opt.memory.system import Link, MemorySystem, Tier
+from placement_opt.memory.system import Link, MemorySystem, Outside, Tier
 
 SCHEMA = 1
 _PRESETS = Path(__file__).parent / "presets"
@@ -76,9 +81,11 @@ def override(memory: MemorySystem, table: Table, to_bytes: Callable[[str, Any], 
     memory
         The system as its file has it.
     table
-        ``TIER.capacity``, ``TIER.rate`` or ``TIER.read_rate`` and ``TIER.write_rate``, ``TIER.efficiency``, ``LINK.rate`` or
-        ``LINK.up.rate`` and ``LINK.down.rate``, ``LINK.efficiency``. Shared or one rate for each way is as the file has it:
-        ``rate`` sets both ways where they are separate, and one way alone cannot be set where they share a rate.
+        ``TIER.capacity``, ``TIER.rate`` or ``TIER.read_rate`` and ``TIER.write_rate``, ``TIER.efficiency``, ``TIER.page``,
+        ``TIER.iops`` or ``TIER.read_iops`` and ``TIER.write_iops``, ``TIER.compute.rate``, ``TIER.compute.result``;
+        ``LINK.rate`` or ``LINK.up.rate`` and ``LINK.down.rate``, ``LINK.efficiency``. Shared or one rate for each way is as the
+        file has it: ``rate`` sets both ways where they are separate, and one way alone cannot be set where they share a rate.
+        Pages, requests and computing may be set where the file has none.
         Other keys that the caller has read from the table before (``preset``, ``file``) are left alone.
     to_bytes
         (tier, value of its capacity) -> bytes. Without it a capacity in tokens, blocks or per cent leaves the tier's as it is.
@@ -91,7 +98,7 @@ def override(memory: MemorySystem, table: Table, to_bytes: Callable[[str, Any], 
     tiers = [_override_tier(tier, table.table(tier.name), to_bytes) for tier in memory.tiers]
     links = [_override_link(link, table.table(link.name)) for link in memory.links]
     table.finish()
-    return _build(memory.name, memory.processor, tiers, links, table, strip=True)
+    return _build(memory.name, memory.processor, tiers, links, table, memory.outside, strip=True)
 
 
 def _tables(root: Table, key: str) -> list[tuple[str, Table]]:
@@ -107,10 +114,19 @@ def _tables(root: Table, key: str) -> list[tuple[str, Table]]:
     return found
 
 
-def _build(name: str, processor: str, tiers: list[Tier], links: list[Link], table: Table, strip: bool) -> MemorySystem:
+def _build(
+    name: str,
+    processor: str,
+    tiers: list[Tier],
+    links: list[Link],
+    table: Table,
+    outside: tuple[Outside, ...] = (),
+    *,
+    strip: bool,
+) -> MemorySystem:
     """build_memory, with the line of what it complains of; ``strip``: the table's keys are the names of tiers and links."""
     try:
-        return build_memory(name, processor, tiers, links)
+        return build_memory(name, processor, tiers, links, outside)
     except InputError as error:
         field = error.field or ""
         if strip:
@@ -122,13 +138,14 @@ def _read_tier(name: str, table: Table) -> Tier:
     capacity, at = table.need("capacity", _as_capacity), table.need("at", as_text)
     efficiency = _or(table.get("efficiency", as_efficiency), Fraction(1))
     source, date = _or(table.get("source", as_text), ""), _or(table.get("date", _as_date), "")
+    device = with_device(Tier(name, capacity, at, 1, 1, True, efficiency, source, date), table)
     shared = table.get("rate", as_rate)
     if shared is None and ("read_rate" in table or "write_rate" in table):
         rates = table.need("read_rate", as_rate), table.need("write_rate", as_rate)
     else:
         rates = _one_rate(table, shared, "read_rate", "write_rate")
     table.finish()
-    return Tier(name, capacity, at, *rates, shared is not None, efficiency, source, date)
+    return dataclasses.replace(device, read_rate=rates[0], write_rate=rates[1], shared=shared is not None)
 
 
 def _read_link(name: str, table: Table) -> Link:
@@ -179,6 +196,7 @@ def _override_tier(tier: Tier, table: Table | None, to_bytes: Callable[[str, Any
     stated = table.get("capacity", parse_capacity if to_bytes is None else partial(to_bytes, tier.name))
     capacity = stated if isinstance(stated, int) else tier.capacity
     efficiency = _or(table.get("efficiency", as_efficiency), tier.efficiency)
+    tier = with_device(tier, table)
     table.finish()
     return dataclasses.replace(tier, capacity=capacity, read_rate=read, write_rate=write, efficiency=efficiency)
 

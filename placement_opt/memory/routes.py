@@ -12,7 +12,7 @@ Routes are shortest by number of edges. Where several are equally short, the rou
 a copy, from the tier that stands first in the file) and takes at every node the link that stands first in the file among those
 that lead nearer; the way back is the same way. Problem statement, section 1 (``c_op,r``).
 
-Operations that consume a block where it lies (``attend``) will be routes too: one more entry point, the same edges.
+What loads more than routes do, or less, is added in :mod:`placement_opt.memory.devices`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ import numpy as np
 
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import nearest
-from placement_opt.memory.operations import table
-from placement_opt.memory.system import Int64, Link, MemorySystem, Tier
+from placement_opt.memory.devices import Routed, tables
+from placement_opt.memory.system import Int64, Link, MemorySystem, Outside, Tier
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -41,7 +41,9 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 RESERVED_NAMES = ("preset", "file")
 
 
-def build_memory(name: str, processor: str, tiers: Sequence[Tier], links: Sequence[Link]) -> MemorySystem:
+def build_memory(
+    name: str, processor: str, tiers: Sequence[Tier], links: Sequence[Link], outside: Sequence[Outside] = ()
+) -> MemorySystem:
     """Resolve tiers and links into a memory system.
 
     Parameters
@@ -52,6 +54,8 @@ def build_memory(name: str, processor: str, tiers: Sequence[Tier], links: Sequen
         The node where reads end and writes begin.
     tiers, links
         In the order of the file, which is the order of resources: those of the tiers, then those of the links.
+    outside
+        Where blocks without a copy come from.
 
     Returns
     -------
@@ -63,8 +67,9 @@ def build_memory(name: str, processor: str, tiers: Sequence[Tier], links: Sequen
     InputError
         Names or rates out of range, two things of one name, parallel links, a tier or link that no link joins to the processor.
     """
-    tiers, links = tuple(tiers), tuple(links)
+    tiers, links, outside = tuple(tiers), tuple(links), tuple(outside)
     _check_names(processor, tiers, links)
+    _check_outside(tiers, links, outside)
     resources, rates = _resources(tiers, links)
     graph = memory_graph(tiers, links)
     _check_connected(graph, processor, tiers, links)
@@ -83,8 +88,13 @@ def build_memory(name: str, processor: str, tiers: Sequence[Tier], links: Sequen
             if j != k:
                 copy[j, k] = paths.load(paths.copy(j, k))
                 routes[f"copy {tiers[j].name}->{tiers[k].name}"] = tuple(paths.copy(j, k))
+    own = tuple(index[graph[tier.name][tier.at]["resource"]] for tier in tiers)
+    for k, tier in enumerate(tiers):
+        if tier.compute is not None:
+            routes[f"attend {tier.name}"] = tuple(paths.read(k))
+    found = tables(Routed(resources, rates, read, write, copy, own), tiers, outside)
     return MemorySystem(
-        name, processor, tiers, links, resources, rates, table([tier.name for tier in tiers], read, write, copy), routes
+        name, processor, tiers, links, found.resources, found.rates, found.operations, routes, outside, found.units, found.scale
     )
 
 
@@ -204,6 +214,17 @@ def _check_names(processor: str, tiers: Sequence[Tier], links: Sequence[Link]) -
         _check_name(link.start, f"links.{link.name}.from")
         _check_name(link.end, f"links.{link.name}.to")
     _check_nodes(processor, tiers, links)
+
+
+def _check_outside(tiers: Sequence[Tier], links: Sequence[Link], outside: Sequence[Outside]) -> None:
+    """What is outside has names of its own."""
+    taken = {item.name: "tiers" for item in tiers} | {item.name: "links" for item in links}
+    for each in outside:
+        _check_name(each.resource, each.resource)
+        if each.resource in taken:
+            found = f"found the name {each.resource!r} twice, here and in {taken[each.resource]}"
+            raise InputError(found, "expected two names", field=each.resource)
+        taken[each.resource] = "outside"
 
 
 def _check_name(name: str, field: str) -> None:

@@ -6,18 +6,46 @@ once into the integer tables held here (problem statement, section 1: ``c_op,r``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
 from placement_opt.memory.operations import Int64, Operations
 
-__all__ = ["Int64", "Link", "MemorySystem", "Operations", "Tier"]
+__all__ = ["Compute", "Int64", "Link", "MemorySystem", "Operations", "Outside", "Tier"]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Attention computed where a tier's blocks lie.
+
+    ``rate``: datasheet bytes/s of KV that it processes, None where it keeps up with whatever the tier reads; ``result``: bytes
+    of result for each byte of KV, in (0, 1].
+    """
+
+    rate: int | None
+    result: Fraction
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Where blocks that lie in no tier come from: ``rate`` bytes/s on a resource of its own.
+
+    ``name``: of the operation, such as "recompute" or "refetch s3"; ``resource``: of the resource.
+    """
+
+    name: str
+    resource: str
+    rate: int
 
 
 @dataclass(frozen=True)
 class Tier:
-    """One memory that can hold blocks. Rates are datasheet bytes/s; ``efficiency`` scales them."""
+    """One memory that can hold blocks. Rates are datasheet bytes/s; ``efficiency`` scales them.
+
+    ``page``: bytes to multiples of which every transfer is rounded up; ``read_iops``, ``write_iops``: datasheet requests/s,
+    None for no limit (``shared_iops``: one for both); ``compute``: None where blocks are only read.
+    """
 
     name: str
     capacity: int
@@ -28,6 +56,11 @@ class Tier:
     efficiency: Fraction = Fraction(1)
     source: str = ""
     date: str = ""
+    page: int = 1
+    read_iops: int | None = None
+    write_iops: int | None = None
+    shared_iops: bool = False
+    compute: Compute | None = None
 
 
 @dataclass(frozen=True)
@@ -56,13 +89,20 @@ class MemorySystem:
     tiers, links
         As described in the memory file, in its order.
     resources
-        Names of what transfers contend for: ``hbm``, or ``nvme.read`` and ``nvme.write``; ``c2c.up``, ``c2c.down``.
+        Names of what transfers contend for: ``hbm``, or ``nvme.read`` and ``nvme.write``; ``c2c.up``, ``c2c.down``; then
+        ``nvme.iops`` (or ``nvme.read_iops`` and ``nvme.write_iops``), ``flash.compute``, and those of ``outside``.
     rates
-        int64[R], bytes/s, efficiency applied (rounded down).
+        int64[R], bytes/s (of some, requests/s: ``units``), efficiency applied (rounded down), times ``scale``.
     operations
         What each operation loads: the one table of them.
     routes
         Operation name ("read hbm", "copy lpddr->hbm") to the nodes it passes, for display.
+    outside
+        Where blocks without a copy come from.
+    units
+        Resource -> what it counts, where that is not bytes: "requests".
+    scale
+        Resource -> n, where rate and loads count n-ths of its unit, because some operation loads it by fractions.
     """
 
     name: str
@@ -73,6 +113,9 @@ class MemorySystem:
     rates: Int64
     operations: Operations
     routes: dict[str, tuple[str, ...]]
+    outside: tuple[Outside, ...] = ()
+    units: dict[str, str] = field(default_factory=dict)
+    scale: dict[str, int] = field(default_factory=dict)
 
     @property
     def read(self) -> Int64:
@@ -102,17 +145,22 @@ class MemorySystem:
         """Bytes/s that an operation with this load row (int64[R]) reaches alone."""
         return min(Fraction(int(rate), int(c)) for rate, c in zip(self.rates, load, strict=True) if c > 0)
 
+    def seconds(self, row: int) -> tuple[Fraction, Fraction]:
+        """What an operation (a row of the table) takes alone: for a byte, and besides for a block whatever its size."""
+        loads = (self.operations.per_byte[row], self.operations.per_call[row])
+        per_byte, per_call = (max(map(Fraction, load.tolist(), self.rates.tolist())) for load in loads)
+        return per_byte, per_call
+
     @cached_property
     def fastest(self) -> int:
         """The tier read fastest alone; the first of equals."""
-        speeds = [self.bottleneck(row) for row in self.read]
-        return speeds.index(max(speeds))
+        return self.by_speed[0]
 
     @cached_property
     def by_speed(self) -> tuple[int, ...]:
-        """Tiers from the one read fastest alone to the slowest; file order among equals."""
-        speeds = [self.bottleneck(row) for row in self.read]
-        return tuple(sorted(range(len(speeds)), key=lambda k: (-speeds[k], k)))
+        """Tiers from the one read fastest alone, byte by byte, to the slowest; file order among equals."""
+        first = self.operations.first_serving
+        return tuple(sorted(range(len(self.tiers)), key=lambda k: (self.seconds(first + k), k)))
 
     @cached_property
     def largest(self) -> int:

@@ -1,7 +1,8 @@
 """Where every block is, and what moving it costs: applies the moves of one step after the other, or refuses them.
 
 This is the law as the simulator enforces it (problem statement, section 2): an action that breaks a rule is an error that
-names the step and the block (the simulator adds the scheduler), never a silent repair.
+names the step and the block (the simulator adds the scheduler), never a silent repair. Moves are counted here and cost what
+the table of operations says (:mod:`placement_opt.play.run`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class Ledger:
     resident
         bool[K, B]: the same, to be shown to schedulers.
     moved
-        int64[T, K + K * K]: bytes, times the share base, stored to each tier (k) and copied between tiers (K + j * K + k).
+        int64[T, C * (K + K * K)]: what was stored to each tier (k) and copied between tiers (K + j * K + k) of each of the C
+        kinds of blocks, kind by kind, in the unit in which it counts (:class:`placement_opt.instance.law.Loads`: bytes, or
+        blocks where loads are no mere multiples of bytes), times the share base.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -49,13 +52,18 @@ class Ledger:
             raise InputError(found, "expected their product below 2**62", field="shares")
         self.mask = np.zeros(blocks, dtype=Mask)
         self.resident: Resident = np.zeros((tiers, blocks), dtype=bool)
-        self.moved: Int64 = np.zeros((instance.num_steps, tiers + tiers * tiers), dtype=np.int64)
+        loads = instance.loads
+        self._kinds, self._operations = len(loads.row), loads.operations.first_serving
+        self._kind = None if loads.operations.uniform else loads.kind
+        self.moved: Int64 = np.zeros((instance.num_steps, self._kinds * self._operations), dtype=np.int64)
         self._used = [0] * tiers
         self._capacity = [int(c) for c in instance.capacity]
         self._names = instance.memory.tier_names
         equal = int(instance.size[0])
         self._equal = equal if (instance.size == equal).all() else 0
-        self._present = np.full(blocks, -1, dtype=np.int32)  # the step at which a block was last at the processor
+        self._present = np.full(blocks, -1, dtype=np.int32)  # the step at which a block was last read or produced
+        self._passed = None if loads.brings.all() else np.full(blocks, -1, dtype=np.int32)  # ... and stored in passing
+        self._remade = loads.operations.usable(0, bringing=True) > 0
         self._part: Int64 | None = None if instance.trace.shares is None else np.zeros(blocks, dtype=np.int64)
         self._doomed = np.zeros(blocks, dtype=bool)
         self._slot = np.zeros(blocks, dtype=np.int32)
@@ -83,7 +91,8 @@ class Ledger:
         if instance.inclusive:
             chosen[instance.home, exists] = True
         copies, ids = chosen[:, exists].sum(axis=0), np.flatnonzero(exists)
-        self._refuse_if(copies == 0, ids, "placed nowhere at the start")
+        if not instance.forgets:
+            self._refuse_if(copies == 0, ids, "placed nowhere at the start")
         if instance.residency == "exclusive":
             self._refuse_if(copies > 1, ids, "placed in two tiers at the start, but the rule is exclusive")
         for tier, row in enumerate(chosen):
@@ -116,7 +125,7 @@ class Ledger:
         self._check(moves)
         if self.instance.inclusive and len(self._births):
             home = self.instance.home
-            self.moved[self._step, home] += self._bytes(self._births) * self.instance.share_base
+            self._charge(home, self._births)
             self.mask[self._births] = 1 << home
             self.resident[home, self._births] = True
         arrivals = [*moves.store, *((target, ids) for _, target, ids in moves.fetch)]
@@ -132,30 +141,63 @@ class Ledger:
             self.mask[self._freed] = 0
             self.resident[:, self._freed] = False
 
+    def passed(self, reads: Ids) -> npt.NDArray[np.bool_] | None:
+        """bool[n]: which reads of the step just applied were stored in passing, hence served by what brings the block here.
+
+        None where every operation that serves brings it.
+        """
+        return None if self._passed is None else self._passed[reads] == self._step
+
     def _check(self, moves: Moves) -> None:
         """What can be said of moves before any of them is made, and their charge."""
-        tiers, base, row = len(self._names), self.instance.share_base, self.moved[self._step]
+        tiers = len(self._names)
         for tier, ids in moves.store:
             self._check_ids("store", (tier,), ids)
             self._check_not_freed(ids)
             absent = self._present[ids] != self._step
             self._refuse_if(absent, ids, f"stored to {self._names[tier]}, but neither read nor produced at this step")
+            if self.instance.forgets:
+                self._check_at_hand(tier, ids)
+            if self._passed is not None:
+                self._passed[ids] = self._step
             if self._part is None:
-                row[tier] += self._bytes(ids)
+                self._charge(tier, ids)
             else:
-                row[tier] += int(self.instance.size[ids] @ self._part[ids])
+                self.moved[self._step, tier] += int(self.instance.size[ids] @ self._part[ids])
                 self._charge_rest(tier, ids, self._part[ids])
         for source, target, ids in moves.fetch:
             self._check_ids("fetch", (source, target), ids)
             if source == target:
                 self._refuse(f"fetched from {self._names[source]} to itself", int(ids[0]) if len(ids) else None)
             self._check_held(source, ids, "fetched from")
-            row[tiers + source * tiers + target] += self._bytes(ids) * base
+            self._charge(tiers + source * tiers + target, ids)
         for tier, ids in moves.drop:
             self._check_ids("drop", (tier,), ids)
             self._check_held(tier, ids, "dropped from")
             if self.instance.inclusive and tier == self.instance.home and len(ids):
                 self._refuse(f"dropped from {self._names[tier]}, where the inclusive rule keeps every block", int(ids[0]))
+
+    def _check_at_hand(self, tier: int, ids: Ids) -> None:
+        """A block that lies nowhere is at the processor only after an operation without source, and no more of it than is read.
+
+        (What lies in some tier can be read from there, which brings it, and the rest copied.)
+        """
+        nowhere = (self.mask[ids] == 0) & (self.instance.first_state[ids] <= self._step)
+        if not self._remade:
+            self._refuse_if(
+                nowhere, ids, f"stored to {self._names[tier]}, but no tier holds it and nothing that serves it brings it here"
+            )
+        if self._part is not None:
+            partial = nowhere & (self._part[ids] < self.instance.share_base)
+            self._refuse_if(partial, ids, f"stored to {self._names[tier]}, but only a part is read and no tier holds the rest")
+
+    def _charge(self, operation: int, ids: Ids) -> None:
+        """Whole blocks stored or copied, by the number of the operation."""
+        row = self.moved[self._step]
+        if self._kind is None:
+            row[operation] += self._bytes(ids) * self.instance.share_base
+        else:
+            row[operation :: self._operations] += np.bincount(self._kind[ids], minlength=self._kinds)
 
     def _charge_rest(self, tier: int, ids: Ids, part: Int64) -> None:
         """Only the share that is read is at the processor; the rest of a stored block is copied from where that is cheapest."""
@@ -209,7 +251,7 @@ class Ledger:
 
     def _check_copies(self, moves: Moves) -> None:
         """Exclusive: one copy each; free: at least one. Only what was touched can have changed."""
-        if self.instance.inclusive:
+        if self.instance.inclusive or self.instance.forgets:
             return
         self._refuse_if(self.mask[self._births] == 0, self._births, "produced, but stored nowhere")
         lost = [ids for _, ids in moves.drop]

@@ -29,13 +29,16 @@ class Moves:
     ----------
     store
         (tier, ids): write blocks that are at the processor anyway, just read or just produced, to a tier ("in passing").
-        Of a block that is read in part only that share is at the processor; the rest is copied, and charged, from the tier
-        of :func:`cheapest_source`. Under the inclusive rule the write of a new block to the home tier is done and charged
-        by the simulator.
+        A block is at the processor after operations that bring it there only, so a read that is stored is served by those
+        (never by attending to the block where it lies); without any it must not be stored. Of a block that is read in part
+        only that share is at the processor; the rest is copied, and charged, from the tier of :func:`cheapest_source`, so
+        some tier must hold it. Under the inclusive rule the write of a new block to the home tier is done and charged by
+        the simulator.
     fetch
         (source tier, target tier, ids): copy during the step.
     drop
-        (tier, ids): forget a copy; free of charge. Room it leaves can be used by what arrives in the same step.
+        (tier, ids): forget a copy; free of charge. Room it leaves can be used by what arrives in the same step. The last
+        copy may go under the rule "cache" only, where new blocks need not be stored either.
     """
 
     store: Sequence[tuple[int, Ids]] = ()
@@ -50,7 +53,10 @@ class Setting:
     Attributes
     ----------
     memory, residency, home, capacity
-        As in the instance.
+        As in the instance. All costs are in ``memory.operations``: what every store, copy, read and further way to serve a
+        read loads on each resource, per byte and per block, and ``memory.rates``. How reads are split over the ways that
+        are open to them is not for the scheduler to say: the simulator takes the best. Under the rule "cache" no tier
+        keeps anything, and ``home`` is merely the largest.
     size
         int64[B], read-only: bytes of each block id (ids are labels); 0 until the block is produced, filled in then.
     block_layer
@@ -188,7 +194,8 @@ class Clairvoyant(Scheduler, Protocol):
 def cheapest_source(memory: MemorySystem) -> npt.NDArray[np.int8]:
     """int8[2**K, K]: the tier of each set of tiers from which a copy to each tier takes least time; -1 for the empty set.
 
-    Among equals the tier read fastest. A set that contains the target itself names the best of the others (-1 if none).
+    Time is counted byte by byte (and where that takes none, by the block). Among equals the tier read fastest. A set that
+    contains the target itself names the best of the others (-1 if none).
     """
     tiers = len(memory.tiers)
     if tiers > MOST_TIERS:
@@ -196,7 +203,7 @@ def cheapest_source(memory: MemorySystem) -> npt.NDArray[np.int8]:
     table = np.full((1 << tiers, tiers), -1, dtype=np.int8)
     for target in range(tiers):
         others = [j for j in memory.by_speed if j != target]
-        ranked = sorted(others, key=lambda j: 1 / memory.bottleneck(memory.copy[j, target]))
+        ranked = sorted(others, key=lambda j: memory.seconds(tiers + j * tiers + target))
         for source in reversed(ranked):
             table[(np.arange(1 << tiers) >> source) & 1 == 1, target] = source
     return table

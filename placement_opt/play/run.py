@@ -1,8 +1,15 @@
-"""What came of a run: its time, exactly where asked for, and where the bytes went."""
+"""What came of a run: its time, exactly where asked for, and where the bytes went.
+
+A read may be served in any way that its block's tiers and its kind allow. With V operations that serve and C kinds of blocks
+(:class:`placement_opt.instance.law.Loads`) that is a set of the C * V pairs (kind, operation), a *pattern*: bit c * V + v. What
+is read in a pattern, stored and copied is counted in the unit of its kind: bytes where every load is bytes times a factor (then
+C is 1), otherwise blocks.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -11,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.memory.system import Int64
@@ -21,8 +29,8 @@ Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """A timed schedule. K tiers, R resources, T steps; P sets of tiers ("patterns") that blocks were read from.
+class Run(Tabular):
+    """A timed schedule. K tiers, R resources, T steps; P patterns: sets of ways in which reads could be served.
 
     Attributes
     ----------
@@ -37,18 +45,20 @@ class Run:
     timer
         Knows the patterns and splits a step's reads over them.
     served
-        int64[T, P]: bytes, times the instance's share base, read from blocks that lie in each pattern of tiers.
+        int64[T, P]: what was read in each pattern, in the unit of its kind (bytes, or blocks) times the instance's share base.
     base
-        float64[T, R]: bytes of all loads but reads.
+        float64[T, R]: all loads but those of reads.
     moved
-        int64[T, K + K * K]: bytes, times the share base, stored to tier k (column k) and copied from j to k (K + j * K + k).
+        int64[T, C * (K + K * K)]: for each kind of block, in its unit times the share base, what was stored to tier k (column
+        k) and copied from j to k (K + j * K + k).
     schedule
         The moves, where they were recorded.
     effort
         Counted work of a scheduler that searches: what it was given, what it took, and whether the clock ended it.
     per_step
         Column name -> one entry a step, where asked for: step, token, layer, seconds, critical (resources that could not be
-        slower, joined by "+"), then bytes: read, hit, "read TIER", "store TIER", "copy FROM->TO" where there were any.
+        slower, joined by "+"), then bytes: read, hit, "read TIER", and where there were any what further operations served, by
+        their names, "store TIER", "copy FROM->TO".
     """
 
     instance: Instance
@@ -62,6 +72,23 @@ class Run:
     schedule: Schedule | None = None
     per_step: dict[str, npt.NDArray[Any]] | None = None
     effort: Effort | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({self.scheduler} on {self.instance.name}: {self.latency_s:.6g} s)"
+
+    def to_records(self) -> list[Record]:
+        """One row: how long it took, and what was moved, in bytes."""
+        row: Record = {
+            "instance": self.instance.name,
+            "scheduler": self.scheduler,
+            "latency_s": self.latency_s,
+            f"{self.counts}_per_s": self.tokens_per_s,
+            "hit_rate": self.hit_rate,
+            "read_bytes": self.read_bytes,
+            "stored_bytes": float(self.stored_bytes.sum()),
+            "copied_bytes": float(self.copied_bytes.sum()),
+        }
+        return [row]
 
     @property
     def tokens(self) -> int:
@@ -82,30 +109,49 @@ class Run:
     @property
     def read_bytes(self) -> float:
         """Bytes read in all."""
-        return _total(self.served) / self.instance.share_base
+        return self._read(range(len(self._size))) / self.instance.share_base
 
     @property
     def hit_rate(self) -> float:
         """Share of the bytes read whose block had a copy in the fastest tier (1 where nothing was read)."""
-        total = _total(self.served)
-        return _total(self.served[:, self._hits]) / total if total else 1.0
+        total = self._read(range(len(self._size)))
+        return self._read(self._hits) / total if total else 1.0
 
     @cached_property
     def tier_read_bytes(self) -> Float64:
-        """float64[K]: bytes read from each tier under the optimal split of every step."""
-        return np.array([math.fsum(column) for column in self._tier_reads.T])
+        """float64[K]: bytes read from each tier under the optimal split of every step (attending to them there not counted)."""
+        return self.served_bytes[: self.instance.num_tiers]
+
+    @cached_property
+    def served_bytes(self) -> Float64:
+        """float64[V]: bytes served by each operation that serves, under the optimal split of every step."""
+        return np.array([math.fsum(column) for column in self._ways.T])
+
+    @cached_property
+    def operation_bytes(self) -> dict[str, float]:
+        """Name of each operation that did anything -> bytes of blocks that it stored, copied or served."""
+        loads, base = self.instance.loads, self.instance.share_base
+        moved = [self._moved(row) / base for row in range(loads.operations.first_serving)]
+        sums = zip(loads.operations.names, [*moved, *self.served_bytes.tolist()], strict=True)
+        return {name: size for name, size in sums if size > 0}
+
+    @cached_property
+    def loads(self) -> Float64:
+        """float64[R]: load on each resource in all (bytes, or whatever its rate counts a second)."""
+        reads = self._amounts.reshape(self.instance.num_steps, -1) @ self.timer.ways.loads
+        return np.array([math.fsum(column) for column in (self.base + reads).T])
 
     @property
     def stored_bytes(self) -> Float64:
         """float64[K]: bytes stored in passing to each tier, births included."""
         tiers = self.instance.num_tiers
-        return np.array([_total(self.moved[:, k]) for k in range(tiers)], dtype=object).astype(float) / self.instance.share_base
+        return np.array([self._moved(k) for k in range(tiers)], dtype=object).astype(float) / self.instance.share_base
 
     @property
     def copied_bytes(self) -> Float64:
         """float64[K, K]: bytes copied from each tier (row) to each tier (column)."""
         tiers = self.instance.num_tiers
-        sums = [_total(self.moved[:, tiers + pair]) / self.instance.share_base for pair in range(tiers * tiers)]
+        sums = [self._moved(tiers + pair) / self.instance.share_base for pair in range(tiers * tiers)]
         return np.array(sums).reshape(tiers, tiers)
 
     @cached_property
@@ -119,13 +165,13 @@ class Run:
 
     @property
     def prices(self) -> Float64:
-        """float64[T, R]: seconds per byte loaded on each resource, at the optimal split of the reads; 0 where a floor binds."""
+        """float64[T, R]: seconds per unit of load on each resource at the optimal split of the reads; 0 where a floor binds."""
         served = self.served / self.instance.share_base
         moving = self.timer.times(served, self.base)
         return self.timer.prices(served, self.base) * ((moving > 0) & (moving >= self.instance.floor))[:, None]
 
     def exact_latency(self) -> Fraction:
-        """The latency as a rational: integer bytes over integer rates."""
+        """The latency as a rational: integer loads over integer rates."""
         sums: dict[int, int] = {}
         for step in range(self.instance.num_steps):
             time = self.exact_step(step)
@@ -136,33 +182,62 @@ class Run:
         """The time of one step as a rational."""
         scale = self.instance.share_base
         base = [int(load) * scale for load in self.instance.fixed[step]]
-        for amount, loads in zip(self.moved[step].tolist(), _operation_loads(self.instance).tolist(), strict=True):
+        for amount, loads in zip(self.moved[step].tolist(), _moving_loads(self.instance).tolist(), strict=True):
             if amount:
                 base = [load + amount * factor for load, factor in zip(base, loads, strict=True)]
         time = self.timer.exact(self.served[step], base, scale)
         return max(time, Fraction(float(self.instance.floor[step])))
 
-    @property
+    @cached_property
+    def _kinds(self) -> list[int]:
+        """The kind of block of each pattern."""
+        ways = len(self.instance.loads.serves_from)
+        return [((pattern & -pattern).bit_length() - 1) // ways for pattern in self.timer.patterns]
+
+    @cached_property
+    def _size(self) -> Int64:
+        """int64[P]: bytes of the unit in which each pattern counts."""
+        return self.instance.loads.size[self._kinds]
+
+    @cached_property
     def _hits(self) -> list[int]:
-        fastest = self.instance.memory.fastest
-        return [p for p, pattern in enumerate(self.timer.patterns) if pattern >> fastest & 1]
+        fastest, ways = self.instance.memory.fastest, len(self.instance.loads.serves_from)
+        kinds = enumerate(zip(self.timer.patterns, self._kinds, strict=True))
+        return [p for p, (pattern, kind) in kinds if pattern >> (kind * ways + fastest) & 1]
+
+    def _read(self, patterns: Iterable[int]) -> int:
+        """Bytes, times the share base, read in these patterns."""
+        return sum(_total(self.served[:, p]) * int(self._size[p]) for p in patterns)
+
+    def _moved(self, operation: int) -> int:
+        """Bytes, times the share base, that an operation stored or copied."""
+        loads = self.instance.loads
+        columns = self.moved[:, operation :: loads.operations.first_serving].T
+        return sum(_total(column) * size for column, size in zip(columns, loads.size.tolist(), strict=True))
 
     @cached_property
     def _critical(self) -> npt.NDArray[np.bool_]:
         return self.prices > 0
 
     @cached_property
-    def _tier_reads(self) -> Float64:
-        """float64[T, K]"""
-        served = self.served / self.instance.share_base
+    def _amounts(self) -> Float64:
+        """float64[T, C, V]: what each operation serves of each kind, in its unit."""
+        served, loads = self.served / self.instance.share_base, self.instance.loads
         rows = [self.timer.split(row, base).sum(axis=0) for row, base in zip(served, self.base, strict=True)]
-        return np.array(rows).reshape(self.instance.num_steps, self.instance.num_tiers)
+        return np.array(rows).reshape(self.instance.num_steps, len(loads.row), len(loads.serves_from))
+
+    @cached_property
+    def _ways(self) -> Float64:
+        """float64[T, V]: bytes that each operation serves."""
+        ways: Float64 = (self._amounts * self.instance.loads.size[:, None]).sum(axis=1)
+        return ways
 
 
 def time_run(
     instance: Instance,
     scheduler: str,
-    patterns: npt.NDArray[np.uint16],
+    held: npt.NDArray[np.uint16],
+    passed: npt.NDArray[np.bool_],
     moved: Int64,
     schedule: Schedule | None = None,
     per_step: bool = False,
@@ -171,36 +246,47 @@ def time_run(
 
     Parameters
     ----------
-    patterns
+    held
         uint16[N]: the set of tiers that held the block of each read, as a mask.
+    passed
+        bool[N]: which reads were stored in passing, hence are served by operations that bring the block to the processor.
     moved
         As in :class:`Run`.
     """
-    found = [int(pattern) for pattern in np.flatnonzero(np.bincount(patterns))]
-    timer = StepTimer(instance.memory, found)
-    served = _served(instance, patterns, found)
-    base = instance.fixed + moved.astype(float) @ _operation_loads(instance) / instance.share_base
+    found, served = _served(instance, held, passed)
+    timer = StepTimer(instance.memory, found, instance.loads.serve.reshape(-1, instance.num_resources))
+    base = instance.fixed + moved.astype(float) @ _moving_loads(instance) / instance.share_base
     seconds = np.maximum(timer.times(served / instance.share_base, base), instance.floor)
     run = Run(instance, scheduler, math.fsum(seconds), seconds, timer, served, base, moved, schedule)
     return replace(run, per_step=_table(run)) if per_step else run
 
 
-def _served(instance: Instance, patterns: npt.NDArray[np.uint16], found: list[int]) -> Int64:
-    """Exact sums of the bytes read at each step from each pattern."""
-    starts, ends = instance.trace.indptr[:-1], instance.trace.indptr[1:]
-    served = np.zeros((instance.num_steps, len(found)), dtype=np.int64)
-    sums = np.zeros(instance.trace.num_reads + 1, dtype=np.int64)
-    for column, pattern in enumerate(found):
+def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_]) -> tuple[list[int], Int64]:
+    """The patterns of all reads, ascending, and int64[T, P] exact sums of what each step reads in each."""
+    trace, loads, tiers = instance.trace, instance.loads, instance.num_tiers
+    ways, amount = len(loads.serves_from), loads.amount[trace.blocks]
+    if trace.shares is not None:
+        amount = amount * trace.shares
+    mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[trace.blocks] + passed
+    case: npt.NDArray[Any] = (mark.astype(np.int64) << tiers) + held if mark.any() else held
+    cases = np.flatnonzero(np.bincount(case)).tolist()
+    usable = [loads.operations.usable(one & (1 << tiers) - 1, bringing=bool(one >> tiers & 1)) for one in cases]
+    patterns = [found << (one >> tiers + 1) * ways for one, found in zip(cases, usable, strict=True)]
+    distinct = sorted(set(patterns))
+    starts, ends = trace.indptr[:-1], trace.indptr[1:]
+    served = np.zeros((instance.num_steps, len(distinct)), dtype=np.int64)
+    sums = np.zeros(trace.num_reads + 1, dtype=np.int64)
+    for one, pattern in zip(cases, patterns, strict=True):
         # Differences of running sums are exact even where the sums themselves wrap around.
-        np.cumsum(np.where(patterns == pattern, instance.read_bytes, 0), out=sums[1:])
-        served[:, column] = sums[ends] - sums[starts]
-    return served
+        np.cumsum(np.where(case == one, amount, 0), out=sums[1:])
+        served[:, distinct.index(pattern)] += sums[ends] - sums[starts]
+    return distinct, served
 
 
-def _operation_loads(instance: Instance) -> Int64:
-    """int64[K + K * K, R]: bytes that one byte of each column of ``moved`` loads on each resource."""
-    memory = instance.memory
-    return np.concatenate([memory.write, memory.copy.reshape(-1, len(memory.resources))])
+def _moving_loads(instance: Instance) -> Int64:
+    """int64[C * (K + K * K), R]: what one unit of each column of ``moved`` loads on each resource."""
+    loads = instance.loads
+    return loads.row[:, : loads.operations.first_serving].reshape(-1, instance.num_resources)
 
 
 def _total(bytes_by_step: Int64) -> int:
@@ -210,17 +296,20 @@ def _total(bytes_by_step: Int64) -> int:
 
 
 def _table(run: Run) -> dict[str, npt.NDArray[Any]]:
-    instance, names = run.instance, run.instance.memory.tier_names
-    trace, base, tiers = instance.trace, run.instance.share_base, instance.num_tiers
+    instance, operations = run.instance, run.instance.loads.operations
+    trace, base, moving = instance.trace, run.instance.share_base, operations.first_serving
     labels = {"step": np.arange(instance.num_steps), "token": trace.step_token, "layer": trace.step_layer}
     table: dict[str, npt.NDArray[Any]] = {name: label for name, label in labels.items() if label is not None}
     table["seconds"] = run.step_s
     resources = instance.memory.resources
     table["critical"] = np.array(["+".join(resources[r] for r in np.flatnonzero(row)) for row in run._critical], dtype=object)
-    table["read"], table["hit"] = run.served.sum(axis=1) / base, run.served[:, run._hits].sum(axis=1) / base
-    columns = [(f"read {name}", run._tier_reads[:, k]) for k, name in enumerate(names)]
-    columns += [(f"store {name}", run.moved[:, k] / base) for k, name in enumerate(names)]
-    for j in range(tiers):
-        columns += [(f"copy {names[j]}->{names[k]}", run.moved[:, tiers + j * tiers + k] / base) for k in range(tiers)]
-    table.update({name: column for name, column in columns if column.any() or name.startswith("read")})
+    read, hits = run.served * run._size, run._hits
+    table["read"], table["hit"] = read.sum(axis=1) / base, read[:, hits].sum(axis=1) / base
+    for way, name in enumerate(operations.names[moving:]):
+        if way < instance.num_tiers or run._ways[:, way].any():
+            table[name] = run._ways[:, way]
+    moved = run.moved.reshape(instance.num_steps, -1, moving)
+    for row, name in enumerate(operations.names[:moving]):
+        if moved[:, :, row].any():
+            table[name] = moved[:, :, row] @ instance.loads.size / base
     return table

@@ -1,7 +1,8 @@
 """Times a scheduler on an instance: hands it what it may see, applies its moves or refuses them, and adds up the time.
 
-The reads of each step are split over the copies optimally and the step lasts as long as its most loaded resource (problem
-statement, section 2); the split is no choice of the scheduler, because residency alone decides it.
+The reads of each step are split optimally over all that can serve them, the copies and what needs none, and the step lasts as
+long as its most loaded resource (problem statement, section 2). The split is no choice of the scheduler, because residency
+decides it, and which reads are stored in passing: those are served by what brings the block to the processor.
 """
 
 from __future__ import annotations
@@ -59,36 +60,39 @@ def simulate(
         The deadline or a stop request came first.
     """
     try:
-        ledger, patterns, schedule = _play(instance, scheduler, record, limits or Limits())
+        ledger, held, passed, schedule = _play(instance, scheduler, record, limits or Limits())
     except ScheduleError as error:
         raise ScheduleError(error.message, scheduler=scheduler.name, step=error.step, block=error.block) from None
-    run = time_run(instance, scheduler.name, patterns, ledger.moved, schedule, per_step)
+    run = time_run(instance, scheduler.name, held, passed, ledger.moved, schedule, per_step)
     return replace(run, effort=getattr(scheduler, "effort", None))
 
 
 def _play(
     instance: Instance, scheduler: Scheduler, record: bool, limits: Limits
-) -> tuple[Ledger, npt.NDArray[np.uint16], Schedule | None]:
-    """All steps, not yet timed: the ledger, the tiers that held each read's block (a mask), and the moves."""
+) -> tuple[Ledger, npt.NDArray[np.uint16], npt.NDArray[np.bool_], Schedule | None]:
+    """All steps, not yet timed: the ledger, of each read the tiers that held the block (a mask) and whether it was stored in
+    passing (as far as that matters), and the moves."""
     ledger, steps = Ledger(instance), _Steps(instance)
     if not scheduler.online:
         cast(Clairvoyant, scheduler).plan(instance, limits)
     _start(ledger, steps, scheduler)
     recorder = Recorder(ledger.resident) if record else None
-    patterns = np.empty(instance.trace.num_reads, dtype=Mask)
+    held, stored = np.empty(instance.trace.num_reads, dtype=Mask), np.zeros(instance.trace.num_reads, dtype=np.bool_)
     resident = read_only(ledger.resident.view())
     for step in range(instance.num_steps):
         if step % _STEPS_BETWEEN_LOOKS == 0:
             _look(limits, scheduler.name, step, instance.num_steps)
         reads, shares, births, freed = steps.at(step)
-        patterns[steps.rows(step)] = ledger.mask[reads]
+        held[steps.rows(step)] = ledger.mask[reads]
         used = read_only(ledger.begin(step, reads, shares, births, freed))
         fixed, floor = read_only(instance.fixed[step].copy()), float(instance.floor[step])
         moves = scheduler.step(View(step, steps.layer(step), reads, shares, births, resident, used, fixed, floor, freed))
         ledger.apply(moves)
+        if (passed := ledger.passed(reads)) is not None:
+            stored[steps.rows(step)] = passed
         if recorder is not None:
             recorder.add(moves)
-    return ledger, patterns, None if recorder is None else recorder.schedule(scheduler.name)
+    return ledger, held, stored, None if recorder is None else recorder.schedule(scheduler.name)
 
 
 def _start(ledger: Ledger, steps: _Steps, scheduler: Scheduler) -> None:

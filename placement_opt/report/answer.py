@@ -98,7 +98,7 @@ def answer_text(answer: Answer) -> str:
         ("bound by", bound.rests_on),
         ("schedule by", TIMED if answer.latency_s is not None else ""),
         ("note", _note(answer)),
-        ("kept unread", kept_unread(unread(answer.instance.trace))),
+        ("kept unread", "" if answer.instance.forgets else kept_unread(unread(answer.instance.trace))),
         ("took", seconds(answer.solve_s)),
     ]
     return facts(rows) + "\n\n" + paragraph(answer_sentence(answer)) + "\n"

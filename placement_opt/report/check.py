@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from placement_opt.base.units import format_size
+from placement_opt.base.units import format_rate, format_size
 from placement_opt.report.numbers import NOTHING, count, percent, seconds
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.study.check import Checked
@@ -59,6 +59,8 @@ def check_document(one: Checked) -> dict[str, Any]:
         "time_limit_s": None if math.isinf(one.limit_s) else one.limit_s,
         "fits": one.fits,
         "ways_out": list(one.ways_out),
+        "nowhere_share": one.binding.nowhere / one.peak if one.peak else 0.0,
+        "outside": [{"operation": each.name, "rate": each.rate} for each in outline.memory.outside],
         "binds": one.binding.sentence,
         "roofline_s": one.binding.roofline_s,
         "filled_s": one.binding.filled_s,
@@ -80,6 +82,7 @@ def _text(one: Checked) -> str:
         ("trace", f"{outline.source.what}: {count(totals.reads)} reads in {count(totals.steps)} steps{layers}{words}"),
         ("blocks", f"{count(totals.blocks)} of at most {format_size(one.largest)}; alive at once {format_size(one.peak)}"),
         ("rules", f"{outline.rules.residency}, start {outline.rules.initial}, pages of {outline.rules.page_tokens}"),
+        ("outside", ", ".join(f"{each.name} {format_rate(each.rate)}" for each in outline.memory.outside)),
     ]
     tail = [
         ("memory", f"{format_size(one.allowed)} may be taken"),
@@ -89,7 +92,12 @@ def _text(one: Checked) -> str:
         ("way out", "; ".join(one.ways_out)),
         ("roofline", f"about {seconds(guess.roofline_s)}; filled once, fastest tier first: about {seconds(guess.filled_s)}"),
     ]
-    parts = [facts(head), _tiers(one), _ways(one), facts(tail), paragraph(f"What binds, at a first guess: {guess.sentence}.")]
+    parts = [facts(head), _tiers(one)]
+    if guess.nowhere:
+        names = " or ".join(each.name for each in outline.memory.outside)
+        share = percent(guess.nowhere / one.peak)
+        parts.append(paragraph(f"At the peak {share} of the bytes lie nowhere; reads of such blocks are served by {names}."))
+    parts += [_ways(one), facts(tail), paragraph(f"What binds, at a first guess: {guess.sentence}.")]
     return "\n\n".join(parts) + "\n"
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from placement_opt.base.capacity import stated_bytes
-from placement_opt.base.units import format_rate, format_size
+from placement_opt.base.units import format_rate, format_requests, format_seconds, format_size
 from placement_opt.memory.files import preset, preset_names
-from placement_opt.memory.system import Int64, Link, MemorySystem, Tier
+from placement_opt.memory.system import Link, MemorySystem, Tier
+from placement_opt.report.numbers import NOTHING
 from placement_opt.report.table import facts, table
+
+#: Bytes of the block whose time is shown.
+BLOCK = 2**16
 
 
 def memory_info(memory: MemorySystem) -> dict[str, Any]:
@@ -18,18 +23,23 @@ def memory_info(memory: MemorySystem) -> dict[str, Any]:
     -------
     dict
         ``name, processor, tiers, links, resources, operations``. Tiers and links have their datasheet rates, ``resources`` the
-        effective ones (efficiency applied). An operation has its ``route`` (nodes), its ``loads`` (resource -> bytes per
-        byte), its ``bottleneck`` (the first of equals) and the ``rate`` it reaches alone.
+        effective ones (efficiency applied) with their ``unit``. An operation has its ``route`` (nodes), its ``loads`` (resource
+        -> bytes per byte), its ``calls`` (resource -> requests for a block), its ``grain`` (bytes are rounded up to multiples
+        of it), its ``bottleneck`` (the first of equals) and the ``rate`` it reaches alone by bytes, and ``block_s``: seconds of
+        one block of each size in ``block_bytes``.
     """
+    blocks = _blocks(memory)
     return {
         "name": memory.name,
         "processor": memory.processor,
         "tiers": [_tier_info(memory, tier) for tier in memory.tiers],
         "links": [_link_info(link) for link in memory.links],
         "resources": [
-            {"name": name, "rate": int(rate)} for name, rate in zip(memory.resources, memory.rates.tolist(), strict=True)
+            {"name": name, "rate": int(_shown(memory, r, rate)), "unit": memory.units.get(name, "bytes")}
+            for r, (name, rate) in enumerate(zip(memory.resources, memory.rates.tolist(), strict=True))
         ],
-        "operations": [_operation_info(memory, name, load) for name, load in _operations(memory)],
+        "block_bytes": blocks,
+        "operations": [_operation_info(memory, row, blocks) for row in _rows(memory)],
     }
 
 
@@ -41,9 +51,12 @@ def memory_text(memory: MemorySystem) -> str:
         [tier["name"], tier["at"], *_sizes(tier["capacity"]), *_ways(tier, "read_rate", "write_rate")] for tier in info["tiers"]
     ]
     links = [[link["name"], f"{link['from']} -> {link['to']}", *_ways(link, "up_rate", "down_rate")] for link in info["links"]]
-    resources = [[resource["name"], *_rates(resource["rate"])] for resource in info["resources"]]
+    resources = [
+        [one["name"], *(_rates(one["rate"]) if one["unit"] == "bytes" else (format_requests(one["rate"]), ""))]
+        for one in info["resources"]
+    ]
     operations = [
-        [operation["name"], " -> ".join(operation["route"]), operation["bottleneck"], *_rates(operation["rate"])]
+        [operation["name"], " -> ".join(operation["route"]) or NOTHING, operation["bottleneck"], *_rates(operation["rate"])]
         for operation in info["operations"]
     ]
     sources = [(item["name"], _source(item)) for item in info["tiers"] + info["links"]]
@@ -53,6 +66,7 @@ def memory_text(memory: MemorySystem) -> str:
         parts.append(table(["link", "from -> to", "rate", "", "efficiency"], links, "llrrr"))
     parts.append(table(["resource", "effective rate", ""], resources, "lrr"))
     parts.append(table(["operation", "route", "bottleneck", "rate alone", ""], operations, "lllrr"))
+    parts.append(_loads_table(memory, info))
     if any(text for _, text in sources):
         parts.append("sources\n" + facts(sources))
     return "\n\n".join(parts) + "\n"
@@ -90,6 +104,10 @@ def _tier_info(memory: MemorySystem, tier: Tier) -> dict[str, Any]:
         "shared": tier.shared,
         "efficiency": float(tier.efficiency),
         "home": memory.tiers[memory.home] is tier,
+        "page": tier.page,
+        "read_iops": tier.read_iops,
+        "write_iops": tier.write_iops,
+        "compute": None if tier.compute is None else {"rate": tier.compute.rate, "result": str(tier.compute.result)},
         "source": tier.source,
         "date": tier.date,
     }
@@ -109,25 +127,81 @@ def _link_info(link: Link) -> dict[str, Any]:
     }
 
 
-def _operations(memory: MemorySystem) -> list[tuple[str, Int64]]:
-    """Every operation and its load row int64[R]: reads, writes, copies."""
-    names, count = memory.tier_names, len(memory.tiers)
-    found = [(f"read {name}", memory.read[k]) for k, name in enumerate(names)]
-    found += [(f"write {name}", memory.write[k]) for k, name in enumerate(names)]
-    found += [(f"copy {names[j]}->{names[k]}", memory.copy[j, k]) for j in range(count) for k in range(count) if j != k]
-    return found
+def _rows(memory: MemorySystem) -> list[int]:
+    """Rows of the table in the order of display: reads, writes, copies, then what else serves."""
+    operations, count = memory.operations, len(memory.tiers)
+    first = operations.first_serving
+    copies = [count + j * count + k for j in range(count) for k in range(count) if j != k]
+    return [*range(first, first + count), *range(count), *copies, *range(first + count, len(operations.names))]
 
 
-def _operation_info(memory: MemorySystem, name: str, load: Int64) -> dict[str, Any]:
+def _blocks(memory: MemorySystem) -> list[int]:
+    """Bytes of the blocks whose times are shown: one size for all, and each page that some tier has."""
+    return list(dict.fromkeys([BLOCK, *sorted({tier.page for tier in memory.tiers if tier.page > 1})]))
+
+
+def _operation_info(memory: MemorySystem, row: int, blocks: list[int]) -> dict[str, Any]:
+    operations = memory.operations
+    name = operations.names[row].replace("store ", "write ") if row < operations.tiers else operations.names[row]
+    load, calls = operations.per_byte[row], operations.per_call[row]
     alone = memory.bottleneck(load)
-    loads = {resource: int(c) for resource, c in zip(memory.resources, load, strict=True) if c > 0}
     slowest = next(
         resource
         for resource, rate, c in zip(memory.resources, memory.rates.tolist(), load.tolist(), strict=True)
         if c > 0 and rate == alone * c
     )
-    route = list(memory.routes.get(name, ()))
-    return {"name": name, "route": route, "loads": loads, "bottleneck": slowest, "rate": int(alone)}
+    return {
+        "name": name,
+        "route": list(memory.routes.get(name, ())),
+        "loads": {resource: _number(share) for resource, share in _shares(memory, load.tolist())},
+        "calls": {resource: int(share) for resource, share in _shares(memory, calls.tolist())},
+        "grain": int(operations.grain[row]),
+        "bottleneck": slowest,
+        "rate": int(alone),
+        "block_s": [float(_seconds(memory, row, size)) for size in blocks],
+    }
+
+
+def _loads_table(memory: MemorySystem, info: dict[str, Any]) -> str:
+    """What each operation loads, and how long one block takes under it alone."""
+    rows = []
+    for row, operation in zip(_rows(memory), info["operations"], strict=True):
+        loads = [f"{name} {share}" for name, share in _shares(memory, memory.operations.per_byte[row].tolist())]
+        calls = [f"{name} {number}" for name, number in operation["calls"].items()]
+        grain = "" if operation["grain"] == 1 else format_size(operation["grain"])
+        times = [format_seconds(seconds) for seconds in operation["block_s"]]
+        rows.append([operation["name"], ", ".join(loads), ", ".join(calls), grain, *times])
+    heads = [
+        "operation",
+        "loads a byte",
+        "a block",
+        "rounds to",
+        *(f"{format_size(size)} takes" for size in info["block_bytes"]),
+    ]
+    # Columns that say nothing of this system are left out.
+    kept = [n for n in range(len(heads)) if n not in (2, 3) or any(row[n] for row in rows)]
+    align = "lllr" + "r" * len(info["block_bytes"])
+    return table([heads[n] for n in kept], [[row[n] for n in kept] for row in rows], "".join(align[n] for n in kept))
+
+
+def _shares(memory: MemorySystem, row: list[int]) -> list[tuple[str, Fraction]]:
+    """(resource, load in its own unit) of what a row loads."""
+    return [(memory.resources[r], _shown(memory, r, load)) for r, load in enumerate(row) if load]
+
+
+def _shown(memory: MemorySystem, resource: int, number: int) -> Fraction:
+    """A rate or load as its owner would say it: in whole units, not in the fractions that the table counts in."""
+    return Fraction(number, memory.scale.get(memory.resources[resource], 1))
+
+
+def _number(share: Fraction) -> int | float:
+    return int(share) if share.denominator == 1 else float(share)
+
+
+def _seconds(memory: MemorySystem, row: int, size: int) -> Fraction:
+    """Of one block of so many bytes, alone."""
+    loads = memory.operations.block_loads(size)[row].tolist()
+    return max(Fraction(load, rate) for load, rate in zip(loads, memory.rates.tolist(), strict=True))
 
 
 def _sizes(size: int | None) -> tuple[str, str]:

@@ -52,6 +52,7 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
             {"tier": name, "read_bytes": read, "stored_bytes": stored}
             for name, read, stored in zip(names, run.tier_read_bytes, run.stored_bytes, strict=True)
         ],
+        "further": [{"operation": name, "served_bytes": size} for name, size in _further(run)],
         "copies": [{"from": source, "to": target, "bytes": size} for source, target, size in _copies(run)],
         "critical": [{"resource": name, "share": share} for name, share in zip(resources, run.critical_share, strict=True)],
     }
@@ -102,6 +103,9 @@ def simulation_text(run: Run, proof: Proof) -> str:
         for name, read, stored in zip(names, run.tier_read_bytes, run.stored_bytes, strict=True)
     ]
     parts = [head, table(["tier", "read from", "stored to"], tiers, "lrr")]
+    further = [[name, format_size(size)] for name, size in _further(run)]
+    if further:
+        parts.append(table(["served by", "bytes"], further, "lr"))
     copies = [[f"{source} -> {target}", format_size(size)] for source, target, size in _copies(run)]
     if copies:
         parts.append(table(["copied", "bytes"], copies, "lr"))
@@ -128,6 +132,13 @@ def per_step_csv(run: Run) -> str:
     columns = run.per_step or {}
     lists = [column.tolist() for column in columns.values()]
     return to_csv(list(columns), list(zip(*lists, strict=True)))
+
+
+def _further(run: Run) -> list[tuple[str, float]]:
+    """What served reads besides reading from tiers, and how many bytes."""
+    operations, tiers = run.instance.memory.operations, run.instance.num_tiers
+    names = operations.names[operations.first_serving + tiers :]
+    return list(zip(names, run.served_bytes[tiers:].tolist(), strict=True))
 
 
 def _copies(run: Run) -> list[tuple[str, str, float]]:

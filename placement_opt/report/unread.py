@@ -14,4 +14,5 @@ def kept_unread(found: Unread | None) -> str:
     if found is None or found.bytes < _LEAST:
         return ""
     shares = f"{percent(found.blocks)} of the blocks, {percent(found.bytes)} of the bytes"
-    return f"{shares} are never read and never freed: times include keeping them (see trace import --keep)"
+    way_out = "see trace import --keep; the rule cache may forget them"
+    return f"{shares} are never read and never freed: times include keeping them ({way_out})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from placement_opt.base.units import format_rate, format_size
+from placement_opt.base.units import format_rate, format_requests, format_size
 from placement_opt.report.numbers import full_seconds, percent, seconds, seconds_column
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.study.worth import RateWorth, RoomWorth, Trial, Worth
@@ -32,11 +32,13 @@ def worth_document(worth: Worth) -> dict[str, Any]:
         "rates": [
             {
                 "resource": each.resource,
-                "rate_bytes_per_s": each.rate,
+                "unit": each.unit,
+                "rate_bytes_per_s": each.rate // each.scale if each.unit == "bytes" else None,
+                "rate_per_s": each.rate // each.scale,
                 "seconds_per_gb_per_s": each.per_gb_s,
                 "share_of_time": each.share_of_time,
                 "share_of_steps": each.share_of_steps,
-                "trials": [_trial(trial, "extra_bytes_per_s") for trial in each.trials],
+                "trials": [_trial(trial, "extra_bytes_per_s", each.scale) for trial in each.trials],
             }
             for each in worth.rates
         ],
@@ -50,10 +52,10 @@ def worth_document(worth: Worth) -> dict[str, Any]:
     }
 
 
-def _trial(trial: Trial, extra: str) -> dict[str, Any]:
+def _trial(trial: Trial, extra: str, scale: int = 1) -> dict[str, Any]:
     return {
         "share": trial.share,
-        extra: trial.extra,
+        extra: trial.extra // scale,
         "predicted_s": trial.predicted_s,
         "actual_s": trial.actual_s,
         "held": trial.held,
@@ -85,7 +87,8 @@ def _rows(each: RoomWorth | RateWorth, texts: dict[int, tuple[str, ...]]) -> lis
         first = [f"{each.tier}: room", format_size(each.capacity), _per(each.per_gib_s, "per GiB"), "", ""]
     else:
         binds = [_share(each.share_of_time), _share(each.share_of_steps)]
-        first = [f"{each.resource}: rate", format_rate(each.rate), _per(each.per_gb_s, "per GB/s"), *binds]
+        per = _per(each.per_gb_s, "per GB/s") if each.unit == "bytes" else _per(each.per_gb_s / 1e3, "per MIOPS")
+        first = [f"{each.resource}: rate", _rate(each, each.rate), per, *binds]
     more = [[_more(each, trial), *_came(trial, *texts[id(trial)])] for trial in each.trials if id(trial) in texts]
     if not more:
         return [[*first, "", "", "", ""]]
@@ -101,7 +104,12 @@ def _more(each: RoomWorth | RateWorth, trial: Trial) -> str:
     """``"4.5 GB/s (1.0 %)"``"""
     if isinstance(each, RoomWorth):
         return f"{format_size(trial.extra)} ({percent(trial.extra / each.capacity)})"
-    return f"{format_rate(trial.extra)} ({percent(trial.extra / each.rate)})"
+    return f"{_rate(each, trial.extra)} ({percent(trial.extra / each.rate)})"
+
+
+def _rate(each: RateWorth, rate: int) -> str:
+    """A rate of the resource as its owner would say it."""
+    return format_rate(rate / each.scale) if each.unit == "bytes" else format_requests(rate / each.scale)
 
 
 def _share(value: float | None) -> str:

@@ -3,7 +3,8 @@
 Of the blocks that have a target at the same step and are next read at the same step only the number matters: as many as their
 fractions sum to, rounded with the error carried on, are kept, those already there first, because they cost no write. Room
 is then enforced over time: what the LP no longer wants stays until its room is needed, the block read again latest goes
-first, and what still does not fit is not brought in.
+first, and what still does not fit is not brought in. What is read is stored in passing, or, where it need not come to the
+processor to be served, copied if that is the cheaper at the LP's prices.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from placement_opt.schedulers.hierarchy.future import NEVER, look_ahead
 #: Of the relaxation, in millions of (iteration, matrix entry) pairs: some five minutes' worth.
 BUDGET = 60_000
 SOLVER_WORK = "(iteration, matrix entry) pairs"
+#: Price of a second of any resource where the relaxation has none, against prices that sum to 1 or less.
+_SECONDS = 1e-3
 Flags = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
 
@@ -77,14 +80,15 @@ class LpRounded(Policy):
         return resident
 
     def _fill(self, resident: Resident, ids: Int64, chosen: Flags) -> None:
-        """Place the start: wanted copies as far as there is room, then every block somewhere, then what is read soonest."""
+        """Place the start: every block that must be somewhere, then wanted copies as far as there is room, then what is read
+        soonest."""
         size, room = self.instance.size, self.instance.capacity.copy()
         tiers = list(self._setting.memory.by_speed)
         if self._setting.residency == "inclusive":
             resident[self._setting.home, self._setting.initial_blocks] = True
             tiers.remove(self._setting.home)
         soonest = np.argsort(self._next_read[ids], kind="stable")
-        if self._setting.residency != "inclusive":  # every block somewhere first, where most of it should be
+        if self._setting.residency in ("exclusive", "free"):  # every block somewhere first, where most of it should be
             for k in tiers:
                 want = ids[soonest[chosen[k, soonest]]]
                 _place(resident, k, want[~resident[:, want].any(axis=0)], size, room)
@@ -139,13 +143,20 @@ class LpRounded(Policy):
         if self._setting.residency != "exclusive":
             self._wanted[:, ids] = chosen
         at_hand = np.zeros(len(self._next_read), dtype=bool)
-        at_hand[view.reads] = True
+        at_hand[view.reads] = True if not self.instance.forgets else self._can_pass(view, reads)
         at_hand[view.births] = True
         if self._setting.residency == "exclusive":
             return self._move(view, ids, chosen, at_hand)
         return self._add(view, ids, chosen, at_hand)
 
-    # ---- inclusive and free: copies are added, and dropped when their room is needed ------------------------------
+    def _can_pass(self, view: View, reads: slice) -> Flags:
+        """Which blocks read can be stored in passing: those that lie somewhere, and those made anew at the processor, whole."""
+        remade = self._setting.memory.operations.usable(0, bringing=True) > 0
+        shares = self.instance.trace.shares
+        whole = np.ones(len(view.reads), dtype=bool) if shares is None else shares[reads] == self.instance.share_base
+        return np.asarray(view.resident[:, view.reads].any(axis=0) | (remade & whole))
+
+    # ---- all rules but exclusive: copies are added, and dropped when their room is needed --------------------------
 
     def _add(self, view: View, ids: Int64, chosen: Flags, at_hand: Flags) -> Moves:
         setting = self._setting
@@ -165,6 +176,7 @@ class LpRounded(Policy):
             if setting.residency == "inclusive" and k == setting.home:
                 continue
             add = ids[chosen[k] & ~view.resident[k, ids] & alive[ids]]
+            add = add[at_hand[add] | view.resident[:, add].any(axis=0)]
             add, gone = self._make_room(k, add, used, view, copies, alive)
             copies[gone] -= 1
             copies[add] += 1
@@ -203,7 +215,7 @@ class LpRounded(Policy):
         excess = int(used[k]) + int(size[add].sum()) - int(self._setting.capacity[k])
         gone = np.zeros(0, dtype=np.int64)
         if excess > 0:
-            spare = np.flatnonzero(view.resident[k] & ~self._wanted[k] & alive & (copies > 1))
+            spare = np.flatnonzero(view.resident[k] & ~self._wanted[k] & alive & ((copies > 1) | self.instance.forgets))
             latest = spare[np.argsort(-self._next_read[spare], kind="stable")]
             needed = int(np.searchsorted(np.cumsum(size[latest]), excess)) + 1
             gone = latest[:needed]
@@ -224,13 +236,38 @@ class LpRounded(Policy):
         store: list[tuple[int, Ids]],
         fetch: list[tuple[int, int, Ids]],
     ) -> None:
-        """Store what is at the processor; copy the rest from where it is had quickest."""
-        store.append((k, add[at_hand[add]]))
-        rest = add[~at_hand[add]]
+        """Store what is at the processor, unless copying is cheaper; copy the rest from where it is had quickest."""
+        passes = at_hand[add]
+        if not self.instance.loads.brings.all():
+            passes[passes] = ~self._cheaper_copied(view, k, add[passes])
+        store.append((k, add[passes]))
+        rest = add[~passes]
         if len(rest):
             weights = 1 << np.arange(len(view.resident))
             source = self._sources[weights @ view.resident[:, rest], k]
             fetch.extend((int(j), k, rest[source == j]) for j in np.unique(source))
+
+    def _cheaper_copied(self, view: View, k: int, ids: Int64) -> Flags:
+        """Whether serving a block in any way and copying it costs less than serving it so that it can be stored in passing."""
+        weights = 1 << np.arange(len(view.resident))
+        masks = np.where(np.isin(ids, view.births), 0, weights @ view.resident[:, ids])
+        kinds = self.instance.loads.kind[ids]
+        found = np.zeros(len(ids), dtype=bool)
+        for mask, kind in set(zip(masks.tolist(), kinds.tolist(), strict=True)):
+            if mask:
+                found[(masks == mask) & (kinds == kind)] = self._copies(view.step, k, mask, kind)
+        return found
+
+    def _copies(self, step: int, k: int, mask: int, kind: int) -> bool:
+        """The same for a block of a kind that is read and lies in a set of tiers (bit mask)."""
+        loads, rates, prices = self.instance.loads, self.instance.memory.rates, self._targets.bound.prices
+        rho = _SECONDS / rates  # where the relaxation pays for nothing, what takes less time is cheaper
+        rho = rho if prices is None else rho + prices.rho[step]
+        serve, copy = loads.serve[kind] @ rho, loads.copy[kind, :, k] @ rho
+        usable = np.array([source < 0 or mask >> source & 1 for source in loads.serves_from.tolist()], dtype=bool)
+        held = (mask >> np.arange(len(copy))) & 1 == 1
+        stored = serve[usable & loads.brings].min(initial=np.inf) + float(loads.store[kind, k] @ rho)
+        return bool(serve[usable].min() + copy[held].min() < stored)
 
     # ---- exclusive: one copy, which moves --------------------------------------------------------------------------
 

@@ -95,6 +95,8 @@ class Binding:
         Of all steps, reads split over the tiers as if each held everything.
     filled_s
         The same with the tiers filled once, fastest first, and nothing moved.
+    nowhere
+        Bytes alive at the peak that lie in no tier then (rule "cache"): served by what comes from outside.
     resource, filled_resource
         The busiest resource of either.
     sentence
@@ -103,6 +105,7 @@ class Binding:
 
     roofline_s: float
     filled_s: float
+    nowhere: int
     resource: str
     filled_resource: str
     sentence: str
@@ -195,7 +198,7 @@ def check(path: str | Path, *, layers: LayerShare | None = None, limits: Limits 
 def _size(outline: Outline) -> Size:
     """What the methods' cost depends on, no two blocks taken for one."""
     totals, tiers = outline.totals, len(outline.memory.tiers)
-    sets = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1), "free": 2**tiers - 1}[outline.rules.residency]
+    sets = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1), "free": 2**tiers - 1, "cache": 2**tiers}[outline.rules.residency]
     return Size(
         steps=totals.steps,
         tiers=tiers,
@@ -277,17 +280,26 @@ def _verdict(way: Way, rows: Way, allowed: int, limit_s: float) -> str:
 def _binding(outline: Outline) -> Binding:
     """The average step, twice: at the best split, and at what the tiers hold when they are filled fastest first."""
     memory, model, totals = outline.memory, outline.model, outline.totals
+    operations, count = memory.operations, len(memory.tiers)
     base = (model.weight_bytes * memory.read[model.weight_tier])[None, :]
     each = totals.read_units * model.unit_bytes / totals.steps
-    count = len(memory.tiers)
-    free = StepTimer(memory, [(1 << count) - 1])
     inclusive, home = outline.rules.residency == "inclusive", outline.home
-    timer = StepTimer(memory, [1 << k | (inclusive and 1 << home) for k in range(count)])
-    held = np.array([tier.held for tier in _tiers(outline)], dtype=np.float64)
-    served = each * held[None, :] / max(1.0, held.sum())
-    best, filled = (_busiest(outline, timed, loads, base) for timed, loads in ((free, np.array([[each]])), (timer, served)))
+    places = [1 << k | (inclusive and 1 << home) for k in range(count)]
+    held = [tier.held for tier in _tiers(outline)]
+    nowhere = totals.peak * model.unit_bytes - sum(held) if outline.rules.residency == "cache" else 0
+    if nowhere:
+        places, held = [*places, 0], [*held, nowhere]
+    loads = None
+    if not operations.uniform:  # by the block, where calls and grains count: all as the largest
+        block = max(1, totals.largest * model.unit_bytes)
+        loads, each = operations.block_loads(block)[operations.serving], each / block
+    free = StepTimer(memory, [operations.usable((1 << count) - 1)], loads)
+    timer = StepTimer(memory, [operations.usable(place) for place in places], loads)
+    share = np.array(held, dtype=np.float64)
+    served = each * share[None, :] / max(1.0, share.sum())
+    best, filled = (_busiest(outline, timed, loaded, base) for timed, loaded in ((free, np.array([[each]])), (timer, served)))
     roofline_s, filled_s = best[0] * totals.steps, filled[0] * totals.steps
-    return Binding(roofline_s, filled_s, best[1], filled[1], _guess(outline, best, filled, held))
+    return Binding(roofline_s, filled_s, nowhere, best[1], filled[1], _guess(outline, best, filled, share))
 
 
 def _busiest(outline: Outline, timer: StepTimer, served: np.ndarray, base: np.ndarray) -> tuple[float, str]:

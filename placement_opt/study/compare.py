@@ -20,6 +20,7 @@ from placement_opt.answer.prove import Proof, proof_of, prove_judging, prove_unt
 from placement_opt.base.errors import InputError, LimitError, PlacementError, shown
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
+from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.units import format_seconds
 from placement_opt.base.watch import LeftBehind, in_time
 from placement_opt.bounds import METHODS
@@ -34,7 +35,7 @@ Source = Instance | str | PathLike[str]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Tabular):
     """What :func:`compare` found.
 
     Attributes
@@ -50,6 +51,14 @@ class Comparison:
     instances: tuple[Compared, ...]
     interrupted: bool = False
     unanswered: int = 0
+
+    def __repr__(self) -> str:
+        rows = len(self.to_records())
+        return f"Comparison({len(self.instances)} instances, {rows} schedules)"
+
+    def to_records(self) -> list[Record]:
+        """One row for each instance and scheduler (:meth:`placement_opt.study.scheduled.Compared.to_records`)."""
+        return [row for one in self.instances for row in one.to_records()]
 
     def of(self, *wanted: Outcome) -> list[tuple[Compared, Scheduled]]:
         """The (instance, schedule) pairs with one of these outcomes."""

@@ -11,6 +11,7 @@ from placement_opt.answer.verdict import Judgement, judge
 from placement_opt.base import clock
 from placement_opt.base.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
 from placement_opt.base.limits import Limits
+from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import in_time
 from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Effort
@@ -89,11 +90,28 @@ class Scheduled:
 
 
 @dataclass(frozen=True)
-class Compared:
+class Compared(Tabular):
     """One instance: what is proven of it, and its schedules in the order asked for."""
 
     proof: Proof
     schedules: tuple[Scheduled, ...]
+
+    def to_records(self) -> list[Record]:
+        """One row a scheduler; times in seconds, the gap above the optimum as an interval of shares."""
+        return [
+            {
+                "instance": self.proof.instance,
+                "scheduler": row.scheduler,
+                "outcome": str(row.outcome),
+                "latency_s": row.latency_s,
+                "lower_bound_s": self.proof.bound.lower_bound_s,
+                "roofline_s": self.proof.roofline_s,
+                "gap": row.gap,
+                "verdict": None if row.judgement is None else str(row.judgement.verdict),
+                "note": row.note,
+            }
+            for row in self.schedules
+        ]
 
     @property
     def timed(self) -> tuple[Scheduled, ...]:

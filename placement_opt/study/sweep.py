@@ -27,6 +27,7 @@ from placement_opt.base.errors import InputError, LimitError, PlacementError, sh
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.base.ranges import spaced
+from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.toml_keys import key_lines
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Bound, Status
@@ -92,13 +93,25 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Tabular):
     """What :func:`sweep` found: the points in the order of the product of the keys, the last key fastest."""
 
     file: Path
     keys: tuple[SweepKey, ...]
     points: tuple[Point, ...]
     interrupted: bool = False
+
+    def __repr__(self) -> str:
+        return f"Sweep({self.file.name}: {len(self.points)} points of {', '.join(key.name for key in self.keys)})"
+
+    def to_records(self) -> list[Record]:
+        """One row for each point and scheduler, or for each point without any; the keys' values as they were written."""
+        names = [key.name for key in self.keys]
+        rows = []
+        for point in self.points:
+            proven = {"lower_bound_s": point.compared.proof.bound.lower_bound_s}
+            rows += [dict(zip(names, point.values, strict=True)) | row for row in point.compared.to_records() or [proven]]
+        return rows
 
     @property
     def comparison(self) -> Comparison:

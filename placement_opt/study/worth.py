@@ -121,9 +121,9 @@ class RateWorth:
     Attributes
     ----------
     resource, rate
-        Its name, and bytes/s.
+        Its name, and bytes/s (requests/s, if that is its ``unit``) times ``scale``, as the table of operations counts them.
     price_s
-        Seconds that one more byte/s saves, at the margin.
+        Seconds that one more of these saves, at the margin.
     share_of_time
         Share of the bound's time that it accounts for (its price times its rate, weighted by the steps' times).
     share_of_steps
@@ -136,11 +136,13 @@ class RateWorth:
     share_of_time: float
     share_of_steps: float
     trials: tuple[Trial, ...]
+    unit: str = "bytes"
+    scale: int = 1
 
     @property
     def per_gb_s(self) -> float:
-        """Seconds for one more GB/s at the price of one more byte/s."""
-        return self.price_s * GB
+        """Seconds for one more GB/s (10**9 requests/s) at the price of one more byte/s."""
+        return self.price_s * self.scale * GB
 
 
 @dataclass(frozen=True)
@@ -341,6 +343,8 @@ def _rate(trials: _Trials, resource: int, used: Float64, rho: Float64, step_s: F
         share_of_time=price * rate / total if total > 0 and not dust else 0.0,
         share_of_steps=float(np.mean(used[:, resource] > _BINDS)),
         trials=() if dust else trials.of_rate(resource, price),
+        unit=memory.units.get(memory.resources[resource], "bytes"),
+        scale=memory.scale.get(memory.resources[resource], 1),
     )
 
 

@@ -16,8 +16,8 @@ _HOMES = {
     "Trace": "trace",
     "TraceInfo": "stats",
     "describe_trace": "stats",
-    "load_trace": "npz",
-    "save_trace": "npz",
+    "load_trace": "files.npz",
+    "save_trace": "files.npz",
 }
 __all__ = ["READERS", "Trace", "TraceInfo", "describe_trace", "load_trace", "save_trace"]
 

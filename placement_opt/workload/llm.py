@@ -26,6 +26,9 @@ class LLM:
         Bytes of weights that one layer reads for one decoded token (the active experts only, no embeddings).
     weight_resident
         Bytes of weights that lie in memory all the time.
+    layer_flop
+        Operations that one token costs in one layer without attention over others: 2 a parameter that it passes (the active
+        experts only; arXiv 2001.08361, section 2.1). 0 where it is not known.
     name, source, date
         Label; where the numbers come from, and of when that is.
     """
@@ -34,6 +37,7 @@ class LLM:
     kv_bytes: int
     weight_bytes: int = 0
     weight_resident: int = 0
+    layer_flop: int = 0
     name: str = ""
     source: str = ""
     date: str = ""
@@ -78,6 +82,7 @@ class Shape:
             kv_bytes=2 * self.kv_heads * self.head_size * self.number_bytes,
             weight_bytes=self.layer_parameters(self.active) * self.number_bytes,
             weight_resident=self.parameters * self.number_bytes,
+            layer_flop=2 * self.layer_parameters(self.active),
             name=name,
             source=self.source,
             date=self.date,
@@ -110,6 +115,7 @@ _PAPER = LLM(
     kv_bytes=2 * 4096 * 2,
     weight_bytes=4 * 4096**2 * 2 + 2 * 4096 * 14000 * 2 // 8,
     weight_resident=16 * 10**9,
+    layer_flop=2 * (4 * 4096**2 + 2 * 4096 * 14000 // 8),
     name="dense-8b-mha",
     source="arXiv 2508.13231, constants of its public simulator",
     date="2025-08",

@@ -6,8 +6,10 @@ production. Everything is integer: shares are numerators over one base, so that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,18 +17,21 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
+from placement_opt.base.tabular import Record, Tabular
 
 IntArray = npt.NDArray[np.integer[Any]]
 SizeUnit = Literal["bytes", "tokens", "token-layers"]
 SIZE_UNITS: tuple[SizeUnit, ...] = ("bytes", "tokens", "token-layers")
 #: Layers are numbered below this, so that arrays with a place for each layer stay small.
 MOST_LAYERS = 2**16
+#: Shares that are given as floats are taken for the nearest fraction with at most this denominator.
+_FINEST = 1024
 #: One block, and all blocks together, in ``size_unit``: sums over them must fit 64-bit integers.
 LARGEST_BLOCK, MOST_UNITS = 2**50, 2**60
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(Tabular):
     """T steps over B blocks with N reads.
 
     Attributes
@@ -73,6 +78,85 @@ class Trace:
     def __post_init__(self) -> None:
         check_trace(self)
 
+    @classmethod
+    def from_reads(
+        cls,
+        reads: Sequence[Iterable[int]],
+        births: Sequence[int] | None = None,
+        *,
+        deaths: Sequence[int] | None = None,
+        sizes: int | Sequence[int] = 1,
+        size_unit: SizeUnit = "bytes",
+        shares: Sequence[Mapping[int, Fraction | float]] | None = None,
+        layers: int | None = None,
+    ) -> Trace:
+        """A trace from the ids that each step reads.
+
+        Parameters
+        ----------
+        reads
+            T steps, each the ids of the blocks that it reads, in any order.
+        births
+            B steps that produce the blocks, -1 for those that are there from the start; without it all are, and B is one more
+            than the largest id.
+        deaths
+            B last states at which the blocks are alive; without it they are never freed.
+        sizes
+            Of every block or of each, in ``size_unit``.
+        size_unit
+            "bytes", "tokens" or "token-layers" (:class:`Trace`).
+        shares
+            For each step the share of each block that it reads, by id, in (0, 1]; ids that are left out are read whole.
+        layers
+            Step t is of layer ``t % layers``, and a block of the layer that produces it or first reads it.
+
+        Raises
+        ------
+        InputError
+            What is given contradicts itself; names the array and the entry.
+
+        Examples
+        --------
+        >>> trace = Trace.from_reads([[0, 1], [0], [0, 2]], births=[-1, -1, 1], sizes=1 << 20)
+        >>> trace
+        Trace(3 steps, 3 blocks, 5 reads)
+        """
+        rows = [np.unique(np.fromiter(row, dtype=np.int64)) for row in reads]
+        ids = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
+        if (np.abs(ids) >= 2**31).any():
+            raise InputError(f"found {ids[np.abs(ids) >= 2**31][0]}", "expected ids below 2**31", field="blocks")
+        count = int(ids.max(initial=-1)) + 1 if births is None else len(births)
+        birth = _labels("birth", [-1] * count if births is None else births)
+        death = _labels("death", [len(rows)] * count if deaths is None else deaths)
+        numerators, base = _numerators(rows, shares)
+        step_layer = block_layer = None
+        if layers is not None:
+            step_layer = (np.arange(len(rows)) % max(1, layers)).astype(np.int32)
+            block_layer = np.zeros(count, dtype=np.int32)
+            for step in range(len(rows) - 1, -1, -1):
+                block_layer[rows[step][(rows[step] >= 0) & (rows[step] < count)]] = step_layer[step]
+            block_layer[birth >= 0] = birth[birth >= 0] % max(1, layers)
+        return cls(
+            indptr=np.cumsum([0, *(len(row) for row in rows)]).astype(np.int64),
+            blocks=ids.astype(np.int32),
+            birth=birth,
+            death=death,
+            size=np.array([sizes] if isinstance(sizes, int) else sizes, dtype=np.int64),
+            size_unit=size_unit,
+            shares=numerators,
+            share_base=base,
+            step_layer=step_layer,
+            block_layer=block_layer,
+        )
+
+    def __repr__(self) -> str:
+        return f"Trace({self.num_steps} steps, {self.num_blocks} blocks, {self.num_reads} reads)"
+
+    def to_records(self) -> list[Record]:
+        """One row: how much there is of it."""
+        row: Record = {"steps": self.num_steps, "blocks": self.num_blocks, "reads": self.num_reads}
+        return [row | {"size": int(self.sizes.sum()), "size_unit": self.size_unit}]
+
     @property
     def num_steps(self) -> int:
         return len(self.indptr) - 1
@@ -115,6 +199,36 @@ class Trace:
         pointers = np.zeros(self.num_steps + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.birth[order], minlength=self.num_steps), out=pointers[1:])
         return pointers, order
+
+
+def _labels(name: str, values: Sequence[int]) -> npt.NDArray[np.int32]:
+    """int32 of whole numbers that fit; InputError for others."""
+    array = np.asarray(values, dtype=np.int64)
+    _refuse(name, np.abs(array) >= 2**31, array, "numbers below 2**31")
+    return array.astype(np.int32)
+
+
+def _numerators(
+    rows: Sequence[npt.NDArray[np.int64]], shares: Sequence[Mapping[int, Fraction | float]] | None
+) -> tuple[npt.NDArray[np.uint16] | None, int]:
+    """(uint16[N] numerators, their base) of shares by step and id; the least base that holds them all."""
+    if shares is None:
+        return None, 1
+    if len(shares) != len(rows):
+        raise InputError(f"found {len(shares)} steps", f"expected {len(rows)}", field="shares")
+    parts = []
+    for step, (row, given) in enumerate(zip(rows, shares, strict=True)):
+        if not set(given) <= set(row.tolist()):
+            strange = min(set(given) - set(row.tolist()))
+            raise InputError(f"found block {strange} at step {step}", "expected blocks that the step reads", field="shares")
+        parts += [Fraction(given.get(block, 1)).limit_denominator(_FINEST) for block in row.tolist()]
+    base = math.lcm(*(part.denominator for part in parts))
+    if base >= 2**16:
+        raise InputError(f"found a common denominator of {base}", "expected at most 65535", field="shares")
+    bad = [part for part in parts if not 0 < part <= 1]
+    if bad:
+        raise InputError(f"found a share of {float(bad[0]):g}", "expected shares above 0, at most 1", field="shares")
+    return np.array([int(part * base) for part in parts], dtype=np.uint16), base
 
 
 def check_trace(trace: Trace) -> None:

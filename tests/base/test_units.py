@@ -12,10 +12,14 @@ from placement_opt.base.errors import InputError
 from placement_opt.base.units import (
     LARGEST,
     format_rate,
+    format_requests,
     format_seconds,
     format_size,
     parse_duration,
+    parse_flop,
+    parse_flops,
     parse_rate,
+    parse_requests,
     parse_size,
 )
 
@@ -228,3 +232,49 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         except InputError as error:
             outcome = str(error)
         assert outcome.startswith("found ") if isinstance(outcome, str) else outcome >= 0  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("100 IOPS", 100), ("1.5M IOPS", 1_500_000), ("800 kIOPS", 800_000), ("1KIOPS", 1000), ("100 /s", 100), ("2.5 /s", 3)],
+)
+def test_requests_a_second(text: str, rate: int) -> None:
+    """As datasheets write them, the prefix beside the number or beside the unit; the nearest whole number."""
+    assert parse_requests(text) == rate
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (5, "found 5 without a unit, expected requests a second with their unit"),
+        ("5", "found '5' without a unit, expected requests a second with their unit"),
+        ("5 GB/s", "found unit 'GB/s' in '5 GB/s', expected requests a second with their unit"),
+        ("0.4 IOPS", r"found '0.4 IOPS', expected from 1 to 2\*\*60 requests a second"),
+        ("9999 PIOPS", r"found '9999 PIOPS', expected from 1 to 2\*\*60 requests a second"),
+        (None, "found None, expected requests a second with their unit"),
+    ],
+)
+def test_other_requests_are_refused(value: object, message: str) -> None:
+    """No bare numbers, no other units, at least one."""
+    with pytest.raises(InputError, match=message):
+        parse_requests(value)
+
+
+def test_operations_and_their_rates() -> None:
+    """FLOP are a number, FLOP/s (or FLOPS) a rate, and neither is taken for the other."""
+    assert parse_flops("990 TFLOP/s") == parse_flops("0.99 PFLOPS") == 990 * 10**12
+    assert parse_flop("16.06 GFLOP") == 16_060_000_000
+    for text in ("16 GFLOP", "16", 16, "16 GB/s"):
+        with pytest.raises(InputError, match='expected operations a second with their unit such as "990 TFLOP/s"'):
+            parse_flops(text)
+    for text in ("16 GFLOPS", "16 GFLOP/s", 16):
+        with pytest.raises(InputError, match='expected operations with their unit such as "16 GFLOP"'):
+            parse_flop(text)
+    for parse, text in ((parse_flops, "0 FLOP/s"), (parse_flop, "0 FLOP")):
+        with pytest.raises(InputError, match=f"found '{text}', expected more than zero"):
+            parse(text)
+
+
+def test_requests_are_shown_in_thousands() -> None:
+    """Four digits and the prefix that suits."""
+    assert [format_requests(rate) for rate in (7, 200_000, 1_500_000, 2e9)] == ["7 IOPS", "200 kIOPS", "1.5 MIOPS", "2 GIOPS"]

@@ -1,4 +1,4 @@
-"""One step, block by block, for scipy: variables per block and tier, no classes and no patterns; written by another hand."""
+"""One step, block by block, for scipy: variables per block and tier or way, no classes and no patterns; by another hand."""
 
 from __future__ import annotations
 
@@ -6,35 +6,42 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from placement_opt.instance.instance import Instance
+from tests.play.per_step import whole_load
 
 
 def step_value(instance: Instance, t: int, *, room: bool = True, whole: bool = False) -> float:
     """Seconds of step t alone: its LP, with ``whole`` its MILP, without ``room`` (no residency, no capacity) its roofline."""
-    memory, trace = instance.memory, instance.trace
+    memory, trace, table = instance.memory, instance.trace, instance.memory.operations
     tiers, resources = instance.num_tiers, instance.num_resources
     reads = range(int(trace.indptr[t]), int(trace.indptr[t + 1]))
     born = np.flatnonzero(instance.first_state == t + 1)
+    serving = np.flatnonzero(table.serves).tolist()
     size, unit = float(instance.size.max()), float(instance.size.max()) / float(memory.rates.min())
-    count = 1 + tiers * (2 * len(reads) + len(born))
-    x = {(i, k): 1 + tiers * n + k for n, i in enumerate(reads) for k in range(tiers)}
-    y = {(i, k): 1 + tiers * (len(reads) + n) + k for n, i in enumerate(reads) for k in range(tiers)}
-    p = {(b, k): 1 + tiers * (2 * len(reads) + n) + k for n, b in enumerate(born.tolist()) for k in range(tiers)}
+    names = [("x", i, k) for i in reads for k in range(tiers)] + [("y", i, o) for i in reads for o in serving]
+    names += [("p", b, k) for b in born.tolist() for k in range(tiers)]
+    column = {name: 1 + n for n, name in enumerate(names)}
+    x = {(i, k): n for (what, i, k), n in column.items() if what == "x"}
+    y = {(i, o): n for (what, i, o), n in column.items() if what == "y"}
+    p = {(b, k): n for (what, b, k), n in column.items() if what == "p"}
+    count = 1 + len(names)
     rows: list[tuple[dict[int, float], float, float]] = []
     for i in reads:
         a = instance.share(i)
-        rows.append(({y[i, k]: 1.0 for k in range(tiers)}, a, a))
+        rows.append(({y[i, o]: 1.0 for o in serving}, a, a))
         if not room:
             continue
-        rows += [({y[i, k]: 1.0, x[i, k]: -a}, -np.inf, 0.0) for k in range(tiers)]
+        for k in range(tiers):
+            from_k = {y[i, o]: 1.0 for o in serving if table.source[o] == k}
+            rows.append((from_k | {x[i, k]: -a}, -np.inf, 0.0))
         if instance.inclusive:
             rows.append(({x[i, instance.home]: 1.0}, 1.0, 1.0))
-        else:
+        elif instance.residency != "cache":
             most = 1.0 if instance.residency == "exclusive" else np.inf
             rows.append(({x[i, k]: 1.0 for k in range(tiers)}, 1.0, most))
     for b in born.tolist():
         if instance.inclusive:
             rows.append(({p[b, instance.home]: 1.0}, 1.0, 1.0))
-        else:
+        elif instance.residency != "cache":
             rows.append(({p[b, k]: 1.0 for k in range(tiers)}, 1.0, np.inf))
     for k in range(tiers):
         if room and len(reads):
@@ -44,11 +51,11 @@ def step_value(instance: Instance, t: int, *, room: bool = True, whole: bool = F
         rate = float(memory.rates[r]) * unit
         load = {0: -1.0}
         for i in reads:
-            for k in range(tiers):
-                load[y[i, k]] = float(memory.read[k, r] * instance.size[trace.blocks[i]]) / rate
+            for o in serving:
+                load[y[i, o]] = float(whole_load(instance, o, int(trace.blocks[i]))[r]) / rate
         for b in born.tolist():
             for k in range(tiers):
-                load[p[b, k]] = float(memory.write[k, r] * instance.size[b]) / rate
+                load[p[b, k]] = float(whole_load(instance, k, b)[r]) / rate
         rows.append((load, -np.inf, -float(instance.fixed[t, r]) / rate))
     matrix = np.zeros((len(rows), count))
     for n, (entries, _, _) in enumerate(rows):

@@ -16,6 +16,7 @@ from placement_opt.bounds.programs import export as EXPORT
 from placement_opt.bounds.programs.export import export
 from tests.cli.cases import write_ahead
 from tests.small import fetch_ahead
+from tests.worlds import any_operations
 
 REPO = Path(__file__).parents[2]
 
@@ -99,3 +100,14 @@ def test_what_was_written_is_read_again(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(InputError, match="cannot be written whole"):
         export(fetch_ahead(), "mps", tmp_path / "m")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("first", range(0, 60, 20))
+def test_every_operation_has_its_names(first: int) -> None:
+    """With any table of operations: a name for each column and row, no two alike."""
+    for seed in range(first, first + 20):
+        program = lp.build(any_operations(seed))
+        assert program.names is not None
+        columns, rows = program.names()
+        assert len(set(columns)) == len(columns) == program.num_columns, seed
+        assert len(set(rows)) == len(rows) == program.num_rows, seed

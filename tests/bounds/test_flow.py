@@ -20,10 +20,13 @@ from placement_opt.bounds.programs.flow_network import Network, build_network, p
 from placement_opt.bounds.programs.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
+from placement_opt.memory.operations import Operation
 from tests.bounds.cases import draw, random_prices, relabelled, scaled, tight
 from tests.bounds.priced import cheapest_residency
+from tests.bounds.step_by_step import horizon_value
 from tests.brute import optimum
 from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
+from tests.worlds import with_operations
 
 PROFILE = settings(derandomize=True, deadline=None, max_examples=100)
 SEEDS = st.integers(0, 10**6)
@@ -59,6 +62,33 @@ def test_equals_the_cheapest_residency(seed: int) -> None:
     assert proven(bound) == pytest.approx(expected, rel=1e-9, abs=1e-12)
     assert proven(bound) <= expected
     assert bound.status is Status.OPTIMAL
+
+
+def bringing(seed: int, instance: Instance) -> Instance:
+    """The same with operations that all bring: dearer and cheaper reads, from nowhere too; calls and grains by chance."""
+    rng, resources = np.random.default_rng([seed, 3]), instance.num_resources
+    rows = [tuple(int(load) for load in rng.integers(0, 3, resources)) for _ in range(2)]
+    more = [Operation("read otherwise", int(rng.integers(2)), rows[0], brings=True)]
+    more += [Operation("recompute", None, rows[1], brings=True)] if seed % 2 else []
+    memory = instance.memory
+    if instance.share_base > 1:
+        return replace(instance, memory=with_operations(memory, more))
+    calls = tuple(rng.integers(0, 2, part.shape) for part in (memory.read, memory.write, memory.copy))
+    grains = tuple(rng.integers(1, 4, part.shape[:-1]) for part in (memory.read, memory.write, memory.copy))
+    return replace(instance, memory=with_operations(memory, more, calls=calls, grains=grains))
+
+
+@pytest.mark.parametrize("first", range(0, 80, 20))
+def test_equals_the_cheapest_residency_with_further_operations(first: int) -> None:
+    """At random prices, reads in several ways, from nowhere, in calls and grains: a program of whole blocks written out."""
+    for seed in range(first, first + 20):
+        instance, _ = case(seed)
+        instance = bringing(seed, instance)
+        prices = legal(instance, random_prices(instance, np.random.default_rng(seed)))
+        rest = float((np.maximum(0.0, 1.0 - prices.rho @ instance.memory.rates) * instance.floor).sum())
+        expected = rest + float((prices.rho * instance.fixed).sum())
+        expected += horizon_value(instance, whole=True, rho=prices.rho)
+        assert flow.bound(instance, prices=prices).value_s == pytest.approx(expected, rel=1e-6, abs=1e-9), seed
 
 
 def networkx_cost(network: Network) -> float:
@@ -239,6 +269,23 @@ def test_unequal_blocks_are_refused() -> None:
     instance = make_instance(two_tier(), make_trace([[0, 1]], [-1, -1], sizes=[4, 6]))
     with pytest.raises(InputError, match="found 2 block sizes, 4 to 6 bytes, expected one: flow is defined for equal blocks"):
         flow.bound(instance)
+
+
+def test_operations_that_do_not_bring_are_refused() -> None:
+    """A block that was attended cannot be stored in passing, so serving and storing are no longer decided apart."""
+    instance = make_instance(two_tier(), make_trace([[0]], [-1]))
+    attend = Operation("attend lpddr", 1, (0, 1, 0, 0))
+    message = "found the operation 'attend lpddr', which leaves nothing at the processor, expected none"
+    with pytest.raises(InputError, match=message):
+        flow.bound(replace(instance, memory=with_operations(instance.memory, [attend])))
+
+
+def test_the_rule_cache_is_refused() -> None:
+    """What may lie nowhere is no flow of slots."""
+    instance = make_instance(two_tier(), make_trace([[0]], [-1]))
+    memory = with_operations(instance.memory, [Operation("recompute", None, (1, 0, 0, 0), brings=True)])
+    with pytest.raises(InputError, match="found the rule cache, expected another: flow is defined where every block lies"):
+        flow.bound(replace(instance, memory=memory, residency="cache"))
 
 
 @pytest.mark.parametrize(

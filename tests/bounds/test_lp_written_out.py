@@ -1,14 +1,24 @@
-"""The engine's interval LP equals an LP written out step by step and solved by another route."""
+"""The engine's interval programs equal programs written out step by step and solved by another route."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from placement_opt.bounds import lp
-from tests.models.systems import layered_trace
+from placement_opt.bounds import lp, milp
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.programs.events import make_events
+from placement_opt.bounds.programs.highs import solve
+from placement_opt.bounds.programs.horizon import HorizonProgram
+from placement_opt.instance.instance import Instance
+from placement_opt.memory.operations import Operation
+from tests.bounds.step_by_step import horizon_value
+from tests.models.systems import any_instance, layered_trace
 from tests.models.two_tier_lp import two_tier_lp
 from tests.small import make_instance, two_tier
+from tests.worlds import any_operations, with_operations
 
 
 @pytest.mark.parametrize(
@@ -28,3 +38,69 @@ def test_births_layers_and_binding_capacity(
         assert lp.bound(instance).lower_bound_s == pytest.approx(result.lower_bound_s, rel=1e-6)
     finally:
         lp.EVERY_STEP = priced
+
+
+def relaxed(instance: Instance) -> float:
+    """Seconds of the program with a copy offered at every step; equal to those with copies where reads are and where asked."""
+    program = lp.build(instance)
+    return solve(program).objective * program.time_unit
+
+
+def optimum(instance: Instance) -> float:
+    """Seconds of the program of whole blocks."""
+    found = milp.search(instance).value_s
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("seed", range(0, 160, 20))
+def test_every_field_of_the_table(seed: int) -> None:
+    """Operations that bring or do not, without a source, calls, grains, every rule, twenty at a time: equal to 1e-8."""
+    for n in range(seed, seed + 20):
+        instance = any_operations(n)
+        assert relaxed(instance) == pytest.approx(horizon_value(instance), rel=1e-8), n
+
+
+@pytest.mark.parametrize("seed", range(0, 100, 20))
+def test_every_field_with_whole_blocks(seed: int) -> None:
+    """The same with whole blocks, up to three tiers; the other solver interface stops within 1e-6 of whole."""
+    for n in range(seed, seed + 20):
+        instance = any_operations(n)
+        if instance.num_tiers <= 3:
+            assert optimum(instance) == pytest.approx(horizon_value(instance, whole=True), rel=2e-6), n
+
+
+@pytest.mark.parametrize("seed", range(200, 260, 20))
+def test_merged_and_single_blocks_agree(seed: int) -> None:
+    """Equal blocks as one class, or every block a class of its own: one value."""
+    for n in range(seed, seed + 20):
+        instance = any_operations(n)
+        values = []
+        for classes in (classify(instance), milp.single_blocks(instance)):
+            program = HorizonProgram(instance, classes, make_events(instance, classes, None, True))
+            values.append(solve(program.build()).objective * program.time_unit)
+        assert values[0] == pytest.approx(values[1], rel=1e-8), n
+
+
+@pytest.mark.parametrize("seed", range(300, 360, 20))
+def test_a_new_operation_never_raises_the_value(seed: int) -> None:
+    """One more way to serve, bringing or not, from a tier or from nowhere: neither LP nor optimum rises."""
+    for n in range(seed, seed + 20):
+        rng, plain = np.random.default_rng([n, 11]), any_instance(n)
+        source = None if rng.integers(2) else int(rng.integers(plain.num_tiers))
+        row = tuple(int(load) for load in rng.integers(0, 3, plain.num_resources))
+        more = Operation("another", source, row, brings=bool(rng.integers(2)))
+        instance = replace(plain, memory=with_operations(plain.memory, [more]))
+        assert relaxed(instance) <= relaxed(plain) * (1 + 1e-9), n
+        if plain.num_tiers <= 2:
+            assert optimum(instance) <= optimum(plain) * (1 + 1e-8), n
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 20))
+def test_an_operation_that_nobody_takes_changes_nothing(seed: int) -> None:
+    """An operation from nowhere a million times as dear as any other: the general form gives the plain one's value."""
+    for n in range(seed, seed + 20):
+        plain = any_instance(n)
+        dear = Operation("dear", None, (10**6,) * plain.num_resources, brings=True)
+        instance = replace(plain, memory=with_operations(plain.memory, [dear]))
+        assert relaxed(instance) == pytest.approx(relaxed(plain), rel=1e-8), n

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import math
+from collections.abc import Set
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from models import common, horizon
 from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
 from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.memory.split.timing import StepTimer
@@ -47,6 +50,13 @@ def draw_prices(rng: np.random.Generator, instance: Instance, quantum: int) -> t
     return np.array(rho, dtype=np.int64), rent.astype(np.int64)
 
 
+def lp_prices(instance: Instance, quantum: int) -> tuple[np.ndarray, np.ndarray]:
+    """int64 (rho, rent): the multipliers of the LP relaxation as it is stated in algebra, in multiples of 1/quantum."""
+    model = horizon.build(instance, relax=True)
+    rho, rent = common.prices(model, instance), common.rents(model, instance)
+    return np.floor(rho * quantum * (1 - 2.0**-40)).astype(np.int64), np.rint(rent * quantum).astype(np.int64)
+
+
 def slow_value(instance: Instance, quantum: int, rho: np.ndarray, rent: np.ndarray) -> Fraction:
     """D, term by term from the statement; may be negative."""
     rates, steps = instance.memory.rates.tolist(), range(instance.num_steps)
@@ -60,43 +70,81 @@ def slow_value(instance: Instance, quantum: int, rho: np.ndarray, rent: np.ndarr
     return value + sum(slow_path(instance, quantum, rho, rent, b) for b in range(instance.num_blocks))
 
 
+class Table:
+    """What the rows of the table load for one block of an instance, by what they do."""
+
+    def __init__(self, instance: Instance, block: int) -> None:
+        rows, tiers, size = instance.memory.operations, instance.num_tiers, int(instance.size[block])
+
+        def load(o: int) -> list[int]:
+            moved = math.ceil(Fraction(size, int(rows.grain[o]))) * int(rows.grain[o])
+            return [int(call) + int(byte) * moved for call, byte in zip(rows.per_call[o], rows.per_byte[o], strict=True)]
+
+        self.store = [load(k) for k in range(tiers)]
+        self.copy = [[load(tiers + j * tiers + k) for k in range(tiers)] for j in range(tiers)]
+        more = range(tiers + tiers * tiers, len(rows.names))
+        self.serve = [(int(rows.source[o]), bool(rows.brings[o]), load(o)) for o in more]
+
+    def usable(self, held: Set[int], *, bringing: bool = False) -> list[int]:
+        """Which of those that serve can, of a block in these tiers."""
+        return [
+            o
+            for o, (source, brings, _) in enumerate(self.serve)
+            if (source == -1 or source in held) and (brings or not bringing)
+        ]
+
+
 def slow_path(instance: Instance, quantum: int, rho: np.ndarray, rent: np.ndarray, block: int) -> Fraction:
-    """The cheapest way for one block alone: every step, every pair of tier sets."""
-    memory, tiers = instance.memory, range(instance.num_tiers)
-    sets = [frozenset(s) for n in range(1, len(tiers) + 1) for s in itertools.combinations(tiers, n)]
-    sets = [
-        s for s in sets if (not instance.inclusive or instance.home in s) and (instance.residency != "exclusive" or len(s) == 1)
-    ]
+    """The cheapest way for one block alone: every step, every pair of tier sets, every operation that can serve it."""
+    tiers, table = range(instance.num_tiers), Table(instance, block)
+    sets = [frozenset(s) for n in range(len(tiers) + 1) for s in itertools.combinations(tiers, n)]
+    sets = [s for s in sets if allowed(instance, s)]
     first, last = int(instance.first_state[block]), int(instance.last_state[block])
 
-    def cost(loads: np.ndarray, t: int) -> Fraction:
-        return Fraction(sum(n * c for n, c in zip(rho[t].tolist(), loads.tolist(), strict=True)), quantum)
+    def cost(loads: list[int], t: int) -> Fraction:
+        return Fraction(sum(n * c for n, c in zip(rho[t].tolist(), loads, strict=True)), quantum)
 
     def held(s: frozenset[int], state: int) -> Fraction:
-        return Fraction(sum(int(rent[state, k]) for k in s), quantum)
+        return Fraction(sum(int(rent[state, k]) for k in s) * int(instance.size[block]), quantum)
 
-    value = {s: held(s, first) + (sum(cost(memory.write[k], first - 1) for k in s) if first else 0) for s in sets}
+    value = {s: held(s, first) + (sum(cost(table.store[k], first - 1) for k in s) if first else 0) for s in sets}
     if first == 0 and instance.initial is not None:
         given = frozenset(np.flatnonzero(instance.initial[:, block]).tolist())
         value = {given: value[given]}
     for t in range(first, min(last, instance.num_steps - 1) + 1):
-        share = share_of(instance, t, block)
-        value = {s: v + share * min(cost(memory.read[k], t) for k in s) for s, v in value.items()}
-        if t < last:
-            value = {
-                into: min(v + moving(s, into, t, share, memory, cost) for s, v in value.items()) + held(into, t + 1)
-                for into in sets
-            }
-    return int(instance.size[block]) * min(value.values())
+        share, found = share_of(instance, t, block), dict[frozenset[int], Fraction]()
+        for s, paid in value.items():
+            ways = (
+                [(cost(table.serve[o][2], t), table.serve[o][1]) for o in table.usable(s)] if share else [(Fraction(0), False)]
+            )
+            if t == last:
+                found[s] = paid + share * min(ways)[0]
+                continue
+            for into, (read, brings) in itertools.product(sets, ways):
+                moved = moving(s, into, t, share if brings else Fraction(0), table, cost)
+                if moved is not None:
+                    total = paid + share * read + moved + held(into, t + 1)
+                    found[into] = min(total, found.get(into, total))
+        value = found
+    return min(value.values())
 
 
-def moving(s, into, t, share, memory, cost):  # type: ignore[no-untyped-def]
-    """Copies, or stores in passing of the share that is read, into the tiers that are new."""
+def moving(s, into, t, share, table, cost):  # type: ignore[no-untyped-def]
+    """Copies into the tiers that are new, or stores of the share that is brought to the processor; None: cannot be."""
     total = Fraction(0)
     for k in into - s:
-        copied, stored = min(cost(memory.copy[j, k], t) for j in s), cost(memory.write[k], t)
-        total += share * min(stored, copied) + (1 - share) * copied
+        copied, stored = min((cost(table.copy[j][k], t) for j in s), default=None), cost(table.store[k], t)
+        if copied is None and share < 1:
+            return None
+        total += share * (stored if copied is None else min(stored, copied)) + (1 - share) * (copied or 0)
     return total
+
+
+def allowed(instance: Instance, held: Set[int]) -> bool:
+    """Whether a block that is alive may lie in exactly these tiers."""
+    if not held:
+        return instance.residency == "cache"
+    return not (instance.residency == "exclusive" and len(held) > 1) and (not instance.inclusive or instance.home in held)
 
 
 def share_of(instance: Instance, t: int, block: int) -> Fraction:
@@ -110,7 +158,8 @@ def share_of(instance: Instance, t: int, block: int) -> Fraction:
 
 def slow_replay(instance: Instance, schedule: ScheduleCertificate) -> Fraction | None:
     """Seconds of a schedule, played with a set of tiers for each block; None where it breaks a rule."""
-    memory, tiers, base = instance.memory, instance.num_tiers, instance.share_base
+    memory, tiers = instance.memory, instance.num_tiers
+    tables = [Table(instance, b) for b in range(instance.num_blocks)]
     alive = lambda b, state: instance.first_state[b] <= state <= instance.last_state[b]  # noqa: E731
     held = {b: set(np.flatnonzero(schedule.initial[:, b]).tolist()) for b in range(instance.num_blocks)}
     if any(held[b] for b in held if not alive(b, 0)) or not lawful(instance, held, 0):
@@ -120,22 +169,18 @@ def slow_replay(instance: Instance, schedule: ScheduleCertificate) -> Fraction |
     total = Fraction(0)
     for t in range(instance.num_steps):
         load = [Fraction(int(f)) for f in instance.fixed[t]]
-        served: dict[int, Fraction] = {}
         shares = {int(b): share_of(instance, t, int(b)) for b in instance.trace.reads(t)}
-        for b, share in shares.items():
-            mask = sum(1 << k for k in held[b])
-            served[mask] = served.get(mask, Fraction(0)) + share * int(instance.size[b])
+        reads, stored = dict(shares), set[int]()
         after = {b: set(s) for b, s in held.items()}
         for b in np.flatnonzero(instance.trace.birth == t).tolist():
             shares[b] = Fraction(1)
             if instance.inclusive:
                 after[b].add(instance.home)
-                charge(load, memory.write[instance.home], int(instance.size[b]))
+                charge(load, tables[b].store[instance.home], 1)
         part = slice(int(schedule.indptr[t]), int(schedule.indptr[t + 1]))
         for op, b in zip(schedule.op[part].tolist(), schedule.block[part].tolist(), strict=True):
             if not 0 <= b < instance.num_blocks or not alive(b, t + 1) or op >= tiers * (tiers + 2):
                 return None
-            size = int(instance.size[b])
             if op >= tiers + tiers * tiers:
                 k = op - tiers - tiers * tiers
                 if k not in held[b]:
@@ -147,21 +192,38 @@ def slow_replay(instance: Instance, schedule: ScheduleCertificate) -> Fraction |
                 return None
             after[b].add(k)
             if j >= 0:
-                charge(load, memory.copy[j, k], size)
+                charge(load, tables[b].copy[j][k], 1)
             else:
-                charge(load, memory.write[k], size * shares[b])
+                stored.add(b)
+                charge(load, tables[b].store[k], shares[b])
                 if shares[b] < 1:
-                    charge(load, memory.copy[nearest(memory, held[b], k), k], size * (1 - shares[b]))
+                    if not held[b]:
+                        return None
+                    charge(load, tables[b].copy[nearest(memory, held[b], k)][k], 1 - shares[b])
         if any(not alive(b, t) and not alive(b, t + 1) and after[b] for b in after):
+            return None
+        ways = {b: tables[b].usable(held[b], bringing=b in stored) for b in reads}
+        if not all(ways.values()):
             return None
         held = {b: s if alive(b, t + 1) else set() for b, s in after.items()}
         if not lawful(instance, held, t + 1):
             return None
-        timer = StepTimer(memory, sorted(served))
-        units = [int(served[mask] * base) for mask in sorted(served)]
-        time = timer.exact(units, [int(x * base) for x in load], base)
-        total += max(time, Fraction(float(instance.floor[t])))
+        total += max(split_time(instance, tables, reads, ways, load), Fraction(float(instance.floor[t])))
     return total
+
+
+def split_time(instance, tables, reads, ways, load):  # type: ignore[no-untyped-def]
+    """Seconds of a step that reads shares of blocks, each by any of some operations, beside other loads."""
+    base, sizes = instance.share_base, sorted(set(instance.size.tolist()))
+    number = len(tables[0].serve)
+    loads, served = np.zeros((len(sizes) * number, len(load)), dtype=np.int64), dict[int, Fraction]()
+    for b, share in reads.items():
+        place = sizes.index(int(instance.size[b])) * number
+        loads[place : place + number] = [row for _, _, row in tables[b].serve]
+        mask = sum(1 << place + o for o in ways[b])
+        served[mask] = served.get(mask, Fraction(0)) + share
+    timer = StepTimer(instance.memory, sorted(served), loads)
+    return timer.exact([int(served[mask] * base) for mask in sorted(served)], [int(x * base) for x in load], base)
 
 
 def nearest(memory, held, target):  # type: ignore[no-untyped-def]
@@ -170,8 +232,8 @@ def nearest(memory, held, target):  # type: ignore[no-untyped-def]
     return max(speed, key=speed.__getitem__)
 
 
-def charge(load: list[Fraction], row: np.ndarray, amount: Fraction | int) -> None:
-    for r, c in enumerate(row.tolist()):
+def charge(load: list[Fraction], row: list[int], amount: Fraction | int) -> None:
+    for r, c in enumerate(row):
         load[r] += c * amount
 
 
@@ -179,9 +241,7 @@ def lawful(instance: Instance, held: dict[int, set[int]], state: int) -> bool:
     """The residency rule and the capacities at a state."""
     for b, s in held.items():
         alive = instance.first_state[b] <= state <= instance.last_state[b]
-        if alive and (not s or (instance.residency == "exclusive" and len(s) > 1)):
-            return False
-        if alive and instance.inclusive and instance.home not in s:
+        if alive and not allowed(instance, s):
             return False
     used = [sum(int(instance.size[b]) for b, s in held.items() if k in s) for k in range(instance.num_tiers)]
     return all(u <= c for u, c in zip(used, instance.capacity.tolist(), strict=True))

@@ -16,7 +16,6 @@ from placement_opt.bounds import lp, milp
 from placement_opt.certify import verify as certify
 from placement_opt.certify.files import (
     PriceCertificate,
-    ScheduleCertificate,
     load_prices,
     load_schedule,
     save_prices,
@@ -26,6 +25,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from tests.certify.certificates import draw, reseal, slow_replay, slow_value
+from tests.certify.played import other_claim, other_moves
 
 SEEDS = range(8)
 EACH = 40
@@ -34,11 +34,6 @@ EACH = 40
 def flipped(rng: np.random.Generator, data: bytes) -> bytes:
     place, bit = int(rng.integers(len(data))), int(rng.integers(8))
     return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
-
-
-def other_claim(rng: np.random.Generator, claim: Fraction) -> Fraction:
-    """A claim that is a little or much more or less, or gone."""
-    return claim * rng.choice([0, 1, 2, 1000]).item() + rng.choice([-1, 1]).item() * Fraction(1, 10 ** int(rng.integers(1, 40)))
 
 
 def other_prices(rng: np.random.Generator, made: PriceCertificate) -> PriceCertificate:
@@ -65,44 +60,6 @@ def other_prices(rng: np.random.Generator, made: PriceCertificate) -> PriceCerti
     else:
         return dataclasses.replace(made, claim=max(Fraction(0), other_claim(rng, made.claim)))
     return dataclasses.replace(made, rho=rho, rent=rent)
-
-
-def other_moves(rng: np.random.Generator, made: ScheduleCertificate) -> ScheduleCertificate:
-    """One change to the moves, the start or the claim."""
-    tiers, blocks = made.initial.shape
-    step = np.repeat(np.arange(len(made.indptr) - 1), np.diff(made.indptr))
-    moves = [list(move) for move in zip(step.tolist(), made.op.tolist(), made.block.tolist(), strict=True)]
-    kind = int(rng.integers(8)) if moves else int(rng.choice([0, 6, 7]))
-    one, two = (int(rng.integers(max(1, len(moves)))) for _ in range(2))
-    if kind == 0:
-        moves.append(
-            [int(rng.integers(len(made.indptr) - 1)), int(rng.integers(tiers * (tiers + 2))), int(rng.integers(blocks))]
-        )
-    elif kind == 1:
-        del moves[one]
-    elif kind == 2:
-        moves[one][0], moves[two][0] = moves[two][0], moves[one][0]
-    elif kind == 3:
-        moves[one][0] = max(0, min(len(made.indptr) - 2, moves[one][0] + int(rng.choice([-1, 1]))))
-    elif kind == 4:
-        moves[one][1] = int(rng.integers(tiers * (tiers + 2) + 1))
-    elif kind == 5:
-        moves[one][2] = int(rng.integers(blocks + 1))
-    elif kind == 6:
-        initial = made.initial.copy()
-        initial[int(rng.integers(tiers)), int(rng.integers(blocks))] ^= True
-        return dataclasses.replace(made, initial=initial)
-    else:
-        return dataclasses.replace(made, claim=max(Fraction(0), other_claim(rng, made.claim)))
-    if rng.random() < 0.9:
-        moves.sort()
-    counts = np.bincount([t for t, _, _ in moves], minlength=len(made.indptr) - 1) if moves else np.zeros(len(made.indptr) - 1)
-    return dataclasses.replace(
-        made,
-        indptr=np.r_[0, np.cumsum(counts)].astype(np.int64),
-        op=np.array([op for _, op, _ in moves], dtype=np.uint16),
-        block=np.array([block for _, _, block in moves], dtype=np.int32),
-    )
 
 
 def survives(path: Path, instance: Instance, load: Callable, verify: Callable):  # type: ignore[no-untyped-def, type-arg]

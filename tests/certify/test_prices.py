@@ -18,6 +18,8 @@ from placement_opt.bounds.result import Prices
 from placement_opt.certify import paths as certify_paths
 from placement_opt.certify import verify as certify
 from placement_opt.certify.files import PriceCertificate
+from placement_opt.certify.parts import parts, step_costs
+from placement_opt.certify.priced import price
 from placement_opt.instance.instance import KEEPING
 from tests.certify.certificates import draw, draw_prices, slow_value
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
@@ -124,9 +126,9 @@ def test_gate_of_the_numbers_is_where_it_is_proven(monkeypatch: pytest.MonkeyPat
     walk = certify_paths._Walk
 
     class Seen(walk):
-        def __init__(self, instance, sets, dtype, never):  # type: ignore[no-untyped-def]
+        def __init__(self, part, sets, dtype, never):  # type: ignore[no-untyped-def]
             kinds.append(dtype.kind)
-            super().__init__(instance, sets, dtype, never)
+            super().__init__(part, sets, dtype, never)
 
     monkeypatch.setattr(certify_paths, "_Walk", Seen)
     instance = make_instance(chain([5], [7], []), make_trace([[0], [0], []], [-1]))
@@ -135,8 +137,9 @@ def test_gate_of_the_numbers_is_where_it_is_proven(monkeypatch: pytest.MonkeyPat
     for rho in (within, beyond):
         assert certify_paths.paths_total(instance, rho, rent) == 2 * int(rho[0, 0]) + 4 * 2**55
     assert kinds == ["i", "O"]
-    assert max(certify_paths._step_costs(instance, within, rent)) <= certify_paths._ROOM
-    assert max(certify_paths._step_costs(instance, beyond, rent)) > certify_paths._ROOM
+    (part,), sets = parts(instance), certify_paths.tier_sets(instance)
+    assert max(step_costs(part, sets, within, rent)) <= certify_paths._ROOM
+    assert max(step_costs(part, sets, beyond, rent)) > certify_paths._ROOM
 
 
 def test_step_costs_are_upper_bounds() -> None:
@@ -144,13 +147,13 @@ def test_step_costs_are_upper_bounds() -> None:
     for seed in range(60):
         rng, instance = draw(seed)
         rho, rent = draw_prices(rng, instance, 10**9)
-        most = certify_paths._step_costs(instance, rho, rent)
-        priced = certify_paths._price(instance, certify_paths.tier_sets(instance), rho, rent)
-        scale = instance.share_base
-        for part in (priced.idle, priced.busy, priced.born):
-            dearest = part.reshape(-1, instance.num_steps).max(axis=0) * scale
-            assert (dearest <= np.array(most[:-1])).all()
-        assert max(rent[0].sum(), 0) * scale == most[-1]
+        sets, scale = certify_paths.tier_sets(instance), instance.share_base
+        for part in parts(instance):
+            most, priced = step_costs(part, sets, rho, rent), price(part.rows, sets, rho, rent)
+            for costs in (priced.idle, priced.busy, priced.born):
+                dearest = costs.reshape(-1, instance.num_steps).max(axis=0) * scale
+                assert (dearest <= np.array(most[:-1])).all()
+            assert rent[0].sum() * part.rows.size * scale == most[-1]
 
 
 def test_section_7_worked_by_hand() -> None:

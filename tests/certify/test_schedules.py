@@ -10,7 +10,7 @@ import pytest
 
 from placement_opt.answer.prove_integer import certify_schedule
 from placement_opt.base.errors import CertificateError, InputError, ScheduleError
-from placement_opt.certify import replay as certify_replay
+from placement_opt.certify import split as certify_split
 from placement_opt.certify import verify as certify
 from placement_opt.certify.files import ScheduleCertificate
 from placement_opt.certify.split import SplitProgram
@@ -52,7 +52,7 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch, batch: int) -> 
         assert schedule is not None
         certificate = certify_schedule(instance, schedule)
         with monkeypatch.context() as patch:
-            patch.setattr(certify_replay, "_BATCH", batch)
+            patch.setattr(certify_split, "_BATCH", batch)
             assert certify.schedule_time(instance, certificate) == certificate.claim
 
 
@@ -69,7 +69,8 @@ def test_split_is_optimal(tiers: int) -> None:
         masks = [mask for mask in range(1, 1 << tiers) if mask & (mask - 1)]
         served = rng.integers(0, high, (30, len(masks))) * (rng.random((30, len(masks))) < 0.7)
         base = rng.integers(0, high, (30, len(memory.resources))) * (rng.random((30, len(memory.resources))) < 0.7)
-        program = SplitProgram(memory, [tuple(k for k in range(tiers) if mask >> k & 1) for mask in masks])
+        reads = [[memory.read[k].tolist() for k in range(tiers) if mask >> k & 1] for mask in masks]
+        program = SplitProgram(memory.rates.tolist(), reads)
         over, under = program.times(np.concatenate([base, served], axis=1).astype(object))
         timer = StepTimer(memory, masks)
         for i in range(30):
@@ -78,7 +79,7 @@ def test_split_is_optimal(tiers: int) -> None:
 
 def test_split_of_section_7() -> None:
     """n readable bytes split 4900 : 450 over hbm and the link: n / 5350 seconds; from lpddr alone n / 450."""
-    program = SplitProgram(two_tier(), [(0, 1)])
+    program = SplitProgram(two_tier().rates.tolist(), [two_tier().read.tolist()])
     over, under = program.times(np.array([[0, 0, 0, 0, 107], [0, 107, 107, 0, 0]], dtype=object))
     assert [Fraction(int(o), u) for o, u in zip(over, under, strict=True)] == [Fraction(107, 5350), Fraction(107, 450)]
 

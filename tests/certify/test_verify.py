@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -13,13 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import common, horizon
 from placement_opt.answer.prove_integer import LOSS, certify_prices, certify_schedule, choose_quantum
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.bounds import lp
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Prices
 from placement_opt.certify.files import save_prices, save_schedule
-from placement_opt.certify.paths import _step_costs
+from placement_opt.certify.parts import parts, step_costs
+from placement_opt.certify.paths import tier_sets
 from placement_opt.certify.verify import Verified, lower_bound, verify_prices
 from placement_opt.instance.instance import Instance
 from placement_opt.play.simulate import simulate
@@ -28,6 +31,7 @@ from tests.bounds.test_dual import random_prices
 from tests.certify.certificates import draw, slow_value
 from tests.cli.cases import write_ahead, write_drift
 from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
+from tests.worlds import any_operations
 
 REPO = Path(__file__).parents[2]
 PROFILE = settings(derandomize=True, deadline=None, max_examples=60)
@@ -44,10 +48,28 @@ def test_the_verifier_loads_no_solver_and_no_code_that_finds_what_it_checks() ->
         "loaded = [name for name in sys.modules if any(name == one or name.startswith(one + '.') for one in bad)]\n"
         "assert not loaded, loaded\n"
         "own = [name for name in sys.modules if name.startswith('placement_opt.certif')]\n"
-        "assert len(own) == 6, own\n"
+        "assert len(own) == 9, own\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_verifier_reads_the_table_by_itself() -> None:
+    """No module of it imports the law that programs, dual and simulator take loads and sets of tiers from, or asks for them."""
+    files = sorted((REPO / "placement_opt" / "certify").glob("*.py"))
+    assert len(files) >= 10
+    for path in files:
+        text = path.read_text()
+        assert "instance.law" not in text, path
+        for name in (
+            r"instance\.loads",
+            "serving_ways",
+            "usable",
+            r"block_loads",
+            r"operations\.uniform",
+            r"operations\.plain",
+        ):
+            assert not re.search(rf"{name}\b", text), (path, name)
 
 
 @pytest.mark.parametrize("write", [write_ahead, write_drift])
@@ -129,7 +151,36 @@ def test_the_quantum_leaves_room_for_windows() -> None:
     quantum = choose_quantum(instance, prices, 1e-6)
     assert str(quantum).strip("0") == "1"
     made = certify_prices(instance, prices, quantum)
-    assert max(_step_costs(instance, made.rho, made.rent)) * 256 <= 2**59
+    (part,) = parts(instance)
+    assert max(step_costs(part, tier_sets(instance), made.rho, made.rent)) * 256 <= 2**59
+
+
+def test_the_quantum_knows_calls_and_pages() -> None:
+    """Where a block is paid for as a whole: windows of hundreds of steps fit 64 bits, and a finer quantum proves no more."""
+    seen = 0
+    for seed in range(120):
+        instance = any_operations(seed)
+        if instance.memory.operations.uniform:
+            continue
+        model = horizon.build(instance, relax=True)
+        prices = Prices(common.prices(model, instance), common.rents(model, instance))
+        fine = proven(instance, prices, 10**17)
+        quantum = choose_quantum(instance, prices, float(fine))
+        assert fine * (1 - Fraction(LOSS)) <= proven(instance, prices, quantum) <= fine * (1 + Fraction(LOSS))
+        rho, rent = whole(prices, quantum)
+        costs = [max(step_costs(part, tier_sets(instance), rho, rent)) for part in parts(instance)]
+        assert max(costs) * 256 <= 2**59
+        seen += 1
+    assert seen >= 20
+
+
+def whole(prices: Prices, quantum: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.floor(prices.rho * ((1 - 2.0**-44) * quantum)).astype(np.int64), np.rint(prices.rent * quantum).astype(np.int64)
+
+
+def proven(instance: Instance, prices: Prices, quantum: int) -> Fraction:
+    """What the prices prove as multiples of 1/quantum."""
+    return lower_bound(instance, quantum, *whole(prices, quantum))
 
 
 def far_apart() -> Instance:

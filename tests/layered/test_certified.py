@@ -29,6 +29,7 @@ from placement_opt.instance.layered import Layered, layered_of
 from placement_opt.instance.load import load_instance, load_layered
 from placement_opt.layered import solve_large
 from placement_opt.layered.dual import combine, layer_value, price_large
+from placement_opt.memory.operations import Operation, table
 from placement_opt.workload.runs import collect, rows_of
 from tests.certify.certificates import draw_prices
 from tests.layered.test_dual import draw, layer_of, random_prices
@@ -374,3 +375,16 @@ def test_a_layer_without_blocks_costs_nothing_and_breaks_nothing(tmp_path: Path)
     assert exact is not None
     assert found.upper_s is not None
     assert answer.roofline_s * (1 - 1e-9) <= answer.lower_bound_s <= exact * (1 + 1e-9) <= found.upper_s * (1 + 2e-9)
+
+
+def test_other_operations_are_refused(made: tuple[Layered, Path, Path]) -> None:
+    """Attending might take less than reading does, and the proof at scale knows of none; nor of calls."""
+    question, prices, _ = made
+    memory = question.memory
+    attend = Operation("attend", 0, tuple(memory.read[0].tolist()))
+    once = tuple(np.ones_like(loads) for loads in (memory.read, memory.write, memory.copy))
+    for columns in ({"more": [attend]}, {"calls": once}):
+        operations = table(memory.tier_names, memory.read, memory.write, memory.copy, **columns)  # type: ignore[arg-type]
+        other = dataclasses.replace(question, memory=dataclasses.replace(memory, operations=operations))
+        with pytest.raises(InputError, match=r"memory: found the operations store .*, expected reads, stores and copies that"):
+            verify_large(other, [prices])

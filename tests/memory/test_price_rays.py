@@ -103,3 +103,11 @@ def test_the_result_cannot_be_spoilt() -> None:
     """The cached array is read-only."""
     with pytest.raises(ValueError, match="read-only"):
         extreme_rays(((1,),), (1,))[0, 0] = 2
+
+
+@pytest.mark.parametrize("largest", [2**31, 2**45])
+def test_loads_whose_products_do_not_fit_are_not_enumerated(largest: int) -> None:
+    """Loads of whole large blocks: refused, rather than multiplied wrongly; the same loads in other units are enumerated."""
+    with pytest.raises(TooManyRays):
+        extreme_rays(((largest, 0, 1), (0, largest + 1, 1), (1, 1, largest)), (7,))
+    assert len(extreme_rays(((4, 0, 1), (0, 5, 1), (1, 1, 4)), (7,))) > 3

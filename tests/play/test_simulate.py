@@ -17,6 +17,7 @@ from placement_opt.play.protocol import Moves
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import Run, simulate
 from placement_opt.schedulers import make_scheduler
+from tests.play.wanderer import Wanderer
 from tests.schedulers.cases import SPECS, Scripted, any_instance, ids, with_layers
 from tests.schedulers.reference import Played, replay
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
@@ -51,51 +52,8 @@ def test_agrees_exactly_with_the_slow_simulator(seed: int, spec: str) -> None:
 def test_random_legal_moves_are_charged_as_written(seed: int) -> None:
     """Arbitrary legal stores, fetches and drops, wasteful ones too, cost what the slow simulator says."""
     instance = any_instance(seed)
-    run = simulate(instance, _Wanderer(instance, seed), record=True)
+    run = simulate(instance, Wanderer(instance, seed), record=True)
     _same(run, replay(instance, run.schedule))
-
-
-class _Wanderer:
-    """Moves at random wherever that is legal, one block after the other."""
-
-    name, online, source = "wanderer", False, "a test"
-
-    def __init__(self, instance, seed: int) -> None:
-        self.instance, self.rng = instance, np.random.default_rng(seed)
-
-    def plan(self, instance, limits) -> None:  # noqa: ARG002
-        assert instance is self.instance
-
-    def start(self, setting, first_reads):
-        return make_scheduler("static").start(setting, first_reads)
-
-    def step(self, view) -> Moves:
-        instance, moves = self.instance, ([], [], [])
-        room = (instance.capacity - view.used).tolist()
-        near = {*view.reads.tolist(), *view.births.tolist()} - set(view.freed.tolist())
-        alive = sorted(near | set(np.flatnonzero(view.resident.any(axis=0)).tolist()) - set(view.freed.tolist()))
-        for b in alive:
-            held = set(np.flatnonzero(view.resident[:, b]).tolist())
-            if instance.inclusive and b in view.births:
-                held = {instance.home}
-            start, size = set(held), int(instance.size[b])
-            for k in self.rng.permutation(instance.num_tiers).tolist():
-                wants = self.rng.random() < 0.4 or (b in view.births and not held)
-                if k in held or not wants or room[k] < size:
-                    continue
-                ways = ([None] if b in near else []) + ([] if b in view.births else sorted(start))
-                source = ways[int(self.rng.integers(len(ways)))]
-                others = start if instance.residency == "exclusive" else set()
-                if instance.residency == "exclusive" and held != start:
-                    continue
-                moves[0 if source is None else 1].append((k, ids(b)) if source is None else (source, k, ids(b)))
-                moves[2].extend((j, ids(b)) for j in others)
-                room[k] -= size
-                held = (held | {k}) - others
-            spare = sorted(held & start - {instance.home}) if instance.residency != "exclusive" else []
-            if spare and len(held) > 1 and self.rng.random() < 0.3:
-                moves[2].append((spare[0], ids(b)))
-        return Moves(*moves)
 
 
 def test_section_7_times() -> None:

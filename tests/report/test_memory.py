@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
 from placement_opt.memory import build_memory, preset, preset_names
+from placement_opt.memory.system import Compute, Outside
 from placement_opt.report.memory import memory_info, memory_text, presets_info, presets_text
 from tests.memory.systems import link, tier
+from tests.memory.test_devices import kvnand
 
 
 @pytest.mark.parametrize("name", ["gh200", "nvme4"])
@@ -85,3 +88,51 @@ def test_list_has_every_preset() -> None:
     assert len(lines) == 2 + sum(len(preset(name).tiers) for name in preset_names())
     first = next(line for line in lines if line.startswith("h100-pcie5"))
     assert first.split() == ["h100-pcie5", "hbm", "80", "GB", "74.51", "GiB", "3.35", "TB/s", "3.047", "TiB/s"]
+
+
+def test_loads_are_shown_in_their_own_units() -> None:
+    """A sixteenth is a sixteenth, not one of a resource sixteen times as fast; and what a block takes follows."""
+    info = memory_info(kvnand())
+    assert info["resources"] == [
+        {"name": "flash", "rate": 10, "unit": "bytes"},
+        {"name": "channel", "rate": 1, "unit": "bytes"},
+    ]
+    found = {operation["name"]: operation for operation in info["operations"]}
+    assert list(found) == ["read flash", "write flash", "attend flash"]
+    attend = found["attend flash"]
+    assert (attend["loads"], attend["bottleneck"], attend["rate"]) == ({"flash": 1, "channel": 0.0625}, "flash", 10)
+    assert attend["route"] == ["flash", "die", "gpu"]
+    assert info["block_bytes"] == [65536]
+    assert (attend["block_s"], found["read flash"]["block_s"]) == ([6553.6], [65536.0])
+    assert "attend flash  flash 1, channel 1/16" in memory_text(kvnand())
+
+
+def test_pages_requests_and_what_comes_from_outside() -> None:
+    """The table says what a block asks for and what bytes are rounded to; each page has its column of times."""
+    flash = replace(tier("flash", "die", 10_000), page=4096, read_iops=1000, compute=Compute(5000, Fraction(1, 4)))
+    outside = [Outside("recompute", "recompute", 32768)]
+    memory = build_memory("m", "gpu", [flash], [link("l", "die", "gpu", 2000)], outside)
+    info = memory_info(memory)
+    assert info["block_bytes"] == [65536, 4096]
+    assert info["resources"][2] == {"name": "flash.read_iops", "rate": 1000, "unit": "requests"}
+    found = {operation["name"]: operation for operation in info["operations"]}
+    assert (found["read flash"]["calls"], found["read flash"]["grain"]) == ({"flash.read_iops": 1}, 4096)
+    assert found["write flash"]["calls"] == {}
+    assert found["recompute"]["route"] == []
+    assert found["recompute"]["block_s"] == [2.0, 0.125]
+    assert found["attend flash"]["block_s"] == [65536 / 5000, 4096 / 5000]
+    assert info["tiers"][0]["compute"] == {"rate": 5000, "result": "1/4"}
+    lines = memory_text(memory).splitlines()
+    assert ["flash.read_iops", "1", "kIOPS"] in [line.split() for line in lines]
+    (heads,) = (line for line in lines if "loads a byte" in line)
+    assert heads.split("  ")[-2:] == ["64 KiB takes", "4 KiB takes"]
+    attends = [line.split() for line in lines if line.startswith("attend flash")][1]
+    assert attends[2:8] == ["flash", "1,", "l", "1/4,", "flash.compute", "1"]
+    assert attends[8:] == ["flash.read_iops", "1", "4", "KiB", "13.11", "s", "819.2", "ms"]
+
+
+def test_requests_decide_where_blocks_are_small() -> None:
+    """Eight requests of a byte at 100 requests/s take 0.08 s, whatever the bytes allow."""
+    memory = build_memory("m", "gpu", [replace(tier("nvme", "gpu", 10**9), read_iops=100)], [])
+    loads = memory.operations.block_loads(1)[memory.operations.first_serving]
+    assert max(Fraction(int(load), int(rate)) for load, rate in zip(loads, memory.rates, strict=True)) * 8 == Fraction(8, 100)

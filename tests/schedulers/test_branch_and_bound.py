@@ -12,6 +12,7 @@ from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.milp import search
 from placement_opt.bounds.programs import highs
+from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.certify.verify import verify_schedule
 from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.play.replay import Replay
@@ -87,7 +88,7 @@ def test_moves_are_whole() -> None:
     searched = search(instance)
     value = searched.value_s
     assert value is not None
-    first = simulate(instance, Replay(branch_and_bound._written_down(instance, searched))).latency_s
+    first = simulate(instance, Replay(written_down(instance, searched.program, searched.x))).latency_s
     schedule = incumbent_schedule(instance, searched)
     assert schedule is not None
     assert first > 1.01 * value

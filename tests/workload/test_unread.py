@@ -71,7 +71,7 @@ def test_a_line_where_it_is_worth_one() -> None:
     assert kept_unread(Unread(0.5, 0.009, 0.9)) == ""
     assert kept_unread(Unread(1 / 3, 0.75, 0.5)) == (
         "33 % of the blocks, 75 % of the bytes are never read and never freed: times include keeping them "
-        "(see trace import --keep)"
+        "(see trace import --keep; the rule cache may forget them)"
     )
 
 
@@ -86,3 +86,13 @@ def test_bounds_say_it(tmp_path: Path, capsys: pytest.CaptureFixture[str], optio
     assert "kept unread  33 % of the blocks, 75 % of the bytes are never read and never freed" in capsys.readouterr().out
     assert main(["bound", str(tmp_path / "dead.toml"), *options, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kept_unread"] == unread(dead()).as_dict()
+
+
+def test_a_cache_keeps_nothing_for_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where blocks may be forgotten, no time includes keeping them: nothing is said of it."""
+    (tmp_path / "memory.toml").write_text(MEMORY)
+    text = 'schema = 1\nname = "dead"\n[memory]\nfile = "memory.toml"\n[trace]\nfile = "t.npz"\n'
+    (tmp_path / "dead.toml").write_text(text + '[rules]\nresidency = "cache"\n[recompute]\nrate = "1 GB/s"\n')
+    save_trace(dead(), tmp_path / "t.npz")
+    assert main(["bound", str(tmp_path / "dead.toml"), "--method", "roofline"]) == 0
+    assert "kept unread" not in capsys.readouterr().out

@@ -37,13 +37,15 @@ class Intervals:
     share
         float64[J]: share of the block read at ``closes``; 0 for a trailing interval.
     begin
-        int64[J]: tier set held at state 0 as a bit mask; 0 where it is free.
+        int64[J]: tier set held at state 0 as a bit mask; 0 where it is free, 2^K (no tier's bit) where it lies nowhere.
     born
         bool[J]: the interval follows a birth.
     after, into
         int64[J]: group of the read that it follows, and of the read that it leads to if the block goes on; -1 for none.
-    group_step, group_share
-        int64[H] and float64[H]: the step of each group, and the share of each block that it reads.
+    kind
+        int64[J]: kind of block, as in :class:`placement_opt.instance.law.Loads`.
+    group_step, group_share, group_kind
+        int64[H], float64[H] and int64[H]: the step of each group, the share of each block that it reads, their kind.
     of
         int64[I]: kind of each interval of each class; those of class g are ``start[g]:start[g + 1]``, ascending.
     start
@@ -59,8 +61,10 @@ class Intervals:
     born: Flags
     after: Int64
     into: Int64
+    kind: Int64
     group_step: Int64
     group_share: Float64
+    group_kind: Int64
     of: Int64
     start: Int64
 
@@ -103,9 +107,13 @@ def cut_intervals(instance: Instance, classes: Classes, labels: Int64 | None = N
     labels = np.zeros(reads, dtype=np.int64) if labels is None else labels
     group = np.full(reads, -1, dtype=np.int64)
     numerator = np.rint(classes.share * instance.share_base).astype(np.int64)
-    first, of = merge_rows([classes.step[goes_on], labels[goes_on], numerator[goes_on]])
+    block_kind = instance.loads.kind[classes.block]
+    told = [classes.step[goes_on], labels[goes_on], numerator[goes_on]]
+    told += [block_kind[owner[goes_on]]] if len(instance.loads.size) > 1 else []
+    first, of = merge_rows(told)
     group[goes_on] = of
     group_step, group_share = classes.step[goes_on][first], classes.share[goes_on][first]
+    group_kind = block_kind[owner[goes_on]][first]
 
     start = classes.start + np.arange(groups + 1)  # one interval per read, and what trails the last
     total = int(start[-1])
@@ -118,7 +126,8 @@ def cut_intervals(instance: Instance, classes: Classes, labels: Int64 | None = N
     after[leads + 1], into[leads] = group, group
     share[leads] = numerator
     begin, born = np.zeros(total, dtype=np.int64), np.zeros(total, dtype=np.int64)
-    begin[start[:-1]] = np.maximum(classes.begin, 0)
+    nowhere = (classes.first == 0) & (classes.begin == 0)
+    begin[start[:-1]] = np.where(nowhere, 1 << instance.num_tiers, np.maximum(classes.begin, 0))
     born[start[:-1]] = classes.first > 0
     count = np.repeat(classes.count, np.diff(start))
     size = np.repeat(classes.size, np.diff(start))
@@ -133,8 +142,10 @@ def cut_intervals(instance: Instance, classes: Classes, labels: Int64 | None = N
         born[first] == 1,
         after[first],
         into[first],
+        np.repeat(block_kind, np.diff(start))[first],
         group_step,
         group_share,
+        group_kind,
         of,
         start,
     )

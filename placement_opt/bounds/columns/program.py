@@ -1,15 +1,17 @@
 """The compact program as arrays: columns for kinds of interval, rows for steps.
 
-Columns are the time of each step, the inventory of each tier that can be full, what each step serves from each tier out of each
-set of tiers, what each group of reads stores in passing, and ways through an interval: how many blocks of a kind are held in
-one set of tiers from its beginning to its end, or in one set after another with copies in between. Every kind has one way
-that is no column, because it costs nothing more than is fixed already: all that no other way takes (its ``rest``).
+Columns are the time of each step, the inventory of each tier that can be full, what each step serves in each way out of each
+set of tiers, what each group of reads stores in passing (and copies, where it need not be at the processor), and ways through
+an interval: how many blocks of a kind are held in one set of tiers from its beginning to its end, or in one set after another
+with copies in between. Every kind has one way that is no column, because it costs nothing more than is fixed already: all that
+no other way takes (its ``rest``).
 
 It need not be a relaxation: what is published is the dual value at its prices.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,32 +27,66 @@ from placement_opt.memory.system import Int64
 _CROWD = 1e-6
 
 
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """What is served together: N pairs of a step and a kind of block.
+
+    Attributes
+    ----------
+    step, kind
+        int64[N].
+    of, of_group
+        int64[J] and int64[H]: the cell of each kind of interval, where it leads to a read, and of each group of reads.
+    """
+
+    step: Int64
+    kind: Int64
+    of: Int64
+    of_group: Int64
+
+
+def cells_of(frame: Frame, intervals: Intervals) -> Cells:
+    """All steps, where there is one kind of block; else the pairs that are read."""
+    steps, iv = frame.instance.num_steps, intervals
+    if len(frame.bytes) == 1:
+        every = np.arange(steps)
+        return Cells(every, np.zeros(steps, dtype=np.int64), iv.closes, iv.group_step)
+    key, reads = iv.kind * steps + iv.closes, iv.share > 0
+    found = np.unique(key[reads])
+    of = np.where(reads, np.searchsorted(found, key), 0)
+    return Cells(found % steps, found // steps, of, np.searchsorted(found, iv.group_kind * steps + iv.group_step))
+
+
 class CompactProgram:
     """Arrays of the program for some ways, and its solution read back."""
 
     def __init__(self, frame: Frame, intervals: Intervals, ways: Ways, joint: Int64, *, moves: bool) -> None:
         self.frame, self.instance, self.intervals, self.ways = frame, frame.instance, intervals, ways
-        inst, steps = self.instance, self.instance.num_steps
+        steps = self.instance.num_steps
         self.rest = frame.rest(intervals)
         self.tracked = frame.stores if moves else []
-        self.sets = [s for s in range(len(frame.masks)) if s != frame.home_only]
-        self.serving = [
-            (s, k)
-            for s in self.sets
-            for k in np.flatnonzero(frame.has[s]).tolist()
-            if k != inst.home or not frame.has[s, inst.home]
-        ]
+        self.cells = cells_of(frame, intervals)
+        self.sets = [s for s in range(len(frame.masks)) if frame.each or s != frame.default]
+        self.serving = [(s, v) for s in self.sets for v in self._ways_to_serve(s)]
         self.joint = joint
+        cells, moved = len(self.cells.step), len(self.tracked) * len(intervals.group_step)
         self.column: dict[str, int] = {}
         self.num_columns = 0
         for name, size in (
             ("tau", steps),
             ("inventory", len(frame.rooms) * (steps + 1)),
-            ("served", len(self.serving) * steps),
-            ("stored", len(self.tracked) * len(intervals.group_step)),
+            ("served", len(self.serving) * cells),
+            ("stored", moved),
+            ("copied", 0 if frame.always_brings else moved),
             ("ways", len(ways)),
         ):
             self.column[name], self.num_columns = self.num_columns, self.num_columns + size
+
+    def _ways_to_serve(self, held: int) -> list[int]:
+        """Serving operations with columns for blocks in a set: all that can; of plain tables, those that are not from home."""
+        has, home = self.frame.has[held], self.instance.home
+        usable = [v for v, k in enumerate(self.frame.bytes.source) if k < 0 or has[k]]
+        return usable if self.frame.each or not has[home] else [v for v in usable if v != home]
 
     # ---- building ------------------------------------------------------------------------------------------------
 
@@ -72,7 +108,7 @@ class CompactProgram:
         self._rates()
         self._inventory()
         self._service()
-        self._moves()
+        self._moves(high)
         self._counts()
         rows, columns, values = self._entries()
         cost = np.zeros(self.num_columns)
@@ -105,34 +141,38 @@ class CompactProgram:
         kept = np.abs(values) >= SMALLEST  # what is too small for the solver; the dual counts it
         return key[kept] % self.num_rows, key[kept] // self.num_rows, values[kept]
 
-    def _load(self, step: Int64, column: object, operation: Int64, amount: object) -> None:
-        """``amount`` (units of bytes) of an operation (int64[R] or int64[n, R]) at some steps."""
+    def _load(self, step: Int64, column: object, operation: Float64, amount: object) -> None:
+        """``amount`` (units of bytes) of an operation (float64[n, R]) at some steps."""
         width = len(self.frame.binding)
         for n, r in enumerate(self.frame.binding):
             if operation[..., r].any():
                 self._add(step * width + n, column, np.asarray(amount) * operation[..., r] * self.frame.scale[r])
 
     def _rates(self) -> None:
-        """Fixed loads, reads as far as they are served from the rest's place, births, copies, what is served from elsewhere."""
-        inst, iv, memory = self.instance, self.intervals, self.instance.memory
+        """Fixed loads, of plain tables reads as if all were from home, births, copies, what is served in which way."""
+        inst, iv, table = self.instance, self.intervals, self.frame.bytes
         steps, binding = inst.num_steps, self.frame.binding
         step = np.arange(steps)
-        read, write = memory.read, memory.write
-        load = inst.fixed / memory.rates / self.frame.time_unit
-        reads = iv.share > 0
-        total = np.bincount(iv.closes[reads], (iv.share * self.weight * iv.count)[reads], steps)
-        load = load + total[:, None] * read[inst.home] * self.frame.scale
-        for s in np.unique(self.rest[iv.born]):
-            born = iv.born & (self.rest == s)
-            produced = np.bincount(iv.opens[born] - 1, (self.weight * iv.count)[born], steps)
-            load += produced[:, None] * write[self.frame.has[s]].sum(axis=0) * self.frame.scale
+        load = inst.fixed / inst.memory.rates / self.frame.time_unit
+        from_home = np.zeros_like(table.serve[:, 0]) if self.frame.each else table.serve[:, inst.home]
+        if not self.frame.each:
+            reads = iv.share > 0
+            total = np.bincount(iv.closes[reads], (iv.share * self.weight * iv.count)[reads], steps)
+            load = load + total[:, None] * from_home[0] * self.frame.scale
+        for c, store in enumerate(table.store):
+            for s in np.unique(self.rest[iv.born]):
+                born = iv.born & (self.rest == s) & (iv.kind == c)
+                produced = np.bincount(iv.opens[born] - 1, (self.weight * iv.count)[born], steps)
+                load += produced[:, None] * store[self.frame.has[s]].sum(axis=0) * self.frame.scale
         first = self._new("rate", np.full(steps * len(binding), -np.inf), -load[:, binding].ravel())
         self._add(first + np.arange(steps * len(binding)), np.repeat(step, len(binding)), -1.0)
-        for n, (_, k) in enumerate(self.serving):
-            self._load(step, self.column["served"] + n * steps + step, read[k] - read[inst.home], 1.0)
-        self._ways_loads(write)
+        kind, cells = self.cells.kind, np.arange(len(self.cells.step))
+        for n, (_, v) in enumerate(self.serving):
+            column = self.column["served"] + n * len(cells) + cells
+            self._load(self.cells.step, column, (table.serve[:, v] - from_home)[kind], 1.0)
+        self._ways_loads(table.store)
 
-    def _ways_loads(self, write: Int64) -> None:
+    def _ways_loads(self, store: Float64) -> None:
         """Births in another set than the rest's; copies between legs."""
         ways, iv, has = self.ways, self.intervals, self.frame.has
         column = self.column["ways"] + np.arange(len(ways))
@@ -141,8 +181,8 @@ class CompactProgram:
         for s in np.unique(held[born]):
             here = born[held[born] == s]
             kind = ways.kind[here]
-            more = write[has[s]].sum(axis=0) - write[has[self.frame.home_only]].sum(axis=0)
-            self._load(iv.opens[kind] - 1, column[here], more, self.weight[kind])
+            more = store[:, has[s]].sum(axis=1) - store[:, has[self.frame.default]].sum(axis=1)
+            self._load(iv.opens[kind] - 1, column[here], more[iv.kind[kind]], self.weight[kind])
         owner = ways.owner
         later = np.flatnonzero(np.append(False, owner[1:] == owner[:-1])[: len(owner)])
         for s in np.unique(ways.held[later]):
@@ -150,7 +190,7 @@ class CompactProgram:
             kind, source = ways.kind[owner[here]], ways.held[here - 1]
             for k in np.flatnonzero(has[s]):
                 copied = ~has[source, k]
-                load = self.frame.copy_load[source[copied], k]
+                load = self.frame.copy_load[iv.kind[kind[copied]], source[copied], k]
                 self._load(ways.opens[here[copied]] - 1, column[owner[here[copied]]], load, self.weight[kind[copied]])
 
     def _inventory(self) -> None:
@@ -177,26 +217,30 @@ class CompactProgram:
             self._add(first + ways.closes[ends] + 1, self.column["ways"] + owner[ends], delta[ends])
 
     def _service(self) -> None:
-        """Rows resident[s, t]: what is served from a set's members lies in that set; without the home tier, all that does."""
-        inst, iv, ways, steps = self.instance, self.intervals, self.ways, self.instance.num_steps
-        step = np.arange(steps)
+        """Rows resident[s, cell]: what is served out of a set lies in that set, and all that does is served.
+
+        Of plain tables not out of sets with the home tier: what no column serves is read there.
+        """
+        inst, iv, ways = self.instance, self.intervals, self.ways
+        cells = len(self.cells.step)
+        cell = np.arange(cells)
         last = ways.held[ways.start[1:] - 1]
         served = self.weight * iv.share
         reads = np.flatnonzero(iv.share[ways.kind] > 0)
         kind = ways.kind[reads]
-        elsewhere = (self.rest != self.frame.home_only) & (iv.share > 0)
+        elsewhere = (self.frame.each | (self.rest != self.frame.default)) & (iv.share > 0)
         for s in self.sets:
             resting = np.flatnonzero(elsewhere & (self.rest == s))
-            there = np.bincount(iv.closes[resting], (served * iv.count)[resting], steps)
-            exact = not self.frame.has[s, inst.home]
-            first = self._new(f"resident {s}", there if exact else np.full(steps, -np.inf), there)
+            there = np.bincount(self.cells.of[resting], (served * iv.count)[resting], cells)
+            exact = self.frame.each or not self.frame.has[s, inst.home]
+            first = self._new(f"resident {s}", there if exact else np.full(cells, -np.inf), there)
             for n, (where, _) in enumerate(self.serving):
                 if where == s:
-                    self._add(first + step, self.column["served"] + n * steps + step, 1.0)
+                    self._add(first + cell, self.column["served"] + n * cells + cell, 1.0)
             delta = served[kind] * ((last[reads] == s).astype(np.float64) - (self.rest[kind] == s))
-            self._add(first + iv.closes[kind], self.column["ways"] + reads, -delta)
+            self._add(first + self.cells.of[kind], self.column["ways"] + reads, -delta)
 
-    def _moves(self) -> None:
+    def _moves(self, high: Float64) -> None:
         """Rows keep[k, h]: what the reads of a group leave in a tier beyond what they found there was stored in it."""
         iv, ways = self.intervals, self.ways
         groups = len(iv.group_step)
@@ -215,20 +259,33 @@ class CompactProgram:
             stored = self.column["stored"] + n * groups + np.arange(groups)
             self._add(first + np.arange(groups), stored, -1.0)
             # what a read of a share brings is stored in passing, the rest copied
-            self._load(iv.group_step, stored, self.instance.memory.write[k], iv.group_share)
-            self._load(iv.group_step, stored, self.frame.copy_load[self._source(k), k], 1.0 - iv.group_share)
+            copy = self.frame.copy_load[:, self._source(k), k][iv.group_kind]
+            self._load(iv.group_step, stored, self.frame.bytes.store[:, k][iv.group_kind], iv.group_share)
+            self._load(iv.group_step, stored, copy, 1.0 - iv.group_share)
+            if not self.frame.always_brings:
+                copied = self.column["copied"] + n * groups + np.arange(groups)
+                self._add(first + np.arange(groups), copied, -1.0)
+                self._load(iv.group_step, copied, copy, 1.0)
+                high[copied] = np.inf if self.instance.num_tiers > 1 else 0.0
+                self._passing(k, stored)
             kind = ways.kind[leave]
             self._add(first + iv.after[kind], column[leave], self.weight[kind] * (has[opening[leave]] - has[self.rest[kind]]))
             kind = ways.kind[arrive]
             self._add(first + iv.into[kind], column[arrive], -self.weight[kind] * (has[closing[arrive]] - has[self.rest[kind]]))
 
+    def _passing(self, tier: int, stored: Int64) -> None:
+        """Rows passing[k, cell]: what reads store in passing was brought to the processor."""
+        cells = np.arange(len(self.cells.step))
+        first = self._new(f"passing {tier}", np.full(len(cells), -np.inf), np.zeros(len(cells)))
+        self._add(first + self.cells.of_group, stored, self.intervals.group_share)
+        for n, (_, v) in enumerate(self.serving):
+            if self.frame.bytes.brings[v]:
+                self._add(first + cells, self.column["served"] + n * len(cells) + cells, -1.0)
+
     def _source(self, tier: int) -> int:
         """The set of tiers that copies into a tier come from, if no more is known: the home tier, or the fastest."""
-        memory = self.instance.memory
-        other = self.instance.home if tier != self.instance.home else memory.by_speed[0]
-        if self.instance.inclusive or other == self.instance.home:
-            return self.frame.home_only
-        return int(np.flatnonzero(self.frame.masks == 1 << other)[0])
+        home = self.instance.home
+        return self.frame.set_of(1 << (home if tier != home else self.instance.memory.by_speed[0]))
 
     def _counts(self) -> None:
         """Rows count[j]: no kind takes more ways than it has blocks."""
@@ -261,13 +318,26 @@ class CompactProgram:
         return np.flatnonzero(excess > _CROWD * iv.count), float((excess * iv.size).sum()) / max(read, 1.0)
 
     def stored(self, x: Float64) -> Float64:
-        """float64[K, T]: what each step stores in passing in each tier, in units of bytes."""
-        stored = np.zeros((self.instance.num_tiers, self.instance.num_steps))
-        groups = len(self.intervals.group_step)
+        """float64[C, K, T]: what the reads of each step bring of each kind of block to each tier, in units of bytes."""
+        iv, steps = self.intervals, self.instance.num_steps
+        stored = np.zeros((len(self.frame.bytes), self.instance.num_tiers, steps))
+        groups = len(iv.group_step)
         for n, k in enumerate(self.tracked):
             amount = x[self.column["stored"] + n * groups :][:groups]
-            stored[k] = np.bincount(self.intervals.group_step, amount, self.instance.num_steps)
+            if not self.frame.always_brings:
+                amount = amount + x[self.column["copied"] + n * groups :][:groups]
+            for c in range(len(stored)):
+                here = iv.group_kind == c
+                stored[c, k] = np.bincount(iv.group_step[here], amount[here], steps)
         return stored
+
+    def bringing(self, kind: int, tier: int) -> Float64:
+        """float64[R]: loads of bringing another byte of a block to a tier as it is read: stored, or copied where not all reads
+        leave it at the processor."""
+        table = self.frame.bytes
+        copied = not self.frame.always_brings and self.instance.num_tiers > 1
+        load: Float64 = self.frame.copy_load[kind, self._source(tier), tier] if copied else table.store[kind, tier]
+        return load
 
     def prices(self, row_dual: Float64) -> Prices:
         """Multipliers as prices in seconds per byte; any sign error or noise is the dual's to clean up."""

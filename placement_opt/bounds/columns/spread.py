@@ -116,10 +116,12 @@ def attained(instance: Instance, classes: Classes, program: CompactProgram, arra
     weight = classes.size[owner] * classes.count[owner] / program.frame.unit
     more = np.zeros((instance.num_steps, instance.num_resources))
     paid = program.stored(x)
-    for k in program.frame.stores:
-        brought = np.maximum(0.0, opens[k, follows] - closes[k, follows - 1]) * weight
-        needed = np.bincount(iv.opens[kind] - 1, brought, instance.num_steps)
-        more += (needed - paid[k])[:, None] * instance.memory.write[k] * program.frame.scale
+    for c in range(len(paid)):
+        here = iv.kind[kind] == c
+        for k in program.frame.stores:
+            brought = np.maximum(0.0, opens[k, follows] - closes[k, follows - 1]) * weight
+            needed = np.bincount(iv.opens[kind[here]] - 1, brought[here], instance.num_steps)
+            more += (needed - paid[c, k])[:, None] * program.bringing(c, k) * program.frame.scale
     rates = instance.num_steps * len(program.frame.binding)
     column = np.repeat(np.arange(arrays.num_columns), np.diff(arrays.start))
     used = (arrays.index < rates) & (column >= instance.num_steps)

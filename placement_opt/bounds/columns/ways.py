@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.bounds.columns.kinds import Intervals
-from placement_opt.bounds.programs.highs import rate_unit
+from placement_opt.bounds.programs.byte_loads import byte_loads, time_unit
+from placement_opt.bounds.result import Float64
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import tier_sets
 from placement_opt.memory.system import Int64
@@ -61,17 +62,24 @@ class Ways:
 
 
 class Frame:
-    """What every program of an instance shares: tier sets, units, tiers that can be full, resources that can bind."""
+    """What every program of an instance shares: tier sets, units, loads, tiers that can be full, resources that can bind.
+
+    Where nothing is decided a block lies in the set ``default``: the home tier alone, under the rule cache none. Of plain
+    tables a read costs what reading from the home tier does, and what it costs less or more elsewhere; of others (``each``)
+    every read is served by operations that have variables.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         memory = instance.memory
+        self.bytes, self.each = byte_loads(instance), not memory.operations.plain
+        self.always_brings = all(self.bytes.brings)
         self.masks = tier_sets(instance)
         self.has = (self.masks[:, None] >> np.arange(instance.num_tiers)) & 1 == 1
-        self.home_only = int(np.flatnonzero(self.masks == 1 << instance.home)[0])
+        self.default = self.set_of(0 if instance.forgets else 1 << instance.home)
         self.alone = self.has.sum(axis=1) == 1
         self.unit = float(np.median(instance.size))
-        self.time_unit = self.unit / rate_unit(memory.rates)
+        self.time_unit = time_unit(instance, self.unit)
         self.scale = self.unit / memory.rates / self.time_unit
         peak = int(instance.alive_bytes.max())
         self.rooms = [k for k in range(instance.num_tiers) if instance.capacity[k] < peak]
@@ -79,33 +87,48 @@ class Frame:
         self.binding = binding(instance)
         self.copy_load = self._cheapest_copies()
 
-    def _cheapest_copies(self) -> npt.NDArray[np.int64]:
-        """int64[S, K, R]: load of copying one byte into tier k from the member of set i that has it there soonest."""
-        memory = self.instance.memory
-        seconds = (memory.copy / memory.rates).max(axis=2) + 1e-6 * (memory.copy / memory.rates).sum(axis=2)
-        load = np.zeros((len(self.masks), self.instance.num_tiers, self.instance.num_resources), dtype=np.int64)
-        for i, members in enumerate(self.has):
-            inside = np.flatnonzero(members)
-            for k in range(self.instance.num_tiers):
-                if not members[k]:
-                    load[i, k] = memory.copy[inside[np.argmin(seconds[inside, k])], k]
+    def set_of(self, mask: int) -> int:
+        """The position of a set of tiers (bit mask)."""
+        return int(np.flatnonzero(self.masks == mask)[0])
+
+    def _cheapest_copies(self) -> Float64:
+        """float64[C, S, K, R]: load of copying a byte into tier k from the member of set i that has it there soonest.
+
+        0 for what is there already, and from the empty set, which nothing is copied from.
+        """
+        rates, tiers = self.instance.memory.rates, self.instance.num_tiers
+        load = np.zeros((len(self.bytes), len(self.masks), tiers, len(rates)))
+        for c, copy in enumerate(self.bytes.copy):
+            seconds = (copy / rates).max(axis=2) + 1e-6 * (copy / rates).sum(axis=2)
+            for i, members in enumerate(self.has):
+                inside = np.flatnonzero(members)
+                for k in range(tiers) if len(inside) else ():
+                    if not members[k]:
+                        load[c, i, k] = copy[inside[np.argmin(seconds[inside, k])], k]
         return load
 
     def rest(self, intervals: Intervals) -> Int64:
         """int64[J]: the set in which blocks of each kind lie that take none of the columns."""
+        if self.instance.forgets:
+            return np.full(len(intervals), self.default)
+        return np.where(intervals.begin > 0, self.slowest(intervals.begin), self.default)
+
+    def slowest(self, begin: Int64) -> Int64:
+        """The set of one tier to which blocks given in these sets (bit masks) may be brought down by dropping."""
+        home, inclusive = self.instance.home, self.instance.inclusive
         slowest = np.full(1 << self.instance.num_tiers, -1)
         for k in self.instance.memory.by_speed:
             with_k = (np.arange(len(slowest)) >> k) & 1 == 1
-            slowest[with_k] = np.flatnonzero(self.masks == 1 << k)[0] if not self.instance.inclusive else self.home_only
-        with_home = (np.arange(len(slowest)) >> self.instance.home) & 1 == 1
-        slowest[with_home] = self.home_only
-        return np.where(intervals.begin > 0, slowest[intervals.begin], self.home_only)
+            slowest[with_k] = self.set_of(1 << (home if inclusive else k))
+        with_home = (np.arange(len(slowest)) >> home) & 1 == 1
+        slowest[with_home] = self.set_of(1 << home)
+        return slowest[begin]
 
 
 def binding(instance: Instance) -> Int64:
     """Resources that no other resource is always at least as busy as."""
     memory = instance.memory
-    load = np.concatenate([memory.read, memory.write, memory.copy.reshape(-1, len(memory.rates)), instance.fixed])
+    load = np.concatenate([instance.loads.row.reshape(-1, len(memory.rates)), instance.fixed])
     busy = load / memory.rates
     kept: list[int] = []
     for r in range(len(memory.rates)):
@@ -140,7 +163,7 @@ def simple_ways(frame: Frame, intervals: Intervals) -> Ways:
     rest = frame.rest(intervals)
     lasting = (intervals.opens <= intervals.closes) & _likely(frame, intervals)
     reading = lasting & (intervals.share > 0)
-    trailing = lasting & (intervals.share == 0) & (not instance.inclusive)
+    trailing = lasting & (intervals.share == 0) & (not (instance.inclusive or instance.forgets))
     kinds, sets = [], []
     few = frame.alone | ((frame.has.sum(axis=1) == 2) & frame.has[:, instance.home])  # more copies are priced in
     for s in np.flatnonzero(few):
@@ -153,10 +176,11 @@ def simple_ways(frame: Frame, intervals: Intervals) -> Ways:
     if instance.inclusive or instance.initial is None:
         return ways
     for s in np.flatnonzero(frame.alone):
-        leaves = np.flatnonzero((intervals.begin > 0) & (masks[s] & intervals.begin == 0) & (intervals.closes > 0))
+        somewhere = (intervals.begin > 0) & (intervals.begin < 1 << instance.num_tiers)
+        leaves = np.flatnonzero(somewhere & (masks[s] & intervals.begin == 0) & (intervals.closes > 0))
         opens = np.stack([np.zeros(len(leaves), dtype=np.int64), np.ones(len(leaves), dtype=np.int64)], axis=1)
         closes = np.stack([np.zeros(len(leaves), dtype=np.int64), intervals.closes[leaves]], axis=1)
-        held = np.stack([rest[leaves], np.full(len(leaves), s)], axis=1)
+        held = np.stack([frame.slowest(intervals.begin[leaves]), np.full(len(leaves), s)], axis=1)
         more = Ways(leaves, 2 * np.arange(len(leaves) + 1), held.ravel(), opens.ravel(), closes.ravel())
         ways = ways.joined(more)
     return ways

@@ -2,7 +2,8 @@
 
 Two blocks of equal size, life, start and reads are interchangeable: averaging a relaxed solution over them changes neither
 loads nor room, so one column with a larger bound stands for all of them, exactly. Prefix blocks of one conversation and
-blocks that are never read collapse this way.
+blocks that are never read collapse this way. What operations load for a block depends on nothing but its size, so a class is of
+one kind; and no rule of residency knows one block from another.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ class Classes:
     size, first, last
         int64[G]: bytes of one block, first and last state at which it lives.
     begin
-        int64[G]: tier set at state 0 as a bit mask; 0 where the class is produced later, -1 where the start is free.
+        int64[G]: tier set at state 0 as a bit mask, -1 where the start is free. 0 where the class is produced later, which
+        ``first`` > 0 tells from what lies nowhere at state 0.
+    kind, amount
+        int64[G]: kind of the blocks, and what one of them counts (:class:`placement_opt.instance.law.Loads`).
     """
 
     of: Int64
@@ -46,6 +50,8 @@ class Classes:
     first: Int64
     last: Int64
     begin: Int64
+    kind: Int64
+    amount: Int64
 
     def __len__(self) -> int:
         return len(self.block)
@@ -74,6 +80,8 @@ def classify(instance: Instance) -> Classes:
         first=instance.first_state[block],
         last=instance.last_state[block],
         begin=begin[block],
+        kind=instance.loads.kind[block],
+        amount=instance.loads.amount[block],
     )
 
 
@@ -94,7 +102,17 @@ def take_classes(classes: Classes, chosen: Int64) -> Classes:
         first=classes.first[chosen],
         last=classes.last[chosen],
         begin=classes.begin[chosen],
+        kind=classes.kind[chosen],
+        amount=classes.amount[chosen],
     )
+
+
+def by_kind(classes: Classes) -> list[tuple[int, Int64, Classes]]:
+    """(kind, int64[g]: numbers of its classes, these as classes of their own) for every kind of block that there is."""
+    if not classes.kind.any():
+        return [(0, np.arange(len(classes)), classes)]
+    chosen = [(int(kind), np.flatnonzero(classes.kind == kind)) for kind in np.unique(classes.kind)]
+    return [(kind, numbers, take_classes(classes, numbers)) for kind, numbers in chosen]
 
 
 def _begin(instance: Instance) -> Int64:

@@ -45,7 +45,7 @@ class Climb:
     Attributes
     ----------
     futures
-        Whose dual is climbed: the instance's, or those of a sample.
+        Whose dual is climbed: the instance's, or those of a sample, kind by kind.
     best
         The best value, as ``prove`` gave it.
     prove
@@ -61,7 +61,7 @@ class Climb:
     def __init__(
         self,
         instance: Instance,
-        futures: Futures,
+        futures: tuple[Futures, ...],
         best: DualValue,
         prove: Callable[[Prices], DualValue],
         *,

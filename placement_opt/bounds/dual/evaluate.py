@@ -7,6 +7,10 @@ For ANY resource prices rho >= 0 with ``sum_r B_r rho[r,t] <= 1`` and rents lamb
 is at most the time of every schedule, whoever found the prices: SP_b is the cheapest way for block b alone to be served at
 those prices, fetch-back at any step included. Nothing here uses a solver.
 
+A block that is read may be served by any operation that it lies ready for, and is copied to where it is wanted next; or it is
+served by one that brings it to the processor, and may be stored in passing. Blocks of a kind cost the same by the unit (a byte,
+or the whole block where calls and grains count), so tables are made kind by kind.
+
 With three and more tiers a block's path is a path over *sets* of tiers, which is stronger than the LP relaxation of the
 statement: there, half a block copied on twice can pass for a whole one. D may therefore exceed the LP value (see
 docs/problem.md for the counterexample); it never exceeds the optimum, nor any schedule that splits blocks.
@@ -19,13 +23,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.bounds.dual.classes import Classes, classify
-from placement_opt.bounds.dual.tracked import Tracked, tracked_sets
+from placement_opt.bounds.dual.actions import PricedActions, price_actions
+from placement_opt.bounds.dual.classes import Classes, by_kind, classify
 from placement_opt.bounds.result import Float64, Prices
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
@@ -77,62 +81,6 @@ def rate_slack(rates: Int64) -> float:
     return (8 + len(rates)) * EPS
 
 
-@dataclass(frozen=True, eq=False)
-class PricedActions:
-    """What every action on one byte costs at some prices; S tier sets.
-
-    Attributes
-    ----------
-    tracked
-        The sets.
-    has
-        bool[S, K]: members of each set that it pays for.
-    serve
-        float64[T, S]: reading from the cheapest member.
-    source
-        float64[T, S, K]: copying into tier k from the cheapest member.
-    write
-        float64[T, K]: storing in passing.
-    rent
-        float64[T + 1, S].
-    """
-
-    tracked: Tracked
-    has: npt.NDArray[np.bool_]
-    serve: Float64
-    source: Float64
-    write: Float64
-    rent: Float64
-
-    @cached_property
-    def adding(self) -> Float64:
-        """float64[T, S, S]: copies that turn one set into another within a step; dropping is free."""
-        new = self.has[None, :, :] & ~self.has[:, None, :]
-        adding: Float64 = np.einsum("tik,ijk->tij", self.source, new.astype(np.float64))
-        return adding
-
-
-def price_actions(instance: Instance, prices: Prices) -> PricedActions:
-    """Evaluate the operations' loads at legal prices."""
-    memory, tracked = instance.memory, tracked_sets(instance)
-    has, untracked = tracked.has(instance.num_tiers), tracked.untracked(instance.num_tiers)
-    read = prices.rho @ memory.read.T.astype(np.float64)
-    read[:, untracked] += prices.rent[:-1, untracked]
-    copy = np.einsum("tr,jkr->tjk", prices.rho, memory.copy.astype(np.float64))
-    serve = np.stack([read[:, members].min(axis=1) for members in has], axis=1)
-    source = np.stack([copy[:, members].min(axis=1) for members in has], axis=1)
-    write = prices.rho @ memory.write.T.astype(np.float64)
-    pays = has & ~untracked
-    rent = prices.rent @ pays.T.astype(np.float64)
-    if untracked.any():
-        # one untracked tier stands for all of them: only who is born into no other pays for it
-        stands = int(np.argmax(untracked))
-        pays[tracked.nowhere, stands] = True
-        source[:, :, stands] = 0.0
-        write[:, stands] = write[:, untracked].min(axis=1)
-    return PricedActions(tracked, pays, serve, source, write, rent)
-
-
 def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None) -> DualValue:
     """D at any prices: a proven lower bound on the total time, in seconds.
 
@@ -145,8 +93,7 @@ def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None)
     """
     classes = classes or classify(instance)
     prices = legal(instance, prices)
-    per_byte = path_costs(price_actions(instance, prices), classes)
-    paths = per_byte * classes.size
+    paths = class_paths(instance, prices, classes) * classes.amount
     served = math.fsum((paths * classes.count).tolist())
     used = prices.rho @ instance.memory.rates.astype(np.float64)
     floor = math.fsum((np.maximum(0.0, 1.0 - used - rate_slack(instance.memory.rates)) * instance.floor).tolist())
@@ -157,45 +104,52 @@ def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None)
     return DualValue(max(0.0, value) if math.isfinite(value) else 0.0, paths, prices)
 
 
+def class_paths(instance: Instance, prices: Prices, classes: Classes) -> Float64:
+    """float64[G]: cheapest path of one unit of each class at legal prices."""
+    paths = np.zeros(len(classes))
+    for kind, chosen, part in by_kind(classes):
+        paths[chosen] = path_costs(price_actions(instance, prices, kind), part)
+    return paths
+
+
 def path_costs(actions: PricedActions, classes: Classes) -> Float64:
-    """float64[G]: cheapest path of one byte of each class."""
+    """float64[G]: cheapest path of one unit of each class, all of the kind that was priced."""
     from placement_opt.bounds.dual.evaluate_kernels import cheapest_paths, idle_tree
 
-    costs: Float64 = cheapest_paths(
-        idle_tree(actions.adding, actions.rent),
-        actions.has,
-        actions.serve,
-        np.ascontiguousarray(actions.source),
-        actions.write,
-        actions.rent,
-        classes.start,
-        classes.step,
-        classes.share,
-        classes.first,
-        classes.last,
-        actions.tracked.begin(classes.begin),
-        actions.tracked.masks,
-    )
+    costs: Float64 = cheapest_paths(idle_tree(actions.adding, actions.rent), *_arguments(actions, classes))
     return costs
 
 
 def path_terms(instance: Instance, classes: Classes) -> Int64:
     """int64[G]: bounds on the rounding errors of paths, in units of `EPS` relative to their cost.
 
-    Every term of a path is a sum of non-negative products, so its relative error grows with the number of terms only.
+    Every term of a path is a sum of non-negative products, so its relative error grows with the number of terms only. Products
+    of prices with large loads of whole blocks, and of rents with sizes, are rounded once more.
     """
-    return 64 + 4 * instance.num_tiers + 3 * np.diff(classes.start) * (2 + instance.num_steps.bit_length())
+    plain = 64 + 4 * instance.num_tiers + 3 * np.diff(classes.start) * (2 + instance.num_steps.bit_length())
+    return plain if instance.memory.operations.plain else plain + 8 + instance.num_resources
 
 
 def fetch_events(instance: Instance, prices: Prices, classes: Classes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """(classes, steps): where cheapest paths copy at a step that does not read the block; prices must be legal."""
     from placement_opt.bounds.dual.evaluate_kernels import copy_steps
 
-    actions = price_actions(instance, prices)
-    found: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] = copy_steps(
-        actions.adding,
+    found = [np.zeros((2, 0), dtype=np.int64)]
+    for kind, chosen, part in by_kind(classes):
+        actions = price_actions(instance, prices, kind)
+        which, steps = copy_steps(actions.adding, *_arguments(actions, part))
+        found.append(np.stack([chosen[which], steps]))
+    classes_of, steps_of = np.concatenate(found, axis=1)
+    return classes_of, steps_of
+
+
+def _arguments(actions: PricedActions, classes: Classes) -> tuple[npt.NDArray[Any], ...]:
+    """What both kernels are handed of prices and blocks."""
+    return (
         actions.has,
+        actions.apart,
         actions.serve,
+        actions.bring,
         np.ascontiguousarray(actions.source),
         actions.write,
         actions.rent,
@@ -207,4 +161,3 @@ def fetch_events(instance: Instance, prices: Prices, classes: Classes) -> tuple[
         actions.tracked.begin(classes.begin),
         actions.tracked.masks,
     )
-    return found

@@ -1,6 +1,6 @@
 """Shortest paths of single blocks at given prices, over all steps (problem statement, section 4).
 
-A block's state is the set of tiers that hold it. Costs are per byte. Between two reads a block may be copied at any step;
+A block's state is the set of tiers that hold it. Costs are per unit of a block (a byte, or the whole of it). Between two reads a block may be copied at any step;
 the best way through a stretch of idle steps is a min-plus product of one matrix a step, kept in a segment tree.
 """
 
@@ -80,39 +80,90 @@ def _idle(tree: Array, low: int, high: int, v: Array, w: Array, pending: Array) 
         _through(tree, pending[n], v, w)
 
 
+@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+def _moved(
+    t: int,
+    i: int,
+    j: int,
+    share: float,
+    paid: float,
+    has: Array,
+    apart: Array,
+    serve: Array,
+    bring: Array,
+    source: Array,
+    write: Array,
+) -> float:
+    """What has been paid once a read at step t is served in set i and the block lies in set j, ``paid`` before it.
+
+    Served in the cheapest way and copied, or brought to the processor and stored as far as that is cheaper: a store in passing
+    covers the share read. Where every way brings it, these are one.
+    """
+    cost, copied_only = paid + share * bring[t, i], paid + share * serve[t, i]
+    for k in range(has.shape[1]):
+        if has[j, k] and not has[i, k]:
+            copied = source[t, i, k]
+            stored = share * write[t, k] + ((1.0 - share) * copied if share < 1.0 else 0.0)
+            cost += min(copied, stored)
+            copied_only += copied
+    return min(cost, copied_only) if apart[i] else cost
+
+
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _read(
-    t: int, share: float, last: bool, has: Array, serve: Array, source: Array, write: Array, rent: Array, v: Array, w: Array
+    t: int,
+    share: float,
+    last: bool,
+    has: Array,
+    apart: Array,
+    serve: Array,
+    bring: Array,
+    source: Array,
+    write: Array,
+    rent: Array,
+    v: Array,
+    w: Array,
 ) -> None:
     """Serve a read at step t and, unless it is in the block's last state, move on to state t + 1.
 
-    ``source`` float64[T, S, K]: cheapest copy into tier k from a member of set i. A store in passing covers the share read.
+    ``serve``, ``bring`` float64[T, S]: the read in the cheapest way, and in the cheapest that brings the block to the processor;
+    ``apart`` bool[S]: where they may differ; ``source`` float64[T, S, K]: cheapest copy into tier k from a member of set i.
     """
-    sets, tiers = has.shape
-    for i in range(sets):
-        v[i] += share * serve[t, i]
+    sets = len(v)
     if last:
+        for i in range(sets):
+            v[i] += share * serve[t, i]
         return
     for j in range(sets):
         w[j] = np.inf
     for i in range(sets):
         for j in range(sets):
-            cost = v[i]
-            for k in range(tiers):
-                if has[j, k] and not has[i, k]:
-                    copied = source[t, i, k]
-                    stored = share * write[t, k] + ((1.0 - share) * copied if share < 1.0 else 0.0)
-                    cost += min(copied, stored)
+            cost = _moved(t, i, j, share, v[i], has, apart, serve, bring, source, write)
             w[j] = min(w[j], cost + rent[t + 1, j])
     for j in range(sets):
         v[j] = w[j]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
+def _begun(first: int, begin: int, i: int, has: Array, masks: Array, write: Array, rent: Array) -> float:
+    """What lying in set i in a block's first state costs: infinite where another start is given; stores where it is produced."""
+    cost: float = rent[first, i]
+    if first > 0:
+        for k in range(has.shape[1]):
+            if has[i, k]:
+                cost += write[first - 1, k]
+    elif begin >= 0 and masks[i] != begin:
+        cost = np.inf
+    return cost
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def cheapest_paths(
     tree: Array,
     has: Array,
+    apart: Array,
     serve: Array,
+    bring: Array,
     source: Array,
     write: Array,
     rent: Array,
@@ -124,28 +175,22 @@ def cheapest_paths(
     begin: Array,
     masks: Array,
 ) -> Array:
-    """float64[G]: the least cost of one byte of each class at the given prices, over every legal behaviour.
+    """float64[G]: the least cost of one unit of each class at the given prices, over every legal behaviour.
 
-    ``has`` bool[S, K] and ``masks`` int64[S]: the sets; ``serve`` float64[T, S]; ``write`` float64[T, K]; the rest as in
-    :class:`placement_opt.bounds.dual.classes.Classes`.
+    ``has`` bool[S, K] and ``masks`` int64[S]: the sets; ``apart`` bool[S]; ``serve`` and ``bring`` float64[T, S]; ``write``
+    float64[T, K]; the rest as in :class:`placement_opt.bounds.dual.classes.Classes`.
     """
-    sets, tiers = has.shape
+    sets = len(has)
     cost = np.zeros(len(first))
     v, w, pending = np.zeros(sets), np.zeros(sets), np.zeros(64, dtype=np.int64)
     for g in range(len(first)):
         now = first[g]
         for i in range(sets):
-            v[i] = rent[now, i]
-            if begin[g] > 0 and masks[i] != begin[g]:
-                v[i] = np.inf
-            if begin[g] == 0:
-                for k in range(tiers):
-                    if has[i, k]:
-                        v[i] += write[now - 1, k]
+            v[i] = _begun(now, begin[g], i, has, masks, write, rent)
         for n in range(start[g], start[g + 1]):
             _idle(tree, now, step[n], v, w, pending)
             now = step[n]
-            _read(now, share[n], now == last[g], has, serve, source, write, rent, v, w)
+            _read(now, share[n], now == last[g], has, apart, serve, bring, source, write, rent, v, w)
             now = min(now + 1, last[g])
         _idle(tree, now, last[g], v, w, pending)
         cost[g] = v.min()
@@ -156,7 +201,9 @@ def cheapest_paths(
 def copy_steps(
     adding: Array,
     has: Array,
+    apart: Array,
     serve: Array,
+    bring: Array,
     source: Array,
     write: Array,
     rent: Array,
@@ -182,13 +229,7 @@ def copy_steps(
     for g in range(len(first)):
         now = first[g]
         for i in range(sets):
-            v[i] = rent[now, i]
-            if begin[g] > 0 and masks[i] != begin[g]:
-                v[i] = np.inf
-            if begin[g] == 0:
-                for k in range(tiers):
-                    if has[i, k]:
-                        v[i] += write[now - 1, k]
+            v[i] = _begun(now, begin[g], i, has, masks, write, rent)
         n = start[g]
         for t in range(first[g], last[g]):
             reading = n < start[g + 1] and step[n] == t
@@ -198,12 +239,7 @@ def copy_steps(
                     i = j if turn == 0 else (turn - 1 if turn - 1 < j else turn)
                     cost = v[i]
                     if reading:
-                        cost += share[n] * serve[t, i]
-                        for k in range(tiers):
-                            if has[j, k] and not has[i, k]:
-                                copied = source[t, i, k]
-                                stored = share[n] * write[t, k] + ((1.0 - share[n]) * copied if share[n] < 1.0 else 0.0)
-                                cost += min(copied, stored)
+                        cost = _moved(t, i, j, share[n], cost, has, apart, serve, bring, source, write)
                     else:
                         cost += adding[t, i, j]
                     if cost < best:

@@ -13,18 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.bounds.dual.classes import Classes
+from placement_opt.bounds.dual.classes import Classes, by_kind
 from placement_opt.memory.system import Int64
 
 
 @dataclass(frozen=True, eq=False)
 class Futures:
-    """H hops, N futures, E ways to begin, C cells (classes with one way to begin and one future).
+    """H hops, N futures, E ways to begin, C cells (classes with one way to begin and one future), of blocks of one kind.
 
     A hop is a read and the idle steps after it; a way to begin, the idle steps before the first read.
 
     Attributes
     ----------
+    kind
+        Of the blocks.
     hop_step, hop_until
         int64[H]: step of the read; the state of the next read, or the last one (then equal to the step if nothing comes after
         the read, not even a state).
@@ -40,6 +42,7 @@ class Futures:
         float64[C]: bytes of all blocks together.
     """
 
+    kind: int
     hop_step: Int64
     hop_until: Int64
     hop_share: npt.NDArray[np.float64]
@@ -56,11 +59,16 @@ class Futures:
         return len(self.node_hop)
 
 
-def merge_futures(classes: Classes, weight: npt.NDArray[np.float64] | None = None) -> Futures:
-    """The futures of all classes, or of those whose ``weight`` (float64[G], bytes to count) is not 0.
+def merge_futures(classes: Classes, weight: npt.NDArray[np.float64] | None = None) -> tuple[Futures, ...]:
+    """The futures of all classes, one object for each kind of block.
 
-    Without weights every class weighs what its blocks do.
+    ``weight``: float64[G], bytes that each class counts; without it every class weighs what its blocks do.
     """
+    bytes_of = classes.count.astype(np.float64) * classes.size if weight is None else weight
+    return tuple(_merge(kind, part, bytes_of[chosen]) for kind, chosen, part in by_kind(classes))
+
+
+def _merge(kind: int, classes: Classes, bytes_of: npt.NDArray[np.float64]) -> Futures:
     from placement_opt.bounds.dual.futures_kernels import chain_futures
 
     reads = len(classes.step)
@@ -75,8 +83,8 @@ def merge_futures(classes: Classes, weight: npt.NDArray[np.float64] | None = Non
     begins[~empty] = classes.step[classes.start[:-1][~empty]]
     entries, entry = _unique(classes.first, begins, classes.begin)
     cells, cell = _unique(entry, head)
-    bytes_of = classes.count.astype(np.float64) * classes.size if weight is None else weight
     return Futures(
+        kind=kind,
         hop_step=hops[0],
         hop_until=hops[1],
         hop_share=hops[2],

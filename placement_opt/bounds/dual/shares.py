@@ -33,15 +33,14 @@ from placement_opt.base.errors import InputError, LimitError, shown
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
-from placement_opt.bounds.dual.classes import Classes, classify, take_classes
+from placement_opt.bounds.dual.actions import PricedActions, price_actions
+from placement_opt.bounds.dual.classes import Classes, by_kind, classify, take_classes
 from placement_opt.bounds.dual.evaluate import (
     EPS,
     DualValue,
-    PricedActions,
     legal,
     path_costs,
     path_terms,
-    price_actions,
     rate_slack,
 )
 from placement_opt.bounds.result import Float64, Prices
@@ -85,7 +84,7 @@ class SharedValue(DualValue):
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """A range of classes, with all that their paths cost.
+    """A range of the classes of one kind, with all that their paths cost.
 
     Attributes
     ----------
@@ -95,17 +94,20 @@ class Share:
         The range, as classes of their own.
     terms
         int64[g]: rounding errors of each path, relative, in units of `EPS`.
+    numbers
+        int64[g]: the classes' numbers among all.
     """
 
     actions: PricedActions
     classes: Classes
     terms: Int64
+    numbers: Int64
 
 
 def work_share(share: Share, limits: Limits | None = None) -> tuple[int, Float64]:
     """(quanta of all blocks of the range, seconds of one block of each class); takes no limit, being short."""
     del limits
-    paths = path_costs(share.actions, share.classes) * share.classes.size
+    paths = path_costs(share.actions, share.classes) * share.classes.amount
     sure = np.where(np.isfinite(paths), paths * (1.0 - 2.0 * EPS * share.terms), 0.0)
     quanta = map(int, np.ldexp(sure, QUANTUM_BITS).tolist())
     return sum(map(operator.mul, quanta, share.classes.count.tolist())), paths
@@ -157,9 +159,13 @@ class Backend:
         classes = classes or classify(instance)
         prices = legal(instance, prices)
         terms = path_terms(instance, classes)
-        cuts = cut_evenly(classes, self.jobs * _SHARES_EACH if self.name == "dask" or self.jobs > 1 else 1)
-        actions = price_actions(instance, prices)
-        shares = [Share(actions, take_classes(classes, np.arange(a, b)), terms[a:b]) for a, b in pairwise(cuts)]
+        pieces = self.jobs * _SHARES_EACH if self.name == "dask" or self.jobs > 1 else 1
+        shares = []
+        for kind, chosen, part in by_kind(classes):
+            actions = price_actions(instance, prices, kind)
+            for a, b in pairwise(cut_evenly(part, pieces)):
+                numbers = chosen[a:b]
+                shares.append(Share(actions, take_classes(part, np.arange(a, b)), terms[numbers], numbers))
         if self.name == "dask":
             assert self.address is not None
             done = _on_dask(shares, self.address, limits)
@@ -170,7 +176,10 @@ class Backend:
             raise LimitError(f"the limits ended the dual pass after {len(parts)} of {len(shares)} shares")
         total = sum(quanta for quanta, _ in parts) + _rest(instance, prices)
         value = max(0.0, _rounded_down(total))
-        return SharedValue(value, np.concatenate([paths for _, paths in parts]), prices, total, len(shares))
+        paths = np.empty(len(classes))
+        for share, (_, seconds) in zip(shares, parts, strict=True):
+            paths[share.numbers] = seconds
+        return SharedValue(value, paths, prices, total, len(shares))
 
 
 def evaluate_shares(

@@ -1,7 +1,8 @@
 """Cheapest paths of all blocks and the bytes on them, over futures instead of reads; hard or softened minima.
 
 With ``soft`` > 0 every minimum of costs c is ``-soft log(sum exp(-c / soft))``, which lies below it, and bytes are spread over
-the alternatives in proportion to ``exp(-c / soft)``; with 0 the first of the cheapest takes all. S tier sets, costs per byte.
+the alternatives in proportion to ``exp(-c / soft)``; with 0 the first of the cheapest takes all. S tier sets; costs per unit of a
+block, and what is here called bytes is counted in such units.
 """
 
 from __future__ import annotations
@@ -191,16 +192,44 @@ def _cover(low: int, high: int, leaves: int, wide: bool, nodes: Array) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _reading(t: int, share: float, has: Array, serve: Array, source: Array, write: Array, rent: Array, m: Array) -> None:
-    """m[i, j] := cost of a read at step t from set i, and of being set j at t + 1."""
+def _reading(
+    t: int,
+    share: float,
+    has: Array,
+    apart: Array,
+    serve: Array,
+    bring: Array,
+    source: Array,
+    write: Array,
+    rent: Array,
+    m: Array,
+    copies: Array,
+) -> None:
+    """m[i, j] := cost of a read at step t from set i, and of being set j at t + 1.
+
+    copies[i, j]: whether that is served in the cheapest way of all and copied, because what brings it costs more.
+    """
     sets, tiers = has.shape
     for i in range(sets):
         for j in range(sets):
-            m[i, j] = share * serve[t, i] + rent[t + 1, j]
+            m[i, j] = share * bring[t, i] + rent[t + 1, j]
             for k in range(tiers):
                 if has[j, k] and not has[i, k]:
-                    copied = source[t, i, k]
-                    m[i, j] += min(copied, share * write[t, k] + (1.0 - share) * copied)
+                    m[i, j] += _added(share, source[t, i, k], write[t, k])
+            copies[i, j] = False
+            if apart[i]:
+                cost = share * serve[t, i] + rent[t + 1, j]
+                for k in range(tiers):
+                    if has[j, k] and not has[i, k]:
+                        cost += source[t, i, k]
+                if cost <= m[i, j]:
+                    m[i, j], copies[i, j] = cost, True
+
+
+@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+def _added(share: float, copied: float, written: float) -> float:
+    """A copy, or a store in passing of the share that was brought and a copy of the rest."""
+    return min(copied, share * written + ((1.0 - share) * copied if share < 1.0 else 0.0))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -260,7 +289,9 @@ def hop_costs(
     leaves: int,
     wide: bool,
     has: Array,
+    apart: Array,
     serve: Array,
+    bring: Array,
     source: Array,
     write: Array,
     rent: Array,
@@ -272,13 +303,14 @@ def hop_costs(
     """
     sets = has.shape[0]
     cost = np.full((len(step), sets, sets), np.inf)
-    m, nodes, kept = np.empty((sets, sets)), np.empty(128, dtype=np.int64), np.empty((129, sets))
+    m, copies = np.empty((sets, sets)), np.empty((sets, sets), dtype=np.bool_)
+    nodes, kept = np.empty(128, dtype=np.int64), np.empty((129, sets))
     for h in range(len(step)):
         if until[h] <= step[h]:
             for i in range(sets):
                 cost[h, i, i] = share[h] * serve[step[h], i]
             continue
-        _reading(step[h], share[h], has, serve, source, write, rent, m)
+        _reading(step[h], share[h], has, apart, serve, bring, source, write, rent, m, copies)
         count = _cover(step[h] + 1, until[h], leaves, wide, nodes)
         for i in range(sets):
             for j in range(sets):
@@ -299,7 +331,9 @@ def hop_flows(
     leaves: int,
     wide: bool,
     has: Array,
+    apart: Array,
     serve: Array,
+    bring: Array,
     source: Array,
     write: Array,
     rent: Array,
@@ -307,16 +341,19 @@ def hop_flows(
     on_hop: Array,
     on_tree: Array,
     served: Array,
+    brought: Array,
     copied: Array,
     stored: Array,
     held: Array,
 ) -> None:
-    """Bytes on hops become bytes on idle nodes (added to ``on_tree``) and on reads.
+    """Units on hops become units on idle nodes (added to ``on_tree``) and on reads.
 
-    Added to: ``served`` float64[T, S] bytes read from a set, ``copied`` [T, S, K], ``stored`` [T, K], ``held`` [T + 1, S].
+    Added to: ``served`` float64[T, S] what is read in a set in the cheapest way, ``brought`` [T, S] in the cheapest that brings
+    it to the processor (where all do, it is ``served``), ``copied`` [T, S, K], ``stored`` [T, K], ``held`` [T + 1, S].
     """
     sets, tiers = has.shape
-    m, p, q = np.empty((sets, sets)), np.empty(sets), np.empty(sets)
+    m, copies = np.empty((sets, sets)), np.empty((sets, sets), dtype=np.bool_)
+    p, q = np.empty(sets), np.empty(sets)
     nodes, kept = np.empty(128, dtype=np.int64), np.empty((129, sets))
     for h in range(len(step)):
         t = step[h]
@@ -324,7 +361,7 @@ def hop_flows(
             for i in range(sets):
                 served[t, i] += share[h] * on_hop[h, i, i]
             continue
-        _reading(t, share[h], has, serve, source, write, rent, m)
+        _reading(t, share[h], has, apart, serve, bring, source, write, rent, m, copies)
         count = _cover(t + 1, until[h], leaves, wide, nodes)
         for i in range(sets):
             total = 0.0
@@ -333,7 +370,8 @@ def hop_flows(
                 total += p[j]
             if total <= 0.0:
                 continue
-            served[t, i] += share[h] * total
+            if not apart[i]:
+                served[t, i] += share[h] * total
             for j in range(sets):
                 kept[0, j] = m[i, j]
             for n in range(count):
@@ -343,9 +381,14 @@ def hop_flows(
                 p, q = q, p
             for j in range(sets):
                 held[t + 1, j] += p[j]
+                if apart[i]:
+                    if copies[i, j]:
+                        served[t, i] += share[h] * p[j]
+                    else:
+                        brought[t, i] += share[h] * p[j]
                 for k in range(tiers):
                     if p[j] > 0.0 and has[j, k] and not has[i, k]:
-                        if source[t, i, k] <= share[h] * write[t, k] + (1.0 - share[h]) * source[t, i, k]:
+                        if copies[i, j] or source[t, i, k] <= _added(share[h], source[t, i, k], write[t, k]):
                             copied[t, i, k] += p[j]
                         else:
                             stored[t, k] += share[h] * p[j]
@@ -372,9 +415,9 @@ def begin_costs(
     nodes, kept = np.empty(128, dtype=np.int64), np.empty((129, sets))
     for e in range(len(first)):
         for i in range(sets):
-            if begin[e] <= 0 or masks[i] == begin[e]:
+            if first[e] > 0 or begin[e] < 0 or masks[i] == begin[e]:
                 start[e, i] = rent[first[e], i]
-            if begin[e] == 0:
+            if first[e] > 0:
                 for k in range(tiers):
                     if has[i, k]:
                         start[e, i] += write[first[e] - 1, k]
@@ -417,7 +460,7 @@ def begin_flows(
             p, q = q, p
         for j in range(sets):
             held[first[e], j] += p[j]
-            if begin[e] == 0:
+            if first[e] > 0:
                 for k in range(tiers):
                     if has[j, k]:
                         stored[first[e] - 1, k] += p[j]

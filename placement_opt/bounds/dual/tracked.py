@@ -7,10 +7,18 @@ That offers every block more than any schedule can do, so whatever the prices pr
 schedule and forget what it holds in untracked tiers:
 
 * copies and stores into them, but for one at birth where a block lies nowhere else, cost nothing any more; nor does rent there
-  at states at which it is not read from them;
+  at states at which it is not read from them. (Under the rule "cache" a block may be born into nothing, so that not even this
+  one store is sure.)
 * a copy into a tracked tier has at least the sources that it had;
-* a read that takes the shares y_k of a block from the tiers that hold it costs at least as much as all of it would from the
-  cheapest of them, with share times rent for an untracked one: the schedule pays that rent whole.
+* a read of the share a is served by operations o in parts y_o, each from a tier that holds the block, or without any source;
+  all of them are offered still. Those that need an untracked tier k serve at most a <= 1 together, so that charging y_o times
+  the rent of k for each of them charges no more than the schedule pays, which pays that rent whole, whatever the operation is;
+* of what is served, the part Y brings the block to the processor, and of each tracked tier that the step adds at most Y is
+  stored, the rest copied. With prices in force that costs at least sum_o y_o cost(o) + sum_k (Y min(copy, store) + (1 - Y) copy),
+  rents included in cost(o): linear in the parts, so that serving all of a by one operation costs no more. That is what a block
+  pays, in the cheaper of two ways: any operation and copies, or one that brings.
+
+A block that lies nowhere loses nothing by being taken to lie in untracked tiers: what serves it needs no source and stays.
 
 The home tier of the inclusive rule is in every set as it is, and is charged for as ever.
 """
@@ -55,7 +63,7 @@ class Tracked:
 
     def begin(self, begin: Int64) -> Int64:
         """The given starts of :class:`placement_opt.bounds.dual.classes.Classes` as the sets that stand for them."""
-        return np.where(begin > 0, begin | self.always, begin)
+        return np.where(begin >= 0, begin | self.always, begin)
 
     @property
     def nowhere(self) -> Int64:
@@ -79,7 +87,7 @@ def tracked_sets(instance: Instance) -> Tracked:
     always = sum(1 << k for k in order[: len(order) - free])
     masks = np.arange(1 << tiers, dtype=np.int64)
     needed = always | (1 << instance.home if instance.inclusive else 0)
-    return Tracked(masks[(masks > 0) & (masks & needed == needed)], always)
+    return Tracked(masks[((masks > 0) | instance.forgets) & (masks & needed == needed)], always)
 
 
 def slowest_first(instance: Instance) -> list[int]:
@@ -95,7 +103,7 @@ def slowest_first(instance: Instance) -> list[int]:
 
 def _count(instance: Instance, free: int) -> int:
     """Sets where so many tiers are tracked besides home."""
-    every = free == instance.num_tiers  # of the free rule: there the empty set is none
+    every = free == instance.num_tiers and not instance.forgets  # of the free rule: there the empty set is none
     return (1 << free) - every
 
 

@@ -10,6 +10,9 @@ optimal caching", POMACS 2018, where one arc a pair of reads suffices because st
 A step that reads the share a < 1 of a block can store no more than that in passing: the up arc costs a write of the share and a
 copy of the rest, which is what a whole block pays. (The LP relaxation may store just that share of it and pay less per byte.)
 
+Other operations than reads are allowed where all leave the block at the processor, so that how it is served and how it is
+stored are decided apart; equal blocks are of one kind, so calls and grains are a price per byte.
+
 Under the free rule a block may also lie in this tier alone. That is a second chain beside the first, tied to it (no block on
 both) and to the home tier's capacity by side rows: still a linear program with a valid value, but no longer a pure network.
 """
@@ -22,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.bounds.dual.classes import Classes
+from placement_opt.bounds.programs.byte_loads import byte_loads
 from placement_opt.bounds.result import Float64
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
@@ -85,12 +89,16 @@ class StepPrices:
 
 
 def step_prices(instance: Instance, rho: Float64) -> StepPrices:
-    """Prices of the operations at resource prices float64[T, R]."""
-    memory, home = instance.memory, instance.home
+    """Prices of the operations at resource prices float64[T, R]; what lies in a tier is served in the cheapest way."""
+    home, table = instance.home, byte_loads(instance)
     fast = 1 - home
-    loads = (memory.read[fast], memory.read[home], memory.write[fast], memory.write[home])
-    copies = (memory.copy[home, fast], memory.copy[fast, home])
-    return StepPrices(*(rho @ load.astype(np.float64) for load in (*loads, *copies)))
+    serving = [rho @ load for load in table.serve[0]]
+    reads = [
+        np.minimum.reduce([price for price, source in zip(serving, table.source, strict=True) if source in (tier, -1)])
+        for tier in (fast, home)
+    ]
+    store, copy = table.store[0], table.copy[0]
+    return StepPrices(*reads, *(rho @ load for load in (store[fast], store[home], copy[home, fast], copy[fast, home])))
 
 
 def previous_smaller(price: Float64) -> Int64:

@@ -5,79 +5,29 @@ Residency of a class of equal blocks changes only at its events: the steps that 
 an inventory a tier and state, so that a segment costs two entries however long it is. Row and column names are those of the
 algebraic statement in ``models/horizon.py``.
 
-Scaled units: sizes in multiples of ``unit`` bytes, time in ``unit`` bytes over a rate in between
-(:func:`placement_opt.bounds.programs.highs.rate_unit`), every rate row divided by its rate: solver tolerances are absolute,
-and raw bytes and seconds have produced wrong "optimal" values.
+How a read is served has a variable for each operation that can serve it. Where there are only reads, which all leave the block
+at the processor, fewer do: one for all reads of a step with two tiers, none under the exclusive rule.
+
+Scaled units: sizes in multiples of ``unit`` bytes, time in what that many take
+(:func:`placement_opt.bounds.programs.byte_loads.time_unit`), every rate row divided by its rate: solver tolerances are
+absolute, and raw bytes and seconds have produced wrong "optimal" values.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from placement_opt.bounds.dual.classes import Classes
-from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets, rate_unit
+from placement_opt.bounds.programs.byte_loads import byte_loads, time_unit
+from placement_opt.bounds.programs.events import Events
+from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets
+from placement_opt.bounds.programs.horizon_names import column_names, row_names
 from placement_opt.bounds.result import Float64, Prices
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
-
-Flags = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Events:
-    """When each class may change: M events, ascending within a class, and the segments between them.
-
-    Attributes
-    ----------
-    start
-        int64[G + 1]: events of class g are start[g]:start[g + 1].
-    step
-        int64[M].
-    share
-        float64[M]: share read at the event's step; 0 where the class is not read.
-    """
-
-    start: Int64
-    step: Int64
-    share: Float64
-
-    @cached_property
-    def owner(self) -> Int64:
-        """int64[M]: the class of each event. The segment before event m is m + owner[m], the one after follows it."""
-        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
-
-
-def make_events(instance: Instance, classes: Classes, extra: tuple[Int64, Int64] | None, every_step: bool) -> Events:
-    """Reads before the last state, plus ``extra`` (classes, steps), or all steps at which a class lives.
-
-    Blocks whose start is given may be dropped or moved at their first step: nobody asked for them to lie where they do.
-    """
-    steps = instance.num_steps + 2
-    owner = np.repeat(np.arange(len(classes)), np.diff(classes.start))
-    inside = classes.step < classes.last[owner]
-    keys = owner[inside] * steps + classes.step[inside]
-    shares = classes.share[inside]
-    if every_step:
-        lengths = classes.last - classes.first
-        ends = np.cumsum(lengths)
-        offset = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-        more = np.repeat(np.arange(len(classes)) * steps + classes.first, lengths) + offset
-    else:
-        given = np.flatnonzero((classes.begin > 0) & (classes.first < classes.last))
-        more = given * steps + classes.first[given]
-        if extra is not None:
-            more = np.concatenate([more, extra[0] * steps + extra[1]])
-    merged = np.sort(np.concatenate([keys, more])) if len(more) else keys
-    merged = merged[np.append(True, merged[1:] != merged[:-1])[: len(merged)]]
-    share = np.zeros(len(merged))
-    share[np.searchsorted(merged, keys)] = shares
-    start = np.searchsorted(merged, np.arange(len(classes) + 1) * steps)
-    return Events(start.astype(np.int64), merged % steps, share)
 
 
 class _Triplets:
@@ -117,7 +67,9 @@ class HorizonProgram:
         self.tiers = [k for k in range(instance.num_tiers) if not (instance.inclusive and k == instance.home)]
         # whole blocks want whole coefficients: thirds made the solver's presolve call a feasible program infeasible
         self.unit = float(np.gcd.reduce(instance.size) if integral else np.median(instance.size))
-        self.time_unit = self.unit / rate_unit(instance.memory.rates)
+        self.time_unit = time_unit(instance, self.unit)
+        self.bytes = byte_loads(instance)
+        self.kind = self.bytes.kind[classes.block]
         self._layout()
 
     # ---- columns -------------------------------------------------------------------------------------------------
@@ -140,10 +92,14 @@ class HorizonProgram:
         key = owner * (steps + 2)
         at = np.searchsorted(events.owner * (steps + 2) + events.step, key + classes.step)
         self.read_owner, self.read_segment = owner, at + owner
-        self.aggregated = inst.num_tiers == 2 and inst.residency != "exclusive"
-        self.split = inst.num_tiers != 2 and inst.residency != "exclusive"
+        self.each = not inst.memory.operations.plain  # a variable for each read and operation that serves it
+        self.aggregated = inst.num_tiers == 2 and inst.residency != "exclusive" and not self.each
+        self.split = inst.num_tiers != 2 and inst.residency != "exclusive" and not self.each
+        self.always_brings = all(self.bytes.brings)
         self.copies = self._copies()
         self.stores = np.flatnonzero(events.share > 0)
+        inside = classes.step < classes.last[owner]
+        self.read_stored = np.where(inside, np.searchsorted(self.stores, at), -1)
         sizes = {
             "tau": steps,
             "inventory": tiers * (steps + 1),
@@ -151,7 +107,7 @@ class HorizonProgram:
             "x": tiers * self.segments,
             "p": tiers * len(self.stores),
             "z": sum(len(which) for _, _, which in self.copies),
-            "y": tiers * len(classes.step) if self.split else 0,
+            "y": (len(self.bytes.source) if self.each else tiers if self.split else 0) * len(classes.step),
         }
         self.column: dict[str, int] = {}
         total = 0
@@ -162,17 +118,16 @@ class HorizonProgram:
 
     def _copies(self) -> list[tuple[int, int, Int64]]:
         """(source, target, events) of the copies worth offering: those that load nothing less than another way do not help."""
-        memory, inst = self.instance.memory, self.instance
+        inst, store, copy = self.instance, self.instance.loads.store, self.instance.loads.copy
         whole = self.events.share >= 1.0
         found = []
         for j in range(inst.num_tiers):
             for k in self.tiers:
                 if j == k:
                     continue
-                home_copy = memory.copy[inst.home, k]
-                if inst.inclusive and j != inst.home and (memory.copy[j, k] >= home_copy).all():
+                if inst.inclusive and j != inst.home and (copy[:, j, k] >= copy[:, inst.home, k]).all():
                     continue
-                passing = bool((memory.copy[j, k] >= memory.write[k]).all())
+                passing = self.always_brings and bool((copy[:, j, k] >= store[:, k]).all())
                 found.append((j, k, np.flatnonzero(~whole) if passing else np.arange(len(whole))))
         return found
 
@@ -215,7 +170,7 @@ class HorizonProgram:
             *entries,
             integral=integral,
             time_unit=self.time_unit,
-            names=lambda: (self.column_names(), self.names_of_rows()),
+            names=lambda: (column_names(self), row_names(self)),
         )
 
     def _new_rows(self, name: str, count: int, low: Any, high: Any, index: Any) -> int:
@@ -226,13 +181,15 @@ class HorizonProgram:
         self.rows += count
         return first
 
-    def _load(self, step: Any, column: Any, operation: Int64, amount: Any) -> None:
+    def _load(self, step: Any, column: Any, operation: Float64, amount: Any, kind: Int64) -> None:
         """``amount`` (units of bytes per unit of the column) of an operation at some steps, on every resource it uses.
 
-        One call a column and step: the solver refuses two entries in one place.
+        ``operation`` float64[C, R]: its loads by kind of block, which is ``kind``. One call a column and step: the solver
+        refuses two entries in one place.
         """
-        for r in np.flatnonzero(operation):
-            load = np.asarray(amount * (operation[r] * self.load_scale[r]))
+        for r in np.flatnonzero(operation.any(axis=0)):
+            factor = operation[kind, r] if len(operation) > 1 else operation[0, r]
+            load = np.asarray(amount * (factor * self.load_scale[r]))
             # what is too small for the solver is left out: that can only lower the time, and the dual counts it
             load = np.where((load > 0) & (load < SMALLEST), 0.0, load)
             self.matrix.add(step * self.instance.num_resources + r, column, load)
@@ -245,16 +202,18 @@ class HorizonProgram:
         inst, classes = self.instance, self.classes
         born = np.flatnonzero(classes.first > 0)
         if inst.inclusive:
-            bytes_written = np.zeros(inst.num_steps)
-            np.add.at(bytes_written, classes.first[born] - 1, (classes.size * classes.count)[born].astype(np.float64))
-            load = bytes_written[:, None] * inst.memory.write[inst.home] / inst.memory.rates / self.time_unit
-            rate_high -= load.ravel()
+            for c in range(len(self.bytes)):
+                bytes_written, here = np.zeros(inst.num_steps), born[self.kind[born] == c]
+                np.add.at(bytes_written, classes.first[here] - 1, (classes.size * classes.count)[here].astype(np.float64))
+                load = bytes_written[:, None] * self.bytes.store[c, inst.home] / inst.memory.rates / self.time_unit
+                rate_high -= load.ravel()
         for k in self.tiers:
             self._load(
                 classes.first[born] - 1,
                 self._x(k, self.first_segment[born]),
-                inst.memory.write[k],
+                self.bytes.store[:, k],
                 self._weight(born),
+                self.kind[born],
             )
 
     def _inventory(self, high: Float64) -> None:
@@ -276,18 +235,18 @@ class HorizonProgram:
         inst, classes = self.instance, self.classes
         count = classes.count[self.segment_owner].astype(np.float64)
         used = np.ones(self.segments, dtype=bool)
-        if inst.inclusive:  # nothing is gained by holding a copy that serves neither a read nor a copy
+        if inst.inclusive or inst.forgets:  # nothing is gained by holding a copy that serves neither a read nor a copy
             used = np.zeros(self.segments, dtype=bool)
             used[self.read_segment] = True
             used[self.before] = True
-        given = classes.begin > 0
+        given = (classes.begin >= 0) & (classes.first == 0)
         start = self.first_segment[given]
         for k in self.tiers:
             columns = self._x(k, np.arange(self.segments))
             high[columns] = np.where(used, count, 0.0)
             held = ((classes.begin[given] >> k) & 1) * classes.count[given]
             low[self._x(k, start)] = high[self._x(k, start)] = held
-        if not inst.inclusive:
+        if not (inst.inclusive or inst.forgets):
             top = count if inst.residency == "exclusive" else np.inf
             rows = self._new_rows("alive", self.segments, count, top, "segment") + np.arange(self.segments)
             for k in self.tiers:
@@ -295,7 +254,7 @@ class HorizonProgram:
 
     def _moves(self, high: Float64) -> None:
         """keep, source and passing: what a segment may hold beyond the one before it."""
-        inst, events, classes = self.instance, self.events, self.classes
+        events, classes = self.events, self.classes
         count = classes.count[events.owner].astype(np.float64)
         keep = {}
         for k in self.tiers:
@@ -305,29 +264,33 @@ class HorizonProgram:
             columns = self.column["p"] + self.tiers.index(k) * len(self.stores) + np.arange(len(self.stores))
             high[columns] = count[self.stores] * events.share[self.stores]
             self.matrix.add(keep[k][self.stores], columns, -1.0)
-            self._load(events.step[self.stores], columns, inst.memory.write[k], self._weight(events.owner[self.stores]))
+            stored = events.owner[self.stores]
+            self._load(events.step[self.stores], columns, self.bytes.store[:, k], self._weight(stored), self.kind[stored])
         column = self.column["z"]
         for j, k, which in self.copies:
             columns = column + np.arange(len(which))
             column += len(which)
             high[columns] = count[which]
             self.matrix.add(keep[k][which], columns, -1.0)
-            self._load(events.step[which], columns, inst.memory.copy[j, k], self._weight(events.owner[which]))
+            copied = events.owner[which]
+            self._load(events.step[which], columns, self.bytes.copy[:, j, k], self._weight(copied), self.kind[copied])
             if j in self.tiers:
                 rows = self._new_rows("source", len(which), -np.inf, 0.0, (j, k)) + np.arange(len(which))
                 self.matrix.add(rows, columns, 1.0)
                 self.matrix.add(rows, self._x(j, self.before[which]), -1.0)
 
     def _service(self, high: Float64) -> None:
-        """How each read's bytes are split over the copies; sums suffice for two tiers and for exclusive residency."""
-        if self.aggregated:
+        """How each read's bytes are split over what can serve them; of reads alone, sums suffice with two tiers or one copy."""
+        if self.each:
+            self._service_each(high)
+        elif self.aggregated:
             self._service_sums()
         elif self.split:
             self._service_split(high)
         else:
             weight = self._weight(self.read_owner) * self.classes.share  # one copy: it serves every read
             for k in self.tiers:
-                self._load(self.classes.step, self._x(k, self.read_segment), self.instance.memory.read[k], weight)
+                self._load(self.classes.step, self._x(k, self.read_segment), self.bytes.serve[:, k], weight, self.kind)
 
     def _service_sums(self) -> None:
         """Two tiers: bytes served from tier f at a step, at most the bytes resident there; the other tier serves the rest."""
@@ -338,9 +301,9 @@ class HorizonProgram:
         weight = self._weight(self.read_owner) * classes.share
         total = np.bincount(classes.step, weight * classes.count[self.read_owner], steps)
         served = self.column["fast"] + np.arange(steps)
-        read = inst.memory.read
-        self._load(np.arange(steps), served, read[fast] - read[other], 1.0)
-        self.row_high[0] -= (total[:, None] * read[other] * self.load_scale).ravel()
+        read = self.bytes.serve
+        self._load(np.arange(steps), served, read[:, fast] - read[:, other], 1.0, self.kind)
+        self.row_high[0] -= (total[:, None] * read[0, other] * self.load_scale).ravel()
         rows = self._new_rows("served", steps, -np.inf, total, "all") + np.arange(steps)
         self.matrix.add(rows, served, 1.0)
         rows = self._new_rows("resident", steps, -np.inf, 0.0, fast) + np.arange(steps)
@@ -352,6 +315,7 @@ class HorizonProgram:
             self.matrix.add(rows[classes.step], self._x(other, self.read_segment), weight)
 
     def _service_split(self, high: Float64) -> None:
+        """Reads alone: shares of each that come from each tier."""
         inst, classes = self.instance, self.classes
         reads = len(classes.step)
         count = classes.count[self.read_owner].astype(np.float64)
@@ -361,7 +325,7 @@ class HorizonProgram:
         if inst.inclusive:  # the home tier serves what the others do not
             total = np.zeros(inst.num_steps)
             np.add.at(total, classes.step, weight * count)
-            self.row_high[0] -= (total[:, None] * inst.memory.read[inst.home] * self.load_scale).ravel()
+            self.row_high[0] -= (total[:, None] * self.bytes.serve[0, inst.home] * self.load_scale).ravel()
         for n, k in enumerate(self.tiers):
             columns = self.column["y"] + n * reads + np.arange(reads)
             high[columns] = count
@@ -369,8 +333,34 @@ class HorizonProgram:
             rows = self._new_rows("resident", reads, -np.inf, 0.0, k) + np.arange(reads)
             self.matrix.add(rows, columns, 1.0)
             self.matrix.add(rows, self._x(k, self.read_segment), -1.0)
-            instead = inst.memory.read[inst.home] if inst.inclusive else 0
-            self._load(classes.step, columns, inst.memory.read[k] - instead, weight)
+            instead = self.bytes.serve[:, inst.home] if inst.inclusive else 0.0
+            self._load(classes.step, columns, self.bytes.serve[:, k] - instead, weight, self.kind)
+
+    def _service_each(self, high: Float64) -> None:
+        """Shares of each read that each operation serves, and what of them is at the processor afterwards."""
+        classes, table = self.classes, self.bytes
+        reads = len(classes.step)
+        count = classes.count[self.read_owner].astype(np.float64)
+        weight, kind = self._weight(self.read_owner) * classes.share, self.kind[self.read_owner]
+        columns = [self.column["y"] + v * reads + np.arange(reads) for v in range(len(table.source))]
+        served = self._new_rows("served", reads, count, count, "all") + np.arange(reads)
+        for v, column in enumerate(columns):
+            high[column] = count
+            self.matrix.add(served, column, 1.0)
+            self._load(classes.step, column, table.serve[:, v], weight, kind)
+        for k in self.tiers:
+            rows = self._new_rows("resident", reads, -np.inf, 0.0, k) + np.arange(reads)
+            self.matrix.add(rows, self._x(k, self.read_segment), -1.0)
+            for v in np.flatnonzero(np.array(table.source) == k).tolist():
+                self.matrix.add(rows, columns[v], 1.0)
+        if self.always_brings:
+            return
+        at = np.flatnonzero(self.read_stored >= 0)
+        for n, k in enumerate(self.tiers):
+            rows = self._new_rows("passing", len(self.stores), -np.inf, 0.0, k) + np.arange(len(self.stores))
+            self.matrix.add(rows, self.column["p"] + n * len(self.stores) + np.arange(len(self.stores)), 1.0)
+            for v in np.flatnonzero(table.brings).tolist():
+                self.matrix.add(rows[self.read_stored[at]], columns[v][at], -classes.share[at])
 
     # ---- reading back --------------------------------------------------------------------------------------------
 
@@ -399,53 +389,3 @@ class HorizonProgram:
         for k in self.tiers:
             held[k] = x[self._x(k, np.arange(self.segments))]
         return held
-
-    # ---- names ---------------------------------------------------------------------------------------------------
-
-    def column_names(self) -> list[str]:
-        """Names for export: x[block,tier,first state], p[block,tier,step], z[block,from,to,step], y[...], tau[step]."""
-        inst, classes, events = self.instance, self.classes, self.events
-        tier = inst.memory.tier_names
-        names = [f"tau[{t}]" for t in range(inst.num_steps)]
-        names += [f"inventory[{tier[k]},{t}]" for k in self.tiers for t in range(inst.num_steps + 1)]
-        if self.aggregated:
-            names += [f"y[all,{tier[self.tiers[0]]},{t}]" for t in range(inst.num_steps)]
-        block, owner = classes.block, self.segment_owner
-        opens = self.opens.tolist()
-        names += [f"x[{block[owner[s]]},{tier[k]},{opens[s]}]" for k in self.tiers for s in range(self.segments)]
-        at = [int(block[g]) for g in events.owner]
-        names += [f"p[{at[m]},{tier[k]},{events.step[m]}]" for k in self.tiers for m in self.stores]
-        names += [f"z[{at[m]},{tier[j]},{tier[k]},{events.step[m]}]" for j, k, which in self.copies for m in which]
-        if self.split:
-            reads = range(len(classes.step))
-            names += [f"y[{block[self.read_owner[n]]},{tier[k]},{classes.step[n]}]" for k in self.tiers for n in reads]
-        return names
-
-    def names_of_rows(self) -> list[str]:
-        """Names for export, equal to the constraint names of the algebraic statement."""
-        inst, classes, events = self.instance, self.classes, self.events
-        tier, resource, block = inst.memory.tier_names, inst.memory.resources, classes.block
-        at = [int(block[g]) for g in events.owner]
-        reads = [(int(block[g]), int(t)) for g, t in zip(self.read_owner, classes.step, strict=True)]
-        copies = {(j, k): which for j, k, which in self.copies}
-        names: list[str] = []
-        for name, index in self.row_names:
-            if name == "rate":
-                names += [f"rate[{resource[r]},{t}]" for t in range(inst.num_steps) for r in range(inst.num_resources)]
-            elif name == "capacity":
-                names += [f"capacity[{tier[index]},{t}]" for t in range(inst.num_steps + 1)]
-            elif name == "keep":
-                names += [f"keep[{b},{tier[index]},{t}]" for b, t in zip(at, events.step.tolist(), strict=True)]
-            elif name == "source":
-                j, k = index
-                names += [f"source[{at[m]},{tier[j]},{tier[k]},{events.step[m]}]" for m in copies[j, k]]
-            elif name == "alive":
-                names += [f"alive[{block[g]},{t}]" for g, t in zip(self.segment_owner, self.opens.tolist(), strict=True)]
-            elif self.aggregated:
-                where = "" if name == "served" else f"{tier[index]},"
-                names += [f"{name}[all,{where}{t}]" for t in range(inst.num_steps)]
-            elif name == "served":
-                names += [f"served[{b},{t}]" for b, t in reads]
-            else:
-                names += [f"resident[{b},{tier[index]},{t}]" for b, t in reads]
-        return names

@@ -5,7 +5,14 @@ line of weak duality: for any resource prices rho >= 0 with ``sum_r B_r rho <= 1
 
     (1 - sum_r B_r rho) l + rho F + W min_k rho c_write(k) + sum_g S_g min_k (a_g rho c_read(k) + lambda_k) - lambda C
 
-with W bytes produced and S_g bytes of blocks of which the share a_g is read (inclusive: births go home, whose rent is 0).
+with W bytes produced and S_g bytes of blocks of which the share a_g is read (inclusive: births go home, whose rent is 0). A
+block lies in a set of tiers and is served by operations from them or by such as need no source, so that it pays at least what
+the cheapest operation takes and the rent of its tier, or without a source that of any tier, or under the rule "cache" of none:
+
+    c_read(k) = the cheapest of all operations whose source is k and of those without source;   cache: or k is no tier at all
+
+What an operation takes for a block goes by the block's kind (:class:`placement_opt.instance.law.Loads`); W is summed by kinds,
+and is nothing under the rule "cache", where births may be stored nowhere.
 """
 
 from __future__ import annotations
@@ -27,20 +34,28 @@ _EPS = 2.0**-52
 class Steps:
     """T independent steps with G classes of blocks read, on K tiers and R resources; all bytes are integers.
 
+    Blocks are of C kinds and there are V operations that serve, both as in :class:`placement_opt.instance.law.Loads`; an
+    *amount* is bytes, or blocks, whatever the loads of the kind are for.
+
     Attributes
     ----------
     residency, home
         The rule and the home tier.
-    rates, read, write
-        The memory system's tables: int64[R], int64[K, R], int64[K, R].
+    rates
+        int64[R].
+    serve, store, source
+        What operations load for an amount of one: int64[C, V, R] those that serve, whose tiers are int64[V] (-1 for none), and
+        int64[C, K, R] storing.
+    kind_size
+        int64[C]: bytes of an amount of one.
     start
         int64[T + 1]: step t reads the classes start[t]:start[t + 1], larger shares first.
     share
         float64[G].
-    room, count, size
-        int64[G]: bytes of the blocks of a class, their number, and the bytes of one (0 where a class has several sizes).
+    room, count, size, kind
+        int64[G]: bytes of the blocks of a class, their number, the bytes of one (0 where it has several sizes), their kind.
     births
-        int64[T]: bytes produced.
+        int64[T, C]: amounts produced that have to be stored.
     capacity, fixed, floor
         int64[T, K] bytes, int64[T, R] bytes, float64[T] seconds.
     """
@@ -48,13 +63,16 @@ class Steps:
     residency: Residency
     home: int
     rates: Int64
-    read: Int64
-    write: Int64
+    serve: Int64
+    store: Int64
+    source: Int64
+    kind_size: Int64
     start: Int64
     share: Float64
     room: Int64
     count: Int64
     size: Int64
+    kind: Int64
     births: Int64
     capacity: Int64
     fixed: Int64
@@ -65,7 +83,12 @@ class Steps:
 
     @property
     def num_tiers(self) -> int:
-        return len(self.read)
+        return int(self.store.shape[1])
+
+    @property
+    def read(self) -> Int64:
+        """int64[K, R]: what reading one byte from each tier loads, where bytes are all that counts."""
+        return self.serve[0, : self.num_tiers]
 
     @property
     def inclusive(self) -> bool:
@@ -82,9 +105,15 @@ class Steps:
         return np.repeat(np.arange(len(self)), np.diff(self.start))
 
     @cached_property
+    def amount(self) -> Int64:
+        """int64[G]: amount of the blocks of each class."""
+        return self.room // self.kind_size[self.kind]
+
+    @cached_property
     def served(self) -> Float64:
-        """float64[T]: bytes read."""
-        return self.total(self.share * self.room)
+        """float64[T, C]: amounts read."""
+        read, kinds = self.share * self.amount, range(len(self.kind_size))
+        return np.stack([self.total(np.where(self.kind == kind, read, 0.0)) for kind in kinds], axis=1)
 
     @cached_property
     def total_room(self) -> Int64:
@@ -94,9 +123,12 @@ class Steps:
 
     @cached_property
     def base(self) -> Float64:
-        """float64[T, R]: bytes loaded whatever the placement: fixed loads and, under the inclusive rule, births."""
+        """float64[T, R]: what is loaded whatever the placement: fixed loads and, under the inclusive rule, births."""
         base = self.fixed.astype(np.float64)
-        return base + self.births[:, None] * self.write[self.home].astype(np.float64) if self.inclusive else base
+        if self.inclusive:
+            for kind, store in enumerate(self.store):
+                base = base + self.births[:, kind, None] * store[self.home].astype(np.float64)
+        return base
 
     def total(self, values: Float64) -> Float64:
         """float64[T]: sums over the classes of each step."""
@@ -110,7 +142,7 @@ class Steps:
         return replace(
             self,
             start=start,
-            **{name: getattr(self, name)[classes] for name in ("share", "room", "count", "size")},
+            **{name: getattr(self, name)[classes] for name in ("share", "room", "count", "size", "kind")},
             **{name: getattr(self, name)[steps] for name in ("births", "capacity", "fixed", "floor")},
         )
 
@@ -118,8 +150,8 @@ class Steps:
         """(steps that differ from each other, int64[T] position among them of each step's equal)."""
         seen: dict[bytes, int] = {}
         same = np.empty(len(self), dtype=np.int64)
-        wide = np.concatenate([self.births[:, None], self.capacity, self.fixed, self.floor.view(np.int64)[:, None]], axis=1)
-        deep = np.stack([self.share.view(np.int64), self.room, self.count, self.size], axis=1)
+        wide = np.concatenate([self.births, self.capacity, self.fixed, self.floor.view(np.int64)[:, None]], axis=1)
+        deep = np.stack([self.share.view(np.int64), self.room, self.count, self.size, self.kind], axis=1)
         for t in range(len(self)):
             key = wide[t].tobytes() + deep[self.start[t] : self.start[t + 1]].tobytes()
             same[t] = seen.setdefault(key, len(seen))
@@ -129,8 +161,12 @@ class Steps:
 
 
 def read_steps(instance: Instance, *, by_size: bool = False) -> Steps:
-    """The steps of an instance; blocks of equal share are one class, with ``by_size`` only if their sizes agree too."""
-    trace = instance.trace
+    """The steps of an instance; blocks of equal share are one class, with ``by_size`` only if their sizes agree too.
+
+    Where loads are no mere multiples of bytes classes are always of one size.
+    """
+    trace, loads = instance.trace, instance.loads
+    by_size = by_size or not loads.operations.uniform
     step, kind = trace.read_step.astype(np.int64), np.zeros(trace.num_reads, dtype=np.int64)
     sizes = np.unique(instance.size) if by_size else np.zeros(1, dtype=np.int64)
     if len(sizes) > 1:
@@ -144,22 +180,26 @@ def read_steps(instance: Instance, *, by_size: bool = False) -> Steps:
     sums = np.concatenate([[0], np.cumsum(instance.size[trace.blocks[order]])])
     ends = np.append(opens, len(key))
     first = order[opens]
-    born = instance.first_state > 0
-    births = np.zeros(instance.num_steps, dtype=np.int64)
-    np.add.at(births, instance.first_state[born] - 1, instance.size[born])
+    births = np.zeros((instance.num_steps, len(loads.row)), dtype=np.int64)
+    if not instance.forgets:
+        born = instance.first_state > 0
+        np.add.at(births, (instance.first_state[born] - 1, loads.kind[born]), loads.amount[born])
     share = np.ones(len(first)) if trace.shares is None else trace.shares[first] / trace.share_base
     one_size = by_size or bool((instance.size == instance.size[0]).all())
     return Steps(
         residency=instance.residency,
         home=instance.home,
         rates=instance.memory.rates,
-        read=instance.memory.read,
-        write=instance.memory.write,
+        serve=loads.serve,
+        store=loads.store,
+        source=loads.serves_from,
+        kind_size=loads.size,
         start=np.searchsorted(step[first], np.arange(instance.num_steps + 1)).astype(np.int64),
         share=share.astype(np.float64),
         room=sums[ends[1:]] - sums[ends[:-1]],
         count=np.diff(ends).astype(np.int64),
         size=instance.size[trace.blocks[first]] if one_size else np.zeros(len(first), dtype=np.int64),
+        kind=loads.kind[trace.blocks[first]],
         births=births,
         capacity=np.broadcast_to(instance.capacity, (instance.num_steps, instance.num_tiers)),
         fixed=instance.fixed,
@@ -177,17 +217,38 @@ def prove(steps: Steps, prices: Prices) -> Float64:
     rent = prices.rent[: len(steps)].copy()
     if steps.inclusive:
         rent[:, steps.home] = 0.0
-    read = rho @ steps.read.T.astype(np.float64)
-    held = np.min(steps.share[:, None] * read[steps.owner] + rent[steps.owner], axis=1)
-    reads = steps.total(held * steps.room)
-    write = rho @ steps.write.T.astype(np.float64)
-    births = (write[:, steps.home] if steps.inclusive else write.min(axis=1)) * steps.births
+    held = np.zeros(len(steps.share))
+    births = np.zeros(len(steps))
+    for kind, size in enumerate(steps.kind_size.tolist()):
+        of_kind = np.flatnonzero(steps.kind == kind)
+        owner = steps.owner[of_kind]
+        by_tier, anew = _cheapest(rho @ steps.serve[kind].T.astype(np.float64), steps.source, steps.num_tiers)
+        share = steps.share[of_kind]
+        least = np.min(share[:, None] * by_tier[owner] + rent[owner] * size, axis=1)
+        held[of_kind] = np.minimum(least, share * anew[owner]) if steps.residency == "cache" else least
+        write = rho @ steps.store[kind].T.astype(np.float64)
+        births += (write[:, steps.home] if steps.inclusive else write.min(axis=1)) * steps.births[:, kind]
+    reads = steps.total(held * steps.amount)
     fixed = (rho * steps.fixed).sum(axis=1)
     used = rho @ steps.rates.astype(np.float64)
     floor = np.maximum(0.0, 1.0 - used - (8 + len(steps.rates)) * _EPS) * steps.floor
     rented = (rent * steps.capacity).sum(axis=1)
-    terms = 64 + 4 * len(steps.rates) + np.diff(steps.start)
+    terms = 63 + 4 * len(steps.rates) + np.diff(steps.start) + len(steps.kind_size)
     return np.asarray(reads + births + fixed + floor - rented - _EPS * terms * (reads + births + fixed + floor + rented))
+
+
+def _cheapest(price: Float64, source: Int64, tiers: int) -> tuple[Float64, Float64]:
+    """What an amount of one costs at least, from float64[T, V] prices of the operations that serve.
+
+    Returns
+    -------
+    tuple
+        float64[T, K]: for a block that lies in each tier. float64[T]: for one that lies nowhere; infinite where none can be.
+    """
+    nowhere = price[:, source < 0]
+    anew = nowhere.min(axis=1) if nowhere.shape[1] else np.full(len(price), np.inf)
+    by_tier = [np.minimum(price[:, source == k].min(axis=1), anew) for k in range(tiers)]
+    return np.stack(by_tier, axis=1), anew
 
 
 def safe_sum(values: Float64) -> float:

@@ -1,12 +1,14 @@
 """Independent steps as one program with a block of columns a step: the LP, or with whole blocks the MILP.
 
-A *pattern* is a set of tiers. The n blocks of a class (equal size and share) are dealt out to patterns, and what is read of the
-blocks of a pattern is split over its tiers. Only sums are needed, and nothing is lost: n blocks of pattern S that serve Y_k
-bytes from tier k can each serve Y_k / n, which is at most what the step reads of a block since the Y_k of a pattern add up to n
-times that; and any other split of the single blocks has the same sums.
+A *pattern* is a set of tiers, under the rule "cache" the empty one too. The n blocks of a class (equal size and share) are
+dealt out to patterns, and what is read of the blocks of a pattern is split over its *ways*: the operations that serve from one
+of its tiers, and those that need no source. Only sums are needed, and nothing is lost: n blocks of pattern S of which Y_o bytes
+are served by operation o can each be served Y_o / n by it, which is at most what the step reads of a block since the Y_o of a
+pattern add up to n times that; and any other split of the single blocks has the same sums.
 
-For the LP singletons are patterns enough: a share of a block that serves from tier k needs that share of room there, no more
-room is needed, and every rule allows the rest (inclusive: the home copy is there anyway and its room is not competed for).
+For the LP singletons (and no tier at all, where the rule allows that) are patterns enough: a share of a block that serves from
+tier k needs that share of room there, no more room is needed, and every rule allows the rest (inclusive: the home copy is there
+anyway and its room is not competed for). What is served without a source needs no room, but may have to lie somewhere.
 
 Scaled units: bytes in units of a step's own size, time above what the fixed loads take, in units of such a size at a rate
 in between (:func:`placement_opt.bounds.programs.highs.rate_unit`); every rate row is divided by its rate.
@@ -29,12 +31,18 @@ from placement_opt.memory.system import Int64
 Flags = npt.NDArray[np.bool_]
 
 
+def single_tiers(steps: Steps) -> Flags:
+    """bool[S, K]: the patterns that the LP needs, each tier alone and, under the rule "cache", none."""
+    alone = np.eye(steps.num_tiers, dtype=bool)
+    return np.concatenate([alone, np.zeros((1, steps.num_tiers), dtype=bool)]) if steps.residency == "cache" else alone
+
+
 @dataclass(frozen=True, eq=False)
 class StepProgram:
     """Builds the program of some steps and reads its solutions back.
 
-    Columns: tau[T] (above ``base_s``, scaled), deal[G, S] (blocks, or scaled bytes in the LP), births[T, K], and for every
-    class and pattern of several tiers split[K], the scaled bytes served from each.
+    Columns: tau[T] (above ``base_s``, scaled), deal[G, S] (blocks, or scaled bytes in the LP), births[T, C, K], and for every
+    class and pattern of several ways split[V], the scaled bytes that each operation serves.
 
     Attributes
     ----------
@@ -58,7 +66,7 @@ class StepProgram:
         if self.integral:
             np.maximum.at(unit, steps.owner, steps.size.astype(np.float64))
             return unit
-        return np.maximum(unit, np.maximum(steps.total_room, steps.births))
+        return np.asarray(np.maximum(unit, np.maximum(steps.total_room, steps.births @ steps.kind_size)))
 
     @cached_property
     def unit_s(self) -> Float64:
@@ -78,24 +86,31 @@ class StepProgram:
         return np.asarray(steps.size / self.unit[steps.owner]) if self.integral else np.ones(len(steps.share))
 
     @cached_property
+    def ways(self) -> Flags:
+        """bool[S, V]: which operations can serve a block of each pattern."""
+        source = self.steps.source
+        return np.asarray((source < 0) | (self.has[:, np.maximum(source, 0)] & (source >= 0)))
+
+    @cached_property
     def several(self) -> Int64:
-        """int64[.]: patterns with more than one tier."""
-        return np.flatnonzero(self.has.sum(axis=1) > 1)
+        """int64[.]: patterns with more than one way."""
+        return np.flatnonzero(self.ways.sum(axis=1) > 1)
 
     def _deal(self, group: Any, pattern: Any) -> Any:
         return len(self.steps) + group * len(self.has) + pattern
 
-    def _births(self, step: Any, tier: Any) -> Any:
-        return self._deal(len(self.steps.share), 0) + step * self.steps.num_tiers + tier
+    def _births(self, step: Any, kind: Any, tier: Any) -> Any:
+        steps = self.steps
+        return self._deal(len(steps.share), 0) + (step * len(steps.kind_size) + kind) * steps.num_tiers + tier
 
-    def _split(self, group: Any, position: Any, tier: Any) -> Any:
-        first = self._births(len(self.steps), 0)
-        return first + (group * len(self.several) + position) * self.steps.num_tiers + tier
+    def _split(self, group: Any, position: Any, way: Any) -> Any:
+        first = self._births(len(self.steps), 0, 0)
+        return first + (group * len(self.several) + position) * len(self.steps.source) + way
 
     def build(self) -> LinearProgram:
-        """The arrays; rows: rate[T, R], room[T, limited tiers], all[G], births[T], served[G, several]."""
+        """The arrays; rows: rate[T, R], room[T, limited tiers], all[G], births[T, C], served[G, several]."""
         steps, has = self.steps, self.has
-        count, resources, tiers = len(steps), len(steps.rates), steps.num_tiers
+        count, resources, kinds = len(steps), len(steps.rates), len(steps.kind_size)
         groups, limited = np.arange(len(steps.share)), steps.limited
         every = np.arange(count)
         entries: list[tuple[Any, Any, Any]] = [(every[:, None] * resources + np.arange(resources), every[:, None], -1.0)]
@@ -117,25 +132,26 @@ class StepProgram:
         row_low.append(total)
         rows += len(groups)
 
-        born = np.zeros(count) if steps.inclusive else steps.births / self.unit
-        for k in range(tiers):
-            entries.append((rows + every, self._births(every, k), 1.0))
-            entries += self._loads(every, self._births(every, k), steps.write[k], np.ones(count))
-        row_high.append(born)
-        row_low.append(born)
-        rows += count
+        born = (steps.births * steps.kind_size / self.unit[:, None]) * (not steps.inclusive)
+        for kind in range(kinds):
+            for k in range(steps.num_tiers):
+                column = self._births(every, kind, k)
+                entries.append((rows + every * kinds + kind, column, 1.0))
+                entries += self._loads(every, column, steps.store[kind, k], np.ones(count) / steps.kind_size[kind])
+        row_high.append(born.ravel())
+        row_low.append(born.ravel())
+        rows += born.size
 
         read = steps.share * self.weight
-        for single in np.flatnonzero(has.sum(axis=1) == 1):
-            tier = int(np.argmax(has[single]))
-            entries += self._loads(steps.owner, self._deal(groups, single), steps.read[tier], read)
+        for single in np.flatnonzero(self.ways.sum(axis=1) == 1).tolist():
+            entries += self._served(self._deal(groups, single), int(np.argmax(self.ways[single])), read)
         for position, pattern in enumerate(self.several.tolist()):
             row = rows + groups * len(self.several) + position
             entries.append((row, self._deal(groups, pattern), -read))
-            for k in np.flatnonzero(has[pattern]).tolist():
-                column = self._split(groups, position, k)
+            for way in np.flatnonzero(self.ways[pattern]).tolist():
+                column = self._split(groups, position, way)
                 entries.append((row, column, 1.0))
-                entries += self._loads(steps.owner, column, steps.read[k], np.ones(len(groups)))
+                entries += self._served(column, way, np.ones(len(groups)))
         row_high.append(np.zeros(len(groups) * len(self.several)))
         row_low.append(np.zeros(len(groups) * len(self.several)))
 
@@ -153,8 +169,16 @@ class StepProgram:
         low, high = np.concatenate(row_low), np.concatenate(row_high)
         return LinearProgram(cost, np.zeros(columns), np.full(columns, np.inf), low, high, *matrix, integral=integral)
 
+    def _served(self, column: Int64, way: int, amount: Float64) -> list[tuple[Any, Any, Any]]:
+        """Entries of the rate rows for scaled bytes of each class, float64[G] per unit of its column, served in a way."""
+        steps, entries = self.steps, []
+        for kind, size in enumerate(steps.kind_size.tolist()):
+            of_kind = np.flatnonzero(steps.kind == kind)
+            entries += self._loads(steps.owner[of_kind], column[of_kind], steps.serve[kind, way], amount[of_kind] / size)
+        return entries
+
     def _loads(self, step: Int64, column: Any, operation: Int64, amount: Float64) -> list[tuple[Any, Any, Any]]:
-        """Entries of the rate rows for ``amount`` scaled bytes per unit of a column."""
+        """Entries of the rate rows for ``amount`` scaled units of what the operation's loads are for, per unit of a column."""
         rates = self.steps.rates
         scale = operation * (rate_unit(rates) / rates)
         return [(step * len(rates) + r, column, amount * scale[r]) for r in np.flatnonzero(operation)]
@@ -193,19 +217,26 @@ class StepProgram:
         loads = steps.base.copy()
         read = held * steps.share[:, None]
         for pattern in range(len(has)):
-            bytes_read = np.zeros((groups, steps.num_tiers))
-            bytes_read[:, has[pattern]] = read[:, [pattern]] * self._parts(x, pattern)[:, has[pattern]]
-            np.add.at(loads, steps.owner, bytes_read @ steps.read.astype(np.float64))
+            members = self.ways[pattern]
+            bytes_read = np.zeros((groups, len(members)))
+            bytes_read[:, members] = read[:, [pattern]] * self._parts(x, pattern)[:, members]
+            for kind, size in enumerate(steps.kind_size.tolist()):
+                of_kind = np.flatnonzero(steps.kind == kind)
+                amounts = bytes_read[of_kind] / size
+                np.add.at(loads, steps.owner[of_kind], amounts @ steps.serve[kind].astype(np.float64))
         if not steps.inclusive:
-            parts = np.maximum(x[self._births(0, 0) : self._split(0, 0, 0)].reshape(len(steps), -1), 0.0)
-            sums = parts.sum(axis=1)
-            legal &= (sums > 0) | (steps.births == 0)
-            loads += (parts * (steps.births / np.where(sums > 0, sums, 1.0))[:, None]) @ steps.write.astype(np.float64)
+            births = np.maximum(x[self._births(0, 0, 0) : self._split(0, 0, 0)], 0.0)
+            parts = births.reshape(len(steps), len(steps.kind_size), steps.num_tiers)
+            sums = parts.sum(axis=2)
+            legal &= ((sums > 0) | (steps.births == 0)).all(axis=1)
+            stored = parts * (steps.births / np.where(sums > 0, sums, 1.0))[:, :, None]
+            for kind, store in enumerate(steps.store):
+                loads += stored[:, kind] @ store.astype(np.float64)
         return np.where(legal, np.maximum(steps.floor, (loads / steps.rates).max(axis=1)), np.inf)
 
     def _parts(self, x: Float64, pattern: int) -> Float64:
-        """float64[G, K]: how a pattern's reads are split over its tiers; adds up to 1."""
-        groups, members = len(self.steps.share), self.has[pattern]
+        """float64[G, V]: how a pattern's reads are split over its ways; adds up to 1."""
+        groups, members = len(self.steps.share), self.ways[pattern]
         parts = np.tile(members.astype(np.float64), (groups, 1))
         if members.sum() > 1:
             position = int(np.searchsorted(self.several, pattern))

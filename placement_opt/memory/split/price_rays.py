@@ -30,14 +30,14 @@ class TooManyRays(Exception):
     """The enumeration would exceed its documented size; caught by ``StepTimer``."""
 
 
-@lru_cache(maxsize=64)
 def extreme_rays(costs: tuple[tuple[int, ...], ...], patterns: tuple[int, ...]) -> Int64:
     """Extreme price rays of reads that are split at the best prices.
 
     Parameters
     ----------
     costs
-        K rows of G integers >= 0: bytes that one byte read from tier k loads on resource (group) g; no column is zero.
+        K rows of G integers >= 0: what one unit (a byte, a block) read from tier k loads on resource (group) g; no column is
+        zero. A "tier" here is any way to serve a read.
     patterns
         Sets of tiers as bitmasks.
 
@@ -49,15 +49,30 @@ def extreme_rays(costs: tuple[tuple[int, ...], ...], patterns: tuple[int, ...]) 
     Raises
     ------
     TooManyRays
-        More than ``MOST_RAYS`` on the way, or entries too large.
+        More than ``MOST_RAYS`` on the way, or entries too large (loads of whole large blocks, not of bytes, for one).
     """
+    rays = _enumerated(costs, patterns, MOST_RAYS)
+    if rays is None:
+        raise TooManyRays
+    return rays
+
+
+@lru_cache(maxsize=64)
+def _enumerated(costs: tuple[tuple[int, ...], ...], patterns: tuple[int, ...], most: int) -> Int64 | None:
+    """What :func:`extreme_rays` returns, None where they are too many: that takes longest to find out, so it is kept too."""
     table = np.array(costs, dtype=np.int64)
     rays = np.eye(table.shape[1], dtype=np.int64)
     signs = np.zeros((len(rays), 0), dtype=np.int64)
+    largest = table.shape[1] * int(table.max(initial=0))
     for normal in _walls(table, patterns):
+        # sums of products of a ray, a wall or a row of loads, and another ray must fit
+        if 2 * int(rays.max()) ** 2 * largest >= 2**63:
+            return None
         rays, signs = _refine(rays, signs, normal)
-        if len(rays) > MOST_RAYS or int(rays.max()) > _LARGEST_ENTRY:
-            raise TooManyRays
+        if len(rays) > most or int(rays.max()) > _LARGEST_ENTRY:
+            return None
+    if int(rays.max()) * largest >= 2**63:
+        return None
     rays = rays[_extreme(rays, table, patterns)]
     rays = rays[np.lexsort(rays.T[::-1])]
     rays.setflags(write=False)
@@ -84,10 +99,13 @@ def _refine(rays: Int64, signs: Int64, normal: Int64) -> tuple[Int64, Int64]:
     """The rays of the arrangement with one more hyperplane, and on which side of each hyperplane they lie."""
     value = rays @ normal
     features = _features(rays, signs)
+    on = np.concatenate([signs == 0, rays == 0], axis=1).astype(np.float32)
     above, below = np.flatnonzero(value > 0), np.flatnonzero(value < 0)
     fresh, sides = [rays], [signs]
     for a in above.tolist():
         partners = below[_same_cell(signs[a], signs[below])]
+        # a face of dimension two lies on that many walls and sides of the orthant at least: most pairs share fewer
+        partners = partners[on[partners] @ on[a] >= rays.shape[1] - 2]
         partners = partners[_spans_face(features, features[a] | features[partners])]
         if len(partners):
             mixed = value[a] * rays[partners] - value[partners, None] * rays[a]

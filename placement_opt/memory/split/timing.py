@@ -49,7 +49,9 @@ class StepTimer:
         P sets of ways to serve a block, as bitmasks: bit k is the read from tier k, the bits from K on are the further serving
         operations (:meth:`placement_opt.memory.operations.Operations.usable`).
     loads
-        int64[V, R]: what each way loads for a byte; without it, the serving rows of the system's operations.
+        int64[V, R]: what each way loads for a unit; without it, the serving rows of the system's operations, for a byte. With
+        kinds of blocks the ways of one kind follow those of another, so that a pattern says the kind too
+        (:func:`placement_opt.play.run.time_run`); the unit is then a block, and "bytes" below are counted in such units.
 
     Attributes
     ----------
@@ -146,7 +148,7 @@ class StepTimer:
         Rows sum to ``served_row``. Of several optimal splits, two tiers give the one that reads most from the faster tier.
         """
         served, base = np.asarray(served_row, dtype=np.float64), np.asarray(base_row, dtype=np.float64)
-        if len(self.ways.loads) != 2:
+        if not len(self.ways.loads) == len(self.memory.tiers) == 2:
             return self._solve(served, base).bytes
         fast, slow = self.memory.by_speed
         taken = np.zeros((len(self.patterns), 2))

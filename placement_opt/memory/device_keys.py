@@ -1,0 +1,87 @@
+"""Keys of a tier that say more of its device than room and rates: page, requests, computing where blocks lie.
+
+The same keys are read from memory files and from the overrides of an instance; in these, what is not there stays as it was.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from placement_opt.base.errors import InputError, shown
+from placement_opt.base.toml import Table, as_rate, as_requests
+from placement_opt.base.units import format_size, parse_size
+from placement_opt.memory.system import Compute, Tier
+
+#: Pages beyond this are refused: sums of rounded blocks must fit 64-bit integers.
+LARGEST_PAGE = 2**30
+#: Parts of a byte in which a result may be said.
+MOST_PARTS = 2**20
+_SHARE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})", re.ASCII)
+
+
+def with_device(tier: Tier, table: Table) -> Tier:
+    """The tier with what the table says of its device; InputError, laid at its keys, for what does not fit."""
+    page = table.get("page", as_page)
+    tier = tier if page is None else replace(tier, page=page)
+    return _with_compute(_with_requests(tier, table), table)
+
+
+def _with_requests(tier: Tier, table: Table) -> Tier:
+    both = table.get("iops", as_requests)
+    ways = {key: table.get(key, as_requests) for key in ("read_iops", "write_iops")}
+    for key, limit in ways.items():
+        if limit is not None and both is not None:
+            raise table.error(key, f"found {key} beside iops, which is for both ways", "expected one of the two")
+        if limit is not None and tier.shared_iops:
+            raise table.error(key, f"found {key} for a tier whose ways share one number of requests", "expected iops")
+    if both is not None:
+        separate = tier.read_iops is not None or tier.write_iops is not None
+        return replace(tier, read_iops=both, write_iops=both, shared_iops=tier.shared_iops or not separate)
+    read, write = ways["read_iops"], ways["write_iops"]
+    return replace(
+        tier,
+        read_iops=tier.read_iops if read is None else read,
+        write_iops=tier.write_iops if write is None else write,
+    )
+
+
+def _with_compute(tier: Tier, table: Table) -> Tier:
+    inner = table.table("compute")
+    if inner is None:
+        return tier
+    rate = inner.get("rate", as_rate)
+    if tier.compute is None:
+        compute = Compute(rate, inner.need("result", as_result))
+    else:
+        result = inner.get("result", as_result)
+        compute = Compute(tier.compute.rate if rate is None else rate, tier.compute.result if result is None else result)
+    inner.finish()
+    return replace(tier, compute=compute)
+
+
+def as_page(value: Any) -> int:
+    """A size of at least a byte."""
+    page = parse_size(value)
+    if not 1 <= page <= LARGEST_PAGE:
+        raise InputError(f"found {shown(value)}", f"expected a page from 1 B to {format_size(LARGEST_PAGE)}")
+    return page
+
+
+def as_result(value: Any) -> Fraction:
+    """A share in (0, 1], exactly as written: ``"1/64"``, or a number such as 0.0625."""
+    expected = 'expected a share in (0, 1] such as "1/64"'
+    match = _SHARE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is not None and int(match[2]):
+        share = Fraction(int(match[1]), int(match[2]))
+    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
+        share = Fraction(str(value))
+    else:
+        raise InputError(f"found {shown(value)}", expected)
+    if not 0 < share <= 1:
+        raise InputError(f"found {shown(value)}", expected)
+    if share.denominator > MOST_PARTS:
+        raise InputError(f"found {shown(value)}", f"expected a share in whole parts of at most {MOST_PARTS:,}")
+    return share

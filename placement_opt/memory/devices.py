@@ -1,0 +1,165 @@
+"""What devices and stores outside add to the table: pages, requests, computing where blocks lie, blocks that lie nowhere.
+
+* A **page** is a grain: what is read from the tier, written to it or attended in it is rounded up to multiples of its page. A
+  copy moves the same bytes at both ends: multiples of the larger of the two pages.
+* **Requests** are a resource of the tier: each block read from it, attended in it or copied out of it is one to read, each
+  stored to it or copied into it one to write.
+* A tier that **computes** offers ``attend``: the block is read from the tier's own cells, byte by byte, and is processed beside
+  them (a resource of its own, where that has a rate); over the rest of the way to the processor goes only the result.
+* What comes from **outside** loads its own resource, byte by byte, and is at the processor then.
+
+Where only a share of each byte passes a resource, that resource counts in fractions: its rate and all its loads are multiplied
+by the denominator, so that the table stays one of integers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from placement_opt.base.errors import InputError
+from placement_opt.base.units import LARGEST, format_rate
+from placement_opt.memory.operations import Int64, Operation, Operations, table
+from placement_opt.memory.system import Outside, Tier
+
+REQUESTS = "requests"
+
+
+@dataclass(frozen=True, eq=False)
+class Routed:
+    """The loads that routes make, per byte, over the resources of tiers and links: ``read`` and ``write`` int64[K, R], ``copy``
+    int64[K, K, R]; ``rates`` int64[R], bytes/s; ``own`` int[K], the resource that reading a tier's cells loads."""
+
+    resources: tuple[str, ...]
+    rates: Int64
+    read: Int64
+    write: Int64
+    copy: Int64
+    own: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What :class:`placement_opt.memory.system.MemorySystem` holds under these names."""
+
+    resources: tuple[str, ...]
+    rates: Int64
+    operations: Operations
+    units: dict[str, str]
+    scale: dict[str, int]
+
+
+def tables(routed: Routed, tiers: Sequence[Tier], outside: Sequence[Outside]) -> Tables:
+    """The whole table; InputError where a rate is too small, or fractions of it too large to count."""
+    found, units = _further(tiers, outside)
+    names = (*routed.resources, *(name for name, _ in found))
+    index = {name: r for r, name in enumerate(names)}
+    scale = _scale(routed, tiers)
+    factors = np.array([scale.get(name, 1) for name in routed.resources], dtype=np.int64)
+    rates = np.concatenate([routed.rates * factors, np.array([rate for _, rate in found], dtype=np.int64)])
+    read, write, copy = (_widened(part * factors, len(names)) for part in (routed.read, routed.write, routed.copy))
+    calls, grains = _calls(tiers, index), _grains(tiers)
+    more = [_attend(k, tier, routed, factors, index, calls[0][k]) for k, tier in enumerate(tiers) if tier.compute]
+    more += [Operation(each.name, None, _unit_row(index[each.resource], len(names)), brings=True) for each in outside]
+    operations = table([tier.name for tier in tiers], read, write, copy, more, calls=calls, grains=grains)
+    return Tables(names, rates, operations, units, scale)
+
+
+def _further(tiers: Sequence[Tier], outside: Sequence[Outside]) -> tuple[list[tuple[str, int]], dict[str, str]]:
+    """(name, effective rate) of the resources that are on no route, and the units of those that count no bytes."""
+    found, units = [], {}
+    for tier in tiers:
+        ways = (
+            [("iops", tier.read_iops)] if tier.shared_iops else [("read_iops", tier.read_iops), ("write_iops", tier.write_iops)]
+        )
+        for key, rate in ways:
+            if rate is not None:
+                found.append((f"{tier.name}.{key}", _slowed(tier, key, rate, "requests/s")))
+                units[f"{tier.name}.{key}"] = REQUESTS
+        if tier.compute is not None and tier.compute.rate is not None:
+            found.append((f"{tier.name}.compute", _slowed(tier, "compute.rate", tier.compute.rate, "B/s")))
+    return found + [(each.resource, each.rate) for each in outside], units
+
+
+def _slowed(tier: Tier, key: str, rate: int, unit: str) -> int:
+    slowed = int(rate * tier.efficiency)
+    if slowed < 1:
+        found = f"found {rate} {unit} at an efficiency of {float(tier.efficiency):g}"
+        raise InputError(found, f"expected at least 1 {unit}", field=f"tiers.{tier.name}.{key}")
+    return slowed
+
+
+def _scale(routed: Routed, tiers: Sequence[Tier]) -> dict[str, int]:
+    """Resource -> the fractions that it counts in, where some result passes it."""
+    scale: dict[str, int] = {}
+    for k, tier in enumerate(tiers):
+        if tier.compute is None:
+            continue
+        way = _way_out(routed, k)
+        if not len(way):
+            found = f"found no link between {tier.name} and the processor, so that attending would load all that reading does"
+            expected = "expected the rate of its cells as the tier's, and a link with the rate at which data leave it"
+            raise InputError(found, expected, field=f"tiers.{tier.name}.compute")
+        for r in way.tolist():
+            name, rate = routed.resources[r], int(routed.rates[r])
+            parts = (tier.compute.result * int(routed.read[k, r])).denominator
+            scale[name] = math.lcm(scale.get(name, 1), parts)
+            if rate * scale[name] > LARGEST:
+                found = f"found results that make {name}, of {format_rate(rate)}, count in {scale[name]}ths of a byte"
+                expected = "expected denominators with which its rate stays within 2**60"
+                raise InputError(found, expected, field=f"tiers.{tier.name}.compute.result")
+    return {name: parts for name, parts in scale.items() if parts > 1}
+
+
+def _way_out(routed: Routed, k: int) -> Int64:
+    """Resources between tier k's cells and the processor."""
+    passed = np.flatnonzero(routed.read[k])
+    return np.asarray(passed[passed != routed.own[k]], dtype=np.int64)
+
+
+def _attend(k: int, tier: Tier, routed: Routed, factors: Int64, index: dict[str, int], calls: Int64) -> Operation:
+    """``calls``: int64[R] of reading a block of tier k."""
+    assert tier.compute is not None
+    row = [0] * len(index)
+    row[routed.own[k]] = int(factors[routed.own[k]])
+    for r in _way_out(routed, k).tolist():
+        load: Fraction = tier.compute.result * int(routed.read[k, r]) * int(factors[r])
+        row[r] = int(load)
+    if tier.compute.rate is not None:
+        row[index[f"{tier.name}.compute"]] = 1
+    return Operation(f"attend {tier.name}", k, tuple(row), tuple(calls.tolist()), tier.page)
+
+
+def _calls(tiers: Sequence[Tier], index: dict[str, int]) -> tuple[Int64, Int64, Int64]:
+    """Requests of reading from and storing to each tier and of copying from tier to tier: int64[K, R], [K, R], [K, K, R]."""
+    count, width = len(tiers), len(index)
+    read, write = np.zeros((count, width), dtype=np.int64), np.zeros((count, width), dtype=np.int64)
+    for k, tier in enumerate(tiers):
+        for row, limit, key in ((read, tier.read_iops, "read_iops"), (write, tier.write_iops, "write_iops")):
+            if limit is not None:
+                row[k, index[f"{tier.name}.{'iops' if tier.shared_iops else key}"]] = 1
+    copy = read[:, None] + write[None]
+    copy[np.arange(count), np.arange(count)] = 0
+    return read, write, copy
+
+
+def _grains(tiers: Sequence[Tier]) -> tuple[Int64, Int64, Int64]:
+    page = np.array([tier.page for tier in tiers], dtype=np.int64)
+    copy = np.maximum.outer(page, page)
+    copy[np.arange(len(tiers)), np.arange(len(tiers))] = 1
+    return page, page, copy
+
+
+def _widened(part: Int64, width: int) -> Int64:
+    """The same over ``width`` resources, zero on those that are new."""
+    wide = np.zeros((*part.shape[:-1], width), dtype=np.int64)
+    wide[..., : part.shape[-1]] = part
+    return wide
+
+
+def _unit_row(resource: int, width: int) -> tuple[int, ...]:
+    return tuple(int(r == resource) for r in range(width))
