@@ -18,8 +18,7 @@ def cheapest_residency(instance: Instance, rho: np.ndarray) -> float:
     total = sum((1.0 - rates @ rho[t]) * instance.floor[t] + rho[t] @ instance.fixed[t] for t in steps)
     costs = {joint: 0.0 for joint in _joints(instance, 0) if _starts(instance, joint)}
     for t in steps:
-        reading = {joint: cost + _reads(instance, rho[t], t, joint) for joint, cost in costs.items()}
-        costs = {after: min(cost + _moves(instance, rho[t], t, before, after) for before, cost in reading.items())
+        costs = {after: min(cost + _step(instance, rho[t], t, before, after) for before, cost in costs.items())
                  for after in _joints(instance, t + 1)}  # fmt: skip
     return float(total + min(costs.values()))
 
@@ -30,7 +29,9 @@ def _alive(instance: Instance, state: int) -> list[int]:
 
 def _rule(instance: Instance) -> list[frozenset[int]]:
     tiers = range(instance.num_tiers)
-    sets = [frozenset(k for k in tiers if bits[k]) for bits in product((0, 1), repeat=len(tiers)) if any(bits)]
+    sets = [frozenset(k for k in tiers if bits[k]) for bits in product((0, 1), repeat=len(tiers))]
+    if instance.residency != "cache":
+        sets = [s for s in sets if s]
     if instance.residency == "exclusive":
         return [s for s in sets if len(s) == 1]
     return [s for s in sets if instance.home in s] if instance.residency == "inclusive" else sets
@@ -61,23 +62,28 @@ def _share(instance: Instance, t: int, block: int) -> float:
     return instance.share(row.start + int(where[0])) if len(where) else 0.0
 
 
-def _reads(instance: Instance, rho: np.ndarray, t: int, joint: Sets) -> float:
-    price = instance.memory.read @ rho
-    return sum(
-        int(instance.size[b]) * _share(instance, t, b) * min(price[k] for k in tiers)
-        for b, tiers in zip(_alive(instance, t), joint, strict=True)
-    )
+def _step(instance: Instance, rho: np.ndarray, t: int, before: Sets, after: Sets) -> float:
+    """Reads and moves of step t, block by block, each by the operations that are cheapest together."""
+    alive, later = _alive(instance, t), _alive(instance, t + 1)
+    held, wanted = dict(zip(alive, before, strict=True)), dict(zip(later, after, strict=True))
+    return sum(_block(instance, rho, t, b, held.get(b), wanted.get(b, frozenset())) for b in {*alive, *later})
 
 
-def _moves(instance: Instance, rho: np.ndarray, t: int, before: Sets, after: Sets) -> float:
-    write, copy = instance.memory.write @ rho, instance.memory.copy @ rho
-    held = dict(zip(_alive(instance, t), before, strict=True))
-    cost = 0.0
-    for b, tiers in zip(_alive(instance, t + 1), after, strict=True):
-        for k in tiers - held.get(b, frozenset()):
-            if b not in held:
-                cost += int(instance.size[b]) * write[k]
-                continue
-            fetched, share = min(copy[j, k] for j in held[b]), _share(instance, t, b)
-            cost += int(instance.size[b]) * (share * min(write[k], fetched) + (1.0 - share) * fetched)
-    return cost
+def _block(
+    instance: Instance, rho: np.ndarray, t: int, block: int, held: frozenset[int] | None, wanted: frozenset[int]
+) -> float:
+    operations, tiers = instance.memory.operations, instance.num_tiers
+    price = operations.block_loads(int(instance.size[block])) @ rho
+    if held is None:
+        return float(sum(price[k] for k in wanted))
+    share = _share(instance, t, block)
+    copy = {k: min((price[tiers + j * tiers + k] for j in held), default=np.inf) for k in wanted - held}
+    if not share:
+        return float(sum(copy.values()))
+    ways = []
+    for o in range(tiers + tiers**2, len(price)):
+        if operations.source[o] < 0 or operations.source[o] in held:
+            stored = {k: min(price[k], c) if operations.brings[o] else c for k, c in copy.items()}
+            moved = sum(share * stored[k] + ((1.0 - share) * c if share < 1.0 else 0.0) for k, c in copy.items())
+            ways.append(share * price[o] + moved)
+    return float(min(ways))

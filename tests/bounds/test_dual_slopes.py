@@ -166,7 +166,7 @@ def test_futures_spell_out_the_reads_of_every_class(seed: int) -> None:
     """Followed from its cell, a future lists the reads of its class; equal futures have one number; all bytes are there."""
     instance = draw(seed, blocks=30)
     classes = classify(instance)
-    futures = merge_futures(classes)
+    (futures,) = merge_futures(classes)
     spelled = set()
     for entry, node, weight in zip(futures.cell_entry, futures.cell_node, futures.cell_bytes, strict=True):
         reads = []

@@ -1,7 +1,8 @@
 """Prices in units of what they are worth, so that one step length and one box suit all of them.
 
-A resource's price counts by its rate (a share of the step's second), a tier's rent by the rate of reading from the next slower
-tier. Rents are 0 where everything alive fits: they could only lower the dual value.
+A resource's price counts by its rate (a share of the step's second), a tier's rent by what serving a byte takes from the next
+slower tier, or under the rule "cache" without any, where that is slower. Rents are 0 where everything alive fits: they could
+only lower the dual value.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class PriceSpace:
     floor_s
         Sum of the floors.
     slowest
-        Seconds per byte of the tier read slowest.
+        Seconds per byte of the tier that serves slowest.
     """
 
     rates: Float64
@@ -44,18 +45,17 @@ class PriceSpace:
 
     @classmethod
     def of(cls, instance: Instance) -> PriceSpace:
-        memory = instance.memory
-        speed = np.array([float(memory.bottleneck(row)) for row in memory.read])
-        unit = 1.0 / speed
-        for tier, slower in zip(memory.by_speed, memory.by_speed[1:], strict=False):
-            unit[tier] = 1.0 / speed[slower]
+        memory, seconds = instance.memory, serving_seconds(instance)
+        order = np.argsort(seconds, kind="stable")
+        unit = seconds.copy()
+        unit[order[:-1]] = seconds[order[1:]]
         scarce = instance.alive_bytes[:, None] > instance.capacity[None, :]
         return cls(
             memory.rates.astype(np.float64),
-            unit,
+            unit[: instance.num_tiers],
             scarce.astype(np.float64),
             float(instance.floor.sum()),
-            1.0 / float(speed.min()),
+            float(seconds[: instance.num_tiers].max()),
         )
 
     def point(self, prices: Prices) -> Point:
@@ -81,3 +81,23 @@ class PriceSpace:
             last = (tau < np.take_along_axis(ratio, order, 1)).sum(axis=1) - 1
             share[over] = np.maximum(v - tau[np.arange(len(over)), last][:, None] * give, 0.0)
         return share, np.maximum(point[1], 0.0)
+
+
+def serving_seconds(instance: Instance) -> Float64:
+    """float64[K], under the rule "cache" float64[K + 1]: seconds per byte, above 0, of serving from each tier in the best way.
+
+    The last entry is of serving without a source. Of blocks of the median size, where there are calls or grains; what loads
+    nothing counts as the fastest of the others.
+    """
+    memory, operations, source = instance.memory, instance.memory.operations, instance.loads.serves_from
+    if operations.uniform:
+        loads, size = operations.per_byte, 1
+    else:
+        size = int(np.median(instance.size))
+        loads = operations.block_loads(size)
+    with np.errstate(divide="ignore"):
+        speed = (memory.rates.astype(np.float64) * size / loads[operations.serving]).min(axis=1)
+    places = [*range(instance.num_tiers), *([-1] if instance.forgets else [])]
+    found = np.array([1.0 / speed[source == place].max() for place in places])
+    some = found[found > 0.0]
+    return np.where(found > 0.0, found, some.min() if len(some) else 1.0 / float(memory.rates.max()))

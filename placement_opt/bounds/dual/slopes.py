@@ -87,8 +87,8 @@ def slopes(
     futures = futures or merge_futures(classify(instance))
     prices = legal(instance, prices)
     paths = [_paths(instance, prices, part, float(soft)) for part in futures]
-    loads = sum((one.moved for one in paths[1:]), paths[0].moved)
-    loads += sum((one.stored for one in paths[1:]), paths[0].stored) + instance.fixed
+    stored = sum((one.stored for one in paths[1:]), paths[0].stored) + instance.fixed
+    loads = sum((one.moved for one in paths[1:]), paths[0].moved) + stored
     rates = instance.memory.rates.astype(np.float64)
     fixed = float((prices.rho * instance.fixed).sum() + (1.0 - prices.rho @ rates) @ instance.floor)
     total = sum(one.cost_s for one in paths) + fixed - float((prices.rent * instance.capacity).sum())
