@@ -324,7 +324,7 @@ def test_a_cache() -> None:
 
 
 def test_what_serves_fastest_is_the_measure() -> None:
-    """Seconds per byte by which rents are measured: the best way from each tier, and without a source where there may be none."""
+    """Seconds per byte by which rents are measured: the best way from each tier, or without a source."""
     assert serving_seconds(flash(16, 10)).tolist() == pytest.approx([1 / 10])
     assert serving_seconds(flash(16, 10, attends=False)).tolist() == pytest.approx([1.0])
     assert serving_seconds(flash(20, 8, grain=16)).tolist() == pytest.approx([32 / 20 / 10])
