@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -373,7 +374,9 @@ def test_a_cluster_proves_what_this_process_proves() -> None:
 
 def test_no_cluster_is_asked_and_no_thread_begun_for_a_climb_that_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """The roofline is the answer at once; what prices prove is found out here when no time is left to ask others."""
-    monkeypatch.setattr("placement_opt.answer.answer.run_watched", lambda *_, **__: pytest.fail("begun"))
+    monkeypatch.setattr(
+        importlib.import_module("placement_opt.answer.answer"), "run_watched", lambda *_, **__: pytest.fail("begun")
+    )
     nobody, over = Backend("dask", 1, "127.0.0.1:1"), Limits()
     over.interrupt()
     for limits, outcome in ((Limits(0.0), Outcome.LIMIT), (over, Outcome.INTERRUPTED)):

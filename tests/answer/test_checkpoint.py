@@ -80,7 +80,7 @@ def test_every_improvement_is_written(instance: Instance, files: dict[str, str])
 def test_writes_keep_a_pause(instance: Instance, files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """By the clock that is handed in: no write before the pause, none while ten times the last write's time is not over."""
     now = [100.0]
-    monkeypatch.setattr("placement_opt.answer.checkpoint.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
     kept, (first, second, third) = Checkpoints(instance, files), states(instance)
     place = Path(files["prices"])
     kept.keep(first)
