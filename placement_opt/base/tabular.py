@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
-class Tabular:
+class Tabular(ABC):
     """What has :meth:`to_records` is shown as a table in notebooks, and becomes a data frame."""
 
+    @abstractmethod
     def to_records(self) -> list[Record]:
         """A dictionary of plain values for each row, all with the same keys."""
-        raise NotImplementedError
 
     def to_pandas(self) -> pd.DataFrame:
         """The records as a ``pandas.DataFrame`` (pandas is an extra: ``pip install placement-opt[pandas]``)."""

@@ -68,6 +68,7 @@ QUESTIONS = {
     "three": (_THREE, _DRIFT, 'residency = "inclusive"\ninitial = "free"\npage_tokens = 1\n'),
     "exclusive": (_THREE, _DRIFT, 'residency = "exclusive"\ninitial = "first-fit"\npage_tokens = 1\n'),
     "free": (_THREE, _DRIFT, 'residency = "free"\ninitial = "free"\npage_tokens = 1\n'),
+    "cache": (_THREE + 'nvme.compute.result = "1/64"\n', _DRIFT, 'residency = "cache"\n[recompute]\nrate = "1 GB/s"\n'),
     "few": (
         'preset = "nvme4"\nhbm.capacity = "32 KiB"\ndram.capacity = "64 KiB"\n',
         _FEW,

@@ -96,7 +96,7 @@ def loads_of(operations: Operations, sizes: Int64) -> Loads:
 def tier_sets(instance: Instance) -> Int64:
     """int64[S]: bit masks of the tier sets in which a block may lie under the instance's rule, ascending."""
     tiers, home = instance.num_tiers, instance.home
-    masks: Int64 = np.arange(0 if instance.residency == "cache" else 1, 1 << tiers, dtype=np.int64)
+    masks: Int64 = np.arange(0 if instance.forgets else 1, 1 << tiers, dtype=np.int64)
     if instance.residency == "inclusive":
         masks = masks[(masks >> home) & 1 == 1]
     if instance.residency == "exclusive":

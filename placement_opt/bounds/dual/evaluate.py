@@ -143,13 +143,12 @@ def fetch_events(instance: Instance, prices: Prices, classes: Classes) -> tuple[
     return classes_of, steps_of
 
 
-def _arguments(actions: PricedActions, classes: Classes) -> tuple[npt.NDArray[Any], ...]:
+def _arguments(actions: PricedActions, classes: Classes) -> tuple[npt.NDArray[Any] | None, ...]:
     """What both kernels are handed of prices and blocks."""
     return (
         actions.has,
-        actions.apart,
         actions.serve,
-        actions.bring,
+        actions.bring if actions.apart.any() else None,
         np.ascontiguousarray(actions.source),
         actions.write,
         actions.rent,

@@ -81,45 +81,14 @@ def _idle(tree: Array, low: int, high: int, v: Array, w: Array, pending: Array) 
         _through(tree, pending[n], v, w)
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
-def _moved(
-    t: int,
-    i: int,
-    j: int,
-    share: float,
-    paid: float,
-    has: Array,
-    apart: Array,
-    serve: Array,
-    bring: Array,
-    source: Array,
-    write: Array,
-) -> float:
-    """What has been paid once a read at step t is served in set i and the block lies in set j, ``paid`` before it.
-
-    Served in the cheapest way and copied, or brought to the processor and stored as far as that is cheaper: a store in passing
-    covers the share read. Where every way brings it, these are one.
-    """
-    cost, copied_only = paid + share * bring[t, i], paid + share * serve[t, i]
-    for k in range(has.shape[1]):
-        if has[j, k] and not has[i, k]:
-            copied = source[t, i, k]
-            stored = share * write[t, k] + ((1.0 - share) * copied if share < 1.0 else 0.0)
-            cost += min(copied, stored)
-            copied_only += copied
-    least: float = min(cost, copied_only) if apart[i] else cost
-    return least
-
-
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _read(
     t: int,
     share: float,
     last: bool,
     has: Array,
-    apart: Array,
     serve: Array,
-    bring: Array,
+    bring: Array | None,
     source: Array,
     write: Array,
     rent: Array,
@@ -128,22 +97,48 @@ def _read(
 ) -> None:
     """Serve a read at step t and, unless it is in the block's last state, move on to state t + 1.
 
-    ``serve``, ``bring`` float64[T, S]: the read in the cheapest way, and in the cheapest that brings the block;
-    ``apart`` bool[S]: where they may differ; ``source`` float64[T, S, K]: cheapest copy into tier k from a member of set i.
+    ``serve``, ``bring`` float64[T, S]: the read in the cheapest way, and in the cheapest that brings the block to the
+    processor; None where all do, which is compiled apart. ``source`` float64[T, S, K]: cheapest copy into tier k from a member
+    of set i. A store in passing covers the share read, if that was brought.
     """
-    sets = len(v)
+    sets, tiers = has.shape
+    if not last:
+        for j in range(sets):
+            w[j] = np.inf
+        if bring is not None:
+            for i in range(sets):
+                for j in range(sets):
+                    w[j] = min(w[j], _brought(t, i, j, share, v[i], has, bring, source, write) + rent[t + 1, j])
+    for i in range(sets):
+        v[i] += share * serve[t, i]
     if last:
-        for i in range(sets):
-            v[i] += share * serve[t, i]
         return
-    for j in range(sets):
-        w[j] = np.inf
     for i in range(sets):
         for j in range(sets):
-            cost = _moved(t, i, j, share, v[i], has, apart, serve, bring, source, write)
+            cost = v[i]
+            for k in range(tiers):
+                if has[j, k] and not has[i, k]:
+                    copied = source[t, i, k]
+                    if bring is None:
+                        stored = share * write[t, k] + ((1.0 - share) * copied if share < 1.0 else 0.0)
+                        cost += min(copied, stored)
+                    else:
+                        cost += copied
             w[j] = min(w[j], cost + rent[t + 1, j])
     for j in range(sets):
         v[j] = w[j]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _brought(t: int, i: int, j: int, share: float, paid: float, has: Array, bring: Array, source: Array, write: Array) -> float:
+    """What has been paid once a read is brought to the processor in set i and the block lies in set j, ``paid`` before it."""
+    cost: float = paid + share * bring[t, i]
+    for k in range(has.shape[1]):
+        if has[j, k] and not has[i, k]:
+            copied = source[t, i, k]
+            stored = share * write[t, k] + ((1.0 - share) * copied if share < 1.0 else 0.0)
+            cost += min(copied, stored)
+    return cost
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -163,9 +158,8 @@ def _begun(first: int, begin: int, i: int, has: Array, masks: Array, write: Arra
 def cheapest_paths(
     tree: Array,
     has: Array,
-    apart: Array,
     serve: Array,
-    bring: Array,
+    bring: Array | None,
     source: Array,
     write: Array,
     rent: Array,
@@ -179,7 +173,7 @@ def cheapest_paths(
 ) -> Array:
     """float64[G]: the least cost of one unit of each class at the given prices, over every legal behaviour.
 
-    ``has`` bool[S, K] and ``masks`` int64[S]: the sets; ``apart`` bool[S]; ``serve`` and ``bring`` float64[T, S]; ``write``
+    ``has`` bool[S, K] and ``masks`` int64[S]: the sets; ``serve`` and ``bring`` float64[T, S] as for a read; ``write``
     float64[T, K]; the rest as in :class:`placement_opt.bounds.dual.classes.Classes`.
     """
     sets = len(has)
@@ -192,7 +186,7 @@ def cheapest_paths(
         for n in range(start[g], start[g + 1]):
             _idle(tree, now, step[n], v, w, pending)
             now = step[n]
-            _read(now, share[n], now == last[g], has, apart, serve, bring, source, write, rent, v, w)
+            _read(now, share[n], now == last[g], has, serve, bring, source, write, rent, v, w)
             now = min(now + 1, last[g])
         _idle(tree, now, last[g], v, w, pending)
         cost[g] = v.min()
@@ -203,9 +197,8 @@ def cheapest_paths(
 def copy_steps(
     adding: Array,
     has: Array,
-    apart: Array,
     serve: Array,
-    bring: Array,
+    bring: Array | None,
     source: Array,
     write: Array,
     rent: Array,
@@ -241,7 +234,14 @@ def copy_steps(
                     i = j if turn == 0 else (turn - 1 if turn - 1 < j else turn)
                     cost = v[i]
                     if reading:
-                        cost = _moved(t, i, j, share[n], cost, has, apart, serve, bring, source, write)
+                        brought = _brought(t, i, j, share[n], cost, has, serve if bring is None else bring, source, write)
+                        if bring is not None:
+                            cost += share[n] * serve[t, i]
+                            for k in range(tiers):
+                                if has[j, k] and not has[i, k]:
+                                    cost += source[t, i, k]
+                            brought = min(brought, cost)
+                        cost = brought
                     else:
                         cost += adding[t, i, j]
                     if cost < best:
