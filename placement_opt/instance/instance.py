@@ -17,6 +17,7 @@ import numpy.typing as npt
 from placement_opt.base.errors import InputError
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.units import format_size
+from placement_opt.instance.budgets import TIME, Budget, Objective
 from placement_opt.instance.law import Loads, loads_of
 from placement_opt.memory.system import Int64, MemorySystem
 from placement_opt.workload.trace import Trace
@@ -61,6 +62,13 @@ class Instance(Tabular):
         Tokens in a page.
     home_tier
         The tier that an inclusive rule names as home; None: that of the memory system.
+    budgets
+        What the whole run must keep; none where time alone counts.
+    objective
+        What is minimised.
+    fixed_metered
+        int64[H]: what the run adds to each meter of the memory system whatever the placement (weights, pages being filled);
+        None: nothing.
     """
 
     name: str
@@ -74,6 +82,9 @@ class Instance(Tabular):
     initial: npt.NDArray[np.bool_] | None = None
     page_tokens: int = 1
     home_tier: int | None = None
+    budgets: tuple[Budget, ...] = ()
+    objective: Objective = TIME
+    fixed_metered: Int64 | None = None
 
     def __post_init__(self) -> None:
         check_instance(self)
@@ -130,10 +141,27 @@ class Instance(Tabular):
         """Whether a block may lie nowhere (rule "cache")."""
         return self.residency == "cache"
 
+    @property
+    def timed(self) -> bool:
+        """Whether time alone counts: no budget, and nothing but time is minimised."""
+        return not self.budgets and self.objective.plain
+
+    @cached_property
+    def used_meters(self) -> tuple[int, ...]:
+        """Columns of the memory system's meters that a budget or the objective names, ascending: M of them."""
+        named = {budget.meter for budget in self.budgets if budget.meter is not None}
+        return tuple(sorted(named | {meter for meter, _ in self.objective.weights}))
+
+    @cached_property
+    def metered(self) -> Int64:
+        """int64[M]: what the run adds to each used meter whatever the placement."""
+        used = list(self.used_meters)
+        return np.zeros(len(used), dtype=np.int64) if self.fixed_metered is None else self.fixed_metered[used]
+
     @cached_property
     def loads(self) -> Loads:
         """What operations load for each block: the one place to take costs from."""
-        return loads_of(self.memory.operations, self.size)
+        return loads_of(self.memory.operations, self.size, self.memory.meters.per_byte[:, list(self.used_meters)])
 
     @cached_property
     def first_state(self) -> Int64:
@@ -193,7 +221,24 @@ class Instance(Tabular):
             digest.update(("\noperations\n" + "\n".join(operations.names)).encode())
             for array in (operations.source, operations.brings, operations.per_byte, operations.per_call, operations.grain):
                 _feed(digest, array)
+        if not self.timed:
+            _feed_budgets(digest, self)
         return digest.hexdigest()
+
+
+def _feed_budgets(digest: hashlib._Hash, instance: Instance) -> None:
+    """What bounds and weighs a run, and the meters that it is counted by; their names and units decide nothing."""
+    used = list(instance.used_meters)
+    place = {meter: m for m, meter in enumerate(used)}
+    lines = ["", "budgets"]
+    for budget in instance.budgets:
+        meter = "time" if budget.meter is None else str(place[budget.meter])
+        lines.append(f"{meter} {budget.fixed} {budget.per_second}")
+    lines += ["objective", str(instance.objective.time)]
+    lines += [f"{place[meter]} {weight}" for meter, weight in instance.objective.weights]
+    digest.update("\n".join(lines).encode())
+    for array in (instance.memory.meters.per_byte[:, used], instance.metered):
+        _feed(digest, array)
 
 
 def alive_bytes(trace: Trace, size: Int64) -> Int64:

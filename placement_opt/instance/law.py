@@ -39,6 +39,8 @@ class Loads:
         int64[B].
     row
         int64[C, O, R].
+    metered
+        int64[C, O, M]: likewise, what it adds to each meter that the instance uses.
     """
 
     operations: Operations
@@ -46,6 +48,7 @@ class Loads:
     kind: Int64
     amount: Int64
     row: Int64
+    metered: Int64
 
     @property
     def _tiers(self) -> int:
@@ -83,14 +86,21 @@ class Loads:
         return self.operations.brings[self.operations.serving]
 
 
-def loads_of(operations: Operations, sizes: Int64) -> Loads:
-    """The loads for blocks of these sizes, int64[B] bytes."""
+def loads_of(operations: Operations, sizes: Int64, per_byte: Int64 | None = None) -> Loads:
+    """The loads for blocks of these sizes, int64[B] bytes.
+
+    ``per_byte``: int64[O, M], what each operation adds to each meter that matters; None: none does.
+    """
+    if per_byte is None:
+        per_byte = np.zeros((len(operations.names), 0), dtype=np.int64)
     if operations.uniform:
-        kind = np.zeros(len(sizes), dtype=np.int64)
-        return Loads(operations, np.ones(1, dtype=np.int64), kind, sizes, operations.per_byte[None])
+        kind, one = np.zeros(len(sizes), dtype=np.int64), np.ones(1, dtype=np.int64)
+        return Loads(operations, one, kind, sizes, operations.per_byte[None], per_byte[None])
     size, kind = np.unique(sizes, return_inverse=True)
     row = np.array([operations.block_loads(int(one)) for one in size], dtype=np.int64).reshape(-1, *operations.per_byte.shape)
-    return Loads(operations, size, kind.astype(np.int64), np.ones(len(sizes), dtype=np.int64), row)
+    rounded = -(-size[:, None] // operations.grain) * operations.grain
+    metered = per_byte * rounded[:, :, None]
+    return Loads(operations, size, kind.astype(np.int64), np.ones(len(sizes), dtype=np.int64), row, metered)
 
 
 def tier_sets(instance: Instance) -> Int64:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
+from placement_opt.memory.meters import Meters, no_meters
 from placement_opt.memory.operations import Int64, Operations
 
-__all__ = ["Compute", "Int64", "Link", "MemorySystem", "Operations", "Outside", "Tier"]
+__all__ = ["Compute", "Int64", "Link", "MemorySystem", "Meters", "Operations", "Outside", "Tier"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class MemorySystem:
         Resource -> what it counts, where that is not bytes: "requests".
     scale
         Resource -> n, where rate and loads count n-ths of its unit, because some operation loads it by fractions.
+    counted
+        What is counted over a whole run beside them, if anything is.
     """
 
     name: str
@@ -116,6 +119,12 @@ class MemorySystem:
     outside: tuple[Outside, ...] = ()
     units: dict[str, str] = field(default_factory=dict)
     scale: dict[str, int] = field(default_factory=dict)
+    counted: Meters | None = None
+
+    @cached_property
+    def meters(self) -> Meters:
+        """What is counted over a whole run; nothing where the system says nothing of it."""
+        return no_meters(self.operations) if self.counted is None else self.counted
 
     @property
     def read(self) -> Int64:

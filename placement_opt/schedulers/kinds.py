@@ -20,10 +20,12 @@ def fewest(loads: Loads) -> Loads:
     """The same loads with as few kinds of block: those whose loads are multiples of the same are one, counted in these."""
     if loads.operations.uniform:
         return loads
-    factor = np.maximum(1, np.gcd.reduce(loads.row.reshape(len(loads.row), -1), axis=1))
-    row, first, of = np.unique(loads.row // factor[:, None, None], axis=0, return_index=True, return_inverse=True)
+    every, width = np.concatenate([loads.row, loads.metered], axis=2), loads.row.shape[2]
+    factor = np.maximum(1, np.gcd.reduce(every.reshape(len(every), -1), axis=1))
+    row, first, of = np.unique(every // factor[:, None, None], axis=0, return_index=True, return_inverse=True)
     kind: Int64 = of.reshape(-1)[loads.kind].astype(np.int64)
-    return Loads(loads.operations, loads.size[first], kind, loads.amount * factor[loads.kind], row)
+    amount = loads.amount * factor[loads.kind]
+    return Loads(loads.operations, loads.size[first], kind, amount, row[:, :, :width], row[:, :, width:])
 
 
 def chooses(operations: Operations) -> bool:
