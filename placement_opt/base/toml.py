@@ -17,7 +17,16 @@ from typing import Any, TypeVar
 from placement_opt.base.atomic import open_regular
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml_keys import MOST_PARTS, key_lines
-from placement_opt.base.units import parse_duration, parse_flop, parse_flops, parse_rate, parse_requests, parse_size
+from placement_opt.base.units import (
+    parse_duration,
+    parse_energy_per_byte,
+    parse_flop,
+    parse_flops,
+    parse_power,
+    parse_rate,
+    parse_requests,
+    parse_size,
+)
 
 _T = TypeVar("_T")
 _LARGEST_FILE = 1 << 20
@@ -243,6 +252,14 @@ def as_flops(value: Any) -> Fraction:
 
 def as_flop(value: Any) -> Fraction:
     return parse_flop(value)
+
+
+def as_energy_per_byte(value: Any) -> Fraction:
+    return parse_energy_per_byte(value)
+
+
+def as_power(value: Any) -> Fraction:
+    return parse_power(value)
 
 
 def as_duration(value: Any) -> Fraction:

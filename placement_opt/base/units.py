@@ -8,7 +8,7 @@ are accepted here, and both are printed.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from placement_opt.base.errors import InputError, shown
@@ -31,12 +31,42 @@ _SECONDS = {
 _REQUESTS = {f"{prefix}{unit}": factor for prefix, factor in _PREFIX.items() for unit in ("IOPS", "/s")}
 _FLOP = {f"{prefix}FLOP": factor for prefix, factor in (_PREFIX | {"E": 10**18}).items()}
 _FLOPS = {f"{unit}{ending}": factor for unit, factor in _FLOP.items() for ending in ("/s", "S")}
+_JOULES = {
+    "J": Fraction(1),
+    "kJ": Fraction(10**3),
+    "MJ": Fraction(10**6),
+    "Wh": Fraction(3600),
+    "kWh": Fraction(3600 * 10**3),
+    **{f"{prefix}J": Fraction(1, 10**power) for prefix, power in (("m", 3), ("u", 6), ("n", 9), ("p", 12), ("f", 15))},
+}
+#: Energy of moving or keeping data; datasheets say it by the bit.
+_PER_BYTE = {"bit": Fraction(8), **{unit: Fraction(1, _BYTES[unit]) for unit in ("B", "kB", "MB", "GB", "TB")}}
+_JOULES_A_BYTE = {f"{joule}/{unit}": value * per for joule, value in _JOULES.items() for unit, per in _PER_BYTE.items()}
+_WATTS = {
+    "W": Fraction(1),
+    "mW": Fraction(1, 10**3),
+    "uW": Fraction(1, 10**6),
+    "nW": Fraction(1, 10**9),
+    "pW": Fraction(1, 10**12),
+    "kW": Fraction(10**3),
+}
+_CYCLES = {f"{prefix}{unit}": factor for prefix, factor in _PREFIX.items() for unit in ("cycles", "cycle")}
+_DAY = Fraction(86_400)
+#: A year has 365 days, as it has in vendors' warranties.
+_LIVES = {"year": 365 * _DAY, "month": 365 * _DAY / 12, "day": _DAY, "hour": Fraction(3600)}
+_LIVES |= {f"{unit}s": value for unit, value in _LIVES.items()}
+_BYTES_OVER_TIME = {
+    f"{unit}/{time}": Fraction(size) / _LIVES[time] for unit, size in _BYTES.items() for time in ("hour", "day", "year")
+}
+_BYTES_OVER_TIME |= _RATES
 # Digits are counted so that no text, however long, can cost more than a moment or pass Python's own limit on integers.
 _QUANTITY = re.compile(r"([0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?)\s*([A-Za-z/%]*)", re.ASCII)
 #: Largest size or rate accepted: sums of many must still fit 64-bit integers.
 LARGEST = 2**60
 #: Longest duration accepted, in seconds (30 years): no time of a step or a limit needs more.
 LONGEST = 10**9
+#: Longest lifetime accepted, in seconds.
+LONGEST_LIFE = 1000 * _LIVES["year"]
 
 
 def split_quantity(text: str) -> tuple[str, str] | None:
@@ -49,7 +79,7 @@ def common_unit(one: str, other: str) -> tuple[str, tuple[Fraction, Fraction]] |
     """The larger of two units of one kind, and what one of each is in it; None where they are not of one kind."""
     if one == other:
         return one, (Fraction(1), Fraction(1))
-    for units in (_BYTES, _RATES, _SECONDS, _REQUESTS, _FLOP, _FLOPS):
+    for units in (_BYTES, _RATES, _SECONDS, _REQUESTS, _FLOP, _FLOPS, _JOULES, _JOULES_A_BYTE, _WATTS, _CYCLES, _LIVES):
         if one in units and other in units:
             sizes = Fraction(units[one]), Fraction(units[other])
             largest = max(sizes)
@@ -124,6 +154,54 @@ def _positive(value: Fraction, text: object) -> Fraction:
     return value
 
 
+def parse_energy(text: object) -> Fraction:
+    """Joules in e.g. ``"100 J"`` or ``"2 kWh"``; InputError for anything else."""
+    return _quantity(text, _JOULES, 'an energy with its unit such as "100 J"')
+
+
+def parse_energy_per_byte(text: object) -> Fraction:
+    """Joules a byte in e.g. ``"3 pJ/bit"`` or ``"24 pJ/B"``; InputError for anything else."""
+    value = _quantity(text, _JOULES_A_BYTE, 'an energy of data such as "3 pJ/bit"')
+    if value > 1:
+        raise InputError(f"found {shown(text)}", "expected at most 1 J/B")
+    return value
+
+
+def parse_power(text: object) -> Fraction:
+    """Watts in e.g. ``"2.5 W"`` or ``"80 mW"``; InputError for anything else."""
+    return _quantity(text, _WATTS, 'a power with its unit such as "2.5 W"')
+
+
+def parse_cycles(text: object) -> Fraction:
+    """Program and erase cycles in e.g. ``"100000 cycles"``, or ``"3 kcycles"``; InputError for anything else."""
+    return _positive(_quantity(text, _CYCLES, 'cycles such as "100000 cycles"'), text)
+
+
+def parse_lifetime(text: object) -> Fraction:
+    """Seconds in e.g. ``"5 years"`` (of 365 days), ``"18 months"`` or ``"90 days"``; InputError for anything else."""
+    value = _positive(_quantity(text, _LIVES, 'a lifetime such as "5 years"'), text)
+    if value > LONGEST_LIFE:
+        raise InputError(f"found {shown(text)}", "expected at most 1,000 years")
+    return value
+
+
+def parse_bytes_rate(text: object) -> Fraction:
+    """Bytes a second, exactly, in e.g. ``"10 MB/s"`` or ``"143 TB/day"``; InputError for anything else."""
+    return _quantity(text, _BYTES_OVER_TIME, 'bytes over time such as "143 TB/day"')
+
+
+def parse_seconds_per(what: str) -> Callable[[object], Fraction]:
+    """Reads what one of something weighs, as ``"0.5 s/J"`` (``what``: "J") or ``"2 s/TB"`` ("B"), in seconds for one."""
+    units = _JOULES if what == "J" else _BYTES
+    over = {f"{second}/{unit}": _SECONDS[second] / value for second in _SECONDS for unit, value in units.items()}
+    example = "0.5 s/J" if what == "J" else "2 s/TB"
+
+    def parse(text: object) -> Fraction:
+        return _quantity(text, over, f'a weight with its unit such as "{example}"')
+
+    return parse
+
+
 def parse_duration(text: object, example: str = "10 us") -> Fraction:
     """Seconds, exactly, in e.g. ``"10 us"`` or ``"1.5 ms"``; InputError, which gives the example, for anything else."""
     value = _quantity(text, _SECONDS, f'a duration with its unit such as "{example}"')
@@ -157,6 +235,25 @@ def format_rate(rate: float, *, binary: bool = False) -> str:
 def format_requests(rate: float) -> str:
     """``"1.5 MIOPS"``, four significant digits."""
     return _scaled(float(rate), [(1e9, "GIOPS"), (1e6, "MIOPS"), (1e3, "kIOPS"), (1.0, "IOPS")])
+
+
+def format_energy(joules: float) -> str:
+    """``"2.5 J"``, ``"24 pJ"``, ``"3.1 kJ"``: four significant digits."""
+    steps = [(1e6, "MJ"), (1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "uJ"), (1e-9, "nJ"), (1e-12, "pJ")]
+    return _scaled(float(joules), steps) if joules else "0 J"
+
+
+def format_power(watts: float) -> str:
+    """``"2.5 W"``, ``"80 mW"``, ``"3.1 kW"``: four significant digits."""
+    return _scaled(float(watts), [(1e3, "kW"), (1.0, "W"), (1e-3, "mW"), (1e-6, "uW")]) if watts else "0 W"
+
+
+def format_lifetime(seconds: float) -> str:
+    """``"5 years"``, ``"141 days"``, ``"3.2 hours"``: three significant digits."""
+    for unit in ("year", "day", "hour"):
+        if seconds >= (number := float(_LIVES[unit])) or unit == "hour":
+            return f"{seconds / number:.3g} {unit}s"
+    raise AssertionError
 
 
 def format_seconds(seconds: float) -> str:

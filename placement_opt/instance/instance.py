@@ -296,6 +296,20 @@ def _check_operations(instance: Instance) -> None:
     if not operations.plain and (most := _largest_load(instance)) > MOST_LOAD:
         found = f"found blocks that load up to {most:.3g} on one resource, all together"
         raise InputError(found, f"expected at most {MOST_LOAD:.3g}: smaller pages, or results in fewer parts", field="trace")
+    for m, meter in enumerate(instance.used_meters):
+        if not 0 <= meter < len(instance.memory.meters):
+            raise InputError(f"found meter {meter}", f"expected one of {len(instance.memory.meters)}", field="budgets")
+        most = instance.share_base * _most(instance, instance.memory.meters.per_byte[:, meter])
+        if most + int(instance.metered[m]) > MOST_LOAD:
+            found = f"found blocks that add up to {most:.3g} parts to the meter {instance.memory.meters.names[meter]!r}"
+            raise InputError(found, f"expected at most {MOST_LOAD:.3g}: energies in fewer digits", field="budgets")
+
+
+def _most(instance: Instance, per_byte: Int64) -> int:
+    """At least what one operation on every block adds by the byte (int64[O])."""
+    total = int(instance.size.sum())
+    rows = zip(per_byte.tolist(), instance.memory.operations.grain.tolist(), strict=True)
+    return max(int(load) * (total + instance.num_blocks * (int(grain) - 1)) for load, grain in rows)
 
 
 def _largest_load(instance: Instance) -> int:

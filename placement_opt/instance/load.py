@@ -73,6 +73,8 @@ def build_instance(
     rules: Mapping[str, Any] | None = None,
     recompute: Mapping[str, Any] | None = None,
     stores: Mapping[str, Mapping[str, Any]] | None = None,
+    budgets: Mapping[str, Any] | None = None,
+    objective: Mapping[str, Any] | None = None,
     name: str = "instance",
     limits: Limits | None = None,
 ) -> Instance:
@@ -86,7 +88,7 @@ def build_instance(
         A trace, or the keys of ``[trace]``.
     llm
         The name of a preset, or the keys of ``[llm]``.
-    rules, recompute, stores
+    rules, recompute, stores, budgets, objective
         The keys of these tables; values as in files, such as ``{"residency": "free", "floor": "5 us"}``.
     name
         A label, which complaints begin with.
@@ -114,6 +116,8 @@ def build_instance(
         "rules": rules or {},
         "recompute": recompute or {},
         "stores": stores or {},
+        "budgets": budgets or {},
+        "objective": objective or {},
     }
     for table, keys in given.items():
         for key, value in keys.items():
@@ -148,6 +152,9 @@ def _made(outline: Outline, limits: Limits | None) -> Instance:
             initial=_initial(outline, paged.trace, size),
             page_tokens=rules.page_tokens,
             home_tier=outline.home_tier,
+            budgets=outline.budgets(trace.num_steps),
+            objective=outline.objective,
+            fixed_metered=_fixed_metered(outline, paged),
         )
         refuse_unpackable(instance)
         if not outline.totals.exact:
@@ -191,6 +198,9 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
         found_there = "found pages, requests a second, computing in a tier, or blocks from outside"
         expected = "expected reads, stores and copies by the byte alone at this size"
         raise InputError(found_there, expected, path=path, field="memory")
+    for name, table in (("budgets", outline.tables.budgets), ("objective", outline.tables.objective)):
+        if table.keys():
+            raise InputError(f"found {name}", "expected time alone to count at this size", path=path, field=name)
     weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
     block, floor, capacity = size * model.unit_bytes, float(rules.floor), outline.capacity
     try:
@@ -214,6 +224,23 @@ def _fixed(outline: Outline, paged: Paged) -> Int64:
     reads = paged.tail_read_tokens[:, None] * model.unit_bytes * memory.read[memory.fastest]
     writes = paged.tail_write_tokens[:, None] * model.unit_bytes * memory.write[memory.fastest]
     return np.asarray(weights + reads + writes, dtype=np.int64)
+
+
+def _fixed_metered(outline: Outline, paged: Paged) -> Int64:
+    """int64[H]: what the same adds to each meter over the whole run."""
+    memory, model = outline.memory, outline.model
+    first, fastest = memory.operations.first_serving, memory.fastest
+    amounts = [
+        (first + model.weight_tier, model.weight_bytes * len(paged.tail_read_tokens)),
+        (first + fastest, int(paged.tail_read_tokens.sum()) * model.unit_bytes),
+        (fastest, int(paged.tail_write_tokens.sum()) * model.unit_bytes),
+    ]
+    totals = [sum(amount * int(each[row]) for row, amount in amounts) for each in memory.meters.per_byte.T]
+    for name, total in zip(memory.meters.names, totals, strict=True):
+        if total > MOST_LOAD:
+            found = f"found weights and unfilled pages that add {total:.3g} parts to the meter {name!r}"
+            raise InputError(found, f"expected at most {MOST_LOAD:.3g}: energies in fewer digits", field="trace")
+    return np.array(totals, dtype=np.int64)
 
 
 def _initial(outline: Outline, trace: Trace, size: Int64) -> npt.NDArray[np.bool_] | None:

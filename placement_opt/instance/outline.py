@@ -6,8 +6,8 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
     name = "..."                  # a label, no part of the hash
     [memory]
     preset = "gh200"              # or file = "mine.toml"
-    hbm.capacity = "25 GiB"       # TIER.capacity, .rate, .efficiency, .page, .iops, .compute.rate, .compute.result and
-                                  # LINK.rate, .up.rate, .down.rate, .efficiency override
+    hbm.capacity = "25 GiB"       # TIER.capacity, .rate, .efficiency, .page, .iops, .compute.rate, .compute.result, .energy
+                                  # and the like, and LINK.rate, .up.rate, .down.rate, .efficiency, .energy override
     [llm]                         # may be left out where the trace's blocks are sized in bytes
     preset = "llama-3.1-8b"       # and/or the numbers, which go before the preset's
     layers = 32
@@ -28,6 +28,10 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
     efficiency = 0.5              # of either
     [stores.s3]                   # blocks may come from outside; any number of stores
     rate = "10 GB/s"
+    [budgets]                     # what the whole run must keep (:mod:`placement_opt.instance.budget_keys`)
+    energy = "2 J/token"
+    [objective]                   # what is minimised; without it, time
+    energy = "0.5 s/J"
 
 A capacity may also be ``"2000 tokens"`` (of all layers of the trace), ``"64 blocks"`` or pages, ``"30%"`` of the most bytes
 alive at once, all of them room for KV beside the weights, or ``"unlimited"``.
@@ -55,6 +59,8 @@ from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import Table, as_choice, as_duration, as_integer, as_text, read_toml
 from placement_opt.base.units import format_size
+from placement_opt.instance.budget_keys import read_budgets, read_objective
+from placement_opt.instance.budgets import Budget, Objective
 from placement_opt.instance.instance import RESIDENCIES, Residency
 from placement_opt.instance.llm_table import Model, read_model, rooms
 from placement_opt.instance.outside import read_outside, with_outside
@@ -72,7 +78,7 @@ LARGEST_TOTAL = 2**61
 _FILES = ("memory.file", "trace.file", "rules.initial_file")
 _INITIALS = ("free", "first-fit", "file")
 #: Tables of a file; the first two must be there.
-_TABLES = ("memory", "trace", "llm", "rules", "recompute", "stores")
+_TABLES = ("memory", "trace", "llm", "rules", "recompute", "stores", "budgets", "objective")
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,8 @@ class _Tables:
     rules: Table
     recompute: Table
     stores: Table
+    budgets: Table
+    objective: Table
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,15 @@ class Outline:
     def home(self) -> int:
         """The tier that an inclusive rule keeps everything in."""
         return self.memory.home if self.home_tier is None else self.home_tier
+
+    def budgets(self, steps: int) -> tuple[Budget, ...]:
+        """What the run must keep, in so many steps."""
+        return read_budgets(self.tables.budgets, self.memory, steps=steps, layers=self.totals.layers)
+
+    @property
+    def objective(self) -> Objective:
+        """What is minimised."""
+        return read_objective(self.tables.objective, self.memory)
 
     @cached_property
     def _rooms(self) -> tuple[MemorySystem, Int64]:
@@ -237,6 +254,8 @@ def outline_of(
     memory = with_outside(memory, outside, tables.root)
     outline = Outline(name, memory, home, tables, rules, source, model)
     outline.capacity  # noqa: B018 - refuses weights without room
+    outline.budgets(outline.totals.steps)
+    outline.objective  # noqa: B018 - refuses what is wrong in it
     return outline
 
 

@@ -5,7 +5,8 @@ a token costs in one layer: ``flops_per_token`` over the model's layers, or, for
 token passes (arXiv 2001.08361, section 2.1: the forward pass without embeddings; of experts, the active ones). That leaves out
 attention over the tokens before, which only makes recomputing slower. A store outside gives its ``rate``.
 
-``efficiency`` scales each of them, as it does the rates of tiers; rates are rounded down to whole bytes a second.
+``efficiency`` scales each of them, as it does the rates of tiers; rates are rounded down to whole bytes a second. ``energy`` is
+what a byte of KV takes that comes so.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from placement_opt.base.errors import InputError
-from placement_opt.base.toml import Table, as_flop, as_flops, as_rate
+from placement_opt.base.toml import Table, as_energy_per_byte, as_flop, as_flops, as_rate
 from placement_opt.base.units import LARGEST, format_rate
 from placement_opt.instance.llm_table import Model
 from placement_opt.memory import MemorySystem, build_memory
@@ -27,13 +28,15 @@ MOST_STORES = 16
 
 def read_outside(root: Table, recompute: Table, stores: Table, model: Model) -> tuple[Outside, ...]:
     """Recomputing first, then the stores in the order of the file; InputError, laid at its key, for what is wrong in them."""
-    found = [Outside(RECOMPUTE, RECOMPUTE, _made(recompute, model))] if RECOMPUTE in root else []
+    energy = recompute.get("energy", as_energy_per_byte)
+    found = [Outside(RECOMPUTE, RECOMPUTE, _made(recompute, model), energy)] if RECOMPUTE in root else []
     for name in stores.keys():  # noqa: SIM118 - a Table, not a dict
         inner = stores.table(name)
         assert inner is not None
         rate, efficiency = inner.need("rate", as_rate), inner.get("efficiency", as_efficiency)
+        energy = inner.get("energy", as_energy_per_byte)
         inner.finish()
-        found.append(Outside(f"refetch {name}", name, _slowed(inner, "rate", Fraction(rate), efficiency)))
+        found.append(Outside(f"refetch {name}", name, _slowed(inner, "rate", Fraction(rate), efficiency), energy))
     if len(stores.keys()) > MOST_STORES:
         raise root.error("stores", f"found {len(stores.keys())} stores", f"expected at most {MOST_STORES}")
     return tuple(found)

@@ -66,6 +66,9 @@ def scaled(outline: Outline, layers: LayerShare) -> dict[str, Any]:
     if outline.rules.initial_file is not None:
         found = f"found {layers} of an instance with a start in {outline.rules.initial_file.name}"
         raise InputError(found, "expected a start that is free or first-fit", path=outline.path, field=OPTION)
+    if outline.tables.budgets.keys():
+        found = f"found {layers} of an instance with budgets, which are for the whole"
+        raise InputError(found, "expected none of [budgets]", path=outline.path, field=OPTION)
     share, count = layers.share, outline.source.layers.count
     kept = share * count
     if kept.denominator != 1:

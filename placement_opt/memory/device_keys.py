@@ -1,4 +1,4 @@
-"""Keys of a tier that say more of its device than room and rates: page, requests, computing where blocks lie.
+"""Keys of a tier that say more of its device than room and rates: page, requests, computing where blocks lie, energy, wear.
 
 The same keys are read from memory files and from the overrides of an instance; in these, what is not there stays as it was.
 """
@@ -11,8 +11,8 @@ from fractions import Fraction
 from typing import Any
 
 from placement_opt.base.errors import InputError, shown
-from placement_opt.base.toml import Table, as_rate, as_requests
-from placement_opt.base.units import format_size, parse_size
+from placement_opt.base.toml import Table, as_energy_per_byte, as_power, as_rate, as_requests
+from placement_opt.base.units import format_size, parse_cycles, parse_size
 from placement_opt.memory.system import Compute, Tier
 
 #: Pages beyond this are refused: sums of rounded blocks must fit 64-bit integers.
@@ -26,7 +26,31 @@ def with_device(tier: Tier, table: Table) -> Tier:
     """The tier with what the table says of its device; InputError, laid at its keys, for what does not fit."""
     page = table.get("page", as_page)
     tier = tier if page is None else replace(tier, page=page)
-    return _with_compute(_with_requests(tier, table), table)
+    return _with_wear(_with_energy(_with_compute(_with_requests(tier, table), table), table), table)
+
+
+def _with_energy(tier: Tier, table: Table) -> Tier:
+    both = table.get("energy", as_energy_per_byte)
+    read, write = (table.get(key, as_energy_per_byte) for key in ("read_energy", "write_energy"))
+    for key, value in (("read_energy", read), ("write_energy", write)):
+        if value is not None and both is not None:
+            raise table.error(key, f"found {key} beside energy, which is for both ways", "expected one of the two")
+    power = table.get("background_power", as_power)
+    return replace(
+        tier,
+        read_energy=next((value for value in (read, both) if value is not None), tier.read_energy),
+        write_energy=next((value for value in (write, both) if value is not None), tier.write_energy),
+        background_power=tier.background_power if power is None else power,
+    )
+
+
+def _with_wear(tier: Tier, table: Table) -> Tier:
+    endurance, factor = table.get("endurance", as_cycles), table.get("write_amplification", as_amplification)
+    return replace(
+        tier,
+        endurance=tier.endurance if endurance is None else endurance,
+        write_amplification=tier.write_amplification if factor is None else factor,
+    )
 
 
 def _with_requests(tier: Tier, table: Table) -> Tier:
@@ -52,12 +76,16 @@ def _with_compute(tier: Tier, table: Table) -> Tier:
     inner = table.table("compute")
     if inner is None:
         return tier
-    rate = inner.get("rate", as_rate)
+    rate, energy = inner.get("rate", as_rate), inner.get("energy", as_energy_per_byte)
     if tier.compute is None:
-        compute = Compute(rate, inner.need("result", as_result))
+        compute = Compute(rate, inner.need("result", as_result), energy)
     else:
-        result = inner.get("result", as_result)
-        compute = Compute(tier.compute.rate if rate is None else rate, tier.compute.result if result is None else result)
+        result, old = inner.get("result", as_result), tier.compute
+        compute = Compute(
+            old.rate if rate is None else rate,
+            old.result if result is None else result,
+            old.energy if energy is None else energy,
+        )
     inner.finish()
     return replace(tier, compute=compute)
 
@@ -85,3 +113,15 @@ def as_result(value: Any) -> Fraction:
     if share.denominator > MOST_PARTS:
         raise InputError(f"found {shown(value)}", f"expected a share in whole parts of at most {MOST_PARTS:,}")
     return share
+
+
+def as_cycles(value: Any) -> Fraction:
+    """Program cycles, with their unit."""
+    return parse_cycles(value)
+
+
+def as_amplification(value: Any) -> Fraction:
+    """A number from 1 to 1,000, as the decimal that is written."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 1000:
+        raise InputError(f"found {shown(value)}", "expected a number from 1 to 1000")
+    return Fraction(str(value))

@@ -16,6 +16,11 @@ The form, with every key there is (those from ``efficiency`` on may be left out;
     read_iops = "1.5M IOPS"       # requests a second, one for each block; and write_iops, or one shared iops for both
     compute.rate = "2 TB/s"       # attends where blocks lie: KV processed; without it, as fast as the tier reads
     compute.result = "1/64"       # bytes of result that leave the tier for each byte of KV
+    compute.energy = "1 pJ/bit"   # of the KV processed, beside that of reading it
+    read_energy = "3 pJ/bit"      # at the tier's cells; and write_energy, or one energy for both
+    background_power = "2 W"      # refresh and leakage, whatever is read
+    endurance = "100000 cycles"   # that each byte can be programmed
+    write_amplification = 1.5     # bytes programmed for each byte written; 1 where it is not given
     [tiers.dram]
     capacity = "480 GiB"
     rate = "500 GB/s"
@@ -25,6 +30,7 @@ The form, with every key there is (those from ``efficiency`` on may be left out;
     to = "gpu"
     up.rate = "450 GB/s"          # from -> to; down is the way back; or one shared rate for both
     down.rate = "450 GB/s"
+    energy = "10 pJ/bit"
 """
 
 from __future__ import annotations
@@ -39,7 +45,7 @@ from typing import Any, TypeVar
 
 from placement_opt.base.capacity import Count, parse_capacity
 from placement_opt.base.errors import InputError, shown
-from placement_opt.base.toml import Table, as_rate, as_text, nearest, read_toml
+from placement_opt.base.toml import Table, as_energy_per_byte, as_rate, as_text, nearest, read_toml
 from placement_opt.memory.device_keys import with_device
 from placement_opt.memory.routes import build_memory
 from placement_opt.memory.system import Link, MemorySystem, Outside, Tier
@@ -82,10 +88,12 @@ def override(memory: MemorySystem, table: Table, to_bytes: Callable[[str, Any], 
         The system as its file has it.
     table
         ``TIER.capacity``, ``TIER.rate`` or ``TIER.read_rate`` and ``TIER.write_rate``, ``TIER.efficiency``, ``TIER.page``,
-        ``TIER.iops`` or ``TIER.read_iops`` and ``TIER.write_iops``, ``TIER.compute.rate``, ``TIER.compute.result``;
-        ``LINK.rate`` or ``LINK.up.rate`` and ``LINK.down.rate``, ``LINK.efficiency``. Shared or one rate for each way is as the
+        ``TIER.iops`` or ``TIER.read_iops`` and ``TIER.write_iops``, ``TIER.compute.rate``, ``.result`` and ``.energy``,
+        ``TIER.energy`` or ``TIER.read_energy`` and ``TIER.write_energy``, ``TIER.background_power``, ``TIER.endurance``,
+        ``TIER.write_amplification``; ``LINK.rate`` or ``LINK.up.rate`` and ``LINK.down.rate``, ``LINK.efficiency``,
+        ``LINK.energy``. Shared or one rate for each way is as the
         file has it: ``rate`` sets both ways where they are separate, and one way alone cannot be set where they share a rate.
-        Pages, requests and computing may be set where the file has none.
+        Pages, requests, computing, energies and wear may be set where the file has none.
         Other keys that the caller has read from the table before (``preset``, ``file``) are left alone.
     to_bytes
         (tier, value of its capacity) -> bytes. Without it a capacity in tokens, blocks or per cent leaves the tier's as it is.
@@ -152,13 +160,14 @@ def _read_link(name: str, table: Table) -> Link:
     start, end = table.need("from", as_text), table.need("to", as_text)
     efficiency = _or(table.get("efficiency", as_efficiency), Fraction(1))
     source, date = _or(table.get("source", as_text), ""), _or(table.get("date", _as_date), "")
+    energy = table.get("energy", as_energy_per_byte)
     shared = table.get("rate", as_rate)
     if shared is None and ("up" in table or "down" in table):
         rates = _way(table, "up"), _way(table, "down")
     else:
         rates = _one_rate(table, shared, "up", "down")
     table.finish()
-    return Link(name, start, end, *rates, shared is not None, efficiency, source, date)
+    return Link(name, start, end, *rates, shared is not None, efficiency, source, date, energy)
 
 
 def _one_rate(table: Table, shared: int | None, first: str, second: str) -> tuple[int, int]:
@@ -210,8 +219,9 @@ def _override_link(link: Link, table: Table | None) -> Link:
     else:
         up, down = _way(table, "up", link.up_rate), _way(table, "down", link.down_rate)
     efficiency = _or(table.get("efficiency", as_efficiency), link.efficiency)
+    energy = _or(table.get("energy", as_energy_per_byte), link.energy)
     table.finish()
-    return dataclasses.replace(link, up_rate=up, down_rate=down, efficiency=efficiency)
+    return dataclasses.replace(link, up_rate=up, down_rate=down, efficiency=efficiency, energy=energy)
 
 
 def _both_ways(table: Table, shared: bool, what: str, ways: tuple[str, str]) -> int | None:

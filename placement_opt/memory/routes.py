@@ -28,6 +28,7 @@ import numpy as np
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import nearest
 from placement_opt.memory.devices import Routed, tables
+from placement_opt.memory.energy import meters_of
 from placement_opt.memory.system import Int64, Link, MemorySystem, Outside, Tier
 
 if TYPE_CHECKING:
@@ -93,8 +94,20 @@ def build_memory(
         if tier.compute is not None:
             routes[f"attend {tier.name}"] = tuple(paths.read(k))
     found = tables(Routed(resources, rates, read, write, copy, own), tiers, outside)
+    counted = meters_of(tiers, links, outside, found.operations, routes)
     return MemorySystem(
-        name, processor, tiers, links, found.resources, found.rates, found.operations, routes, outside, found.units, found.scale
+        name=name,
+        processor=processor,
+        tiers=tiers,
+        links=links,
+        resources=found.resources,
+        rates=found.rates,
+        operations=found.operations,
+        routes=routes,
+        outside=outside,
+        units=found.units,
+        scale=found.scale,
+        counted=counted,
     )
 
 

@@ -21,23 +21,25 @@ class Compute:
     """Attention computed where a tier's blocks lie.
 
     ``rate``: datasheet bytes/s of KV that it processes, None where it keeps up with whatever the tier reads; ``result``: bytes
-    of result for each byte of KV, in (0, 1].
+    of result for each byte of KV, in (0, 1]; ``energy``: joules for each byte of KV, beside those of reading it from its cells.
     """
 
     rate: int | None
     result: Fraction
+    energy: Fraction | None = None
 
 
 @dataclass(frozen=True)
 class Outside:
     """Where blocks that lie in no tier come from: ``rate`` bytes/s on a resource of its own.
 
-    ``name``: of the operation, such as "recompute" or "refetch s3"; ``resource``: of the resource.
+    ``name``: of the operation, such as "recompute" or "refetch s3"; ``resource``: of the resource; ``energy``: joules a byte.
     """
 
     name: str
     resource: str
     rate: int
+    energy: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,10 @@ class Tier:
     """One memory that can hold blocks. Rates are datasheet bytes/s; ``efficiency`` scales them.
 
     ``page``: bytes to multiples of which every transfer is rounded up; ``read_iops``, ``write_iops``: datasheet requests/s,
-    None for no limit (``shared_iops``: one for both); ``compute``: None where blocks are only read.
+    None for no limit (``shared_iops``: one for both); ``compute``: None where blocks are only read. ``read_energy``,
+    ``write_energy``: joules a byte at its cells, None where nothing is said; ``background_power``: watts, whatever is read;
+    ``endurance``: program cycles that each byte of it stands, None for any number; ``write_amplification``: bytes programmed
+    for each byte written.
     """
 
     name: str
@@ -62,11 +67,17 @@ class Tier:
     write_iops: int | None = None
     shared_iops: bool = False
     compute: Compute | None = None
+    read_energy: Fraction | None = None
+    write_energy: Fraction | None = None
+    background_power: Fraction = Fraction(0)
+    endurance: Fraction | None = None
+    write_amplification: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)
 class Link:
-    """One connection. ``up_rate``: bytes/s from ``start`` to ``end``, ``down_rate``: back; shared: one for both."""
+    """One connection. ``up_rate``: bytes/s from ``start`` to ``end``, ``down_rate``: back; shared: one for both; ``energy``:
+    joules a byte."""
 
     name: str
     start: str
@@ -77,6 +88,7 @@ class Link:
     efficiency: Fraction = Fraction(1)
     source: str = ""
     date: str = ""
+    energy: Fraction | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +137,11 @@ class MemorySystem:
     def meters(self) -> Meters:
         """What is counted over a whole run; nothing where the system says nothing of it."""
         return no_meters(self.operations) if self.counted is None else self.counted
+
+    @property
+    def background_power(self) -> Fraction:
+        """Watts that its tiers take whatever is done."""
+        return sum((tier.background_power for tier in self.tiers), Fraction(0))
 
     @property
     def read(self) -> Int64:
