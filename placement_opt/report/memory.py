@@ -6,9 +6,10 @@ from fractions import Fraction
 from typing import Any
 
 from placement_opt.base.capacity import stated_bytes
-from placement_opt.base.units import format_rate, format_requests, format_seconds, format_size
+from placement_opt.base.units import format_energy, format_power, format_rate, format_requests, format_seconds, format_size
+from placement_opt.memory.energy import ENERGY, unsaid
 from placement_opt.memory.files import preset, preset_names
-from placement_opt.memory.system import Link, MemorySystem, Tier
+from placement_opt.memory.system import Compute, Link, MemorySystem, Tier
 from placement_opt.report.numbers import NOTHING
 from placement_opt.report.table import facts, table
 
@@ -26,7 +27,8 @@ def memory_info(memory: MemorySystem) -> dict[str, Any]:
         effective ones (efficiency applied) with their ``unit``. An operation has its ``route`` (nodes), its ``loads`` (resource
         -> bytes per byte), its ``calls`` (resource -> requests for a block), its ``grain`` (bytes are rounded up to multiples
         of it), its ``bottleneck`` (the first of equals) and the ``rate`` it reaches alone by bytes, and ``block_s``: seconds of
-        one block of each size in ``block_bytes``.
+        one block of each size in ``block_bytes``; ``block_j``: joules of the same, None where nothing is said of energy.
+        ``energy_unsaid``: the places that nothing is said of where it is of others; they count as none.
     """
     blocks = _blocks(memory)
     return {
@@ -39,6 +41,7 @@ def memory_info(memory: MemorySystem) -> dict[str, Any]:
             for r, (name, rate) in enumerate(zip(memory.resources, memory.rates.tolist(), strict=True))
         ],
         "block_bytes": blocks,
+        "energy_unsaid": list(unsaid(memory)) if ENERGY in memory.meters.names else None,
         "operations": [_operation_info(memory, row, blocks) for row in _rows(memory)],
     }
 
@@ -67,6 +70,10 @@ def memory_text(memory: MemorySystem) -> str:
     parts.append(table(["resource", "effective rate", ""], resources, "lrr"))
     parts.append(table(["operation", "route", "bottleneck", "rate alone", ""], operations, "lllrr"))
     parts.append(_loads_table(memory, info))
+    if wear := _wear_rows(memory):
+        parts.append(table(["tier", "endurance", "amplification", "can be written", "background"], wear, "lrrrr"))
+    if info["energy_unsaid"]:
+        parts.append(f"energy: nothing is said of {', '.join(info['energy_unsaid'])}, which count as none")
     if any(text for _, text in sources):
         parts.append("sources\n" + facts(sources))
     return "\n\n".join(parts) + "\n"
@@ -107,10 +114,23 @@ def _tier_info(memory: MemorySystem, tier: Tier) -> dict[str, Any]:
         "page": tier.page,
         "read_iops": tier.read_iops,
         "write_iops": tier.write_iops,
-        "compute": None if tier.compute is None else {"rate": tier.compute.rate, "result": str(tier.compute.result)},
+        "compute": None if tier.compute is None else _compute_info(tier.compute),
+        "read_energy": _maybe(tier.read_energy),
+        "write_energy": _maybe(tier.write_energy),
+        "background_power": float(tier.background_power),
+        "endurance": _maybe(tier.endurance),
+        "write_amplification": float(tier.write_amplification),
         "source": tier.source,
         "date": tier.date,
     }
+
+
+def _compute_info(compute: Compute) -> dict[str, Any]:
+    return {"rate": compute.rate, "result": str(compute.result), "energy": _maybe(compute.energy)}
+
+
+def _maybe(value: Fraction | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _link_info(link: Link) -> dict[str, Any]:
@@ -122,6 +142,7 @@ def _link_info(link: Link) -> dict[str, Any]:
         "down_rate": link.down_rate,
         "shared": link.shared,
         "efficiency": float(link.efficiency),
+        "energy": _maybe(link.energy),
         "source": link.source,
         "date": link.date,
     }
@@ -159,6 +180,7 @@ def _operation_info(memory: MemorySystem, row: int, blocks: list[int]) -> dict[s
         "bottleneck": slowest,
         "rate": int(alone),
         "block_s": [float(_seconds(memory, row, size)) for size in blocks],
+        "block_j": [_joules(memory, row, size) for size in blocks] if ENERGY in memory.meters.names else None,
     }
 
 
@@ -170,17 +192,19 @@ def _loads_table(memory: MemorySystem, info: dict[str, Any]) -> str:
         calls = [f"{name} {number}" for name, number in operation["calls"].items()]
         grain = "" if operation["grain"] == 1 else format_size(operation["grain"])
         times = [format_seconds(seconds) for seconds in operation["block_s"]]
-        rows.append([operation["name"], ", ".join(loads), ", ".join(calls), grain, *times])
+        joules = [format_energy(value) for value in operation["block_j"] or ()]
+        rows.append([operation["name"], ", ".join(loads), ", ".join(calls), grain, *times, *joules])
     heads = [
         "operation",
         "loads a byte",
         "a block",
         "rounds to",
         *(f"{format_size(size)} takes" for size in info["block_bytes"]),
+        *("" for size in info["block_bytes"] if info["energy_unsaid"] is not None),
     ]
     # Columns that say nothing of this system are left out.
     kept = [n for n in range(len(heads)) if n not in (2, 3) or any(row[n] for row in rows)]
-    align = "lllr" + "r" * len(info["block_bytes"])
+    align = "lllr" + "r" * (len(heads) - 4)
     return table([heads[n] for n in kept], [[row[n] for n in kept] for row in rows], "".join(align[n] for n in kept))
 
 
@@ -202,6 +226,29 @@ def _seconds(memory: MemorySystem, row: int, size: int) -> Fraction:
     """Of one block of so many bytes, alone."""
     loads = memory.operations.block_loads(size)[row].tolist()
     return max(Fraction(load, rate) for load, rate in zip(loads, memory.rates.tolist(), strict=True))
+
+
+def _wear_rows(memory: MemorySystem) -> list[list[str]]:
+    """Of the tiers of which it is said: cycles, bytes programmed for each written, bytes in all, watts."""
+    rows = []
+    for tier in memory.tiers:
+        if tier.endurance is None and not tier.background_power:
+            continue
+        capacity, written = stated_bytes(tier.capacity), NOTHING
+        if tier.endurance is not None and capacity is not None:
+            written = format_size(float(tier.endurance * capacity / tier.write_amplification), binary=False)
+        cycles = NOTHING if tier.endurance is None else f"{float(tier.endurance):,.6g} cycles"
+        rows.append(
+            [tier.name, cycles, f"{float(tier.write_amplification):g}", written, format_power(float(tier.background_power))]
+        )
+    return rows
+
+
+def _joules(memory: MemorySystem, row: int, size: int) -> float:
+    """Of one block of so many bytes."""
+    column, grain = memory.meters.index(ENERGY), int(memory.operations.grain[row])
+    counted = int(memory.meters.per_byte[row, column]) * -(-size // grain) * grain
+    return float(Fraction(counted, memory.meters.parts[column]))
 
 
 def _sizes(size: int | None) -> tuple[str, str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
-from placement_opt.memory import build_memory, preset, preset_names
+from placement_opt.memory import build_memory, load_memory, preset, preset_names
 from placement_opt.memory.system import Compute, Outside
 from placement_opt.report.memory import memory_info, memory_text, presets_info, presets_text
 from tests.memory.systems import link, tier
 from tests.memory.test_devices import kvnand
+from tests.memory.test_energy import TWO
 
 
 @pytest.mark.parametrize("name", ["gh200", "nvme4"])
@@ -136,3 +138,17 @@ def test_requests_decide_where_blocks_are_small() -> None:
     memory = build_memory("m", "gpu", [replace(tier("nvme", "gpu", 10**9), read_iops=100)], [])
     loads = memory.operations.block_loads(1)[memory.operations.first_serving]
     assert max(Fraction(int(load), int(rate)) for load, rate in zip(loads, memory.rates, strict=True)) * 8 == Fraction(8, 100)
+
+
+def test_energies_and_wear_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text(TWO.replace('energy = "2 pJ/bit"\n', ""))
+    memory = load_memory(path)
+    info, text = memory_info(memory), memory_text(memory)
+    joules = {one["name"]: one["block_j"][0] for one in info["operations"]}
+    assert joules["read flash"] == pytest.approx(48e-12 * 2**16)
+    assert joules["copy flash->hbm"] == pytest.approx((48 + 24) * 1e-12 * 2**16)
+    assert info["energy_unsaid"] == ["c2c"]
+    assert "energy: nothing is said of c2c, which count as none" in text
+    assert "flash  3,000 cycles            1.5            8 MB        2 mW" in text
+    assert memory_info(preset("gh200"))["operations"][0]["block_j"] is None
