@@ -13,10 +13,10 @@ from placement_opt.base.errors import InputError
 from placement_opt.instance.budget_keys import said
 from placement_opt.instance.budgets import Objective
 from placement_opt.instance.instance import Instance
-from tests.memory.test_energy import TWO
+from tests.memory.systems import WORN
 
 
-def _instance(tmp_path: Path, text: str, memory: str = TWO) -> Instance:
+def _instance(tmp_path: Path, text: str, memory: str = WORN) -> Instance:
     (tmp_path / "m.toml").write_text(memory)
     path = tmp_path / "i.toml"
     path.write_text(f"""
@@ -105,7 +105,7 @@ def test_what_is_minimised(tmp_path: Path) -> None:
 
 
 def test_what_nothing_bounds_changes_nothing(tmp_path: Path) -> None:
-    bare = TWO
+    bare = WORN
     for key in (
         "energy",
         "read_energy",
@@ -130,12 +130,12 @@ def test_what_decides_is_in_the_hash(tmp_path: Path) -> None:
         '[objective]\nenergy = "1 s/J"',
     ]
     hashes = {_instance(tmp_path, text).hash for text in texts}
-    louder = _instance(tmp_path, texts[1], TWO.replace('"3 pJ/bit"', '"4 pJ/bit"'))
+    louder = _instance(tmp_path, texts[1], WORN.replace('"3 pJ/bit"', '"4 pJ/bit"'))
     assert len(hashes | {louder.hash}) == len(texts) + 1
 
 
 def test_from_python(tmp_path: Path) -> None:
-    (tmp_path / "m.toml").write_text(TWO)
+    (tmp_path / "m.toml").write_text(WORN)
     trace = po.Trace.from_reads([[0, 1], [1]], sizes=np.array([1, 1]))
     made = po.build_instance(po.load_memory(tmp_path / "m.toml"), trace, budgets={"energy": "1 J", "hbm.promotions": "1 B"})
     assert [budget.name for budget in made.budgets] == ["energy", "hbm.promotions"]

@@ -34,3 +34,32 @@ def random_patterns(rng: np.random.Generator, tiers: int) -> list[int]:
     """Some of the non-empty sets of tiers, in random order."""
     sets = np.arange(1, 1 << tiers)
     return [int(p) for p in rng.permutation(sets)[: int(rng.integers(1, len(sets) + 1))]]
+
+
+#: A memory file that says all there is of energy and wear.
+WORN = """
+schema = 1
+name = "two"
+processor = "gpu"
+[tiers.hbm]
+capacity = "40 B"
+rate = "40 B/s"
+at = "gpu"
+energy = "3 pJ/bit"
+[tiers.flash]
+capacity = "4000 B"
+rate = "10 B/s"
+at = "host"
+read_energy = "48 pJ/B"
+write_energy = "60 pJ/bit"
+background_power = "2 mW"
+endurance = "3000 cycles"
+write_amplification = 1.5
+compute.result = "1/4"
+compute.energy = "0.5 pJ/bit"
+[links.c2c]
+from = "host"
+to = "gpu"
+rate = "8 B/s"
+energy = "2 pJ/bit"
+"""

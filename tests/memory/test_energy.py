@@ -10,36 +10,10 @@ import pytest
 from placement_opt.base.errors import InputError
 from placement_opt.memory import MemorySystem, load_memory, preset
 from placement_opt.memory.energy import unsaid
-
-TWO = """
-schema = 1
-name = "two"
-processor = "gpu"
-[tiers.hbm]
-capacity = "40 B"
-rate = "40 B/s"
-at = "gpu"
-energy = "3 pJ/bit"
-[tiers.flash]
-capacity = "4000 B"
-rate = "10 B/s"
-at = "host"
-read_energy = "48 pJ/B"
-write_energy = "60 pJ/bit"
-background_power = "2 mW"
-endurance = "3000 cycles"
-write_amplification = 1.5
-compute.result = "1/4"
-compute.energy = "0.5 pJ/bit"
-[links.c2c]
-from = "host"
-to = "gpu"
-rate = "8 B/s"
-energy = "2 pJ/bit"
-"""
+from tests.memory.systems import WORN
 
 
-def _memory(tmp_path: Path, text: str = TWO) -> MemorySystem:
+def _memory(tmp_path: Path, text: str = WORN) -> MemorySystem:
     path = tmp_path / "m.toml"
     path.write_text(text)
     return load_memory(path)
@@ -93,7 +67,7 @@ def test_a_system_that_says_nothing_of_energy_counts_bytes_alone() -> None:
 
 
 def test_what_is_not_said_is_named(tmp_path: Path) -> None:
-    text = TWO.replace('energy = "2 pJ/bit"\n', "").replace('compute.energy = "0.5 pJ/bit"\n', "")
+    text = WORN.replace('energy = "2 pJ/bit"\n', "").replace('compute.energy = "0.5 pJ/bit"\n', "")
     assert unsaid(_memory(tmp_path, text)) == ("flash.compute", "c2c")
 
 
@@ -114,5 +88,5 @@ def test_what_is_not_said_is_named(tmp_path: Path) -> None:
 )
 def test_what_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        _memory(tmp_path, TWO.replace(old, new, 1))
+        _memory(tmp_path, WORN.replace(old, new, 1))
     assert message in str(caught.value)

@@ -12,9 +12,8 @@ import pytest
 from placement_opt.memory import build_memory, load_memory, preset, preset_names
 from placement_opt.memory.system import Compute, Outside
 from placement_opt.report.memory import memory_info, memory_text, presets_info, presets_text
-from tests.memory.systems import link, tier
+from tests.memory.systems import WORN, link, tier
 from tests.memory.test_devices import kvnand
-from tests.memory.test_energy import TWO
 
 
 @pytest.mark.parametrize("name", ["gh200", "nvme4"])
@@ -123,7 +122,7 @@ def test_pages_requests_and_what_comes_from_outside() -> None:
     assert found["recompute"]["route"] == []
     assert found["recompute"]["block_s"] == [2.0, 0.125]
     assert found["attend flash"]["block_s"] == [65536 / 5000, 4096 / 5000]
-    assert info["tiers"][0]["compute"] == {"rate": 5000, "result": "1/4"}
+    assert info["tiers"][0]["compute"] == {"rate": 5000, "result": "1/4", "energy": None}
     lines = memory_text(memory).splitlines()
     assert ["flash.read_iops", "1", "kIOPS"] in [line.split() for line in lines]
     (heads,) = (line for line in lines if "loads a byte" in line)
@@ -142,7 +141,7 @@ def test_requests_decide_where_blocks_are_small() -> None:
 
 def test_energies_and_wear_are_shown(tmp_path: Path) -> None:
     path = tmp_path / "m.toml"
-    path.write_text(TWO.replace('energy = "2 pJ/bit"\n', ""))
+    path.write_text(WORN.replace('energy = "2 pJ/bit"\n', ""))
     memory = load_memory(path)
     info, text = memory_info(memory), memory_text(memory)
     joules = {one["name"]: one["block_j"][0] for one in info["operations"]}
