@@ -223,7 +223,7 @@ def _run(model: pyo.ConcreteModel) -> Any:
     )
     if results.termination_condition != TerminationCondition.convergenceCriteriaSatisfied:
         raise PlacementError(f"{model.name}: no optimum found ({results.termination_condition.name})")
-    results.solution_loader.load_solution()
+    results.solution_loader.load_vars()
     return results
 
 

@@ -48,10 +48,15 @@ class Rows:
     def solve(self) -> float:
         rows, columns, values = zip(*self.entries, strict=True)
         matrix = coo_array((values, (rows, columns)), shape=(len(self.sides), len(self.cost)))
+        matrix = matrix.tocsr()
+        matrix.indices, matrix.indptr = (
+            matrix.indices.astype(np.int32),
+            matrix.indptr.astype(np.int32),
+        )  # scipy 1.13 takes no others
         sides = np.array(self.sides)
         answer = milp(
             np.array(self.cost),
-            constraints=LinearConstraint(matrix.tocsr(), sides[:, 0], sides[:, 1]),
+            constraints=LinearConstraint(matrix, sides[:, 0], sides[:, 1]),
             bounds=Bounds(np.array(self.low), np.array(self.high)),
             integrality=np.array(self.whole, dtype=int),
             options={"mip_rel_gap": 0.0},
