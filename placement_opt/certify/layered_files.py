@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base import room
+from placement_opt.base.arrays import Int64
 from placement_opt.base.atomic import atomic_file, open_regular
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from placement_opt.instance.layered import Layered
 
 AnyPath = str | PathLike[str]
-Int64 = npt.NDArray[np.int64]
 
 MAGIC = b"\x89POL\r\n\x1a\n"
 VERSION = 1

@@ -15,10 +15,11 @@ from os import PathLike
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.atomic import atomic_file, open_regular
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import format_size
-from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.memory.system import MemorySystem
 
 _MEMBER = "resident.npy"
 _LARGEST_HEADER = 4096

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Array
 from placement_opt.base.compiled import njit
 from placement_opt.layered.prices_kernels import worth_in_run
-
-Array = npt.NDArray[Any]
 
 #: Waits beyond this many turns are not told apart, nor numbers of reads beyond 2**15.
 _WAITS, _LEVELS = 2048, 16

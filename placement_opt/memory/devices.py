@@ -21,9 +21,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import LARGEST, format_rate
-from placement_opt.memory.operations import Int64, Operation, Operations, table
+from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import Outside, Tier
 
 REQUESTS = "requests"

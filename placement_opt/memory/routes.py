@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import nearest
 from placement_opt.memory.devices import Routed, tables
 from placement_opt.memory.energy import meters_of
-from placement_opt.memory.system import Int64, Link, MemorySystem, Outside, Tier
+from placement_opt.memory.system import Link, MemorySystem, Outside, Tier
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from placement_opt.base.arrays import Float64
 from placement_opt.bounds.dual.actions import price_actions
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.dual.futures import Futures, merge_futures
 from placement_opt.bounds.dual.tracked import tracked_sets
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 
 #: Bytes that the wide table of idle stretches may take.

@@ -7,14 +7,11 @@ a block, and what is here called bytes is counted in such units.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Array
 from placement_opt.base.compiled import njit
 
-Array = npt.NDArray[Any]
 #: exp(-40) is lost in the rounding of a sum.
 _FAR = 40.0
 _CELLS = 64

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import ScheduleError
-from placement_opt.memory.system import Int64
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import cache_tiers, layer_of
 from placement_opt.schedulers.hierarchy.transition import Sources, moves_between, stuck

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import Loads, tier_sets
 from placement_opt.memory.split.timing import StepTimer
-from placement_opt.memory.system import Int64
 from placement_opt.schedulers.hierarchy.transition import Sources
 from placement_opt.schedulers.kinds import fewest, serving
 from placement_opt.schedulers.search.paths import first_places, num_states
@@ -18,7 +18,6 @@ from placement_opt.schedulers.search.paths import first_places, num_states
 if TYPE_CHECKING:
     from placement_opt.schedulers.search.search_kernels import Game
 
-Float64 = npt.NDArray[np.float64]
 
 #: Paths beyond this many (block, state) pairs are not searched: they take three bytes each.
 MOST_STATES = 2**28

@@ -14,15 +14,12 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 from placement_opt.schedulers.search.game import dearest, make_game
 from placement_opt.schedulers.search.paths import Paths, without_the_unread
-
-Float64 = npt.NDArray[np.float64]
 
 #: What the first rounds do, and then what rounds do in turn; the width of the smoothing they begin with, as a share of a
 #: step's time; and their sweeps.

@@ -19,9 +19,9 @@ from os import PathLike, fspath
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from placement_opt.base import room
+from placement_opt.base.arrays import Array
 from placement_opt.base.atomic import atomic_file, open_regular
 from placement_opt.base.errors import InputError
 from placement_opt.base.json import dump_json, parse_json
@@ -57,8 +57,6 @@ _BROKEN = (
     struct.error,
 )
 
-_Array = npt.NDArray[Any]
-
 
 def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
     """Write a trace, in place of what is there, whole or not at all; equal traces give equal bytes.
@@ -73,7 +71,7 @@ def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
     text = dump_json(header).encode("ascii")
     if len(text) > _LARGEST_HEADER:
         raise InputError(f"found {len(text)} bytes of metadata", f"expected at most {_LARGEST_HEADER}", field="meta")
-    members: dict[str, _Array] = {"schema": np.array([SCHEMA]), "header": np.frombuffer(text, dtype=np.uint8)}
+    members: dict[str, Array] = {"schema": np.array([SCHEMA]), "header": np.frombuffer(text, dtype=np.uint8)}
     members |= {name: getattr(trace, name) for name in _REQUIRED if name not in members} | optional
     with atomic_file(path) as handle:
         unpacked = _write_members(handle, members, zipfile.ZIP_DEFLATED)
@@ -131,7 +129,7 @@ def _opened(path: str | PathLike[str]) -> Iterator[BinaryIO]:
             raise InputError(found, "expected a trace file", path=fspath(path)) from None
 
 
-def _write_members(handle: BinaryIO, members: dict[str, _Array], method: int) -> int:
+def _write_members(handle: BinaryIO, members: dict[str, Array], method: int) -> int:
     """Write all members, dates and rights fixed; the number of bytes they unpack to."""
     total = 0
     with zipfile.ZipFile(handle, "w", method, compresslevel=1) as archive:
@@ -164,7 +162,7 @@ class _SmallReads:
         return data
 
 
-def _read_members(handle: BinaryIO, what: str, without: Container[str] = ()) -> tuple[dict[str, _Array], set[str]]:
+def _read_members(handle: BinaryIO, what: str, without: Container[str] = ()) -> tuple[dict[str, Array], set[str]]:
     """The members, but for some, and the names of the arrays of all of them."""
     size = handle.seek(0, 2)
     handle.seek(0)
@@ -199,7 +197,7 @@ def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> None:
         raise InputError(f"found {size} bytes that unpack to {total}", f"expected at most {most}")
 
 
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Array:
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array:
     """One member as an array of its own dtype, its header matched against the size the directory declares."""
     dtype = np.dtype(_DTYPES[name])
     with archive.open(info) as stream:
@@ -223,7 +221,7 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _
         return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _fill(stream: Any, array: _Array) -> None:
+def _fill(stream: Any, array: Array) -> None:
     """Read the whole of an array and, so that the checksum is looked at, the end of the stream."""
     view = array.view(np.uint8).data
     done = 0
@@ -237,7 +235,7 @@ def _fill(stream: Any, array: _Array) -> None:
         raise EOFError("a member goes on after its end")
 
 
-def _read_header(schema: _Array, raw: _Array, names: set[str]) -> dict[str, Any]:
+def _read_header(schema: Array, raw: Array, names: set[str]) -> dict[str, Any]:
     """The part of a trace that is no array, its types checked (``Trace`` checks the values)."""
     if schema.tolist() != [SCHEMA]:
         raise InputError(f"found {schema.tolist()[:3]}", f"expected schema {SCHEMA}", field="schema")

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base import room
+from placement_opt.base.arrays import Int64
 from placement_opt.base.atomic import atomic_file, open_regular
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
-from placement_opt.workload.runs import Int64, LayerRuns, rows_of
+from placement_opt.workload.runs import LayerRuns, rows_of
 from placement_opt.workload.synth import params
 from placement_opt.workload.trace import LARGEST_BLOCK, MOST_UNITS, SIZE_UNITS, SizeUnit, Trace
 
