@@ -20,8 +20,9 @@ import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.arrays import Ints as Ids
+from placement_opt.base.atomic import AnyPath
 from placement_opt.base.errors import CertificateError, InputError
-from placement_opt.certify.files import AnyPath, PriceCertificate, load_prices
+from placement_opt.certify.files import PriceCertificate, load_prices
 from placement_opt.certify.layered_files import Chunk, LargeSchedule, is_large_schedule, open_large_schedule
 from placement_opt.certify.rows import Exact
 from placement_opt.certify.split import SplitProgram
