@@ -114,8 +114,8 @@ def schedule_layer(
 
 
 def _loads(problem: Layered, runs: LayerRuns) -> tuple[Float64, Float64, Float64, Int64, Float64]:
-    """The arrays of :class:`placement_opt.layered.keep_kernels.Loads`."""
-    from placement_opt.layered.keep_kernels import Loads
+    """The arrays of :class:`placement_opt.layered.choose_kernels.Loads`."""
+    from placement_opt.layered.choose_kernels import Loads
 
     memory, home, fast = problem.memory, problem.home, problem.fast
     seconds = problem.block_bytes / memory.rates.astype(np.float64)

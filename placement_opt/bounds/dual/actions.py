@@ -96,7 +96,7 @@ def price_actions(instance: Instance, prices: Prices, kind: int = 0, *, soft: fl
     ----------
     soft
         None: minima, and nothing more. A number of seconds per unit: minima softened by so much
-        (:mod:`placement_opt.bounds.dual.slopes_kernels`), or not if it is 0, and how they choose.
+        (:mod:`placement_opt.bounds.dual.minima_kernels`), or not if it is 0, and how they choose.
     """
     loads, tracked = instance.loads, tracked_sets(instance)
     has, untracked = tracked.has(instance.num_tiers), tracked.untracked(instance.num_tiers)
