@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placement_opt.bounds.result import Float64
+from placement_opt.base.arrays import Float64
 from placement_opt.instance.instance import Instance
 
 #: A price of no more than this share of a step is a solver's rounding.

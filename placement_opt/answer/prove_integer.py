@@ -13,10 +13,11 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import InputError
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.certify.files import LARGEST_QUANTUM, PriceCertificate, ScheduleCertificate
 from placement_opt.certify.verify import lower_bound, schedule_time
 from placement_opt.instance.instance import Instance

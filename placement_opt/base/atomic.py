@@ -19,6 +19,8 @@ from typing import Any, BinaryIO, cast
 
 from placement_opt.base.errors import InputError, named
 
+AnyPath = str | PathLike[str]
+
 #: Files begun and not yet in their places, and folders for the time being.
 _drafts: set[Path] = set()
 _BUFFER = 1 << 16

@@ -6,7 +6,7 @@ those can write who can write the package, or the user's own cache. ``NUMBA_*`` 
 
 Numba notices a change of the file that a loop is in, not of those that its callees are in; so the folder is named by all of
 them, and by numba's version. Modules with loops are named ``*_kernels.py`` and import nothing else of ours
-(``tests/base/test_compiled.py``). ``python -m placement_opt.cli.warm`` compiles all of them.
+but names of array types (``tests/base/test_compiled.py``). ``python -m placement_opt.cli.warm`` compiles all of them.
 """
 
 from __future__ import annotations

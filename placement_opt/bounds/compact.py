@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import step
 from placement_opt.bounds.columns.kinds import LEVELS, Intervals, cut_intervals, label_reads
@@ -39,9 +40,8 @@ from placement_opt.bounds.programs.highs import (
     SolverError,
     solve,
 )
-from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 #: A program is solved again with more ways and rows while its value exceeds the dual by more than this, relatively.
 TOLERANCE = 1e-6

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import step
@@ -21,7 +22,7 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate, legal
 from placement_opt.bounds.programs.flow_network import Network, build_network
 from placement_opt.bounds.programs.highs import SMALLEST, Ended, LinearProgram, Solution, SolverError, from_triplets, solve
-from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
 
 #: The flow is called optimal where its cost and what its potentials prove differ by no more than this, relatively.

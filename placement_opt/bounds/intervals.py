@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.columns.ways import binding
 from placement_opt.bounds.dual.classes import classify
@@ -26,10 +27,9 @@ from placement_opt.bounds.dual.price_space import PriceSpace
 from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.programs.cutting_planes import Cuts
 from placement_opt.bounds.programs.highs import SolverError
-from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.sample import sampled_futures
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 _RESTS_ON = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
 #: A level is over where the cuts promise no more than this share above the best, or after so many passes for each interval.

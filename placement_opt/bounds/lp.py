@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import step
@@ -21,9 +22,8 @@ from placement_opt.bounds.dual.evaluate import evaluate, fetch_events
 from placement_opt.bounds.programs.events import make_events
 from placement_opt.bounds.programs.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.programs.horizon import HorizonProgram
-from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 #: Up to this many (class, step) pairs every step offers copies, so that the program is the statement itself.
 EVERY_STEP = 20_000

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import LimitError, ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact
@@ -22,7 +23,7 @@ from placement_opt.bounds.programs.events import make_events
 from placement_opt.bounds.programs.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.bounds.programs.written_down import written_down
-from placement_opt.bounds.result import Bound, Float64, Status
+from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance.instance import Instance
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate

@@ -6,12 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from placement_opt.base.arrays import Float64
 from placement_opt.base.tabular import Record, Tabular
-
-Float64 = npt.NDArray[np.float64]
 
 
 class Status(StrEnum):

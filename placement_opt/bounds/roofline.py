@@ -12,13 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, safe_sum
-from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.split.timing import StepTimer
-from placement_opt.memory.system import Int64
 
 _RESTS_ON = "weak duality at the extreme resource prices of each step, rounding subtracted; no solver"
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import Classes, classify, take_classes
@@ -19,9 +20,8 @@ from placement_opt.bounds.dual.climb import Climb
 from placement_opt.bounds.dual.evaluate import DualValue
 from placement_opt.bounds.dual.futures import Futures, merge_futures
 from placement_opt.bounds.dual.slopes import slopes
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 #: With more futures than this, prices on few intervals of time are found on a sample of about so many.
 MOST_FUTURES = 150_000

@@ -19,19 +19,19 @@ from functools import partial
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.dual.tracked import MOST_SETS
 from placement_opt.bounds.programs.highs import Ended, SolverError, solve
 from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, safe_sum
-from placement_opt.bounds.programs.step_program import Flags, StepProgram, single_tiers
-from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.programs.step_program import StepProgram, single_tiers
+from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.roofline import free_bytes, free_timer, roofline_prices, roofline_times
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import tier_sets
 from placement_opt.memory.split.timing import StepTimer
-from placement_opt.memory.system import Int64
 
 #: The sum is called optimal where placements that attain it are found within this, relatively.
 TOLERANCE = 1e-7

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact, lp
 from placement_opt.bounds.columns.spread import moved_between, spread
 from placement_opt.bounds.compact import CompactSolution
 from placement_opt.bounds.dual.classes import Classes
-from placement_opt.bounds.result import Bound, Float64
+from placement_opt.bounds.result import Bound
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 #: Reads up to which the exact LP is solved, with two tiers and with more; beyond, the compact one, in a fraction of the time.
 #: With more tiers its counts also round better: the exact LP names fractions of blocks where many would do as well.

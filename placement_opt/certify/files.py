@@ -14,19 +14,19 @@ import struct
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
-from os import PathLike
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base import room
-from placement_opt.base.atomic import open_regular, write_bytes_atomic
+from placement_opt.base import binary, room
+from placement_opt.base.arrays import Array
+from placement_opt.base.atomic import AnyPath, open_regular, write_bytes_atomic
+from placement_opt.base.binary import CHECKSUM, planes
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
 
-AnyPath = str | PathLike[str]
 Kind = Literal["prices", "schedule"]
 
 VERSION = 1
@@ -37,10 +37,8 @@ _HEAD = struct.Struct("<8sI32sHHQ")
 _PRICES = struct.Struct("<IIIQQ")
 #: tiers, steps, blocks, moves, length of the scheduler's name
 _SCHEDULE = struct.Struct("<IIIQH")
-_CHECKSUM = hashlib.sha256().digest_size
 LARGEST_QUANTUM = 2**128 - 1
 LONGEST_NAME = 200
-_LONGEST_CLAIM = 2**16 - 1  # bytes
 
 
 class Priced(Protocol):
@@ -149,7 +147,7 @@ def pack_prices(certificate: PriceCertificate) -> bytes:
     if not 1 <= quantum <= LARGEST_QUANTUM:
         raise InputError(f"found a quantum of 1/{quantum}", "expected one from 1 to 1/(2**128 - 1)", field="quantum")
     about = _PRICES.pack(resources, tiers, steps, quantum % 2**64, quantum // 2**64)
-    data = _planes(certificate.rho, np.dtype("<u8")) + _planes(certificate.rent, np.dtype("<u8"))
+    data = planes(certificate.rho, "<u8") + planes(certificate.rent, "<u8")
     return _packed("prices", certificate.instance_hash, certificate.claim, about, data)
 
 
@@ -168,9 +166,9 @@ def pack_schedule(certificate: ScheduleCertificate) -> bytes:
     about = _SCHEDULE.pack(tiers, len(counts), blocks, len(certificate.op), len(name)) + name
     parts = [
         np.packbits(certificate.initial, axis=1, bitorder="little").tobytes(),
-        _planes(counts, np.dtype("<u4")),
-        _planes(certificate.op, np.dtype("<u2")),
-        _planes(certificate.block, np.dtype("<u4")),
+        planes(counts, "<u4"),
+        planes(certificate.op, "<u2"),
+        planes(certificate.block, "<u4"),
     ]
     return _packed("schedule", certificate.instance_hash, certificate.claim, about, b"".join(parts))
 
@@ -204,8 +202,8 @@ def load_prices(path: AnyPath | bytes, instance: Priced, limits: Limits | None =
     if quantum == 0:
         raise InputError("found 0", "expected at least 1", path=path, field="quantum")
     content.unzip(length)
-    rho = content.planes("rho", np.dtype("<u8"), np.dtype(np.int64), (steps, resources))
-    rent = content.planes("rent", np.dtype("<u8"), np.dtype(np.int64), (steps + 1, tiers))
+    rho = content.planes("rho", "<u8", np.int64, (steps, resources))
+    rent = content.planes("rent", "<u8", np.int64, (steps + 1, tiers))
     return PriceCertificate(digest, quantum, rho, rent, claim)
 
 
@@ -226,12 +224,12 @@ def load_schedule(path: AnyPath | bytes, instance: Instance, limits: Limits | No
     initial = np.unpackbits(bits, axis=1, bitorder="little").astype(np.bool_)
     if initial[:, blocks:].any():
         raise InputError("found bits beyond the last block", "expected zeros", path=path, field="initial")
-    counts = content.planes("counts", np.dtype("<u4"), np.dtype(np.int64), (steps,))
+    counts = content.planes("counts", "<u4", np.int64, (steps,))
     indptr = np.concatenate([[0], np.cumsum(counts)])
     if indptr[-1] != moves:
         raise InputError(f"found {indptr[-1]} moves in all steps", f"expected {moves}", path=path, field="counts")
-    op = content.planes("op", np.dtype("<u2"), np.dtype(np.uint16), (moves,))
-    block = content.planes("block", np.dtype("<u4"), np.dtype(np.int32), (moves,))
+    op = content.planes("op", "<u2", np.uint16, (moves,))
+    block = content.planes("block", "<u4", np.int32, (moves,))
     return ScheduleCertificate(digest, name, np.ascontiguousarray(initial[:, :blocks]), indptr, op, block, claim)
 
 
@@ -240,9 +238,14 @@ def most_moves(instance: Instance) -> int:
     return instance.num_tiers * int((instance.last_state - instance.first_state + 1).sum())
 
 
-def most_packed(length: int) -> int:
-    """Bytes that so many bytes become at most when they are packed, by whatever packer."""
-    return length + (length >> 8) + 1024
+def check_whole(path: AnyPath, digest: bytes, instance: Priced, *, intact: bool) -> None:
+    """Refuse a file whose checksum was not found ``intact``, then one that was made for another instance."""
+    if not intact:
+        raise CertificateError("the checksum does not match: the file is damaged, cut short or changed", path=path)
+    try:
+        check_instance_hash(digest.hex(), instance)
+    except CertificateError as error:
+        raise error.at(path) from None
 
 
 def check_instance_hash(digest: str, instance: Priced) -> None:
@@ -251,18 +254,8 @@ def check_instance_hash(digest: str, instance: Priced) -> None:
         raise CertificateError(f"made for another instance: found hash {digest[:12]}, this instance's is {instance.hash[:12]}")
 
 
-def _planes(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> bytes:
-    """All lowest bytes, then all second bytes, and so on: what is equal lies together, and packs better."""
-    column = np.ascontiguousarray(array).reshape(-1).astype(dtype)
-    return np.ascontiguousarray(column.view(np.uint8).reshape(-1, dtype.itemsize).T).tobytes()
-
-
 def _packed(kind: Kind, instance_hash: str, claim: Fraction, about: bytes, data: bytes) -> bytes:
-    over, under = (number.to_bytes(-(-number.bit_length() // 8), "little") for number in claim.as_integer_ratio())
-    if max(len(over), len(under)) > _LONGEST_CLAIM:
-        raise InputError(
-            f"found a claim of {len(over)}/{len(under)} bytes", f"expected at most {_LONGEST_CLAIM}", field="claim"
-        )
+    over, under = binary.ratio_bytes(claim, "claim")
     packed = zlib.compress(data, 6)
     head = _HEAD.pack(_MAGIC[kind], VERSION, bytes.fromhex(instance_hash), len(over), len(under), len(packed))
     body = b"".join([head, about, over, under, packed])
@@ -271,7 +264,8 @@ def _packed(kind: Kind, instance_hash: str, claim: Fraction, about: bytes, data:
 
 def _read(path: AnyPath, kind: Kind, instance: Priced, length: int, limits: Limits) -> bytes:
     """The whole of a file that is no longer than one for this instance, of so many bytes unpacked, can be."""
-    most = _HEAD.size + max(_PRICES.size, _SCHEDULE.size) + LONGEST_NAME + 2 * _LONGEST_CLAIM + most_packed(length) + _CHECKSUM
+    most = _HEAD.size + max(_PRICES.size, _SCHEDULE.size) + LONGEST_NAME + 2 * binary.LONGEST_NUMBER
+    most += binary.most_packed(length) + CHECKSUM
     with open_regular(path) as handle:
         size = handle.seek(0, 2)
         handle.seek(0)
@@ -299,26 +293,19 @@ def _open(
     except CertificateError as error:
         raise error.at(_named(path)) from None
     path = _named(path)
-    if data[:8] != _MAGIC[kind] or len(data) < _HEAD.size + _CHECKSUM:
+    if data[:8] != _MAGIC[kind] or len(data) < _HEAD.size + CHECKSUM:
         raise InputError("found another kind of file", f"expected a certificate of {_WHAT[kind]}", path=path)
     _, version, digest, over, under, packed = _HEAD.unpack_from(data)
     if version != VERSION:
         raise InputError(f"found version {version}", f"expected {VERSION}", path=path)
-    if hashlib.sha256(memoryview(data)[:-_CHECKSUM]).digest() != data[-_CHECKSUM:]:
-        raise CertificateError("the checksum does not match: the file is damaged, cut short or changed", path=path)
-    try:
-        check_instance_hash(digest.hex(), instance)
-    except CertificateError as error:
-        raise error.at(path) from None
-    start = len(data) - _CHECKSUM - packed - under - over
+    intact = hashlib.sha256(memoryview(data)[:-CHECKSUM]).digest() == data[-CHECKSUM:]
+    check_whole(path, digest, instance, intact=intact)
+    start = len(data) - CHECKSUM - packed - under - over
     if start < _HEAD.size:
         raise InputError(f"found {len(data)} bytes", "expected more: the parts do not fit", path=path)
-    numbers = memoryview(data)[start:]
-    claim = int.from_bytes(numbers[:over], "little"), int.from_bytes(numbers[over : over + under], "little")
-    if claim[1] == 0:
-        raise InputError("found a denominator of 0", "expected a rational number", path=path, field="claim")
-    content = _Content(path, data[_HEAD.size : start], data[len(data) - _CHECKSUM - packed : -_CHECKSUM], limits)
-    return digest.hex(), Fraction(*claim), content
+    claim = binary.ratio_of(memoryview(data)[start : start + over + under], over, path, "claim")
+    content = _Content(path, data[_HEAD.size : start], data[start + over + under : -CHECKSUM], limits)
+    return digest.hex(), claim, content
 
 
 _WHAT: dict[Kind, str] = {"prices": "prices", "schedule": "a schedule"}
@@ -359,20 +346,11 @@ class _Content:
             raise InputError(f"found {len(self._rest)} bytes too many", "expected the claim", path=self._path)
         # unpacked, out of its planes, and as the numbers that it is
         room.check(f"{os.fspath(self._path)}: reading it", 3 * length, self._limits)
-        unpacker = zlib.decompressobj()
-        try:
-            # deflate cannot make more than 1032 bytes of one
-            data = unpacker.decompress(self._packed, length + 1) if length <= 1040 * len(self._packed) else b""
-        except zlib.error as error:
-            raise InputError(f"found data that cannot be unpacked ({error})", "expected zlib", path=self._path) from None
-        if len(data) != length or not unpacker.eof or unpacker.unused_data:
-            raise InputError("found data of another length", f"expected {length} bytes unpacked", path=self._path)
-        self._rest = memoryview(data)
+        self._rest = memoryview(binary.unpacked(self._packed, length, self._path))
 
-    def planes(self, name: str, stored: np.dtype[Any], wanted: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    def planes(self, name: str, stored: str, wanted: type[np.integer[Any]], shape: tuple[int, ...]) -> Array:
         count = int(np.prod(shape, dtype=object))
-        bytes_of = np.frombuffer(self.take(count * stored.itemsize), dtype=np.uint8).reshape(stored.itemsize, count)
-        values = np.ascontiguousarray(bytes_of.T).view(stored).reshape(shape)
+        values = binary.of_planes(self.take(count * np.dtype(stored).itemsize), stored, count).reshape(shape)
         if count and int(values.max()) > np.iinfo(wanted).max:
             found = f"found {int(values.max())}"
             raise InputError(found, f"expected at most {np.iinfo(wanted).max}", path=self._path, field=name)

@@ -18,17 +18,17 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Ints as Ids
+from placement_opt.base.atomic import AnyPath
 from placement_opt.base.errors import CertificateError, InputError
-from placement_opt.certify.files import AnyPath, PriceCertificate, load_prices
+from placement_opt.certify.files import PriceCertificate, load_prices
 from placement_opt.certify.layered_files import Chunk, LargeSchedule, is_large_schedule, open_large_schedule
+from placement_opt.certify.rows import Exact
 from placement_opt.certify.split import SplitProgram
 from placement_opt.certify.verify import Sides, check_claim, check_prices, check_time, used_up
 from placement_opt.instance.layered import Layered
 
-Ids = npt.NDArray[np.integer[Any]]
-Int64 = npt.NDArray[np.int64]
-#: int64, or Python integers where 64 bits might not hold what is added up.
-Exact = npt.NDArray[Any]
 #: Costs of a block stay below a quarter of this in 64 bits; it stands for what cannot be.
 _NEVER = 2**60
 _BITS = 30

@@ -7,7 +7,6 @@ keeps nothing in the fast tier. Prices at scale have the same form as elsewhere 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import struct
@@ -15,24 +14,22 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base import room
-from placement_opt.base.atomic import atomic_file, open_regular
-from placement_opt.base.errors import CertificateError, InputError
+from placement_opt.base import binary, room
+from placement_opt.base.arrays import Int64
+from placement_opt.base.atomic import AnyPath, atomic_file, open_regular
+from placement_opt.base.binary import CHECKSUM, checksum, of_planes, planes
+from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.certify.files import check_instance_hash, most_packed
+from placement_opt.certify.files import check_whole
 
 if TYPE_CHECKING:
     from placement_opt.instance.layered import Layered
-
-AnyPath = str | PathLike[str]
-Int64 = npt.NDArray[np.int64]
 
 MAGIC = b"\x89POL\r\n\x1a\n"
 VERSION = 1
@@ -44,12 +41,10 @@ _SECTION = struct.Struct("<IIQ")
 _CHUNK = struct.Struct("<IQQQ")
 #: lengths of the claim's numerator and denominator
 _CLAIM = struct.Struct("<HH")
-_CHECKSUM = hashlib.sha256().digest_size
 #: What stands in place of a layer after the last section.
 _END = 2**32 - 1
 #: Turns and moves of one chunk, so that no chunk takes much memory.
 LARGEST_TURNS, LARGEST_MOVES = 2**16, 2**28
-_COPY = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +91,12 @@ class LargeSchedule:
                 if turns == 0:
                     return
                 raw = _unpacked(self.path, handle.read(packed), 8 * turns + 4 * (stores + drops))
-                parts = [_take(raw, low, 4, turns) for low in (0, 4 * turns)]
-                moves = _take(raw, 8 * turns, 4, stores + drops)
-                if parts[0].sum() != stores or parts[1].sum() != drops:
+                ins, outs = (of_planes(raw, "<u4", turns, start).astype(np.int64) for start in (0, 4 * turns))
+                moves = of_planes(raw, "<u4", stores + drops, 8 * turns).astype(np.int64)
+                if ins.sum() != stores or outs.sum() != drops:
                     expected = f"expected {stores} and {drops}"
                     raise InputError("found other numbers of moves in the turns", expected, path=self.path, field="counts")
-                yield Chunk(parts[0], parts[1], moves[:stores], moves[stores:])
+                yield Chunk(ins, outs, moves[:stores], moves[stores:])
 
 
 class SectionWriter:
@@ -133,8 +128,7 @@ class SectionWriter:
             return
         (stores, ins), (drops, outs) = parts
         self.moves += len(ins) + len(outs)
-        raw = _planes(stores) + _planes(drops) + _planes(np.concatenate([ins, outs]))
-        packed = zlib.compress(raw, 1)
+        packed = zlib.compress(b"".join(planes(part, "<u4") for part in (stores, drops, np.concatenate([ins, outs]))), 1)
         self._handle.write(_CHUNK.pack(high - low, len(ins), len(outs), len(packed)) + packed)
 
     def close(self) -> None:
@@ -148,21 +142,20 @@ def save_large_schedule(
     path: AnyPath, digest: str, layers: int, turns: int, sections: Iterable[AnyPath], claim: Fraction
 ) -> None:
     """Put sections, a file each, together as the schedule of a question: whole or not at all."""
-    over, under = (number.to_bytes(-(-number.bit_length() // 8), "little") for number in claim.as_integer_ratio())
+    over, under = binary.ratio_bytes(claim, "claim")
     with atomic_file(path) as handle:
         handle.write(_HEAD.pack(MAGIC, VERSION, bytes.fromhex(digest), layers, turns))
         for section in sections:
             with open(section, "rb") as part:
-                shutil.copyfileobj(part, handle, _COPY)
+                shutil.copyfileobj(part, handle, binary.PIECE)
         handle.write(struct.pack("<I", _END) + over + under + _CLAIM.pack(len(over), len(under)))
         handle.flush()
-        handle.write(_checksum(Path(handle.name), handle.tell()))
+        handle.write(checksum(Path(handle.name), handle.tell()))
 
 
 def is_large_schedule(path: AnyPath) -> bool:
     """Whether a file begins like the schedule of a question at scale."""
-    with open_regular(path) as handle:
-        return handle.read(len(MAGIC)) == MAGIC
+    return binary.begins_with(path, MAGIC)
 
 
 def open_large_schedule(path: AnyPath, question: Layered, layers: int, turns: int) -> LargeSchedule:
@@ -184,14 +177,10 @@ def open_large_schedule(path: AnyPath, question: Layered, layers: int, turns: in
         _, version, digest, found_layers, found_turns = _HEAD.unpack(head)
         if version != VERSION:
             raise InputError(f"found version {version}", f"expected {VERSION}", path=path)
-        end = length - _CHECKSUM
+        end = length - CHECKSUM
         handle.seek(max(0, end))
-        if end < _HEAD.size + 4 + _CLAIM.size or handle.read() != _checksum(path, end):
-            raise CertificateError("the checksum does not match: the file is damaged, cut short or changed", path=path)
-        try:
-            check_instance_hash(digest.hex(), question)
-        except CertificateError as error:
-            raise error.at(path) from None
+        intact = end >= _HEAD.size + 4 + _CLAIM.size and handle.read() == checksum(path, end)
+        check_whole(path, digest, question, intact=intact)
         if (found_layers, found_turns) != (layers, turns):
             found = f"found {found_layers} layers of {found_turns} turns"
             raise InputError(found, f"expected {layers} of {turns}", path=path)
@@ -208,10 +197,7 @@ def _read_claim(handle: BinaryIO, end: int, path: AnyPath) -> tuple[Fraction, in
     if end < _HEAD.size + 4:
         raise InputError("found a claim longer than the file", "expected a shorter one", path=path, field="claim")
     handle.seek(end)
-    numbers = [int.from_bytes(handle.read(count), "little") for count in (over, under)]
-    if numbers[1] == 0:
-        raise InputError("found a denominator of 0", "expected a rational number", path=path, field="claim")
-    return Fraction(*numbers), end
+    return binary.ratio_of(handle.read(over + under), over, path, "claim"), end
 
 
 class _Sections:
@@ -262,44 +248,15 @@ class _Sections:
         """Pass over packed data of so many bytes, which should become ``length`` bytes."""
         if self._handle.tell() + count > self._end:
             self._refuse("found packed data longer than the file", "expected less")
-        if count > most_packed(length):
-            self._refuse(f"found {count} bytes of packed data", f"expected at most {most_packed(length)}")
+        if count > (most := binary.most_packed(length)):
+            self._refuse(f"found {count} bytes of packed data", f"expected at most {most}")
         self._handle.seek(count, 1)
 
     def _refuse(self, found: str, expected: str) -> NoReturn:
         raise InputError(found, expected, path=self._path)
 
 
-def _planes(numbers: npt.NDArray[Any]) -> bytes:
-    """All lowest bytes, then all second bytes, and so on, of 4-byte numbers."""
-    column = np.ascontiguousarray(numbers).astype("<u4")
-    return np.ascontiguousarray(column.view(np.uint8).reshape(-1, 4).T).tobytes()
-
-
-def _take(raw: bytes, low: int, width: int, count: int) -> Int64:
-    part = np.frombuffer(raw, dtype=np.uint8, offset=low, count=width * count).reshape(width, count)
-    return np.ascontiguousarray(part.T).view("<u4").reshape(count).astype(np.int64)
-
-
 def _unpacked(path: AnyPath, packed: bytes, length: int) -> bytes:
     """Packed data, which must be so long and no longer; LimitError where there is too little memory for the numbers in it."""
     room.check(f"{os.fspath(path)}: reading it", 8 * length, Limits())
-    unpacker = zlib.decompressobj()
-    try:
-        # deflate cannot make more than 1032 bytes of one
-        raw = unpacker.decompress(packed, length + 1) if length <= 1040 * len(packed) else b""
-    except zlib.error as error:
-        raise InputError(f"found data that cannot be unpacked ({error})", "expected zlib", path=path) from None
-    if len(raw) != length or not unpacker.eof or unpacker.unused_data:
-        raise InputError("found data of another length", f"expected {length} bytes unpacked", path=path)
-    return raw
-
-
-def _checksum(path: AnyPath, length: int) -> bytes:
-    """SHA-256 of the first bytes of a file."""
-    digest = hashlib.sha256()
-    with open_regular(path) as handle:
-        while length > 0 and (data := handle.read(min(_COPY, length))):
-            digest.update(data)
-            length -= len(data)
-    return digest.digest()
+    return binary.unpacked(packed, length, path)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.certify.priced import Sets
-from placement_opt.certify.rows import Exact, Int64, Rows, kinds_of
+from placement_opt.certify.rows import Exact, Rows, kinds_of
 from placement_opt.instance.instance import Instance
 
 

@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.certify.parts import Part, parts, step_costs
 from placement_opt.certify.priced import Priced, Sets, price
-from placement_opt.certify.rows import Exact, Int64
+from placement_opt.certify.rows import Exact
 from placement_opt.instance.instance import Instance
 
 #: Tier sets beyond which tables would not fit (seven tiers and home under the inclusive rule, seven under free and cache).

@@ -9,19 +9,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Flags, Int64
+from placement_opt.base.arrays import Ints as Ids
 from placement_opt.base.errors import CertificateError
 from placement_opt.certify.files import ScheduleCertificate
-from placement_opt.certify.rows import Exact, Int64, Kinds, Rows, kinds_of
+from placement_opt.certify.rows import Exact, Kinds, Rows, kinds_of
 from placement_opt.certify.split import Clock, Pattern
 from placement_opt.instance.instance import Instance
-
-Ids = npt.NDArray[np.integer[Any]]
-Bits = npt.NDArray[np.bool_]
 
 
 def schedule_time(instance: Instance, schedule: ScheduleCertificate) -> Fraction:
@@ -56,7 +54,7 @@ def _check_arrays(instance: Instance, schedule: ScheduleCertificate) -> None:
         raise CertificateError("the moves are not divided over the instance's steps")
     step = np.repeat(np.arange(instance.num_steps), np.diff(indptr))
 
-    def refuse(bad: Bits, message: str) -> None:
+    def refuse(bad: Flags, message: str) -> None:
         if bad.any():
             first = int(np.argmax(bad))
             raise CertificateError(message, step=int(step[first]), block=int(block[first]))
@@ -105,12 +103,12 @@ class _Replay:
         self._reads: Ids = np.zeros(0, dtype=np.int64)
         self._found: Int64 = np.zeros(0, dtype=np.int64)
 
-    def start(self, initial: Bits) -> None:
+    def start(self, initial: Flags) -> None:
         """State 0: as given by the instance, or any that the rules allow."""
         instance = self._instance
         exists = instance.first_state == 0
         if instance.initial is not None:
-            differs: Bits = (initial != instance.initial).any(axis=0)
+            differs: Flags = (initial != instance.initial).any(axis=0)
             self._refuse_if(differs, np.arange(len(exists)), "does not start where the instance says")
         self._refuse_if(np.any(initial[:, ~exists], axis=0), np.flatnonzero(~exists), "is placed before it is produced")
         for tier, row in enumerate(initial):
@@ -242,7 +240,7 @@ class _Replay:
     def _load(self, amount: int, row: Exact) -> None:
         self.loads = [load + amount * factor for load, factor in zip(self.loads, row.tolist(), strict=True)]
 
-    def _refuse_if(self, bad: Bits, ids: Ids, message: str) -> None:
+    def _refuse_if(self, bad: Flags, ids: Ids, message: str) -> None:
         if bad.any():
             self._refuse(message, int(ids[int(np.argmax(bad))]))
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Array, Int64
 from placement_opt.instance.instance import Instance
 
 #: Exact integers: int64 where they fit, Python integers (dtype object) elsewhere.
-Exact = npt.NDArray[Any]
-Int64 = npt.NDArray[np.int64]
+Exact = Array
 
 
 @dataclass(frozen=True, eq=False)

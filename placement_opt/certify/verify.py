@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.atomic import AnyPath
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
 from placement_opt.certify.files import (
-    AnyPath,
     PriceCertificate,
     ScheduleCertificate,
     check_instance_hash,

@@ -14,12 +14,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.units import format_size
 from placement_opt.instance.budgets import TIME, Budget, Objective
 from placement_opt.instance.law import Loads, loads_of
-from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.memory.system import MemorySystem
 from placement_opt.workload.trace import Trace
 
 Residency = Literal["inclusive", "exclusive", "free", "cache"]

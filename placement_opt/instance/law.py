@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.memory.operations import Int64, Operations
+from placement_opt.base.arrays import Int64
+from placement_opt.memory.operations import Operations
 
 if TYPE_CHECKING:
     from placement_opt.instance.instance import Instance

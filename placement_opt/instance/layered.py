@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.instance.instance import Instance, check_room
-from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.memory.system import MemorySystem
 from placement_opt.workload import runs
 from placement_opt.workload.layers import Given, Layers
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.capacity import UNLIMITED, Contents, counted_bytes, parse_capacity, parse_count
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import Table, as_choice, as_integer, as_size, as_text
 from placement_opt.base.units import format_size
 from placement_opt.instance.stated import blamed
 from placement_opt.memory import MemorySystem, override
-from placement_opt.memory.system import Int64
 from placement_opt.workload import llm
 from placement_opt.workload.trace import Trace
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
@@ -25,7 +26,7 @@ from placement_opt.instance.start import first_fit, load_initial
 from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import totals_of
 from placement_opt.instance.trace_source import TraceAtHand
-from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.memory.system import MemorySystem
 from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.trace import Trace

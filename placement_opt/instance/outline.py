@@ -55,6 +55,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import Table, as_choice, as_duration, as_integer, as_text, read_toml
@@ -69,7 +70,7 @@ from placement_opt.instance.stated import beside, blamed, either
 from placement_opt.instance.totals import Totals
 from placement_opt.instance.trace_source import Source, read_source
 from placement_opt.memory import MemorySystem, load_memory, override, preset
-from placement_opt.memory.system import Int64, Outside
+from placement_opt.memory.system import Outside
 
 SCHEMA = 1
 #: Bytes of all blocks together, times the base of the shares: sums over a step's reads then fit 64-bit integers.

@@ -36,7 +36,7 @@ def read_outside(root: Table, recompute: Table, stores: Table, model: Model) -> 
         rate, efficiency = inner.need("rate", as_rate), inner.get("efficiency", as_efficiency)
         energy = inner.get("energy", as_energy_per_byte)
         inner.finish()
-        found.append(Outside(f"refetch {name}", name, _slowed(inner, "rate", Fraction(rate), efficiency), energy))
+        found.append(Outside(f"refetch {name}", name, _made_per_second(inner, "rate", Fraction(rate), efficiency), energy))
     if len(stores.keys()) > MOST_STORES:
         raise root.error("stores", f"found {len(stores.keys())} stores", f"expected at most {MOST_STORES}")
     return tuple(found)
@@ -62,10 +62,10 @@ def _made(table: Table, model: Model) -> int:
         for key, value in (("flops", flops), ("flops_per_token", each)):
             if value is not None:
                 raise table.error(key, f"found {key} beside rate", "expected one of the two")
-        return _slowed(table, "rate", Fraction(rate), efficiency)
+        return _made_per_second(table, "rate", Fraction(rate), efficiency)
     if flops is None:
         raise table.error("rate", "found nothing", 'expected rate = "20 GiB/s" (KV made), or flops = "990 TFLOP/s"')
-    return _slowed(table, "flops", flops * _bytes_per_flop(table, model, each), efficiency)
+    return _made_per_second(table, "flops", flops * _bytes_per_flop(table, model, each), efficiency)
 
 
 def _bytes_per_flop(table: Table, model: Model, each: Fraction | None) -> Fraction:
@@ -86,9 +86,9 @@ def _bytes_per_flop(table: Table, model: Model, each: Fraction | None) -> Fracti
     return model.kv_bytes * model.layers / each
 
 
-def _slowed(table: Table, key: str, rate: Fraction, efficiency: Fraction | None) -> int:
-    slowed = int(rate * (Fraction(1) if efficiency is None else efficiency))
-    if not 1 <= slowed <= LARGEST:
-        found = f"found what makes {float(rate * (efficiency or 1)):.4g} B/s"
+def _made_per_second(table: Table, key: str, rate: Fraction, efficiency: Fraction | None) -> int:
+    effective = rate * (1 if efficiency is None else efficiency)
+    if not 1 <= int(effective) <= LARGEST:
+        found = f"found what makes {float(effective):.4g} B/s"
         raise table.error(key, found, f"expected from 1 B/s to {format_rate(LARGEST)}")
-    return slowed
+    return int(effective)

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import format_size
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 #: Partial packings tried, of all states together; blocks alive at one (each is a call within a call).
 MOST_TRIES, MOST_BLOCKS = 20_000, 400

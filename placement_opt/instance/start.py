@@ -7,25 +7,22 @@ tiers and blocks take, and no code in it is run.
 from __future__ import annotations
 
 import io
-import re
 import zipfile
-import zlib
 from os import PathLike
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.atomic import atomic_file, open_regular
+from placement_opt.base import npz
+from placement_opt.base.arrays import Int64
+from placement_opt.base.atomic import atomic_file
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import format_size
-from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.memory.system import MemorySystem
 
 _MEMBER = "resident.npy"
 _LARGEST_HEADER = 4096
-_NPY = re.compile(
-    rb"\{\s*'descr':\s*'\|b1',\s*'fortran_order':\s*(False|True),\s*'shape':\s*\(([0-9]{1,18}),\s*([0-9]{1,18})\),?\s*\}\s*"
-)
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError, OverflowError)
 
 
 def first_fit(
@@ -91,10 +88,8 @@ def save_initial(resident: npt.NDArray[np.bool_], path: str | PathLike[str]) -> 
         )
     member = io.BytesIO()
     np.lib.format.write_array(member, np.ascontiguousarray(resident), version=(1, 0), allow_pickle=False)
-    info = zipfile.ZipInfo(_MEMBER, (1980, 1, 1, 0, 0, 0))
-    info.compress_type, info.create_system, info.external_attr = zipfile.ZIP_DEFLATED, 3, 0o100644 << 16
     with atomic_file(path) as handle, zipfile.ZipFile(handle, "w") as archive:
-        archive.writestr(info, member.getvalue())
+        archive.writestr(npz.entry("resident", zipfile.ZIP_DEFLATED), member.getvalue())
 
 
 def load_initial(path: str | PathLike[str], tiers: int, blocks: int) -> npt.NDArray[np.bool_]:
@@ -105,35 +100,34 @@ def load_initial(path: str | PathLike[str], tiers: int, blocks: int) -> npt.NDAr
     InputError
         Whatever is wrong with the file; no other exception.
     """
-    with open_regular(path) as handle:
+    with npz.opened(path, "an initial residency", "a smaller one") as handle:
         try:
-            if (length := handle.seek(0, 2)) > (most := _LARGEST_HEADER + 2 * tiers * blocks):
-                raise InputError(f"found {length} bytes", f"expected at most {most}")
-            with zipfile.ZipFile(handle) as archive:
-                names = archive.namelist()
-                if names != [_MEMBER]:
-                    raise InputError(f"found the members {', '.join(names)!r:.60}", f"expected {_MEMBER} alone")
-                with archive.open(_MEMBER) as stream:
-                    data = stream.read(_LARGEST_HEADER + tiers * blocks + 1)
-            return _array(data, tiers, blocks)
+            return _array(_member(handle, tiers * blocks), tiers, blocks)
         except InputError as error:
-            raise error.at(path=path, field="resident") from None
-        except _BROKEN as error:
-            found = f"found no readable NPZ ({str(error) or type(error).__name__})"
-            raise InputError(found, "expected an initial residency", path=path) from None
+            raise error.at(field="resident") from None
+
+
+def _member(handle: BinaryIO, entries: int) -> bytes:
+    """The one member of an archive, no more of it than an array of so many entries takes, and a byte."""
+    if (length := handle.seek(0, 2)) > (most := _LARGEST_HEADER + 2 * entries):
+        raise InputError(f"found {length} bytes", f"expected at most {most}")
+    with zipfile.ZipFile(handle) as archive:
+        names = archive.namelist()
+        if names != [_MEMBER]:
+            raise InputError(f"found the members {', '.join(names)!r:.60}", f"expected {_MEMBER} alone")
+        with archive.open(_MEMBER) as stream:
+            return stream.read(_LARGEST_HEADER + entries + 1)
 
 
 def _array(data: bytes, tiers: int, blocks: int) -> npt.NDArray[np.bool_]:
-    start = 10 + int.from_bytes(data[8:10], "little")
-    about = _NPY.fullmatch(data[10:start]) if data[:8] == b"\x93NUMPY\x01\x00" else None
-    if about is None:
+    head = npz.read_head(io.BytesIO(data))
+    if head is None or head.dtype != "|b1" or len(head.shape) != 2:
         raise InputError("found another kind of array", "expected bool of tiers x blocks")
-    shape = int(about[2]), int(about[3])
-    if shape != (tiers, blocks):
-        raise InputError(f"found {shape[0]} x {shape[1]}", f"expected {tiers} tiers x {blocks} blocks")
-    values = np.frombuffer(data, dtype=np.uint8, offset=start)
+    if head.shape != (tiers, blocks):
+        raise InputError(f"found {head.shape[0]} x {head.shape[1]}", f"expected {tiers} tiers x {blocks} blocks")
+    values = np.frombuffer(data, dtype=np.uint8, offset=head.length)
     if len(values) != tiers * blocks or values.max(initial=0) > 1:
         raise InputError(
             f"found {len(values)} bytes, the largest {values.max(initial=0)}", f"expected {tiers * blocks} of 0 or 1"
         )
-    return values.astype(np.bool_).reshape(shape, order="F" if about[1] == b"True" else "C")
+    return values.astype(np.bool_).reshape(head.shape, order="F" if head.columns else "C")

@@ -19,13 +19,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import legal_at
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.certify.files import LARGEST_QUANTUM
 from placement_opt.instance.layered import Layered
 from placement_opt.memory.split.timing import StepTimer
-from placement_opt.memory.system import Int64
 from placement_opt.workload.runs import LayerRuns
 
 #: What a block can pay at most, twice over, stays below this many quanta.

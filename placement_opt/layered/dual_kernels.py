@@ -6,14 +6,10 @@ number of steps, so that a run costs the same however many reads it holds.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Array
 from placement_opt.base.compiled import njit
-
-Array = npt.NDArray[Any]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

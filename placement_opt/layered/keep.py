@@ -14,17 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int32, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.instance.layered import Layered
 from placement_opt.layered.prices import Worths
 from placement_opt.memory.split.timing import StepTimer
-from placement_opt.memory.system import Int64
 from placement_opt.workload.runs import LayerRuns
 
-Float64 = npt.NDArray[np.float64]
-Moves = npt.NDArray[np.int32]
+Moves = Int32
 
 #: Turns between two looks at the limits.
 _AT_ONCE = 64
@@ -116,8 +114,8 @@ def schedule_layer(
 
 
 def _loads(problem: Layered, runs: LayerRuns) -> tuple[Float64, Float64, Float64, Int64, Float64]:
-    """The arrays of :class:`placement_opt.layered.keep_kernels.Loads`."""
-    from placement_opt.layered.keep_kernels import Loads
+    """The arrays of :class:`placement_opt.layered.choose_kernels.Loads`."""
+    from placement_opt.layered.choose_kernels import Loads
 
     memory, home, fast = problem.memory, problem.home, problem.fast
     seconds = problem.block_bytes / memory.rates.astype(np.float64)

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.layered import Layered
 from placement_opt.layered.ascent import Point, maximise
 from placement_opt.workload.runs import LayerRuns
-
-Float64 = npt.NDArray[np.float64]
 
 #: Rents up to this many slow reads a turn are looked at.
 _MOST_RENT = 4.0

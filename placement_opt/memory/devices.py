@@ -21,9 +21,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import LARGEST, format_rate
-from placement_opt.memory.operations import Int64, Operation, Operations, table
+from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import Outside, Tier
 
 REQUESTS = "requests"
@@ -73,24 +74,27 @@ def _further(tiers: Sequence[Tier], outside: Sequence[Outside]) -> tuple[list[tu
     """(name, effective rate) of the resources that are on no route, and the units of those that count no bytes."""
     found, units = [], {}
     for tier in tiers:
+        field = f"tiers.{tier.name}"
         ways = (
             [("iops", tier.read_iops)] if tier.shared_iops else [("read_iops", tier.read_iops), ("write_iops", tier.write_iops)]
         )
         for key, rate in ways:
             if rate is not None:
-                found.append((f"{tier.name}.{key}", _slowed(tier, key, rate, "requests/s")))
+                found.append((f"{tier.name}.{key}", slowed(rate, tier.efficiency, "requests/s", f"{field}.{key}")))
                 units[f"{tier.name}.{key}"] = REQUESTS
         if tier.compute is not None and tier.compute.rate is not None:
-            found.append((f"{tier.name}.compute", _slowed(tier, "compute.rate", tier.compute.rate, "B/s")))
+            rate = slowed(tier.compute.rate, tier.efficiency, "B/s", f"{field}.compute.rate")
+            found.append((f"{tier.name}.compute", rate))
     return found + [(each.resource, each.rate) for each in outside], units
 
 
-def _slowed(tier: Tier, key: str, rate: int, unit: str) -> int:
-    slowed = int(rate * tier.efficiency)
-    if slowed < 1:
-        found = f"found {rate} {unit} at an efficiency of {float(tier.efficiency):g}"
-        raise InputError(found, f"expected at least 1 {unit}", field=f"tiers.{tier.name}.{key}")
-    return slowed
+def slowed(rate: int, efficiency: Fraction, unit: str, field: str) -> int:
+    """Effective rate, rounded down; InputError at the field where nothing is left of it."""
+    effective = int(rate * efficiency)
+    if effective < 1:
+        found = f"found {rate} {unit} at an efficiency of {float(efficiency):g}"
+        raise InputError(found, f"expected at least 1 {unit}", field=field)
+    return effective
 
 
 def _scale(routed: Routed, tiers: Sequence[Tier]) -> dict[str, int]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placement_opt.memory.operations import Int64, Operations
+from placement_opt.base.arrays import Int64
+from placement_opt.memory.operations import Operations
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-Int64 = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from placement_opt.base.arrays import Flags, Int64
 
 
 @dataclass(frozen=True)

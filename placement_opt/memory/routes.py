@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import nearest
-from placement_opt.memory.devices import Routed, tables
+from placement_opt.memory.devices import Routed, slowed, tables
 from placement_opt.memory.energy import meters_of
-from placement_opt.memory.system import Int64, Link, MemorySystem, Outside, Tier
+from placement_opt.memory.system import Link, MemorySystem, Outside, Tier
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -191,14 +192,8 @@ def _scaled(
     if shared and rates[0] != rates[1]:
         raise InputError(f"found {rates[0]} and {rates[1]} for one shared rate", "expected equal rates", field=f"{field}.rate")
     names = (name,) if shared else tuple(f"{name}.{way}" for way in ways)
-    effective = []
-    for resource, key, rate in zip(names, ("rate",) if shared else keys, rates, strict=False):
-        slowed = int(rate * efficiency)
-        if slowed < 1:
-            found = f"found {rate} B/s at an efficiency of {float(efficiency):g}"
-            raise InputError(found, "expected at least 1 B/s", field=f"{field}.{key}")
-        effective.append((resource, slowed))
-    return effective
+    of_each = zip(names, ("rate",) if shared else keys, rates, strict=False)
+    return [(resource, slowed(rate, efficiency, "B/s", f"{field}.{key}")) for resource, key, rate in of_each]
 
 
 def _check_names(processor: str, tiers: Sequence[Tier], links: Sequence[Link]) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
+from placement_opt.base.arrays import Int64
 from placement_opt.memory.meters import Meters, no_meters
-from placement_opt.memory.operations import Int64, Operations
+from placement_opt.memory.operations import Operations
 
-__all__ = ["Compute", "Int64", "Link", "MemorySystem", "Meters", "Operations", "Outside", "Tier"]
+__all__ = ["Compute", "Link", "MemorySystem", "Meters", "Operations", "Outside", "Tier"]
 
 
 @dataclass(frozen=True)

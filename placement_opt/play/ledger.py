@@ -12,10 +12,10 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError, ScheduleError
 from placement_opt.base.units import format_size
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 from placement_opt.play.protocol import Ids, Moves, Resident, cheapest_source
 
 Mask = np.uint16

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Flags, Int64, Ints
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance, Residency
-from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.memory.system import MemorySystem
 
-Ids = npt.NDArray[np.integer[Any]]
-Resident = npt.NDArray[np.bool_]
+Ids = Ints
+Resident = Flags
 
 #: Sets of tiers are bit masks that index tables, so their number is limited.
 MOST_TIERS = 16

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.instance.law import Loads
 from placement_opt.memory.operations import Operations
 from placement_opt.memory.split.timing import StepTimer
-from placement_opt.memory.system import Int64, MemorySystem
-
-Float64 = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from placement_opt.memory.system import MemorySystem
 
 
 def fewest(loads: Loads) -> Loads:

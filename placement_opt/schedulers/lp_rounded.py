@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.base.errors import ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.targets import Targets, find_targets
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View, cheapest_source
 from placement_opt.schedulers.base import Policy, option
 from placement_opt.schedulers.hierarchy.future import NEVER, look_ahead
@@ -30,8 +29,6 @@ BUDGET = 60_000
 SOLVER_WORK = "(iteration, matrix entry) pairs"
 #: Price of a second of any resource where the relaxation has none, against prices that sum to 1 or less.
 _SECONDS = 1e-3
-Flags = npt.NDArray[np.bool_]
-Float64 = npt.NDArray[np.float64]
 
 
 @dataclass

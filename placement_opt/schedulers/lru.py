@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from placement_opt.memory.system import Int64
+from placement_opt.base.arrays import Int64
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, option
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy

@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import ScheduleError
 from placement_opt.instance.law import loads_of
-from placement_opt.memory.system import Int64
 from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers, layer_of, option
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy

@@ -15,16 +15,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.errors import InputError
 from placement_opt.instance.instance import Residency
 from placement_opt.instance.law import Loads, loads_of
-from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.memory.system import MemorySystem
 from placement_opt.schedulers.hierarchy.transition import Sources
 from placement_opt.schedulers.kinds import Serving, chooses, fewest, serving
-
-Float64 = npt.NDArray[np.float64]
 
 #: Every set of tiers is a target, so their number is limited.
 MOST_TIERS = 6

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import ScheduleError
 from placement_opt.instance.packing import exactly_filled
-from placement_opt.memory.system import Int64
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.hierarchy.transition import Sources, moves_between
 from placement_opt.schedulers.static import needs_room

@@ -10,10 +10,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers, option
 from placement_opt.schedulers.hierarchy.transition import Sources, moves_to, stuck

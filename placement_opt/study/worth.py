@@ -27,12 +27,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placement_opt.answer.verdict import Interval
+from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
-from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
 
 GIB = 2**30

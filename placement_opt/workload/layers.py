@@ -11,11 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.json import dump_json
 from placement_opt.base.limits import Limits
 from placement_opt.workload import runs
 from placement_opt.workload.files import runs as runs_file
-from placement_opt.workload.runs import Int32, Int64, LayerRuns
+from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.synth import drift
 
 

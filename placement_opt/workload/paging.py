@@ -10,12 +10,10 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.workload.trace import Trace
-
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,14 +15,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.workload.synth import drift
 from placement_opt.workload.synth.params import shares_of
 from placement_opt.workload.trace import SizeUnit, Trace
 
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
 #: Closed runs wait in parts of at least this many before they are joined.
 _PART = 1 << 20
 #: Turns between two looks at the limits.

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.units import format_size
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.unread import Unread, unread
 
 QUANTILES = (10, 25, 50, 75, 90, 99)
-
-_Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Distribution:
     percentiles: dict[str, int]
 
     @classmethod
-    def of_histogram(cls, histogram: _Int64) -> Distribution | None:
+    def of_histogram(cls, histogram: Int64) -> Distribution | None:
         """From how often each of 0, 1, 2, ... occurs; None where nothing does."""
         below = np.cumsum(histogram)
         count = int(below[-1])
@@ -205,7 +204,7 @@ def _layer_of(trace: Trace) -> npt.NDArray[np.int32]:
     return np.zeros(trace.num_steps, dtype=np.int32) if trace.step_layer is None else trace.step_layer
 
 
-def _turns(trace: Trace) -> tuple[_Int64, _Int64]:
+def _turns(trace: Trace) -> tuple[Int64, Int64]:
     """For each step the step before of the same layer (-1 for the first) and how many of its layer there were before."""
     layer = _layer_of(trace)
     order = np.argsort(layer, kind="stable")
@@ -229,7 +228,7 @@ def _peaks(trace: Trace) -> tuple[int, int]:
     return int(blocks), int(units)
 
 
-def _overlap(reads: _Int64, previous: _Int64, shared: _Int64) -> Overlap:
+def _overlap(reads: Int64, previous: Int64, shared: Int64) -> Overlap:
     later = np.flatnonzero(previous >= 0)
     before, both = reads[previous[later]], shared[later]
     either = before + reads[later] - both

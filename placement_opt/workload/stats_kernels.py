@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.compiled import njit
-
-_Int32 = npt.NDArray[np.int32]
-_Int64 = npt.NDArray[np.int64]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def reuse_distances(
-    indptr: _Int64, blocks: _Int32, num_blocks: int, turn: _Int64, layer: _Int32
-) -> tuple[_Int64, _Int64, bool]:
+def reuse_distances(indptr: Int64, blocks: Int32, num_blocks: int, turn: Int64, layer: Int32) -> tuple[Int64, Int64, bool]:
     """How far back the previous read of each read block is.
 
     Parameters
@@ -54,7 +49,7 @@ def reuse_distances(
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def stack_distances(indptr: _Int64, blocks: _Int32, num_blocks: int, born_at: _Int64, born: _Int64) -> _Int64:
+def stack_distances(indptr: Int64, blocks: Int32, num_blocks: int, born_at: Int64, born: Int64) -> Int64:
     """How many distinct blocks were used since the previous use of each read block; a use is a read or the production.
 
     A Fenwick tree over the steps counts the blocks whose latest use is there (Bennett and Kruskal 1975, with steps in the
@@ -105,7 +100,7 @@ def stack_distances(indptr: _Int64, blocks: _Int32, num_blocks: int, born_at: _I
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _below(tree: _Int64, end: int) -> int:
+def _below(tree: Int64, end: int) -> int:
     """Sum of the entries 0 .. end - 1 of a Fenwick tree."""
     total = 0
     while end > 0:
@@ -115,7 +110,7 @@ def _below(tree: _Int64, end: int) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _add(tree: _Int64, entry: int, amount: int) -> None:
+def _add(tree: Int64, entry: int, amount: int) -> None:
     """Add to one entry of a Fenwick tree."""
     entry += 1
     while entry < len(tree):
@@ -124,7 +119,7 @@ def _add(tree: _Int64, entry: int, amount: int) -> None:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def shared_reads(indptr: _Int64, blocks: _Int32, previous: _Int64) -> _Int64:
+def shared_reads(indptr: Int64, blocks: Int32, previous: Int64) -> Int64:
     """int64[T]: how many blocks each step has in common with step ``previous[t]`` (0 where that is -1)."""
     shared = np.zeros(len(indptr) - 1, np.int64)
     for step in range(len(shared)):

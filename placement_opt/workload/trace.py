@@ -16,10 +16,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Ints
 from placement_opt.base.errors import InputError
 from placement_opt.base.tabular import Record, Tabular
 
-IntArray = npt.NDArray[np.integer[Any]]
 SizeUnit = Literal["bytes", "tokens", "token-layers"]
 SIZE_UNITS: tuple[SizeUnit, ...] = ("bytes", "tokens", "token-layers")
 #: Layers are numbered below this, so that arrays with a place for each layer stay small.
@@ -260,7 +260,7 @@ def _check_array(name: str, array: object, dtype: type[np.generic], length: int 
         raise InputError(f"found {len(array)} entries", f"expected {length}", field=name)
 
 
-def _refuse(name: str, bad: npt.NDArray[np.bool_], values: IntArray, expected: str) -> None:
+def _refuse(name: str, bad: npt.NDArray[np.bool_], values: Ints, expected: str) -> None:
     """Refuse the first bad entry; ``bad`` may be shorter than ``values``, then it speaks of the last entries."""
     if bad.any():
         where = int(np.argmax(bad)) + len(values) - len(bad)

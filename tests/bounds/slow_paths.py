@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.base.arrays import Float64
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 
 Held = frozenset[int]

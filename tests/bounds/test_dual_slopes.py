@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.arrays import Float64
 from placement_opt.bounds.dual import slopes as dual_slopes
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate, legal
 from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.dual.slopes import Slopes, slopes
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 from tests.bounds.cases import draw, random_prices
 

@@ -11,8 +11,9 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered, layered_of
+from placement_opt.layered.choose_kernels import affordable, step_time
 from placement_opt.layered.keep import RULES, Rule, idle_time, layer_time, schedule_layer
-from placement_opt.layered.keep_kernels import affordable, chains, step_time
+from placement_opt.layered.keep_kernels import chains
 from placement_opt.layered.prices import Family
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.play.simulate import simulate

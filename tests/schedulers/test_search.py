@@ -14,10 +14,12 @@ from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.search import game as search_game
+from placement_opt.schedulers.search.best_path_kernels import best_path
 from placement_opt.schedulers.search.game import searchable
+from placement_opt.schedulers.search.game_kernels import place
 from placement_opt.schedulers.search.paths import Paths, paths_of, schedule_of
 from placement_opt.schedulers.search.search import Search
-from placement_opt.schedulers.search.search_kernels import best_path, fined, place, smoothed
+from placement_opt.schedulers.search.smooth_kernels import fined, smoothed
 from tests.schedulers.cases import any_instance, drift
 
 _ALL = {"rounds": 3, "patience": 3, "budget": 10**7, "enough": 0.0}

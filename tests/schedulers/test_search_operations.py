@@ -19,11 +19,12 @@ from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.kinds import chooses
 from placement_opt.schedulers.packing import Packing
+from placement_opt.schedulers.search.best_path_kernels import best_path
 from placement_opt.schedulers.search.game import searchable
+from placement_opt.schedulers.search.game_kernels import place
 from placement_opt.schedulers.search.paths import Paths, paths_of, schedule_of, without_the_unread
 from placement_opt.schedulers.search.paths_kernels import COPIED, SET
 from placement_opt.schedulers.search.search import Search
-from placement_opt.schedulers.search.search_kernels import best_path, place
 from tests.schedulers.cases import any_instance, as_cache
 from tests.schedulers.reference import followed
 from tests.schedulers.test_search import timed

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_opt.base.errors import InputError
-from placement_opt.workload import READERS
-from placement_opt.workload.formats import mooncake
+from placement_opt.workload.formats import READERS, mooncake
 from tests.workload.traces import same
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "mooncake"

@@ -1,22 +1,9 @@
-"""The package offers its parts by name and loads none of them before it is asked."""
+"""The tables of formats load none of their parts before they are asked."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-
-import pytest
-
-from placement_opt import workload
-
-
-def test_parts_are_found_by_name() -> None:
-    """Every name that the package lists is there, and a wrong one is an AttributeError."""
-    for name in workload.__all__:
-        assert getattr(workload, name) is not None
-    assert sorted(workload.READERS) == ["mooncake", "reads-csv"]
-    with pytest.raises(AttributeError, match="has no attribute 'load_traces'"):
-        _ = workload.load_traces  # type: ignore[attr-defined]
 
 
 def test_import_loads_nothing_heavy() -> None:

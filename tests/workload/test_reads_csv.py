@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_opt.base.errors import InputError
-from placement_opt.workload import READERS
-from placement_opt.workload.formats import reads_csv
+from placement_opt.workload.formats import READERS, reads_csv
 from tests.workload.traces import same
 
 HEADER = "n,l,read_kv\n"

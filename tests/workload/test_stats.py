@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.workload import TraceInfo, describe_trace
-from placement_opt.workload.stats import QUANTILES, Distribution
+from placement_opt.workload.stats import QUANTILES, Distribution, TraceInfo, describe_trace
 from placement_opt.workload.stats_kernels import reuse_distances, shared_reads, stack_distances
 from placement_opt.workload.trace import Trace
 from tests.small import make_trace

@@ -13,14 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.bounds.dual.classes import Classes
-from placement_opt.bounds.result import Float64
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Array
 from placement_opt.base.compiled import njit
-
-Array = npt.NDArray[Any]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64
 from placement_opt.bounds.columns.program import CompactProgram
 from placement_opt.bounds.columns.ways import Ways
-from placement_opt.bounds.result import Float64
 
 #: Ways with one copy in between that are offered at a time, for each two sets: between so many a kind, about so many in all.
 _FEWEST, _MOST, _OFFERED = 3, 10, 30_000

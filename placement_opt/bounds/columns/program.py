@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.bounds.columns.kinds import Intervals
 from placement_opt.bounds.columns.ways import Frame, Ways
 from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets
-from placement_opt.bounds.result import Float64, Prices
-from placement_opt.memory.system import Int64
+from placement_opt.bounds.result import Prices
 
 #: A kind takes more ways than it has blocks where it does so by more than this, relatively.
 _CROWD = 1e-6

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.bounds.columns.kinds import Intervals
 from placement_opt.bounds.programs.byte_loads import byte_loads, time_unit
-from placement_opt.bounds.result import Float64
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import tier_sets
-from placement_opt.memory.system import Int64
-
-Flags = npt.NDArray[np.bool_]
 
 #: Kinds are taken to be likely up to this many times the room there is, and up to this many kinds.
 _LIKELY, _ALL = 1.2, 3_000

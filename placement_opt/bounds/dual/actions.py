@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Flags, Float64
 from placement_opt.bounds.dual.tracked import Tracked, tracked_sets
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import serving_ways
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +96,7 @@ def price_actions(instance: Instance, prices: Prices, kind: int = 0, *, soft: fl
     ----------
     soft
         None: minima, and nothing more. A number of seconds per unit: minima softened by so much
-        (:mod:`placement_opt.bounds.dual.slopes_kernels`), or not if it is 0, and how they choose.
+        (:mod:`placement_opt.bounds.dual.minima_kernels`), or not if it is 0, and how they choose.
     """
     loads, tracked = instance.loads, tracked_sets(instance)
     has, untracked = tracked.has(instance.num_tiers), tracked.untracked(instance.num_tiers)

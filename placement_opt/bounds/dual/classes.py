@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 
 @dataclass(frozen=True, eq=False)

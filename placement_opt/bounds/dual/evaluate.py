@@ -28,11 +28,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.bounds.dual.actions import PricedActions, price_actions
 from placement_opt.bounds.dual.classes import Classes, by_kind, classify
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 #: Relative rounding error of one operation on floats, with room to spare.
 EPS = 2.0**-52

@@ -7,14 +7,10 @@ in a segment tree.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Array
 from placement_opt.base.compiled import njit
-
-Array = npt.NDArray[Any]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

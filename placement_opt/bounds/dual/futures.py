@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.bounds.dual.classes import Classes, by_kind
-from placement_opt.memory.system import Int64
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from placement_opt.base.arrays import Float64
 from placement_opt.bounds.dual.slopes import Slopes
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 
 #: float64[T, R] shares of each step's second and float64[T + 1, K] rents.

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.errors import InputError, LimitError, shown
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
@@ -43,9 +44,8 @@ from placement_opt.bounds.dual.evaluate import (
     path_terms,
     rate_slack,
 )
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from placement_opt.base.arrays import Float64
 from placement_opt.bounds.dual.actions import price_actions
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.dual.futures import Futures, merge_futures
 from placement_opt.bounds.dual.tracked import tracked_sets
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 
 #: Bytes that the wide table of idle stretches may take.
@@ -79,7 +80,7 @@ def slopes(instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] |
     futures
         The instance's, if at hand.
     soft
-        Seconds per byte by which minima are softened (:mod:`placement_opt.bounds.dual.slopes_kernels`): the value lies below D
+        Seconds per byte by which minima are softened (:mod:`placement_opt.bounds.dual.minima_kernels`): the value lies below D
         and the slope is its gradient. 0: D itself, and a slope of it.
     """
     futures = futures or merge_futures(classify(instance))
@@ -100,6 +101,7 @@ def slopes(instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] |
 def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) -> _Paths:
     """All blocks of a kind at legal prices; ``soft`` in seconds per byte."""
     from placement_opt.bounds.dual import slopes_kernels as kernels
+    from placement_opt.bounds.dual.idle_kernels import idle_products, push_down
 
     loads, size = instance.loads, float(instance.loads.size[futures.kind])
     soft *= size
@@ -108,7 +110,7 @@ def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) ->
     sets, tiers, steps = len(tracked.masks), instance.num_tiers, instance.num_steps
     leaves = 1 << max(0, steps - 1).bit_length()
     wide = wide_table(leaves, sets, len(futures.hop_step))
-    tree = kernels.idle_products(actions.adding, rent, soft, wide)
+    tree = idle_products(actions.adding, rent, soft, wide)
     hops = (futures.hop_step, futures.hop_until, futures.hop_share, tree, leaves, wide, pays, actions.apart)
     costs = (actions.serve, actions.bring, actions.source, write, rent, soft)
     begins = (futures.entry_until, tree, leaves, wide, pays)
@@ -123,7 +125,7 @@ def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) ->
     copied, stored = np.zeros((steps, sets, tiers)), np.zeros((steps, tiers))
     kernels.hop_flows(*hops, *costs, on_hop, on_tree, served, brought, copied, stored, held)
     kernels.begin_flows(first, *begins, start, soft, on_entry, on_tree, stored, held)
-    kernels.push_down(tree, on_tree, leaves, wide, soft)
+    push_down(tree, on_tree, leaves, wide, soft)
     idle = on_tree[:steps]
     held[1:] += idle.sum(axis=1)
     new = pays[None, :, :] & ~pays[:, None, :]

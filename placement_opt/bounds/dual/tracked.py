@@ -32,8 +32,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 #: So many sets are tracked on any instance.
 FEW_SETS = 32

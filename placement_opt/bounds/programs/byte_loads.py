@@ -7,9 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from placement_opt.bounds.programs.highs import SPREAD, Float64, rate_unit
+from placement_opt.base.arrays import Float64, Int64
+from placement_opt.bounds.programs.highs import SPREAD, rate_unit
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.operations import Int64, Operations
+from placement_opt.memory.operations import Operations
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.programs.highs import LinearProgram, Solution, SolverError, solve
-from placement_opt.bounds.result import Float64
 
 #: What is smaller than this share of the largest of its row is left out: the solver would not take it.
 _TINY = 1e-7

@@ -7,10 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.bounds.dual.classes import Classes
-from placement_opt.bounds.result import Float64
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,13 +24,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64, Ints
 from placement_opt.bounds.dual.classes import Classes
 from placement_opt.bounds.programs.byte_loads import byte_loads
-from placement_opt.bounds.result import Float64
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
-
-Ints = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base import room
+from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.limits import Limits
 from placement_opt.base.stdout import silenced
 from placement_opt.base.watch import LeftBehind, run_watched
 
-Float64 = npt.NDArray[np.float64]
 Algorithm = Literal["choose", "simplex", "ipm", "interior"]
 Names = Callable[[], tuple[list[str], list[str]]]
 

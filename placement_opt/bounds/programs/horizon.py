@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.bounds.dual.classes import Classes
 from placement_opt.bounds.programs.byte_loads import byte_loads, time_unit
 from placement_opt.bounds.programs.events import Events
 from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets
 from placement_opt.bounds.programs.horizon_names import column_names, row_names
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 
 
 class _Triplets:

@@ -23,9 +23,9 @@ from functools import cached_property
 
 import numpy as np
 
-from placement_opt.bounds.result import Float64, Prices
+from placement_opt.base.arrays import Float64, Int64
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance, Residency
-from placement_opt.memory.system import Int64
 
 _EPS = 2.0**-52
 

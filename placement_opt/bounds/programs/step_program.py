@@ -21,14 +21,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets, rate_unit
 from placement_opt.bounds.programs.step_data import Steps
-from placement_opt.bounds.result import Float64, Prices
-from placement_opt.memory.system import Int64
-
-Flags = npt.NDArray[np.bool_]
+from placement_opt.bounds.result import Prices
 
 
 def single_tiers(steps: Steps) -> Flags:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.bounds.programs.horizon import HorizonProgram
-from placement_opt.bounds.result import Float64
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 from placement_opt.play.schedule import Schedule
 
 

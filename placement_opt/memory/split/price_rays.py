@@ -16,10 +16,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
+from placement_opt.base.arrays import Flags, Int64
 
 #: Rays beyond these are not enumerated: see ``StepTimer``.
 MOST_RAYS = 2048
@@ -115,23 +113,23 @@ def _refine(rays: Int64, signs: Int64, normal: Int64) -> tuple[Int64, Int64]:
     return everything, np.column_stack([side, np.sign(everything @ normal)])
 
 
-def _features(rays: Int64, signs: Int64) -> Bool:
+def _features(rays: Int64, signs: Int64) -> Flags:
     """What a ray has and the faces without it lack: above, below each hyperplane, off each coordinate plane."""
     return np.concatenate([signs > 0, signs < 0, rays > 0], axis=1)
 
 
-def _same_cell(one: Int64, others: Int64) -> Bool:
+def _same_cell(one: Int64, others: Int64) -> Flags:
     """Which of the others no hyperplane separates from the one."""
     return np.asarray((one * others >= 0).all(axis=1))
 
 
-def _spans_face(features: Bool, faces: Bool) -> Bool:
+def _spans_face(features: Flags, faces: Flags) -> Flags:
     """Which faces (smallest ones that hold two given rays, as features) hold no third ray, hence are of dimension two."""
     outside = (~faces).astype(np.float32) @ features.T.astype(np.float32)
     return np.asarray((outside == 0).sum(axis=1) == 2)
 
 
-def _extreme(rays: Int64, table: Int64, patterns: tuple[int, ...]) -> Bool:
+def _extreme(rays: Int64, table: Int64, patterns: tuple[int, ...]) -> Flags:
     """Which rays are extreme for the prices of patterns: no other ray is free where they are and ties where they tie."""
     price = rays @ table.T
     tight = [rays == 0]

@@ -18,11 +18,9 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from placement_opt.memory.operations import Int64
+from placement_opt.base.arrays import Float64, Int64
 
-Float64 = npt.NDArray[np.float64]
 #: Relative distance between the two sides below which a result in floats is believed; otherwise rationals decide.
 _GAP = 1e-11
 _TINY = 1e-12

@@ -22,14 +22,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.memory.split.price_rays import TooManyRays, extreme_rays
 from placement_opt.memory.split.read_split import Split, Ways, exact_time, solve_split
-from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.memory.system import MemorySystem
 
-Float64 = npt.NDArray[np.float64]
-Loads = npt.NDArray[np.float64] | Int64
+Loads = Float64 | Int64
 
 #: Systems with more extreme price vectors are timed by one small linear program a step instead (from eight tiers or so, where
 #: every set of tiers may hold a block).

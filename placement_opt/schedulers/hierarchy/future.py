@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placement_opt.memory.system import Int64
+from placement_opt.base.arrays import Int64
 from placement_opt.workload.trace import Trace
 
 #: Later than every step: the block is not read again.

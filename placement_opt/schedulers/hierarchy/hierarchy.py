@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import ScheduleError
-from placement_opt.memory.system import Int64
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import cache_tiers, layer_of
 from placement_opt.schedulers.hierarchy.transition import Sources, moves_between, stuck
 
 if TYPE_CHECKING:
-    from placement_opt.schedulers.hierarchy.hierarchy_kernels import Tables
+    from placement_opt.schedulers.hierarchy.heaps_kernels import Tables
 
 _UNLIMITED = 2**62
 _RULES = {"inclusive": 0, "exclusive": 1, "free": 2, "cache": 3}
@@ -56,9 +56,9 @@ class Hierarchy:
     """
 
     def __init__(self, setting: Setting, *, by_layer: bool, shares: bool) -> None:
-        from placement_opt.schedulers.hierarchy import hierarchy_kernels
+        from placement_opt.schedulers.hierarchy import heaps_kernels, hierarchy_kernels
 
-        self._kernels = hierarchy_kernels
+        self._heaps, self._kernels = heaps_kernels, hierarchy_kernels
         self._setting = setting
         self._rule = _RULES[setting.residency]
         self._home = setting.home if setting.residency == "inclusive" else -1
@@ -73,22 +73,20 @@ class Hierarchy:
         Those with keys up to ``useless`` are left out where they may lie nowhere.
         """
         blocks, t = self._setting.initial_blocks, self.tables
-        t.block[blocks, self._kernels.KEY] = keys
+        t.block[blocks, self._heaps.KEY] = keys
         if self._setting.initial is not None:
             held = self._setting.initial[:, blocks].astype(np.int64)
             self._kernels.load(t, self._rule, blocks, (held << np.arange(len(held))[:, None]).sum(axis=0))
             return None
         if self._home >= 0:
-            t.block[blocks, self._kernels.MASK] = 1 << self._home
+            t.block[blocks, self._heaps.MASK] = 1 << self._home
         order = np.argsort(keys, kind="stable")[::-1]
         if self.forgets:
             order = order[keys[order] > useless]
         homeless = self._kernels.fill(t, self._rule, blocks[order])
         if homeless >= 0:
             raise ScheduleError("no tier has room for it at the start", block=int(homeless))
-        resident: Resident = (t.block[:, self._kernels.MASK] >> np.arange(len(self._setting.capacity))[:, None] & 1).astype(
-            bool
-        )
+        resident: Resident = (t.block[:, self._heaps.MASK] >> np.arange(len(self._setting.capacity))[:, None] & 1).astype(bool)
         return resident
 
     def begin(self, view: View, read_keys: Int64, birth_keys: Int64) -> None:
@@ -133,7 +131,7 @@ class Hierarchy:
         """Which of these blocks do not have their place in the fastest tier."""
         order = self.tables.order
         return (
-            np.asarray(self.tables.block[ids, self._kernels.PLACE + order[0]] < 0)
+            np.asarray(self.tables.block[ids, self._heaps.PLACE + order[0]] < 0)
             if len(order)
             else np.ones(len(ids), dtype=bool)
         )
@@ -146,12 +144,12 @@ class Hierarchy:
 
     def moves(self) -> Moves:
         """What all that was done since :meth:`begin` comes to."""
-        blocks, before, after, near = self._kernels.changes(self.tables)
+        blocks, before, after, near = self._heaps.changes(self.tables)
         return moves_between(blocks, before, after, near, self._sources, self._setting.size[blocks])
 
 
 def _tables(setting: Setting, by_layer: bool, shares: bool) -> Tables:
-    from placement_opt.schedulers.hierarchy import hierarchy_kernels as kernels
+    from placement_opt.schedulers.hierarchy import heaps_kernels as kernels
 
     tiers, blocks, order = len(setting.capacity), len(setting.size), cache_tiers(setting)
     groups = setting.num_layers if by_layer else 1

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.memory.system import Int64, MemorySystem
+from placement_opt.base.arrays import Int64
+from placement_opt.memory.system import MemorySystem
 from placement_opt.play.protocol import Ids, Moves, Setting, View, cheapest_source
 
 Masks = npt.NDArray[np.uint16]

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 from placement_opt.play.schedule import Schedule
 from placement_opt.workload.trace import Trace
 

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import Loads, tier_sets
 from placement_opt.memory.split.timing import StepTimer
-from placement_opt.memory.system import Int64
 from placement_opt.schedulers.hierarchy.transition import Sources
 from placement_opt.schedulers.kinds import fewest, serving
 from placement_opt.schedulers.search.paths import first_places, num_states
 
 if TYPE_CHECKING:
-    from placement_opt.schedulers.search.search_kernels import Game
+    from placement_opt.schedulers.search.game_kernels import Game
 
-Float64 = npt.NDArray[np.float64]
 
 #: Paths beyond this many (block, state) pairs are not searched: they take three bytes each.
 MOST_STATES = 2**28
@@ -60,7 +59,7 @@ def bytes_needed(states: int, steps: int, blocks: int, reads: int) -> int:
 
 def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
     """Tables with no block placed yet; ``rent`` float64[T + 1, K] as in the search."""
-    from placement_opt.schedulers.search import search_kernels as kernels
+    from placement_opt.schedulers.search import game_kernels as kernels
 
     masks = tier_sets(instance)
     steps, tiers, sets = instance.num_steps, instance.num_tiers, len(masks)
@@ -118,7 +117,7 @@ def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
 
 def dearest(instance: Instance, game: Game) -> float:
     """The highest price of reading a byte, in seconds."""
-    from placement_opt.schedulers.search import search_kernels as kernels
+    from placement_opt.schedulers.search import game_kernels as kernels
 
     loads = instance.loads
     block = np.unique(loads.kind, return_index=True)[1]  # one of each kind
@@ -153,8 +152,8 @@ def _arcs(
 
 
 def _block_table(instance: Instance, kinds: Loads, masks: Int64, pointers: Int64) -> Int64:
-    """See the columns of :mod:`placement_opt.schedulers.search.search_kernels`."""
-    from placement_opt.schedulers.search import search_kernels as kernels
+    """See the columns of :mod:`placement_opt.schedulers.search.game_kernels`."""
+    from placement_opt.schedulers.search import game_kernels as kernels
 
     table = np.zeros((instance.num_blocks + 1, 8), dtype=np.int64)
     blocks = table[:-1]

@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from placement_opt.base.compiled import njit
-from placement_opt.schedulers.search.paths_kernels import COPIED, SET
-from placement_opt.schedulers.search.search_kernels import (
+from placement_opt.schedulers.search.game_kernels import (
     AMOUNT,
     BEGIN,
     FIRST,
@@ -25,20 +23,20 @@ from placement_opt.schedulers.search.search_kernels import (
     WORK,
     place,
 )
+from placement_opt.schedulers.search.paths_kernels import COPIED, SET
+from placement_opt.schedulers.search.smooth_kernels import compiled
 
 #: Steps of one set and set and set and set and price vector that take as long as a (block, state) pair of two tiers.
 _PAIR = 200
 
-_compiled = njit(cache=True, error_model="numpy")
 
-
-@_compiled  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def pair_weight(g: Any) -> int:
     """(Block, state) pairs that a state of two blocks counts for."""
     return int(max(1, len(g.arc) ** 4 * g.value.shape[1] // _PAIR))
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def _share(g: Any, b: int, t: int) -> float:
     """The share of a block that a step reads."""
     low, high = g.block[b, READS], g.block[b + 1, READS]
@@ -51,7 +49,7 @@ def _share(g: Any, b: int, t: int) -> float:
     return float(g.share[low]) if low < g.block[b + 1, READS] and g.step[low] == t else 0.0
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def _loads(g: Any, b: int, t: int, x: Any, may: Any) -> tuple[int, int]:
     """Fill x[i, j, w, v] with what a block adds to the values of step t on its way from set i to set j, stored in passing as
     far as it is read (w 0) or copied (1), and may[i, j, w] with what is possible; how many sets i and j there are (1 where it
@@ -81,7 +79,7 @@ def _loads(g: Any, b: int, t: int, x: Any, may: Any) -> tuple[int, int]:
     return before, after
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def _fits(g: Any, b: int, c: int, i: int, j: int, t: int) -> bool:
     """Whether two blocks have room at state t in these sets, as far as they exist."""
     for k in range(g.room.shape[1]):
@@ -95,13 +93,13 @@ def _fits(g: Any, b: int, c: int, i: int, j: int, t: int) -> bool:
     return True
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def _begins(g: Any, b: int, i: int) -> bool:
     """Whether a block that exists at state 0 may begin in a set."""
     return bool(g.block[b, BEGIN] == FREE or g.block[b, BEGIN] == i)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def _step(g: Any, b: int, c: int, t: int, xb: Any, xc: Any, may: Any, cost: Any, new: Any, back: Any, most: float) -> None:
     """From the costs of all pairs of sets at state t to those at state t + 1, with the pairs that they come from."""
     from_b, to_b = _loads(g, b, t, xb, may[0])
@@ -129,7 +127,7 @@ def _step(g: Any, b: int, c: int, t: int, xb: Any, xc: Any, may: Any, cost: Any,
                 new[p, q] = np.inf
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def _best_pair(g: Any, b: int, c: int, most: float) -> bool:
     """Give two blocks that were removed their best paths; whether there are any that add less than ``most`` to the time."""
     sets, steps = len(g.arc), len(g.floor)
@@ -162,7 +160,7 @@ def _best_pair(g: Any, b: int, c: int, most: float) -> bool:
     return True
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@compiled  # type: ignore[untyped-decorator]
 def sweep_pairs(g: Any, pairs: Any, least: float, budget: int) -> float:
     """Improve one pair of blocks after the other, the times not smoothed, until the budget of work is spent; the change of the
     time.

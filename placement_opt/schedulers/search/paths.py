@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 from placement_opt.play.schedule import Schedule, numbered
 from placement_opt.schedulers.hierarchy.transition import Masks, Sources, moves_between
 from placement_opt.schedulers.kinds import chooses

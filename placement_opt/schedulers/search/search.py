@@ -1,6 +1,6 @@
 """Local search over schedules: blocks choose their best paths one after the other, exactly timed, first smoothed, then sharp.
 
-Given all other blocks, the best path of one block is a shortest path (:mod:`placement_opt.schedulers.search.search_kernels`).
+Given all other blocks, the best path of one is a shortest path (:mod:`placement_opt.schedulers.search.best_path_kernels`).
 Where the room it wants is taken, blocks that hold it move out of the way in a chain, if all together gain. Plain descent stops
 early, because a step's time is a maximum: a block gains nothing by helping a resource that is not quite the critical one. So
 the maximum is smoothed at first and sharpened sweep by sweep, either with room as it is or with too little room at a fine that
@@ -14,15 +14,12 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
-from placement_opt.memory.system import Int64
 from placement_opt.schedulers.search.game import dearest, make_game
 from placement_opt.schedulers.search.paths import Paths, without_the_unread
-
-Float64 = npt.NDArray[np.float64]
 
 #: What the first rounds do, and then what rounds do in turn; the width of the smoothing they begin with, as a share of a
 #: step's time; and their sweeps.
@@ -71,9 +68,9 @@ class Search:
     """
 
     def __init__(self, instance: Instance, rent: Float64 | None, seed: int) -> None:
-        from placement_opt.schedulers.search import search_kernels
+        from placement_opt.schedulers.search import game_kernels, search_kernels
 
-        self._kernels = search_kernels
+        self._kernels, self._game_kernels = search_kernels, game_kernels
         self._rng = np.random.default_rng(seed)
         self._game = make_game(instance, rent, seed)
         self._instance, self._dearest = instance, dearest(instance, self._game)
@@ -86,7 +83,7 @@ class Search:
     @property
     def work(self) -> int:
         """(Block, state) pairs visited so far, those of many tiers counted more than once."""
-        return int(self._game.count[self._kernels.WORK])
+        return int(self._game.count[self._game_kernels.WORK])
 
     def begin(self, paths: Paths) -> float:
         """Start from these (legal) paths; their latency in seconds."""
@@ -187,10 +184,10 @@ class Search:
         chosen = self._rng.permutation(len(self._lengths))[: max(2, math.ceil(share * len(self._lengths)))]
         game.width[:] = 0.0
         game.value[:] += false
-        self._kernels.smooth(game)
+        self._game_kernels.smooth(game)
         self._kernels.sweep(game, chosen, _TIE, -1.0, 0, 0.0, self._budget)
         game.value[:] -= false
-        self._kernels.smooth(game)
+        self._game_kernels.smooth(game)
 
     def _next_round(self) -> tuple[str, float, int]:
         number, first = self._rounds, len(_FIRST_ROUNDS)
@@ -205,7 +202,7 @@ class Search:
         scale = self._scale()
         for number in range(sweeps):
             self._game.width[:] = width * _SHARPER**number * scale
-            self._kernels.smooth(self._game)
+            self._game_kernels.smooth(self._game)
             self._sweep(chains=number % 2 == 0)
             if self._over():
                 return
@@ -219,13 +216,13 @@ class Search:
             game.width[:] = sharp * scale if number < sweeps - 1 else 0.0
             game.fine[:] = self._dearest * _FINES[0] * (_FINES[1] / _FINES[0]) ** part
             game.blur[:] = 1.0 + _ROOM_WIDTH * sharp * self._capacity
-            self._kernels.smooth(game)
+            self._game_kernels.smooth(game)
             self._sweep(chains=False)
             if self._over():
                 break
         game.fine[:] = 0.0
         game.width[:] = 0.0
-        self._kernels.smooth(game)
+        self._game_kernels.smooth(game)
         self._kernels.repair(game, self._rng.permutation(len(self._lengths)), _TIE)
 
     def _scale(self) -> Float64:
@@ -237,7 +234,7 @@ class Search:
         """Sweeps over the true times until one shortens them by no more than a share; with chains in every other one, if asked
         for."""
         self._game.width[:] = 0.0
-        self._kernels.smooth(self._game)
+        self._game_kernels.smooth(self._game)
         before = np.inf
         for number in range(_SHARP_SWEEPS):
             if self._over():
@@ -257,7 +254,7 @@ class Search:
         if self._layer is not None:
             stretch = np.arange(len(order)) * _STRETCHES // len(order)
             order = order[np.lexsort((self._layer[order], stretch))]
-        between = max(1, _BETWEEN_LOOKS // int(self._game.count[self._kernels.WEIGHT]) // (10 if chains else 1))
+        between = max(1, _BETWEEN_LOOKS // int(self._game.count[self._game_kernels.WEIGHT]) // (10 if chains else 1))
         parts = np.cumsum(self._lengths[order]) // between
         ends = np.searchsorted(parts, np.arange(1, int(parts[-1]) + 2))
         over, probes = (1.0, _PROBES) if chains else (-1.0, 0)
@@ -287,7 +284,7 @@ class Search:
 
     def _rebuild(self) -> float:
         """Loads and room from the paths, anew."""
-        game, kernels = self._game, self._kernels
+        game, kernels = self._game, self._game_kernels
         game.value[:] = self._fixed
         game.room[:] = self._capacity
         game.fine[:], game.width[:] = 0.0, 0.0

@@ -2,30 +2,26 @@
 
 Members, each a plain ``.npy`` of one axis: ``schema`` (one number), ``header`` (JSON as bytes: size unit, share base, which
 optional arrays follow, metadata) and the arrays of :class:`~placement_opt.workload.trace.Trace` under their own names, little
-endian. ``numpy.load`` opens it; the loader here does not use ``numpy.load``, which parses headers as Python literals and
-allocates what a header claims. Nothing is allocated before the directory of the file has been found small, complete and
-consistent, and nothing beyond what a file of that size may hold.
+endian. Nothing is allocated before the directory of the file has been found small, complete and consistent, and nothing beyond
+what a file of that size may hold.
 """
 
 from __future__ import annotations
 
-import re
-import struct
 import zipfile
-import zlib
-from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Container
 from os import PathLike, fspath
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from placement_opt.base import room
-from placement_opt.base.atomic import atomic_file, open_regular
+from placement_opt.base.arrays import Array
+from placement_opt.base.atomic import atomic_file
 from placement_opt.base.errors import InputError
 from placement_opt.base.json import dump_json, parse_json
 from placement_opt.base.limits import Limits
+from placement_opt.base.npz import opened, read_vector, write_vectors
 from placement_opt.workload.trace import Trace
 
 SCHEMA = 1
@@ -41,23 +37,6 @@ _REQUIRED = {"schema": "<i8", "header": "|u1", "indptr": "<i8", "blocks": "<i4",
 _OPTIONAL = {"shares": "<u2", "step_token": "<i4", "step_layer": "<i4", "block_token": "<i4", "block_layer": "<i4"}
 _DTYPES = _REQUIRED | _OPTIONAL
 _KEYS = ("arrays", "meta", "share_base", "size_unit")
-_NPY = re.compile(
-    rb"\{\s*'descr':\s*'([<|][a-z][0-9])',\s*'fortran_order':\s*(?:False|True),\s*'shape':\s*\(([0-9]{1,18}),\s*\),?\s*\}\s*"
-)
-#: What the parts below can raise on bytes that are no archive of ours.
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    OverflowError,
-    struct.error,
-)
-
-_Array = npt.NDArray[Any]
 
 
 def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
@@ -73,15 +52,15 @@ def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
     text = dump_json(header).encode("ascii")
     if len(text) > _LARGEST_HEADER:
         raise InputError(f"found {len(text)} bytes of metadata", f"expected at most {_LARGEST_HEADER}", field="meta")
-    members: dict[str, _Array] = {"schema": np.array([SCHEMA]), "header": np.frombuffer(text, dtype=np.uint8)}
+    members: dict[str, Array] = {"schema": np.array([SCHEMA]), "header": np.frombuffer(text, dtype=np.uint8)}
     members |= {name: getattr(trace, name) for name in _REQUIRED if name not in members} | optional
     with atomic_file(path) as handle:
-        unpacked = _write_members(handle, members, zipfile.ZIP_DEFLATED)
+        unpacked = write_vectors(handle, members, _DTYPES, zipfile.ZIP_DEFLATED)
         if unpacked > max(SMALL_TRACE, MOST_RATIO * handle.tell()):
             # So regular that our own reader would take it for a bomb: unpacked it is above suspicion.
             handle.seek(0)
             handle.truncate()
-            _write_members(handle, members, zipfile.ZIP_STORED)
+            write_vectors(handle, members, _DTYPES, zipfile.ZIP_STORED)
 
 
 def load_trace(path: str | PathLike[str]) -> Trace:
@@ -94,7 +73,7 @@ def load_trace(path: str | PathLike[str]) -> Trace:
     LimitError
         Unpacked it would take more memory than is free.
     """
-    with _opened(path) as handle:
+    with opened(path, "a trace file", "a smaller trace") as handle:
         arrays, names = _read_members(handle, f"{fspath(path)}: reading it")
         header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)
         parts: dict[str, Any] = arrays | header
@@ -106,7 +85,7 @@ def outline_trace(path: str | PathLike[str]) -> tuple[Trace, int]:
 
     The reads, which are most of the file, are not unpacked. InputError as :func:`load_trace`.
     """
-    with _opened(path) as handle:
+    with opened(path, "a trace file", "a smaller trace") as handle:
         arrays, names = _read_members(handle, f"{fspath(path)}: reading it", without=("blocks", "shares"))
         most = handle.seek(0, 2) * MOST_RATIO  # what its pointers claim beyond that is refused with the reads
         header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)
@@ -114,40 +93,6 @@ def outline_trace(path: str | PathLike[str]) -> tuple[Trace, int]:
         parts: dict[str, Any] = arrays | header | {"share_base": 1}
         reads = min(max(0, int(indptr[-1])), most) if len(indptr) else 0
         return Trace(indptr=np.zeros_like(indptr), blocks=np.zeros(0, dtype=np.int32), **parts), reads
-
-
-@contextmanager
-def _opened(path: str | PathLike[str]) -> Iterator[BinaryIO]:
-    """The file of a trace; whatever is wrong with it becomes an InputError that names it."""
-    with open_regular(path) as handle:
-        try:
-            yield handle
-        except InputError as error:
-            raise error.at(path=path) from None
-        except MemoryError:
-            raise InputError("found arrays that do not fit in memory", "expected a smaller trace", path=path) from None
-        except _BROKEN as error:
-            found = f"found no readable NPZ ({str(error) or type(error).__name__})"
-            raise InputError(found, "expected a trace file", path=fspath(path)) from None
-
-
-def _write_members(handle: BinaryIO, members: dict[str, _Array], method: int) -> int:
-    """Write all members, dates and rights fixed; the number of bytes they unpack to."""
-    total = 0
-    with zipfile.ZipFile(handle, "w", method, compresslevel=1) as archive:
-        for name, array in members.items():
-            data = np.ascontiguousarray(array, dtype=_DTYPES[name])
-            about = f"{{'descr': '{_DTYPES[name]}', 'fortran_order': False, 'shape': ({len(data)},), }}".encode()
-            about += b" " * (-(len(about) + 11) % 64) + b"\n"
-            prefix = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(about)) + about
-            info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-            info.compress_type, info.create_system, info.external_attr = method, 3, 0o100644 << 16
-            info.file_size = len(prefix) + data.nbytes
-            total += info.file_size
-            with archive.open(info, "w") as member:
-                member.write(prefix)
-                member.write(data.view(np.uint8).data)
-    return total
 
 
 class _SmallReads:
@@ -164,7 +109,7 @@ class _SmallReads:
         return data
 
 
-def _read_members(handle: BinaryIO, what: str, without: Container[str] = ()) -> tuple[dict[str, _Array], set[str]]:
+def _read_members(handle: BinaryIO, what: str, without: Container[str] = ()) -> tuple[dict[str, Array], set[str]]:
     """The members, but for some, and the names of the arrays of all of them."""
     size = handle.seek(0, 2)
     handle.seek(0)
@@ -199,45 +144,14 @@ def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> None:
         raise InputError(f"found {size} bytes that unpack to {total}", f"expected at most {most}")
 
 
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Array:
-    """One member as an array of its own dtype, its header matched against the size the directory declares."""
-    dtype = np.dtype(_DTYPES[name])
-    with archive.open(info) as stream:
-        start = stream.read(10)
-        if len(start) < 10 or start[:8] != b"\x93NUMPY\x01\x00":
-            raise InputError("found no array of version 1", "expected an .npy member", field=name)
-        length = int.from_bytes(start[8:], "little")
-        about = _NPY.fullmatch(stream.read(length))
-        if about is None or about[1].decode() != dtype.str:
-            raise InputError(
-                f"found {about[1].decode() if about else 'another header'}", f"expected one axis of {dtype}", field=name
-            )
-        count = int(about[2])
-        if 10 + length + count * dtype.itemsize != info.file_size:
-            found = f"found {count} entries in {info.file_size} bytes"
-            raise InputError(found, "expected as many bytes as the entries take", field=name)
-        if name == "header" and count > _LARGEST_HEADER:
-            raise InputError(f"found {count} bytes", f"expected at most {_LARGEST_HEADER}", field="header")
-        array = np.empty(count, dtype)
-        _fill(stream, array)
-        return array.astype(dtype.newbyteorder("="), copy=False)
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array:
+    try:
+        return read_vector(archive, info, np.dtype(_DTYPES[name]), _LARGEST_HEADER if name == "header" else LARGEST_TRACE)
+    except InputError as error:
+        raise error.at(field=name) from None
 
 
-def _fill(stream: Any, array: _Array) -> None:
-    """Read the whole of an array and, so that the checksum is looked at, the end of the stream."""
-    view = array.view(np.uint8).data
-    done = 0
-    while done < len(view):
-        chunk = stream.read(min(_LARGEST_DIRECTORY, len(view) - done))
-        if not chunk:
-            raise EOFError("a member ends early")
-        view[done : done + len(chunk)] = chunk
-        done += len(chunk)
-    if stream.read(1):
-        raise EOFError("a member goes on after its end")
-
-
-def _read_header(schema: _Array, raw: _Array, names: set[str]) -> dict[str, Any]:
+def _read_header(schema: Array, raw: Array, names: set[str]) -> dict[str, Any]:
     """The part of a trace that is no array, its types checked (``Trace`` checks the values)."""
     if schema.tolist() != [SCHEMA]:
         raise InputError(f"found {schema.tolist()[:3]}", f"expected schema {SCHEMA}", field="schema")

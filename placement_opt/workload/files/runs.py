@@ -10,17 +10,18 @@ import hashlib
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from os import PathLike, fspath
-from typing import Any, BinaryIO, cast
+from os import fspath
+from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from placement_opt.base import room
-from placement_opt.base.atomic import atomic_file, open_regular
+from placement_opt.base.arrays import Array, Int64
+from placement_opt.base.atomic import AnyPath, atomic_file, open_regular
+from placement_opt.base.binary import begins_with, hash_on
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
-from placement_opt.workload.runs import Int64, LayerRuns, rows_of
+from placement_opt.workload.runs import LayerRuns, rows_of
 from placement_opt.workload.synth import params
 from placement_opt.workload.trace import LARGEST_BLOCK, MOST_UNITS, SIZE_UNITS, SizeUnit, Trace
 
@@ -31,8 +32,8 @@ LARGEST_LAYERS, LARGEST_TURNS, LARGEST_BLOCKS, LARGEST_RUNS = 4096, 2**31 - 2, 2
 _HEAD = struct.Struct("<8sIIIIQ32s")
 #: blocks, runs, SHA-256
 _ENTRY = struct.Struct("<QQ32s")
-#: Bytes that are hashed at a time, and that a number takes while it is read and looked at.
-_PIECE, _EACH = 1 << 22, 24
+#: Bytes that a number takes while it is read and looked at.
+_EACH = 24
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,12 @@ class RunsFile:
         return InputError(found, expected, path=self.path, field=f"layer {layer}")
 
 
-def is_runs_file(path: str | PathLike[str]) -> bool:
+def is_runs_file(path: AnyPath) -> bool:
     """Whether a file begins like a file of runs."""
-    with open_regular(path) as handle:
-        return handle.read(len(MAGIC)) == MAGIC
+    return begins_with(path, MAGIC)
 
 
-def open_runs(path: str | PathLike[str]) -> RunsFile:
+def open_runs(path: AnyPath) -> RunsFile:
     """The table of a file of runs.
 
     Raises
@@ -158,13 +158,13 @@ def open_runs(path: str | PathLike[str]) -> RunsFile:
             raise error.at(path=path) from None
         if offset != length:
             raise InputError(f"found {length} bytes", f"expected {offset}", path=path)
-        if _digest_on(hashlib.sha256(raw[: -len(digest)] + lines), handle, 8 * count * turns) != digest:
+        if hash_on(hashlib.sha256(raw[: -len(digest)] + lines), handle, 8 * count * turns) != digest:
             raise InputError("found a table that does not match its checksum", "expected what was written", path=path)
     table = [(entry.blocks, entry.runs, entry.digest) for entry in entries]
     return RunsFile(fspath(path), turns, SIZE_UNITS[unit], size, tuple(entries), digest_of(table, turns))
 
 
-def load_rows(path: str | PathLike[str]) -> Trace:
+def load_rows(path: AnyPath) -> Trace:
     """The whole of a file of runs in rows; the blocks of each layer have ids one after the other.
 
     Raises
@@ -185,9 +185,7 @@ def load_rows(path: str | PathLike[str]) -> Trace:
         raise error.at(path=path) from None
 
 
-def save_runs(
-    layers: Iterable[LayerRuns], count: int, turns: int, path: str | PathLike[str], *, size_unit: SizeUnit, size: int
-) -> None:
+def save_runs(layers: Iterable[LayerRuns], count: int, turns: int, path: AnyPath, *, size_unit: SizeUnit, size: int) -> None:
     """Write the layers, one after the other, as a file of runs: whole or not at all.
 
     InputError for anything that :func:`open_runs` and :meth:`RunsFile.layer` would refuse: one law for both.
@@ -227,19 +225,11 @@ def digest_of(table: Sequence[tuple[int, int, bytes]], turns: int) -> bytes:
     return hashlib.sha256(b"placement-opt runs 2\n" + struct.pack("<II", len(table), turns) + entries).digest()
 
 
-def _digest_on(digest: Any, handle: BinaryIO, count: int) -> bytes:
-    """A digest that goes on with so many bytes of a file, a piece at a time."""
-    while count > 0 and (data := handle.read(min(count, _PIECE))):
-        digest.update(data)
-        count -= len(data)
-    return cast(bytes, digest.digest())
-
-
-def _data(runs: LayerRuns) -> list[tuple[npt.NDArray[Any], str]]:
+def _data(runs: LayerRuns) -> list[tuple[Array, str]]:
     return [(runs.birth, "<i4"), (np.diff(runs.start), "<u4"), (runs.first, "<i4"), (runs.last, "<i4")]
 
 
-def _take(handle: BinaryIO, kind: str, count: int) -> npt.NDArray[Any]:
+def _take(handle: BinaryIO, kind: str, count: int) -> Array:
     """So many numbers; the file was found long enough, the memory is looked at now."""
     room.check(f"{handle.name}: reading it", _EACH * count, Limits())
     raw = handle.read(count * np.dtype(kind).itemsize)

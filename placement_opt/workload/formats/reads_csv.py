@@ -13,8 +13,8 @@ from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.errors import InputError
 from placement_opt.workload.formats.lines import check_limit, file_label, read_lines, shown
 from placement_opt.workload.trace import MOST_LAYERS, Trace
@@ -29,17 +29,14 @@ _LONGEST_LINE = 2**26
 _BATCH_BYTES = 2**22
 _ITEMS = b"0123456789,"
 
-_Int32 = npt.NDArray[np.int32]
-_Int64 = npt.NDArray[np.int64]
-
 
 class _Rows(NamedTuple):
     """Some consecutive rows, parsed: tokens ascending within each row."""
 
-    token: _Int64  # n of each row
-    layer: _Int64  # l of each row
-    counts: _Int64  # tokens that each row reads
-    reads: _Int32  # these tokens, row after row
+    token: Int64  # n of each row
+    layer: Int64  # l of each row
+    counts: Int64  # tokens that each row reads
+    reads: Int32  # these tokens, row after row
 
 
 def read(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
@@ -215,7 +212,7 @@ def _assemble(batches: list[_Rows], meta: dict[str, object]) -> Trace:
     )
 
 
-def _ids(wanted: _Int64, rows: _Int64, old: int, produced: _Int64, label: _Int64) -> _Int64:
+def _ids(wanted: Int64, rows: Int64, old: int, produced: Int64, label: Int64) -> Int64:
     """Ids of the blocks ``wanted`` = token * layers + layer; InputError for one that no earlier row produced.
 
     Where no row is missing these are the ids already.

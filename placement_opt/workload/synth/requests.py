@@ -22,12 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import parse_duration
 from placement_opt.workload.synth import params as p
 from placement_opt.workload.trace import Trace
-
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

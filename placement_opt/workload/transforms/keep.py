@@ -22,7 +22,6 @@ from placement_opt.workload.trace import Trace
 KEEPS = ("forever", "last-use", "ttl")
 _STEPS = ("step", "steps", "request", "requests")
 _MOST_STEPS = 2**31
-_Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
