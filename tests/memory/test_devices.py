@@ -378,5 +378,10 @@ def test_the_example_of_the_docs_is_a_memory_system(tmp_path: Path) -> None:
     (example,) = re.findall(r"## Memory system \(TOML\)\n\n```toml\n(.*?)```", page, re.DOTALL)
     memory = load_memory(write(tmp_path, example))
     hbm, dram = memory.tiers
-    assert (hbm.page, dram.read_iops, dram.compute) == (64, 1_500_000, Compute(2 * 10**12, Fraction(1, 64)))
+    assert (hbm.page, dram.read_iops, dram.compute) == (
+        64,
+        1_500_000,
+        Compute(2 * 10**12, Fraction(1, 64), Fraction(8, 10**12)),
+    )
+    assert (dram.read_energy, dram.background_power, dram.endurance) == (Fraction(24, 10**12), 2, 100_000)
     assert memory.operations.names[-1] == "attend dram"
