@@ -20,6 +20,15 @@ from typing import Any
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.highs import (
+    INTERIOR_TOLERANCE,
+    Algorithm,
+    Ended,
+    LinearProgram,
+    Solution,
+    SolverError,
+    solve,
+)
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import step
 from placement_opt.bounds.columns.kinds import LEVELS, Intervals, cut_intervals, label_reads
@@ -30,15 +39,6 @@ from placement_opt.bounds.columns.ways import Frame, Ways, busy_kinds, simple_wa
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.dual.tracked import tracked_sets
-from placement_opt.bounds.programs.highs import (
-    INTERIOR_TOLERANCE,
-    Algorithm,
-    Ended,
-    LinearProgram,
-    Solution,
-    SolverError,
-    solve,
-)
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64

@@ -15,12 +15,12 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.errors import InputError
+from placement_opt.base.highs import SMALLEST, Ended, LinearProgram, Solution, SolverError, from_triplets, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import step
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate, legal
 from placement_opt.bounds.programs.flow_network import Network, build_network
-from placement_opt.bounds.programs.highs import SMALLEST, Ended, LinearProgram, Solution, SolverError, from_triplets, solve
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.instance.instance import Instance
 

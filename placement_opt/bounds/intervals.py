@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.highs import SolverError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.columns.ways import binding
 from placement_opt.bounds.dual.classes import classify
@@ -25,7 +26,6 @@ from placement_opt.bounds.dual.futures import Futures
 from placement_opt.bounds.dual.price_space import PriceSpace
 from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.programs.cutting_planes import Cuts
-from placement_opt.bounds.programs.highs import SolverError
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.bounds.sample import sampled_futures
 from placement_opt.instance.instance import Instance

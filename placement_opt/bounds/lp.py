@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import step
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.evaluate import evaluate, fetch_events
 from placement_opt.bounds.programs.events import make_events
-from placement_opt.bounds.programs.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
 from placement_opt.instance.instance import Instance

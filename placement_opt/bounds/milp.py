@@ -14,12 +14,12 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.errors import LimitError, ScheduleError
+from placement_opt.base.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.lp import relax
 from placement_opt.bounds.programs.events import make_events
-from placement_opt.bounds.programs.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.bounds.result import Bound, Float64, Status

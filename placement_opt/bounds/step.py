@@ -19,11 +19,11 @@ from functools import partial
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.highs import Ended, SolverError, solve
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.dual.tracked import MOST_SETS
-from placement_opt.bounds.programs.highs import Ended, SolverError, solve
 from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, safe_sum
 from placement_opt.bounds.programs.step_program import Flags, StepProgram, single_tiers
 from placement_opt.bounds.result import Bound, Float64, Prices, Status

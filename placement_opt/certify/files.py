@@ -330,7 +330,14 @@ def _packed(kind: Kind, version: int, instance_hash: str, claim: Fraction, about
 
 def _read(path: AnyPath, kind: Kind, instance: Priced, length: int, limits: Limits) -> bytes:
     """The whole of a file that is no longer than one for this instance, of so many bytes unpacked, can be."""
-    most = _HEAD.size + max(_PRICES.size + _MU.size, _SCHEDULE.size + _SPLIT.size) + LONGEST_NAME + 2 * _LONGEST_CLAIM + most_packed(length) + _CHECKSUM
+    most = (
+        _HEAD.size
+        + max(_PRICES.size + _MU.size, _SCHEDULE.size + _SPLIT.size)
+        + LONGEST_NAME
+        + 2 * _LONGEST_CLAIM
+        + most_packed(length)
+        + _CHECKSUM
+    )
     with open_regular(path) as handle:
         size = handle.seek(0, 2)
         handle.seek(0)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from placement_opt.base.highs import Ended, LinearProgram, solve
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.programs.highs import Ended, LinearProgram, solve
 from placement_opt.bounds.result import Float64
 
 Function = Callable[[Float64], tuple[float, Float64]]

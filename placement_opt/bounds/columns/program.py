@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.highs import SMALLEST, LinearProgram, from_triplets
 from placement_opt.bounds.columns.kinds import Intervals
 from placement_opt.bounds.columns.ways import Frame, Ways
-from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets
 from placement_opt.bounds.result import Float64, Prices
 from placement_opt.memory.system import Int64
 
@@ -91,7 +91,7 @@ class CompactProgram:
     # ---- building ------------------------------------------------------------------------------------------------
 
     def build(self) -> LinearProgram:
-        """The arrays; see :mod:`placement_opt.bounds.programs.highs` for their meaning."""
+        """The arrays; see :mod:`placement_opt.base.highs` for their meaning."""
         inst, iv, steps = self.instance, self.intervals, self.instance.num_steps
         self.weight = iv.size / self.frame.unit
         self._parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Float64]] = []

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from placement_opt.base.highs import LinearProgram
 from placement_opt.bounds.columns.kinds import label_reads
 from placement_opt.bounds.columns.program import CompactProgram
 from placement_opt.bounds.dual.classes import Classes
-from placement_opt.bounds.programs.highs import LinearProgram
 from placement_opt.bounds.result import Float64
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from placement_opt.bounds.programs.highs import SPREAD, Float64, rate_unit
+from placement_opt.base.highs import SPREAD, Float64, rate_unit
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Int64, Operations
 

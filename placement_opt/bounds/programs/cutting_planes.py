@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.highs import LinearProgram, Solution, SolverError, solve
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.programs.highs import LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.result import Float64
 
 #: What is smaller than this share of the largest of its row is left out: the solver would not take it.

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.highs import SMALLEST, LinearProgram, from_triplets
 from placement_opt.bounds.dual.classes import Classes
 from placement_opt.bounds.programs.byte_loads import byte_loads, time_unit
 from placement_opt.bounds.programs.events import Events
-from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets
 from placement_opt.bounds.programs.horizon_names import column_names, row_names
 from placement_opt.bounds.result import Float64, Prices
 from placement_opt.instance.instance import Instance
@@ -137,7 +137,7 @@ class HorizonProgram:
     # ---- building ------------------------------------------------------------------------------------------------
 
     def build(self) -> LinearProgram:
-        """The arrays; see :mod:`placement_opt.bounds.programs.highs` for their meaning."""
+        """The arrays; see :mod:`placement_opt.base.highs` for their meaning."""
         inst = self.instance
         steps, resources = inst.num_steps, inst.num_resources
         self.matrix = _Triplets()
