@@ -210,8 +210,7 @@ class _Search:
         before = self.best
         dual = evaluate(self.instance, prices, self.classes)
         if before is not None and dual.value_s < before.value_s:
-            halfway = Prices((dual.prices.rho + before.prices.rho) / 2, (dual.prices.rent + before.prices.rent) / 2)
-            dual = evaluate(self.instance, halfway, self.classes)
+            dual = evaluate(self.instance, dual.prices.halfway(before.prices), self.classes)
         if before is None or dual.value_s > before.value_s:
             self.best = dual
             if self.improved is not None:

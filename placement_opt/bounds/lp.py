@@ -174,7 +174,7 @@ class _Search:
         latest = self._prove(program.prices(solution.row_dual))
         self.asked = [latest] if latest else []
         if latest and incumbent:  # prices jump between rounds; halfway to the best ones is often better than either
-            halfway = self._prove(Prices((latest.rho + incumbent.rho) / 2, (latest.rent + incumbent.rent) / 2))
+            halfway = self._prove(latest.halfway(incumbent))
             self.asked += [halfway] if halfway else []
 
     def _contradicted(self) -> bool:

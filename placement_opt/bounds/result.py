@@ -31,7 +31,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Prices:
-    """Multipliers, in seconds per byte (problem statement, section 4).
+    """Multipliers, in seconds (of the objective) per byte (problem statement, section 4).
 
     Attributes
     ----------
@@ -39,10 +39,18 @@ class Prices:
         float64[T, R] >= 0: price of one byte of load on resource r at step t; ``rates @ rho[t] <= 1``.
     rent
         float64[T + 1, K] >= 0: rent of one byte held in tier k at state t.
+    mu
+        float64[H] >= 0: price of one part of the meter of each of the instance's budgets, of those on time alone of a second;
+        none at all stand for zeros.
     """
 
     rho: Float64
     rent: Float64
+    mu: Float64 = field(default_factory=lambda: np.zeros(0))
+
+    def halfway(self, other: Prices) -> Prices:
+        """In the middle between two prices of one instance, both of them legal."""
+        return Prices((self.rho + other.rho) / 2, (self.rent + other.rent) / 2, (self.mu + other.mu) / 2)
 
 
 @dataclass(frozen=True, eq=False)
