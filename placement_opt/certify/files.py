@@ -224,7 +224,7 @@ def load_prices(path: AnyPath | bytes, instance: Priced, limits: Limits | None =
         It needs more memory than there is.
     """
     length = 8 * (instance.num_steps * instance.num_resources + (instance.num_steps + 1) * instance.num_tiers)
-    budgets = None if _timed(instance) else len(instance.budgets)
+    budgets = len(instance.budgets) if isinstance(instance, Instance) and not instance.timed else None
     length += 8 * (budgets or 0)
     digest, claim, content = _open(path, "prices", instance, length, limits)
     path = _named(path)
