@@ -40,7 +40,8 @@ class Slopes:
     prices
         The prices, legal.
     mu
-        float64[H], parts: what the cheapest paths and fixed loads add to each budget's meter, less what it grants in the floors.
+        float64[H], parts: what the cheapest paths and fixed loads add to each budget's meter, less what it grants in the time
+        of the floors.
     weighed_s
         What the objective charges for what they add to meters: whatever the prices are.
     """
@@ -105,10 +106,11 @@ def slopes(instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] |
     untracked = tracked_sets(instance).untracked(instance.num_tiers)
     for one in paths:
         room[:-1, untracked] += one.read[:, untracked]
-    metered = sum(((one.moved + one.stored)[:, instance.num_resources :].sum(axis=0) for one in paths), instance.metered)
-    return Slopes(
-        total, loads - instance.floor[:, None] * rates, room, prices, granted(instance, metered), weight(instance, metered)
-    )
+    metered = instance.metered.astype(np.float64)
+    for one in paths:
+        metered += (one.moved + one.stored)[:, instance.num_resources :].sum(axis=0)
+    loads -= instance.floor[:, None] * rates
+    return Slopes(total, loads, room, prices, granted(instance, metered), weight(instance, metered))
 
 
 def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) -> _Paths:
