@@ -51,7 +51,7 @@ def bound(instance: Instance, *, limits: Limits | None = None, prices: Prices | 
     ------
     InputError
         Other than two tiers, blocks of several sizes, operations that serve a block without bringing it to the processor, the
-        rule cache, or prices of the wrong shape.
+        rule cache, budgets or an objective besides time, or prices of the wrong shape.
     """
     began = clock.now()
     limits = limits or Limits()
@@ -108,6 +108,9 @@ def whole_blocks(instance: Instance) -> Instance:
     if instance.forgets:
         expected = "expected another: flow is defined where every block lies somewhere"
         raise InputError("found the rule cache", expected, field="method flow")
+    if not instance.timed:
+        expected = "expected none: flow is defined for the time alone"
+        raise InputError("found budgets, or an objective besides time", expected, field="method flow")
     operations = instance.memory.operations
     if len(apart := np.flatnonzero(operations.serves & ~operations.brings)):
         found = f"found the operation {operations.names[apart[0]]!r}, which leaves nothing at the processor"

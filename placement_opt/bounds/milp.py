@@ -65,6 +65,8 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     began = clock.now()
     check_size(instance)
     root = root_bound(instance, limits)
+    if root.status is Status.INFEASIBLE:
+        return replace(root, method="milp", solve_s=clock.now() - began)
     try:
         searched = search(instance, limits=limits)
     except SolverError as error:
@@ -76,6 +78,8 @@ def root_bound(instance: Instance, limits: Limits) -> Bound:
     """What is proven before branch and bound: the LP, or with three tiers and more the dual at compact prices if it is more."""
     roots = [compact.bound(instance, limits=limits)] if instance.num_tiers > 2 else []
     roots.append(relax(instance, limits=limits).bound)
+    if no_schedule := [root for root in roots if root.status is Status.INFEASIBLE]:
+        return no_schedule[0]
     return max(roots, key=lambda root: root.lower_bound_s or 0.0)
 
 
@@ -166,7 +170,10 @@ def publish(instance: Instance, root: Bound, searched: Searched, limits: Limits,
 
 
 def _played_s(instance: Instance, searched: Searched) -> float:
-    """Seconds of the incumbent as the schedule that it is; infinite where, its numbers rounded, it is not one."""
+    """Seconds of the incumbent as the schedule that it is; infinite where, its numbers rounded, it is not one, or where more
+    counts than time."""
+    if not instance.timed:
+        return np.inf
     try:
         return simulate(instance, Replay(written_down(instance, searched.program, searched.x))).latency_s
     except ScheduleError:

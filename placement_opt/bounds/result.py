@@ -27,6 +27,8 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
     #: Nothing was proven: ``lower_bound_s`` is None and ``note`` says why.
     NONE = "no bound"
+    #: Proven: no schedule whatever keeps the budgets. ``lower_bound_s`` is None; ``prices`` prove it with nothing to minimise.
+    INFEASIBLE = "no schedule keeps the budgets"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,7 @@ class Prices:
 
 @dataclass(frozen=True, eq=False)
 class Bound(Tabular):
-    """A proven lower bound on the total time of every schedule of an instance.
+    """A proven lower bound on the total time of every schedule of an instance, or on the objective that it names.
 
     Attributes
     ----------
@@ -64,7 +66,7 @@ class Bound(Tabular):
     status
         See :class:`Status`.
     lower_bound_s
-        Seconds, recomputed from the instance's own data; None if nothing was proven.
+        Seconds, recomputed from the instance's own data; None if nothing was proven, or no schedule exists.
     solve_s
         Wall time spent.
     rests_on

@@ -68,6 +68,22 @@ def settled(instance: Instance, mu: Float64) -> Fraction:
     return Fraction(cost - sum(budget.fixed * Fraction(price) for budget, price in pairs))
 
 
+def granted(instance: Instance, metered: Float64) -> Float64:
+    """float64[H]: by how much loads of meters (float64[M]) exceed each budget in the time of the floors alone."""
+    place, floor = {meter: m for m, meter in enumerate(instance.used_meters)}, float(instance.floor.sum())
+    found = []
+    for budget in instance.budgets:
+        load = 0.0 if budget.meter is None else float(metered[place[budget.meter]])
+        found.append(load - float(budget.fixed) - float(budget.per_second) * floor)
+    return np.array(found)
+
+
+def weight(instance: Instance, metered: Float64) -> float:
+    """Seconds that loads of meters (float64[M]) count in the objective."""
+    place = {meter: m for m, meter in enumerate(instance.used_meters)}
+    return sum(float(each) * float(metered[place[meter]]) for meter, each in instance.objective.weights)
+
+
 def without_objective(instance: Instance) -> Instance:
     """The same instance with nothing to minimise: where prices prove more than 0 of it, no schedule keeps the budgets."""
     return replace(instance, objective=Objective(Fraction(0)))

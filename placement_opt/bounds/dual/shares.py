@@ -221,7 +221,7 @@ def _rest(instance: Instance, prices: Prices) -> int:
     gains = np.concatenate([floor, (prices.rho * instance.fixed).ravel()]) * (1.0 - 8.0 * EPS)
     costs = (prices.rent * instance.capacity).ravel() * (1.0 + 8.0 * EPS)
     up = sum(map(int, np.ceil(np.ldexp(costs, QUANTUM_BITS)).tolist()))
-    budgets = math.floor(settled(instance, prices.mu) * 2**QUANTUM_BITS)
+    budgets: int = math.floor(settled(instance, prices.mu) * 2**QUANTUM_BITS)
     return budgets - up + sum(map(int, np.ldexp(gains, QUANTUM_BITS).tolist()))
 
 
