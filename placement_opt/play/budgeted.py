@@ -264,7 +264,7 @@ class _Program:
             fixed = self._run.counted[m] / self._run.instance.share_base
         row = np.concatenate([loads, -float(budget.per_second) * np.r_[self._unit, self._wait], [0.0]])
         side = float(budget.fixed) - fixed
-        unit = max(float(np.abs(row).max()), 1e-300)
+        unit = float(np.abs(row).max()) or max(1.0, abs(side))
         row, side = row / unit, side / unit
         row[np.abs(row) < _TINY] = 0.0
         row[-1] = -1.0 if over else 0.0
