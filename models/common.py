@@ -24,8 +24,8 @@ from pyomo.contrib.solver.common.results import TerminationCondition
 from pyomo.contrib.solver.solvers.highs import Highs
 
 from placement_opt.base.errors import InputError, PlacementError
+from placement_opt.base.highs import silent_highspy
 from placement_opt.base.stdout import kept_for_answers
-from placement_opt.bounds.programs.highs import silent_highspy
 from placement_opt.instance.instance import Instance
 
 #: Tolerances of the solver, in scaled units: far below what two statements of one problem are compared to (1e-9).

@@ -12,10 +12,10 @@ import numpy as np
 from benchmarks.inputs import chain_instance, drift_instance, sized_instance, write_instance
 from benchmarks.registry import Figure, Phase, Spec, State, Target, register
 from placement_opt.answer.answer import answer
+from placement_opt.base.highs import solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.lp import build as build_lp
-from placement_opt.bounds.programs.highs import solve
 from placement_opt.instance.instance import Instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler

@@ -25,6 +25,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from placement_opt.answer.resume import floats_of
 from placement_opt.answer.rungs import RUNGS
 from placement_opt.answer.standing import Standing, State
 from placement_opt.answer.turns import Turn, closed, pick
@@ -62,6 +63,8 @@ class Outcome(StrEnum):
     LIMIT = "limit reached"
     #: Somebody asked for a stop.
     INTERRUPTED = "interrupted"
+    #: Proven: no schedule whatever keeps the budgets.
+    NO_SCHEDULE = "no schedule keeps the budgets"
     #: Nothing is left to try, and the bound is its relaxation's own optimum.
     OPTIMAL = "optimal"
     #: Nothing is left to try.
@@ -111,7 +114,9 @@ class Answer(Tabular):
 
     @property
     def bound(self) -> Bound:
-        """The proven lower bound."""
+        """The proven lower bound; what proves that there is no schedule, where there is none."""
+        if self.state.no_schedule is not None:
+            return self.state.no_schedule
         assert self.state.bound is not None
         return self.state.bound
 
@@ -321,6 +326,8 @@ def _take_turn(turn: Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
 
 
 def _outcome(state: State, gap: float, limits: Limits, *, ended: bool) -> Outcome:
+    if state.no_schedule is not None:
+        return Outcome.NO_SCHEDULE
     if state.within(gap):
         return Outcome.WITHIN
     if limits.interrupted:
@@ -332,11 +339,11 @@ def _outcome(state: State, gap: float, limits: Limits, *, ended: bool) -> Outcom
 
 def _resume(standing: Standing, found: Verified) -> None:
     """Begin with certificates that were verified."""
-    if found.prices is not None and found.lower_s is not None:
-        quantum = float(found.prices.quantum)
-        prices = Prices(found.prices.rho / quantum, found.prices.rent / quantum)
+    if found.prices is not None:
+        prices = floats_of(found.prices)
         rests_on = "weak duality: the prices of a certificate, proved again in exact integers"
-        standing.raise_to(Bound("resumed", Status.BOUND, found.lower_s, 0.0, rests_on, prices=prices), "resumed")
+        status = Status.INFEASIBLE if found.no_schedule else Status.BOUND
+        standing.raise_to(Bound("resumed", status, found.lower_s, 0.0, rests_on, prices=prices), "resumed")
     if found.schedule is not None and found.upper_s is not None:
         kept = found.schedule
         schedule = Schedule(kept.scheduler, kept.initial, kept.indptr, kept.op.astype(np.int16), kept.block)

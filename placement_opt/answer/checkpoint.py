@@ -88,6 +88,8 @@ class Checkpoints:
                 self._write(state, grace=GRACE)
         held = {"prices": self._found.prices, "schedule": self._found.schedule}
         for kind, path in self._files.items():
+            if kind == "schedule" and state.no_schedule is not None:
+                continue
             if held[kind] is None and getattr(state, kind) is None:
                 raise LimitError(f"{path}: not written, no {kind} {_WAS[kind]} found within the limits")
             if held[kind] is None:
@@ -104,7 +106,8 @@ class Checkpoints:
         if "prices" in self._files and state.prices is not None and last.prices is not state.prices:
             prices, lower, data = run_watched(lambda: self._prices(state), self._limits, grace=grace)
             write_bytes_atomic(self._files["prices"], data)
-            self._found = replace(self._found, prices=prices, lower=lower)
+            none = prices.no_schedule
+            self._found = replace(self._found, prices=prices, lower=None if none else lower, no_schedule=none)
             self._written = last = replace(last, prices=state.prices)
         if "schedule" in self._files and state.schedule is not None and last.schedule is not state.schedule:
             schedule, upper, data = run_watched(lambda: self._schedule(state), self._limits, grace=grace)
@@ -115,7 +118,10 @@ class Checkpoints:
     def _prices(self, state: State) -> tuple[PriceCertificate, Fraction, bytes]:
         """The certificate of the state's prices, or a better one that the run began or went on with."""
         assert state.prices is not None
-        found = certify_prices(self._found.instance, state.prices)
+        none = state.no_schedule is not None
+        found = certify_prices(self._found.instance, state.prices, no_schedule=none)
+        if none:
+            return found, found.claim, pack_prices(found)
         best = (found, found.claim)
         for known in (self._resumed, self._found):
             if known.prices is not None and known.lower is not None and known.lower >= best[1]:

@@ -134,7 +134,7 @@ def with_quick(proof: Proof, instance: Instance, limits: Limits) -> Proof:
     run = quick_run(instance, proof.interval.lower_s, limits=limits.within(seconds))
     if run is None:
         return proof
-    known = proof.with_schedule(run.scheduler, run.latency_s)
+    known = proof.with_schedule(run.scheduler, run.cost_s)
     return known if known.binds else replace(known, binds=binding(instance, run.prices))
 
 
@@ -218,7 +218,7 @@ def proof_of(instance: Instance, found: Bound) -> Proof:
 def standing_on(roofline: Bound, found: Bound) -> Bound:
     """What a method found, or the roofline where that is less: whatever ended the method, the roofline is proven."""
     value, least = found.lower_bound_s, roofline.lower_bound_s
-    if least is None or (value is not None and _difference(value, least) >= 0.0):
+    if found.status is Status.INFEASIBLE or least is None or (value is not None and _difference(value, least) >= 0.0):
         return found
     said = "proved nothing" if value is None else f"proved only {value:.7g} s"
     note = "; ".join(part for part in (f"{found.method} {said}, so the roofline stands", found.note) if part)

@@ -27,7 +27,7 @@ def quick_run(instance: Instance, lower_s: float, *, limits: Limits | None = Non
     for spec in QUICK:
         with suppress(PlacementError):
             run = in_time(spec, partial(simulate, instance, make_scheduler(spec), limits=limits), limits)
-            best = run if best is None or run.latency_s < best.latency_s else best
-        if limits.reached or (best is not None and not Interval(lower_s, best.latency_s).weak):
+            best = run if best is None or run.cost_s < best.cost_s else best
+        if limits.reached or (best is not None and not Interval(lower_s, best.cost_s).weak):
             break
     return best

@@ -11,7 +11,7 @@ from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.sample import prices_for
-from placement_opt.certify.files import kind_of, load_prices
+from placement_opt.certify.files import PriceCertificate, kind_of, load_prices
 from placement_opt.instance.instance import Instance
 
 #: Where a certificate of prices keeps the hash of its instance, and its sizes (docs/certificates.md).
@@ -26,6 +26,13 @@ class _Maker:
     num_resources: int
     num_tiers: int
     num_steps: int
+
+
+def floats_of(made: PriceCertificate) -> Prices:
+    """The prices of a certificate, in seconds."""
+    quantum = float(made.quantum)
+    budgets = () if made.mu is None else (made.mu / quantum,)
+    return Prices(made.rho / quantum, made.rent / quantum, *budgets)
 
 
 def warm_prices(path: str | PathLike[str], instance: Instance, limits: Limits | None = None) -> Prices:
@@ -48,8 +55,7 @@ def warm_prices(path: str | PathLike[str], instance: Instance, limits: Limits | 
         raise InputError(f"found {len(head)} bytes", "expected a certificate of prices", path=path)
     resources, tiers, steps = _SIZES.unpack_from(head, 56)
     made = load_prices(path, _Maker(head[_HASH].hex(), resources, tiers, steps), limits)
-    quantum = float(made.quantum)
     try:
-        return prices_for(instance, Prices(made.rho / quantum, made.rent / quantum))
+        return prices_for(instance, floats_of(made))
     except InputError as error:
         raise error.at(path=path) from None

@@ -89,7 +89,7 @@ def _round(work: Work, limits: Limits) -> bool:
     with contextlib.suppress(ScheduleError):
         run = simulate(work.instance, Rounded(targets), record=True, limits=limits)
         assert run.schedule is not None
-        work.standing.lower_to(run.schedule, run.latency_s, "lp-rounded")
+        work.standing.lower_to(run.schedule, run.cost_s, "lp-rounded")
     return True
 
 
@@ -114,7 +114,7 @@ def _scale(work: Work, limits: Limits) -> bool:
     if prices is not None:
         offer_prices(work, prices, "scale", began)
     run = simulate(work.instance, Replay(schedule))
-    work.standing.lower_to(schedule, run.latency_s, "scale")
+    work.standing.lower_to(schedule, run.cost_s, "scale")
     return False
 
 
@@ -147,7 +147,7 @@ def _schedule(spec: str, work: Work, limits: Limits) -> bool:
     """What one of the schedulers does."""
     run = simulate(work.instance, make_scheduler(spec), record=True, limits=limits)
     assert run.schedule is not None
-    work.standing.lower_to(run.schedule, run.latency_s, spec)
+    work.standing.lower_to(run.schedule, run.cost_s, spec)
     return False
 
 
@@ -159,7 +159,7 @@ def _kept_at_home(work: Work, limits: Limits) -> bool:
     if kept is not None:
         run = simulate(work.instance, kept, record=True, limits=limits)
         assert run.schedule is not None
-        work.standing.lower_to(run.schedule, run.latency_s, "belady, home kept")
+        work.standing.lower_to(run.schedule, run.cost_s, "belady, home kept")
     return False
 
 
@@ -170,7 +170,7 @@ def _branch(work: Work, limits: Limits) -> bool:
     found = milp_schedule(work.instance, limits=limits)
     if found is not None:
         run = simulate(work.instance, Replay(found))
-        work.standing.lower_to(found, run.latency_s, "milp")
+        work.standing.lower_to(found, run.cost_s, "milp")
     return limits.reached
 
 
@@ -184,10 +184,14 @@ def _optimise(work: Work, limits: Limits) -> bool:
 
     def take(schedule: Schedule, latency_s: float, where: str) -> None:
         del where
-        work.standing.lower_to(schedule, latency_s, "optimised")
+        if work.instance.timed:
+            work.standing.lower_to(schedule, latency_s, "optimised")
+            return
+        with contextlib.suppress(ScheduleError):  # the search looks at time alone
+            work.standing.lower_to(schedule, simulate(work.instance, Replay(schedule)).cost_s, "optimised")
 
     state, work.seed = work.standing.state, work.seed + 1
-    enough = state.lower_s * (1.0 + work.gap)
+    enough = state.lower_s * (1.0 + work.gap) if work.instance.objective.plain else 0.0
     found = optimise(
         work.instance,
         limits=limits,

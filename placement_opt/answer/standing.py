@@ -6,11 +6,12 @@ a schedule that belong together.
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass, replace
 
 from placement_opt.base import clock
-from placement_opt.bounds.result import Bound, Prices
+from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.play.schedule import Schedule
 
 #: Values that differ by no more than this, relatively, are the same: two sums of the same numbers.
@@ -32,7 +33,10 @@ class State:
     prices, prices_s
         The prices that prove most, and what they prove.
     schedule, latency_s, schedule_from
-        The best schedule, its time by the simulator, and what gave it; None and "" before there is any.
+        The best schedule, its time by the simulator (what it costs, by the instance's objective), and what gave it; None and ""
+        before there is any.
+    no_schedule
+        What proves that no schedule keeps the budgets, once it is proven; ``prices`` are then its.
     """
 
     since_s: float = 0.0
@@ -44,6 +48,7 @@ class State:
     schedule: Schedule | None = None
     latency_s: float | None = None
     schedule_from: str = ""
+    no_schedule: Bound | None = None
 
     @property
     def lower_s(self) -> float:
@@ -80,6 +85,11 @@ class Standing:
         value = bound.lower_bound_s
         with self._lock:
             state = self._state
+            if bound.status is Status.INFEASIBLE and not self._closed and state.no_schedule is None:
+                since = clock.now() - self._began
+                found = replace(state, no_schedule=bound, prices=bound.prices, prices_s=math.inf)
+                self._state = replace(found, since_s=since, source=source)
+                return True
             if self._closed or value is None:
                 return False
             if bound.prices is not None and (state.prices is None or value > state.prices_s):

@@ -105,7 +105,7 @@ class Work:
         """The question in runs, where it is one of those that the scale engine answers."""
         from placement_opt.instance.layered import layered_of
 
-        if self.instance.num_tiers != 2 or not self.instance.inclusive:
+        if self.instance.num_tiers != 2 or not self.instance.inclusive or not self.instance.timed:
             return None
         try:
             return layered_of(self.instance)
@@ -114,8 +114,10 @@ class Work:
 
     @property
     def enough(self) -> bool:
-        """Whether both sides are as close as was asked for, or the bound as high."""
+        """Whether both sides are as close as was asked for, the bound as high, or no schedule keeps the budgets."""
         state = self.standing.state
+        if state.no_schedule is not None:
+            return True
         if self.enough_s is not None:
             return state.lower_s >= self.enough_s
         return state.within(self.gap)

@@ -121,7 +121,8 @@ def expected_bytes(method: str, size: Size) -> int:
 def affordable(instance: Instance, seconds: float) -> tuple[str, ...]:
     """The methods that are defined for an instance and expected to take no more than some seconds each."""
     size = Size.of(instance)
-    return tuple(method for method in METHODS if expected_s(method, size) <= seconds)
+    defined = [method for method in METHODS if method != "flow" or instance.timed]
+    return tuple(method for method in defined if expected_s(method, size) <= seconds)
 
 
 def plan(size: Size, seconds: float) -> Plan:
@@ -177,6 +178,8 @@ def bound(
         except PlacementError as error:
             trouble.append(f"{method} gave no answer ({error})")
             continue
+        if last.status is Status.INFEASIBLE:
+            return replace(last, solve_s=clock.now() - started, note=_note(last, chosen, trouble + remarks))
         if (last.lower_bound_s or 0.0) >= (best.lower_bound_s or 0.0) * (1.0 - ROUNDING):
             best = last
         elif last.status in (Status.LIMIT, Status.INTERRUPTED, Status.NONE):

@@ -21,6 +21,15 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.highs import (
+    INTERIOR_TOLERANCE,
+    Algorithm,
+    Ended,
+    LinearProgram,
+    Solution,
+    SolverError,
+    solve,
+)
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import step
 from placement_opt.bounds.columns.kinds import LEVELS, Intervals, cut_intervals, label_reads
@@ -31,15 +40,7 @@ from placement_opt.bounds.columns.ways import Frame, Ways, busy_kinds, simple_wa
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.dual.tracked import tracked_sets
-from placement_opt.bounds.programs.highs import (
-    INTERIOR_TOLERANCE,
-    Algorithm,
-    Ended,
-    LinearProgram,
-    Solution,
-    SolverError,
-    solve,
-)
+from placement_opt.bounds.overdrawn import no_schedule
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
 
@@ -53,6 +54,8 @@ MOST_KINDS = 40_000
 EXCESS = 1e-3
 _ROUNDS = 12
 _SMALL = 3_000
+#: Budgets that are overdrawn by no more than this, in the program's units, are kept.
+_KEPT = 1e-9
 _RESTS_ON = "weak duality: the dual value at the prices found, fetch-back at every step included, evaluated without the solver"
 
 
@@ -124,6 +127,8 @@ class _Search:
         self.step_s: Float64 | None = None
         self.attained_s, self.counts = np.inf, np.zeros(0)
         self.placed: CompactProgram | None = None
+        self.elastic = False  # whether budgets may be overdrawn
+        self.ray: DualValue | None = None  # proves that no schedule keeps them
 
     def run(self, levels: Sequence[str]) -> None:
         """Level by level; the per-step bound first, so that the ladder holds whenever the work ends."""
@@ -157,9 +162,9 @@ class _Search:
         if self.program is not None:
             ways, joint = _inherit(self.program, self._counts(), intervals, ways, joint)
         # of plain tables the moves of one group a step prove nothing more there
-        moves = self.frame.each or not (self._plain and self.instance.inclusive)
+        moves = self.frame.each or not (self._plain and self.instance.inclusive and self.instance.timed)
         for _ in range(_ROUNDS):
-            program = CompactProgram(self.frame, intervals, ways, joint, moves=moves)
+            program = CompactProgram(self.frame, intervals, ways, joint, moves=moves, elastic=self.elastic)
             arrays = program.build()
             self.rounds += 1
             algorithm, tolerance = self._algorithm(arrays)
@@ -171,12 +176,26 @@ class _Search:
             except SolverError as error:
                 self.trouble = f"{error}; "
                 return False
+            if self._may_be_overdrawn(solution):
+                self.elastic = True
+                continue
             if len(solution.row_dual):
                 self._prove(program.prices(solution.row_dual))
+            if self.ray is not None:
+                return False
             if not len(solution.row_dual) or (solution.ended is not Ended.SOLVED and algorithm != "interior"):
                 if solution.ended not in (Ended.LIMIT, Ended.INTERRUPTED):
                     self.trouble = f"the solver ended with {solution.message!r}; only what prices prove is published; "
                 return False
+            if self.elastic:
+                if solution.objective <= _KEPT:  # these ways keep the budgets
+                    self.elastic = False
+                    continue
+                found = more_ways(program, solution.row_dual, 1e-3 * TOLERANCE * solution.objective / len(intervals))
+                if not len(found):
+                    break
+                ways, joint = ways.joined(found), np.union1d(joint, found.kind)
+                continue
             self.program, self.arrays, self.solution = program, arrays, solution
             self.value, self.step_s = solution.objective * arrays.time_unit, program.times(solution.x)
             if self.limits.reached:
@@ -203,15 +222,23 @@ class _Search:
             return "simplex", TOLERANCE
         return "interior", 3 * INTERIOR_TOLERANCE
 
+    def _may_be_overdrawn(self, solution: Solution) -> bool:
+        """Whether to ask next by how much the budgets must be overdrawn: where the program has no solution with them."""
+        ended = solution.ended in (Ended.INFEASIBLE, Ended.FAILED)
+        return ended and not self.elastic and bool(self.instance.budgets)
+
     def _prove(self, prices: Prices | None) -> None:
         """Evaluate the dual; where prices jumped past better ones, also halfway back."""
         if prices is None:
             return
+        if self.elastic:
+            ray = evaluate(self.instance, prices, self.classes, ray=True)
+            self.ray = ray if ray.value_s > 0.0 else None
+            return
         before = self.best
         dual = evaluate(self.instance, prices, self.classes)
         if before is not None and dual.value_s < before.value_s:
-            halfway = Prices((dual.prices.rho + before.prices.rho) / 2, (dual.prices.rent + before.prices.rent) / 2)
-            dual = evaluate(self.instance, halfway, self.classes)
+            dual = evaluate(self.instance, dual.prices.halfway(before.prices), self.classes)
         if before is None or dual.value_s > before.value_s:
             self.best = dual
             if self.improved is not None:
@@ -234,13 +261,16 @@ class _Search:
         if seconds < self.attained_s:
             self.attained_s, self.placed, self.counts = seconds, self.program, self._counts()
         lower = 0.0 if self.best is None else self.best.value_s
-        return self.attained_s - lower <= max(self.gap, TOLERANCE) * self.attained_s
+        # what a placement takes is known, but not what it adds to meters
+        return self.instance.timed and self.attained_s - lower <= max(self.gap, TOLERANCE) * self.attained_s
 
     # ---- what comes of it ------------------------------------------------------------------------------------------
 
     def result(self) -> CompactSolution:
         found = self._publish(clock.now() - self.began)
         start = self.start
+        if self.ray is not None:
+            return CompactSolution(found, self.classes, None, np.zeros(0))
         if start.lower_bound_s is not None and start.lower_bound_s > (found.lower_bound_s or 0.0):
             found = replace(found, lower_bound_s=start.lower_bound_s, prices=start.prices)
         return CompactSolution(found, self.classes, self.placed, self.counts)
@@ -255,8 +285,10 @@ class _Search:
                 "fetched": int((np.diff(self.program.ways.start) > 1).sum()),
                 "told apart by": self.level,
                 "objective_s": self.value,
-                "placed_s": self.attained_s if np.isfinite(self.attained_s) else None,
+                "placed_s": self.attained_s if np.isfinite(self.attained_s) and self.instance.timed else None,
             }
+        if self.ray is not None:
+            return no_schedule("compact", self.ray, seconds, details)
         if self.best is None:
             return Bound("compact", Status.NONE, None, seconds, "", "no prices within the limits", details=details)
         status = Status.BOUND

@@ -16,12 +16,12 @@ import numpy as np
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import InputError
+from placement_opt.base.highs import SMALLEST, Ended, LinearProgram, Solution, SolverError, from_triplets, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import step
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate, legal
 from placement_opt.bounds.programs.flow_network import Network, build_network
-from placement_opt.bounds.programs.highs import SMALLEST, Ended, LinearProgram, Solution, SolverError, from_triplets, solve
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
 
@@ -52,7 +52,7 @@ def bound(instance: Instance, *, limits: Limits | None = None, prices: Prices | 
     ------
     InputError
         Other than two tiers, blocks of several sizes, operations that serve a block without bringing it to the processor, the
-        rule cache, or prices of the wrong shape.
+        rule cache, budgets or an objective besides time, or prices of the wrong shape.
     """
     began = clock.now()
     limits = limits or Limits()
@@ -109,6 +109,9 @@ def whole_blocks(instance: Instance) -> Instance:
     if instance.forgets:
         expected = "expected another: flow is defined where every block lies somewhere"
         raise InputError("found the rule cache", expected, field="method flow")
+    if not instance.timed:
+        expected = "expected none: flow is defined for the time alone"
+        raise InputError("found budgets, or an objective besides time", expected, field="method flow")
     operations = instance.memory.operations
     if len(apart := np.flatnonzero(operations.serves & ~operations.brings)):
         found = f"found the operation {operations.names[apart[0]]!r}, which leaves nothing at the processor"

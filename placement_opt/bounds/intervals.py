@@ -18,6 +18,7 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.highs import SolverError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.columns.ways import binding
 from placement_opt.bounds.dual.classes import classify
@@ -25,8 +26,8 @@ from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.dual.futures import Futures
 from placement_opt.bounds.dual.price_space import PriceSpace
 from placement_opt.bounds.dual.slopes import slopes
+from placement_opt.bounds.overdrawn import no_schedule
 from placement_opt.bounds.programs.cutting_planes import Cuts
-from placement_opt.bounds.programs.highs import SolverError
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.sample import sampled_futures
 from placement_opt.instance.instance import Instance
@@ -34,6 +35,8 @@ from placement_opt.instance.instance import Instance
 _RESTS_ON = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
 #: A level is over where the cuts promise no more than this share above the best, or after so many passes for each interval.
 CLOSE, _PASSES, _LEAST_PASSES = 2e-4, 3, 20
+#: Prices of budgets are at most so many units, or twice what they are.
+_MU = 300.0
 #: Of what the cuts promise beyond the best, the next point is to have this share.
 _LEVEL = 0.5
 #: Rents of an interval of n states are at most this over n units, and at least so many: a single state's may have to be large.
@@ -61,6 +64,10 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
         status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     details = {"classes": len(classes), "intervals": search.intervals, "passes": search.passes, "sampled": not search.exact}
     seconds = clock.now() - began
+    if instance.budgets:  # where nothing bounds their prices, they may prove that no schedule keeps them
+        ray = evaluate(instance, search.prices, classes, ray=True)
+        if ray.value_s > 0.0:
+            return no_schedule("intervals", ray, seconds, details)
     return Bound("intervals", status, found.value_s, seconds, _RESTS_ON, prices=found.prices, details=details)
 
 
@@ -89,8 +96,10 @@ class PriceIntervals:
         self._step_edges, self._state_edges = np.unique([0, steps - 1]), np.unique([0, 1, steps])
         width = len(self._resources) + len(self._tiers)
         self._kept = int(np.clip(_CUT_BYTES / (8 * width * (steps + 2)), 20, _CUTS))
-        self._cuts: list[tuple[float, Float64, Float64]] = []
-        self._share = np.full((len(self._step_edges), len(self._resources)), 1.0 / len(self._resources))
+        self._cuts: list[tuple[float, Float64, Float64, Float64]] = []
+        each = self.space.second / len(self._resources)
+        self._share = np.full((len(self._step_edges), len(self._resources)), each)
+        self._mu = np.zeros(len(instance.budgets))
         self._rent = np.zeros((len(self._state_edges), len(self._tiers)))
         self._since, self._idle, self._before = 0, 0, 0.0
         self._weight = np.zeros(0)
@@ -103,7 +112,7 @@ class PriceIntervals:
     @property
     def prices(self) -> Prices:
         """The best found."""
-        return self._prices(self._share, self._rent)
+        return self._prices(self._share, self._rent, self._mu)
 
     def run(
         self,
@@ -118,7 +127,7 @@ class PriceIntervals:
         ``settled`` is called whenever intervals are about to be split.
         """
         if self.passes == 0:
-            self._look(self._share, self._rent)
+            self._look(self._share, self._rent, self._mu)
         while not (self.over or limits.reached or self.value_s >= enough or self.levels == levels):
             try:
                 more = self._step(limits)
@@ -144,28 +153,30 @@ class PriceIntervals:
         most = max(_LEAST_PASSES, _PASSES * self.intervals)
         if promised - best <= CLOSE * promised or self._since > most:
             return False
-        width = np.concatenate([np.ones(self._share.size), np.maximum(_LEAST_WIDTH, self._rent.ravel())])
+        others = np.concatenate([self._rent.ravel(), self._mu])
+        width = np.concatenate([np.ones(self._share.size), np.maximum(_LEAST_WIDTH, others)])
         at = cuts.nearest(self._vector, width, best + _LEVEL * (promised - best), limits)
-        cut = self._share.size
-        self._look(at[:cut].reshape(self._share.shape), at[cut:].reshape(self._rent.shape))
+        share, rent, mu = np.split(at, np.cumsum([self._share.size, self._rent.size]))
+        self._look(share.reshape(self._share.shape), rent.reshape(self._rent.shape), mu)
         return True
 
     @property
     def _vector(self) -> Float64:
-        return np.concatenate([self._share.ravel(), self._rent.ravel()])
+        return np.concatenate([self._share.ravel(), self._rent.ravel(), self._mu])
 
-    def _look(self, share: Float64, rent: Float64) -> None:
+    def _look(self, share: Float64, rent: Float64, mu: Float64) -> None:
         """Value and slope at a point; it becomes the best if it is."""
-        found = slopes(self.instance, self._prices(share, rent), futures=self.futures)
+        found = slopes(self.instance, self._prices(share, rent, mu), futures=self.futures)
         self.passes += 1
         point = self.space.point(found.prices)
         slope = self.space.slope(found, 1.0)
         share_slope, rent_slope = slope[0][:, self._resources], slope[1][:, self._tiers]
         spent = float(np.vdot(share_slope, point[0][:, self._resources]) + np.vdot(rent_slope, point[1][:, self._tiers]))
-        self._cuts.append((found.value_s - spent, _running(share_slope), _running(rent_slope)))
+        spent += float(np.vdot(slope[2], point[2]))
+        self._cuts.append((found.value_s - spent, _running(share_slope), _running(rent_slope), slope[2][0]))
         del self._cuts[: -self._kept]
         if found.value_s > self.value_s or self.passes == 1:
-            self.value_s, self._share, self._rent = found.value_s, share, rent
+            self.value_s, self._share, self._rent, self._mu = found.value_s, share, rent, mu
 
     @property
     def _scale(self) -> float:
@@ -176,27 +187,32 @@ class PriceIntervals:
         upto_step = np.append(self._step_edges, self.instance.num_steps)
         upto_state = np.append(self._state_edges, self.instance.num_steps + 1)
         slope = [
-            np.concatenate([np.diff(share[upto_step], axis=0).ravel(), np.diff(rent[upto_state], axis=0).ravel()])
-            for _, share, rent in self._cuts
+            np.concatenate([np.diff(share[upto_step], axis=0).ravel(), np.diff(rent[upto_state], axis=0).ravel(), mu])
+            for _, share, rent, mu in self._cuts
         ]
         lasting = np.diff(upto_state).astype(np.float64)
         highest = np.maximum(_RENT, _RENT_ONCE / lasting)
-        upper = np.concatenate([np.ones(self._share.size), np.repeat(highest, len(self._tiers))])
+        dearest = np.maximum(_MU, 2.0 * self._mu)
+        second = self.space.second - float(np.minimum(self.space.by_time, 0.0) @ dearest)
+        upper = [np.full(self._share.size, second), np.repeat(highest, len(self._tiers)), dearest]
         budget = np.repeat(np.arange(len(self._step_edges)), len(self._resources))
+        others = self._rent.size + len(self._mu)
         return Cuts(
-            np.array([offset for offset, _, _ in self._cuts]) / self._scale,
+            np.array([offset for offset, *_ in self._cuts]) / self._scale,
             np.array(slope).reshape(len(slope), -1) / self._scale,
-            np.maximum(upper, 2.0 * self._vector),
-            np.concatenate([budget, np.full(self._rent.size, -1)]),
+            np.maximum(np.concatenate(upper), 2.0 * self._vector),
+            np.concatenate([budget, np.full(others, -1)]),
+            np.concatenate([np.zeros(self._share.size + self._rent.size), self.space.by_time]),
+            self.space.second,
         )
 
-    def _prices(self, share: Float64, rent: Float64) -> Prices:
+    def _prices(self, share: Float64, rent: Float64, mu: Float64) -> Prices:
         steps = self.instance.num_steps
         shares = np.zeros((steps, self.instance.num_resources))
         rents = np.zeros((steps + 1, self.instance.num_tiers))
         shares[:, self._resources] = np.repeat(share, np.diff(np.append(self._step_edges, steps)), axis=0)
         rents[:, self._tiers] = np.repeat(rent, np.diff(np.append(self._state_edges, steps + 1)), axis=0)
-        return self.space.prices((shares, rents * self.space.scarce))
+        return self.space.prices((shares, rents * self.space.scarce, mu[None]))
 
     # ---- from one level to the next --------------------------------------------------------------------------------
 
@@ -221,8 +237,8 @@ class PriceIntervals:
         weight = self._weight
         if len(weight) != len(self._cuts) or not weight.any():
             weight = np.full(len(self._cuts), 1.0 / len(self._cuts))
-        share = sum(w * share for w, (_, share, _) in zip(weight, self._cuts, strict=True) if w > 0)
-        rent = sum(w * rent for w, (_, _, rent) in zip(weight, self._cuts, strict=True) if w > 0)
+        share = sum(w * share for w, (_, share, _, _) in zip(weight, self._cuts, strict=True) if w > 0)
+        rent = sum(w * rent for w, (_, _, rent, _) in zip(weight, self._cuts, strict=True) if w > 0)
         return np.asarray(share), np.asarray(rent)
 
 

@@ -14,13 +14,14 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import step
 from placement_opt.bounds.dual.classes import Classes, classify
-from placement_opt.bounds.dual.evaluate import evaluate, fetch_events
+from placement_opt.bounds.dual.evaluate import DualValue, evaluate, fetch_events
+from placement_opt.bounds.overdrawn import no_schedule
 from placement_opt.bounds.programs.events import make_events
-from placement_opt.bounds.programs.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
@@ -118,6 +119,7 @@ class _Search:
         self.solution: Solution | None = None
         self.note = ""
         self.columns = self.rows = 0
+        self.ray: DualValue | None = None  # proves that no schedule keeps the budgets
         self.least = 0.0  # what the per-step bound proves, which is at most the program's true value
 
     def run(self) -> None:
@@ -140,6 +142,8 @@ class _Search:
             except SolverError as error:
                 self.note = f"{error}; the prices are those of the per-step bound"
                 break
+            if solution.ended in (Ended.INFEASIBLE, Ended.FAILED) and self._no_schedule(program):
+                break
             if solution.ended is Ended.INFEASIBLE and self._offer_every_step():
                 continue
             self._take(program, solution)
@@ -161,10 +165,24 @@ class _Search:
         self.every_step = True
         return True
 
+    def _no_schedule(self, program: HorizonProgram) -> bool:
+        """Whether prices prove that no schedule keeps the budgets: those of the program in which they may be overdrawn."""
+        if not self.instance.budgets:
+            return False
+        elastic = HorizonProgram(self.instance, self.classes, program.events, elastic=True)
+        try:
+            solution = solve(elastic.build(), limits=self.limits, algorithm="simplex")
+        except SolverError:
+            return False
+        if len(solution.row_dual):
+            found = evaluate(self.instance, elastic.prices(solution.row_dual), self.classes, ray=True)
+            self.ray = found if found.value_s > 0.0 else None
+        return self.ray is not None
+
     def _take(self, program: HorizonProgram, solution: Solution) -> None:
         if solution.ended is Ended.SOLVED:
             self.program, self.solution = program, solution
-            self.value = solution.objective * program.time_unit
+            self.value = solution.objective * program.budgets.goal_unit
             self.step_s = program.times(solution.x)
         elif solution.ended not in (Ended.LIMIT, Ended.INTERRUPTED):
             self.note = f"the solver ended with {solution.message!r}; only what its prices prove is published"
@@ -174,7 +192,7 @@ class _Search:
         latest = self._prove(program.prices(solution.row_dual))
         self.asked = [latest] if latest else []
         if latest and incumbent:  # prices jump between rounds; halfway to the best ones is often better than either
-            halfway = self._prove(Prices((latest.rho + incumbent.rho) / 2, (latest.rent + incumbent.rent) / 2))
+            halfway = self._prove(latest.halfway(incumbent))
             self.asked += [halfway] if halfway else []
 
     def _contradicted(self) -> bool:
@@ -223,6 +241,8 @@ class _Search:
             "rounds": self.rounds,
             "fetch_events": "every step" if self.every_step else int(self.extra.shape[1]),
         }
+        if self.ray is not None:
+            return Relaxation(no_schedule("lp", self.ray, seconds, details), None, np.zeros(0))
         result = Bound(
             method="lp",
             status=status,

@@ -15,12 +15,12 @@ import numpy as np
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import LimitError, ScheduleError
+from placement_opt.base.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.lp import relax
 from placement_opt.bounds.programs.events import make_events
-from placement_opt.bounds.programs.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.bounds.result import Bound, Status
@@ -66,6 +66,8 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     began = clock.now()
     check_size(instance)
     root = root_bound(instance, limits)
+    if root.status is Status.INFEASIBLE:
+        return replace(root, method="milp", solve_s=clock.now() - began)
     try:
         searched = search(instance, limits=limits)
     except SolverError as error:
@@ -77,6 +79,8 @@ def root_bound(instance: Instance, limits: Limits) -> Bound:
     """What is proven before branch and bound: the LP, or with three tiers and more the dual at compact prices if it is more."""
     roots = [compact.bound(instance, limits=limits)] if instance.num_tiers > 2 else []
     roots.append(relax(instance, limits=limits).bound)
+    if no_schedule := [root for root in roots if root.status is Status.INFEASIBLE]:
+        return no_schedule[0]
     return max(roots, key=lambda root: root.lower_bound_s or 0.0)
 
 
@@ -167,7 +171,10 @@ def publish(instance: Instance, root: Bound, searched: Searched, limits: Limits,
 
 
 def _played_s(instance: Instance, searched: Searched) -> float:
-    """Seconds of the incumbent as the schedule that it is; infinite where, its numbers rounded, it is not one."""
+    """Seconds of the incumbent as the schedule that it is; infinite where, its numbers rounded, it is not one, or where more
+    counts than time."""
+    if not instance.timed:
+        return np.inf
     try:
         return simulate(instance, Replay(written_down(instance, searched.program, searched.x))).latency_s
     except ScheduleError:

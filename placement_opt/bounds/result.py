@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+
 from placement_opt.base.arrays import Float64
 from placement_opt.base.tabular import Record, Tabular
 
@@ -23,11 +25,13 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
     #: Nothing was proven: ``lower_bound_s`` is None and ``note`` says why.
     NONE = "no bound"
+    #: Proven: no schedule whatever keeps the budgets. ``lower_bound_s`` is None; ``prices`` prove it with nothing to minimise.
+    INFEASIBLE = "no schedule keeps the budgets"
 
 
 @dataclass(frozen=True, eq=False)
 class Prices:
-    """Multipliers, in seconds per byte (problem statement, section 4).
+    """Multipliers, in seconds (of the objective) per byte (problem statement, section 4).
 
     Attributes
     ----------
@@ -35,15 +39,23 @@ class Prices:
         float64[T, R] >= 0: price of one byte of load on resource r at step t; ``rates @ rho[t] <= 1``.
     rent
         float64[T + 1, K] >= 0: rent of one byte held in tier k at state t.
+    mu
+        float64[H] >= 0: price of one part of the meter of each of the instance's budgets, of those on time alone of a second;
+        none at all stand for zeros.
     """
 
     rho: Float64
     rent: Float64
+    mu: Float64 = field(default_factory=lambda: np.zeros(0))
+
+    def halfway(self, other: Prices) -> Prices:
+        """In the middle between two prices of one instance, both of them legal."""
+        return Prices((self.rho + other.rho) / 2, (self.rent + other.rent) / 2, (self.mu + other.mu) / 2)
 
 
 @dataclass(frozen=True, eq=False)
 class Bound(Tabular):
-    """A proven lower bound on the total time of every schedule of an instance.
+    """A proven lower bound on the total time of every schedule of an instance, or on the objective that it names.
 
     Attributes
     ----------
@@ -52,7 +64,7 @@ class Bound(Tabular):
     status
         See :class:`Status`.
     lower_bound_s
-        Seconds, recomputed from the instance's own data; None if nothing was proven.
+        Seconds, recomputed from the instance's own data; None if nothing was proven, or no schedule exists.
     solve_s
         Wall time spent.
     rests_on

@@ -14,9 +14,10 @@ import numpy as np
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.dual.evaluate import legal
+from placement_opt.bounds.dual.evaluate import legal_at
 from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, safe_sum
 from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.bounds.weighed import weighed
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.split.timing import StepTimer
 
@@ -54,7 +55,7 @@ def free_bytes(steps: Steps, reads: Float64) -> Float64:
 def roofline_prices(instance: Instance, steps: Steps, timer: StepTimer) -> Prices:
     """Legal prices (rents zero) at which :func:`prove` gives the roofline of every step."""
     rho = timer.prices(free_bytes(steps, steps.served), steps.base)
-    prices = legal(instance, Prices(rho, np.zeros((len(steps) + 1, steps.num_tiers))))
+    prices = legal_at(instance.memory.rates, Prices(rho, np.zeros((len(steps) + 1, steps.num_tiers))))
     # where the floor is higher than any price shows, it is what counts
     prices.rho[prove(steps, prices) < steps.floor] = 0.0
     return prices
@@ -66,7 +67,7 @@ def roofline_times(steps: Steps, timer: StepTimer) -> Float64:
 
 
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
-    """The roofline, a lower bound on the time of every schedule; ``prices`` are valid multipliers with zero rents.
+    """The roofline, a lower bound on the time (or objective) of every schedule; ``prices`` are valid multipliers, no rents.
 
     It takes no time worth limiting; ``limits`` is there because every method has it, and a stop request is passed on.
     """
@@ -74,7 +75,7 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     steps, timer = read_steps(instance), free_timer(instance)
     prices = roofline_prices(instance, steps, timer)
     step_s = np.maximum(prove(steps, prices), 0.0)
-    return Bound(
+    found = Bound(
         method="roofline",
         status=Status.INTERRUPTED if limits is not None and limits.interrupted else Status.OPTIMAL,
         lower_bound_s=safe_sum(step_s),
@@ -85,3 +86,4 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
         prices=prices,
         details={"steps": len(steps)},
     )
+    return weighed(instance, found)

@@ -20,15 +20,16 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Flags, Float64, Int64
+from placement_opt.base.highs import Ended, SolverError, solve
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.dual.evaluate import legal
+from placement_opt.bounds.dual.evaluate import legal_at
 from placement_opt.bounds.dual.tracked import MOST_SETS
-from placement_opt.bounds.programs.highs import Ended, SolverError, solve
 from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, safe_sum
 from placement_opt.bounds.programs.step_program import StepProgram, single_tiers
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.roofline import free_bytes, free_timer, roofline_prices, roofline_times
+from placement_opt.bounds.weighed import weighed
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import tier_sets
 from placement_opt.memory.split.timing import StepTimer
@@ -73,7 +74,7 @@ class Found:
 
 
 def bound(instance: Instance, *, limits: Limits | None = None, integer: bool = False, jobs: int = 1) -> Bound:
-    """The sum of the steps' own LPs, or with ``integer`` MILPs: a lower bound on the time of every schedule.
+    """The sum of the steps' own LPs, or with ``integer`` MILPs: a lower bound on the time (or objective) of every schedule.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def bound(instance: Instance, *, limits: Limits | None = None, integer: bool = F
     elif integer:
         work = partial(_whole, has=(sets[:, None] >> np.arange(instance.num_tiers)) & 1 == 1)
         found = _solve(instance, found, steps, np.flatnonzero(~_already_whole(steps)), work, limits, jobs)
-    return _result(instance, steps, found, limits, integer=integer, seconds=clock.now() - began)
+    return weighed(instance, _result(instance, steps, found, limits, integer=integer, seconds=clock.now() - began))
 
 
 integer_bound = partial(bound, integer=True)
@@ -215,7 +216,7 @@ def _closed_form(instance: Instance, steps: Steps, timer: StepTimer) -> Found:
     read = steps.read.astype(np.float64)
     base = steps.base + low[:, None] * read[f] + (steps.served[:, 0] - high)[:, None] * read[h]
     free = free_bytes(steps, (high - low)[:, None])
-    prices = legal(instance, Prices(timer.prices(free, base), np.zeros((len(steps) + 1, 2))))
+    prices = legal_at(instance.memory.rates, Prices(timer.prices(free, base), np.zeros((len(steps) + 1, 2))))
     gain = prices.rho @ (read[h] - read[f])
     prices.rent[:-1, f] = np.maximum(gain, 0.0) * edge_f
     prices.rent[:-1, h] = np.maximum(-gain, 0.0) * edge_h
@@ -250,7 +251,7 @@ def _solve(
         if result is not None:
             solved = _put(solved, piece, result)
     more = _put(_unknown(steps), which, _spread(solved, same))
-    prices = legal(instance, more.prices)
+    prices = legal_at(instance.memory.rates, more.prices)
     attained = found.attained.copy()
     attained[which] = more.attained[which]
     proven = np.maximum(more.proven, prove(steps, prices))

@@ -29,7 +29,8 @@ from placement_opt.instance.instance import Instance
 
 Kind = Literal["prices", "schedule"]
 
-VERSION = 1
+#: Of an instance in which time alone counts, and of one with budgets or another objective.
+VERSION, LIMITED = 1, 2
 _MAGIC: dict[Kind, bytes] = {"prices": b"\x89POP\r\n\x1a\n", "schedule": b"\x89POS\r\n\x1a\n"}
 #: magic, version, instance hash, lengths of the claim's numerator and denominator and of what is packed
 _HEAD = struct.Struct("<8sI32sHHQ")
@@ -37,7 +38,11 @@ _HEAD = struct.Struct("<8sI32sHHQ")
 _PRICES = struct.Struct("<IIIQQ")
 #: tiers, steps, blocks, moves, length of the scheduler's name
 _SCHEDULE = struct.Struct("<IIIQH")
-LARGEST_QUANTUM = 2**128 - 1
+#: budgets, whether the claim is that no schedule keeps them
+_MU = struct.Struct("<IB")
+#: parts of a unit, numbers of the split
+_SPLIT = struct.Struct("<QQ")
+LARGEST_QUANTUM, LARGEST_PARTS = 2**128 - 1, 2**62
 LONGEST_NAME = 200
 
 
@@ -72,7 +77,12 @@ class PriceCertificate:
     rent
         int64[T + 1, K] >= 0: rent of one byte held in tier k at state t.
     claim
-        Seconds: "no schedule takes less".
+        Seconds: "no schedule takes less" (costs less, by the objective of the instance).
+    mu
+        int64[H] >= 0: price of a part of the meter of each budget of the instance (of a second, where it has none); None where
+        time alone counts.
+    no_schedule
+        The claim is "no schedule keeps the budgets": prices without an objective, whose D is ``claim`` > 0.
     """
 
     instance_hash: str
@@ -80,6 +90,8 @@ class PriceCertificate:
     rho: npt.NDArray[np.int64]
     rent: npt.NDArray[np.int64]
     claim: Fraction
+    mu: npt.NDArray[np.int64] | None = None
+    no_schedule: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +114,12 @@ class ScheduleCertificate:
     op, block
         uint16[M] operation and int32[M] block of each move, those of a step strictly ascending by (operation, block).
     claim
-        Seconds: "this schedule takes no longer".
+        Seconds: "this schedule takes no longer" (costs no more, by the objective of the instance).
+    parts, split
+        How reads are split, where the instance has budgets or another objective: int64[S] numbers of 1/parts of a unit (a byte
+        over the share base; a block where operations are paid for by the block). For every step, for each kind of block and
+        set of operations that can serve what is read of it, two at least, ascending: what each of them serves, but the last,
+        which serves the rest.
     """
 
     instance_hash: str
@@ -112,6 +129,8 @@ class ScheduleCertificate:
     op: npt.NDArray[np.uint16]
     block: npt.NDArray[np.int32]
     claim: Fraction
+    parts: int = 1
+    split: npt.NDArray[np.int64] | None = None
 
 
 def kind_of(path: AnyPath) -> Kind:
@@ -148,7 +167,11 @@ def pack_prices(certificate: PriceCertificate) -> bytes:
         raise InputError(f"found a quantum of 1/{quantum}", "expected one from 1 to 1/(2**128 - 1)", field="quantum")
     about = _PRICES.pack(resources, tiers, steps, quantum % 2**64, quantum // 2**64)
     data = planes(certificate.rho, "<u8") + planes(certificate.rent, "<u8")
-    return _packed("prices", certificate.instance_hash, certificate.claim, about, data)
+    if certificate.mu is not None:
+        about += _MU.pack(len(certificate.mu), certificate.no_schedule)
+        data += planes(certificate.mu, "<u8")
+    version = VERSION if certificate.mu is None else LIMITED
+    return _packed("prices", version, certificate.instance_hash, certificate.claim, about, data)
 
 
 def save_schedule(certificate: ScheduleCertificate, path: AnyPath) -> None:
@@ -170,7 +193,13 @@ def pack_schedule(certificate: ScheduleCertificate) -> bytes:
         planes(certificate.op, "<u2"),
         planes(certificate.block, "<u4"),
     ]
-    return _packed("schedule", certificate.instance_hash, certificate.claim, about, b"".join(parts))
+    if certificate.split is not None:
+        if not 1 <= certificate.parts <= LARGEST_PARTS:
+            raise InputError(f"found {certificate.parts} parts of a unit", f"expected 1 to {LARGEST_PARTS}", field="parts")
+        about += _SPLIT.pack(certificate.parts, len(certificate.split))
+        parts.append(planes(certificate.split, "<u8"))
+    version = VERSION if certificate.split is None else LIMITED
+    return _packed("schedule", version, certificate.instance_hash, certificate.claim, about, b"".join(parts))
 
 
 def load_prices(path: AnyPath | bytes, instance: Priced, limits: Limits | None = None) -> PriceCertificate:
@@ -193,6 +222,8 @@ def load_prices(path: AnyPath | bytes, instance: Priced, limits: Limits | None =
         It needs more memory than there is.
     """
     length = 8 * (instance.num_steps * instance.num_resources + (instance.num_steps + 1) * instance.num_tiers)
+    budgets = len(instance.budgets) if isinstance(instance, Instance) and not instance.timed else None
+    length += 8 * (budgets or 0)
     digest, claim, content = _open(path, "prices", instance, length, limits)
     path = _named(path)
     resources, tiers, steps, low, high = content.unpack(_PRICES)
@@ -201,10 +232,17 @@ def load_prices(path: AnyPath | bytes, instance: Priced, limits: Limits | None =
     quantum = low + (high << 64)
     if quantum == 0:
         raise InputError("found 0", "expected at least 1", path=path, field="quantum")
+    no_schedule = 0
+    if budgets is not None:
+        found, no_schedule = content.unpack(_MU)
+        content.same(budgets=(found, budgets))
+        if no_schedule > 1:
+            raise InputError(f"found {no_schedule}", "expected 0 or 1", path=path, field="no schedule")
     content.unzip(length)
     rho = content.planes("rho", "<u8", np.int64, (steps, resources))
     rent = content.planes("rent", "<u8", np.int64, (steps + 1, tiers))
-    return PriceCertificate(digest, quantum, rho, rent, claim)
+    mu = None if budgets is None else content.planes("mu", "<u8", np.int64, (budgets,))
+    return PriceCertificate(digest, quantum, rho, rent, claim, mu, no_schedule == 1)
 
 
 def load_schedule(path: AnyPath | bytes, instance: Instance, limits: Limits | None = None) -> ScheduleCertificate:
@@ -212,14 +250,23 @@ def load_schedule(path: AnyPath | bytes, instance: Instance, limits: Limits | No
     most = most_moves(instance)
     row = -(-instance.num_blocks // 8)
     fixed = instance.num_tiers * row + 4 * instance.num_steps
-    digest, claim, content = _open(path, "schedule", instance, fixed + 6 * most, limits)
+    splits = 0 if instance.timed else most_split(instance)
+    digest, claim, content = _open(path, "schedule", instance, fixed + 6 * most + 8 * splits, limits)
     path = _named(path)
     tiers, steps, blocks, moves, length = content.unpack(_SCHEDULE)
     content.same(tiers=(tiers, instance.num_tiers), steps=(steps, instance.num_steps), blocks=(blocks, instance.num_blocks))
     name = content.text(length)
     if moves > most:
         raise InputError(f"found {moves} moves", f"expected at most {most} on this instance", path=path, field="moves")
-    content.unzip(fixed + 6 * moves)
+    pieces, numbers = 1, 0
+    if not instance.timed:
+        pieces, numbers = content.unpack(_SPLIT)
+        if not 1 <= pieces <= LARGEST_PARTS:
+            raise InputError(f"found {pieces} parts of a unit", f"expected 1 to {LARGEST_PARTS}", path=path, field="parts")
+        if numbers > splits:
+            expected = f"expected at most {splits} on this instance"
+            raise InputError(f"found {numbers} numbers of the split", expected, path=path, field="split")
+    content.unzip(fixed + 6 * moves + 8 * numbers)
     bits = np.frombuffer(content.take(tiers * row), dtype=np.uint8).reshape(tiers, row)
     initial = np.unpackbits(bits, axis=1, bitorder="little").astype(np.bool_)
     if initial[:, blocks:].any():
@@ -230,7 +277,9 @@ def load_schedule(path: AnyPath | bytes, instance: Instance, limits: Limits | No
         raise InputError(f"found {indptr[-1]} moves in all steps", f"expected {moves}", path=path, field="counts")
     op = content.planes("op", "<u2", np.uint16, (moves,))
     block = content.planes("block", "<u4", np.int32, (moves,))
-    return ScheduleCertificate(digest, name, np.ascontiguousarray(initial[:, :blocks]), indptr, op, block, claim)
+    split = None if instance.timed else content.planes("split", "<u8", np.int64, (numbers,))
+    start = np.ascontiguousarray(initial[:, :blocks])
+    return ScheduleCertificate(digest, name, start, indptr, op, block, claim, pieces, split)
 
 
 def most_moves(instance: Instance) -> int:
@@ -248,24 +297,34 @@ def check_whole(path: AnyPath, digest: bytes, instance: Priced, *, intact: bool)
         raise error.at(path) from None
 
 
+def most_split(instance: Instance) -> int:
+    """More numbers no split has: each read is served by each operation that serves, but one."""
+    return instance.trace.num_reads * (int(instance.memory.operations.serves.sum()) - 1)
+
+
 def check_instance_hash(digest: str, instance: Priced) -> None:
     """Refuse what was made for another instance."""
     if digest != instance.hash:
         raise CertificateError(f"made for another instance: found hash {digest[:12]}, this instance's is {instance.hash[:12]}")
 
 
-def _packed(kind: Kind, instance_hash: str, claim: Fraction, about: bytes, data: bytes) -> bytes:
+def _timed(instance: Priced) -> bool:
+    """Whether time alone counts, as it does wherever a trace is in runs."""
+    return not isinstance(instance, Instance) or instance.timed
+
+
+def _packed(kind: Kind, version: int, instance_hash: str, claim: Fraction, about: bytes, data: bytes) -> bytes:
     over, under = binary.ratio_bytes(claim, "claim")
     packed = zlib.compress(data, 6)
-    head = _HEAD.pack(_MAGIC[kind], VERSION, bytes.fromhex(instance_hash), len(over), len(under), len(packed))
+    head = _HEAD.pack(_MAGIC[kind], version, bytes.fromhex(instance_hash), len(over), len(under), len(packed))
     body = b"".join([head, about, over, under, packed])
     return body + hashlib.sha256(body).digest()
 
 
 def _read(path: AnyPath, kind: Kind, instance: Priced, length: int, limits: Limits) -> bytes:
     """The whole of a file that is no longer than one for this instance, of so many bytes unpacked, can be."""
-    most = _HEAD.size + max(_PRICES.size, _SCHEDULE.size) + LONGEST_NAME + 2 * binary.LONGEST_NUMBER
-    most += binary.most_packed(length) + CHECKSUM
+    most = _HEAD.size + max(_PRICES.size + _MU.size, _SCHEDULE.size + _SPLIT.size) + LONGEST_NAME
+    most += 2 * binary.LONGEST_NUMBER + binary.most_packed(length) + CHECKSUM
     with open_regular(path) as handle:
         size = handle.seek(0, 2)
         handle.seek(0)
@@ -296,8 +355,8 @@ def _open(
     if data[:8] != _MAGIC[kind] or len(data) < _HEAD.size + CHECKSUM:
         raise InputError("found another kind of file", f"expected a certificate of {_WHAT[kind]}", path=path)
     _, version, digest, over, under, packed = _HEAD.unpack_from(data)
-    if version != VERSION:
-        raise InputError(f"found version {version}", f"expected {VERSION}", path=path)
+    if version != (expected := VERSION if _timed(instance) else LIMITED) and digest.hex() == instance.hash:
+        raise InputError(f"found version {version}", f"expected {expected} for this instance", path=path)
     intact = hashlib.sha256(memoryview(data)[:-CHECKSUM]).digest() == data[-CHECKSUM:]
     check_whole(path, digest, instance, intact=intact)
     start = len(data) - CHECKSUM - packed - under - over

@@ -87,7 +87,7 @@ def as_exact(array: Exact, largest_sum: int) -> Exact:
 def step_costs(part: Part, sets: Sets, rho: Int64, rent: Int64) -> list[int]:
     """For each step at least what one unit can pay in it, times the share base; the last entry is for the start.
 
-    ``rho`` int64[T, R], ``rent`` int64[T + 1, K].
+    ``rho`` int64[T, R + M], ``rent`` int64[T + 1, K].
     """
     rows, tiers = part.rows, rent.shape[1]
     loads = np.concatenate([rows.serve, rows.store, rows.copy.reshape(-1, rho.shape[1])]).max(axis=0)

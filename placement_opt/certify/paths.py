@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -75,7 +75,7 @@ def _read_s(instance: Instance, tier: int) -> Fraction:
     return max(Fraction(load, rate) for load, rate in zip(loads, rates, strict=True))
 
 
-def paths_total(instance: Instance, rho: Int64, rent: Int64) -> int:
+def paths_total(instance: Instance, rho: Int64, rent: Int64, counted: Sequence[int] = ()) -> int:
     """``sum_b SP_b`` at integer prices, in units of the quantum over the share base.
 
     Parameters
@@ -84,8 +84,12 @@ def paths_total(instance: Instance, rho: Int64, rent: Int64) -> int:
         int64[T, R] >= 0: price of a unit of load on each resource during each step, in quanta.
     rent
         int64[T + 1, K] >= 0: rent of a byte held in each tier at each state, in quanta.
+    counted
+        M integers >= 0 below 2**63: price of a part of each meter that the instance uses, whatever the step, in quanta.
     """
     sets = tier_sets(instance)
+    if len(counted):
+        rho = np.hstack([rho, np.tile(np.array(counted, dtype=np.int64), (len(rho), 1))])
     return sum(_part_total(part, sets, rho, rent) for part in parts(instance))
 
 

@@ -44,7 +44,7 @@ class Priced:
 
 
 def price(rows: Rows, sets: Sets, rho: Exact, rent: Exact) -> Priced:
-    """Price the loads of a kind; ``rho`` [w, R] of the window's steps, ``rent`` [w + 1, K] of its states."""
+    """Price the loads of a kind; ``rho`` [w, R + M] of the window's steps, ``rent`` [w + 1, K] of its states."""
     tiers, count = range(len(rows.store)), len(sets.held)
     paid, store = _paid(rho, rows.serve), _paid(rho, rows.store)
     copy = [_paid(rho, rows.copy[j]) for j in tiers]

@@ -16,6 +16,7 @@ import numpy as np
 from placement_opt.base.arrays import Flags, Int64
 from placement_opt.base.arrays import Ints as Ids
 from placement_opt.base.errors import CertificateError
+from placement_opt.certify.account import Account
 from placement_opt.certify.files import ScheduleCertificate
 from placement_opt.certify.rows import Exact, Kinds, Rows, kinds_of
 from placement_opt.certify.split import Clock, Pattern
@@ -25,22 +26,37 @@ from placement_opt.instance.instance import Instance
 def schedule_time(instance: Instance, schedule: ScheduleCertificate) -> Fraction:
     """Seconds that a schedule takes, reads split optimally over the copies.
 
+    Where the instance has budgets or another objective: seconds of the objective, reads split as the certificate says
+    (:mod:`placement_opt.certify.account`).
+
     Raises
     ------
     CertificateError
-        The schedule breaks a rule; says which, at what step, with which block.
+        The schedule breaks a rule or a budget; says which, at what step, with which block.
     """
     _check_arrays(instance, schedule)
     kinds = kinds_of(instance)
-    replay, clock = _Replay(instance, kinds), Clock(instance, kinds)
+    replay = _Replay(instance, kinds)
     replay.start(schedule.initial)
-    for step in range(instance.num_steps):
+    if instance.timed:
+        clock = Clock(instance, kinds)
+        _play(replay, schedule, clock.add)
+        return clock.total()
+    if schedule.split is None:
+        raise CertificateError("says nothing of how reads are split")
+    account = Account(instance, kinds, schedule.parts, schedule.split)
+    _play(replay, schedule, account.add)
+    return account.cost()
+
+
+def _play(replay: _Replay, schedule: ScheduleCertificate, add: Callable[[list[int], dict[Pattern, int]], None]) -> None:
+    """All steps, one after the other."""
+    for step in range(len(schedule.indptr) - 1):
         part = slice(int(schedule.indptr[step]), int(schedule.indptr[step + 1]))
         replay.read(step)
         replay.move(schedule.op[part], schedule.block[part])
         replay.serve()
-        clock.add(replay.loads, replay.served)
-    return clock.total()
+        add(replay.loads, replay.served)
 
 
 def _check_arrays(instance: Instance, schedule: ScheduleCertificate) -> None:
@@ -72,7 +88,8 @@ class _Replay:
     Attributes
     ----------
     loads
-        R integers: what the present step loads on each resource, reads with a choice of operations left out.
+        R + M integers: what the present step loads on each resource, and adds to each meter that the instance uses; reads with
+        a choice of operations left out.
     served
         To what is read at the present step, by kind of block and operations that can serve it; two operations at least.
     """
@@ -122,7 +139,8 @@ class _Replay:
         instance, trace = self._instance, self._instance.trace
         rows = slice(int(trace.indptr[step]), int(trace.indptr[step + 1]))
         ids, self._step, self._born = trace.blocks[rows], step, self._births.at(step)
-        self.loads, self.served = [int(load) * self._scale for load in instance.fixed[step]], {}
+        fixed = [int(load) * self._scale for load in instance.fixed[step]]
+        self.loads, self.served = [*fixed, *(0 for _ in instance.used_meters)], {}
         self._present[ids] = self._present[self._born] = step
         if trace.shares is not None:
             self._share[ids] = trace.shares[rows]
@@ -268,7 +286,7 @@ def _sources(instance: Instance, rows: Rows) -> Int64:
     rates: list[int] = instance.memory.rates.tolist()
 
     def seconds(loads: list[int]) -> Fraction:
-        return max(Fraction(load, rate) for load, rate in zip(loads, rates, strict=True))
+        return max(map(Fraction, loads, rates))  # meters, which come after the resources, have no rates
 
     table = np.zeros((len(tiers), 1 << len(tiers)), dtype=np.int64)
     for target in tiers:

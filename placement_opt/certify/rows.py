@@ -1,7 +1,8 @@
 """What operations load and need, as the verifier reads it from the rows of the memory system's table.
 
 Written for the verifier alone: rows are told apart by what they say (whether they serve, which tier they need, which they
-fill), not by where they stand. An operation on s bytes loads ``per_call + per_byte * ceil(s / grain) * grain``.
+fill), not by where they stand. An operation on s bytes loads ``per_call + per_byte * ceil(s / grain) * grain``, and adds
+``per_byte * ceil(s / grain) * grain`` to the meters that a budget or the objective of the instance names: M further columns.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ Exact = Array
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The loads of blocks of one kind, K tiers, R resources, V operations that serve.
+    """The loads of blocks of one kind, K tiers, R resources, M meters, V operations that serve.
 
     Attributes
     ----------
     size
         Bytes that a tier has less room for: of a block of this kind, or 1 where loads are those of a byte.
     store, copy, serve
-        Integers [K, R], [K, K, R] (source first) and [V, R].
+        Integers [K, R + M], [K, K, R + M] (source first) and [V, R + M].
     source, brings
         V of each: the tier that holds what the operation serves, None where it needs none; whether the block is at the
         processor after it.
@@ -74,12 +75,15 @@ def kinds_of(instance: Instance) -> Kinds:
 
 def _rows(instance: Instance, size: int) -> Rows:
     """The rows for so many bytes."""
-    table, tiers = instance.memory.operations, instance.num_tiers
+    table, tiers, meters = instance.memory.operations, instance.num_tiers, list(instance.used_meters)
+    added = instance.memory.meters.per_byte[:, meters]
+    once = np.hstack([table.per_call, np.zeros_like(added)]).tolist()
+    each = np.hstack([table.per_byte, added]).tolist()
     loads = [
-        [once + each * (-(-size // grain) * grain) for once, each in zip(calls, factors, strict=True)]
-        for grain, calls, factors in zip(table.grain.tolist(), table.per_call.tolist(), table.per_byte.tolist(), strict=True)
+        [call + byte * (-(-size // grain) * grain) for call, byte in zip(calls, factors, strict=True)]
+        for grain, calls, factors in zip(table.grain.tolist(), once, each, strict=True)
     ]
-    nothing = [0] * instance.num_resources
+    nothing = [0] * (instance.num_resources + len(meters))
     store, copy = [nothing] * tiers, [[nothing] * tiers for _ in range(tiers)]
     serving = [o for o, serves in enumerate(table.serves.tolist()) if serves]
     for o, (source, target) in enumerate(zip(table.source.tolist(), table.target.tolist(), strict=True)):

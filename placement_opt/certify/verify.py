@@ -10,6 +10,16 @@ floating point. What is claimed and checked:
   is a lower bound (problem statement, section 4); it is recomputed from the instance and must reach the claim.
 * schedule: *this schedule takes at most* ``claim`` *seconds*. Its moves are replayed by the rules (section 2), each step's
   reads are split optimally over the copies, and the sum of the steps must not pass the claim.
+
+Where an instance has budgets or weighs meters, "takes" is "costs" by its objective, ``w_T tau + sum_m w_m load_m``. Prices
+``mu_h >= 0`` of its budgets ``load_h <= E_h + W_h tau`` make a part of meter m cost ``nu_m = w_m + sum mu_h``, and
+
+      D = sum_t (w_T - sum_r B_r rho - sum_h W_h mu_h) l_t + sum rho F + sum_m nu_m F_m - sum_h mu_h E_h - sum lambda C
+          + sum_b s_b SP_b            wherever   sum_r B_r rho[t,r] + sum_h W_h mu_h <= w_T   at every step,
+
+because ``mu_h (load_h - E_h - W_h tau)`` is never above 0 in a schedule that keeps its budgets. The same with w_T = w_m = 0
+proves, wherever D > 0, that *no schedule keeps these budgets*. A schedule says how its reads are split
+(:mod:`placement_opt.certify.replay`).
 """
 
 from __future__ import annotations
@@ -97,7 +107,8 @@ class Sides:
 class Verified(Sides):
     """What has been re-proved of an instance, with what it rests on; None where no such certificate was given.
 
-    ``lower``: no schedule takes less, in seconds. ``upper``: the schedule takes at most that. Both exact.
+    ``lower``: no schedule takes less, in seconds. ``upper``: the schedule takes at most that. Both exact. ``no_schedule``: the
+    prices prove that no schedule keeps the budgets.
     """
 
     instance: Instance
@@ -105,6 +116,12 @@ class Verified(Sides):
     lower: Fraction | None = None
     schedule: ScheduleCertificate | None = None
     upper: Fraction | None = None
+    no_schedule: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.no_schedule and self.upper is not None:
+            raise CertificateError("keeps the budgets, and by its prices no schedule does: one is wrong")
 
 
 def verify_files(instance: Instance, paths: Sequence[AnyPath], limits: Limits | None = None) -> Verified:
@@ -127,7 +144,9 @@ def verify_files(instance: Instance, paths: Sequence[AnyPath], limits: Limits | 
         try:
             if kind == "prices":
                 prices = load_prices(path, instance, limits)
-                found = replace(found, prices=prices, lower=verify_prices(instance, prices))
+                proven = verify_prices(instance, prices)
+                none = prices.no_schedule
+                found = replace(found, prices=prices, lower=None if none else proven, no_schedule=none)
             else:
                 schedule = load_schedule(path, instance, limits)
                 found = replace(found, schedule=schedule, upper=verify_schedule(instance, schedule))
@@ -137,7 +156,7 @@ def verify_files(instance: Instance, paths: Sequence[AnyPath], limits: Limits | 
 
 
 def verify_prices(instance: Instance, certificate: PriceCertificate) -> Fraction:
-    """D at a certificate's prices, in seconds, at least what it claims.
+    """D at a certificate's prices, in seconds, at least what it claims; above 0 where the claim is that there is no schedule.
 
     Raises
     ------
@@ -145,7 +164,10 @@ def verify_prices(instance: Instance, certificate: PriceCertificate) -> Fraction
         Another instance; prices that prove nothing; a claim above what they prove.
     """
     check_instance_hash(certificate.instance_hash, instance)
-    proven = lower_bound(instance, certificate.quantum, certificate.rho, certificate.rent)
+    rho, rent, mu, none = certificate.rho, certificate.rent, certificate.mu, certificate.no_schedule
+    proven = lower_bound(instance, certificate.quantum, rho, rent, mu, no_schedule=none)
+    if none and proven <= 0:
+        raise CertificateError("claims that no schedule keeps the budgets, but its prices do not prove that")
     check_claim(proven, certificate.claim)
     return proven
 
@@ -164,7 +186,15 @@ def verify_schedule(instance: Instance, certificate: ScheduleCertificate) -> Fra
     return taken
 
 
-def lower_bound(instance: Instance, quantum: int, rho: npt.NDArray[np.int64], rent: npt.NDArray[np.int64]) -> Fraction:
+def lower_bound(
+    instance: Instance,
+    quantum: int,
+    rho: npt.NDArray[np.int64],
+    rent: npt.NDArray[np.int64],
+    mu: npt.NDArray[np.int64] | None = None,
+    *,
+    no_schedule: bool = False,
+) -> Fraction:
     """D in seconds, exactly; 0 where the prices prove less than that.
 
     Parameters
@@ -173,33 +203,69 @@ def lower_bound(instance: Instance, quantum: int, rho: npt.NDArray[np.int64], re
         Prices are multiples of 1/quantum seconds per byte.
     rho, rent
         int64[T, R] and int64[T + 1, K].
+    mu
+        int64[H]: price of a part of each budget's meter (of a second, where it has none); None: 0.
+    no_schedule
+        Whether nothing is minimised: above 0, D then proves that no schedule keeps the budgets.
 
     Raises
     ------
     CertificateError
-        Prices of another size, a negative one, or resource prices of a step that add up to more than 1.
+        Prices of another size, a negative one, or prices of a step that add up to more than a second of the objective.
     """
     steps, tiers = instance.num_steps, instance.num_tiers
     check_prices("resource prices", rho, (steps, instance.num_resources))
     check_prices("rents", rent, (steps + 1, tiers))
-    used = used_up(instance.memory.rates, quantum, rho)
+    mu = np.zeros(len(instance.budgets), dtype=np.int64) if mu is None else mu
+    check_prices("prices of budgets", mu, (len(instance.budgets),))
+    most = second_worth(instance, quantum, mu, no_schedule=no_schedule)
+    counted = counted_prices(instance, quantum, mu, no_schedule=no_schedule)
+    used = used_up(instance.memory.rates, quantum, rho, most)
     fixed = sum(map(operator.mul, rho.ravel().tolist(), instance.fixed.ravel().tolist()))
+    fixed += sum(map(operator.mul, counted, instance.metered.tolist()))
     room = sum(sum(held) * int(most) for held, most in zip(rent.T.tolist(), instance.capacity, strict=True))
     scale = quantum * instance.share_base
-    value = Fraction((fixed - room) * instance.share_base + paths_total(instance, rho, rent), scale)
-    floors: dict[float, int] = {}
+    value = Fraction((fixed - room) * instance.share_base + paths_total(instance, rho, rent, counted), scale)
+    for price, budget in zip(mu.tolist(), instance.budgets, strict=True):
+        value -= price * budget.fixed / quantum
+    floors: dict[float, int | Fraction] = {}
     for floor, total in zip(instance.floor.tolist(), used, strict=True):
-        floors[floor] = floors.get(floor, 0) + quantum - total
+        floors[floor] = floors.get(floor, 0) + most - total
     value += sum((Fraction(floor) * idle for floor, idle in floors.items()), Fraction(0)) / quantum
     return max(value, Fraction(0))
 
 
-def used_up(rates: npt.NDArray[np.int64], quantum: int, rho: npt.NDArray[np.int64]) -> list[int]:
-    """``sum_r B_r rho`` of every step, in quanta; CertificateError where it is more than 1."""
+def second_worth(instance: Instance, quantum: int, mu: npt.NDArray[np.int64], *, no_schedule: bool) -> int | Fraction:
+    """What prices of resources may add up to at every step, in quanta: ``w_T - sum_h W_h mu_h``."""
+    most = Fraction(0) if no_schedule else instance.objective.time * quantum
+    for price, budget in zip(mu.tolist(), instance.budgets, strict=True):
+        most -= price * budget.per_second
+    return int(most) if most.denominator == 1 else most
+
+
+def counted_prices(instance: Instance, quantum: int, mu: npt.NDArray[np.int64], *, no_schedule: bool) -> list[int]:
+    """``nu_m`` of the meters that the instance uses, in quanta.
+
+    Weights are rounded down to quanta, and what 64 bits do not hold is cut: no load of a meter is below 0, so D only gets less.
+    """
+    weights = {} if no_schedule else dict(instance.objective.weights)
+    prices = {meter: math.floor(weights.get(meter, Fraction(0)) * quantum) for meter in instance.used_meters}
+    for price, budget in zip(mu.tolist(), instance.budgets, strict=True):
+        if budget.meter is not None:
+            prices[budget.meter] += price
+    return [min(price, 2**62) for price in prices.values()]
+
+
+def used_up(
+    rates: npt.NDArray[np.int64], quantum: int, rho: npt.NDArray[np.int64], most: int | Fraction | None = None
+) -> list[int]:
+    """``sum_r B_r rho`` of every step, in quanta; CertificateError where it is more than ``most``, a second without it."""
+    most = quantum if most is None else most
     used: list[int] = (rho.astype(object) @ rates.astype(object)).tolist()
     for step, total in enumerate(used):
-        if total > quantum:
-            above = f"{(total - quantum) / quantum:.3g} above 1"
+        if total > most:
+            whole = most / quantum if most != quantum else 1
+            above = f"{float((total - most) / quantum):.3g} above {float(whole):.3g}"
             raise CertificateError(f"the resource prices times rates add up to {total}/{quantum}, {above}", step=step)
     return used
 
@@ -218,12 +284,13 @@ def check_time(taken: Fraction, claim: Fraction) -> None:
         raise CertificateError(f"claims at most {seconds_text(claim)}, but its schedule takes {over} more")
 
 
-def check_prices(what: str, prices: npt.NDArray[Any], shape: tuple[int, int]) -> None:
+def check_prices(what: str, prices: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
     if prices.shape != shape or prices.dtype != np.int64:
         raise CertificateError(f"the {what} are {prices.dtype}{prices.shape}, this instance's are int64{shape}")
     if (prices < 0).any():
-        step, column = np.argwhere(prices < 0)[0].tolist()
-        raise CertificateError(f"the {what} hold {prices[step, column]} in column {column}, below 0", step=step)
+        *step, column = np.argwhere(prices < 0)[0].tolist()
+        found = f"the {what} hold {prices[*step, column]} in column {column}, below 0"
+        raise CertificateError(found, step=step[0] if step else None)
 
 
 def seconds_text(value: Fraction) -> str:

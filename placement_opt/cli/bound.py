@@ -139,6 +139,7 @@ def _one_side(args: Namespace, console: Console, instance: Instance, files: dict
     """The bound by one method, what it is worth, and certificates."""
     from placement_opt.answer.checkpoint import expected_s
     from placement_opt.answer.prove import prove_known
+    from placement_opt.bounds.result import Status
     from placement_opt.report.bound import bound_document, bound_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import with_verified
@@ -162,14 +163,14 @@ def _one_side(args: Namespace, console: Console, instance: Instance, files: dict
         if certified is not None:
             document, text = with_verified(document, text, certified, files)
         console.print(to_json(document) if args.json else text)
-    return 130 if limits.interrupted else 0
+    return 130 if limits.interrupted else int(proof.bound.status is Status.INFEASIBLE)
 
 
 def _both_sides(
     args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits, backend: Backend
 ) -> int:
     """Bound and schedule, improved until they are as close as asked for."""
-    from placement_opt.answer.answer import answer
+    from placement_opt.answer.answer import Outcome, answer
     from placement_opt.answer.checkpoint import Checkpoints
     from placement_opt.answer.resume import warm_prices
     from placement_opt.answer.standing import State
@@ -206,7 +207,7 @@ def _both_sides(
         console.print(to_json(document) if args.json else text)
     for line in checkpoints.late:
         console.warn(line)
-    return 130 if limits.interrupted else 0
+    return 130 if limits.interrupted else int(found.outcome is Outcome.NO_SCHEDULE)
 
 
 def _as_certified(found: Answer, certified: Verified) -> Answer:

@@ -51,6 +51,7 @@ def write_certificates(
     from placement_opt.base.atomic import write_bytes_atomic
     from placement_opt.base.errors import LimitError
     from placement_opt.base.watch import in_time
+    from placement_opt.bounds.result import Status
     from placement_opt.certify.files import pack_prices
     from placement_opt.certify.verify import Verified
     from placement_opt.play.simulate import simulate
@@ -59,15 +60,15 @@ def write_certificates(
     if "prices" in files:
         if bound.prices is None:
             raise LimitError(f"{files['prices']}: not written, {bound.method} left no prices to certify")
-        proven = bound.prices
+        proven, none = bound.prices, bound.status is Status.INFEASIBLE
 
         def certify() -> tuple[PriceCertificate, bytes]:
-            made = certify_prices(instance, proven)
+            made = certify_prices(instance, proven, no_schedule=none)
             return made, pack_prices(made)
 
         prices, data = _certified(files["prices"], certify, expected_s(instance, {"prices": ""}), limits)
         write_bytes_atomic(files["prices"], data)
-        yield (found := replace(found, prices=prices, lower=prices.claim))
+        yield (found := replace(found, prices=prices, lower=None if none else prices.claim, no_schedule=none))
     if scheduler is not None:
         run = in_time(scheduler.name, lambda: simulate(instance, scheduler, record=True, limits=limits), limits)
         made = write_schedule(run, files["schedule"], limits)

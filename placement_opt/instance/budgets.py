@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from placement_opt.memory.meters import Meters
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -58,3 +60,10 @@ class Objective:
 
 
 TIME = Objective()
+
+
+def amount_text(meters: Meters, budget: Budget, amount: float | Fraction) -> str:
+    """So many parts of a budget's meter (seconds, where it has none), in its unit."""
+    if budget.meter is None:
+        return f"{float(amount):.6g} s"
+    return f"{float(amount / meters.parts[budget.meter]):.6g} {meters.units[budget.meter]}"

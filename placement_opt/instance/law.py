@@ -6,7 +6,7 @@ reads the rows by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,14 @@ class Loads:
     amount: Int64
     row: Int64
     metered: Int64
+
+    @cached_property
+    def counted(self) -> Loads:
+        """The same with meters as R + 1st to R + Mth resource: what prices, and programs, see in them."""
+        if not self.metered.shape[2]:
+            return self
+        row = np.concatenate([self.row, self.metered], axis=2)
+        return replace(self, row=row, metered=self.metered[:, :, :0])
 
     @property
     def _tiers(self) -> int:

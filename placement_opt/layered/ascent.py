@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement_opt.base.arrays import Float64
+from placement_opt.base.highs import Ended, LinearProgram, solve
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.programs.highs import Ended, LinearProgram, solve
 
 Function = Callable[[Float64], tuple[float, Float64]]
 

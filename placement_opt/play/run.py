@@ -21,7 +21,9 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import loads_of
 from placement_opt.memory.split.timing import StepTimer
+from placement_opt.play.budgeted import Moved, Split, budgeted_split
 from placement_opt.play.protocol import Effort
 from placement_opt.play.schedule import Schedule
 
@@ -37,7 +39,7 @@ class Run(Tabular):
     scheduler
         Who answered, options included.
     latency_s
-        Sum of the step times, rounded once.
+        Sum of the step times, and what the run waits besides for a budget that grows by the second, rounded once.
     step_s
         float64[T]: time of each step.
     timer
@@ -51,6 +53,9 @@ class Run(Tabular):
         k) and copied from j to k (K + j * K + k).
     schedule
         The moves, where they were recorded.
+    split
+        How the reads are split where the instance has budgets or another objective than time; None: each step by itself, so
+        that it takes least time.
     effort
         Counted work of a scheduler that searches: what it was given, what it took, and whether the clock ended it.
     per_step
@@ -70,6 +75,7 @@ class Run(Tabular):
     schedule: Schedule | None = None
     per_step: dict[str, npt.NDArray[Any]] | None = None
     effort: Effort | None = None
+    split: Split | None = None
 
     def __repr__(self) -> str:
         return f"Run({self.scheduler} on {self.instance.name}: {self.latency_s:.6g} s)"
@@ -87,6 +93,52 @@ class Run(Tabular):
             "copied_bytes": float(self.copied_bytes.sum()),
         }
         return [row]
+
+    @property
+    def cost_s(self) -> float:
+        """The objective of the instance, in seconds: the latency where time alone is minimised."""
+        return self.latency_s if self.split is None else float(self.split.cost(self.instance))
+
+    @property
+    def waited_s(self) -> float:
+        """What the run waits beyond its steps, so that budgets that grow by the second are kept."""
+        return 0.0 if self.split is None else float(self.split.waited)
+
+    @cached_property
+    def metered(self) -> Float64:
+        """float64[H]: what the run adds to each meter of the memory system, in the meter's parts; what idling does not counted.
+
+        Rounded once where no read had a choice of ways, or the split is written down; elsewhere from the split of every step.
+        """
+        instance, meters = self.instance, self.instance.memory.meters
+        loads = loads_of(instance.memory.operations, instance.size, meters.per_byte)
+        fixed = instance.fixed_metered
+        exact = [0] * len(meters) if fixed is None else [one * instance.share_base for one in fixed.tolist()]
+        first, kinds = loads.operations.first_serving, len(loads.row)
+        moving = loads.metered[:, :first].reshape(kinds * first, len(meters)).tolist()
+        serving = loads.metered[:, first:].reshape(kinds * len(loads.serves_from), len(meters)).tolist()
+        sums = [(_total(column), each) for column, each in zip(self.moved.T, moving, strict=True) if any(each)]
+        rest = np.zeros(len(meters))
+        for p, ways in enumerate(self.timer.members):
+            if len(ways) == 1:
+                sums.append((_total(self.served[:, p]), serving[ways[0]]))
+            elif self.split is None and any(any(serving[way]) for way in ways):
+                rest += self._taken(p) @ np.array([serving[way] for way in ways], dtype=float)
+        for total, each in sums:
+            exact = [have + total * one for have, one in zip(exact, each, strict=True)]
+        found = [Fraction(one, instance.share_base) for one in exact]
+        if self.split is not None:
+            for p, ways in enumerate(self.timer.members):
+                for column, way in zip(self.split.pieces[p].T, ways if len(ways) > 1 else [], strict=len(ways) > 1):
+                    amount = Fraction(_total(column), self.split.parts * instance.share_base)
+                    found = [have + amount * one for have, one in zip(found, serving[way], strict=True)]
+        return np.array([float(one) for one in found]) + rest
+
+    def _taken(self, pattern: int) -> Float64:
+        """float64[n]: units that each of a pattern's ways serves in all, each step split so that it takes least time."""
+        ways, served = self.timer.members[pattern], self.served / self.instance.share_base
+        rows = [self.timer.split(served[t], self.base[t])[pattern, ways] for t in np.flatnonzero(served[:, pattern]).tolist()]
+        return np.array([math.fsum(column) for column in np.array(rows).reshape(-1, len(ways)).T])
 
     @property
     def tokens(self) -> int:
@@ -170,6 +222,8 @@ class Run(Tabular):
 
     def exact_latency(self) -> Fraction:
         """The latency as a rational: integer loads over integer rates."""
+        if self.split is not None:
+            return self.split.seconds
         sums: dict[int, int] = {}
         for step in range(self.instance.num_steps):
             time = self.exact_step(step)
@@ -177,7 +231,7 @@ class Run(Tabular):
         return sum((Fraction(top, bottom) for bottom, top in sums.items()), Fraction(0))
 
     def exact_step(self, step: int) -> Fraction:
-        """The time of one step as a rational."""
+        """The time of one step as a rational, its reads split so that it takes least time."""
         scale = self.instance.share_base
         base = [int(load) * scale for load in self.instance.fixed[step]]
         for amount, loads in zip(self.moved[step].tolist(), _moving_loads(self.instance).tolist(), strict=True):
@@ -215,12 +269,21 @@ class Run(Tabular):
 
     @cached_property
     def _critical(self) -> npt.NDArray[np.bool_]:
+        if self.split is not None:
+            reads = self._amounts.reshape(len(self.base), -1) @ self.timer.ways.loads
+            alone = (self.base + reads) / self.instance.memory.rates
+            return (alone > self.instance.floor[:, None]) & (alone >= self.step_s[:, None] * (1.0 - 1e-9))
         return self.prices > 0
 
     @cached_property
     def _amounts(self) -> Float64:
         """float64[T, C, V]: what each operation serves of each kind, in its unit."""
         served, loads = self.served / self.instance.share_base, self.instance.loads
+        if self.split is not None:
+            amounts = np.zeros((len(served), len(self.timer.ways.loads)))
+            for piece, ways in zip(self.split.pieces, self.timer.members, strict=True):
+                amounts[:, ways] += piece / (self.split.parts * self.instance.share_base)
+            return amounts.reshape(self.instance.num_steps, len(loads.row), len(loads.serves_from))
         rows = [self.timer.split(row, base).sum(axis=0) for row, base in zip(served, self.base, strict=True)]
         return np.array(rows).reshape(self.instance.num_steps, len(loads.row), len(loads.serves_from))
 
@@ -250,10 +313,19 @@ def time_run(
         bool[N]: which reads were stored in passing, hence are served by operations that bring the block to the processor.
     moved
         As in :class:`Run`.
+
+    Raises
+    ------
+    ScheduleError
+        No split of the reads keeps the instance's budgets.
     """
     found, served = _served(instance, held, passed)
     timer = StepTimer(instance.memory, found, instance.loads.serve.reshape(-1, instance.num_resources))
     base = instance.fixed + moved.astype(float) @ _moving_loads(instance) / instance.share_base
+    if not instance.timed:
+        split = budgeted_split(_moved(instance, timer, served, moved))
+        run = Run(instance, scheduler, float(split.seconds), split.step_s, timer, served, base, moved, schedule, split=split)
+        return replace(run, per_step=_table(run)) if per_step else run
     seconds = np.maximum(timer.times(served / instance.share_base, base), instance.floor)
     run = Run(instance, scheduler, math.fsum(seconds), seconds, timer, served, base, moved, schedule)
     return replace(run, per_step=_table(run)) if per_step else run
@@ -285,6 +357,16 @@ def _moving_loads(instance: Instance) -> Int64:
     """int64[C * (K + K * K), R]: what one unit of each column of ``moved`` loads on each resource."""
     loads = instance.loads
     return loads.row[:, : loads.operations.first_serving].reshape(-1, instance.num_resources)
+
+
+def _moved(instance: Instance, timer: StepTimer, served: Int64, moved: Int64) -> Moved:
+    """The same without its reads' split, in integers."""
+    loads, scale = instance.loads, instance.share_base
+    base = instance.fixed.astype(object) * scale + moved.astype(object) @ _moving_loads(instance).astype(object)
+    columns = len(loads.row) * loads.operations.first_serving
+    each = loads.metered[:, : loads.operations.first_serving].reshape(columns, len(instance.used_meters)).astype(object)
+    counted = instance.metered.astype(object) * scale + moved.astype(object).sum(axis=0) @ each
+    return Moved(instance, timer, served, base, counted.tolist())
 
 
 def _total(bytes_by_step: Int64) -> int:

@@ -2,7 +2,9 @@
 
 The reads of each step are split optimally over all that can serve them, the copies and what needs none, and the step lasts as
 long as its most loaded resource (problem statement, section 2). The split is no choice of the scheduler, because residency
-decides it, and which reads are stored in passing: those are served by what brings the block to the processor.
+decides it, and which reads are stored in passing: those are served by what brings the block to the processor. Where the
+instance has budgets or another objective than time all steps are split together (:mod:`placement_opt.play.budgeted`); moves
+with which no split keeps the budgets are refused.
 """
 
 from __future__ import annotations
@@ -61,9 +63,9 @@ def simulate(
     """
     try:
         ledger, held, passed, schedule = _play(instance, scheduler, record, limits or Limits())
+        run = time_run(instance, scheduler.name, held, passed, ledger.moved, schedule, per_step)
     except ScheduleError as error:
         raise ScheduleError(error.message, scheduler=scheduler.name, step=error.step, block=error.block) from None
-    run = time_run(instance, scheduler.name, held, passed, ledger.moved, schedule, per_step)
     return replace(run, effort=getattr(scheduler, "effort", None))
 
 

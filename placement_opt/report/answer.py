@@ -16,12 +16,15 @@ from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
 from placement_opt.workload.unread import unread
 
+#: What is said where it is proven.
+NO_SCHEDULE = "No schedule whatsoever keeps these budgets."
 TIMED = "every move checked and timed by the simulator, reads split optimally"
 _OUTCOMES = {
     Outcome.WITHIN: "within gap",
     Outcome.UNCERTIFIED: "not certified: within gap, but the certificate proves less than the bound",
     Outcome.LIMIT: "limit reached",
     Outcome.INTERRUPTED: "interrupted",
+    Outcome.NO_SCHEDULE: "no schedule keeps the budgets",
     Outcome.OPTIMAL: "optimal: the bound is its relaxation's own optimum, and no better schedule was found",
     Outcome.BOUND: "bound: nothing is left to try",
 }
@@ -106,6 +109,8 @@ def answer_text(answer: Answer) -> str:
 
 def answer_sentence(answer: Answer) -> str:
     """Both sides in one sentence."""
+    if answer.outcome is Outcome.NO_SCHEDULE:
+        return NO_SCHEDULE
     start = f"No schedule takes less than {seconds(answer.bound.lower_bound_s)}"
     if answer.latency_s is None:
         doubt = existence_sentence(packing_known(answer.instance), answer.bound.lower_bound_s)
@@ -120,7 +125,11 @@ def _interval(answer: Answer) -> Interval:
 
 def _binds(answer: Answer) -> tuple[Binding, ...]:
     """What binds at the prices that prove most."""
-    return () if answer.state.prices is None else binding(answer.instance, answer.state.prices.rho)
+    return (
+        ()
+        if answer.state.prices is None or answer.state.no_schedule is not None
+        else binding(answer.instance, answer.state.prices.rho)
+    )
 
 
 def _note(answer: Answer) -> str:

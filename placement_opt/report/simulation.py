@@ -37,6 +37,7 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
         **effort_document(run.effort),
         "cut_short": run.effort is not None and run.effort.cut_short,
         "latency_s": run.latency_s,
+        **_limited(run),
         "tokens": run.tokens if run.counts == "tokens" else None,
         **rates(run.counts, "", run.tokens_per_s),
         "lower_bound_s": proof.bound.lower_bound_s,
@@ -58,15 +59,40 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
     }
 
 
+def _limited(run: Run) -> dict[str, Any]:
+    """The JSON keys of what is counted over the run; none where the memory system counts nothing."""
+    meters = run.instance.memory.meters
+    counted = [
+        {"meter": name, "unit": unit, "amount": float(amount) / parts}
+        for name, unit, parts, amount in zip(meters.names, meters.units, meters.parts, run.metered, strict=True)
+    ]
+    keys: dict[str, Any] = {"metered": counted} if counted else {}
+    if run.split is not None:
+        keys |= {"waited_s": run.waited_s, "objective_s": run.cost_s}
+        keys |= {"budgets_kept": [budget.name for budget in run.instance.budgets]}
+    return keys
+
+
+def _meters(run: Run) -> list[tuple[str, str]]:
+    """The same as facts."""
+    keys = _limited(run)
+    rows = [(one["meter"], f"{figure(one['amount'])} {one['unit']}") for one in keys.get("metered", [])]
+    if run.waited_s > 0:
+        rows.append(("waits", f"{full_seconds(run.waited_s)} of the latency, so that the budgets are kept"))
+    if not run.instance.objective.plain:
+        rows.append(("objective", full_seconds(run.cost_s)))
+    return [*rows, *([("budgets kept", ", ".join(keys["budgets_kept"]))] if run.instance.budgets else [])]
+
+
 def _judged(run: Run, proof: Proof) -> Judgement:
-    known = proof.with_schedule(run.scheduler, run.latency_s)
-    return judge(run.latency_s, known.interval, proof.roofline_s)
+    known = proof.with_schedule(run.scheduler, run.cost_s)
+    return judge(run.cost_s, known.interval, proof.roofline_s)
 
 
 def _sentences(run: Run, proof: Proof, judgement: Judgement) -> list[str]:
-    above = None if proof.roofline_s is None else run.latency_s - proof.roofline_s
+    above = None if proof.roofline_s is None else run.cost_s - proof.roofline_s
     found = [
-        interval_sentence(proof.with_schedule(run.scheduler, run.latency_s), _ADVICE),
+        interval_sentence(proof.with_schedule(run.scheduler, run.cost_s), _ADVICE),
         above_sentence(judgement, f"{run.scheduler} is"),
         unavoidable_sentence(judgement, above, "its"),
     ]
@@ -84,6 +110,7 @@ def simulation_text(run: Run, proof: Proof) -> str:
             ("scheduler", run.scheduler),
             ("work", _work(run.effort)),
             ("latency", full_seconds(run.latency_s)),
+            *_meters(run),
             (
                 "throughput",
                 f"{figure(run.tokens_per_s)} {run.counts}/s ({work})",

@@ -11,6 +11,7 @@ from placement_opt.report.table import facts, paragraph
 
 #: Keys of :func:`verified_document` that are news to a report on the same instance.
 _ADDED = ("lower_bound_s", "upper_bound_s", "gap", "prices", "schedule")
+_KEPT = "keeps the budgets"
 
 
 def verified_document(found: Verified, files: Mapping[str, str]) -> dict[str, Any]:
@@ -29,8 +30,17 @@ def verified_document(found: Verified, files: Mapping[str, str]) -> dict[str, An
         "schedule": None
         if schedule is None
         else {"file": files["schedule"], "scheduler": schedule.scheduler, "moves": len(schedule.op)},
+        **_budgets(found),
         "sentence": verified_sentence(found),
     }
+
+
+def _budgets(found: Verified) -> dict[str, Any]:
+    """Of an instance with budgets: whether a schedule was proved to keep them, or that none does; null where neither was."""
+    if not found.instance.budgets:
+        return {}
+    kept = None if found.upper is None and not found.no_schedule else found.upper is not None
+    return {"budgets": [budget.name for budget in found.instance.budgets], "budgets_kept": kept}
 
 
 def verified_text(found: Verified, files: Mapping[str, str]) -> str:
@@ -42,11 +52,14 @@ def verified_text(found: Verified, files: Mapping[str, str]) -> str:
 def verified_rows(found: Verified, files: Mapping[str, str]) -> list[tuple[str, str]]:
     """One fact for each certificate, and the gap between them."""
     rows = []
-    if found.prices is not None:
+    if found.prices is not None and found.no_schedule:
+        rows.append(("certified", f"no schedule keeps these budgets, by the prices in {files['prices']}"))
+    elif found.prices is not None:
         rows.append(("certified", f"at least {full_seconds(found.lower_s)} by the prices in {files['prices']}"))
     if found.schedule is not None:
         by = f"by the {count(len(found.schedule.op))} moves of {found.schedule.scheduler} in {files['schedule']}"
-        rows.append(("certified", f"at most {full_seconds(found.upper_s)} {by}"))
+        kept = f" and {_KEPT}" if found.instance.budgets else ""
+        rows.append(("certified", f"at most {full_seconds(found.upper_s)}{kept} {by}"))
     return [*rows, *([("gap", percent(found.gap))] if found.gap is not None else [])]
 
 
@@ -66,9 +79,13 @@ def with_verified(
 def verified_sentence(found: Verified) -> str:
     """What is proven, in one sentence."""
     how = "proved again in exact integers, without a solver"
+    if found.no_schedule:
+        return f"No schedule whatsoever keeps these budgets: {how}."
+    verb = "takes" if found.instance.objective.plain else "costs"
     least, most = full_seconds(found.lower_s), full_seconds(found.upper_s)
+    kept, keeping = (f" and {_KEPT}", " that keeps the budgets") if found.instance.budgets else ("", "")
     if found.lower is None:
-        return f"The schedule takes at most {most}: {how}."
+        return f"The schedule {verb} at most {most}{kept}: {how}."
     if found.upper is None:
-        return f"No schedule takes less than {least}: {how}."
-    return f"No schedule takes less than {least}, and this one takes at most {most}: {how}."
+        return f"No schedule{keeping} {verb} less than {least}: {how}."
+    return f"No schedule{keeping} {verb} less than {least}, and this one {verb} at most {most}{kept}: {how}."

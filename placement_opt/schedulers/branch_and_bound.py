@@ -15,9 +15,9 @@ from typing import ClassVar
 import numpy as np
 
 from placement_opt.base.errors import InputError, LimitError
+from placement_opt.base.highs import SolverError, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.milp import Searched, incumbent, num_binaries, search
-from placement_opt.bounds.programs.highs import SolverError, solve
 from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View

@@ -115,7 +115,7 @@ class StepProgram:
         InputError
             Blocks of more kinds than :data:`MOST_KINDS`.
         """
-        from placement_opt.bounds.programs.highs import LinearProgram, from_triplets, to_highs
+        from placement_opt.base.highs import LinearProgram, from_triplets, to_highs
 
         every = np.array([kind.size for kind in classes], dtype=np.int64)
         known = np.unique(every if sizes is None else np.append(every, sizes))

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from placement_opt.base import highs
 from placement_opt.base.stdout import kept_for_answers, silenced
-from placement_opt.bounds.programs import highs
 from placement_opt.cli import main
 
 REPO = Path(__file__).parents[2]
 #: A solver that prints in all ways there are, and once more when the process ends.
 CHATTY = """
 import atexit, ctypes, os, sys
-from placement_opt.bounds.programs import highs
+from placement_opt.base import highs
 from placement_opt.__main__ import entry
 
 def say(how):
@@ -100,7 +100,7 @@ def test_a_solver_that_greets_is_silent_in_python(monkeypatch: pytest.MonkeyPatc
 
 def test_highs_greets_nobody() -> None:
     """The installed release: the first solver of a process prints nothing on either stream."""
-    code = "from placement_opt.bounds.programs.highs import silent_highspy; silent_highspy().Highs()"
+    code = "from placement_opt.base.highs import silent_highspy; silent_highspy().Highs()"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.highs import solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact, lp, milp
 from placement_opt.bounds.columns.kinds import LEVELS, cut_intervals, label_reads, merge_rows
@@ -18,7 +19,6 @@ from placement_opt.bounds.columns.program import CompactProgram
 from placement_opt.bounds.columns.ways import Frame, Ways, simple_ways
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
-from placement_opt.bounds.programs.highs import solve
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import KEEPING, Instance
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance

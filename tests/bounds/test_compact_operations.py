@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from placement_opt.base.highs import LinearProgram, Solution, solve
 from placement_opt.bounds import lp, milp
 from placement_opt.bounds.columns.kinds import LEVELS, cut_intervals, label_reads
 from placement_opt.bounds.columns.pricing import more_ways
@@ -14,7 +15,6 @@ from placement_opt.bounds.columns.program import CompactProgram
 from placement_opt.bounds.columns.spread import attained
 from placement_opt.bounds.columns.ways import Frame, simple_ways
 from placement_opt.bounds.dual.classes import classify
-from placement_opt.bounds.programs.highs import LinearProgram, Solution, solve
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation
 from tests.test_drifting_traces import drifting

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from placement_opt.base.highs import LinearProgram, Solution, rate_unit, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, lp, milp, roofline, step
-from placement_opt.bounds.programs.highs import LinearProgram, Solution, rate_unit, solve
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.memory.operations import table

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from placement_opt.base.highs import SolverError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.programs.cutting_planes import Cuts
-from placement_opt.bounds.programs.highs import SolverError
 
 
 def tent(points: list[float], peak: float = 2.0) -> Cuts:

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_opt.base.errors import InputError
+from placement_opt.base.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import flow, lp, step
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate, legal
 from placement_opt.bounds.programs.flow_network import Network, build_network, previous_smaller
-from placement_opt.bounds.programs.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import placement_opt.bounds.lp as lp
 from placement_opt.base.errors import LimitError
+from placement_opt.base.highs import Ended, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import milp, roofline, step
 from placement_opt.bounds.dual.classes import classify
-from placement_opt.bounds.programs.highs import Ended, solve
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import KEEPING, Instance
 from tests.models.systems import any_instance

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from placement_opt.base.highs import solve
 from placement_opt.bounds import lp, milp
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.programs.events import make_events
-from placement_opt.bounds.programs.highs import solve
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from placement_opt.base.highs import solve
 from placement_opt.bounds import lp, milp
-from placement_opt.bounds.programs.highs import solve
 from placement_opt.instance.instance import Instance, Residency
 from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import MemorySystem, Tier

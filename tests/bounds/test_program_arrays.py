@@ -9,6 +9,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from placement_opt.base.highs import LinearProgram
 from placement_opt.bounds import lp, milp
 from placement_opt.bounds.columns.kinds import LEVELS, cut_intervals, label_reads
 from placement_opt.bounds.columns.program import CompactProgram
@@ -17,7 +18,6 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.flow import flow_program, whole_blocks
 from placement_opt.bounds.programs.events import make_events
 from placement_opt.bounds.programs.flow_network import build_network
-from placement_opt.bounds.programs.highs import LinearProgram
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.instance.instance import Instance
 from tests.models.systems import any_instance

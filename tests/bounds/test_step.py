@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import roofline, step
 from placement_opt.bounds.dual.evaluate import evaluate, legal
-from placement_opt.bounds.programs.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.programs.step_data import prove, read_steps
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import Instance

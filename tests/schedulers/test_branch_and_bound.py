@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from placement_opt.answer.prove_integer import certify_schedule
+from placement_opt.base import highs
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.milp import search
-from placement_opt.bounds.programs import highs
 from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.certify.verify import verify_schedule
 from placement_opt.instance.instance import KEEPING, Instance

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from placement_opt.base.highs import solve
 from placement_opt.bounds import lp
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.milp import search
-from placement_opt.bounds.programs.highs import solve
 from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.bounds.targets import Targets, from_segments

@@ -107,8 +107,10 @@ def _adding(program: CompactProgram, row_dual: Float64, kind: int) -> Float64:
 
 
 def _rho(program: CompactProgram, row_dual: Float64) -> Float64:
-    """float64[T, R] in the program's units."""
-    rho = np.zeros((program.instance.num_steps, program.instance.num_resources))
+    """float64[T, R + M] in the program's units; what meters cost is the same at every step."""
+    rho = np.zeros((program.instance.num_steps, len(program.frame.scale)))
     binding = program.frame.binding
     rho[:, binding] = np.maximum(-row_dual[: rho.shape[0] * len(binding)].reshape(-1, len(binding)), 0.0)
+    meters = program.instance.used_meters
+    rho[:, program.instance.num_resources :] = np.maximum(-row_dual[program.rows["meter"] :][: len(meters)], 0.0)
     return rho

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.highs import SMALLEST, LinearProgram, from_triplets
 from placement_opt.bounds.columns.kinds import Intervals
 from placement_opt.bounds.columns.ways import Frame, Ways
-from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets
 from placement_opt.bounds.result import Prices
 
 #: A kind takes more ways than it has blocks where it does so by more than this, relatively.
@@ -60,7 +60,9 @@ def cells_of(frame: Frame, intervals: Intervals) -> Cells:
 class CompactProgram:
     """Arrays of the program for some ways, and its solution read back."""
 
-    def __init__(self, frame: Frame, intervals: Intervals, ways: Ways, joint: Int64, *, moves: bool) -> None:
+    def __init__(
+        self, frame: Frame, intervals: Intervals, ways: Ways, joint: Int64, *, moves: bool, elastic: bool = False
+    ) -> None:
         self.frame, self.instance, self.intervals, self.ways = frame, frame.instance, intervals, ways
         steps = self.instance.num_steps
         self.rest = frame.rest(intervals)
@@ -69,6 +71,7 @@ class CompactProgram:
         self.sets = [s for s in range(len(frame.masks)) if frame.each or s != frame.default]
         self.serving = [(s, v) for s in self.sets for v in self._ways_to_serve(s)]
         self.joint = joint
+        self.budgets = frame.budgets(elastic=elastic)
         cells, moved = len(self.cells.step), len(self.tracked) * len(intervals.group_step)
         self.column: dict[str, int] = {}
         self.num_columns = 0
@@ -78,6 +81,7 @@ class CompactProgram:
             ("served", len(self.serving) * cells),
             ("stored", moved),
             ("copied", 0 if frame.always_brings else moved),
+            ("meter", self.budgets.num_columns),
             ("ways", len(ways)),
         ):
             self.column[name], self.num_columns = self.num_columns, self.num_columns + size
@@ -91,7 +95,7 @@ class CompactProgram:
     # ---- building ------------------------------------------------------------------------------------------------
 
     def build(self) -> LinearProgram:
-        """The arrays; see :mod:`placement_opt.bounds.programs.highs` for their meaning."""
+        """The arrays; see :mod:`placement_opt.base.highs` for their meaning."""
         inst, iv, steps = self.instance, self.intervals, self.instance.num_steps
         self.weight = iv.size / self.frame.unit
         self._parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Float64]] = []
@@ -111,11 +115,10 @@ class CompactProgram:
         self._moves(high)
         self._counts()
         rows, columns, values = self._entries()
-        cost = np.zeros(self.num_columns)
-        cost[:steps] = 1.0
+        cost = self.budgets.costs(self.num_columns, self.column["meter"])
         entries = from_triplets(self.num_columns, rows, columns, values)
         row_low, row_high = np.concatenate(self._low), np.concatenate(self._high)
-        return LinearProgram(cost, low, high, row_low, row_high, *entries, time_unit=self.frame.time_unit)
+        return LinearProgram(cost, low, high, row_low, row_high, *entries, time_unit=self.budgets.goal_unit)
 
     def _new(self, name: str, low: npt.NDArray[Any], high: npt.NDArray[Any]) -> int:
         self.rows[name] = self.num_rows
@@ -142,11 +145,15 @@ class CompactProgram:
         return key[kept] % self.num_rows, key[kept] // self.num_rows, values[kept]
 
     def _load(self, step: Int64, column: object, operation: Float64, amount: object) -> None:
-        """``amount`` (units of bytes) of an operation (float64[n, R]) at some steps."""
+        """``amount`` (units of bytes) of an operation (float64[n, R + M]) at some steps."""
         width = len(self.frame.binding)
         for n, r in enumerate(self.frame.binding):
             if operation[..., r].any():
                 self._add(step * width + n, column, np.asarray(amount) * operation[..., r] * self.frame.scale[r])
+        for m, r in enumerate(range(self.instance.num_resources, operation.shape[-1])):
+            if operation[..., r].any():
+                load = np.asarray(amount) * operation[..., r] * self.frame.scale[r]
+                self._add(self.rows["meter"] + m, np.broadcast_to(np.asarray(column), np.shape(step)), load)
 
     def _rates(self) -> None:
         """Fixed loads, of plain tables reads as if all were from home, births, copies, what is served in which way."""
@@ -154,6 +161,7 @@ class CompactProgram:
         steps, binding = inst.num_steps, self.frame.binding
         step = np.arange(steps)
         load = inst.fixed / inst.memory.rates / self.frame.time_unit
+        load = np.concatenate([load, np.zeros((steps, len(inst.used_meters)))], axis=1)
         from_home = np.zeros_like(table.serve[:, 0]) if self.frame.each else table.serve[:, inst.home]
         if not self.frame.each:
             reads = iv.share > 0
@@ -166,11 +174,19 @@ class CompactProgram:
                 load += produced[:, None] * store[self.frame.has[s]].sum(axis=0) * self.frame.scale
         first = self._new("rate", np.full(steps * len(binding), -np.inf), -load[:, binding].ravel())
         self._add(first + np.arange(steps * len(binding)), np.repeat(step, len(binding)), -1.0)
+        self._budgets(load[:, inst.num_resources :].sum(axis=0))
         kind, cells = self.cells.kind, np.arange(len(self.cells.step))
         for n, (_, v) in enumerate(self.serving):
             column = self.column["served"] + n * len(cells) + cells
             self._load(self.cells.step, column, (table.serve[:, v] - from_home)[kind], 1.0)
         self._ways_loads(table.store)
+
+    def _budgets(self, given: Float64) -> None:
+        """Rows of meters, to which ``given`` (float64[M], in their units) is added anyway, and of budgets."""
+        most, budgets = self.budgets.meter_most(given), self.budgets.budget_most()
+        meter = self._new("meter", np.full(len(most), -np.inf), most)
+        budget = self._new("budget", np.full(len(budgets), -np.inf), budgets)
+        self.budgets.entries(self._add, meter, budget, self.column["meter"])
 
     def _ways_loads(self, store: Float64) -> None:
         """Births in another set than the rest's; copies between legs."""
@@ -332,8 +348,8 @@ class CompactProgram:
         return stored
 
     def bringing(self, kind: int, tier: int) -> Float64:
-        """float64[R]: loads of bringing another byte of a block to a tier as it is read: stored, or copied where not all reads
-        leave it at the processor."""
+        """float64[R + M]: loads of bringing another byte of a block to a tier as it is read: stored, or copied where not
+        all reads leave it at the processor."""
         table = self.frame.bytes
         copied = not self.frame.always_brings and self.instance.num_tiers > 1
         load: Float64 = self.frame.copy_load[kind, self._source(tier), tier] if copied else table.store[kind, tier]
@@ -344,9 +360,11 @@ class CompactProgram:
         inst, steps, binding = self.instance, self.instance.num_steps, self.frame.binding
         rho = np.zeros((steps, inst.num_resources))
         rho[:, binding] = -row_dual[: steps * len(binding)].reshape(steps, len(binding)) / inst.memory.rates[binding]
+        rho *= self.budgets.goal_unit / self.frame.time_unit
         rent = np.zeros((steps + 1, inst.num_tiers))
         for k in self.frame.rooms:
             first = self.rows[f"capacity {k}"]
             level = row_dual[first : first + steps + 1]
-            rent[:, k] = (level - np.append(level[1:], 0.0)) * self.frame.time_unit / self.frame.unit
-        return Prices(np.maximum(rho, 0.0), np.maximum(rent, 0.0))
+            rent[:, k] = (level - np.append(level[1:], 0.0)) * self.budgets.goal_unit / self.frame.unit
+        mu = self.budgets.mu(row_dual[self.rows["budget"] :][: len(inst.budgets)])
+        return Prices(np.maximum(rho, 0.0), np.maximum(rent, 0.0), mu)

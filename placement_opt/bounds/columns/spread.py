@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.highs import LinearProgram
 from placement_opt.bounds.columns.kinds import label_reads
 from placement_opt.bounds.columns.program import CompactProgram
 from placement_opt.bounds.dual.classes import Classes
-from placement_opt.bounds.programs.highs import LinearProgram
 from placement_opt.instance.instance import Instance
 
 #: Moves of a smaller share of a kind are left out: the solver's point is rough, and each is an event for all its blocks.
@@ -105,7 +105,7 @@ def moved_between(program: CompactProgram, counts: Float64, opens: Float64) -> t
 
 
 def attained(instance: Instance, classes: Classes, program: CompactProgram, arrays: LinearProgram, x: Float64) -> float:
-    """Seconds of the program's placement with every promotion paid for."""
+    """Seconds of the program's placement with every promotion paid for; of budgets it knows nothing."""
     iv = program.intervals
     opens, closes = spread(instance, classes, program, program.counts(x))
     follows = np.flatnonzero(np.arange(len(iv.of)) != np.repeat(iv.start[:-1], np.diff(iv.start)))
@@ -113,7 +113,7 @@ def attained(instance: Instance, classes: Classes, program: CompactProgram, arra
     kind = iv.of[follows]
     owner = np.repeat(np.arange(len(classes)), np.diff(iv.start))[follows]
     weight = classes.size[owner] * classes.count[owner] / program.frame.unit
-    more = np.zeros((instance.num_steps, instance.num_resources))
+    more = np.zeros((instance.num_steps, len(program.frame.scale)))
     paid = program.stored(x)
     for c in range(len(paid)):
         here = iv.kind[kind] == c

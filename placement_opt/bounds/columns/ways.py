@@ -8,6 +8,7 @@ import numpy as np
 
 from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.bounds.columns.kinds import Intervals
+from placement_opt.bounds.programs.budget_rows import BudgetRows, column_scale
 from placement_opt.bounds.programs.byte_loads import byte_loads, time_unit
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import tier_sets
@@ -76,26 +77,31 @@ class Frame:
         self.alone = self.has.sum(axis=1) == 1
         self.unit = float(np.median(instance.size))
         self.time_unit = time_unit(instance, self.unit)
-        self.scale = self.unit / memory.rates / self.time_unit
+        self.scale = column_scale(instance, self.unit, self.budgets(elastic=False))
         peak = int(instance.alive_bytes.max())
         self.rooms = [k for k in range(instance.num_tiers) if instance.capacity[k] < peak]
         self.stores = [k for k in range(instance.num_tiers) if not (instance.inclusive and k == instance.home)]
         self.binding = binding(instance)
         self.copy_load = self._cheapest_copies()
 
+    def budgets(self, *, elastic: bool) -> BudgetRows:
+        """Rows and columns of meters and budgets."""
+        return BudgetRows.of(self.instance, self.bytes, self.unit, self.time_unit, elastic=elastic)
+
     def set_of(self, mask: int) -> int:
         """The position of a set of tiers (bit mask)."""
         return int(np.flatnonzero(self.masks == mask)[0])
 
     def _cheapest_copies(self) -> Float64:
-        """float64[C, S, K, R]: load of copying a byte into tier k from the member of set i that has it there soonest.
+        """float64[C, S, K, R + M]: load of copying a byte into tier k from the member of set i that has it there soonest.
 
         0 for what is there already, and from the empty set, which nothing is copied from.
         """
         rates, tiers = self.instance.memory.rates, self.instance.num_tiers
-        load = np.zeros((len(self.bytes), len(self.masks), tiers, len(rates)))
+        load = np.zeros((len(self.bytes), len(self.masks), tiers, self.bytes.row.shape[2]))
         for c, copy in enumerate(self.bytes.copy):
-            seconds = (copy / rates).max(axis=2) + 1e-6 * (copy / rates).sum(axis=2)
+            each = copy[:, :, : len(rates)] / rates
+            seconds = each.max(axis=2) + 1e-6 * each.sum(axis=2)
             for i, members in enumerate(self.has):
                 inside = np.flatnonzero(members)
                 for k in range(tiers) if len(inside) else ():

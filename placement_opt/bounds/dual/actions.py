@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from placement_opt.base.arrays import Flags, Float64
+from placement_opt.bounds.dual.budgets import meter_prices
 from placement_opt.bounds.dual.tracked import Tracked, tracked_sets
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
@@ -96,17 +97,18 @@ def price_actions(instance: Instance, prices: Prices, kind: int = 0, *, soft: fl
     ----------
     soft
         None: minima, and nothing more. A number of seconds per unit: minima softened by so much
-        (:mod:`placement_opt.bounds.dual.minima_kernels`), or not if it is 0, and how they choose.
+        (:mod:`placement_opt.bounds.dual.slopes_kernels`), or not if it is 0, and how they choose.
     """
-    loads, tracked = instance.loads, tracked_sets(instance)
+    loads, tracked = instance.loads.counted, tracked_sets(instance)
     has, untracked = tracked.has(instance.num_tiers), tracked.untracked(instance.num_tiers)
     usable, source_of = serving_ways(instance, tracked.masks), loads.serves_from
     rents = prices.rent * float(loads.size[kind])
-    ways = prices.rho @ loads.serve[kind].T.astype(np.float64)
+    rho = with_meters(instance, prices)
+    ways = rho @ loads.serve[kind].T.astype(np.float64)
     shares = np.flatnonzero((source_of >= 0) & untracked[source_of])
     ways[:, shares] += rents[:-1, source_of[shares]]
-    copy = np.einsum("tr,jkr->tjk", prices.rho, loads.copy[kind].astype(np.float64))
-    write = prices.rho @ loads.store[kind].T.astype(np.float64)
+    copy = np.einsum("tr,jkr->tjk", rho, loads.copy[kind].astype(np.float64))
+    write = rho @ loads.store[kind].T.astype(np.float64)
     serve, of_serve = _cheapest(ways[:, None, :], usable, soft)
     bring, of_bring = serve, of_serve
     apart: Flags = np.asarray((usable & ~loads.brings).any(axis=1))
@@ -129,6 +131,14 @@ def price_actions(instance: Instance, prices: Prices, kind: int = 0, *, soft: fl
     if of_serve is not None and of_bring is not None and of_source is not None:
         choices = Choices(of_serve, of_bring, of_source, of_write)
     return PricedActions(tracked, pays, apart, serve, bring, source, write, rent, choices)
+
+
+def with_meters(instance: Instance, prices: Prices) -> Float64:
+    """float64[T, R + M]: prices of resources, followed by those of meters, which are the same at every step."""
+    if not instance.used_meters:
+        return prices.rho
+    each = meter_prices(instance, prices.mu)
+    return np.concatenate([prices.rho, np.broadcast_to(each, (len(prices.rho), len(each)))], axis=1)
 
 
 def _cheapest(costs: Float64, allowed: Flags, soft: float | None) -> tuple[Float64, Float64 | None]:

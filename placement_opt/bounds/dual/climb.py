@@ -94,7 +94,7 @@ class Climb:
         """Start from the best prices, softened to take at most a share ``reach`` of the value away."""
         self._scale = self.best.value_s
         self._soft = self._softness(reach)
-        self._x = self._y = self.space.point(self.best.prices)
+        self._x = self._y = self.space.divided(self.space.point(self.best.prices))
         self._momentum, self._metric = 1.0, _Metric()
         self._rate, self._last, self._checked = math.nan, math.nan, self._scale
         self._steps, self._took_s, self.hidden = 0, 0.0, math.inf
@@ -115,29 +115,37 @@ class Climb:
             self._took_s += clock.now() - began
             self._steps += 1
             if self._steps % _CHECK == 0:
-                self.offer(self.space.prices(self._x))
+                self.offer(self._prices)
                 fine = self.hidden < self.fine and self.best.value_s < self._checked * (1.0 + 0.1 * self.fine)
                 if self.over or self._steps >= _MOST_STEPS or (self._steps >= _LEAST_STEPS and fine):
                     return True
                 self._checked = self.best.value_s
-        self.offer(self.space.prices(self._x))
+        self.offer(self._prices)
         return self.over
+
+    @property
+    def _prices(self) -> Prices:
+        return self.space.prices(self.space.joined(self._x))
 
     def _step(self) -> float:
         """One step from where it is; what softening takes away there, as a share of the value."""
         space, metric, x, y = self.space, self._metric, self._x, self._y
-        here = self.slopes(space.prices(y), self._soft)
-        slope = space.slope(here, self._scale)
+        here = self.slopes(space.prices(space.joined(y)), self._soft)
+        slope = space.divided_slope(space.slope(here, self._scale), y)
         value = here.value_s / self._scale
         whole = float(np.vdot(here.rho, here.prices.rho) + np.vdot(here.rent, here.prices.rent)) + space.floor_s
+        whole += float(here.mu @ here.prices.mu) + here.weighed_s
         hidden = whole / self._scale - value
         metric.see(y, slope)
-        z = space.project((y[0] + slope[0] / metric.rho, y[1] + slope[1] / metric.rent), metric.rho)
+        weights = (metric.rho, metric.rent, metric.mu)
+        up = tuple(at + g / weight for at, g, weight in zip(y, slope, weights, strict=True))
+        z = space.project((up[0], up[1], up[2]), metric.rho)
         if sum(float(np.vdot(g, new - old)) for g, new, old in zip(slope, z, x, strict=True)) < 0.0:
             self._momentum = 1.0
         longer = (1.0 + math.sqrt(1.0 + 4.0 * self._momentum**2)) / 2.0
         on = (self._momentum - 1.0) / longer
-        self._y = space.project((z[0] + on * (z[0] - x[0]), z[1] + on * (z[1] - x[1])), metric.rho)
+        ahead = tuple(new + on * (new - old) for new, old in zip(z, x, strict=True))
+        self._y = space.project((ahead[0], ahead[1], ahead[2]), metric.rho)
         self._x, self._momentum = z, longer
         gain = value - self._last
         self._rate = gain if math.isnan(self._rate) else 0.8 * self._rate + 0.2 * gain
@@ -172,8 +180,8 @@ class _Metric:
 
     Attributes
     ----------
-    rho, rent
-        float64[T, R] and float64[T + 1, K] > 0.
+    rho, rent, mu
+        float64[T, R], float64[T + 1, K] and float64[1, H] > 0.
     """
 
     #: The first step is this long in the middle; what was once seen fades by `_FADE` a step; no price moves further than
@@ -181,7 +189,7 @@ class _Metric:
     _FIRST, _FADE, _SPAN = 0.03, 0.9, 1e5
 
     def __init__(self) -> None:
-        self.rho, self.rent = np.ones((1, 1)), np.ones((1, 1))
+        self.rho, self.rent, self.mu = np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1))
         self._point: Point | None = None
         self._slope: Point | None = None
 
@@ -191,7 +199,7 @@ class _Metric:
             found = [np.full_like(g, 1e-30) + np.sqrt((g**2).mean(axis=0)) / self._FIRST for g in slope]
         else:
             found = []
-            before = zip((self.rho, self.rent), point, self._point, slope, self._slope, strict=True)
+            before = zip((self.rho, self.rent, self.mu), point, self._point, slope, self._slope, strict=True)
             for old, now, then, g, was in before:
                 moved, bent = (now - then) ** 2, (g - was) ** 2
                 # of each price and the mean of its kind, which settles those that hardly moved
@@ -199,6 +207,6 @@ class _Metric:
                 seen = np.sqrt((bent + all_bent) / np.maximum(moved + all_moved, 1e-20))
                 seen[:, all_moved <= 1e-20] = 0.0
                 found.append(np.maximum(old * self._FADE, seen))
-        least = max(float(m.max()) for m in found) / self._SPAN
-        self.rho, self.rent = (np.maximum(m, least) for m in found)
+        least = max(float(m.max()) for m in found if m.size) / self._SPAN
+        self.rho, self.rent, self.mu = (np.maximum(m, least) for m in found)
         self._point, self._slope = point, slope

@@ -7,6 +7,16 @@ For ANY resource prices rho >= 0 with ``sum_r B_r rho[r,t] <= 1`` and rents lamb
 is at most the time of every schedule, whoever found the prices: SP_b is the cheapest way for block b alone to be served at
 those prices, fetch-back at any step included. Nothing here uses a solver.
 
+With budgets ``load_h <= E_h + W_h sum tau`` and an objective ``w_T sum tau + sum w_m load_m`` there is a price mu_h >= 0 for
+each budget, and
+
+    D = sum_t (w_T - sum_r B_r rho[t,r] - sum_h W_h mu_h) l_t + sum rho F + sum nu_m F_m
+        - sum mu_h E_h - sum lambda C + sum_b SP_b
+
+is at most the objective of every schedule that keeps them, wherever ``sum_r B_r rho + sum_h W_h mu_h <= w_T``
+(:mod:`placement_opt.bounds.dual.budgets`; nu_m is the price of one part of meter m, which SP_b pays like any other load). With
+nothing to minimise (w_T and all w 0) the objective of every schedule is 0: where D > 0 there is none that keeps the budgets.
+
 A block that is read may be served by any operation that it lies ready for, and is copied to where it is wanted next; or it is
 served by one that brings it to the processor, and may be stored in passing. Blocks of a kind cost the same by the unit (a byte,
 or the whole block where calls and grains count), so tables are made kind by kind.
@@ -22,7 +32,7 @@ Where there are more sets than the tables have room for, the slowest tiers are n
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +40,7 @@ import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.bounds.dual.actions import PricedActions, price_actions
+from placement_opt.bounds.dual.budgets import legal_mu, rounded_down, second_left, settled, without_objective
 from placement_opt.bounds.dual.classes import Classes, by_kind, classify
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
@@ -45,7 +56,7 @@ class DualValue:
     Attributes
     ----------
     value_s
-        Seconds, rounded towards safety: the float sum less a bound on its rounding error.
+        Seconds of the objective, rounded towards safety: the float sum less a bound on its rounding error.
     paths_s
         float64[G]: cost of one block's cheapest path, per class.
     prices
@@ -58,12 +69,15 @@ class DualValue:
 
 
 def legal(instance: Instance, prices: Prices) -> Prices:
-    """The nearest prices that prove something: no negatives, nothing unfinite, ``sum_r B_r rho <= 1`` at every step."""
-    return legal_at(instance.memory.rates, prices)
+    """The nearest prices that prove something: no negatives, nothing unfinite, and ``sum_r B_r rho + sum_h W_h mu_h`` at most
+    the price of a second at every step."""
+    mu = legal_mu(instance, prices.mu)
+    made = legal_at(instance.memory.rates, prices, second_left(instance, mu))
+    return replace(made, mu=mu)
 
 
-def legal_at(rates: Int64, prices: Prices) -> Prices:
-    """The same for resources of these rates (int64[R], bytes/s)."""
+def legal_at(rates: Int64, prices: Prices, second: float = 1.0) -> Prices:
+    """The same for resources of these rates (int64[R], bytes/s), which share so much; no prices of budgets."""
     rho = np.where(np.isfinite(prices.rho), np.maximum(prices.rho, 0.0), 0.0)
     rent = np.where(np.isfinite(prices.rent), np.maximum(prices.rent, 0.0), 0.0)
     with np.errstate(over="ignore"):
@@ -71,8 +85,11 @@ def legal_at(rates: Int64, prices: Prices) -> Prices:
     rho[~np.isfinite(total)] = 0.0
     total[~np.isfinite(total)] = 0.0
     slack = rate_slack(rates)
-    over = total > 1.0 - slack
-    rho[over] /= (total[over] * (1.0 + 2 * slack))[:, None]
+    over = total > second - slack * second
+    if second > 0.0:
+        rho[over] /= (total[over] / second * (1.0 + 2 * slack))[:, None]
+    else:
+        rho[:] = 0.0
     return Prices(rho, np.minimum(rent, 1e200))
 
 
@@ -81,8 +98,8 @@ def rate_slack(rates: Int64) -> float:
     return (8 + len(rates)) * EPS
 
 
-def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None) -> DualValue:
-    """D at any prices: a proven lower bound on the total time, in seconds.
+def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None, *, ray: bool = False) -> DualValue:
+    """D at any prices: a proven lower bound on the objective (the total time, if no other is given), in seconds.
 
     Parameters
     ----------
@@ -90,17 +107,24 @@ def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None)
         Anything; made legal first, which can only change how good the bound is.
     classes
         The instance's merged blocks, if at hand.
+    ray
+        As if nothing were to be minimised: a value above 0 then proves that no schedule keeps the budgets.
     """
+    if ray:
+        instance = without_objective(instance)
     classes = classes or classify(instance)
     prices = legal(instance, prices)
+    second = second_left(instance, prices.mu)
     paths = class_paths(instance, prices, classes) * classes.amount
     served = math.fsum((paths * classes.count).tolist())
     used = prices.rho @ instance.memory.rates.astype(np.float64)
-    floor = math.fsum((np.maximum(0.0, 1.0 - used - rate_slack(instance.memory.rates)) * instance.floor).tolist())
+    slack = rate_slack(instance.memory.rates) * second
+    floor = math.fsum((np.maximum(0.0, second - used - slack) * instance.floor).tolist())
     fixed = math.fsum((prices.rho * instance.fixed).ravel().tolist())
     rent = math.fsum((prices.rent * instance.capacity).ravel().tolist())
-    margin = EPS * int(path_terms(instance, classes).max()) * (served + floor + fixed + rent)
-    value = floor + fixed + served - rent - margin
+    budgets = rounded_down(settled(instance, prices.mu))
+    margin = EPS * int(path_terms(instance, classes).max()) * (served + floor + fixed + rent + abs(budgets))
+    value = floor + fixed + served - rent - margin + budgets
     return DualValue(max(0.0, value) if math.isfinite(value) else 0.0, paths, prices)
 
 
@@ -124,10 +148,13 @@ def path_terms(instance: Instance, classes: Classes) -> Int64:
     """int64[G]: bounds on the rounding errors of paths, in units of `EPS` relative to their cost.
 
     Every term of a path is a sum of non-negative products, so its relative error grows with the number of terms only. Products
-    of prices with large loads of whole blocks, and of rents with sizes, are rounded once more.
+    of prices with large loads of whole blocks, of meters with any, and of rents with sizes, are rounded once more.
     """
     plain = 64 + 4 * instance.num_tiers + 3 * np.diff(classes.start) * (2 + instance.num_steps.bit_length())
-    return plain if instance.memory.operations.plain else plain + 8 + instance.num_resources
+    meters = len(instance.used_meters)
+    if instance.memory.operations.plain and not meters:
+        return plain
+    return plain + 8 + instance.num_resources + meters
 
 
 def fetch_events(instance: Instance, prices: Prices, classes: Classes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -35,6 +35,7 @@ from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds.dual.actions import PricedActions, price_actions
+from placement_opt.bounds.dual.budgets import second_left, settled
 from placement_opt.bounds.dual.classes import Classes, by_kind, classify, take_classes
 from placement_opt.bounds.dual.evaluate import (
     EPS,
@@ -213,14 +214,15 @@ def cut_evenly(classes: Classes, shares: int) -> list[int]:
 
 
 def _rest(instance: Instance, prices: Prices) -> int:
-    """Quanta of D that no block brings: floors and fixed loads, rounded down, less rent, rounded up."""
-    rates = instance.memory.rates
+    """Quanta of D that no block brings: floors, fixed loads and budgets, rounded down, less rent, rounded up."""
+    rates, second = instance.memory.rates, second_left(instance, prices.mu)
     used = prices.rho @ rates.astype(np.float64)
-    floor = np.maximum(0.0, 1.0 - used - rate_slack(rates)) * instance.floor
+    floor = np.maximum(0.0, second - used - rate_slack(rates) * second) * instance.floor
     gains = np.concatenate([floor, (prices.rho * instance.fixed).ravel()]) * (1.0 - 8.0 * EPS)
     costs = (prices.rent * instance.capacity).ravel() * (1.0 + 8.0 * EPS)
     up = sum(map(int, np.ceil(np.ldexp(costs, QUANTUM_BITS)).tolist()))
-    return sum(map(int, np.ldexp(gains, QUANTUM_BITS).tolist())) - up
+    budgets: int = math.floor(settled(instance, prices.mu) * 2**QUANTUM_BITS)
+    return budgets - up + sum(map(int, np.ldexp(gains, QUANTUM_BITS).tolist()))
 
 
 def _rounded_down(total: int) -> float:

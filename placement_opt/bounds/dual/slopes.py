@@ -12,6 +12,7 @@ import numpy as np
 
 from placement_opt.base.arrays import Float64
 from placement_opt.bounds.dual.actions import price_actions
+from placement_opt.bounds.dual.budgets import granted, second_left, settled, weight
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.dual.futures import Futures, merge_futures
@@ -39,12 +40,19 @@ class Slopes:
         float64[T + 1, K], bytes: held by the cheapest paths less capacity.
     prices
         The prices, legal.
+    mu
+        float64[H], parts: what the cheapest paths and fixed loads add to each budget's meter, less what it grants in the time
+        of the floors.
+    weighed_s
+        What the objective charges for what they add to meters: whatever the prices are.
     """
 
     value_s: float
     rho: Float64
     rent: Float64
     prices: Prices
+    mu: Float64
+    weighed_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +64,7 @@ class _Paths:
     cost_s
         Seconds.
     moved, stored
-        float64[T, R]: loads of reads and copies, and of stores.
+        float64[T, R + M]: loads of reads and copies, and of stores.
     held
         float64[T + 1, K], bytes: held in tiers that are tracked.
     read
@@ -86,16 +94,24 @@ def slopes(instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] |
     futures = futures or merge_futures(classify(instance))
     prices = legal(instance, prices)
     paths = [_paths(instance, prices, part, float(soft)) for part in futures]
-    stored = sum((one.stored for one in paths[1:]), paths[0].stored) + instance.fixed
-    loads = sum((one.moved for one in paths[1:]), paths[0].moved) + stored
+    on_resources = slice(instance.num_resources)
+    stored = sum((one.stored[:, on_resources] for one in paths[1:]), paths[0].stored[:, on_resources]) + instance.fixed
+    loads = sum((one.moved[:, on_resources] for one in paths[1:]), paths[0].moved[:, on_resources]) + stored
     rates = instance.memory.rates.astype(np.float64)
-    fixed = float((prices.rho * instance.fixed).sum() + (1.0 - prices.rho @ rates) @ instance.floor)
+    fixed = float(
+        (prices.rho * instance.fixed).sum() + (second_left(instance, prices.mu) - prices.rho @ rates) @ instance.floor
+    )
     total = sum(one.cost_s for one in paths) + fixed - float((prices.rent * instance.capacity).sum())
+    total += float(settled(instance, prices.mu))
     room = sum((one.held for one in paths[1:]), paths[0].held) - instance.capacity
     untracked = tracked_sets(instance).untracked(instance.num_tiers)
     for one in paths:
         room[:-1, untracked] += one.read[:, untracked]
-    return Slopes(total, loads - instance.floor[:, None] * rates, room, prices)
+    metered = instance.metered.astype(np.float64)
+    for one in paths:
+        metered += (one.moved + one.stored)[:, instance.num_resources :].sum(axis=0)
+    loads -= instance.floor[:, None] * rates
+    return Slopes(total, loads, room, prices, granted(instance, metered), weight(instance, metered))
 
 
 def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) -> _Paths:
@@ -103,7 +119,7 @@ def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) ->
     from placement_opt.bounds.dual import slopes_kernels as kernels
     from placement_opt.bounds.dual.idle_kernels import idle_products, push_down
 
-    loads, size = instance.loads, float(instance.loads.size[futures.kind])
+    loads, size = instance.loads.counted, float(instance.loads.size[futures.kind])
     soft *= size
     actions = price_actions(instance, prices, futures.kind, soft=soft)
     tracked, pays, write, rent = actions.tracked, actions.has, actions.write, actions.rent

@@ -1,4 +1,7 @@
-"""What operations load for a byte: the form in which programs that count bytes take their coefficients."""
+"""What operations load for a byte: the form in which programs that count bytes take their coefficients.
+
+Meters that the instance uses are further columns, after the resources: M of them, usually none.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from placement_opt.base.arrays import Float64, Int64
-from placement_opt.bounds.programs.highs import SPREAD, rate_unit
+from placement_opt.base.highs import SPREAD, rate_unit
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operations
 
@@ -24,7 +27,7 @@ class ByteLoads:
     kind
         int64[B]: of each block.
     row
-        float64[C, O, R]. Where every load is bytes times a factor there is one kind, and these are the factors.
+        float64[C, O, R + M]. Where every load is bytes times a factor there is one kind, and these are the factors.
     """
 
     operations: Operations
@@ -36,18 +39,18 @@ class ByteLoads:
 
     @cached_property
     def store(self) -> Float64:
-        """float64[C, K, R]: storing to each tier."""
+        """float64[C, K, R + M]: storing to each tier."""
         return self.row[:, self.operations.store]
 
     @cached_property
     def copy(self) -> Float64:
-        """float64[C, K, K, R]: copying from tier j to tier k."""
+        """float64[C, K, K, R + M]: copying from tier j to tier k."""
         tiers = self.operations.tiers
         return self.row[:, self.operations.copies].reshape(len(self.row), tiers, tiers, -1)
 
     @cached_property
     def serve(self) -> Float64:
-        """float64[C, V, R]: each serving operation; the first K read from a tier each."""
+        """float64[C, V, R + M]: each serving operation; the first K read from a tier each."""
         return self.row[:, self.operations.first_serving :]
 
     @cached_property
@@ -65,7 +68,7 @@ class ByteLoads:
 
 def byte_loads(instance: Instance) -> ByteLoads:
     """The loads of an instance's blocks, per byte."""
-    loads = instance.loads
+    loads = instance.loads.counted
     return ByteLoads(loads.operations, loads.kind, loads.row / loads.size[:, None, None].astype(np.float64))
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64
+from placement_opt.base.highs import LinearProgram, Solution, SolverError, solve
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.programs.highs import LinearProgram, Solution, SolverError, solve
 
 #: What is smaller than this share of the largest of its row is left out: the solver would not take it.
 _TINY = 1e-7
@@ -34,13 +34,19 @@ class Cuts:
     upper
         float64[n].
     budget
-        int64[n]: the variables of one budget, numbered from 0, add up to at most 1; -1 for those of none.
+        int64[n]: the variables of one budget, numbered from 0, add up to at most ``most``; -1 for those of none.
+    everywhere
+        float64[n]: how much each variable counts in every budget besides; None: nothing.
+    most
+        What budgets allow.
     """
 
     offset: Float64
     slope: Float64
     upper: Float64
     budget: npt.NDArray[np.int64]
+    everywhere: Float64 | None = None
+    most: float = 1.0
 
     def promise(self, limits: Limits) -> tuple[float, Float64]:
         """(the most that all cuts promise, how much each of them counts there: float64[C] that add up to 1).
@@ -56,7 +62,7 @@ class Cuts:
         budgets = np.hstack([self._budgets, np.zeros((len(self._budgets), 1))])
         upper = np.append(self.upper, np.inf)
         lower = np.append(np.zeros(size), -np.inf)
-        right = np.concatenate([self.offset / scale, np.ones(len(budgets))])
+        right = np.concatenate([self.offset / scale, np.full(len(budgets), self.most)])
         found = _solved(np.append(np.zeros(size), -1.0), lower, upper, np.vstack([rows, budgets]), right, limits)
         weight = np.abs(found.row_dual[:count]) / scale
         return -found.objective, weight / max(float(weight.sum()), 1e-300)
@@ -76,7 +82,7 @@ class Cuts:
         cuts = np.hstack([-slope, slope, np.zeros((len(slope), 1))]) / scale[:, None]
         spent = np.hstack([budgets, -budgets, np.zeros((len(budgets), 1))])
         largest = np.hstack([np.eye(size), np.eye(size), -np.ones((size, 1))])
-        right = [(self.offset + self.slope @ center - level) / scale, 1.0 - self._budgets @ center, np.zeros(size)]
+        right = [(self.offset + self.slope @ center - level) / scale, self.most - self._budgets @ center, np.zeros(size)]
         upper = np.concatenate([np.maximum(self.upper - center, 0.0) / width, center / width, [np.inf]])
         cost = np.append(np.full(2 * size, _SUM / size), 1.0)
         x = _solved(cost, np.zeros(2 * size + 1), upper, np.vstack([cuts, spent, largest]), np.concatenate(right), limits).x
@@ -86,7 +92,8 @@ class Cuts:
     def _budgets(self) -> Float64:
         """float64[budgets, n]."""
         numbers = np.arange(self.budget.max(initial=-1) + 1)
-        return np.asarray(numbers[:, None] == self.budget, dtype=np.float64)
+        each = np.asarray(numbers[:, None] == self.budget, dtype=np.float64)
+        return each if self.everywhere is None else each + self.everywhere
 
 
 def _solved(cost: Float64, lower: Float64, upper: Float64, matrix: Float64, right: Float64, limits: Limits) -> Solution:

@@ -16,8 +16,8 @@ import numpy as np
 from placement_opt.base.arrays import Float64
 from placement_opt.base.atomic import atomic_path, check_output
 from placement_opt.base.errors import InputError
+from placement_opt.base.highs import LinearProgram, SolverError, to_highs
 from placement_opt.bounds.lp import build
-from placement_opt.bounds.programs.highs import LinearProgram, SolverError, to_highs
 from placement_opt.instance.instance import Instance
 
 #: Bytes that a read takes in the program, the solver's copy and the names (measured: 9e4 and 4e5 reads, two tiers).

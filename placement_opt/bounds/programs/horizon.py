@@ -8,6 +8,8 @@ algebraic statement in ``models/horizon.py``.
 How a read is served has a variable for each operation that can serve it. Where there are only reads, which all leave the block
 at the processor, fewer do: one for all reads of a step with two tiers, none under the exclusive rule.
 
+Meters and budgets have columns and rows of their own, last of all (:mod:`placement_opt.bounds.programs.budget_rows`).
+
 Scaled units: sizes in multiples of ``unit`` bytes, time in what that many take
 (:func:`placement_opt.bounds.programs.byte_loads.time_unit`), every rate row divided by its rate: solver tolerances are
 absolute, and raw bytes and seconds have produced wrong "optimal" values.
@@ -21,10 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.highs import SMALLEST, LinearProgram, from_triplets
 from placement_opt.bounds.dual.classes import Classes
+from placement_opt.bounds.programs.budget_rows import BudgetRows, column_scale
 from placement_opt.bounds.programs.byte_loads import byte_loads, time_unit
 from placement_opt.bounds.programs.events import Events
-from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets
 from placement_opt.bounds.programs.horizon_names import column_names, row_names
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
@@ -60,15 +63,20 @@ class HorizonProgram:
         What to build it for. ``integral`` wants one class a block.
     integral
         Residency is 0 or 1 (MILP) instead of between 0 and the number of blocks in the class.
+    elastic
+        By how much budgets must be overdrawn, instead of the objective (:mod:`placement_opt.bounds.programs.budget_rows`).
     """
 
-    def __init__(self, instance: Instance, classes: Classes, events: Events, *, integral: bool = False) -> None:
+    def __init__(
+        self, instance: Instance, classes: Classes, events: Events, *, integral: bool = False, elastic: bool = False
+    ) -> None:
         self.instance, self.classes, self.events, self.integral = instance, classes, events, integral
         self.tiers = [k for k in range(instance.num_tiers) if not (instance.inclusive and k == instance.home)]
         # whole blocks want whole coefficients: thirds made the solver's presolve call a feasible program infeasible
         self.unit = float(np.gcd.reduce(instance.size) if integral else np.median(instance.size))
         self.time_unit = time_unit(instance, self.unit)
         self.bytes = byte_loads(instance)
+        self.budgets = BudgetRows.of(instance, self.bytes, self.unit, self.time_unit, elastic=elastic)
         self.kind = self.bytes.kind[classes.block]
         self._layout()
 
@@ -108,6 +116,7 @@ class HorizonProgram:
             "p": tiers * len(self.stores),
             "z": sum(len(which) for _, _, which in self.copies),
             "y": (len(self.bytes.source) if self.each else tiers if self.split else 0) * len(classes.step),
+            "meter": self.budgets.num_columns,
         }
         self.column: dict[str, int] = {}
         total = 0
@@ -118,7 +127,7 @@ class HorizonProgram:
 
     def _copies(self) -> list[tuple[int, int, Int64]]:
         """(source, target, events) of the copies worth offering: those that load nothing less than another way do not help."""
-        inst, store, copy = self.instance, self.instance.loads.store, self.instance.loads.copy
+        inst, store, copy = self.instance, self.instance.loads.counted.store, self.instance.loads.counted.copy
         whole = self.events.share >= 1.0
         found = []
         for j in range(inst.num_tiers):
@@ -137,11 +146,13 @@ class HorizonProgram:
     # ---- building ------------------------------------------------------------------------------------------------
 
     def build(self) -> LinearProgram:
-        """The arrays; see :mod:`placement_opt.bounds.programs.highs` for their meaning."""
+        """The arrays; see :mod:`placement_opt.base.highs` for their meaning."""
         inst = self.instance
         steps, resources = inst.num_steps, inst.num_resources
         self.matrix = _Triplets()
-        self.load_scale = self.unit / inst.memory.rates / self.time_unit  # one unit of bytes on a resource, in time units
+        self.load_scale = column_scale(inst, self.unit, self.budgets)
+        self.metered = np.zeros((len(inst.used_meters), self.num_columns))
+        self.given = np.zeros(len(inst.used_meters))  # what no column decides adds to each meter, in its unit
         low, high = np.zeros(self.num_columns), np.full(self.num_columns, np.inf)
         self.matrix.add(np.arange(steps * resources), np.repeat(np.arange(steps), resources), -1.0)
         self.row_low = [np.full(steps * resources, -np.inf)]
@@ -154,12 +165,12 @@ class HorizonProgram:
         self._residency(low, high)
         self._moves(high)
         self._service(high)
+        self._meters()
         integral = None
         if self.integral:
             integral = np.zeros(self.num_columns, dtype=bool)
             integral[self.column["x"] : self.column["p"]] = True
-        cost = np.zeros(self.num_columns)
-        cost[:steps] = 1.0
+        cost = self.budgets.costs(self.num_columns, self.column["meter"])
         entries = from_triplets(self.num_columns, *self.matrix.arrays())
         return LinearProgram(
             cost,
@@ -169,7 +180,7 @@ class HorizonProgram:
             np.concatenate(self.row_high),
             *entries,
             integral=integral,
-            time_unit=self.time_unit,
+            time_unit=self.budgets.goal_unit,
             names=lambda: (column_names(self), row_names(self)),
         )
 
@@ -184,15 +195,34 @@ class HorizonProgram:
     def _load(self, step: Any, column: Any, operation: Float64, amount: Any, kind: Int64) -> None:
         """``amount`` (units of bytes per unit of the column) of an operation at some steps, on every resource it uses.
 
-        ``operation`` float64[C, R]: its loads by kind of block, which is ``kind``. One call a column and step: the solver
+        ``operation`` float64[C, R + M]: its loads by kind of block, which is ``kind``. One call a column and step: the solver
         refuses two entries in one place.
         """
+        resources = self.instance.num_resources
         for r in np.flatnonzero(operation.any(axis=0)):
             factor = operation[kind, r] if len(operation) > 1 else operation[0, r]
             load = np.asarray(amount * (factor * self.load_scale[r]))
+            if r >= resources:
+                np.add.at(self.metered[r - resources], column, np.broadcast_to(load, np.shape(column)))
+                continue
             # what is too small for the solver is left out: that can only lower the time, and the dual counts it
             load = np.where((load > 0) & (load < SMALLEST), 0.0, load)
-            self.matrix.add(step * self.instance.num_resources + r, column, load)
+            self.matrix.add(step * resources + r, column, load)
+
+    def _meters(self) -> None:
+        """Rows of meters and budgets."""
+        rows = self.budgets
+        meter = self._new_rows("meter", len(self.given), -np.inf, rows.meter_most(self.given), None)
+        budget = self._new_rows("budget", len(self.instance.budgets), -np.inf, rows.budget_most(), None)
+        rows.entries(self.matrix.add, meter, budget, self.column["meter"])
+        for m, loads in enumerate(self.metered):
+            loaded = np.flatnonzero(np.abs(loads) >= SMALLEST)
+            self.matrix.add(meter + m, loaded, loads[loaded])
+
+    def _give(self, amount: float, operation: Float64) -> None:
+        """So many units of bytes under an operation (float64[R + M]) are nobody's choice: on meters."""
+        resources = self.instance.num_resources
+        self.given += amount * operation[resources:] * self.load_scale[resources:]
 
     def _weight(self, owner: Any) -> Float64:
         return np.asarray(self.classes.size[owner] / self.unit)
@@ -205,8 +235,10 @@ class HorizonProgram:
             for c in range(len(self.bytes)):
                 bytes_written, here = np.zeros(inst.num_steps), born[self.kind[born] == c]
                 np.add.at(bytes_written, classes.first[here] - 1, (classes.size * classes.count)[here].astype(np.float64))
-                load = bytes_written[:, None] * self.bytes.store[c, inst.home] / inst.memory.rates / self.time_unit
+                store, resources = self.bytes.store[c, inst.home], inst.num_resources
+                load = bytes_written[:, None] * store[:resources] / inst.memory.rates / self.time_unit
                 rate_high -= load.ravel()
+                self._give(bytes_written.sum() / self.unit, store)
         for k in self.tiers:
             self._load(
                 classes.first[born] - 1,
@@ -303,7 +335,9 @@ class HorizonProgram:
         served = self.column["fast"] + np.arange(steps)
         read = self.bytes.serve
         self._load(np.arange(steps), served, read[:, fast] - read[:, other], 1.0, self.kind)
-        self.row_high[0] -= (total[:, None] * read[0, other] * self.load_scale).ravel()
+        resources = inst.num_resources
+        self.row_high[0] -= (total[:, None] * read[0, other, :resources] * self.load_scale[:resources]).ravel()
+        self._give(total.sum(), read[0, other])
         rows = self._new_rows("served", steps, -np.inf, total, "all") + np.arange(steps)
         self.matrix.add(rows, served, 1.0)
         rows = self._new_rows("resident", steps, -np.inf, 0.0, fast) + np.arange(steps)
@@ -325,7 +359,9 @@ class HorizonProgram:
         if inst.inclusive:  # the home tier serves what the others do not
             total = np.zeros(inst.num_steps)
             np.add.at(total, classes.step, weight * count)
-            self.row_high[0] -= (total[:, None] * self.bytes.serve[0, inst.home] * self.load_scale).ravel()
+            read, resources = self.bytes.serve[0, inst.home], inst.num_resources
+            self.row_high[0] -= (total[:, None] * read[:resources] * self.load_scale[:resources]).ravel()
+            self._give(total.sum(), read)
         for n, k in enumerate(self.tiers):
             columns = self.column["y"] + n * reads + np.arange(reads)
             high[columns] = count
@@ -368,14 +404,16 @@ class HorizonProgram:
         """Multipliers of the solver as prices in seconds per byte; any sign error or noise is the dual's to clean up."""
         inst = self.instance
         steps, resources = inst.num_steps, inst.num_resources
-        rho = -row_dual[: steps * resources].reshape(steps, resources) / inst.memory.rates
+        goal_unit = self.budgets.goal_unit
+        rho = -row_dual[: steps * resources].reshape(steps, resources) / inst.memory.rates * (goal_unit / self.time_unit)
         rent = np.zeros((steps + 1, inst.num_tiers))
         first = steps * resources
         for k in self.tiers:
             level = row_dual[first : first + steps + 1]
-            rent[:, k] = (level - np.append(level[1:], 0.0)) * self.time_unit / self.unit
+            rent[:, k] = (level - np.append(level[1:], 0.0)) * goal_unit / self.unit
             first += steps + 1
-        return Prices(np.maximum(rho, 0.0), np.maximum(rent, 0.0))
+        mu = self.budgets.mu(row_dual[self.rows - len(inst.budgets) : self.rows])
+        return Prices(np.maximum(rho, 0.0), np.maximum(rent, 0.0), mu)
 
     def times(self, x: Float64) -> Float64:
         """float64[T]: seconds of each step."""

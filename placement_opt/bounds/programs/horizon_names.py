@@ -30,7 +30,8 @@ def column_names(program: HorizonProgram) -> list[str]:
         ways = [*tier, *(operations.names[row] for row in operations.serving[inst.num_tiers :].tolist())]
         reads = range(len(classes.step))
         names += [f"y[{block[program.read_owner[n]]},{way},{classes.step[n]}]" for way in ways for n in reads]
-    return names
+    names += [f"meter[{inst.memory.meters.names[meter]}]" for meter in inst.used_meters]
+    return names + ["excess"] * program.budgets.elastic
 
 
 def row_names(program: HorizonProgram) -> list[str]:
@@ -53,6 +54,10 @@ def row_names(program: HorizonProgram) -> list[str]:
             names += [f"source[{at[m]},{tier[j]},{tier[k]},{events.step[m]}]" for m in copies[j, k]]
         elif name == "passing":
             names += [f"passing[{at[m]},{tier[index]},{events.step[m]}]" for m in program.stores.tolist()]
+        elif name == "meter":
+            names += [f"meter[{inst.memory.meters.names[meter]}]" for meter in inst.used_meters]
+        elif name == "budget":
+            names += [f"budget[{budget.name}]" for budget in inst.budgets]
         elif name == "alive":
             names += [f"alive[{block[g]},{t}]" for g, t in zip(program.segment_owner, program.opens.tolist(), strict=True)]
         elif program.aggregated:

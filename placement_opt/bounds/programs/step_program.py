@@ -11,7 +11,7 @@ tier k needs that share of room there, no more room is needed, and every rule al
 anyway and its room is not competed for). What is served without a source needs no room, but may have to lie somewhere.
 
 Scaled units: bytes in units of a step's own size, time above what the fixed loads take, in units of such a size at a rate
-in between (:func:`placement_opt.bounds.programs.highs.rate_unit`); every rate row is divided by its rate.
+in between (:func:`placement_opt.base.highs.rate_unit`); every rate row is divided by its rate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from placement_opt.base.arrays import Flags, Float64, Int64
-from placement_opt.bounds.programs.highs import SMALLEST, LinearProgram, from_triplets, rate_unit
+from placement_opt.base.highs import SMALLEST, LinearProgram, from_triplets, rate_unit
 from placement_opt.bounds.programs.step_data import Steps
 from placement_opt.bounds.result import Prices
 

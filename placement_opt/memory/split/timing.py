@@ -58,6 +58,8 @@ class StepTimer:
         float64[V, R]: extreme resource prices in seconds per byte, ``rates @ rho[v] = 1``.
     cheapest
         float64[V, P]: price of one byte read from the cheapest tier of each pattern.
+    members
+        The ways of each pattern, ascending.
     complete
         Whether ``rho`` holds every extreme vector. False beyond ``MOST_VECTORS``: then ``rho`` holds only the vectors with one
         price (each of them still gives a lower bound on every step's time) and the methods solve a linear program a step.
@@ -86,7 +88,7 @@ class StepTimer:
         self._least = np.column_stack(columns) if columns else np.zeros((len(reads), 0), dtype=np.int64)
         self.rho: Float64 = _divided(self._weights, self._norms)
         self.cheapest: Float64 = _divided(self._least, self._norms)
-        self._members = members
+        self.members = members
 
     def times(self, served: Loads, base: Loads) -> Float64:
         """float64[n]: optimal seconds of n steps.
@@ -131,7 +133,7 @@ class StepTimer:
         """
         served, base = [operator.index(s) for s in served_row], [operator.index(b) for b in base_row]
         if not self.complete:
-            return exact_time(self.ways, self._members, served, base) / scale
+            return exact_time(self.ways, self.members, served, base) / scale
         values = self._values(np.array([served], dtype=np.float64), np.array([base], dtype=np.float64))[0]
         # Sums of a few dozen terms >= 0 are right to 1e-13: only vectors this close to the largest can be the largest.
         best = Fraction(0)
@@ -151,8 +153,8 @@ class StepTimer:
             return self._solve(served, base).bytes
         fast, slow = self.memory.by_speed
         taken = np.zeros((len(self.patterns), 2))
-        both = np.array([len(tiers) == 2 for tiers in self._members], dtype=bool)
-        for p, tiers in enumerate(self._members):
+        both = np.array([len(tiers) == 2 for tiers in self.members], dtype=bool)
+        for p, tiers in enumerate(self.members):
             taken[p, tiers[0]] = 0.0 if both[p] else served[p]
         share = self._fast_share(
             float(served[both].sum()), base + taken.sum(axis=0) @ self.ways.loads, self.times(served, base)[0]
@@ -178,7 +180,7 @@ class StepTimer:
         return total
 
     def _solve(self, served: Loads, base: Loads) -> Split:
-        return solve_split(self.ways, self._members, np.asarray(served, np.float64), np.asarray(base, np.float64))
+        return solve_split(self.ways, self.members, np.asarray(served, np.float64), np.asarray(base, np.float64))
 
 
 def _rows(loads: Loads) -> Loads:

@@ -7,10 +7,9 @@ import threading
 import numpy as np
 import pytest
 
-from placement_opt.base import watch
+from placement_opt.base import highs, watch
+from placement_opt.base.highs import Ended, LinearProgram, SolverError, check_program, from_triplets, solve
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.programs import highs
-from placement_opt.bounds.programs.highs import Ended, LinearProgram, SolverError, check_program, from_triplets, solve
 
 
 def program(cost: list[float] | None = None, value: list[float] | None = None, *, integral: bool = False) -> LinearProgram:
