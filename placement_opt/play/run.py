@@ -113,6 +113,8 @@ class Run(Tabular):
         Rounded once where no read had a choice of ways, or the split is written down; elsewhere from the split of every step.
         """
         instance, meters = self.instance, self.instance.memory.meters
+        if not len(meters):
+            return np.zeros(0)
         loads = loads_of(instance.memory.operations, instance.size, meters.per_byte)
         fixed = instance.fixed_metered
         exact = [0] * len(meters) if fixed is None else [one * instance.share_base for one in fixed.tolist()]
