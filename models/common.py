@@ -224,7 +224,6 @@ def time_alone(instance: Instance) -> None:
         raise InputError("found an objective besides time", "expected time alone; models.horizon states all", field="objective")
 
 
-
 def loads(instance: Instance) -> tuple[dict[Any, float], dict[Any, float], dict[Any, float]]:
     """What serving, storing and copying the whole of a block loads, as in :class:`Data`."""
     tiers, ways = instance.memory.tier_names, way_names(instance)

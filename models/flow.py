@@ -45,7 +45,9 @@ def build(instance: Instance, rho: npt.NDArray[np.float64], relax: bool = False)
         If the prices are no bound: of the wrong shape, negative, not finite, or above sum_r B_r rho <= 1.
     """
     if not instance.timed:
-        raise InputError("found budgets, or an objective besides time", "expected none: the flow knows of time alone", field="flow")
+        raise InputError(
+            "found budgets, or an objective besides time", "expected none: the flow knows of time alone", field="flow"
+        )
     if rho.shape != (instance.num_steps, instance.num_resources):
         raise ValueError(f"prices of shape {rho.shape}, expected steps x resources")
     if not np.isfinite(rho).all() or (rho < 0).any() or (rho @ instance.memory.rates > 1 + 1e-12).any():
