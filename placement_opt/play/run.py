@@ -23,9 +23,10 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import loads_of
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.memory.system import Int64
-from placement_opt.play.budgeted import Moved, Split, budgeted_split
+from placement_opt.play.budgeted import Split, budgeted_split
 from placement_opt.play.protocol import Effort
 from placement_opt.play.schedule import Schedule
+from placement_opt.play.split_program import Moved
 
 Float64 = npt.NDArray[np.float64]
 
