@@ -26,6 +26,7 @@ from pyomo.contrib.solver.solvers.highs import Highs
 from placement_opt.base.errors import InputError, PlacementError
 from placement_opt.base.highs import silent_highspy
 from placement_opt.base.stdout import kept_for_answers
+from placement_opt.instance.budgets import Budget
 from placement_opt.instance.instance import Instance
 
 #: Tolerances of the solver, in scaled units: far below what two statements of one problem are compared to (1e-9).
@@ -60,7 +61,18 @@ class Data:
         The symbols of section 1 by the indices they carry there.
     serve, store, copy
         What an operation on the whole of a block loads on a resource, (way, block, resource), (tier, block, resource) and
-        (source, target, block, resource), where it is not zero.
+        (source, target, block, resource), where it is not zero; a meter that a budget or the objective names is there like a
+        resource, in units of its own.
+    meters
+        Their names.
+    G
+        Meter -> what the run adds to it whatever the placement.
+    budgets
+        Name -> (meter, or None; what may be added to it whatever the run takes; and for each unit of time), in its units.
+    weight
+        Meter -> what one unit of it weighs in the objective, in units of time.
+    second
+        What one unit of time weighs.
     home
         The tier that keeps everything under the inclusive rule.
     unit_bytes, unit_seconds
@@ -86,6 +98,11 @@ class Data:
     serve: dict[tuple[str, int, str], float]
     store: dict[tuple[str, int, str], float]
     copy: dict[tuple[str, str, int, str], float]
+    meters: tuple[str, ...]
+    G: dict[str, float]
+    budgets: dict[str, tuple[str | None, float, float]]
+    weight: dict[str, float]
+    second: float
     home: str
     unit_bytes: int
     unit_seconds: Fraction
@@ -114,6 +131,16 @@ def scaled(instance: Instance) -> Data:
         for i in range(int(trace.indptr[t]), int(trace.indptr[t + 1]))
     }
     serve, store, copy = loads(instance)
+    meters, weights = metering(instance), dict(instance.objective.weights)
+    parts = {meter: part for meter, (_, part) in zip(instance.used_meters, meters.items(), strict=True)}
+    name = {meter: memory.meters.names[meter] for meter in instance.used_meters}
+
+    def budget(one: Budget) -> tuple[str | None, float, float]:
+        if one.meter is None:
+            return None, float(one.fixed / unit_seconds), float(one.per_second)
+        part = parts[one.meter]
+        return name[one.meter], float(one.fixed / part), float(one.per_second * unit_seconds / part)
+
     table, ways = memory.operations, way_names(instance)
     source, brings = table.source[-len(ways) :].tolist(), table.brings[-len(ways) :].tolist()
     return Data(
@@ -136,6 +163,11 @@ def scaled(instance: Instance) -> Data:
         serve=serve,
         store=store,
         copy=copy,
+        meters=tuple(meters),
+        G={each: float(Fraction(int(load), meters[each])) for each, load in zip(meters, instance.metered, strict=True)},
+        budgets={one.name: budget(one) for one in instance.budgets},
+        weight={name[meter]: float(weight * parts[meter] / unit_seconds) for meter, weight in weights.items()},
+        second=float(instance.objective.time),
         home=memory.tier_names[instance.home],
         unit_bytes=unit_bytes,
         unit_seconds=unit_seconds,
@@ -152,18 +184,44 @@ def way_names(instance: Instance) -> tuple[str, ...]:
 
 
 def block_loads(instance: Instance, size: int) -> list[dict[str, float]]:
-    """What each operation, by its row, loads on each resource for a whole block of so many bytes, in scaled units.
+    """What each operation, by its row, loads on each resource and meter for a whole block of so many bytes, in scaled units.
 
-    It is ``per_call + per_byte * ceil(size / grain) * grain``.
+    It is ``per_call + per_byte * ceil(size / grain) * grain``; no call counts on a meter.
     """
     table, resources, unit_bytes = instance.memory.operations, instance.memory.resources, int(instance.size.max())
-    return [
+    on_meters = instance.memory.meters.per_byte[:, list(instance.used_meters)].tolist()
+    meters = metering(instance)
+    counted = [
+        {
+            name: float(Fraction(each * -(-size // grain) * grain, part))
+            for (name, part), each in zip(meters.items(), row, strict=True)
+        }
+        for grain, row in zip(table.grain.tolist(), on_meters, strict=True)
+    ]
+    loaded = [
         {
             name: float(Fraction(once + each * -(-size // grain) * grain, unit_bytes))
             for name, once, each in zip(resources, call, byte, strict=True)
         }
         for grain, call, byte in zip(table.grain.tolist(), table.per_call.tolist(), table.per_byte.tolist(), strict=True)
     ]
+    return [one | other for one, other in zip(loaded, counted, strict=True)]
+
+
+def metering(instance: Instance) -> dict[str, int]:
+    """Meter that counts -> parts that are one unit of it: what the largest block adds by the operation that adds most."""
+    meters = instance.memory.meters
+    largest = int(instance.size.max())
+    found = {meters.names[meter]: max(1, int(meters.per_byte[:, meter].max()) * largest) for meter in instance.used_meters}
+    if taken := set(found) & set(instance.memory.resources):
+        raise InputError(f"found meters called {', '.join(taken)} like resources", "expected names that differ", field="memory")
+    return found
+
+
+def time_alone(instance: Instance) -> None:
+    """InputError where more is minimised than time: for statements that know of nothing else."""
+    if not instance.objective.plain:
+        raise InputError("found an objective besides time", "expected time alone; models.horizon states all", field="objective")
 
 
 def loads(instance: Instance) -> tuple[dict[Any, float], dict[Any, float], dict[Any, float]]:

@@ -30,6 +30,7 @@ import pyomo.environ as pyo
 
 from models import horizon, roofline
 from models.common import command, prices, solve
+from placement_opt.base.errors import InputError
 from placement_opt.instance.instance import Instance
 
 
@@ -38,9 +39,15 @@ def build(instance: Instance, rho: npt.NDArray[np.float64], relax: bool = False)
 
     Raises
     ------
+    InputError
+        If there are budgets, or the objective is more than time.
     ValueError
         If the prices are no bound: of the wrong shape, negative, not finite, or above sum_r B_r rho <= 1.
     """
+    if not instance.timed:
+        raise InputError(
+            "found budgets, or an objective besides time", "expected none: the flow knows of time alone", field="flow"
+        )
     if rho.shape != (instance.num_steps, instance.num_resources):
         raise ValueError(f"prices of shape {rho.shape}, expected steps x resources")
     if not np.isfinite(rho).all() or (rho < 0).any() or (rho @ instance.memory.rates > 1 + 1e-12).any():

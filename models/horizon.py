@@ -15,6 +15,8 @@
                                                                                    BRING: those after which the block is at
                                                                                           the processor
     r            resource that transfers contend for                        -      RESOURCES
+    m            meter, which adds up what the whole run moves              -      METERS
+    h            budget of the run                                          -      BUDGETS
     s[b]         size of the block                                          size   BLOCKS
     a[b,t]       share of b that step t reads                               -      b in READ[t]
     C[k]         capacity                                                   size   TIERS
@@ -23,6 +25,10 @@
     l[t]         floor under the step's time                                time   STEPS
     serve[o,b,r], store[k,b,r], copy[j,k,b,r]: load on resource r of serving, storing, copying the whole of the block:
                  load of a byte times s[b], rounded up to multiples of the operation's grain, and what each call loads
+
+    G[m]         what the run adds to meter m whatever the placement
+    E[h], W[h]   what budget h allows its meter, and for each unit of time; a budget without a meter is on time alone
+    weight[m]    what one unit of meter m weighs in the objective, in units of time; second: what one unit of time weighs
 
     x[b,k,t]     1 if a copy of b lies in tier k at state t                 -      b in LIVE[t]
     y[b,o,t]     share of b that operation o serves at step t               -      b in READ[t]
@@ -56,6 +62,9 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     m.BLOCKS = pyo.RangeSet(0, instance.num_blocks - 1)
     m.TIERS = pyo.Set(initialize=data.tiers)
     m.RESOURCES = pyo.Set(initialize=data.resources)
+    m.METERS = pyo.Set(initialize=data.meters)
+    m.BUDGETS = pyo.Set(initialize=list(data.budgets))
+    m.COUNTS = pyo.Set(initialize=[*data.resources, *data.meters])
     m.STEPS = pyo.RangeSet(0, instance.num_steps - 1)
     m.STATES = pyo.RangeSet(0, instance.num_steps)
     m.LIVE = pyo.Set(m.STATES, initialize=data.live)
@@ -82,9 +91,9 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     m.B = pyo.Param(m.RESOURCES, initialize=data.B)
     m.F = pyo.Param(m.RESOURCES, m.STEPS, initialize=data.F)
     m.l = pyo.Param(m.STEPS, initialize=data.l)
-    m.serve = pyo.Param(m.WAYS, m.BLOCKS, m.RESOURCES, initialize=data.serve, default=0)
-    m.store = pyo.Param(m.TIERS, m.BLOCKS, m.RESOURCES, initialize=data.store, default=0)
-    m.copy = pyo.Param(m.TIERS, m.TIERS, m.BLOCKS, m.RESOURCES, initialize=data.copy, default=0)
+    m.serve = pyo.Param(m.WAYS, m.BLOCKS, m.COUNTS, initialize=data.serve, default=0)
+    m.store = pyo.Param(m.TIERS, m.BLOCKS, m.COUNTS, initialize=data.store, default=0)
+    m.copy = pyo.Param(m.TIERS, m.TIERS, m.BLOCKS, m.COUNTS, initialize=data.copy, default=0)
 
     # Variables
     m.x = pyo.Var(m.X, domain=pyo.UnitInterval if relax else pyo.Binary)
@@ -98,7 +107,18 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
                 m.x[b, k, 0].fix(int(instance.initial[i, b]))
 
     # Objective
-    m.time = pyo.Objective(expr=sum(m.tau[t] for t in m.STEPS), sense=pyo.minimize)
+    lasts = sum(m.tau[t] for t in m.STEPS)
+
+    @m.Expression(m.METERS)
+    def added(m, h):
+        """What the whole run adds to a meter."""
+        read = sum(m.serve[o, b, h] * m.y[b, o, t] for b, t in m.READS for o in m.WAYS)
+        copied = sum(m.copy[j, k, b, h] * m.z[b, j, k, t] for b, j, k, t in m.Z)
+        stored = sum(m.store[k, b, h] * m.p[b, k, t] for b, k, t in m.P)
+        return data.G[h] + read + copied + stored
+
+    weighed = sum(weight * m.added[h] for h, weight in data.weight.items())
+    m.time = pyo.Objective(expr=data.second * lasts + weighed, sense=pyo.minimize)
 
     # Constraints
     @m.Constraint(m.READS)
@@ -156,6 +176,12 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     def rate(m, r, t):
         """A step lasts until every resource has moved its load."""
         return m.traffic[r, t] <= m.B[r] * m.tau[t]
+
+    @m.Constraint(m.BUDGETS)
+    def budget(m, h):
+        """The whole run adds no more to a meter than what is allowed, and allowed for each unit of time that it lasts."""
+        meter, fixed, by_time = data.budgets[h]
+        return (m.added[meter] if meter else 0) <= fixed + by_time * lasts
 
     @m.Constraint(m.STEPS)
     def floor(m, t):

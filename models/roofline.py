@@ -33,7 +33,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from models.common import command, scaled, solve
+from models.common import command, scaled, solve, time_alone
 from placement_opt.instance.instance import Instance
 
 #: A kind of block: nothing where all bytes are alike, otherwise its size in bytes.
@@ -42,6 +42,7 @@ Kind = tuple[int, ...]
 
 def build(instance: Instance) -> pyo.ConcreteModel:
     """The roofline LP of an instance: one small LP a step, all of them in one model."""
+    time_alone(instance)
     data, alike = scaled(instance), instance.memory.operations.uniform
     m = pyo.ConcreteModel(name="roofline")
     m.unit_bytes, m.unit_seconds = data.unit_bytes, data.unit_seconds

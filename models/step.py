@@ -34,12 +34,13 @@ import sys
 
 import pyomo.environ as pyo
 
-from models.common import Data, command, scaled, solve
+from models.common import Data, command, scaled, solve, time_alone
 from placement_opt.instance.instance import Instance
 
 
 def build(instance: Instance, step: int, integer: bool = False, data: Data | None = None) -> pyo.ConcreteModel:
     """The LP of one step, or with ``integer`` its MILP (no block is split); ``data``: the scaled numbers, where at hand."""
+    time_alone(instance)
     data = data or scaled(instance)
     m = pyo.ConcreteModel(name=f"step {step}")
     m.unit_bytes, m.unit_seconds = data.unit_bytes, data.unit_seconds
@@ -61,8 +62,8 @@ def build(instance: Instance, step: int, integer: bool = False, data: Data | Non
     m.F = pyo.Param(m.RESOURCES, m.STEPS, initialize={(r, t): data.F[r, t] for r in m.RESOURCES for t in m.STEPS})
     m.l = pyo.Param(m.STEPS, initialize={t: data.l[t] for t in m.STEPS})
     here, born = set(data.read[step]), set(data.born[step])
-    serve = {key: load for key, load in data.serve.items() if key[1] in here}
-    store = {key: load for key, load in data.store.items() if key[1] in born}
+    serve = {key: load for key, load in data.serve.items() if key[1] in here and key[-1] in data.B}
+    store = {key: load for key, load in data.store.items() if key[1] in born and key[-1] in data.B}
     m.serve = pyo.Param(m.WAYS, m.READ, m.RESOURCES, initialize=serve, default=0)
     m.store = pyo.Param(m.TIERS, m.BORN, m.RESOURCES, initialize=store, default=0)
 

@@ -71,7 +71,7 @@ def optimum(instance: Instance) -> Optimum:
     """
     if num_transitions(instance) > LARGEST:
         raise ValueError(f"{num_transitions(instance)} transitions, at most {LARGEST} are enumerated")
-    return _Enumeration(instance).run()
+    return Enumeration(instance).run()
 
 
 def _alive(instance: Instance, state: int) -> list[int]:
@@ -81,7 +81,8 @@ def _alive(instance: Instance, state: int) -> list[int]:
 @dataclass(frozen=True)
 class _Rows:
     """What operations load on the resources for a block, times ``amount``: float[K, R], float[K, K, R] and of those that serve
-    float[V, R], with the tier that each needs (-1 for none) and whether it brings the block to the processor."""
+    float[V, R], with the tier that each needs (-1 for none) and whether it brings the block to the processor. What they add to
+    the meters that matter are further columns."""
 
     amount: float
     store: Floats
@@ -99,16 +100,22 @@ def _rows(instance: Instance, block: int) -> _Rows:
     """Bytes times factors, or where calls or pages count, the loads of the whole block; in units of the largest block."""
     table, tiers, largest = instance.memory.operations, instance.num_tiers, int(instance.size.max())
     size, first = int(instance.size[block]), tiers + tiers * tiers
+    metered = instance.memory.meters.per_byte[:, list(instance.used_meters)]
     if not table.per_call.any() and set(table.grain.tolist()) == {1}:
-        amount, loads = size / largest, table.per_byte.astype(float)
+        amount, loads = size / largest, np.hstack([table.per_byte, metered]).astype(float)
     else:
-        moved = np.array([-(-size // grain) * grain for grain in table.grain.tolist()])
-        amount, loads = 1.0, (table.per_call + table.per_byte * moved[:, None]) / largest
+        moved = np.array([-(-size // grain) * grain for grain in table.grain.tolist()])[:, None]
+        amount, loads = 1.0, np.hstack([table.per_call + table.per_byte * moved, metered * moved]) / largest
     copy = loads[tiers:first].reshape(tiers, tiers, -1)
     return _Rows(amount, loads[:tiers], copy, loads[first:], table.source[first:].tolist(), table.brings[first:].tolist())
 
 
-class _Enumeration:
+def _wider(rows: Floats, by: int) -> Floats:
+    """The same rows with so many columns of zeros after theirs."""
+    return np.hstack([rows, np.zeros((len(rows), by))])
+
+
+class Enumeration:
     """Sizes in units of the largest block, times in units of what it takes on the slowest resource."""
 
     def __init__(self, instance: Instance) -> None:
@@ -184,14 +191,18 @@ class _Enumeration:
         rho = rho / max(1.0, float(self.rates @ rho))
         idle = 1.0 - float(self.rates @ rho)
         for t in self._steps():
-            total = np.zeros((1, 1))
-            for b in sorted({*self.alive[t], *self.alive[t + 1]}):
-                one = self._priced(rho, t, b)
-                total = (total[:, None, :, None] + one[None, :, None, :]).reshape(
-                    total.shape[0] * one.shape[0], total.shape[1] * one.shape[1]
-                )
-            paid = total[np.ix_(self.fits[t], self.fits[t + 1])] + float(rho @ self.fixed[t]) + idle * self.floor[t]
+            paid = self.priced_step(rho, t) + float(rho @ self.fixed[t]) + idle * self.floor[t]
             np.maximum(self.cost[t], paid, out=self.cost[t])
+
+    def priced_step(self, rho: Floats, t: int) -> Floats:
+        """float[fits before, fits after]: the least priced load of all blocks in step t."""
+        total = np.zeros((1, 1))
+        for b in sorted({*self.alive[t], *self.alive[t + 1]}):
+            one = self._priced(rho, t, b)
+            total = (total[:, None, :, None] + one[None, :, None, :]).reshape(
+                total.shape[0] * one.shape[0], total.shape[1] * one.shape[1]
+            )
+        return total[np.ix_(self.fits[t], self.fits[t + 1])]
 
     def _priced(self, rho: Floats, t: int, b: int) -> Floats:
         """float[sets before, sets after]: the least priced load of one block in step t (one entry where it is not alive)."""
@@ -222,6 +233,27 @@ class _Enumeration:
 
     def _transition(self, t: int, i: int, j: int) -> tuple[float, Floats]:
         """The exact time of one transition, and the multipliers of its rates: an LP over y, z, p and tau."""
+        columns, upper, must, most = self.moves(t, i, j)
+        rates = np.hstack([columns, -self.rates[:, None]])
+        answer = linprog(
+            np.eye(rates.shape[1])[-1],
+            A_ub=np.vstack([rates, _wider(must, 1), _wider(most, 1)]),
+            b_ub=np.concatenate([-self.fixed[t], np.full(len(must), -1.0), np.zeros(len(most))]),
+            bounds=[*((0.0, most) for most in upper), (self.floor[t], None)],
+            method="highs",
+        )
+        assert answer.status == 0, answer.message
+        return float(answer.fun), np.maximum(0.0, -answer.ineqlin.marginals[: len(self.rates)])
+
+    def moves(self, t: int, i: int, j: int) -> tuple[Floats, list[float], Floats, Floats]:
+        """How one transition may be made, over variables y, z and p that are at least 0.
+
+        Returns
+        -------
+        tuple
+            float[R (and meters), n]: what each variable loads. The most that each may be. Rows, times the variables at most -1:
+            what must be served and come. Rows, at most 0: what is stored in passing was brought.
+        """
         before, after = self.joint[t][self.fits[t][i]], self.joint[t + 1][self.fits[t + 1][j]]
         columns: list[Floats] = []  # load per unit of each variable
         upper: list[float] = []
@@ -249,23 +281,15 @@ class _Enumeration:
                 sums.append(([p, *z], 1.0))
                 if b in brought:
                     passing.append((p, brought[b]))
-        rates = np.column_stack([*columns, -self.rates])
-        must = np.zeros((len(sums), rates.shape[1]))
+        loads = np.array(columns).reshape(len(columns), -1).T if columns else np.zeros((self.rows[0].store.shape[1], 0))
+        must = np.zeros((len(sums), len(columns)))
         for row, (members, least) in enumerate(sums):
             must[row, members] = -1.0
             must[row] /= least
-        most = np.zeros((len(passing), rates.shape[1]))
+        most = np.zeros((len(passing), len(columns)))
         for row, (one, others) in enumerate(passing):
             most[row, one], most[row, others] = 1.0, -1.0
-        answer = linprog(
-            np.eye(rates.shape[1])[-1],
-            A_ub=np.vstack([rates, must, most]),
-            b_ub=np.concatenate([-self.fixed[t], np.full(len(sums), -1.0), np.zeros(len(passing))]),
-            bounds=[*((0.0, most) for most in upper), (self.floor[t], None)],
-            method="highs",
-        )
-        assert answer.status == 0, answer.message
-        return float(answer.fun), np.maximum(0.0, -answer.ineqlin.marginals[: len(self.rates)])
+        return loads, upper, must, most
 
     def _resident(self, path: list[int]) -> npt.NDArray[np.bool_]:
         instance = self.instance

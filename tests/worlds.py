@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
+from placement_opt.instance.budgets import TIME, Budget, Objective
 from placement_opt.instance.instance import Instance
+from placement_opt.memory.meters import Meters
 from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import MemorySystem
 from tests.models.systems import any_instance
@@ -71,3 +74,36 @@ def _table(rng: np.random.Generator, memory: MemorySystem, more: Sequence[Operat
         for one in more
     ]
     return table(memory.tier_names, memory.read, memory.write, memory.copy, some, calls=per_call, grains=grains)  # type: ignore[arg-type]
+
+
+def any_budgets(seed: int) -> Instance:
+    """:func:`any_operations` with one or two meters, budgets of all kinds and objectives; some of them cannot be kept."""
+    rng, instance = np.random.default_rng([seed, 11]), any_operations(seed)
+    rows, meters = len(instance.memory.operations.names), 1 + int(rng.integers(2))
+    per_byte = rng.integers(0, 4, (rows, meters)).astype(np.int64)
+    names = tuple(f"meter {m}" for m in range(meters))
+    memory = replace(instance.memory, counted=Meters(names, ("J",) * meters, (1,) * meters, per_byte))
+    moved = int((np.diff(instance.trace.by_block[0]) * instance.size).sum() + instance.size.sum())
+    lasts = max(1, round(float(instance.floor.sum()) + 2 * moved / int(np.median(instance.memory.rates))))
+    budgets = [_any_budget(rng, h, int(rng.integers(meters)), moved, lasts) for h in range(int(rng.integers(1, 3)))]
+    objective, weighed = TIME, tuple((m, Fraction(int(rng.integers(1, 8)), 8)) for m in range(meters))
+    if rng.random() < 0.4:
+        objective = Objective(Fraction(int(rng.integers(0, 3)), 2), weighed)
+        budgets = budgets[: int(rng.integers(0, 2))]
+    fixed = None if rng.random() < 0.5 else rng.integers(0, 4, meters).astype(np.int64)
+    return replace(instance, memory=memory, budgets=tuple(budgets), objective=objective, fixed_metered=fixed)
+
+
+def _any_budget(rng: np.random.Generator, number: int, meter: int, moved: int, lasts: int) -> Budget:
+    """Of what a run may need about: all at once, by the second, both, less for each second, or a time."""
+    some, kind = Fraction(int(rng.integers(1, 13)) * moved, 8), int(rng.integers(6))
+    name = f"budget {number}"
+    if kind in (0, 5):
+        return Budget(name, meter, some)
+    if kind == 1:
+        return Budget(name, meter, Fraction(int(rng.integers(-1, 2))), some / lasts)
+    if kind == 2:
+        return Budget(name, meter, some / 2, some / (2 * lasts))
+    if kind == 3:
+        return Budget(name, meter, 2 * some, -some / (4 * lasts))
+    return Budget(name, None, Fraction(int(rng.integers(1, 9)) * lasts, 4), Fraction(-1))

@@ -184,14 +184,10 @@ def _optimise(work: Work, limits: Limits) -> bool:
 
     def take(schedule: Schedule, latency_s: float, where: str) -> None:
         del where
-        if work.instance.timed:
-            work.standing.lower_to(schedule, latency_s, "optimised")
-            return
-        with contextlib.suppress(ScheduleError):  # the search looks at time alone
-            work.standing.lower_to(schedule, simulate(work.instance, Replay(schedule)).cost_s, "optimised")
+        work.standing.lower_to(schedule, latency_s, "optimised")
 
     state, work.seed = work.standing.state, work.seed + 1
-    enough = state.lower_s * (1.0 + work.gap) if work.instance.objective.plain else 0.0
+    enough = state.lower_s * (1.0 + work.gap)
     found = optimise(
         work.instance,
         limits=limits,

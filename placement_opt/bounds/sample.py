@@ -118,7 +118,8 @@ def sample_classes(instance: Instance, classes: Classes, *, share: float, seed: 
 def prices_for(instance: Instance, prices: Prices) -> Prices:
     """Prices of another run, stretched to this one's number of steps: a start for an ascent.
 
-    Steps keep their layer where both runs have whole iterations of this instance's layers.
+    Steps keep their layer where both runs have whole iterations of this instance's layers. Prices of budgets are kept where
+    there were as many of them.
 
     Raises
     ------
@@ -143,7 +144,8 @@ def prices_for(instance: Instance, prices: Prices) -> Prices:
     if steps % layers or others % layers:
         layers = 1
     rent = np.concatenate([_stretch(prices.rent[:-1], steps, layers), prices.rent[-1:]])
-    return Prices(_stretch(prices.rho, steps, layers), rent)
+    mu = prices.mu if len(prices.mu) == len(instance.budgets) else np.zeros(len(instance.budgets))
+    return Prices(_stretch(prices.rho, steps, layers), rent, mu)
 
 
 def _stretch(values: Float64, steps: int, layers: int) -> Float64:

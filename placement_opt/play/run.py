@@ -23,9 +23,10 @@ from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import loads_of
 from placement_opt.memory.split.timing import StepTimer
-from placement_opt.play.budgeted import Moved, Split, budgeted_split
+from placement_opt.play.budgeted import Split, budgeted_split
 from placement_opt.play.protocol import Effort
 from placement_opt.play.schedule import Schedule
+from placement_opt.play.split_program import Moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +112,8 @@ class Run(Tabular):
         Rounded once where no read had a choice of ways, or the split is written down; elsewhere from the split of every step.
         """
         instance, meters = self.instance, self.instance.memory.meters
+        if not len(meters):
+            return np.zeros(0)
         loads = loads_of(instance.memory.operations, instance.size, meters.per_byte)
         fixed = instance.fixed_metered
         exact = [0] * len(meters) if fixed is None else [one * instance.share_base for one in fixed.tolist()]

@@ -10,14 +10,12 @@ from placement_opt.answer.binding import Binding, binding
 from placement_opt.answer.standing import State
 from placement_opt.answer.verdict import Interval
 from placement_opt.instance.packing import packing_known
-from placement_opt.report.judgement import binds_document, binds_text, existence_sentence
+from placement_opt.report.judgement import NO_SCHEDULE, binds_document, binds_text, existence_sentence
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
 from placement_opt.workload.unread import unread
 
-#: What is said where it is proven.
-NO_SCHEDULE = "No schedule whatsoever keeps these budgets."
 TIMED = "every move checked and timed by the simulator, reads split optimally"
 _OUTCOMES = {
     Outcome.WITHIN: "within gap",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.answer.prove import Proof
+from placement_opt.bounds.result import Status
 from placement_opt.report.judgement import (
+    NO_SCHEDULE,
     NONE_EXISTS,
     SAME,
     binds_text,
@@ -64,13 +66,16 @@ def bound_text(proof: Proof) -> str:
 
 
 def _sentences(proof: Proof) -> list[str]:
-    interval = interval_sentence(proof) if proof.packable else ""  # else the bound's own sentence says it
+    exists = proof.packable and proof.bound.status is not Status.INFEASIBLE
+    interval = interval_sentence(proof) if exists else ""  # else the bound's own sentence says it
     return [sentence for sentence in (bound_sentence(proof), interval) if sentence]
 
 
 def bound_sentence(proof: Proof) -> str:
     """What the bound says, in one sentence."""
     value, extra = proof.bound.lower_bound_s, proof.unavoidable_s
+    if proof.bound.status is Status.INFEASIBLE:
+        return NO_SCHEDULE
     if proof.packable is False:
         return NONE_EXISTS
     if value is None:

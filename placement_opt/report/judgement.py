@@ -16,6 +16,7 @@ SAME = 5e-5
 ADVICE = "--gap or a longer --time-limit goes on"
 #: Instead of claims about policies, where whole blocks may not fit anywhere (:mod:`placement_opt.instance.packing`).
 NOT_KNOWN = "It is not known whether any schedule exists: the bytes have room in the tiers, the whole blocks may not."
+NO_SCHEDULE = "No schedule whatsoever keeps these budgets."
 NONE_EXISTS = "No schedule exists: at some state the blocks alive do not fit into the tiers whole."
 
 

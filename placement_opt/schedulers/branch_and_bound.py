@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from placement_opt.base.errors import InputError, LimitError
+from placement_opt.base.errors import InputError, LimitError, ScheduleError
 from placement_opt.base.highs import SolverError, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.milp import Searched, incumbent, num_binaries, search
@@ -98,11 +98,18 @@ def incumbent_schedule(instance: Instance, searched: Searched, *, limits: Limits
             break
         if (whole := _whole_moves(searched, limits or Limits(), fixed=fixed)) is not None:
             found.append(written_down(instance, whole.program, whole.x))
-    return min(found, key=lambda one: _seconds(instance, one))
+    best = min(found, key=lambda one: _seconds(instance, one))
+    return best if instance.timed or math.isfinite(_seconds(instance, best)) else None
 
 
 def _seconds(instance: Instance, schedule: Schedule) -> float:
-    return simulate(instance, Replay(schedule)).latency_s
+    """What a schedule costs; infinite where it breaks a budget, by what the solver rounded."""
+    try:
+        return simulate(instance, Replay(schedule)).cost_s
+    except ScheduleError:
+        if instance.timed:
+            raise
+        return math.inf
 
 
 def _whole_moves(searched: Searched, limits: Limits, *, fixed: bool) -> Searched | None:

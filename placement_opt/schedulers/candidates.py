@@ -48,7 +48,7 @@ class Best:
     Attributes
     ----------
     schedule, latency_s
-        None and infinite at first.
+        None and infinite at first; what it costs, where the instance minimises more than time.
     others
         (Latency, schedule) of the schedulers that were run.
     """
@@ -73,12 +73,18 @@ class Best:
         except (LimitError, Interrupted):
             return
         assert run.schedule is not None
-        self.others.append((run.latency_s, run.schedule))
-        self._offer(run.schedule, run.latency_s, where_from)
+        self.others.append((run.cost_s, run.schedule))
+        self._offer(run.schedule, run.cost_s, where_from)
 
     def replay(self, schedule: Schedule, where_from: str) -> None:
-        """The same for a recorded schedule, limits or not: it is quick."""
-        self._offer(schedule, _simulated(self.instance, Replay(schedule), Limits()).latency_s, where_from)
+        """The same for a recorded schedule, limits or not: it is quick. One that breaks a budget is passed over."""
+        try:
+            cost_s = _simulated(self.instance, Replay(schedule), Limits()).cost_s
+        except ScheduleError:
+            if self.instance.timed:
+                raise
+            return
+        self._offer(schedule, cost_s, where_from)
 
     def _offer(self, schedule: Schedule, latency_s: float, where_from: str) -> None:
         if latency_s < self.latency_s:

@@ -33,7 +33,7 @@ from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
-from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance.instance import Instance
 
 GIB = 2**30
@@ -277,7 +277,7 @@ def _without_noise(instance: Instance, bound: Bound) -> Bound:
     rho[:, (rho * instance.memory.rates).max(axis=0, initial=0.0) <= ROUNDING] = 0.0
     if (rho == bound.prices.rho).all():
         return bound
-    cleaned = evaluate(instance, Prices(rho, bound.prices.rent))
+    cleaned = evaluate(instance, replace(bound.prices, rho=rho))
     if cleaned.value_s < bound.lower_bound_s * (1.0 - ROUNDING):
         return bound
     return replace(bound, prices=cleaned.prices, lower_bound_s=min(cleaned.value_s, bound.lower_bound_s))

@@ -8,8 +8,12 @@ import pytest
 
 from placement_opt.answer.answer import Outcome, answer
 from placement_opt.answer.checkpoint import Checkpoints
+from placement_opt.answer.prove import prove
 from placement_opt.base.limits import Limits
+from placement_opt.bounds.result import Status
 from placement_opt.certify.verify import verify_files
+from placement_opt.cli import main
+from placement_opt.instance import load
 from placement_opt.report.answer import answer_document, answer_text
 from placement_opt.report.verification import verified_document, verified_text
 from tests.budgets import CASES
@@ -48,3 +52,23 @@ def test_no_schedule(tmp_path: Path) -> None:
     assert verified_document(proven, files)["budgets_kept"] is False
     assert "no schedule keeps these budgets, by the prices in" in verified_text(proven, files)
     assert answer(instance, limits=Limits(60.0), resume=proven, rungs=[]).outcome is Outcome.NO_SCHEDULE
+
+
+@pytest.mark.parametrize("options", [[], ["--gap", "1%"], ["--method", "lp"]])
+def test_bound_ends_with_1(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command says so plainly, writes the certificate, and ends as where a scheduler's moves keep no budget."""
+    monkeypatch.setattr(load, "load_instance", lambda *_, **__: CASES["7 J"].instance)
+    path = tmp_path / "p"
+    assert main(["bound", "seven.toml", *options, "--certificate", str(path)]) == 1
+    assert "No schedule whatsoever keeps these budgets." in " ".join(capsys.readouterr().out.split())
+    assert verify_files(CASES["7 J"].instance, [path]).no_schedule
+    assert main(["simulate", "seven.toml", "--scheduler", "static"]) == 1
+    assert "breaks the budget energy: however its reads are split, by 1 J at least" in capsys.readouterr().err
+
+
+def test_proof_without_a_schedule() -> None:
+    """The bound alone stands on no roofline where there is no schedule: that is what was proven."""
+    proof = prove(CASES["7 J"].instance, "lp")
+    assert (proof.bound.status, proof.bound.lower_bound_s) == (Status.INFEASIBLE, None)

@@ -231,3 +231,26 @@ def other(rng: np.random.Generator, value: object) -> object:
     place = tuple(int(rng.integers(n)) for n in array.shape)
     array[place] = rng.choice([0, -1, 2**62, int(array[place]) + 1, int(array[place]) // 2, 2 * int(array[place] % 2**60)])
     return array
+
+
+def test_damaged_files_are_refused() -> None:
+    """Cut anywhere or a bit flipped, under a checksum that fits: refused, or what it claims is still true."""
+    rng, case = np.random.default_rng(3), CASES["10 J"]
+    prices, plan = pack_prices(certified_prices("10 J")), pack_schedule(certify_schedule(case.instance, schedule_of("10 J")))
+    for data, load, check in (
+        (prices, load_prices, certify.verify_prices),
+        (plan, load_schedule, certify.verify_schedule),
+    ):
+        accepted = 0
+        cut = [resealed(data[:end] + data[-32:]) for end in range(0, len(data) - 32, 5)]
+        flips = [(int(rng.integers(len(data) - 32)), 1 << int(rng.integers(8))) for _ in range(200)]
+        for mutant in cut + [resealed(data[:i] + bytes([data[i] ^ bit]) + data[i + 1 :]) for i, bit in flips]:
+            try:
+                made = load(mutant, case.instance)  # type: ignore[operator]
+                check(case.instance, made)  # type: ignore[operator]
+            except (CertificateError, InputError):
+                continue
+            accepted += 1
+            assert not getattr(made, "no_schedule", False)
+            assert made.claim <= Fraction(7, 4) if data is prices else made.claim >= Fraction(7, 4)
+        assert accepted < 100

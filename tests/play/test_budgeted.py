@@ -8,7 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from placement_opt.answer.prove import proof_of
 from placement_opt.base.errors import ScheduleError
+from placement_opt.bounds import roofline
 from placement_opt.instance.budgets import Budget, Objective
 from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Moves
@@ -16,6 +18,7 @@ from placement_opt.play.replay import Replay
 from placement_opt.play.run import Run
 from placement_opt.play.schedule import Recorder
 from placement_opt.play.simulate import simulate
+from placement_opt.report.simulation import simulation_document, simulation_text
 from tests.budgets import CASES, two_copies
 
 MOVES = {name: Moves() for name in CASES} | {"wear": Moves(store=[(0, np.arange(10))])}
@@ -71,3 +74,21 @@ def test_energy_alone_within_a_cap_on_time() -> None:
     capped = replace(two_copies(None, energy), budgets=(Budget("time", None, Fraction(7, 4), Fraction(-1)),))
     run = run_of(capped)
     assert (run.cost_s, run.latency_s) == (10.0, 1.75)
+
+
+def test_what_is_reported_of_a_run() -> None:
+    """Meters whether bounded or not, the wait and the objective where there are any, and the budgets that are kept."""
+    worn = run_of(CASES["wear"].instance, MOVES["wear"])
+    document = simulation_document(worn, proof_of(worn.instance, roofline.bound(worn.instance)))
+    assert document["metered"] == [{"meter": "written 0", "unit": "B", "amount": 10.0}]
+    assert (document["objective_s"], document["budgets_kept"]) == (20.0, ["0.wear"])
+    text = simulation_text(worn, proof_of(worn.instance, roofline.bound(worn.instance)))
+    assert "waits" in text
+    assert "budgets kept 0.wear" in " ".join(text.split())
+    plain = run_of(CASES["no budget"].instance)
+    document = simulation_document(plain, proof_of(plain.instance, roofline.bound(plain.instance)))
+    assert document["metered"][0]["amount"] == pytest.approx(11.2)
+    assert "objective_s" not in document
+    weighed = run_of(CASES["time and energy"].instance)
+    text = simulation_text(weighed, proof_of(weighed.instance, roofline.bound(weighed.instance)))
+    assert "objective 10 s" in " ".join(text.split())

@@ -87,7 +87,8 @@ def legal_at(rates: Int64, prices: Prices, second: float = 1.0) -> Prices:
     slack = rate_slack(rates)
     over = total > second - slack * second
     if second > 0.0:
-        rho[over] /= (total[over] / second * (1.0 + 2 * slack))[:, None]
+        with np.errstate(over="ignore"):  # what is left of a second may be next to nothing
+            rho[over] /= (total[over] / second * (1.0 + 2 * slack))[:, None]
     else:
         rho[:] = 0.0
     return Prices(rho, np.minimum(rent, 1e200))
