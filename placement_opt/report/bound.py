@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from placement_opt.answer.prove import Proof
+from placement_opt.bounds.result import Status
 from placement_opt.report.judgement import (
     NONE_EXISTS,
     SAME,
@@ -73,6 +74,8 @@ def bound_sentence(proof: Proof) -> str:
     value, extra = proof.bound.lower_bound_s, proof.unavoidable_s
     if proof.packable is False:
         return NONE_EXISTS
+    if proof.bound.status is Status.INFEASIBLE:
+        return f"No schedule whatever keeps the budgets: the prices that {proof.bound.method} found prove it."
     if value is None:
         known = f"; the roofline, {seconds(proof.roofline_s)}, stands" if proof.roofline_s is not None else ""
         return f"{proof.bound.method} proved nothing within the limits{known}."
