@@ -16,6 +16,7 @@ from placement_opt.bounds import compact, intervals, lp, milp, roofline, step
 from placement_opt.bounds.ascent import ascend
 from placement_opt.bounds.auto import affordable
 from placement_opt.bounds.bound import bound
+from placement_opt.bounds.dual import tracked
 from placement_opt.bounds.dual.evaluate import evaluate, legal
 from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.dual.slopes import slopes
@@ -250,6 +251,40 @@ def test_no_prices_prove_more_than_the_optimum() -> None:
             shared = Backend().evaluate(instance, prices).value_s
             assert shared == pytest.approx(value, rel=1e-9, abs=1e-9 * optimum)
     assert proven > 0
+
+
+def test_no_extreme_prices_prove_that_no_schedule_exists() -> None:
+    """Of any size and sign, the smallest floats among them: where a schedule exists, nothing proves that there is none."""
+    rng = np.random.default_rng(9)
+    extreme = np.array([0.0, 1e-300, 5e-324, 1e-160, 1e300, 1.7e308, -1e300, np.inf, np.nan, 1.0, 1 / 3])
+    for instance, optimum in seen():
+        for _ in range(4 if optimum is not None else 0):
+            prices = any_prices(rng, instance)
+            parts = [
+                np.where(rng.random(part.shape) < 0.7, rng.choice(extreme, part.shape), part)
+                for part in (prices.rho, prices.rent, prices.mu)
+            ]
+            parts[1] = parts[1] if rng.random() < 0.5 else np.zeros_like(prices.rent)
+            assert evaluate(instance, Prices(*parts), ray=True).value_s == 0.0
+
+
+@pytest.mark.parametrize("sets", [1, 3])
+def test_with_few_sets_tracked_prices_prove_no_more(monkeypatch: pytest.MonkeyPatch, sets: int) -> None:
+    """Tiers that are not tracked: what is proven stays below the optimum, and slopes are still those of the value."""
+    instances = [(one, optimum) for one, optimum in seen() if one.num_tiers >= 3 and optimum is not None]
+    assert len(instances) >= 5
+    for name in ("FEW_SETS", "MOST_SETS"):
+        monkeypatch.setattr(tracked, name, sets)
+    rng = np.random.default_rng(10)
+    for instance, optimum in instances:
+        for _ in range(4):
+            prices = legal(instance, any_prices(rng, instance))
+            value = evaluate(instance, prices).value_s
+            assert value <= optimum * (1 + 1e-9) + 1e-15
+            assert evaluate(instance, prices, ray=True).value_s == 0.0
+            if prices.rent.max() < 1e6:
+                here = slopes(instance, prices)
+                assert max(0.0, here.value_s) == pytest.approx(value, rel=1e-9, abs=1e-9 * (1 + abs(here.value_s)))
 
 
 def test_slopes_are_of_the_value() -> None:

@@ -19,8 +19,9 @@ from placement_opt.base.errors import InputError
 from placement_opt.instance.budgets import Objective
 from placement_opt.instance.instance import Instance
 
-#: Prices are at most this: beyond, products overflow.
-MOST = 1e200
+#: Prices are at most this: beyond, products overflow. What is left of a second, or proven with nothing to minimise, counts from
+#: this on: next to nothing, floats do not round by shares of their size any more.
+MOST, LEAST = 1e200, 1e-200
 
 
 def legal_mu(instance: Instance, mu: Float64) -> Float64:
@@ -51,9 +52,10 @@ def legal_mu(instance: Instance, mu: Float64) -> Float64:
 
 
 def second_left(instance: Instance, mu: Float64) -> float:
-    """What budgets at legal prices leave of the price of a second to the resources, >= 0 and rounded down."""
+    """What budgets at legal prices leave of the price of a second to the resources: rounded down, 0 or at least `LEAST`."""
     taken = sum(budget.per_second * Fraction(price) for budget, price in zip(instance.budgets, mu.tolist(), strict=True))
-    return rounded_down(instance.objective.time - taken)
+    left = rounded_down(instance.objective.time - taken)
+    return left if left >= LEAST else 0.0
 
 
 def meter_prices(instance: Instance, mu: Float64) -> Float64:

@@ -40,7 +40,7 @@ import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.bounds.dual.actions import PricedActions, price_actions
-from placement_opt.bounds.dual.budgets import legal_mu, rounded_down, second_left, settled, without_objective
+from placement_opt.bounds.dual.budgets import LEAST, legal_mu, rounded_down, second_left, settled, without_objective
 from placement_opt.bounds.dual.classes import Classes, by_kind, classify
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
@@ -126,6 +126,8 @@ def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None,
     budgets = rounded_down(settled(instance, prices.mu))
     margin = EPS * int(path_terms(instance, classes).max()) * (served + floor + fixed + rent + abs(budgets))
     value = floor + fixed + served - rent - margin + budgets
+    if ray and value < LEAST:
+        value = 0.0
     return DualValue(max(0.0, value) if math.isfinite(value) else 0.0, paths, prices)
 
 
