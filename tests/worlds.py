@@ -10,7 +10,9 @@ import numpy as np
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import MemorySystem
+from placement_opt.workload.synth import drift
 from tests.models.systems import any_instance
+from tests.small import chain, make_instance, make_trace, two_tier
 
 
 def with_operations(memory: MemorySystem, more: Sequence[Operation] = (), **columns: object) -> MemorySystem:
@@ -71,3 +73,23 @@ def _table(rng: np.random.Generator, memory: MemorySystem, more: Sequence[Operat
         for one in more
     ]
     return table(memory.tier_names, memory.read, memory.write, memory.copy, some, calls=per_call, grains=grains)  # type: ignore[arg-type]
+
+
+def swapping(seed: int, residency: str = "inclusive") -> Instance:
+    """30 blocks, 12 of them read at each of 40 steps, 2 swapped a step, room for 10."""
+    rng = np.random.default_rng(seed)
+    now = rng.choice(30, 12, replace=False)
+    rows = []
+    for _ in range(40):
+        out = rng.choice(12, 2, replace=False)
+        now[out] = rng.choice(np.setdiff1d(np.arange(30), now), 2, replace=False)
+        rows.append(sorted(now.tolist()))
+    memory = chain([10, 100], [4900, 500], [450])
+    return make_instance(memory, make_trace(rows, [-1] * 30), residency)  # type: ignore[arg-type]
+
+
+def drifting(layers: int, tokens: int, *, prefill: int = 500, capacity: float = 0.3, swapped: float = 0.1) -> Instance:
+    """40 % of the tokens read per step, room for a share of the final KV in the fast tier, section 7's rates."""
+    params = drift.Params(layers=layers, prefill=prefill, tokens=tokens, read_share=0.4, drift=swapped)
+    trace = replace(drift.generate(params, np.random.default_rng(1)), size_unit="bytes")
+    return make_instance(two_tier(hbm=int(capacity * trace.num_blocks)), trace)

@@ -17,8 +17,7 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.programs.highs import LinearProgram, Solution, solve
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation
-from tests.test_drifting_traces import drifting
-from tests.worlds import any_operations, with_operations
+from tests.worlds import any_operations, drifting, with_operations
 
 
 def refined(instance: Instance, level: str = LEVELS[-1]) -> tuple[CompactProgram, LinearProgram, Solution]:

@@ -19,7 +19,7 @@ from placement_opt.memory.system import MemorySystem, Tier
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.branch_and_bound import milp_schedule
-from tests.bounds.test_dual import half_copied_twice
+from tests.bounds.cases import half_copied_twice
 from tests.models.systems import any_instance
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance
 

@@ -23,10 +23,8 @@ from placement_opt.bounds.sample import SampleAscent
 from placement_opt.instance.instance import Instance, Residency
 from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import MemorySystem, Tier
-from tests.bounds.cases import random_prices, scaled
+from tests.bounds.cases import change, positive_prices, random_prices, scaled, track_few
 from tests.bounds.slow_paths import SlowPath, dual_value
-from tests.bounds.test_dual_slopes import change, positive_prices
-from tests.bounds.test_tracked import track_few
 from tests.brute import num_transitions, optimum
 from tests.models.systems import any_instance
 from tests.small import make_instance, make_trace

@@ -11,27 +11,14 @@ from hypothesis import strategies as st
 
 from placement_opt.bounds.dual import slopes as dual_slopes
 from placement_opt.bounds.dual.classes import classify
-from placement_opt.bounds.dual.evaluate import evaluate, legal
+from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.dual.futures import merge_futures
-from placement_opt.bounds.dual.slopes import Slopes, slopes
+from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.result import Float64, Prices
 from placement_opt.instance.instance import Instance
-from tests.bounds.cases import draw, random_prices
+from tests.bounds.cases import change, draw, positive_prices, random_prices
 
 PROFILE = settings(derandomize=True, deadline=None, max_examples=80)
-
-
-def positive_prices(instance: Instance, rng: np.random.Generator) -> Prices:
-    """Legal prices without zeros, so that no two paths cost the same."""
-    rho = 0.1 + rng.random((instance.num_steps, instance.num_resources))
-    rho *= (rng.uniform(0.5, 1.0, instance.num_steps) / (rho @ instance.memory.rates))[:, None]
-    rent = 0.1 + rng.random((instance.num_steps + 1, instance.num_tiers))
-    return legal(instance, Prices(rho, rent / float(instance.memory.rates.max())))
-
-
-def change(at: Slopes, prices: Prices) -> float:
-    """What the slope says of the way to other prices."""
-    return float(np.vdot(at.rho, prices.rho - at.prices.rho) + np.vdot(at.rent, prices.rent - at.prices.rent))
 
 
 def slow_loads(instance: Instance, prices: Prices, block: int) -> tuple[Float64, Float64]:

@@ -15,7 +15,7 @@ from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.lp_rounded import LpRounded
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
-from tests.test_drifting_traces import drifting
+from tests.worlds import drifting
 
 
 def layered(residency: str = "inclusive") -> Instance:

@@ -27,7 +27,7 @@ from placement_opt.certify.verify import Verified, lower_bound, verify_prices
 from placement_opt.instance.instance import Instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from tests.bounds.test_dual import random_prices
+from tests.bounds.cases import absurd_prices
 from tests.certify.certificates import draw, slow_value
 from tests.cli.cases import write_ahead, write_drift
 from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
@@ -99,7 +99,7 @@ def test_the_command_needs_no_solver(tmp_path: Path, write) -> None:  # type: ig
 def test_any_prices_become_a_certificate(seed: int, scale: float) -> None:
     """Negative, infinite, absurd: what comes out verifies, claims D of its integers exactly, and loses next to nothing."""
     rng, instance = draw(seed)
-    prices = random_prices(rng, instance, scale)
+    prices = absurd_prices(rng, instance, scale)
     made = certify_prices(instance, prices)
     assert verify_prices(instance, made) == made.claim
     assert made.claim == max(0, slow_value(instance, made.quantum, made.rho, made.rent))
@@ -110,7 +110,7 @@ def test_any_prices_become_a_certificate(seed: int, scale: float) -> None:
 def test_low_prices_lose_no_more_than_high_ones() -> None:
     """Prices that use a hundredth of every second, at rates of bytes a second: a quantum for rates alone loses too much."""
     rng, instance = draw(61185)
-    prices = random_prices(rng, instance, 0.01)
+    prices = absurd_prices(rng, instance, 0.01)
     assert float(certify_prices(instance, prices).claim) >= evaluate(instance, prices).value_s * (1 - LOSS)
 
 

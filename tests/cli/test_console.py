@@ -224,7 +224,7 @@ def test_a_signal_takes_workers_and_what_they_write_along(tmp_path: Path) -> Non
         "from placement_opt.cli.console import Console\n"
         "from placement_opt.base.jobs import run_jobs\n"
         "from placement_opt.base.limits import Limits\n"
-        "from tests.base.test_jobs import deaf\n"
+        "from tests.base.work import deaf\n"
         "markers = [Path(name) for name in sys.argv[1:]]\n"
         "def wait():\n"
         "    while not all(marker.exists() for marker in markers):\n"

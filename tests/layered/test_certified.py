@@ -32,8 +32,7 @@ from placement_opt.layered.dual import combine, layer_value, price_large
 from placement_opt.memory.operations import Operation, table
 from placement_opt.workload.runs import collect, rows_of
 from tests.certify.certificates import draw_prices
-from tests.layered.test_dual import draw, layer_of, random_prices
-from tests.layered.test_solve import Impatient, write
+from tests.layered.cases import Impatient, draw, layer_of, random_prices, write
 from tests.small import make_instance, two_tier
 
 REPO = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from placement_opt.bounds import targets
 from placement_opt.instance.instance import KEEPING
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.lp_rounded import LpRounded
-from tests.bounds.test_compact import swapping
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
+from tests.worlds import swapping
 
 
 @pytest.mark.parametrize("seed", range(120))

@@ -10,15 +10,14 @@ import pytest
 from placement_opt.base.errors import ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
-from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.search import game as search_game
 from placement_opt.schedulers.search.game import searchable
-from placement_opt.schedulers.search.paths import Paths, paths_of, schedule_of
+from placement_opt.schedulers.search.paths import Paths, paths_of
 from placement_opt.schedulers.search.search import Search
 from placement_opt.schedulers.search.search_kernels import best_path, fined, place, smoothed
-from tests.schedulers.cases import any_instance, drift
+from tests.schedulers.cases import any_instance, drift, timed
 
 _ALL = {"rounds": 3, "patience": 3, "budget": 10**7, "enough": 0.0}
 
@@ -36,11 +35,6 @@ def begun(instance: Instance, name: str = "lru", seed: int = 1) -> tuple[Search,
     search = Search(instance, None, seed)
     search.begin(paths)
     return search, paths, run.latency_s
-
-
-def timed(instance: Instance, paths: Paths) -> float:
-    """What the simulator says of paths."""
-    return simulate(instance, Replay(schedule_of(instance, paths, "a test"))).latency_s
 
 
 def slow_best(instance: Instance, paths: Paths, block: int) -> float:

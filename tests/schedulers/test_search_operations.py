@@ -24,9 +24,8 @@ from placement_opt.schedulers.search.paths import Paths, paths_of, schedule_of, 
 from placement_opt.schedulers.search.paths_kernels import COPIED, SET
 from placement_opt.schedulers.search.search import Search
 from placement_opt.schedulers.search.search_kernels import best_path, place
-from tests.schedulers.cases import any_instance, as_cache
+from tests.schedulers.cases import any_instance, as_cache, timed
 from tests.schedulers.reference import followed
-from tests.schedulers.test_search import timed
 from tests.small import make_instance, make_trace
 from tests.worlds import any_operations, with_operations
 
