@@ -183,10 +183,14 @@ class _Enumeration:
         """Raise the lower bound of every transition to what these prices prove."""
         rho = rho / max(1.0, float(self.rates @ rho))
         idle = 1.0 - float(self.rates @ rho)
+        tables: dict[tuple[int, float, bool, bool], Floats] = {}  # of blocks of one size, read to one share, they are one
         for t in self._steps():
             total = np.zeros((1, 1))
             for b in sorted({*self.alive[t], *self.alive[t + 1]}):
-                one = self._priced(rho, t, b)
+                kind = int(self.instance.size[b]), self.share[t].get(b, 0.0), b in self.alive[t], b in self.alive[t + 1]
+                if kind not in tables:
+                    tables[kind] = self._priced(rho, t, b)
+                one = tables[kind]
                 total = (total[:, None, :, None] + one[None, :, None, :]).reshape(
                     total.shape[0] * one.shape[0], total.shape[1] * one.shape[1]
                 )
