@@ -18,7 +18,7 @@ from placement_opt.bounds.result import Float64, Prices
 from placement_opt.instance.instance import Instance
 from tests.bounds.cases import change, draw, positive_prices, random_prices
 
-PROFILE = settings(derandomize=True, deadline=None, max_examples=80)
+PROFILE = settings(derandomize=True, deadline=None, max_examples=40)
 
 
 def slow_loads(instance: Instance, prices: Prices, block: int) -> tuple[Float64, Float64]:
@@ -78,7 +78,7 @@ def slow_loads(instance: Instance, prices: Prices, block: int) -> tuple[Float64,
 
 
 @pytest.mark.parametrize("wide", [True, False])
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_slopes_equal_slow_paths(seed: int, wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loads and bytes held are those of walks over every step, block by block, with either table of idle stretches."""
     monkeypatch.setattr(dual_slopes, "wide_table", lambda *_: wide)

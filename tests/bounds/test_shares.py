@@ -26,7 +26,7 @@ from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 from tests.bounds.cases import absurd_prices, draw, random_prices
 
-PROFILE = settings(derandomize=True, deadline=None, max_examples=60)
+PROFILE = settings(derandomize=True, deadline=None, max_examples=30)
 
 
 def some() -> tuple[Instance, Prices]:

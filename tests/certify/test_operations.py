@@ -45,11 +45,11 @@ def proven(instance: Instance, quantum: int, rho: np.ndarray, rent: np.ndarray) 
     return value
 
 
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(2))
 def test_prices_equal_the_slow_twin_and_stay_below_the_optimum(part: int) -> None:
     """At random prices and at the multipliers of the LP: never above brute force, and at these not below the LP."""
     seen = 0
-    for seed in range(60 * part, 60 * (part + 1)):
+    for seed in range(40 * part, 40 * (part + 1)):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         few = num_transitions(instance) <= FEW
         best = Fraction(optimum(instance).seconds) * CLOSE if few else None
@@ -62,13 +62,13 @@ def test_prices_equal_the_slow_twin_and_stay_below_the_optimum(part: int) -> Non
         assert float(good) >= horizon.value(instance, relax=True) * (1 - 1e-7)
         assert best is None or good <= best
         seen += few
-    assert seen >= 40
+    assert seen >= 25
 
 
 @pytest.mark.parametrize("window", [1, 3])
 def test_windows_change_nothing(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
     """However time is cut into windows, and however many reads one takes, the value stays, in 64 bits or not."""
-    for seed in range(40):
+    for seed in range(20):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         rho, rent = draw_prices(rng, instance, 10**12)
         whole = certify_paths.paths_total(instance, rho, rent)
@@ -83,7 +83,7 @@ def test_windows_change_nothing(monkeypatch: pytest.MonkeyPatch, window: int) ->
 @pytest.mark.parametrize("bits", [40, 55, 58, 62])
 def test_prices_as_large_as_64_bits_hold(bits: int) -> None:
     """Where sums would wrap around in 64 bits, shorter windows or Python integers give the exact value all the same."""
-    for seed in range(30):
+    for seed in range(15):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         quantum = int(instance.memory.rates.sum()) * 2**bits
         rho = rng.integers(0, 2**bits, (instance.num_steps, instance.num_resources))
@@ -92,7 +92,7 @@ def test_prices_as_large_as_64_bits_hold(bits: int) -> None:
 
 def test_step_costs_are_upper_bounds() -> None:
     """What the gate of the 64 bits assumes of a step is at least what any action in it costs."""
-    for seed in range(60):
+    for seed in range(40):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         rho, rent = draw_prices(rng, instance, 10**9)
         sets = certify_paths.tier_sets(instance)
@@ -141,7 +141,7 @@ def test_no_more_is_proven_where_a_tier_is_far_behind(monkeypatch: pytest.Monkey
 def test_a_cache_of_many_tiers_is_relaxed(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Where sets of tiers are too many, slow tiers hold every block: that proves no more than all sets do."""
     less = 0
-    for seed in range(90):
+    for seed in range(45):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         rho, rent = lp_prices(instance, 10**9) if seed % 2 else draw_prices(rng, instance, 10**9)
         full = certify.lower_bound(instance, 10**9, rho, rent)
@@ -151,13 +151,13 @@ def test_a_cache_of_many_tiers_is_relaxed(monkeypatch: pytest.MonkeyPatch, most:
             assert len(relaxed.held) <= max(most, instance.num_tiers if instance.residency == "exclusive" else 1)
             assert certify.lower_bound(instance, 10**9, rho, rent) <= full
         less += instance.forgets and bool(relaxed.always)
-    assert less >= 5
+    assert less >= 3
 
 
 def test_schedules_equal_the_slow_twin_and_stay_above_the_optimum() -> None:
     """Random moves that keep the rules: the verifier and its slow twin agree to the last digit, and brute force is below."""
     seen, compared = 0, 0
-    for seed in range(200):
+    for seed in range(80):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         best = Fraction(optimum(instance).seconds) if num_transitions(instance) <= FEW else None
         for _ in range(3):
@@ -169,14 +169,14 @@ def test_schedules_equal_the_slow_twin_and_stay_above_the_optimum() -> None:
             assert best is None or best <= taken * CLOSE
             seen += 1
             compared += best is not None
-    assert seen >= 500
-    assert compared >= 350
+    assert seen >= 200
+    assert compared >= 140
 
 
 def test_changed_schedules_are_judged_as_by_the_slow_twin() -> None:
     """One move, block or claim changed: what is accepted keeps the rules and its time, what keeps them is accepted."""
     verdicts = []
-    for seed in range(120):
+    for seed in range(60):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         plan = random_schedule(rng, instance)
         if plan is None:
@@ -196,8 +196,8 @@ def test_changed_schedules_are_judged_as_by_the_slow_twin() -> None:
             except CertificateError:
                 assert not legal
             verdicts.append(legal)
-    assert len(verdicts) >= 900
-    assert 100 <= sum(verdicts) <= len(verdicts) - 400
+    assert len(verdicts) >= 450
+    assert 50 <= sum(verdicts) <= len(verdicts) - 200
 
 
 def test_files_of_a_cache(tmp_path: Path) -> None:

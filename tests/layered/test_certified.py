@@ -68,7 +68,7 @@ def in_rows(instance: Instance, problem: Layered, path: Path) -> ScheduleCertifi
     return ScheduleCertificate(instance.hash, "rows", start, indptr, op, block, found.claim)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("quantum", [10**9, 10**33])
 def test_prices_prove_what_they_prove_in_rows(tmp_path: Path, seed: int, quantum: int) -> None:
     """To the last digit, in 64 bits and beyond, rents of home and floors included."""
@@ -168,7 +168,7 @@ def test_every_flipped_bit_of_a_schedule_is_refused_or_changes_nothing(
     path, upper = tmp_path / "changed", verify_large(question, [plan]).upper
     assert upper is not None
     accepted = 0
-    for _ in range(400):
+    for _ in range(200):
         changed = bytearray(data)
         changed[int(rng.integers(len(data) - 32))] ^= 1 << int(rng.integers(8))
         path.write_bytes(changed)

@@ -29,7 +29,7 @@ from tests.schedulers.reference import followed
 from tests.small import make_instance, make_trace
 from tests.worlds import any_operations, with_operations
 
-SEARCHED = [seed for seed in range(75) if searchable(any_operations(seed))]
+SEARCHED = [seed for seed in range(36) if searchable(any_operations(seed))]
 
 
 def begun(instance: Instance) -> tuple[Search, Schedule, float]:
@@ -69,7 +69,7 @@ def slow_best(instance: Instance, paths: Paths, block: int) -> float:
 
 def test_most_are_searched() -> None:
     """So that the tests below mean something."""
-    assert len(SEARCHED) >= 65
+    assert len(SEARCHED) >= 30
 
 
 @pytest.mark.parametrize("seed", SEARCHED)
@@ -107,7 +107,7 @@ def back(instance: Instance, schedule: Schedule) -> Schedule:
     return schedule_of(instance, paths_of(instance, schedule), "back")
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_the_last_read_of_a_block_lets_it_go(seed: int) -> None:
     """Under the rule cache nothing that a search finds is kept after its last read, but for a given start; and from any paths
     the unread can be left out, legally and for no more time."""
