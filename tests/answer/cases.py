@@ -13,8 +13,17 @@ from placement_opt.schedulers import make_scheduler
 KINDS = ("prices", "schedule")
 
 
+_FOUND: dict[str, list[State]] = {}
+
+
 def states(instance: Instance) -> list[State]:
-    """Three improvements of both sides, one after the other."""
+    """Three improvements of both sides, one after the other; found once for each instance."""
+    if instance.hash not in _FOUND:
+        _FOUND[instance.hash] = _states(instance)
+    return list(_FOUND[instance.hash])
+
+
+def _states(instance: Instance) -> list[State]:
     standing, found = Standing(), []
     roofline, lp = METHODS["roofline"](instance).prices, METHODS["lp"](instance).prices
     assert roofline is not None

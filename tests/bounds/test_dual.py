@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,6 +16,7 @@ from placement_opt.instance.law import tier_sets
 from tests.bounds.cases import absurd_prices, half_copied_twice
 from tests.brute import optimum
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
+from tests.twins import cheapest_path
 
 PROFILE = settings(derandomize=True, deadline=None, max_examples=40)
 
@@ -38,47 +37,6 @@ def draw(seed: int, tiers: int | None = None, *, shares: bool | None = None) -> 
     return rng, instance
 
 
-def slow_path(instance: Instance, prices: Prices, block: int) -> float:
-    """Cheapest service of one block: every step, every pair of tier sets, straight from the statement."""
-    memory, trace = instance.memory, instance.trace
-    sets = [
-        frozenset(s)
-        for n in range(1, instance.num_tiers + 1)
-        for s in itertools.combinations(range(instance.num_tiers), n)
-        if (instance.residency != "inclusive" or instance.home in s) and (instance.residency != "exclusive" or n == 1)
-    ]
-    size, first, last = float(instance.size[block]), int(instance.first_state[block]), int(instance.last_state[block])
-
-    def cost(load: np.ndarray, t: int) -> float:
-        return float(prices.rho[t] @ load)
-
-    def rent(s: frozenset[int], state: int) -> float:
-        return sum(float(prices.rent[state, k]) for k in s)
-
-    value = {}
-    for s in sets:
-        if first == 0 and instance.initial is not None and s != frozenset(np.flatnonzero(instance.initial[:, block]).tolist()):
-            continue
-        value[s] = rent(s, first) + (sum(cost(memory.write[k], first - 1) for k in s) if first else 0.0)
-    for t in range(first, min(last, instance.num_steps - 1) + 1):
-        position = np.flatnonzero(trace.reads(t) == block)
-        share = instance.share(int(trace.indptr[t] + position[0])) if len(position) else 0.0
-        value = {s: v + share * min(cost(memory.read[k], t) for k in s) for s, v in value.items()}
-        if t == last:
-            break
-        moved = {}
-        for s, v in value.items():
-            for into in sets:
-                total = v
-                for k in into - s:
-                    copied = min(cost(memory.copy[j, k], t) for j in s)
-                    stored = share * cost(memory.write[k], t) + (1.0 - share) * copied
-                    total += min(copied, stored) if share else copied
-                moved[into] = min(moved.get(into, np.inf), total + rent(into, t + 1))
-        value = moved
-    return size * min(value.values())
-
-
 @pytest.mark.parametrize("seed", range(30))
 def test_kernel_equals_slow_paths(seed: int) -> None:
     """Path by path, the segment tree gives what a walk over every step gives, and D is put together from them."""
@@ -86,7 +44,8 @@ def test_kernel_equals_slow_paths(seed: int) -> None:
     prices = legal(instance, absurd_prices(rng, instance, 0.5))
     classes = classify(instance)
     dual = evaluate(instance, prices, classes)
-    slow = [slow_path(instance, dual.prices, int(b)) for b in classes.block]
+    rho, rent = dual.prices.rho.tolist(), dual.prices.rent.tolist()
+    slow = [cheapest_path(instance, int(b), rho, rent).cost for b in classes.block]
     np.testing.assert_allclose(dual.paths_s, slow, rtol=1e-12, atol=1e-300)
     used = dual.prices.rho @ instance.memory.rates
     total = float((1 - used) @ instance.floor + (dual.prices.rho * instance.fixed).sum())

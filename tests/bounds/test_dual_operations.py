@@ -24,10 +24,10 @@ from placement_opt.instance.instance import Instance, Residency
 from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import MemorySystem, Tier
 from tests.bounds.cases import change, positive_prices, random_prices, scaled, track_few
-from tests.bounds.slow_paths import SlowPath, dual_value
 from tests.brute import num_transitions, optimum
 from tests.models.systems import any_instance
 from tests.small import make_instance, make_trace
+from tests.twins import cheapest_path, dual_value
 from tests.worlds import any_operations, with_operations
 
 
@@ -78,9 +78,10 @@ def test_values_are_those_of_slow_paths(seed: int) -> None:
     instance = any_operations(seed)
     for prices in (random_prices(instance, np.random.default_rng([seed, n])) for n in range(2)):
         dual, classes = evaluate(instance, prices), classify(instance)
-        slow = [SlowPath(instance, dual.prices, int(block)).cheapest().cost for block in classes.block]
+        rho, rent = dual.prices.rho, dual.prices.rent
+        slow = [cheapest_path(instance, int(block), rho.tolist(), rent.tolist()).cost for block in classes.block]
         np.testing.assert_allclose(dual.paths_s, slow, rtol=1e-12, atol=1e-300)
-        value = dual_value(instance, dual.prices)[0]
+        value = dual_value(instance, rho, rent)[0]
         assert dual.value_s == pytest.approx(max(0.0, value), rel=1e-9, abs=1e-12)
         assert dual.value_s <= max(0.0, value)
         shared = evaluate_shares(instance, prices)
@@ -107,7 +108,7 @@ def test_what_is_attended_is_copied_or_read_to_be_stored(seed: int) -> None:
     """Values and slopes of eager instances are those of slow paths."""
     instance = eager(seed)
     prices = positive_prices(instance, np.random.default_rng(seed))
-    found, (value, load, room) = slopes(instance, prices), dual_value(instance, prices)
+    found, (value, load, room) = slopes(instance, prices), dual_value(instance, prices.rho, prices.rent)
     assert evaluate(instance, prices).value_s == pytest.approx(max(0.0, value), rel=1e-9, abs=1e-12)
     assert found.value_s == pytest.approx(value, rel=1e-9, abs=1e-12)
     np.testing.assert_allclose(found.rho, load, rtol=1e-9, atol=1e-9)
@@ -153,7 +154,7 @@ def test_slopes_are_those_of_slow_paths(seed: int, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(dual_slopes, "wide_table", lambda *_: seed % 2 == 0)
     instance = any_operations(seed)
     prices = positive_prices(instance, np.random.default_rng(seed))
-    found, (value, load, room) = slopes(instance, prices), dual_value(instance, prices)
+    found, (value, load, room) = slopes(instance, prices), dual_value(instance, prices.rho, prices.rent)
     assert found.value_s == pytest.approx(value, rel=1e-9, abs=1e-12)
     np.testing.assert_allclose(found.rho, load, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.rent, room, rtol=1e-9, atol=1e-9)

@@ -22,9 +22,8 @@ from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation
 from tests.bounds.cases import draw, random_prices, relabelled, scaled, tight
-from tests.bounds.priced import cheapest_residency
 from tests.bounds.step_by_step import horizon_value
-from tests.brute import optimum
+from tests.brute import cheapest_residency, optimum
 from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
 from tests.worlds import with_operations
 
