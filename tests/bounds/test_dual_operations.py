@@ -234,7 +234,7 @@ def test_grains_that_round_nothing_change_nothing(seed: int) -> None:
 
 
 @pytest.mark.parametrize("sets", [1, 2, 4])
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(20))
 def test_few_tracked_tiers_prove_less(monkeypatch: pytest.MonkeyPatch, seed: int, sets: int) -> None:
     """Whatever serves, and where a block may lie nowhere: no more than with all tiers, nor than the optimum."""
     instance, rng = tiny(seed), np.random.default_rng(seed)
@@ -274,7 +274,7 @@ def test_fetched_ahead_where_nothing_is_read(seed: int) -> None:
         assert classes.first[g] <= t < classes.last[g]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(6))
 def test_searches_for_prices_improve_and_stay_below(seed: int) -> None:
     """Ascents from any prices, from a sample, and prices on few intervals."""
     instance, rng = tiny(seed), np.random.default_rng(seed)

@@ -60,7 +60,7 @@ def test_best_path_is_the_best_of_all(seed: int) -> None:
     search, paths, _ = begun(instance)
     lengths, sets = np.diff(paths.start), len(paths.sets)
     few = [b for b in range(instance.num_blocks) if sets ** lengths[b] <= 300]
-    for block in few[:2]:
+    for block in few[seed % 2 :][:1] or few[:1]:
         game = search._game
         place(game, block, -1, 0.0)
         best_path(game, block, 0.0, -1.0)

