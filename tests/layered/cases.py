@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
+from placement_opt.instance.load import load_instance
 from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.synth import drift
 from tests.small import two_tier
@@ -94,3 +98,14 @@ def random_prices(rng: np.random.Generator, instance: Instance) -> Prices:
     if rng.random() < 0.3:
         rho[rng.random(rho.shape) < 0.1] = rng.choice([np.nan, np.inf, 1e300, -1.0])
     return Prices(rho, rent)
+
+
+@lru_cache(maxsize=1)
+def exact_lp(text: str) -> float:
+    """The LP's value of an instance file with this text."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "instance.toml"
+        path.write_text(text)
+        value = METHODS["lp"](load_instance(path)).value_s
+    assert value is not None
+    return value

@@ -7,10 +7,8 @@ import hashlib
 import struct
 import subprocess
 import sys
-import tempfile
 import zlib
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +24,13 @@ from placement_opt.certify.layered import verify_large
 from placement_opt.certify.layered_files import SectionWriter, open_large_schedule, save_large_schedule
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered, layered_of
-from placement_opt.instance.load import load_instance, load_layered
+from placement_opt.instance.load import load_layered
 from placement_opt.layered import solve_large
 from placement_opt.layered.dual import combine, layer_value, price_large
 from placement_opt.memory.operations import Operation, table
 from placement_opt.workload.runs import collect, rows_of
 from tests.certify.certificates import draw_prices
-from tests.layered.cases import Impatient, draw, layer_of, random_prices, write
+from tests.layered.cases import Impatient, draw, exact_lp, layer_of, random_prices, write
 from tests.small import make_instance, two_tier
 
 REPO = Path(__file__).parents[2]
@@ -121,17 +119,6 @@ def test_whatever_was_reached_is_certified(tmp_path: Path, looks: int) -> None:
     assert exact * (1 - 1e-9) <= found.upper_s <= answer.schedule_s * (1 + 1e-12)
     assert 0.98 * answer.roofline_s <= found.lower_s <= answer.lower_bound_s <= exact * (1 + 1e-9)
     assert looks < 10_000 or answer.lower_bound_s == found.lower_s
-
-
-@lru_cache(maxsize=1)
-def exact_lp(text: str) -> float:
-    """The LP's value of an instance file with this text."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "instance.toml"
-        path.write_text(text)
-        value = METHODS["lp"](load_instance(path)).value_s
-    assert value is not None
-    return value
 
 
 @pytest.fixture(scope="module")
