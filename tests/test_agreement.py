@@ -22,8 +22,7 @@ from placement_opt.instance.load import load_instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from tests.brute import num_transitions, optimum
-from tests.models.systems import any_instance
-from tests.worlds import any_operations
+from tests.worlds import any_instance, any_operations
 
 TINY = sorted((Path(__file__).parent.parent / "instances" / "tiny").glob("*.toml"))
 SAME = 1e-9

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.brute import _Enumeration, num_transitions, optimum, tier_sets
-from tests.models.systems import any_instance
 from tests.small import chain, make_instance, make_trace, two_tier
+from tests.worlds import any_instance
 
 INITIAL = [-1]
 RULES = ("inclusive", "exclusive", "free")

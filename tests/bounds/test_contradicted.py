@@ -20,8 +20,8 @@ from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.branch_and_bound import milp_schedule
 from tests.bounds.cases import half_copied_twice
-from tests.models.systems import any_instance
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance
+from tests.worlds import any_instance
 
 
 def side_by_side(capacity: tuple[int, int], rates: tuple[int, int]) -> MemorySystem:

@@ -25,10 +25,9 @@ from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import MemorySystem, Tier
 from tests.bounds.cases import change, positive_prices, random_prices, scaled, track_few
 from tests.brute import num_transitions, optimum
-from tests.models.systems import any_instance
 from tests.small import make_instance, make_trace
 from tests.twins import cheapest_path, dual_value
-from tests.worlds import any_operations, with_operations
+from tests.worlds import any_instance, any_operations, with_operations
 
 
 def tiny(seed: int) -> Instance:

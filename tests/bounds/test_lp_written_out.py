@@ -15,10 +15,9 @@ from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation
 from tests.bounds.step_by_step import horizon_value
-from tests.models.systems import any_instance, layered_trace
 from tests.models.two_tier_lp import two_tier_lp
 from tests.small import make_instance, two_tier
-from tests.worlds import any_operations, with_operations
+from tests.worlds import any_instance, any_operations, layered_trace, with_operations
 
 
 @pytest.mark.parametrize(

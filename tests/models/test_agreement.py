@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from models import flow, horizon
 from tests.brute import optimum
-from tests.models.systems import any_instance
 from tests.small import random_instance
+from tests.worlds import any_instance
 
 SEEDS = st.integers(0, 2**32 - 1)
 #: Two statements of one value differ by rounding only.

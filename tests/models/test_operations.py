@@ -11,9 +11,8 @@ from models import flow, horizon
 from placement_opt.base.errors import InputError
 from placement_opt.memory.operations import Operation
 from tests.brute import num_transitions, optimum
-from tests.models.systems import any_instance
 from tests.operations import CASES, attended, cached
-from tests.worlds import any_operations, with_operations
+from tests.worlds import any_instance, any_operations, with_operations
 
 #: Two statements of one value differ by rounding only.
 SAME = 1e-9

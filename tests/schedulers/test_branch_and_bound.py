@@ -21,8 +21,8 @@ from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import branch_and_bound, make_scheduler
 from placement_opt.schedulers.branch_and_bound import incumbent_schedule, milp_schedule
 from tests.brute import num_transitions, optimum
-from tests.models.systems import any_instance
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance, two_tier
+from tests.worlds import any_instance
 
 
 def tiny(seed: int) -> Instance:
