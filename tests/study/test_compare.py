@@ -346,7 +346,7 @@ def test_a_killed_process_loses_its_piece_alone(
         static, lru = one["schedules"]
         assert static["latency_s"] > 0
         assert (lru["outcome"], lru["latency_s"], lru["note"]) == ("limit reached", None, why)
-    assert main(["compare", files[0], "--schedulers", "static", *options]) == 3, "the bound alone is lost"
+    assert main(["compare", *files, "--schedulers", "static", *options]) == 3, "the bound alone is lost"
 
 
 def test_a_scheduler_that_is_deaf_is_left_behind(monkeypatch: pytest.MonkeyPatch, stubborn: threading.Event) -> None:
