@@ -26,6 +26,7 @@ import numpy.typing as npt
 from scipy.optimize import linprog
 
 from placement_opt.instance.instance import Instance
+from tests import twins
 
 Floats = npt.NDArray[np.float64]
 Sets = tuple[frozenset[int], ...]
@@ -45,13 +46,8 @@ class Optimum:
 
 def tier_sets(instance: Instance, block: int) -> Sets:
     """The tier sets that the rule allows for one block, without tiers too small for it."""
-    room = [k for k in range(instance.num_tiers) if instance.size[block] <= instance.capacity[k]]
-    found = [frozenset(k for k, bit in zip(room, bits, strict=True) if bit) for bits in product((0, 1), repeat=len(room))]
-    if instance.residency == "exclusive":
-        return tuple(tiers for tiers in found if len(tiers) == 1)
-    if instance.residency == "inclusive":
-        return tuple(tiers for tiers in found if instance.home in tiers)
-    return tuple(found) if instance.residency == "cache" else tuple(tiers for tiers in found if tiers)
+    room = {k for k in range(instance.num_tiers) if instance.size[block] <= instance.capacity[k]}
+    return tuple(held for held in twins.tier_sets(instance) if held <= room)
 
 
 def num_transitions(instance: Instance) -> int:
@@ -72,6 +68,14 @@ def optimum(instance: Instance) -> Optimum:
     if num_transitions(instance) > LARGEST:
         raise ValueError(f"{num_transitions(instance)} transitions, at most {LARGEST} are enumerated")
     return Enumeration(instance).run()
+
+
+def cheapest_residency(instance: Instance, rho: Floats) -> float:
+    """Seconds that the best of all residencies costs at legal resource prices float64[T, R]."""
+    search = Enumeration(instance)
+    search.cost = [search._paid(prices * instance.memory.rates.min(), t, {}) for t, prices in enumerate(rho)]
+    path = search._cheapest()
+    return float(sum(search.cost[t][i, j] for t, (i, j) in enumerate(pairwise(path))) * search.second)
 
 
 def _alive(instance: Instance, state: int) -> list[int]:
@@ -189,16 +193,23 @@ class Enumeration:
     def _add(self, rho: Floats) -> None:
         """Raise the lower bound of every transition to what these prices prove."""
         rho = rho / max(1.0, float(self.rates @ rho))
-        idle = 1.0 - float(self.rates @ rho)
+        tables: dict[tuple[int, float, bool, bool], Floats] = {}
         for t in self._steps():
-            paid = self.priced_step(rho, t) + float(rho @ self.fixed[t]) + idle * self.floor[t]
-            np.maximum(self.cost[t], paid, out=self.cost[t])
+            np.maximum(self.cost[t], self._paid(rho, t, tables), out=self.cost[t])
 
-    def priced_step(self, rho: Floats, t: int) -> Floats:
+    def _paid(self, rho: Floats, t: int, tables: dict[tuple[int, float, bool, bool], Floats]) -> Floats:
+        """float[states before, states after]: what step t costs at legal prices; ``tables`` by kind of block, filled here."""
+        idle = 1.0 - float(self.rates @ rho)
+        return self.priced_step(rho, t, tables) + float(rho @ self.fixed[t]) + idle * self.floor[t]
+
+    def priced_step(self, rho: Floats, t: int, tables: dict[tuple[int, float, bool, bool], Floats]) -> Floats:
         """float[fits before, fits after]: the least priced load of all blocks in step t."""
         total = np.zeros((1, 1))
         for b in sorted({*self.alive[t], *self.alive[t + 1]}):
-            one = self._priced(rho, t, b)
+            kind = int(self.instance.size[b]), self.share[t].get(b, 0.0), b in self.alive[t], b in self.alive[t + 1]
+            if kind not in tables:
+                tables[kind] = self._priced(rho, t, b)
+            one = tables[kind]
             total = (total[:, None, :, None] + one[None, :, None, :]).reshape(
                 total.shape[0] * one.shape[0], total.shape[1] * one.shape[1]
             )

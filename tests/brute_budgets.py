@@ -129,7 +129,7 @@ class BudgetedEnumeration(Enumeration):
                 each[m] += mu[h]
         total: Floats = np.full((1,) * len(self.fits), float(each @ self.metered - mu @ self.allowed))
         for t in self._steps():
-            paid = self.priced_step(np.concatenate([rho[t], each]), t)
+            paid = self.priced_step(np.concatenate([rho[t], each]), t, {})
             paid = paid + float(rho[t] @ self.fixed[t]) + (second - float(self.rates @ rho[t])) * self.floor[t]
             total = total + paid.reshape((1,) * t + paid.shape + (1,) * (len(self.fits) - t - 2))
         return total

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 
 from placement_opt.bounds import METHODS
-from placement_opt.instance.instance import Instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.workload.synth import drift
-from tests.small import make_instance, two_tier
-
-
-def drifting(layers: int, tokens: int, *, prefill: int = 500, capacity: float = 0.3, swapped: float = 0.1) -> Instance:
-    """40 % of the tokens read per step, room for a share of the final KV in the fast tier, section 7's rates."""
-    params = drift.Params(layers=layers, prefill=prefill, tokens=tokens, read_share=0.4, drift=swapped)
-    trace = replace(drift.generate(params, np.random.default_rng(1)), size_unit="bytes")
-    return make_instance(two_tier(hbm=int(capacity * trace.num_blocks)), trace)
+from tests.worlds import drifting
 
 
 def test_strategies_on_88k_reads() -> None:

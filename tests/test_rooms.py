@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,3 +58,11 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     graph = nx.DiGraph()
     graph.add_edges_from((name, other) for name, path in MODULES.items() for other in imports(path, types=False))
     assert [sorted(circle) for circle in nx.strongly_connected_components(graph) if len(circle) > 1] == []
+
+
+def test_no_test_imports_from_another() -> None:
+    """What tests share is in modules of its own, for programs that tests write too: each can be run, moved or deleted alone."""
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    assert len(files) > 100
+    taken = re.compile(r"\b(?:from|import) tests\.(?:\w+\.)*test_")
+    assert [path.name for path in files if taken.search(path.read_text())] == []

@@ -1,4 +1,4 @@
-"""Random tiny instances that use every field of the table of operations, every rule, and both together."""
+"""Random instances: tiny ones of every kind, rule and field of the table of operations; drifting, swapping, decoding ones."""
 
 from __future__ import annotations
 
@@ -9,11 +9,81 @@ from fractions import Fraction
 import numpy as np
 
 from placement_opt.instance.budgets import TIME, Budget, Objective
-from placement_opt.instance.instance import Instance
+from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.memory.meters import Meters
 from placement_opt.memory.operations import Operation, Operations, table
-from placement_opt.memory.system import MemorySystem
-from tests.models.systems import any_instance
+from placement_opt.memory.system import MemorySystem, Tier
+from placement_opt.workload.synth import drift
+from placement_opt.workload.trace import Trace
+from tests.small import chain, make_instance, make_trace, random_instance, two_tier
+
+#: Blocks by rule and number of tiers that enumeration finishes in milliseconds.
+BLOCKS = {
+    "inclusive": {1: 5, 2: 5, 3: 4, 4: 3},
+    "exclusive": {1: 5, 2: 5, 3: 4, 4: 3},
+    "free": {1: 5, 2: 4, 3: 3, 4: 2},
+}
+
+
+def wild_memory(rng: np.random.Generator, capacities: list[int], resources: int) -> MemorySystem:
+    """Every operation loads resources of its own choosing, 0 to 2 bytes a byte: copies need not cost what their ends do."""
+    tiers = len(capacities)
+
+    def loads(*shape: int) -> np.ndarray:
+        table = rng.choice([0, 0, 1, 1, 2], size=(*shape, resources))
+        table[..., 0] += table.sum(axis=-1) == 0
+        return table.astype(np.int64)
+
+    copy = loads(tiers, tiers)
+    copy[np.arange(tiers), np.arange(tiers)] = 0
+    rates = rng.integers(1, 30, resources).astype(np.int64)
+    operations = table([f"tier{k}" for k in range(tiers)], loads(tiers), loads(tiers), copy)
+    return MemorySystem(
+        name="wild",
+        processor="gpu",
+        tiers=tuple(Tier(f"tier{k}", capacity, "gpu", 1, 1, True) for k, capacity in enumerate(capacities)),
+        links=(),
+        resources=tuple(f"resource{r}" for r in range(resources)),
+        rates=rates,
+        operations=operations,
+        routes={},
+    )
+
+
+def any_instance(seed: int) -> Instance:
+    """A tiny instance of any rule and 1 to 4 tiers; sizes, shares, deaths, a given start, wild memory and floors by chance."""
+    rng = np.random.default_rng(seed)
+    residency, tiers = KEEPING[int(rng.integers(3))], 1 + int(rng.integers(4))
+    unequal, shares, deaths, given, wild, floors = (bool(flag) for flag in rng.integers(0, 2, 6))
+    instance = random_instance(
+        rng,
+        tiers,
+        residency,
+        blocks=BLOCKS[residency][tiers],
+        steps=2 + int(rng.integers(4)),
+        max_size=3 if unequal else 1,
+        shares=shares,
+        deaths=deaths,
+        given=given,
+    )
+    instance = _born_last(instance)
+    if wild:
+        memory = wild_memory(rng, instance.capacity.tolist(), 1 + int(rng.integers(5)))
+        fixed = rng.integers(0, 4, (instance.num_steps, len(memory.resources)))
+        instance = replace(instance, memory=memory, fixed=fixed.astype(np.int64), home_tier=memory.largest)
+    if floors:
+        instance = replace(instance, floor=rng.random(instance.num_steps) * 0.5)
+    return instance
+
+
+def _born_last(instance: Instance) -> Instance:
+    """The same, its last block produced by the last step if nobody reads it and it is not there from the start."""
+    trace, last = instance.trace, instance.num_blocks - 1
+    if trace.birth[last] < 0 or last in trace.blocks:
+        return instance
+    birth, death = trace.birth.copy(), trace.death.copy()
+    birth[last], death[last] = trace.num_steps - 1, trace.num_steps
+    return replace(instance, trace=replace(trace, birth=birth, death=death))
 
 
 def with_operations(memory: MemorySystem, more: Sequence[Operation] = (), **columns: object) -> MemorySystem:
@@ -107,3 +177,41 @@ def _any_budget(rng: np.random.Generator, number: int, meter: int, moved: int, l
     if kind == 3:
         return Budget(name, meter, 2 * some, -some / (4 * lasts))
     return Budget(name, None, Fraction(int(rng.integers(1, 9)) * lasts, 4), Fraction(-1))
+
+
+def swapping(seed: int, residency: str = "inclusive") -> Instance:
+    """30 blocks, 12 of them read at each of 40 steps, 2 swapped a step, room for 10."""
+    rng = np.random.default_rng(seed)
+    now = rng.choice(30, 12, replace=False)
+    rows = []
+    for _ in range(40):
+        out = rng.choice(12, 2, replace=False)
+        now[out] = rng.choice(np.setdiff1d(np.arange(30), now), 2, replace=False)
+        rows.append(sorted(now.tolist()))
+    memory = chain([10, 100], [4900, 500], [450])
+    return make_instance(memory, make_trace(rows, [-1] * 30), residency)  # type: ignore[arg-type]
+
+
+def drifting(layers: int, tokens: int, *, prefill: int = 500, capacity: float = 0.3, swapped: float = 0.1) -> Instance:
+    """40 % of the tokens read per step, room for a share of the final KV in the fast tier, section 7's rates."""
+    params = drift.Params(layers=layers, prefill=prefill, tokens=tokens, read_share=0.4, drift=swapped)
+    trace = replace(drift.generate(params, np.random.default_rng(1)), size_unit="bytes")
+    return make_instance(two_tier(hbm=int(capacity * trace.num_blocks)), trace)
+
+
+def layered_trace(rng: np.random.Generator, layers: int, prefill: int, tokens: int, share: float, drift: float) -> Trace:
+    """Decoding in small: at every token each layer reads ``share`` of its blocks, swaps ``drift`` of them, produces one."""
+    births = [-1] * (layers * prefill)
+    blocks = [list(range(layer * prefill, (layer + 1) * prefill)) for layer in range(layers)]
+    read: list[list[int]] = [[] for _ in range(layers)]
+    rows = []
+    for step in range(layers * tokens):
+        layer = step % layers
+        stays = [b for b in read[layer] if rng.random() >= drift]
+        others = [b for b in blocks[layer] if b not in stays]
+        fresh = max(0, int(share * len(blocks[layer])) - len(stays))
+        read[layer] = sorted(stays + rng.choice(others, fresh, replace=False).tolist())
+        rows.append(read[layer])
+        blocks[layer].append(len(births))
+        births.append(step)
+    return make_trace(rows, births, layers=layers)

@@ -78,8 +78,6 @@ def bound_sentence(proof: Proof) -> str:
         return NO_SCHEDULE
     if proof.packable is False:
         return NONE_EXISTS
-    if proof.bound.status is Status.INFEASIBLE:
-        return f"No schedule whatever keeps the budgets: the prices that {proof.bound.method} found prove it."
     if value is None:
         known = f"; the roofline, {seconds(proof.roofline_s)}, stands" if proof.roofline_s is not None else ""
         return f"{proof.bound.method} proved nothing within the limits{known}."

@@ -11,38 +11,17 @@ import pytest
 
 from placement_opt.answer import checkpoint
 from placement_opt.answer.checkpoint import Checkpoints
-from placement_opt.answer.standing import Standing, State
+from placement_opt.answer.standing import Standing
 from placement_opt.base.errors import LimitError
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.dual.evaluate import evaluate
-from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.files import load_prices, load_schedule
 from placement_opt.certify.verify import Verified, verify_files
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
-from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import make_scheduler
+from tests.answer.cases import KINDS, MOMENTS, states
 from tests.cli.cases import write_drift
 
 REPO = Path(__file__).parents[2]
-KINDS = ("prices", "schedule")
-
-
-def states(instance: Instance) -> list[State]:
-    """Three improvements of both sides, one after the other."""
-    standing, found = Standing(), []
-    roofline, lp = METHODS["roofline"](instance).prices, METHODS["lp"](instance).prices
-    assert roofline is not None
-    assert lp is not None
-    half = Prices(roofline.rho / 2, roofline.rent)
-    for prices, scheduler in ((half, "reactive"), (roofline, "belady"), (lp, "lp-rounded")):
-        run = simulate(instance, make_scheduler(scheduler), record=True)
-        assert run.schedule is not None
-        value = evaluate(instance, prices).value_s
-        assert standing.raise_to(Bound("lp", Status.BOUND, value, 0.0, "", prices=prices), scheduler)
-        assert standing.lower_to(run.schedule, run.latency_s, scheduler)
-        found.append(standing.state)
-    return found
 
 
 @pytest.fixture
@@ -144,13 +123,6 @@ def test_a_schedule_that_was_not_found_is_told(instance: Instance, files: dict[s
 
 # ---- kill -9 -----------------------------------------------------------------------------------------------------------
 
-#: (what is about to happen or has just happened, how many times it has): three states, two files each, are written.
-MOMENTS = [
-    *(("created", 1), ("created", 4)),
-    *(("half written", 1), ("half written", 3), ("half written", 6)),
-    *(("written", 2), ("written", 5)),
-    *(("moved", 1), ("moved", 2), ("moved", 6)),
-]
 #: Forks a process for each moment, which is killed there; prints how each ended.
 KILLER = """
 import os, signal, sys
@@ -160,7 +132,7 @@ from placement_opt.answer import checkpoint
 from placement_opt.base import atomic as files
 from placement_opt.answer.checkpoint import Checkpoints
 from placement_opt.instance.load import load_instance
-from tests.answer.test_checkpoint import KINDS, MOMENTS, states
+from tests.answer.cases import KINDS, MOMENTS, states
 
 instance = load_instance(sys.argv[1])
 found = states(instance)

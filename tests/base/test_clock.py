@@ -47,14 +47,19 @@ def hasty() -> Callable[[], float]:
     return lambda: 3600.0 * next(hours)
 
 
-@pytest.fixture(params=[still, hasty], ids=["still", "hasty"])
-def clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+CLOCKS = (still, hasty)
+
+
+@contextlib.contextmanager
+def clock(kind: Callable[[], Callable[[], float]]) -> Iterator[None]:
     """The package, and nobody else, sees another clock."""
-    told = request.param()
+    told = kind()
     fake = SimpleNamespace(monotonic=told, perf_counter=told, time=told)
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == "placement_opt" and getattr(module, "time", None) is time:
-            monkeypatch.setattr(module, "time", fake)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in list(sys.modules.items()):
+            if name.partition(".")[0] == "placement_opt" and getattr(module, "time", None) is time:
+                patch.setattr(module, "time", fake)
+        yield
 
 
 @contextlib.contextmanager
@@ -87,46 +92,40 @@ def measured(name: str) -> Checked:
     return found
 
 
-@pytest.fixture(scope="module")
-def on_the_true_clock() -> dict[str, Checked]:
-    """The same on the true clock, with nothing else to do."""
-    return {name: measured(name) for name in FAMILIES}
-
-
 @pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.usefixtures("clock")
-def test_recorded_values_do_not_depend_on_the_clock(on_the_true_clock: dict[str, Checked], name: str) -> None:
-    """``regress`` finds the same values on a clock that stands still and on one that runs away."""
-    found, true = measured(name), on_the_true_clock[name]
-    assert (found.outcome, found.lines) == (true.outcome, true.lines)
-    assert found.outcome in (Outcome.SAME, Outcome.CHANGED)
-    assert found.schedules == len(set(REGISTRY) - {"milp"})  # which no file lists
+def test_recorded_values_do_not_depend_on_the_clock(name: str) -> None:
+    """``regress`` finds the same values on a clock that stands still and on one that runs away, so on all between them."""
+    found = []
+    for kind in CLOCKS:
+        with clock(kind):
+            found.append(measured(name))
+    assert (found[0].outcome, found[0].lines) == (found[1].outcome, found[1].lines)
+    assert found[0].outcome in (Outcome.SAME, Outcome.CHANGED)
+    assert [one.schedules for one in found] == 2 * [len(set(REGISTRY) - {"milp"})]  # which no file lists
 
 
-def test_recorded_values_do_not_depend_on_the_load(on_the_true_clock: dict[str, Checked]) -> None:
+def test_recorded_values_do_not_depend_on_the_load() -> None:
     """The same beside two processes that do nothing but run."""
+    alone = measured("tiny/two-free")
     with busy(2):
         found = measured("tiny/two-free")
-    true = on_the_true_clock["tiny/two-free"]
-    assert (found.outcome, found.lines) == (true.outcome, true.lines)
+    assert (found.outcome, found.lines) == (alone.outcome, alone.lines)
 
 
-@pytest.fixture(scope="module")
-def compared() -> list[object]:
-    """What a comparison says on the true clock."""
-    return values(compare([SEARCHED], tuple(REGISTRY)))
+def test_compared_values_do_not_depend_on_the_clock() -> None:
+    """Every row and the bound by ``auto`` of ``compare`` are the same on both clocks."""
+    found = []
+    for kind in CLOCKS:
+        with clock(kind):
+            found.append(values(compare([SEARCHED], tuple(REGISTRY))))
+    assert found[0] == found[1]
 
 
-@pytest.mark.usefixtures("clock")
-def test_compared_values_do_not_depend_on_the_clock(compared: list[object]) -> None:
-    """Every row and the bound by ``auto`` of ``compare`` are as on the true clock."""
-    assert values(compare([SEARCHED], tuple(REGISTRY))) == compared
-
-
-@pytest.mark.usefixtures("clock")
-def test_swept_values_do_not_depend_on_the_clock() -> None:
+@pytest.mark.parametrize("kind", CLOCKS)
+def test_swept_values_do_not_depend_on_the_clock(kind: Callable[[], Callable[[], float]]) -> None:
     """The points of ``sweep`` are held against bounds that no clock has ended, and their schedulers end by themselves."""
-    found = sweep(INSTANCES / "tiny/two-free.toml", ["hbm.capacity=8B,9B"], ("optimised", "sa", "lp-rounded"))
+    with clock(kind):
+        found = sweep(INSTANCES / "tiny/two-free.toml", ["hbm.capacity=8B,9B"], ("optimised", "sa", "lp-rounded"))
     assert not found.of(*(set(scheduled.Outcome) - {scheduled.Outcome.TIMED}))
     assert {point.compared.proof.bound.method for point in found.points} == {"milp"}
     assert {str(point.compared.proof.bound.status) for point in found.points} == {"optimal"}

@@ -12,15 +12,10 @@ from pathlib import Path
 import pytest
 
 from placement_opt.base import jobs as module
-from placement_opt.base.atomic import atomic_file
 from placement_opt.base.errors import LimitError
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
-
-
-def square(task: int, limits: Limits) -> int:
-    assert not limits.reached
-    return task * task
+from tests.base.work import deaf, square
 
 
 def until_begun(task: tuple[str, Path], limits: Limits) -> str:
@@ -48,13 +43,6 @@ def die_or_square(task: int, limits: Limits) -> int:
     if task < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return square(task, limits)
-
-
-def deaf(marker: Path, _: Limits) -> None:
-    """Never looks at its limits, and never ends."""
-    with atomic_file(marker.with_name("output")):
-        marker.touch()
-        threading.Event().wait()
 
 
 def memory(_: int, limits: Limits) -> int | None:
@@ -138,7 +126,7 @@ def test_processes_that_cannot_begin_are_no_hang(tmp_path: Path) -> None:
         "if multiprocessing.parent_process() is not None:\n"
         "    sys.exit(7)\n"
         "from placement_opt.base.jobs import run_jobs\n"
-        "from tests.base.test_jobs import square\n"
+        "from tests.base.work import square\n"
         "print(run_jobs(square, [1, 2, 3], jobs=2, lost=lambda task, why: why.partition(';')[0]))\n"
     )
     repo = str(Path(__file__).parents[2])

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from placement_opt.bounds.dual import tracked
+from placement_opt.bounds.dual.evaluate import legal
+from placement_opt.bounds.dual.slopes import Slopes
 from placement_opt.bounds.result import Prices
+from placement_opt.certify import paths as certify_paths
 from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.workload.trace import Trace
-from tests.small import random_instance
+from tests.small import chain, make_instance, make_trace, random_instance
 
 
 def draw(seed: int, tiers: int | None = None, *, max_size: int = 3, shares: bool = True, blocks: int = 5) -> Instance:
@@ -91,3 +96,43 @@ def relabelled(instance: Instance, rng: np.random.Generator) -> Instance:
     )
     initial = None if instance.initial is None else instance.initial[:, order]
     return replace(instance, trace=permuted, size=instance.size[order], initial=initial)
+
+
+def absurd_prices(rng: np.random.Generator, instance: Instance, scale: float) -> Prices:
+    """Prices of any size and sign, some absurd."""
+    rho = rng.exponential(scale, (instance.num_steps, instance.num_resources)) / instance.memory.rates
+    rho[rng.random(rho.shape) < 0.3] = 0.0
+    rent = rng.exponential(scale / 50, (instance.num_steps + 1, instance.num_tiers))
+    rent[rng.random(rent.shape) < 0.4] = 0.0
+    if rng.random() < 0.3:
+        rho[rng.random(rho.shape) < 0.2] *= -1.0
+        rent[rng.random(rent.shape) < 0.1] = rng.choice([np.nan, np.inf, -np.inf, 1e300, 1e-300, -5.0])
+        rho[rng.random(rho.shape) < 0.1] = rng.choice([np.nan, np.inf, 1e300, 1e-300])
+    return Prices(rho, rent)
+
+
+def half_copied_twice() -> Instance:
+    """One block in a slow home tier, a small middle tier, a fast tier: the LP copies the same half on twice."""
+    memory = chain([1, 1, 10], [100, 1000, 1000], [1000, 1])
+    trace = make_trace([[], [], [], [0]], [-1])
+    start = np.array([[False], [False], [True]])
+    return make_instance(memory, trace, initial=start)
+
+
+def positive_prices(instance: Instance, rng: np.random.Generator) -> Prices:
+    """Legal prices without zeros, so that no two paths cost the same."""
+    rho = 0.1 + rng.random((instance.num_steps, instance.num_resources))
+    rho *= (rng.uniform(0.5, 1.0, instance.num_steps) / (rho @ instance.memory.rates))[:, None]
+    rent = 0.1 + rng.random((instance.num_steps + 1, instance.num_tiers))
+    return legal(instance, Prices(rho, rent / float(instance.memory.rates.max())))
+
+
+def change(at: Slopes, prices: Prices) -> float:
+    """What the slope says of the way to other prices."""
+    return float(np.vdot(at.rho, prices.rho - at.prices.rho) + np.vdot(at.rent, prices.rent - at.prices.rent))
+
+
+def track_few(monkeypatch: pytest.MonkeyPatch, sets: int) -> None:
+    """As if the tables, the verifier's too, had room for so many sets only."""
+    for module, name in ((tracked, "FEW_SETS"), (tracked, "MOST_SETS"), (certify_paths, "MOST_SETS")):
+        monkeypatch.setattr(module, name, sets)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from placement_opt.instance.instance import Instance
-from tests.play.per_step import whole_load
+from tests.twins import whole_load
 
 
 def step_value(instance: Instance, t: int, *, room: bool = True, whole: bool = False) -> float:

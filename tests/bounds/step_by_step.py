@@ -18,6 +18,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from placement_opt.instance.instance import Instance
+from tests.twins import whole_load
 
 Floats = npt.NDArray[np.float64]
 Term = tuple[int, float]
@@ -76,11 +77,7 @@ class _Horizon:
         table, rates = instance.memory.operations, instance.memory.rates
         self.tiers, self.table = range(instance.num_tiers), table
         self.loads = [
-            [
-                (table.per_call[o] + table.per_byte[o] * (-(-int(size) // int(table.grain[o])) * int(table.grain[o]))) / rates
-                for o in range(len(table.names))
-            ]
-            for size in instance.size
+            [np.array(whole_load(instance, o, b)) / rates for o in range(len(table.names))] for b in range(instance.num_blocks)
         ]
         self.second = max(float(np.max(row)) for row in self.loads) or 1.0
         self.x: dict[tuple[int, int, int], int] = {}

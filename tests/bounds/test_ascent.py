@@ -19,8 +19,7 @@ from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
-from tests.bounds.cases import draw
-from tests.bounds.test_dual import random_prices as absurd_prices
+from tests.bounds.cases import absurd_prices, draw
 from tests.small import fetch_ahead
 
 

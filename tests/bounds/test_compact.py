@@ -22,7 +22,7 @@ from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import KEEPING, Instance
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
-from tests.test_drifting_traces import drifting
+from tests.worlds import drifting, swapping
 
 PROFILE = settings(derandomize=True, deadline=None, max_examples=40)
 
@@ -48,19 +48,6 @@ def proven(instance: Instance, levels: Sequence[str] = LEVELS) -> float:
     found = compact.relax(instance, levels=levels).bound.lower_bound_s
     assert found is not None
     return found
-
-
-def swapping(seed: int, residency: str = "inclusive") -> Instance:
-    """30 blocks, 12 of them read at each of 40 steps, 2 swapped a step, room for 10."""
-    rng = np.random.default_rng(seed)
-    now = rng.choice(30, 12, replace=False)
-    rows = []
-    for _ in range(40):
-        out = rng.choice(12, 2, replace=False)
-        now[out] = rng.choice(np.setdiff1d(np.arange(30), now), 2, replace=False)
-        rows.append(sorted(now.tolist()))
-    memory = chain([10, 100], [4900, 500], [450])
-    return make_instance(memory, make_trace(rows, [-1] * 30), residency)  # type: ignore[arg-type]
 
 
 def first_program(instance: Instance) -> CompactProgram:

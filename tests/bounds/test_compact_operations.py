@@ -17,8 +17,7 @@ from placement_opt.bounds.columns.ways import Frame, simple_ways
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation
-from tests.test_drifting_traces import drifting
-from tests.worlds import any_operations, with_operations
+from tests.worlds import any_operations, drifting, with_operations
 
 
 def refined(instance: Instance, level: str = LEVELS[-1]) -> tuple[CompactProgram, LinearProgram, Solution]:
@@ -50,7 +49,7 @@ def relaxed(instance: Instance) -> float:
     return solve(program).objective * program.time_unit
 
 
-@pytest.mark.parametrize("first", range(0, 160, 20))
+@pytest.mark.parametrize("first", range(0, 80, 20))
 def test_reaches_the_relaxation(first: int) -> None:
     """Every field, every rule: the LP's value with whole reads that all bring, two tiers and a rule that keeps blocks; else at
     least nine tenths (what is stored of one block may have been brought of another), and never above whole blocks."""

@@ -23,14 +23,11 @@ from placement_opt.bounds.sample import SampleAscent
 from placement_opt.instance.instance import Instance, Residency
 from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import MemorySystem, Tier
-from tests.bounds.cases import random_prices, scaled
-from tests.bounds.slow_paths import SlowPath, dual_value
-from tests.bounds.test_dual_slopes import change, positive_prices
-from tests.bounds.test_tracked import track_few
+from tests.bounds.cases import change, positive_prices, random_prices, scaled, track_few
 from tests.brute import num_transitions, optimum
-from tests.models.systems import any_instance
 from tests.small import make_instance, make_trace
-from tests.worlds import any_operations, with_operations
+from tests.twins import cheapest_path, dual_value
+from tests.worlds import any_instance, any_operations, with_operations
 
 
 def tiny(seed: int) -> Instance:
@@ -74,15 +71,16 @@ def test_the_random_instances_use_everything() -> None:
     assert (found > 10).all()
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(60))
 def test_values_are_those_of_slow_paths(seed: int) -> None:
     """Class by class and in all; in shares too; to rounding, and never above."""
     instance = any_operations(seed)
     for prices in (random_prices(instance, np.random.default_rng([seed, n])) for n in range(2)):
         dual, classes = evaluate(instance, prices), classify(instance)
-        slow = [SlowPath(instance, dual.prices, int(block)).cheapest().cost for block in classes.block]
+        rho, rent = dual.prices.rho, dual.prices.rent
+        slow = [cheapest_path(instance, int(block), rho.tolist(), rent.tolist()).cost for block in classes.block]
         np.testing.assert_allclose(dual.paths_s, slow, rtol=1e-12, atol=1e-300)
-        value = dual_value(instance, dual.prices)[0]
+        value = dual_value(instance, rho, rent)[0]
         assert dual.value_s == pytest.approx(max(0.0, value), rel=1e-9, abs=1e-12)
         assert dual.value_s <= max(0.0, value)
         shared = evaluate_shares(instance, prices)
@@ -93,7 +91,7 @@ def test_values_are_those_of_slow_paths(seed: int) -> None:
 def test_it_matters_what_is_brought() -> None:
     """Were blocks that are attended at the processor, values would be lower in many of the eager instances."""
     lower = 0
-    for seed in range(100):
+    for seed in range(50):
         instance = eager(seed)
         prices, tables = positive_prices(instance, np.random.default_rng(seed)), instance.memory.operations
         bringing = replace(tables, brings=tables.brings | tables.serves)
@@ -101,15 +99,15 @@ def test_it_matters_what_is_brought() -> None:
         paid = evaluate(instance, prices).paths_s.sum()
         assert found <= paid * (1 + 1e-12)
         lower += found < paid * (1 - 1e-6)
-    assert lower > 15
+    assert lower > 7
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(40))
 def test_what_is_attended_is_copied_or_read_to_be_stored(seed: int) -> None:
     """Values and slopes of eager instances are those of slow paths."""
     instance = eager(seed)
     prices = positive_prices(instance, np.random.default_rng(seed))
-    found, (value, load, room) = slopes(instance, prices), dual_value(instance, prices)
+    found, (value, load, room) = slopes(instance, prices), dual_value(instance, prices.rho, prices.rent)
     assert evaluate(instance, prices).value_s == pytest.approx(max(0.0, value), rel=1e-9, abs=1e-12)
     assert found.value_s == pytest.approx(value, rel=1e-9, abs=1e-12)
     np.testing.assert_allclose(found.rho, load, rtol=1e-9, atol=1e-9)
@@ -140,7 +138,7 @@ def test_plain_tables_give_what_they_gave(seed: int) -> None:
     assert slopes(instance, prices, soft=1e-3).value_s == pytest.approx(softened, rel=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(50))
 def test_never_above_the_optimum(seed: int) -> None:
     """Ten price vectors each, against the optimum by enumeration."""
     instance, rng = tiny(seed), np.random.default_rng(seed)
@@ -149,19 +147,19 @@ def test_never_above_the_optimum(seed: int) -> None:
         assert evaluate(instance, random_prices(instance, rng)).value_s <= best * (1 + 1e-9) + 1e-300
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(50))
 def test_slopes_are_those_of_slow_paths(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loads and bytes held of walks over every step, block by block, with either table of idle stretches."""
     monkeypatch.setattr(dual_slopes, "wide_table", lambda *_: seed % 2 == 0)
     instance = any_operations(seed)
     prices = positive_prices(instance, np.random.default_rng(seed))
-    found, (value, load, room) = slopes(instance, prices), dual_value(instance, prices)
+    found, (value, load, room) = slopes(instance, prices), dual_value(instance, prices.rho, prices.rent)
     assert found.value_s == pytest.approx(value, rel=1e-9, abs=1e-12)
     np.testing.assert_allclose(found.rho, load, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.rent, room, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_slopes_lie_above_everywhere(seed: int) -> None:
     """D(p') <= D(p) + slope (p' - p), at prices with many zeros, that is at kinks."""
     instance, rng = any_operations(seed), np.random.default_rng(seed)
@@ -171,7 +169,7 @@ def test_slopes_lie_above_everywhere(seed: int) -> None:
         assert there.value_s <= here.value_s + change(here, there.prices) + size
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_softened_values_lie_below_and_have_their_slope(seed: int) -> None:
     """The less the finer, and differences of values are what the gradient says."""
     instance, rng = any_operations(seed), np.random.default_rng(seed)
@@ -190,7 +188,7 @@ def test_softened_values_lie_below_and_have_their_slope(seed: int) -> None:
     assert up.value_s - down.value_s == pytest.approx(expected, abs=1e-3 * scale + 1e-12 * abs(sharp.value_s))
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_a_new_operation_never_raises_the_value(seed: int) -> None:
     """Another way from a tier, one without a source, one that attends: at any prices the value stays or falls."""
     instance, rng = any_operations(seed), np.random.default_rng(seed)
@@ -213,7 +211,7 @@ def test_a_new_operation_never_raises_the_value(seed: int) -> None:
         assert evaluate(wider, prices).value_s <= before * (1 + 1e-12)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_grains_that_round_nothing_change_nothing(seed: int) -> None:
     """Sizes that are multiples of the grain: counted per block, kind by kind, what is counted per byte without it."""
     instance = any_instance(seed)
@@ -235,7 +233,7 @@ def test_grains_that_round_nothing_change_nothing(seed: int) -> None:
 
 
 @pytest.mark.parametrize("sets", [1, 2, 4])
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(20))
 def test_few_tracked_tiers_prove_less(monkeypatch: pytest.MonkeyPatch, seed: int, sets: int) -> None:
     """Whatever serves, and where a block may lie nowhere: no more than with all tiers, nor than the optimum."""
     instance, rng = tiny(seed), np.random.default_rng(seed)
@@ -275,7 +273,7 @@ def test_fetched_ahead_where_nothing_is_read(seed: int) -> None:
         assert classes.first[g] <= t < classes.last[g]
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(6))
 def test_searches_for_prices_improve_and_stay_below(seed: int) -> None:
     """Ascents from any prices, from a sample, and prices on few intervals."""
     instance, rng = tiny(seed), np.random.default_rng(seed)

@@ -9,90 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.base.arrays import Float64
 from placement_opt.bounds.dual import slopes as dual_slopes
 from placement_opt.bounds.dual.classes import classify
-from placement_opt.bounds.dual.evaluate import evaluate, legal
+from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.dual.futures import merge_futures
-from placement_opt.bounds.dual.slopes import Slopes, slopes
+from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.result import Prices
-from placement_opt.instance.instance import Instance
-from tests.bounds.cases import draw, random_prices
+from tests.bounds.cases import change, draw, positive_prices, random_prices
+from tests.twins import dual_value
 
-PROFILE = settings(derandomize=True, deadline=None, max_examples=80)
-
-
-def positive_prices(instance: Instance, rng: np.random.Generator) -> Prices:
-    """Legal prices without zeros, so that no two paths cost the same."""
-    rho = 0.1 + rng.random((instance.num_steps, instance.num_resources))
-    rho *= (rng.uniform(0.5, 1.0, instance.num_steps) / (rho @ instance.memory.rates))[:, None]
-    rent = 0.1 + rng.random((instance.num_steps + 1, instance.num_tiers))
-    return legal(instance, Prices(rho, rent / float(instance.memory.rates.max())))
-
-
-def change(at: Slopes, prices: Prices) -> float:
-    """What the slope says of the way to other prices."""
-    return float(np.vdot(at.rho, prices.rho - at.prices.rho) + np.vdot(at.rent, prices.rent - at.prices.rent))
-
-
-def slow_loads(instance: Instance, prices: Prices, block: int) -> tuple[Float64, Float64]:
-    """(loads [T, R], held [T + 1, K]) of one byte of a block on its cheapest path: every step, every pair of tier sets."""
-    memory, trace, tiers = instance.memory, instance.trace, range(instance.num_tiers)
-    sets = [
-        frozenset(s)
-        for n in range(1, instance.num_tiers + 1)
-        for s in itertools.combinations(tiers, n)
-        if (instance.residency != "inclusive" or instance.home in s) and (instance.residency != "exclusive" or n == 1)
-    ]
-    first, last = int(instance.first_state[block]), int(instance.last_state[block])
-    nothing = np.zeros((instance.num_steps, instance.num_resources))
-
-    def cost(load: Float64) -> float:
-        return float(np.vdot(prices.rho, load))
-
-    def at(t: int, row: Float64, amount: float = 1.0) -> Float64:
-        load = nothing.copy()
-        load[t] = amount * row
-        return load
-
-    def total(path: tuple[Float64, list[frozenset[int]]]) -> float:
-        load, stay = path
-        return cost(load) + sum(float(prices.rent[first + n, k]) for n, s in enumerate(stay) for k in s)
-
-    paths = {}
-    for s in sets:
-        if first == 0 and instance.initial is not None and s != frozenset(np.flatnonzero(instance.initial[:, block]).tolist()):
-            continue
-        paths[s] = (sum((at(first - 1, memory.write[k]) for k in s), nothing) if first else nothing, [s])
-    for t in range(first, min(last, instance.num_steps - 1) + 1):
-        position = np.flatnonzero(trace.reads(t) == block)
-        share = instance.share(int(trace.indptr[t] + position[0])) if len(position) else 0.0
-        for s, (load, stay) in paths.items():
-            read = min((at(t, memory.read[k], share) for k in s), key=cost)
-            paths[s] = (load + read, stay)
-        if t == last:
-            break
-        moved: dict[frozenset[int], tuple[Float64, list[frozenset[int]]]] = {}
-        for s, (load, stay) in paths.items():
-            for into in sets:
-                way = load
-                for k in into - s:
-                    copied = min((at(t, memory.copy[j, k]) for j in s), key=cost)
-                    stored = at(t, memory.write[k], share) + (1.0 - share) * copied
-                    way = way + (min(copied, stored, key=cost) if share else copied)
-                path = (way, [*stay, into])
-                if into not in moved or total(path) < total(moved[into]):
-                    moved[into] = path
-        paths = moved
-    load, stay = min(paths.values(), key=total)
-    held = np.zeros((instance.num_steps + 1, instance.num_tiers))
-    for n, s in enumerate(stay):
-        held[first + n, list(s)] = 1.0
-    return load, held
+PROFILE = settings(derandomize=True, deadline=None, max_examples=40)
 
 
 @pytest.mark.parametrize("wide", [True, False])
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_slopes_equal_slow_paths(seed: int, wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loads and bytes held are those of walks over every step, block by block, with either table of idle stretches."""
     monkeypatch.setattr(dual_slopes, "wide_table", lambda *_: wide)
@@ -100,11 +30,7 @@ def test_slopes_equal_slow_paths(seed: int, wide: bool, monkeypatch: pytest.Monk
     instance = draw(seed, blocks=8)
     prices = positive_prices(instance, rng)
     found = slopes(instance, prices)
-    load = instance.fixed - instance.floor[:, None] * instance.memory.rates
-    held = np.tile(-instance.capacity.astype(float), (instance.num_steps + 1, 1))
-    for b in range(instance.num_blocks):
-        more, stay = slow_loads(instance, prices, b)
-        load, held = load + instance.size[b] * more, held + instance.size[b] * stay
+    _, load, held = dual_value(instance, prices.rho, prices.rent)
     np.testing.assert_allclose(found.rho, load, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found.rent, held, rtol=1e-9, atol=1e-9)
 

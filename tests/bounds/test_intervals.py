@@ -24,7 +24,7 @@ def search(instance: Instance) -> PriceIntervals:
     return PriceIntervals(instance, merge_futures(classify(instance)))
 
 
-def requests(residency: str, count: int = 60, seed: int = 1) -> Instance:
+def requests(residency: str, count: int = 30, seed: int = 1) -> Instance:
     """Requests that produce blocks, some read again later, on three tiers of which the slow one writes slowly."""
     rng = np.random.default_rng(seed)
     births = np.sort(rng.integers(0, count, 4 * count))
@@ -33,7 +33,7 @@ def requests(residency: str, count: int = 60, seed: int = 1) -> Instance:
     return make_instance(memory, make_trace(reads, births.tolist()), residency=residency)
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, deadline=None, max_examples=16)
 @given(st.integers(0, 10**6))
 def test_never_above_the_optimum(seed: int) -> None:
     """On random instances of all rules and numbers of tiers; the value is what its prices prove."""

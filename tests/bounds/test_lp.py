@@ -17,8 +17,8 @@ from placement_opt.bounds import milp, roofline, step
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import KEEPING, Instance
-from tests.models.systems import any_instance
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
+from tests.worlds import any_instance
 
 PROFILE = settings(derandomize=True, deadline=None, max_examples=40)
 

@@ -20,7 +20,7 @@ from placement_opt.bounds.programs.events import make_events
 from placement_opt.bounds.programs.flow_network import build_network
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.instance.instance import Instance
-from tests.models.systems import any_instance
+from tests.worlds import any_instance
 
 #: Seeds of plain instances, and the digest of all their programs.
 DIGESTS = {

@@ -20,7 +20,7 @@ from tests.bounds.cases import draw, relabelled, scaled
 from tests.bounds.per_block import step_value
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
 
-PROFILE = settings(derandomize=True, deadline=None, max_examples=60)
+PROFILE = settings(derandomize=True, deadline=None, max_examples=40)
 SEEDS = st.integers(0, 10**6)
 
 

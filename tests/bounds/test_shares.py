@@ -24,10 +24,9 @@ from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.dual.shares import QUANTUM_BITS, Backend, cut_evenly, evaluate_shares
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
-from tests.bounds.cases import draw, random_prices
-from tests.bounds.test_dual import random_prices as absurd_prices
+from tests.bounds.cases import absurd_prices, draw, random_prices
 
-PROFILE = settings(derandomize=True, deadline=None, max_examples=60)
+PROFILE = settings(derandomize=True, deadline=None, max_examples=30)
 
 
 def some() -> tuple[Instance, Prices]:

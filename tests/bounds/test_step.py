@@ -23,7 +23,7 @@ from tests.bounds.per_block import step_value
 from tests.brute import optimum
 from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
 
-PROFILE = settings(derandomize=True, deadline=None, max_examples=80)
+PROFILE = settings(derandomize=True, deadline=None, max_examples=40)
 SEEDS = st.integers(0, 10**6)
 
 

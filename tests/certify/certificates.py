@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
-import math
 from collections.abc import Set
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +15,7 @@ from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
 from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.memory.split.timing import StepTimer
 from tests.small import random_instance
+from tests.twins import allowed, cheapest_path, nearest, share_of, whole_load
 
 FLOORS = (0.0, 0.1, 1e-3, 5e-324)
 
@@ -67,23 +66,21 @@ def slow_value(instance: Instance, quantum: int, rho: np.ndarray, rent: np.ndarr
         value += sum(Fraction(n * load, quantum) for n, load in zip(rho[t].tolist(), instance.fixed[t].tolist(), strict=True))
     for row in rent.tolist():
         value -= sum(Fraction(m * room, quantum) for m, room in zip(row, instance.capacity.tolist(), strict=True))
-    return value + sum(slow_path(instance, quantum, rho, rent, b) for b in range(instance.num_blocks))
+    paths = (cheapest_path(instance, b, rho.tolist(), rent.tolist()).cost for b in range(instance.num_blocks))
+    return value + sum((Fraction(cost, quantum) for cost in paths), Fraction(0))
 
 
 class Table:
     """What the rows of the table load for one block of an instance, by what they do."""
 
     def __init__(self, instance: Instance, block: int) -> None:
-        rows, tiers, size = instance.memory.operations, instance.num_tiers, int(instance.size[block])
+        rows, tiers = instance.memory.operations, instance.num_tiers
+        load = [whole_load(instance, o, block) for o in range(len(rows.names))]
 
-        def load(o: int) -> list[int]:
-            moved = math.ceil(Fraction(size, int(rows.grain[o]))) * int(rows.grain[o])
-            return [int(call) + int(byte) * moved for call, byte in zip(rows.per_call[o], rows.per_byte[o], strict=True)]
-
-        self.store = [load(k) for k in range(tiers)]
-        self.copy = [[load(tiers + j * tiers + k) for k in range(tiers)] for j in range(tiers)]
+        self.store = [load[k] for k in range(tiers)]
+        self.copy = [[load[tiers + j * tiers + k] for k in range(tiers)] for j in range(tiers)]
         more = range(tiers + tiers * tiers, len(rows.names))
-        self.serve = [(int(rows.source[o]), bool(rows.brings[o]), load(o)) for o in more]
+        self.serve = [(int(rows.source[o]), bool(rows.brings[o]), load[o]) for o in more]
 
     def usable(self, held: Set[int], *, bringing: bool = False) -> list[int]:
         """Which of those that serve can, of a block in these tiers."""
@@ -94,71 +91,9 @@ class Table:
         ]
 
 
-def slow_path(instance: Instance, quantum: int, rho: np.ndarray, rent: np.ndarray, block: int) -> Fraction:
-    """The cheapest way for one block alone: every step, every pair of tier sets, every operation that can serve it."""
-    tiers, table = range(instance.num_tiers), Table(instance, block)
-    sets = [frozenset(s) for n in range(len(tiers) + 1) for s in itertools.combinations(tiers, n)]
-    sets = [s for s in sets if allowed(instance, s)]
-    first, last = int(instance.first_state[block]), int(instance.last_state[block])
-
-    def cost(loads: list[int], t: int) -> Fraction:
-        return Fraction(sum(n * c for n, c in zip(rho[t].tolist(), loads, strict=True)), quantum)
-
-    def held(s: frozenset[int], state: int) -> Fraction:
-        return Fraction(sum(int(rent[state, k]) for k in s) * int(instance.size[block]), quantum)
-
-    value = {s: held(s, first) + (sum(cost(table.store[k], first - 1) for k in s) if first else 0) for s in sets}
-    if first == 0 and instance.initial is not None:
-        given = frozenset(np.flatnonzero(instance.initial[:, block]).tolist())
-        value = {given: value[given]}
-    for t in range(first, min(last, instance.num_steps - 1) + 1):
-        share, found = share_of(instance, t, block), dict[frozenset[int], Fraction]()
-        for s, paid in value.items():
-            ways = (
-                [(cost(table.serve[o][2], t), table.serve[o][1]) for o in table.usable(s)] if share else [(Fraction(0), False)]
-            )
-            if t == last:
-                found[s] = paid + share * min(ways)[0]
-                continue
-            for into, (read, brings) in itertools.product(sets, ways):
-                moved = moving(s, into, t, share if brings else Fraction(0), table, cost)
-                if moved is not None:
-                    total = paid + share * read + moved + held(into, t + 1)
-                    found[into] = min(total, found.get(into, total))
-        value = found
-    return min(value.values())
-
-
-def moving(s, into, t, share, table, cost):  # type: ignore[no-untyped-def]
-    """Copies into the tiers that are new, or stores of the share that is brought to the processor; None: cannot be."""
-    total = Fraction(0)
-    for k in into - s:
-        copied, stored = min((cost(table.copy[j][k], t) for j in s), default=None), cost(table.store[k], t)
-        if copied is None and share < 1:
-            return None
-        total += share * (stored if copied is None else min(stored, copied)) + (1 - share) * (copied or 0)
-    return total
-
-
-def allowed(instance: Instance, held: Set[int]) -> bool:
-    """Whether a block that is alive may lie in exactly these tiers."""
-    if not held:
-        return instance.residency == "cache"
-    return not (instance.residency == "exclusive" and len(held) > 1) and (not instance.inclusive or instance.home in held)
-
-
-def share_of(instance: Instance, t: int, block: int) -> Fraction:
-    """Share of a block that step t reads."""
-    trace = instance.trace
-    for i in range(int(trace.indptr[t]), int(trace.indptr[t + 1])):
-        if trace.blocks[i] == block:
-            return Fraction(1 if trace.shares is None else int(trace.shares[i]), trace.share_base)
-    return Fraction(0)
-
-
 def slow_replay(instance: Instance, schedule: ScheduleCertificate) -> Fraction | None:
     """Seconds of a schedule, played with a set of tiers for each block; None where it breaks a rule."""
-    memory, tiers = instance.memory, instance.num_tiers
+    tiers = instance.num_tiers
     tables = [Table(instance, b) for b in range(instance.num_blocks)]
     alive = lambda b, state: instance.first_state[b] <= state <= instance.last_state[b]  # noqa: E731
     held = {b: set(np.flatnonzero(schedule.initial[:, b]).tolist()) for b in range(instance.num_blocks)}
@@ -199,7 +134,7 @@ def slow_replay(instance: Instance, schedule: ScheduleCertificate) -> Fraction |
                 if shares[b] < 1:
                     if not held[b]:
                         return None
-                    charge(load, tables[b].copy[nearest(memory, held[b], k)][k], 1 - shares[b])
+                    charge(load, tables[b].copy[nearest(instance, held[b], k)][k], 1 - shares[b])
         if any(not alive(b, t) and not alive(b, t + 1) and after[b] for b in after):
             return None
         ways = {b: tables[b].usable(held[b], bringing=b in stored) for b in reads}
@@ -224,12 +159,6 @@ def split_time(instance, tables, reads, ways, load):  # type: ignore[no-untyped-
         served[mask] = served.get(mask, Fraction(0)) + share
     timer = StepTimer(instance.memory, sorted(served), loads)
     return timer.exact([int(served[mask] * base) for mask in sorted(served)], [int(x * base) for x in load], base)
-
-
-def nearest(memory, held, target):  # type: ignore[no-untyped-def]
-    """The tier from which a copy takes least time alone; of equals the one read fastest."""
-    speed = {j: memory.bottleneck(memory.copy[j, target]) for j in memory.by_speed if j in held and j != target}
-    return max(speed, key=speed.__getitem__)
 
 
 def charge(load: list[Fraction], row: list[int], amount: Fraction | int) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from fractions import Fraction
 
 import numpy as np
 
 from placement_opt.certify.files import ScheduleCertificate
 from placement_opt.instance.instance import Instance
-from tests.certify.certificates import Table, allowed, share_of
+from tests.certify.certificates import Table
+from tests.twins import share_of, tier_sets
 
 #: Choices of sets that are tried before there is said to be no room.
 TRIES = 60
@@ -22,8 +22,7 @@ Way = tuple[Held, list[int]]
 def random_schedule(rng: np.random.Generator, instance: Instance) -> ScheduleCertificate | None:
     """Random moves, claimed to take no more than a billion seconds; None where no choice of sets was found that fits."""
     tiers, blocks = instance.num_tiers, instance.num_blocks
-    every = [frozenset(s) for n in range(tiers + 1) for s in itertools.combinations(range(tiers), n)]
-    every = [s for s in every if allowed(instance, s)]
+    every = sorted(tier_sets(instance), key=lambda held: (len(held), sorted(held)))
     tables = [Table(instance, b) for b in range(blocks)]
     alive = [range(first, last + 1) for first, last in zip(instance.first_state, instance.last_state, strict=True)]
     living = [[b for b in range(blocks) if t in alive[b]] for t in range(instance.num_steps + 1)]

@@ -21,8 +21,9 @@ from placement_opt.memory.meters import Meters
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
-from tests.certify.certificates import draw_prices, slow_path
+from tests.certify.certificates import draw_prices
 from tests.certify.played import random_schedule
+from tests.twins import cheapest_path
 from tests.worlds import any_operations
 
 SEEDS = range(24)
@@ -76,7 +77,8 @@ def test_prices_equal_the_slow_twin(none: bool) -> None:
         nu = [int(weights.get(m, Fraction(0)) * quantum) + int(mu[m]) for m in range(2)]
         wide = np.hstack([rho, np.tile(nu, (instance.num_steps, 1))])
         twin = as_resources(instance)
-        expected = sum((slow_path(twin, quantum, wide, rent, b) for b in range(instance.num_blocks)), Fraction(0))
+        paths = (cheapest_path(twin, b, wide.tolist(), rent.tolist()).cost for b in range(instance.num_blocks))
+        expected = sum((Fraction(cost, quantum) for cost in paths), Fraction(0))
         second = (0 if none else instance.objective.time) + Fraction(int(mu[1]), 3 * quantum) + Fraction(int(mu[2]), quantum)
         for t in range(instance.num_steps):
             used = Fraction(int(rho[t].astype(object) @ instance.memory.rates.astype(object)), quantum)

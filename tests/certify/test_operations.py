@@ -26,10 +26,11 @@ from placement_opt.certify.priced import price
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation
 from tests.brute import num_transitions, optimum
-from tests.certify.certificates import draw_prices, lp_prices, same_prices, same_schedule, slow_path, slow_replay, slow_value
+from tests.certify.certificates import draw_prices, lp_prices, same_prices, same_schedule, slow_replay, slow_value
 from tests.certify.played import other_moves, random_schedule
 from tests.operations import CASES, attended, cached, system
 from tests.small import make_instance, make_trace
+from tests.twins import cheapest_path
 from tests.worlds import any_operations
 
 #: Pairs of joint residencies beyond which a random instance is passed over.
@@ -45,11 +46,11 @@ def proven(instance: Instance, quantum: int, rho: np.ndarray, rent: np.ndarray) 
     return value
 
 
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(2))
 def test_prices_equal_the_slow_twin_and_stay_below_the_optimum(part: int) -> None:
     """At random prices and at the multipliers of the LP: never above brute force, and at these not below the LP."""
     seen = 0
-    for seed in range(60 * part, 60 * (part + 1)):
+    for seed in range(40 * part, 40 * (part + 1)):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         few = num_transitions(instance) <= FEW
         best = Fraction(optimum(instance).seconds) * CLOSE if few else None
@@ -62,13 +63,13 @@ def test_prices_equal_the_slow_twin_and_stay_below_the_optimum(part: int) -> Non
         assert float(good) >= horizon.value(instance, relax=True) * (1 - 1e-7)
         assert best is None or good <= best
         seen += few
-    assert seen >= 40
+    assert seen >= 20
 
 
 @pytest.mark.parametrize("window", [1, 3])
 def test_windows_change_nothing(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
     """However time is cut into windows, and however many reads one takes, the value stays, in 64 bits or not."""
-    for seed in range(40):
+    for seed in range(20):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         rho, rent = draw_prices(rng, instance, 10**12)
         whole = certify_paths.paths_total(instance, rho, rent)
@@ -83,7 +84,7 @@ def test_windows_change_nothing(monkeypatch: pytest.MonkeyPatch, window: int) ->
 @pytest.mark.parametrize("bits", [40, 55, 58, 62])
 def test_prices_as_large_as_64_bits_hold(bits: int) -> None:
     """Where sums would wrap around in 64 bits, shorter windows or Python integers give the exact value all the same."""
-    for seed in range(30):
+    for seed in range(15):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         quantum = int(instance.memory.rates.sum()) * 2**bits
         rho = rng.integers(0, 2**bits, (instance.num_steps, instance.num_resources))
@@ -92,7 +93,7 @@ def test_prices_as_large_as_64_bits_hold(bits: int) -> None:
 
 def test_step_costs_are_upper_bounds() -> None:
     """What the gate of the 64 bits assumes of a step is at least what any action in it costs."""
-    for seed in range(60):
+    for seed in range(40):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         rho, rent = draw_prices(rng, instance, 10**9)
         sets = certify_paths.tier_sets(instance)
@@ -122,7 +123,7 @@ def test_what_cannot_be_stays_so(monkeypatch: pytest.MonkeyPatch, given: bool | 
     monkeypatch.setattr(certify_paths, "_WINDOW", 5)
     (part,) = certify_parts.parts(instance)
     assert max(certify_parts.step_costs(part, certify_paths.tier_sets(instance), rho, rent)) <= certify_paths._ROOM
-    assert certify_paths.paths_total(instance, rho, rent) == slow_path(instance, 1, rho, rent, 0)
+    assert certify_paths.paths_total(instance, rho, rent) == cheapest_path(instance, 0, rho.tolist(), rent.tolist()).cost
 
 
 def test_no_more_is_proven_where_a_tier_is_far_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +131,7 @@ def test_no_more_is_proven_where_a_tier_is_far_behind(monkeypatch: pytest.Monkey
     instance = forgotten([[] if t < 240 else [0] for t in range(480)], brings=False, given=True)
     rho, rent = np.zeros((480, 2), dtype=np.int64), np.full((481, 1), 2**55)
     rho[:, 1] = 3 * 2**55
-    exact = slow_path(instance, 1, rho, rent, 0)
+    exact = cheapest_path(instance, 0, rho.tolist(), rent.tolist()).cost
     assert exact == 480 * 2**55 > 2**63  # in the end it is dropped
     assert 2**60 < certify_paths.paths_total(instance, rho, rent) <= exact
     monkeypatch.setattr(certify_paths, "_ROOM", 0)
@@ -141,7 +142,7 @@ def test_no_more_is_proven_where_a_tier_is_far_behind(monkeypatch: pytest.Monkey
 def test_a_cache_of_many_tiers_is_relaxed(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Where sets of tiers are too many, slow tiers hold every block: that proves no more than all sets do."""
     less = 0
-    for seed in range(90):
+    for seed in range(45):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         rho, rent = lp_prices(instance, 10**9) if seed % 2 else draw_prices(rng, instance, 10**9)
         full = certify.lower_bound(instance, 10**9, rho, rent)
@@ -151,13 +152,13 @@ def test_a_cache_of_many_tiers_is_relaxed(monkeypatch: pytest.MonkeyPatch, most:
             assert len(relaxed.held) <= max(most, instance.num_tiers if instance.residency == "exclusive" else 1)
             assert certify.lower_bound(instance, 10**9, rho, rent) <= full
         less += instance.forgets and bool(relaxed.always)
-    assert less >= 5
+    assert less >= 3
 
 
 def test_schedules_equal_the_slow_twin_and_stay_above_the_optimum() -> None:
     """Random moves that keep the rules: the verifier and its slow twin agree to the last digit, and brute force is below."""
     seen, compared = 0, 0
-    for seed in range(200):
+    for seed in range(80):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         best = Fraction(optimum(instance).seconds) if num_transitions(instance) <= FEW else None
         for _ in range(3):
@@ -169,14 +170,14 @@ def test_schedules_equal_the_slow_twin_and_stay_above_the_optimum() -> None:
             assert best is None or best <= taken * CLOSE
             seen += 1
             compared += best is not None
-    assert seen >= 500
-    assert compared >= 350
+    assert seen >= 200
+    assert compared >= 140
 
 
 def test_changed_schedules_are_judged_as_by_the_slow_twin() -> None:
     """One move, block or claim changed: what is accepted keeps the rules and its time, what keeps them is accepted."""
     verdicts = []
-    for seed in range(120):
+    for seed in range(60):
         instance, rng = any_operations(seed), np.random.default_rng(seed)
         plan = random_schedule(rng, instance)
         if plan is None:
@@ -196,8 +197,8 @@ def test_changed_schedules_are_judged_as_by_the_slow_twin() -> None:
             except CertificateError:
                 assert not legal
             verdicts.append(legal)
-    assert len(verdicts) >= 900
-    assert 100 <= sum(verdicts) <= len(verdicts) - 400
+    assert len(verdicts) >= 450
+    assert 50 <= sum(verdicts) <= len(verdicts) - 200
 
 
 def test_files_of_a_cache(tmp_path: Path) -> None:

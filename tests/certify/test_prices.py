@@ -24,7 +24,7 @@ from placement_opt.instance.instance import KEEPING
 from tests.certify.certificates import draw, draw_prices, slow_value
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
 
-PROFILE = settings(derandomize=True, deadline=None, max_examples=150)
+PROFILE = settings(derandomize=True, deadline=None, max_examples=75)
 QUANTA = st.sampled_from([10**6, 10**12, 2**40 - 87, 10**17])
 
 
@@ -60,7 +60,7 @@ def test_equals_the_dual_in_floats(seed: int) -> None:
     assert float(exact) == pytest.approx(dual.value_s, rel=1e-12, abs=1e-12 * terms)
 
 
-@settings(PROFILE, max_examples=60)
+@settings(PROFILE, max_examples=30)
 @given(st.integers(0, 10**6))
 def test_any_integer_prices_stay_below_the_optimum(seed: int) -> None:
     """Ten integer price vectors an example: none proves more than the optimum."""

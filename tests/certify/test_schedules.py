@@ -29,7 +29,7 @@ ANY = Fraction(10**9)
 def test_equals_the_simulator_for_every_scheduler(name: str) -> None:
     """Random instances of all rules: checker, simulator and slow twin agree on the time to the last digit."""
     done = 0
-    for seed in range(60):
+    for seed in range(24):
         _, instance = draw(seed)
         try:
             run = simulate(instance, make_scheduler(name), record=True)
@@ -40,7 +40,7 @@ def test_equals_the_simulator_for_every_scheduler(name: str) -> None:
         assert certificate.claim == run.exact_latency()
         assert certify.verify_schedule(instance, certificate) == slow_replay(instance, certificate) == certificate.claim
         done += 1
-    assert done >= 20
+    assert done >= 8
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])

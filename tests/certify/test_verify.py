@@ -28,14 +28,14 @@ from placement_opt.certify.verify import Verified, lower_bound, verify_prices
 from placement_opt.instance.instance import Instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from tests.bounds.test_dual import random_prices
+from tests.bounds.cases import absurd_prices
 from tests.certify.certificates import draw, slow_value
 from tests.cli.cases import write_ahead, write_drift
 from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
 from tests.worlds import any_operations
 
 REPO = Path(__file__).parents[2]
-PROFILE = settings(derandomize=True, deadline=None, max_examples=60)
+PROFILE = settings(derandomize=True, deadline=None, max_examples=30)
 FOREIGN = ("bounds", "schedulers", "play", "layered", "answer", "memory.split")
 
 
@@ -100,7 +100,7 @@ def test_the_command_needs_no_solver(tmp_path: Path, write) -> None:  # type: ig
 def test_any_prices_become_a_certificate(seed: int, scale: float) -> None:
     """Negative, infinite, absurd: what comes out verifies, claims D of its integers exactly, and loses next to nothing."""
     rng, instance = draw(seed)
-    prices = random_prices(rng, instance, scale)
+    prices = absurd_prices(rng, instance, scale)
     made = certify_prices(instance, prices)
     assert verify_prices(instance, made) == made.claim
     assert made.claim == max(0, slow_value(instance, made.quantum, made.rho, made.rent))
@@ -111,11 +111,11 @@ def test_any_prices_become_a_certificate(seed: int, scale: float) -> None:
 def test_low_prices_lose_no_more_than_high_ones() -> None:
     """Prices that use a hundredth of every second, at rates of bytes a second: a quantum for rates alone loses too much."""
     rng, instance = draw(61185)
-    prices = random_prices(rng, instance, 0.01)
+    prices = absurd_prices(rng, instance, 0.01)
     assert float(certify_prices(instance, prices).claim) >= evaluate(instance, prices).value_s * (1 - LOSS)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(18))
 def test_rounding_loses_less_than_promised_at_good_prices(seed: int) -> None:
     """At the LP's prices the certificate claims the dual's value to 1e-9, on every rule and shape."""
     _, instance = draw(seed)
@@ -159,7 +159,7 @@ def test_the_quantum_leaves_room_for_windows() -> None:
 def test_the_quantum_knows_calls_and_pages() -> None:
     """Where a block is paid for as a whole: windows of hundreds of steps fit 64 bits, and a finer quantum proves no more."""
     seen = 0
-    for seed in range(120):
+    for seed in range(60):
         instance = any_operations(seed)
         if instance.memory.operations.uniform:
             continue
@@ -172,7 +172,7 @@ def test_the_quantum_knows_calls_and_pages() -> None:
         costs = [max(step_costs(part, tier_sets(instance), rho, rent)) for part in parts(instance)]
         assert max(costs) * 256 <= 2**59
         seen += 1
-    assert seen >= 20
+    assert seen >= 10
 
 
 def whole(prices: Prices, quantum: int) -> tuple[np.ndarray, np.ndarray]:
@@ -202,7 +202,7 @@ def test_the_quantum_holds_the_largest_price() -> None:
     assert verify_prices(instance, made) == made.claim
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(18))
 def test_no_price_is_cut_at_any_rates(seed: int) -> None:
     """Rates drawn over twelve decades: the certificate of the LP's prices loses no more than 1e-6 of what they prove."""
     rng, instance = draw(seed)

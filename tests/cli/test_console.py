@@ -190,17 +190,18 @@ sys.exit(__main__.entry())
 """
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize(
-    "argv",
+    ("argv", "name"),
     [
-        ("trace", "synth", "drift", "--tokens", "2", "-o", "out"),
-        ("trace", "import", "me.csv", "--format", "reads-csv", "-o", "out"),
-        ("export", "ahead.toml", "--format", "lp", "-o", "out"),
-        ("bound", "ahead.toml", "--certificate", "out"),
-        ("verify", "ahead.toml", "prices"),
+        (("trace", "synth", "drift", "--tokens", "2", "-o", "out"), "SIGINT"),
+        (("trace", "synth", "drift", "--tokens", "2", "-o", "out"), "SIGTERM"),
+        (("trace", "synth", "drift", "--tokens", "2", "-o", "out"), "SIGHUP"),
+        (("trace", "import", "me.csv", "--format", "reads-csv", "-o", "out"), "SIGTERM"),
+        (("export", "ahead.toml", "--format", "lp", "-o", "out"), "SIGINT"),
+        (("bound", "ahead.toml", "--certificate", "out"), "SIGTERM"),
+        (("verify", "ahead.toml", "prices"), "SIGHUP"),
     ],
-    ids=lambda argv: " ".join(argv[:2]),
+    ids=lambda part: part if isinstance(part, str) else " ".join(part[:2]),
 )
 def test_a_signal_ends_every_command_and_leaves_nothing(tmp_path: Path, argv: tuple[str, ...], name: str) -> None:
     """Where there is nothing to be reported yet: exit code 130, a word on stderr, no draft, and the old file as it was."""
@@ -224,7 +225,7 @@ def test_a_signal_takes_workers_and_what_they_write_along(tmp_path: Path) -> Non
         "from placement_opt.cli.console import Console\n"
         "from placement_opt.base.jobs import run_jobs\n"
         "from placement_opt.base.limits import Limits\n"
-        "from tests.base.test_jobs import deaf\n"
+        "from tests.base.work import deaf\n"
         "markers = [Path(name) for name in sys.argv[1:]]\n"
         "def wait():\n"
         "    while not all(marker.exists() for marker in markers):\n"

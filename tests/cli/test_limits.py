@@ -21,7 +21,7 @@ from placement_opt.certify.verify import verify_files
 from placement_opt.cli import main
 from placement_opt.instance import load as instancefile
 from placement_opt.instance.load import load_instance
-from tests.answer.test_checkpoint import states
+from tests.answer.cases import states
 
 ROOFLINE = pytest.approx(0.0482929620446, rel=1e-9)
 #: How time runs out in the middle of deaf work: the deadline passes, or somebody presses Ctrl-C.

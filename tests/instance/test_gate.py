@@ -22,26 +22,13 @@ from placement_opt.instance.totals import Totals, totals_of
 from placement_opt.workload.files.npz import load_trace, outline_trace, save_trace
 from placement_opt.workload.paging import page
 from placement_opt.workload.synth import synthesize
-from placement_opt.workload.trace import Trace
 from tests.cli.cases import DRIFT
+from tests.instance.cases import HUGE, forbid_drawing
 from tests.small import make_trace
 
 GIB = 1 << 30
-HUGE = DRIFT.replace("prefill = 60", "prefill = 60000").replace("tokens = 12", "tokens = 12000")
-HUGE = HUGE.replace("layers = 2\n", "layers = 80\n").replace("2 MiB", "2 GiB")
 ZIPF = '[trace]\nsynth = "zipf"\nblocks = 900000\nsteps = 90000\nreads = 90000\nseed = 1\n'
 REQUESTS = '[trace]\nsynth = "requests"\nrequests = 9000000\nseed = 1\n'
-
-
-def forbid_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing the huge trace fails the test."""
-    make = tracesource.Generated.make
-
-    def watched(source: tracesource.Generated) -> Trace:
-        assert source.values.get("tokens", 0) < 12_000, "the trace is being drawn"
-        return make(source)
-
-    monkeypatch.setattr(tracesource.Generated, "make", watched)
 
 
 @pytest.fixture

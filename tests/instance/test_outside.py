@@ -24,7 +24,7 @@ from placement_opt.report.check import checks_text
 from placement_opt.study.check import check
 from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.llm import SHAPES
-from tests.instance.test_scaled import FOUR
+from tests.instance.cases import FOUR
 from tests.small import make_trace
 
 EXAMPLES = Path(__file__).parent / "examples"

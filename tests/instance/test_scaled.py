@@ -15,30 +15,7 @@ from placement_opt.instance.outline import read_outline
 from placement_opt.instance.scaled import LayerShare, parse_layer_share, scaled
 from placement_opt.workload.files.npz import save_trace
 from tests.cli.cases import DRIFT
-
-FOUR = """\
-schema = 1
-name = "four"
-[memory]
-preset = "gh200"
-hbm.capacity = "{hbm} MiB"
-lpddr.capacity = "{lpddr} MiB"
-[llm]
-layers = {layers}
-kv_bytes = "16 KiB"
-weight_bytes = "3 MB"
-weight_resident = "{weights} MiB"
-[trace]
-synth = "drift"
-layers = {layers}
-prefill = 60
-tokens = 12
-drift = 0.2
-seed = 7
-[rules]
-residency = "inclusive"
-floor = "2 us"
-"""
+from tests.instance.cases import FOUR
 
 
 def four(folder: Path, **values: int) -> Path:

@@ -7,10 +7,8 @@ import hashlib
 import struct
 import subprocess
 import sys
-import tempfile
 import zlib
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +24,13 @@ from placement_opt.certify.layered import verify_large
 from placement_opt.certify.layered_files import SectionWriter, open_large_schedule, save_large_schedule
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered, layered_of
-from placement_opt.instance.load import load_instance, load_layered
+from placement_opt.instance.load import load_layered
 from placement_opt.layered import solve_large
 from placement_opt.layered.dual import combine, layer_value, price_large
 from placement_opt.memory.operations import Operation, table
 from placement_opt.workload.runs import collect, rows_of
 from tests.certify.certificates import draw_prices
-from tests.layered.test_dual import draw, layer_of, random_prices
-from tests.layered.test_solve import Impatient, write
+from tests.layered.cases import Impatient, draw, exact_lp, layer_of, random_prices, write
 from tests.small import make_instance, two_tier
 
 REPO = Path(__file__).parents[2]
@@ -69,7 +66,7 @@ def in_rows(instance: Instance, problem: Layered, path: Path) -> ScheduleCertifi
     return ScheduleCertificate(instance.hash, "rows", start, indptr, op, block, found.claim)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("quantum", [10**9, 10**33])
 def test_prices_prove_what_they_prove_in_rows(tmp_path: Path, seed: int, quantum: int) -> None:
     """To the last digit, in 64 bits and beyond, rents of home and floors included."""
@@ -124,17 +121,6 @@ def test_whatever_was_reached_is_certified(tmp_path: Path, looks: int) -> None:
     assert looks < 10_000 or answer.lower_bound_s == found.lower_s
 
 
-@lru_cache(maxsize=1)
-def exact_lp(text: str) -> float:
-    """The LP's value of an instance file with this text."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "instance.toml"
-        path.write_text(text)
-        value = METHODS["lp"](load_instance(path)).value_s
-    assert value is not None
-    return value
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Layered, Path, Path]:
     """A question with both certificates."""
@@ -169,7 +155,7 @@ def test_every_flipped_bit_of_a_schedule_is_refused_or_changes_nothing(
     path, upper = tmp_path / "changed", verify_large(question, [plan]).upper
     assert upper is not None
     accepted = 0
-    for _ in range(400):
+    for _ in range(200):
         changed = bytearray(data)
         changed[int(rng.integers(len(data) - 32))] ^= 1 << int(rng.integers(8))
         path.write_bytes(changed)
@@ -184,7 +170,7 @@ def test_every_flipped_bit_of_a_schedule_is_refused_or_changes_nothing(
         assert found.schedule is not None
         assert found.upper is not None
         assert found.upper <= found.schedule.claim
-    assert accepted < 100  # of 400: mostly claims that have become larger
+    assert accepted < 50  # of 200: mostly claims that have become larger
 
 
 def test_files_cut_short_are_refused(made: tuple[Layered, Path, Path], tmp_path: Path) -> None:

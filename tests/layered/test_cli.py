@@ -13,7 +13,7 @@ from placement_opt.instance.load import load_instance
 from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.synth import params
 from tests.cli.cases import MEMORY
-from tests.layered.test_solve import write
+from tests.layered.cases import write
 from tests.small import make_trace
 
 

@@ -20,7 +20,7 @@ from placement_opt.play.simulate import simulate
 from placement_opt.workload.layers import Given
 from placement_opt.workload.runs import drift_layer
 from placement_opt.workload.synth import drift
-from tests.layered.test_dual import draw, layer_of
+from tests.layered.cases import draw, layer_of
 from tests.small import two_tier
 
 

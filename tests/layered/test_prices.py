@@ -16,8 +16,7 @@ from placement_opt.layered.dual import combine, layer_value, price_large
 from placement_opt.layered.prices import Family, Knots, interpolation, knot_places
 from placement_opt.layered.prices_kernels import path_counts, worth_at_end, worth_in_run
 from placement_opt.workload.runs import LayerRuns
-from tests.layered.test_dual import draw
-from tests.layered.test_solve import write
+from tests.layered.cases import draw, write
 
 
 def family(seed: int) -> Family:

@@ -22,39 +22,8 @@ from placement_opt.layered.solve import Progress
 from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.files.runs import save_runs
 from placement_opt.workload.layers import Drawn, Stored
-from tests.layered.test_dual import draw, layer_of
+from tests.layered.cases import Impatient, draw, exact_lp, layer_of, write
 from tests.small import make_trace
-
-FILE = """\
-schema = 1
-name = "drawn"
-[memory]
-preset = "gh200"
-hbm.capacity = "{room} MiB"
-[llm]
-layers = 2
-kv_bytes = "4 MiB"
-weight_bytes = "162.9 MB"
-weight_resident = "100 MiB"
-[trace]
-synth = "drift"
-seed = 3
-layers = 2
-prefill = {prefill}
-tokens = {tokens}
-drift = {drift}
-[rules]
-residency = "{residency}"
-initial = "{initial}"
-floor = "1 us"
-"""
-
-
-def write(folder: Path, **changed: object) -> Path:
-    values = {"room": 400, "prefill": 60, "tokens": 30, "drift": 0.2, "residency": "inclusive", "initial": "free"}
-    path = folder / "instance.toml"
-    path.write_text(FILE.format(**(values | changed)))
-    return path
 
 
 def with_trace(text: str, trace: str) -> str:
@@ -110,24 +79,10 @@ def test_two_processes_give_the_same_numbers_as_one(tmp_path: Path) -> None:
     assert (one.lower_bound_s, one.schedule_s) == (two.lower_bound_s, two.schedule_s)
 
 
-class Impatient(Limits):
-    """Reached after so many looks."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self.looks = looks
-
-    @property
-    def reached(self) -> bool:
-        self.looks -= 1
-        return self.looks < 0
-
-
 @pytest.mark.parametrize("looks", [0, 1, 3, 8, 40, 80, 120, 200, 258, 260])
 def test_both_sides_hold_whenever_the_work_ends(tmp_path: Path, looks: int) -> None:
     path = write(tmp_path, drift=0.3)
-    exact = METHODS["lp"](load_instance(path)).value_s
-    assert exact is not None
+    exact = exact_lp(path.read_text())
     answer = solve_large(load_layered(path), limits=Impatient(looks))
     assert answer.roofline_s <= answer.lower_bound_s <= exact * (1 + 1e-9)
     assert answer.schedule_s >= exact * (1 - 1e-9)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 
 from placement_opt.memory import Link, MemorySystem, Tier, build_memory
+from placement_opt.memory.system import Compute
 
 
 def tier(name: str, at: str, read: int = 100, write: int | None = None, capacity: int = 10) -> Tier:
@@ -63,3 +67,9 @@ to = "gpu"
 rate = "8 B/s"
 energy = "2 pJ/bit"
 """
+
+
+def kvnand(result: Fraction = Fraction(1, 16)) -> MemorySystem:
+    """Array of 10 B/s behind a channel of 1 B/s."""
+    flash = replace(tier("flash", "die", 10, capacity=200), compute=Compute(None, result))
+    return build_memory("kvnand", "gpu", [flash], [link("channel", "die", "gpu", 1)])

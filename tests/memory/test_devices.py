@@ -16,7 +16,7 @@ from placement_opt.base.toml import read_toml
 from placement_opt.memory import Link, MemorySystem, Tier, build_memory, files, load_memory, override, preset, preset_names
 from placement_opt.memory.device_keys import as_page, as_result
 from placement_opt.memory.system import Compute, Outside
-from tests.memory.systems import link, random_tree, tier
+from tests.memory.systems import kvnand, link, random_tree, tier
 
 FLASH = """\
 schema = 1
@@ -71,12 +71,6 @@ def rows(memory: MemorySystem) -> dict[str, tuple[dict[str, Fraction], dict[str,
             int(table.grain[o]),
         )
     return found
-
-
-def kvnand(result: Fraction = Fraction(1, 16)) -> MemorySystem:
-    """Array of 10 B/s behind a channel of 1 B/s."""
-    flash = replace(tier("flash", "die", 10, capacity=200), compute=Compute(None, result))
-    return build_memory("kvnand", "gpu", [flash], [link("channel", "die", "gpu", 1)])
 
 
 def test_attending_loads_the_cells_whole_and_the_way_out_by_the_result() -> None:

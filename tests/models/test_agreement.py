@@ -1,4 +1,4 @@
-"""The statements agree with enumeration and with each other, on random tiny instances of every kind."""
+"""Flows at prices against the horizon's program, on random tiny instances; ``tests/test_agreement.py`` has what else agrees."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import flow, horizon, roofline, step
+from models import flow, horizon
 from tests.brute import optimum
-from tests.models.systems import any_instance
 from tests.small import random_instance
+from tests.worlds import any_instance
 
 SEEDS = st.integers(0, 2**32 - 1)
 #: Two statements of one value differ by rounding only.
@@ -19,30 +19,6 @@ SAME = 1e-9
 
 def at_most(low: float, high: float) -> bool:
     return low <= high * (1 + SAME)
-
-
-@settings(derandomize=True, deadline=None, max_examples=300)
-@given(seed=SEEDS)
-def test_the_milp_is_the_optimum_by_enumeration(seed):
-    """MILP = brute force for all rules, 1 to 4 tiers, shares, deaths, sizes, starts, arbitrary loads; its LP is below."""
-    instance = any_instance(seed)
-    best = optimum(instance).seconds
-    assert horizon.value(instance) == pytest.approx(best, rel=SAME)
-    assert at_most(horizon.value(instance, relax=True), best)
-
-
-@settings(derandomize=True, deadline=None, max_examples=60)
-@given(seed=SEEDS)
-def test_the_ladder_of_values(seed):
-    """roofline <= step LPs <= horizon LP <= optimum, and step LPs <= step MILPs <= optimum."""
-    instance = any_instance(seed)
-    steps, relaxed, best = step.value(instance), horizon.value(instance, relax=True), optimum(instance).seconds
-    whole = step.value(instance, integer=True)
-    assert at_most(roofline.value(instance), steps)
-    assert at_most(steps, relaxed)
-    assert at_most(relaxed, best)
-    assert at_most(steps, whole)
-    assert at_most(whole, best)
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)

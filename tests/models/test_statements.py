@@ -11,8 +11,8 @@ import pytest
 from models import flow, horizon, roofline, step
 from models.common import prices, solve
 from placement_opt.base.errors import PlacementError
-from tests.models.systems import any_instance
 from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
+from tests.worlds import any_instance
 
 #: The constraint names of the problem statement, section 2.
 NAMES = {"served", "resident", "source", "passing", "keep", "alive", "capacity", "rate", "floor"}

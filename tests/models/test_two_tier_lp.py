@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import horizon
-from tests.models.systems import layered_trace
 from tests.models.two_tier_lp import two_tier_lp
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance, two_tier
+from tests.worlds import layered_trace
 
 
 def test_fetching_ahead_pays():

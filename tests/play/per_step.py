@@ -7,16 +7,9 @@ from scipy.optimize import linprog
 
 from placement_opt.instance.instance import Instance
 from placement_opt.play.schedule import Schedule
+from tests.twins import allowed, nearest, whole_load
 
 Held = dict[int, frozenset[int]]
-
-
-def whole_load(instance: Instance, operation: int, b: int) -> np.ndarray:
-    """float64[R]: calls, and bytes rounded up to the grain."""
-    table = instance.memory.operations
-    grain = int(table.grain[operation])
-    rounded = grain * ((int(instance.size[b]) + grain - 1) // grain)
-    return (table.per_call[operation] + table.per_byte[operation] * rounded).astype(float)
 
 
 def played(instance: Instance, schedule: Schedule) -> list[float]:
@@ -37,9 +30,10 @@ def played(instance: Instance, schedule: Schedule) -> list[float]:
         stores = [(k, b) for k, ids in moves.store for b in ids.tolist()]
         for k, b in stores + [(instance.home, b) for b in born if instance.inclusive]:
             part = 1.0 if b in born else share[b]
-            load += part * whole_load(instance, k, b)
+            load += part * np.array(whole_load(instance, k, b))
             if part < 1.0:
-                load += (1.0 - part) * whole_load(instance, _copy(instance, _nearest(instance, held[b], k), k), b)
+                copy = _copy(instance, nearest(instance, held[b], k), k)
+                load += (1.0 - part) * np.array(whole_load(instance, copy, b))
             stored |= {b} - set(born)
             assert k not in after[b]
             after[b].add(k)
@@ -73,7 +67,7 @@ def _least(instance: Instance, load: np.ndarray, share: dict[int, float], held: 
     upper[:, 0] = -1.0
     equal = np.zeros((len(blocks), 1 + len(ways)))
     for column, (b, o) in enumerate(ways, start=1):
-        upper[:, column] = whole_load(instance, o, b) / rates
+        upper[:, column] = np.array(whole_load(instance, o, b)) / rates
         equal[blocks.index(b), column] = 1.0
     answer = linprog(
         np.eye(1, 1 + len(ways))[0],
@@ -93,15 +87,7 @@ def _copy(instance: Instance, source: int, target: int) -> int:
     )
 
 
-def _nearest(instance: Instance, tiers: frozenset[int], target: int) -> int:
-    memory = instance.memory
-    return min(tiers, key=lambda j: ((memory.copy[j, target] / memory.rates).max(), memory.by_speed.index(j)))
-
-
 def _allowed(instance: Instance, held: Held) -> None:
     for k, capacity in enumerate(instance.capacity.tolist()):
         assert sum(int(instance.size[b]) for b, where in held.items() if k in where) <= capacity
-    for where in held.values():
-        assert where or instance.residency == "cache"
-        assert instance.residency != "inclusive" or instance.home in where
-        assert instance.residency != "exclusive" or len(where) == 1
+    assert all(allowed(instance, where) for where in held.values())

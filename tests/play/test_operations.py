@@ -54,7 +54,7 @@ def system(
     )
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_random_legal_schedules_take_what_the_lp_of_every_step_says(part: int) -> None:
     """40 seeds a part, every field of the table and every rule: step by step the same time as an LP over single blocks."""
     for seed in range(40 * part, 40 * part + 40):
@@ -69,7 +69,7 @@ def test_random_legal_schedules_take_what_the_lp_of_every_step_says(part: int) -
 def test_the_wanderer_wanders() -> None:
     """What the test above says it covers: last copies dropped, births nowhere, stores of what lies nowhere, blocks attended."""
     seen = set()
-    for seed in range(160):
+    for seed in range(80):
         instance = any_operations(seed)
         run = simulate(instance, Wanderer(instance, seed), record=True)
         seen |= {name.split()[0] for name in run.operation_bytes}

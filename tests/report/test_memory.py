@@ -12,8 +12,7 @@ import pytest
 from placement_opt.memory import build_memory, load_memory, preset, preset_names
 from placement_opt.memory.system import Compute, Outside
 from placement_opt.report.memory import memory_info, memory_text, presets_info, presets_text
-from tests.memory.systems import WORN, link, tier
-from tests.memory.test_devices import kvnand
+from tests.memory.systems import WORN, kvnand, link, tier
 
 
 @pytest.mark.parametrize("name", ["gh200", "nvme4"])

@@ -10,6 +10,9 @@ import numpy as np
 from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.play.replay import Replay
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers.search.paths import Paths, schedule_of
 from placement_opt.workload.synth import GENERATORS
 from tests.small import make_instance, random_instance, two_tier
 from tests.worlds import with_operations
@@ -107,3 +110,8 @@ class Scripted:
 
 def ids(*blocks: int) -> Ids:
     return np.array(blocks, dtype=np.int64)
+
+
+def timed(instance: Instance, paths: Paths) -> float:
+    """What the simulator says of paths."""
+    return simulate(instance, Replay(schedule_of(instance, paths, "a test"))).latency_s

@@ -11,6 +11,7 @@ from fractions import Fraction
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.split.read_split import Ways, exact_time
 from placement_opt.play.schedule import Schedule
+from tests.twins import allowed, nearest
 
 Holders = dict[int, frozenset[int]]
 
@@ -72,7 +73,7 @@ def replay(instance: Instance, schedule: Schedule) -> Played:
                 part = Fraction(1) if b in births else share[b]
                 store(b, k, part)
                 if part < 1:
-                    copy(b, quickest(instance, held[b], k), k, 1 - part)
+                    copy(b, nearest(instance, held[b], k), k, 1 - part)
                 assert k not in after[b]
                 after[b].add(k)
         for j, k, ids in moves.fetch:
@@ -103,21 +104,7 @@ def check_state(instance: Instance, held: Holders) -> None:
     """Capacity and copies of one state."""
     for k, capacity in enumerate(instance.capacity.tolist()):
         assert sum(int(instance.size[b]) for b, where in held.items() if k in where) <= capacity
-    for where in held.values():
-        assert where
-        assert not instance.inclusive or instance.home in where
-        assert instance.residency != "exclusive" or len(where) == 1
-
-
-def quickest(instance: Instance, tiers: frozenset[int], target: int) -> int:
-    """The tier from which one byte reaches the target soonest, the one read fastest among equals."""
-    memory = instance.memory
-
-    def seconds(j: int) -> Fraction:
-        pairs = zip(memory.copy[j, target].tolist(), memory.rates.tolist(), strict=True)
-        return max(Fraction(c, rate) for c, rate in pairs)
-
-    return min(tiers, key=lambda j: (seconds(j), memory.by_speed.index(j)))
+    assert all(allowed(instance, where) for where in held.values())
 
 
 def followed(instance: Instance, schedule: Schedule) -> list[Holders]:

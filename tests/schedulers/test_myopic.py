@@ -18,8 +18,8 @@ from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.myopic_program import COPIED, Class, StepProgram
 from tests.schedulers.cases import drift
-from tests.schedulers.reference import quickest
 from tests.small import chain, make_instance, make_trace, two_tier
+from tests.twins import nearest
 from tests.worlds import with_operations
 
 
@@ -35,7 +35,7 @@ def _objective(instance: Instance, repeat: int, classes: list[Class], after: lis
             if mask >> k & 1 and not kind.mask >> k & 1:
                 load += kind.share * kind.size * memory.write[k]
                 if kind.share < 1:
-                    load += (1 - kind.share) * kind.size * memory.copy[quickest(instance, present, k), k]
+                    load += (1 - kind.share) * kind.size * memory.copy[nearest(instance, present, k), k]
         following[mask] += kind.share * kind.size
     now = max(floor, float(timer.times(served[1:], load)[0]))
     return now + repeat * max(floor, float(timer.times(following[1:], base)[0]))

@@ -38,7 +38,7 @@ def peer(instance: Instance, name: str) -> float:
         return float("inf")
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(18))
 def test_no_peer_is_faster(seed: int) -> None:
     """All rules, one to four tiers, unequal sizes, shares, deaths, layers, given starts."""
     instance = any_instance(seed)
@@ -57,7 +57,7 @@ def test_no_peer_is_faster_on_more_blocks(seed: int, residency: Residency) -> No
 def test_often_the_optimum_and_never_below() -> None:
     """Against enumeration on tiny instances of all rules: never below, and equal in 29 of 30 cases."""
     equal = cases = 0
-    for seed in range(120):
+    for seed in range(60):
         instance = any_instance(seed)
         if num_transitions(instance) > min(LARGEST, 20_000):
             continue
@@ -66,7 +66,7 @@ def test_often_the_optimum_and_never_below() -> None:
         assert latency >= least * (1 - 1e-9)
         cases += 1
         equal += latency <= least * (1 + 1e-9)
-    assert cases > 50
+    assert cases > 25
     assert equal >= 29 / 30 * cases
 
 

@@ -19,8 +19,9 @@ from placement_opt.schedulers.sa import head
 from placement_opt.schedulers.sa_kernels import window_scores
 from placement_opt.schedulers.static import first_fit
 from tests.schedulers.cases import any_instance, drift, ids, with_layers
-from tests.schedulers.reference import quickest, replay
+from tests.schedulers.reference import replay
 from tests.small import chain, make_instance, make_trace, two_tier
+from tests.twins import nearest
 
 
 def _fast(instance: Instance, spec: str) -> list[list[int]]:
@@ -199,7 +200,7 @@ def test_copies_come_from_the_quickest_source(seed: int) -> None:
     for mask in range(1, 16):
         for target in range(4):
             others = frozenset(k for k in range(4) if mask >> k & 1 and k != target)
-            assert table[mask, target] == (quickest(instance, others, target) if others else -1)
+            assert table[mask, target] == (nearest(instance, others, target) if others else -1)
     assert (table[0] == -1).all()
 
 

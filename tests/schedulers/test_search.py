@@ -10,17 +10,16 @@ import pytest
 from placement_opt.base.errors import ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
-from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.search import game as search_game
 from placement_opt.schedulers.search.best_path_kernels import best_path
 from placement_opt.schedulers.search.game import searchable
 from placement_opt.schedulers.search.game_kernels import place
-from placement_opt.schedulers.search.paths import Paths, paths_of, schedule_of
+from placement_opt.schedulers.search.paths import Paths, paths_of
 from placement_opt.schedulers.search.search import Search
 from placement_opt.schedulers.search.smooth_kernels import fined, smoothed
-from tests.schedulers.cases import any_instance, drift
+from tests.schedulers.cases import any_instance, drift, timed
 
 _ALL = {"rounds": 3, "patience": 3, "budget": 10**7, "enough": 0.0}
 
@@ -40,11 +39,6 @@ def begun(instance: Instance, name: str = "lru", seed: int = 1) -> tuple[Search,
     return search, paths, run.latency_s
 
 
-def timed(instance: Instance, paths: Paths) -> float:
-    """What the simulator says of paths."""
-    return simulate(instance, Replay(schedule_of(instance, paths, "a test"))).latency_s
-
-
 def slow_best(instance: Instance, paths: Paths, block: int) -> float:
     """The least latency over all paths of one block, the others' given: every one played by the simulator."""
     low, high = paths.start[block : block + 2]
@@ -61,14 +55,14 @@ def slow_best(instance: Instance, paths: Paths, block: int) -> float:
     return best
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_best_path_is_the_best_of_all(seed: int) -> None:
     """All rules and tiers, shares, deaths, births, given starts: the shortest path is what trying every path finds."""
     instance = any_instance(seed)
     search, paths, _ = begun(instance)
     lengths, sets = np.diff(paths.start), len(paths.sets)
     few = [b for b in range(instance.num_blocks) if sets ** lengths[b] <= 300]
-    for block in few[:2]:
+    for block in few[seed % 2 :][:1] or few[:1]:
         game = search._game
         place(game, block, -1, 0.0)
         best_path(game, block, 0.0, -1.0)
@@ -78,7 +72,7 @@ def test_best_path_is_the_best_of_all(seed: int) -> None:
         search.begin(paths)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_never_worse_and_timed_as_the_simulator_does(seed: int) -> None:
     """A search ends with legal paths, no slower than its start, whose latency is the simulator's."""
     instance = any_instance(seed)

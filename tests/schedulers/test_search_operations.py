@@ -25,13 +25,12 @@ from placement_opt.schedulers.search.game_kernels import place
 from placement_opt.schedulers.search.paths import Paths, paths_of, schedule_of, without_the_unread
 from placement_opt.schedulers.search.paths_kernels import COPIED, SET
 from placement_opt.schedulers.search.search import Search
-from tests.schedulers.cases import any_instance, as_cache
+from tests.schedulers.cases import any_instance, as_cache, timed
 from tests.schedulers.reference import followed
-from tests.schedulers.test_search import timed
 from tests.small import make_instance, make_trace
 from tests.worlds import any_operations, with_operations
 
-SEARCHED = [seed for seed in range(75) if searchable(any_operations(seed))]
+SEARCHED = [seed for seed in range(36) if searchable(any_operations(seed))]
 
 
 def begun(instance: Instance) -> tuple[Search, Schedule, float]:
@@ -71,7 +70,7 @@ def slow_best(instance: Instance, paths: Paths, block: int) -> float:
 
 def test_most_are_searched() -> None:
     """So that the tests below mean something."""
-    assert len(SEARCHED) >= 65
+    assert len(SEARCHED) >= 30
 
 
 @pytest.mark.parametrize("seed", SEARCHED)
@@ -81,7 +80,7 @@ def test_best_path_is_the_best_of_all(seed: int) -> None:
     search, _, _ = begun(instance)
     paths = search.paths()
     few = [b for b, n in enumerate(np.diff(paths.start)) if len(ways(instance, paths)) ** n <= 300]
-    for block in few[:2]:
+    for block in few[seed % 2 :][:1] or few[:1]:
         game = search._game
         place(game, block, -1, 0.0)
         best_path(game, block, 0.0, -1.0)
@@ -109,7 +108,7 @@ def back(instance: Instance, schedule: Schedule) -> Schedule:
     return schedule_of(instance, paths_of(instance, schedule), "back")
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_the_last_read_of_a_block_lets_it_go(seed: int) -> None:
     """Under the rule cache nothing that a search finds is kept after its last read, but for a given start; and from any paths
     the unread can be left out, legally and for no more time."""
@@ -149,7 +148,7 @@ def test_two_blocks_find_their_optimum() -> None:
     tried = 0
     for seed in range(150):
         instance = few_paths(seed)
-        if instance is None or tried == 12:
+        if instance is None or tried == 8:
             continue
         tried += 1
         run = simulate(instance, Packing(), record=True)
@@ -164,7 +163,7 @@ def test_two_blocks_find_their_optimum() -> None:
             except ScheduleError:
                 continue
         assert search.best == pytest.approx(best, rel=1e-9, abs=1e-14)
-    assert tried >= 8
+    assert tried >= 6
 
 
 def searched(instance: Instance) -> float:

@@ -27,7 +27,7 @@ def started(instance: Instance) -> Search:
     return search
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_two_blocks_find_their_optimum(seed: int) -> None:
     """All rules, two tiers, births, deaths, shares, unequal sizes, given starts, against enumeration."""
     rng = np.random.default_rng(seed)

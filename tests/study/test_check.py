@@ -22,7 +22,7 @@ from placement_opt.report.check import _rough, checks_text
 from placement_opt.study import check as check_module
 from placement_opt.study.check import Checked, check
 from tests.cli.cases import DRIFT
-from tests.instance.test_gate import HUGE, forbid_drawing
+from tests.instance.cases import HUGE, forbid_drawing
 
 GIB = 1 << 30
 

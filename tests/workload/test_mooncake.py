@@ -15,11 +15,7 @@ from hypothesis import strategies as st
 
 from placement_opt.base.errors import InputError
 from placement_opt.workload.formats import READERS, mooncake
-from tests.workload.traces import same
-
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "mooncake"
-REAL = DATA / "conversation_trace.jsonl"
-needs_data = pytest.mark.skipif(not REAL.exists(), reason="needs the public traces in ../shared/data/mooncake")
+from tests.workload.traces import REAL, needs_data, same
 
 
 def record(time: float, ids: list[Any], **more: Any) -> dict[str, Any]:

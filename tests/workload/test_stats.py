@@ -14,8 +14,7 @@ from placement_opt.workload.stats import QUANTILES, Distribution, TraceInfo, des
 from placement_opt.workload.stats_kernels import reuse_distances, shared_reads, stack_distances
 from placement_opt.workload.trace import Trace
 from tests.small import make_trace
-from tests.workload.test_mooncake import REAL, needs_data
-from tests.workload.traces import random_trace
+from tests.workload.traces import REAL, needs_data, random_trace
 
 
 def spread(values: list[int]) -> Distribution | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from placement_opt.workload.trace import Trace
 
@@ -60,3 +63,12 @@ def same(one: Trace, other: Trace) -> bool:
         if left is not None and not (left.dtype == right.dtype and np.array_equal(left, right)):
             return False
     return (one.size_unit, one.share_base, dict(one.meta)) == (other.size_unit, other.share_base, dict(other.meta))
+
+
+DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "mooncake"
+
+
+REAL = DATA / "conversation_trace.jsonl"
+
+
+needs_data = pytest.mark.skipif(not REAL.exists(), reason="needs the public traces in ../shared/data/mooncake")
