@@ -31,7 +31,8 @@ from placement_opt.answer.turns import Turn, closed, pick
 from placement_opt.answer.work import Rung, Side, Work, offer_prices
 from placement_opt.base import clock, room
 from placement_opt.base.errors import LimitError, PlacementError
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import check_number
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
@@ -39,6 +40,7 @@ from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.verify import Verified
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import Source, instance_of
 from placement_opt.play.schedule import Schedule
 
 #: Seconds where the caller sets no deadline.
@@ -131,7 +133,7 @@ class Answer(Tabular):
 
 
 def answer(
-    instance: Instance,
+    instance: Source,
     *,
     gap: float = 0.0,
     limits: Limits | None = None,
@@ -170,6 +172,9 @@ def answer(
     InputError
         The backend's cluster cannot be reached.
     """
+    check_limits(limits)
+    check_number(gap, field="gap")
+    instance = instance_of(instance, limits)
     began = clock.now()
     limits = _limited(limits)
     work = Work(instance, Standing(), gap, backend or Backend(), limits=limits)

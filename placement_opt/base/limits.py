@@ -6,6 +6,7 @@ import math
 import threading
 
 from placement_opt.base import clock
+from placement_opt.base.given import check_kind, check_number
 
 
 class Limits:
@@ -24,6 +25,10 @@ class Limits:
     """
 
     def __init__(self, seconds: float | None = None, memory: int | None = None) -> None:
+        if seconds is not None:
+            check_number(seconds, field="seconds")
+        if memory is not None:
+            check_number(memory, field="memory")
         self.memory = memory
         self._deadline = None if seconds is None else clock.now() + seconds
         self._stop = threading.Event()
@@ -63,7 +68,7 @@ class Limits:
 
     def within(self, seconds: float) -> Limits:
         """The same memory, work and stop request with a deadline at most ``seconds`` away."""
-        inner = Limits(min(seconds, self.remaining), self.memory)
+        inner = Limits(max(0.0, min(seconds, self.remaining)), self.memory)
         inner._stop, inner._work = self._stop, self._work
         return inner
 
@@ -79,3 +84,8 @@ class _Work:
 
     def __init__(self, left: float) -> None:
         self.left = left
+
+
+def check_limits(value: object) -> None:
+    """Refuse what is handed in as limits and is neither any nor None."""
+    check_kind(value, (Limits, type(None)), "limits such as Limits(seconds=60)", field="limits")

@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.errors import CertificateError, InputError
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import check_kind, check_path, several
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.certify.files import (
     AnyPath,
     PriceCertificate,
@@ -107,7 +108,7 @@ class Verified(Sides):
     upper: Fraction | None = None
 
 
-def verify_files(instance: Instance, paths: Sequence[AnyPath], limits: Limits | None = None) -> Verified:
+def verify_files(instance: Instance, paths: AnyPath | Sequence[AnyPath], limits: Limits | None = None) -> Verified:
     """Read and re-prove certificates of an instance, one of prices and one of a schedule at most, in any order.
 
     ``limits``: memory for reading them; without it, what is free.
@@ -119,8 +120,11 @@ def verify_files(instance: Instance, paths: Sequence[AnyPath], limits: Limits | 
     CertificateError
         One that is damaged, made for another instance, or does not prove what it claims; names the file.
     """
+    check_kind(instance, Instance, "an instance (load_instance, build_instance)", field="instance")
+    check_limits(limits)
     found = Verified(instance)
-    for path in paths:
+    for path in several(paths):
+        check_path(path, field="paths")
         kind = kind_of(path)
         if (found.prices if kind == "prices" else found.schedule) is not None:
             raise InputError(f"found a second certificate of {kind}", "expected at most one of each", path=path)

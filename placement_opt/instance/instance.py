@@ -7,7 +7,8 @@ problem, whatever they are called.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
+from placement_opt.base.given import check_kind
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.units import format_size
 from placement_opt.instance.law import Loads, loads_of
@@ -61,6 +63,8 @@ class Instance(Tabular):
         Tokens in a page.
     home_tier
         The tier that an inclusive rule names as home; None: that of the memory system.
+    again
+        Other values by dotted key -> the same question with them, where it came from a file or from keys; no part of the hash.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Instance(Tabular):
     initial: npt.NDArray[np.bool_] | None = None
     page_tokens: int = 1
     home_tier: int | None = None
+    again: Callable[[Mapping[str, Any]], Instance] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_instance(self)
@@ -214,6 +219,8 @@ def _feed(digest: hashlib._Hash, array: npt.NDArray[Any] | None) -> None:
 
 def check_instance(instance: Instance) -> None:
     """Refuse an instance that no schedule can satisfy or whose arrays do not fit; InputError says what and by how much."""
+    check_kind(instance.memory, MemorySystem, "a memory system (preset, load_memory)", field="memory")
+    check_kind(instance.trace, Trace, "a trace (Trace.from_reads, load_trace)", field="trace")
     tiers, resources, steps, blocks = (
         instance.num_tiers,
         instance.num_resources,
@@ -222,6 +229,7 @@ def check_instance(instance: Instance) -> None:
     )
     shapes = {"capacity": (tiers,), "size": (blocks,), "fixed": (steps, resources), "floor": (steps,)}
     for name, shape in shapes.items():
+        check_kind(getattr(instance, name), np.ndarray, f"an array of shape {shape}", field=name)
         if getattr(instance, name).shape != shape:
             raise InputError(f"found shape {getattr(instance, name).shape}", f"expected {shape}", field=name)
     if instance.residency not in RESIDENCIES:

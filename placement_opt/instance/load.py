@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import numpy.typing as npt
 
 from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import check_kind, check_path
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.toml import Table
 from placement_opt.instance.gate import check_outline, check_rows
 from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
@@ -30,9 +33,21 @@ from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.trace import Trace
 
+#: An instance, or the path of its file.
+Source = Instance | str | PathLike[str]
+
+
+def instance_of(source: Source, limits: Limits | None = None) -> Instance:
+    """The instance itself, or that of a file; InputError for what is neither, and as :func:`load_instance`."""
+    if isinstance(source, Instance):
+        return source
+    expected = "an instance (load_instance, build_instance) or the name of its file"
+    check_kind(source, (str, PathLike), expected, field="instance")
+    return load_instance(source, limits=limits)
+
 
 def load_instance(
-    path: str | Path,
+    path: str | PathLike[str],
     overrides: Mapping[str, Any] | None = None,
     *,
     layers: LayerShare | None = None,
@@ -62,7 +77,22 @@ def load_instance(
     LimitError
         A synthetic trace too large to be held in memory.
     """
-    return _made(read_outline(path, overrides, layers=layers), limits)
+    check_path(path, field="path")
+    check_limits(limits)
+    made = _made(read_outline(path, overrides, layers=layers), limits)
+    return _from(made, partial(_loaded_again, path, dict(overrides or {}), layers))
+
+
+def _loaded_again(
+    path: str | PathLike[str], overrides: Mapping[str, Any], layers: LayerShare | None, others: Mapping[str, Any]
+) -> Instance:
+    return load_instance(path, {**overrides, **others}, layers=layers)
+
+
+def _from(made: Instance, again: Callable[[Mapping[str, Any]], Instance]) -> Instance:
+    """An instance that knows how it was made."""
+    object.__setattr__(made, "again", again)
+    return made
 
 
 def build_instance(
@@ -105,22 +135,49 @@ def build_instance(
     >>> build_instance({"preset": "gh200", "hbm.capacity": "1 MiB"}, trace, rules={"residency": "free"})
     Instance('instance': free on hbm, lpddr; 3 steps, 2 blocks, 4 reads)
     """
+    check_kind(name, str, "a label, a text", field="name")
+    check_limits(limits)
+    expected = 'a memory system (preset, load_memory), the name of a preset, or keys such as {"preset": "gh200"}'
+    check_kind(memory, (MemorySystem, str, Mapping), expected, field="memory")
+    expected = 'a trace (Trace.from_reads, load_trace), or keys such as {"file": "t.npz"}'
+    check_kind(trace, (Trace, Mapping), expected, field="trace")
+    check_kind(llm, (str, Mapping, type(None)), 'the name of a preset, or keys such as {"kv_bytes": "4 KiB"}', field="llm")
+    given: dict[str, Any] = {
+        "memory": {"preset": memory} if isinstance(memory, str) else memory,
+        "trace": trace,
+        "llm": {"preset": llm} if isinstance(llm, str) else llm,
+        "rules": rules,
+        "recompute": recompute,
+        "stores": stores,
+    }
+    for table, example in (("rules", 'residency": "free'), ("recompute", 'rate": "1 GB/s'), ("stores", 'ssd.rate": "1 GB/s')):
+        check_kind(given[table], (Mapping, type(None)), f'keys such as {{"{example}"}}', field=table)
+    return _built(name, given, limits, {})
+
+
+def _built(name: str, given: Mapping[str, Any], limits: Limits | None, others: Mapping[str, Any]) -> Instance:
+    """The instance of tables by name, of which memory and trace may be made already, with other values by dotted key."""
     tables: dict[str, Any] = {"schema": SCHEMA, "name": name, "memory": {}, "trace": {}}
     root = Table(tables, Path(name), "", {})
-    given: dict[str, Mapping[str, Any]] = {
-        "memory": {"preset": memory} if isinstance(memory, str) else memory if isinstance(memory, Mapping) else {},
-        "trace": trace if isinstance(trace, Mapping) else {},
-        "llm": {"preset": llm} if isinstance(llm, str) else llm or {},
-        "rules": rules or {},
-        "recompute": recompute or {},
-        "stores": stores or {},
-    }
     for table, keys in given.items():
-        for key, value in keys.items():
-            root.override(f"{table}.{key}", dict(value) if isinstance(value, Mapping) else value)
+        for key, value in keys.items() if isinstance(keys, Mapping) else ():
+            root.override(f"{table}.{key}", _plain(value))
+    for key, value in others.items():
+        root.override(key, value)
+    memory, trace = given["memory"], given["trace"]
     system = memory if isinstance(memory, MemorySystem) else None
     source = TraceAtHand(trace) if isinstance(trace, Trace) else None
-    return _made(outline_of(root, memory=system, source=source), limits)
+    made = _made(outline_of(root, memory=system, source=source), limits)
+    return _from(made, partial(_built_again, name, given, dict(others)))
+
+
+def _built_again(name: str, given: Mapping[str, Any], before: Mapping[str, Any], others: Mapping[str, Any]) -> Instance:
+    return _built(name, given, None, {**before, **others})
+
+
+def _plain(value: Any) -> Any:
+    """A copy that may be changed."""
+    return {key: _plain(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value
 
 
 def _made(outline: Outline, limits: Limits | None) -> Instance:

@@ -39,6 +39,7 @@ from typing import Any, TypeVar
 
 from placement_opt.base.capacity import Count, parse_capacity
 from placement_opt.base.errors import InputError, shown
+from placement_opt.base.given import check_kind
 from placement_opt.base.toml import Table, as_rate, as_text, nearest, read_toml
 from placement_opt.memory.device_keys import with_device
 from placement_opt.memory.routes import build_memory
@@ -68,6 +69,7 @@ def preset_names() -> tuple[str, ...]:
 
 def preset(name: str) -> MemorySystem:
     """A memory system that comes with the package; InputError with the nearest name if there is none of that name."""
+    check_kind(name, str, "the name of a preset", field="preset")
     if name not in preset_names():
         raise InputError(f"found no preset {shown(name)}", nearest(name, preset_names()), field="preset")
     return load_memory(_PRESETS / f"{name}.toml")

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
+from placement_opt.base.errors import InputError, shown
+from placement_opt.base.toml import nearest
 from placement_opt.memory.operations import Int64, Operations
 
 __all__ = ["Compute", "Int64", "Link", "MemorySystem", "Operations", "Outside", "Tier"]
@@ -139,6 +141,9 @@ class MemorySystem:
         return tuple(tier.name for tier in self.tiers)
 
     def tier_index(self, name: str) -> int:
+        """The number of a tier; InputError with the nearest name if there is none of that name."""
+        if name not in self.tier_names:
+            raise InputError(f"found no tier {shown(name)}", nearest(str(name), self.tier_names), field="tier")
         return self.tier_names.index(name)
 
     def bottleneck(self, load: Int64) -> Fraction:

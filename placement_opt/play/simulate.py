@@ -13,8 +13,9 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.errors import Interrupted, LimitError, ScheduleError
-from placement_opt.base.limits import Limits
+from placement_opt.base.errors import InputError, Interrupted, LimitError, ScheduleError, shown
+from placement_opt.base.given import check_kind
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.instance.instance import Instance
 from placement_opt.play.ledger import Ledger, Mask
 from placement_opt.play.protocol import Clairvoyant, Ids, Scheduler, Setting, View
@@ -24,6 +25,8 @@ from placement_opt.play.schedule import Recorder, Schedule
 __all__ = ["Run", "simulate"]
 
 _STEPS_BETWEEN_LOOKS = 64
+#: What every scheduler has.
+_PARTS = ("name", "online", "start", "step")
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 
@@ -59,6 +62,12 @@ def simulate(
     LimitError, Interrupted
         The deadline or a stop request came first.
     """
+    check_limits(limits)
+    check_kind(instance, Instance, "an instance (load_instance, build_instance)", field="instance")
+    if missing := [name for name in _PARTS if not hasattr(scheduler, name)] or isinstance(scheduler, type):
+        lacks = f" without {', '.join(missing)}" if missing is not True else ""
+        expected = 'expected a scheduler such as make_scheduler("lru"), or an object like placement_opt.Scheduler'
+        raise InputError(f"found {shown(scheduler)}{lacks}", expected, field="scheduler")
     try:
         ledger, held, passed, schedule = _play(instance, scheduler, record, limits or Limits())
     except ScheduleError as error:

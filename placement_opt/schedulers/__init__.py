@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
 from placement_opt.base.errors import InputError, shown
+from placement_opt.base.given import check_kind
 from placement_opt.base.registry import Registry
 from placement_opt.base.toml import nearest
 
@@ -62,6 +63,7 @@ class Description:
 
 def make_scheduler(spec: str) -> Scheduler:
     """A scheduler from ``"name"`` or ``"name:key=value,key=value"``; InputError for what is unknown, with the nearest known."""
+    check_kind(spec, str, 'a name such as "lru" or "lru:scope=global"', field="scheduler")
     name, colon, rest = spec.partition(":")
     if name not in REGISTRY:
         raise InputError(f"found scheduler {shown(name)}", nearest(name, REGISTRY), field="scheduler")

@@ -17,18 +17,18 @@ from pathlib import Path
 
 from placement_opt.answer.prove import Proof, proof_of, prove_judging, prove_until, with_quick
 from placement_opt.base.errors import InputError, shown
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import check_kind, check_number, several
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, in_time
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.study.grid import Bounding, Grid, Question, Timing, all_scheduled
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest, held_against
-
-Source = Instance | str | PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,29 @@ def chosen_schedulers(text: str) -> tuple[str, ...]:
     return tuple(specs)
 
 
+def named_schedulers(given: str | Sequence[str]) -> tuple[str, ...]:
+    """A list as :func:`chosen_schedulers` reads it, or names one by one; InputError for what is no scheduler."""
+    names = chosen_schedulers(given) if isinstance(given, str) else tuple(several(given))
+    for spec in names:
+        make_scheduler(spec)
+    return names
+
+
+def sources_of(given: Source | Sequence[Source]) -> list[Instance | Path]:
+    """One instance, or the path of its file, or several of either; InputError for others and for none."""
+    found: list[Instance | Path] = []
+    for one in several(given):
+        expected = "an instance (load_instance, build_instance), the name of its file, or a list of these"
+        check_kind(one, (Instance, str, PathLike), expected, field="instances")
+        found.append(one if isinstance(one, Instance) else Path(one))
+    if not found:
+        raise InputError("found none", "expected at least one instance or file", field="instances")
+    return found
+
+
 def compare(
-    instances: Sequence[Source],
-    schedulers: Sequence[str],
+    instances: Source | Sequence[Source],
+    schedulers: str | Sequence[str],
     *,
     method: str = "auto",
     gap: float | None = None,
@@ -146,10 +166,11 @@ def compare(
     LimitError
         The deadline came before the instances were read.
     """
-    limits = limits or Limits()
-    for spec in schedulers:
-        make_scheduler(spec)
-    asked = [Question(one if isinstance(one, Instance) else Path(one), layers) for one in instances]
+    check_limits(limits)
+    if gap is not None:
+        check_number(gap, field="gap")
+    limits, schedulers = limits or Limits(), named_schedulers(schedulers)
+    asked = [Question(one, layers) for one in sources_of(instances)]
     grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report)
     rooflines = _rooflines(asked, limits)  # bad input is found before any work is done
     asked = asked[: len(rooflines)]

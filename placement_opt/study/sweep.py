@@ -15,19 +15,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import overload
 
 from placement_opt.answer.binding import binding
 from placement_opt.answer.prove import Proof, prove_known, unproven
 from placement_opt.base.errors import InputError, LimitError
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import several
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance.gate import check_file
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
-from placement_opt.schedulers import make_scheduler
-from placement_opt.study.compare import Comparison
+from placement_opt.study.compare import Comparison, named_schedulers, sources_of
 from placement_opt.study.grid import Bounding, Cell, Grid, Lost, Question, Timing, all_scheduled
 from placement_opt.study.keys import SweepKey, Values, parse_keys, parse_value
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, held_against
@@ -88,10 +90,40 @@ class Sweep(Tabular):
         return [(one, row) for one in self.points for row in one.compared.schedules if row.outcome in wanted]
 
 
+@overload
+def sweep(  # type: ignore[overload-overlap]  # a text is one, and a sequence of texts, too
+    instance: Source,
+    keys: str | Sequence[str],
+    schedulers: str | Sequence[str] = ...,
+    *,
+    method: str = ...,
+    bound_seconds: float | None = ...,
+    layers: LayerShare | None = ...,
+    jobs: int = ...,
+    limits: Limits | None = ...,
+    report: Callable[[str], None] | None = ...,
+) -> Sweep: ...
+
+
+@overload
 def sweep(
-    file: str | PathLike[str],
-    keys: Sequence[str],
-    schedulers: Sequence[str] = (),
+    instance: Sequence[Source],
+    keys: str | Sequence[str],
+    schedulers: str | Sequence[str] = ...,
+    *,
+    method: str = ...,
+    bound_seconds: float | None = ...,
+    layers: LayerShare | None = ...,
+    jobs: int = ...,
+    limits: Limits | None = ...,
+    report: Callable[[str], None] | None = ...,
+) -> list[Sweep]: ...
+
+
+def sweep(
+    instance: Source | Sequence[Source],
+    keys: str | Sequence[str],
+    schedulers: str | Sequence[str] = (),
     *,
     method: str = "auto",
     bound_seconds: float | None = None,
@@ -99,13 +131,14 @@ def sweep(
     jobs: int = 1,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
-) -> Sweep:
+) -> Sweep | list[Sweep]:
     """The bound and some schedulers at every combination of the keys' values.
 
     Parameters
     ----------
-    file
-        The instance file.
+    instance
+        One that came from a file or from keys (:func:`placement_opt.build_instance`), or the path of its file; of a list of these
+        a list of sweeps comes back.
     keys
         What varies, each as ``"hbm.capacity=18GiB,20GiB"``; see :func:`placement_opt.study.keys.parse_key`.
     schedulers
@@ -126,11 +159,15 @@ def sweep(
     InputError
         A key that is given twice, too many points, or a point that is no instance: raised as soon as that is known.
     """
-    limits, path, parsed = limits or Limits(), Path(file), parse_keys(keys)
-    for spec in schedulers:
-        make_scheduler(spec)
+    check_limits(limits)
+    limits = limits or Limits()
+    if not isinstance(instance, Instance | str | PathLike):
+        sweep_one = partial(sweep, method=method, bound_seconds=bound_seconds, layers=layers, jobs=jobs, limits=limits)
+        return [sweep_one(one, keys, schedulers, report=report) for one in sources_of(instance)]
+    (source,), parsed, schedulers = sources_of(instance), parse_keys(several(keys)), named_schedulers(schedulers)
+    path = Path(source.name) if isinstance(source, Instance) else source
     points, values = _points(parsed)
-    asked = [Question(path, layers, at) for at in values]
+    asked = [Question(source, layers, at) for at in values]
     width, prove = 1 + len(schedulers), partial(_prove, method, bound_seconds)
     grid = Grid(len(asked) * width, jobs, report, "{:.5g} s".format)
     cells: list[Cell] = []

@@ -28,7 +28,8 @@ import numpy as np
 
 from placement_opt.answer.verdict import Interval
 from placement_opt.base.errors import InputError
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import check_kind, check_number
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
@@ -223,6 +224,13 @@ def worth(
     InputError
         A bound without prices or without times of its steps.
     """
+    check_limits(limits)
+    check_kind(instance, Instance, "an instance (load_instance, build_instance)", field="instance")
+    check_kind(bound, Bound, 'a bound of this instance, such as bound(instance, "lp")', field="bound")
+    for share in shares:
+        check_number(share, field="shares", included=False)
+    if bound.prices is not None and bound.prices.rent.shape != (instance.num_steps + 1, instance.num_tiers):
+        raise InputError("found a bound of another instance", "expected one of this instance", field="bound")
     limits = limits or Limits()
     base, note = _explained(instance, bound, limits)
     base = _without_noise(instance, base)

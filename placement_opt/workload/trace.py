@@ -6,7 +6,6 @@ production. Everything is integer: shares are numerators over one base, so that 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,14 +17,13 @@ import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
 from placement_opt.base.tabular import Record, Tabular
+from placement_opt.workload import lists
 
 IntArray = npt.NDArray[np.integer[Any]]
 SizeUnit = Literal["bytes", "tokens", "token-layers"]
 SIZE_UNITS: tuple[SizeUnit, ...] = ("bytes", "tokens", "token-layers")
 #: Layers are numbered below this, so that arrays with a place for each layer stay small.
 MOST_LAYERS = 2**16
-#: Shares that are given as floats are taken for the nearest fraction with at most this denominator.
-_FINEST = 1024
 #: One block, and all blocks together, in ``size_unit``: sums over them must fit 64-bit integers.
 LARGEST_BLOCK, MOST_UNITS = 2**50, 2**60
 
@@ -121,27 +119,28 @@ class Trace(Tabular):
         >>> trace
         Trace(3 steps, 3 blocks, 5 reads)
         """
-        rows = [np.unique(np.fromiter(row, dtype=np.int64)) for row in reads]
-        ids = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
-        if (np.abs(ids) >= 2**31).any():
-            raise InputError(f"found {ids[np.abs(ids) >= 2**31][0]}", "expected ids below 2**31", field="blocks")
-        count = int(ids.max(initial=-1)) + 1 if births is None else len(births)
-        birth = _labels("birth", [-1] * count if births is None else births)
-        death = _labels("death", [len(rows)] * count if deaths is None else deaths)
-        numerators, base = _numerators(rows, shares)
+        rows = lists.rows_of(reads)
+        ids = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
+        if births is None and not len(ids):
+            raise InputError("found no block in any step", "expected at least one, or births", field="reads")
+        there = np.full(0 if births is not None else int(ids.max()) + 1, -1, dtype=np.int32)
+        birth = there if births is None else lists.labels(births, field="births")
+        death = np.full(len(birth), len(rows), dtype=np.int32) if deaths is None else lists.labels(deaths, field="deaths")
+        numerators, base = lists.numerators(rows, shares)
         step_layer = block_layer = None
         if layers is not None:
-            step_layer = (np.arange(len(rows)) % max(1, layers)).astype(np.int32)
-            block_layer = np.zeros(count, dtype=np.int32)
+            lists.check_layers(layers)
+            step_layer = (np.arange(len(rows)) % layers).astype(np.int32)
+            block_layer = np.zeros(len(birth), dtype=np.int32)
             for step in range(len(rows) - 1, -1, -1):
-                block_layer[rows[step][(rows[step] >= 0) & (rows[step] < count)]] = step_layer[step]
-            block_layer[birth >= 0] = birth[birth >= 0] % max(1, layers)
+                block_layer[rows[step][rows[step] < len(birth)]] = step_layer[step]
+            block_layer[birth >= 0] = birth[birth >= 0] % layers
         return cls(
             indptr=np.cumsum([0, *(len(row) for row in rows)]).astype(np.int64),
             blocks=ids.astype(np.int32),
             birth=birth,
             death=death,
-            size=np.array([sizes] if isinstance(sizes, int) else sizes, dtype=np.int64),
+            size=lists.sizes_of(sizes),
             size_unit=size_unit,
             shares=numerators,
             share_base=base,
@@ -176,6 +175,8 @@ class Trace(Tabular):
 
     def reads(self, step: int) -> npt.NDArray[np.int32]:
         """Ids read by one step, ascending (a view)."""
+        if not 0 <= step < self.num_steps:
+            raise InputError(f"found {step}", f"expected a step from 0 to {self.num_steps - 1}", field="step")
         return self.blocks[self.indptr[step] : self.indptr[step + 1]]
 
     @cached_property
@@ -199,36 +200,6 @@ class Trace(Tabular):
         pointers = np.zeros(self.num_steps + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.birth[order], minlength=self.num_steps), out=pointers[1:])
         return pointers, order
-
-
-def _labels(name: str, values: Sequence[int]) -> npt.NDArray[np.int32]:
-    """int32 of whole numbers that fit; InputError for others."""
-    array = np.asarray(values, dtype=np.int64)
-    _refuse(name, np.abs(array) >= 2**31, array, "numbers below 2**31")
-    return array.astype(np.int32)
-
-
-def _numerators(
-    rows: Sequence[npt.NDArray[np.int64]], shares: Sequence[Mapping[int, Fraction | float]] | None
-) -> tuple[npt.NDArray[np.uint16] | None, int]:
-    """(uint16[N] numerators, their base) of shares by step and id; the least base that holds them all."""
-    if shares is None:
-        return None, 1
-    if len(shares) != len(rows):
-        raise InputError(f"found {len(shares)} steps", f"expected {len(rows)}", field="shares")
-    parts = []
-    for step, (row, given) in enumerate(zip(rows, shares, strict=True)):
-        if not set(given) <= set(row.tolist()):
-            strange = min(set(given) - set(row.tolist()))
-            raise InputError(f"found block {strange} at step {step}", "expected blocks that the step reads", field="shares")
-        parts += [Fraction(given.get(block, 1)).limit_denominator(_FINEST) for block in row.tolist()]
-    base = math.lcm(*(part.denominator for part in parts))
-    if base >= 2**16:
-        raise InputError(f"found a common denominator of {base}", "expected at most 65535", field="shares")
-    bad = [part for part in parts if not 0 < part <= 1]
-    if bad:
-        raise InputError(f"found a share of {float(bad[0]):g}", "expected shares above 0, at most 1", field="shares")
-    return np.array([int(part * base) for part in parts], dtype=np.uint16), base
 
 
 def check_trace(trace: Trace) -> None:

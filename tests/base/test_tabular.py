@@ -85,7 +85,7 @@ def test_a_trace_from_lists() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"reads": [[2**31]]}, "found 2147483648, expected ids below 2\\*\\*31"),
+        ({"reads": [[2**31]]}, "reads.0.: found 2147483648, expected ids from 0 and below 2\\*\\*31"),
         ({"reads": [[5]], "births": [-1]}, "expected ids 0..0"),
         ({"reads": [[0]], "births": [2**31]}, "expected numbers below 2\\*\\*31"),
         ({"reads": [[0]], "shares": [{1: 0.5}]}, "found block 1 at step 0, expected blocks that the step reads"),

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from placement_opt.base import room
 from placement_opt.base.atomic import atomic_file, open_regular
 from placement_opt.base.errors import InputError
+from placement_opt.base.given import check_kind, check_path
 from placement_opt.base.json import dump_json, parse_json
 from placement_opt.base.limits import Limits
 from placement_opt.workload.trace import Trace
@@ -68,6 +69,8 @@ def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
     InputError
         The place cannot be written to, or the metadata is not what JSON can hold.
     """
+    check_kind(trace, Trace, "a trace such as Trace.from_reads([[0, 1], [1]])", field="trace")
+    check_path(path, field="path")
     optional = {name: array for name in _OPTIONAL if (array := getattr(trace, name)) is not None}
     header = {"arrays": sorted(optional), "meta": trace.meta, "share_base": trace.share_base, "size_unit": trace.size_unit}
     text = dump_json(header).encode("ascii")
@@ -94,6 +97,7 @@ def load_trace(path: str | PathLike[str]) -> Trace:
     LimitError
         Unpacked it would take more memory than is free.
     """
+    check_path(path, field="path")
     with _opened(path) as handle:
         arrays, names = _read_members(handle, f"{fspath(path)}: reading it")
         header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)
