@@ -48,7 +48,7 @@ def bound(
     Parameters
     ----------
     instance
-        The question.
+        The question: an instance, the path of its file, or a list of these.
     method
         "auto" (the tightest that the size allows in about a minute) or a name of :data:`METHODS`.
     limits
@@ -56,12 +56,28 @@ def bound(
     report
         Called with a line of text whenever "auto" begins or ends a method.
 
+    Returns
+    -------
+    Bound or list of Bound
+        In seconds, proven by weak duality (docs/problem.md, section 4); a list for a list.
+
     Raises
     ------
     InputError
-        Unknown method, or one that is not defined for the instance.
+        Unknown method, or one that is not defined for the instance; no instance, or a file that holds none.
     LimitError
         The method's model would be too large.
+
+    Examples
+    --------
+    One of two blocks of 4.5 MB fits into HBM; both are read twice, and a read over the link takes 10 us.
+
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> po.bound(instance, "lp")
+    Bound(lp: 2e-05 s, optimal)
+    >>> po.bound([instance, instance], "roofline")
+    [Bound(roofline: 3.36449e-06 s, optimal), Bound(roofline: 3.36449e-06 s, optimal)]
     """
     check_kind(method, str, 'the name of a method, such as "lp"', field="method")
     check_limits(limits)

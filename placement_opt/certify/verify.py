@@ -107,11 +107,28 @@ class Verified(Sides):
     schedule: ScheduleCertificate | None = None
     upper: Fraction | None = None
 
+    def __repr__(self) -> str:
+        sides = [("at least", self.lower), ("at most", self.upper)]
+        said = ", ".join(f"{word} {_float(value):.6g} s" for word, value in sides if value is not None)
+        return f"Verified({self.instance.name}: {said or 'nothing'})"
+
 
 def verify_files(instance: Instance, paths: AnyPath | Sequence[AnyPath], limits: Limits | None = None) -> Verified:
     """Read and re-prove certificates of an instance, one of prices and one of a schedule at most, in any order.
 
-    ``limits``: memory for reading them; without it, what is free.
+    Parameters
+    ----------
+    instance
+        What they are of; its hash must be theirs.
+    paths
+        One or several.
+    limits
+        Memory for reading them; without it, what is free.
+
+    Returns
+    -------
+    Verified
+        Both sides in seconds, exactly.
 
     Raises
     ------
@@ -119,6 +136,18 @@ def verify_files(instance: Instance, paths: AnyPath | Sequence[AnyPath], limits:
         A file that is no certificate; two of one kind.
     CertificateError
         One that is damaged, made for another instance, or does not prove what it claims; names the file.
+
+    Examples
+    --------
+    The prices of a bound, in whole numbers, as ``placement-opt bound --certificate`` writes them:
+
+    >>> from placement_opt.answer.prove_integer import certify_prices
+    >>> from placement_opt.certify.files import save_prices
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> save_prices(certify_prices(instance, po.bound(instance, "lp").prices), "prices")
+    >>> po.verify(instance, "prices")
+    Verified(instance: at least 2e-05 s)
     """
     check_kind(instance, Instance, "an instance (load_instance, build_instance)", field="instance")
     check_limits(limits)

@@ -53,7 +53,7 @@ def load_instance(
     layers: LayerShare | None = None,
     limits: Limits | None = None,
 ) -> Instance:
-    """The instance of a TOML file, see the module for its keys.
+    """The instance of a TOML file; its keys: :mod:`placement_opt.instance.outline` and docs/formats.md.
 
     Parameters
     ----------
@@ -67,6 +67,11 @@ def load_instance(
     limits
         Memory that may be taken (without them, what is free).
 
+    Returns
+    -------
+    Instance
+        Sizes in bytes, rates in bytes/s.
+
     Raises
     ------
     InputError
@@ -76,6 +81,19 @@ def load_instance(
         The trace in rows needs more memory than may be taken; found before it is made.
     LimitError
         A synthetic trace too large to be held in memory.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> po.save_trace(po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000), "t.npz")
+    >>> text = '''schema = 1
+    ... name = "two blocks"
+    ... memory = { preset = "gh200", hbm.capacity = "4.5 MB" }
+    ... trace = { file = "t.npz" }
+    ... rules = { residency = "free" }'''
+    >>> written = Path("two.toml").write_text(text)
+    >>> po.load_instance("two.toml", {"memory.hbm.capacity": "9 MB"})
+    Instance('two blocks': free on hbm, lpddr; 3 steps, 2 blocks, 4 reads)
     """
     check_path(path, field="path")
     check_limits(limits)
@@ -123,17 +141,24 @@ def build_instance(
     limits
         As for :func:`load_instance`.
 
+    Returns
+    -------
+    Instance
+        As from a file with the same keys: the same ``hash``.
+
     Raises
     ------
     InputError, NoRoom, LimitError
-        As :func:`load_instance`.
+        As :func:`load_instance`, with ``name`` in place of the file.
 
     Examples
     --------
-    >>> from placement_opt.workload.trace import Trace
-    >>> trace = Trace.from_reads([[0, 1], [1], [0]], sizes=1 << 20)
-    >>> build_instance({"preset": "gh200", "hbm.capacity": "1 MiB"}, trace, rules={"residency": "free"})
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=1 << 20)
+    >>> po.build_instance({"preset": "gh200", "hbm.capacity": "1 MiB"}, trace, rules={"residency": "free"})
     Instance('instance': free on hbm, lpddr; 3 steps, 2 blocks, 4 reads)
+    >>> tokens = po.Trace.from_reads([[0], [0, 1]], births=[-1, 0], sizes=16, size_unit="tokens")
+    >>> po.build_instance(po.preset("h100-pcie5"), tokens, llm="llama-3.1-8b", name="16 tokens a block").size.tolist()
+    [2097152, 2097152]
     """
     check_kind(name, str, "a label, a text", field="name")
     check_limits(limits)

@@ -55,12 +55,26 @@ def simulate(
         Deadline and stop request; a schedule that is not finished is worth nothing, so nothing comes back then. A scheduler
         that searches may stop searching in time to be played, and says so (:attr:`Run.effort`).
 
+    Returns
+    -------
+    Run
+        Times in seconds, by problem statement, section 2.
+
     Raises
     ------
+    InputError
+        What is no instance or no scheduler.
     ScheduleError
         The scheduler did something the rules forbid; names the step and, where there is one, the block.
     LimitError, Interrupted
         The deadline or a stop request came first.
+
+    Examples
+    --------
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> po.simulate(instance, po.make_scheduler("lru"))
+    Run(lru on instance: 2.08411e-05 s)
     """
     check_limits(limits)
     check_kind(instance, Instance, "an instance (load_instance, build_instance)", field="instance")

@@ -62,7 +62,29 @@ class Description:
 
 
 def make_scheduler(spec: str) -> Scheduler:
-    """A scheduler from ``"name"`` or ``"name:key=value,key=value"``; InputError for what is unknown, with the nearest known."""
+    """A scheduler by its name and options.
+
+    Parameters
+    ----------
+    spec
+        ``"name"`` or ``"name:key=value,key=value"``; ``placement-opt schedulers`` lists names, options and sources.
+
+    Returns
+    -------
+    Scheduler
+        A new one.
+
+    Raises
+    ------
+    InputError
+        An unknown name or option, with the nearest known one; a value that does not fit.
+
+    Examples
+    --------
+    >>> lru = po.make_scheduler("lru:scope=global")
+    >>> lru.name, lru.online
+    ('lru:scope=global', True)
+    """
     check_kind(spec, str, 'a name such as "lru" or "lru:scope=global"', field="scheduler")
     name, colon, rest = spec.partition(":")
     if name not in REGISTRY:

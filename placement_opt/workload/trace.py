@@ -57,6 +57,25 @@ class Trace(Tabular):
         int32[B] labels from 0 (the first token of the block, its layer), or None.
     meta
         Provenance, JSON-able: format or generator, parameters, source.
+
+    Raises
+    ------
+    InputError
+        Arrays that contradict each other; names the array and the entry.
+
+    Examples
+    --------
+    Mostly made by :meth:`from_reads`, an importer or a generator; the arrays themselves:
+
+    >>> trace = po.Trace.from_reads([[0, 1], [0], [0, 2]], births=[-1, -1, 1], sizes=1 << 20, layers=1)
+    >>> trace.indptr.tolist(), trace.blocks.tolist()
+    ([0, 2, 3, 5], [0, 1, 0, 0, 2])
+    >>> trace.birth.tolist(), trace.death.tolist(), trace.size.tolist(), trace.size_unit
+    ([-1, -1, 1], [3, 3, 3], [1048576], 'bytes')
+    >>> trace.step_layer.tolist(), trace.block_layer.tolist(), trace.step_token, trace.block_token
+    ([0, 0, 0], [0, 0, 0], None, None)
+    >>> trace.shares, trace.share_base, trace.meta
+    (None, 1, {})
     """
 
     indptr: npt.NDArray[np.int64]
@@ -108,16 +127,24 @@ class Trace(Tabular):
         layers
             Step t is of layer ``t % layers``, and a block of the layer that produces it or first reads it.
 
+        Returns
+        -------
+        Trace
+            Its ids are those given.
+
         Raises
         ------
         InputError
-            What is given contradicts itself; names the array and the entry.
+            What is given contradicts itself, or is no list of whole numbers; names the list and the entry.
 
         Examples
         --------
-        >>> trace = Trace.from_reads([[0, 1], [0], [0, 2]], births=[-1, -1, 1], sizes=1 << 20)
+        >>> trace = po.Trace.from_reads([[0, 1], [0], [0, 2]], births=[-1, -1, 1], deaths=[3, 0, 3], sizes=1 << 20)
         >>> trace
         Trace(3 steps, 3 blocks, 5 reads)
+        >>> half = po.Trace.from_reads([[0, 1]], sizes=[16, 32], size_unit="tokens", shares=[{0: 0.5}], layers=1)
+        >>> half.shares.tolist(), half.share_base
+        ([1, 2], 2)
         """
         rows = lists.rows_of(reads)
         ids = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
@@ -152,41 +179,102 @@ class Trace(Tabular):
         return f"Trace({self.num_steps} steps, {self.num_blocks} blocks, {self.num_reads} reads)"
 
     def to_records(self) -> list[Record]:
-        """One row: how much there is of it."""
+        """One row: how much there is of it.
+
+        Returns
+        -------
+        list of dict
+            Counts, and the size of all blocks in ``size_unit``.
+
+        Examples
+        --------
+        >>> po.Trace.from_reads([[0, 1], [1]], sizes=10).to_records()
+        [{'steps': 2, 'blocks': 2, 'reads': 3, 'size': 20, 'size_unit': 'bytes'}]
+        """
         row: Record = {"steps": self.num_steps, "blocks": self.num_blocks, "reads": self.num_reads}
         return [row | {"size": int(self.sizes.sum()), "size_unit": self.size_unit}]
 
     @property
     def num_steps(self) -> int:
+        """T.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 4], [4]])
+        >>> trace.num_steps, trace.num_blocks, trace.num_reads
+        (2, 5, 3)
+        """
         return len(self.indptr) - 1
 
     @property
     def num_blocks(self) -> int:
+        """B: one more than the largest id."""
         return len(self.birth)
 
     @property
     def num_reads(self) -> int:
+        """N."""
         return len(self.blocks)
 
     @cached_property
     def sizes(self) -> npt.NDArray[np.int64]:
-        """int64[B], in ``size_unit``."""
+        """int64[B], in ``size_unit``.
+
+        Examples
+        --------
+        >>> po.Trace.from_reads([[0, 1]], sizes=7).sizes.tolist()
+        [7, 7]
+        """
         return np.broadcast_to(self.size, self.num_blocks) if len(self.size) == 1 else self.size
 
     def reads(self, step: int) -> npt.NDArray[np.int32]:
-        """Ids read by one step, ascending (a view)."""
+        """Ids read by one step.
+
+        Parameters
+        ----------
+        step
+            From 0 to T - 1.
+
+        Returns
+        -------
+        ndarray
+            int32, ascending; a view.
+
+        Raises
+        ------
+        InputError
+            No such step.
+
+        Examples
+        --------
+        >>> po.Trace.from_reads([[1, 0], [1]]).reads(0).tolist()
+        [0, 1]
+        """
         if not 0 <= step < self.num_steps:
             raise InputError(f"found {step}", f"expected a step from 0 to {self.num_steps - 1}", field="step")
         return self.blocks[self.indptr[step] : self.indptr[step + 1]]
 
     @cached_property
     def read_step(self) -> npt.NDArray[np.int32]:
-        """int32[N]: the step of each read."""
+        """int32[N]: the step of each read.
+
+        Examples
+        --------
+        >>> po.Trace.from_reads([[0, 1], [1]]).read_step.tolist()
+        [0, 0, 1]
+        """
         return np.repeat(np.arange(self.num_steps, dtype=np.int32), np.diff(self.indptr))
 
     @cached_property
     def by_block(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The reads regrouped by block: (int64[B + 1] pointers, int64[N] positions of the reads, ascending in time)."""
+        """The reads regrouped by block: (int64[B + 1] pointers, int64[N] positions of the reads, ascending in time).
+
+        Examples
+        --------
+        >>> pointers, position = po.Trace.from_reads([[0, 1], [1]]).by_block
+        >>> pointers.tolist(), position.tolist()
+        ([0, 1, 3], [0, 1, 2])
+        """
         order = np.argsort(self.blocks, kind="stable")
         pointers = np.zeros(self.num_blocks + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.blocks, minlength=self.num_blocks), out=pointers[1:])
@@ -194,7 +282,14 @@ class Trace(Tabular):
 
     @cached_property
     def births_by_step(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """(int64[T + 1] pointers, block ids): the blocks each step produces."""
+        """(int64[T + 1] pointers, block ids): the blocks each step produces.
+
+        Examples
+        --------
+        >>> pointers, ids = po.Trace.from_reads([[0], [1]], births=[-1, 0]).births_by_step
+        >>> pointers.tolist(), ids.tolist()
+        ([0, 1, 1], [1])
+        """
         order = np.argsort(self.birth, kind="stable")
         order = order[np.searchsorted(self.birth[order], 0) :]
         pointers = np.zeros(self.num_steps + 1, dtype=np.int64)

@@ -64,10 +64,23 @@ _Array = npt.NDArray[Any]
 def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
     """Write a trace, in place of what is there, whole or not at all; equal traces give equal bytes.
 
+    Parameters
+    ----------
+    trace
+        What to write.
+    path
+        Where; an NPZ that ``numpy.load`` opens, too.
+
     Raises
     ------
     InputError
         The place cannot be written to, or the metadata is not what JSON can hold.
+
+    Examples
+    --------
+    >>> po.save_trace(po.Trace.from_reads([[0, 1], [1]]), "t.npz")
+    >>> po.load_trace("t.npz")
+    Trace(2 steps, 2 blocks, 3 reads)
     """
     check_kind(trace, Trace, "a trace such as Trace.from_reads([[0, 1], [1]])", field="trace")
     check_path(path, field="path")
@@ -90,12 +103,28 @@ def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
 def load_trace(path: str | PathLike[str]) -> Trace:
     """Read a trace that :func:`save_trace` (or ``numpy.savez`` with the same members) wrote.
 
+    Parameters
+    ----------
+    path
+        The file; docs/formats.md describes it.
+
+    Returns
+    -------
+    Trace
+        Checked.
+
     Raises
     ------
     InputError
         Whatever is wrong with the file, in time and memory bounded by its size; no code run.
     LimitError
         Unpacked it would take more memory than is free.
+
+    Examples
+    --------
+    >>> po.save_trace(po.Trace.from_reads([[0, 1], [1]], sizes=7), "t.npz")
+    >>> po.load_trace("t.npz").sizes.tolist()
+    [7, 7]
     """
     check_path(path, field="path")
     with _opened(path) as handle:
