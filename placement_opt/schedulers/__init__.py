@@ -31,6 +31,7 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "page": "page:Page",
         "sa": "sa:SA",
         "lru": "lru:LRU",
+        "fifo": "fifo:FIFO",
         "belady": "belady:Belady",
         "myopic": "myopic:Myopic",
         "lp-rounded": "lp_rounded:LpRounded",
