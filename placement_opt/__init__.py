@@ -1,12 +1,22 @@
 """Proven bounds for KV-cache placement in heterogeneous memory, and how far each scheduler is from them.
 
-The names below are the public interface. Each is imported when it is first used: ``import placement_opt`` costs nothing::
+The names in ``dir(placement_opt)`` are the public interface; ``__version__`` is the release, as text. Each is imported when it
+is first used: ``import placement_opt`` costs nothing. The examples in their docstrings, which the tests run, take the import
+below as done.
 
-    import placement_opt as po
+Examples
+--------
+Two blocks of 4.5 MB, of which one fits into HBM: whatever is done, one is read over the link, 10 us each, twice.
 
-    instance = po.load_instance("instance.toml")
-    print(po.bound(instance).lower_bound_s)
-    print(po.simulate(instance, po.make_scheduler("lru")).latency_s)
+>>> import placement_opt as po
+>>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+>>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+>>> po.bound(instance, "lp")
+Bound(lp: 2e-05 s, optimal)
+>>> po.simulate(instance, po.make_scheduler("lru"))
+Run(lru on instance: 2.08411e-05 s)
+>>> po.__version__.count(".")
+2
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from placement_opt.instance.instance import KEEPING
 from placement_opt.instance.load import load_instance
 from placement_opt.study.refused import ending, expected_path, read_expected
 from placement_opt.workload.files.npz import load_trace
+from placement_opt.workload.formats import ENDINGS
 
 ROOT = Path(__file__).resolve().parent.parent / "instances"
 TINY = sorted((ROOT / "tiny").glob("*.toml"))
@@ -28,10 +29,7 @@ COMMANDS = {
     ".toml": ["bound", "FILE"],
     ".memory.toml": ["memory", "show", "FILE"],
     ".npz": ["trace", "info", "FILE"],
-    ".csv": ["trace", "import", "FILE", "--format", "reads-csv", "-o", "OUT"],
-    ".jsonl": ["trace", "import", "FILE", "--format", "mooncake", "-o", "OUT"],
-    ".jsonl.gz": ["trace", "import", "FILE", "--format", "mooncake", "-o", "OUT"],
-}
+} | {end: ["trace", "import", "FILE", "--format", name, "-o", "OUT"] for end, name in ENDINGS.items()}
 
 
 def test_the_files_are_those_that_the_generator_makes(tmp_path):

@@ -32,7 +32,8 @@ from placement_opt.answer.turns import Turn, closed, pick
 from placement_opt.answer.work import Rung, Side, Work, offer_prices
 from placement_opt.base import clock, room
 from placement_opt.base.errors import LimitError, PlacementError
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import check_number
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
@@ -40,6 +41,7 @@ from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.verify import Verified
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import Source, instance_of
 from placement_opt.play.schedule import Schedule
 
 #: Seconds where the caller sets no deadline.
@@ -91,6 +93,19 @@ class Answer(Tabular):
         Wall time.
     notes
         Rungs that were passed over, and why.
+
+    Examples
+    --------
+    Both blocks fit into HBM, with a copy in LPDDR: read from both at 5.35 TB/s together.
+
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> found = po.answer(po.build_instance("gh200", trace, rules={"residency": "free"}))
+    >>> found
+    Answer(instance: 3.36449e-06 s .. 3.36449e-06 s, within gap)
+    >>> found.instance.name, str(found.outcome), found.wanted, f"{found.roofline_s:.4g}", found.solve_s < 60, found.notes
+    ('instance', 'within gap', 0.0, '3.364e-06', True, ())
+    >>> found.bound.method, found.schedule.num_steps, f"{found.latency_s:.4g}", found.gap < 1e-9, found.state.bound_from
+    ('roofline', 3, '3.364e-06', True, 'roofline')
     """
 
     instance: Instance
@@ -106,7 +121,20 @@ class Answer(Tabular):
         return f"Answer({self.instance.name}: {self.state.lower_s:.6g} s .. {latency}, {self.outcome})"
 
     def to_records(self) -> list[Record]:
-        """One row: both sides, and where they come from."""
+        """One row: both sides, and where they come from.
+
+        Returns
+        -------
+        list of dict
+            Times in seconds; ``gap`` is latency / bound - 1.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> [row] = po.answer(po.build_instance("gh200", trace, rules={"residency": "free"})).to_records()
+        >>> row["outcome"], row["bound_from"], f"{row['latency_s']:.4g}"
+        ('within gap', 'roofline', '3.364e-06')
+        """
         state = self.state
         row: Record = {"instance": self.instance.name, "outcome": str(self.outcome), "lower_bound_s": state.lower_s}
         row |= {"bound_from": state.bound_from, "latency_s": state.latency_s, "schedule_from": state.schedule_from}
@@ -127,6 +155,7 @@ class Answer(Tabular):
 
     @property
     def latency_s(self) -> float | None:
+        """Seconds that the best schedule takes; None where there is none."""
         return self.state.latency_s
 
     @property
@@ -136,7 +165,7 @@ class Answer(Tabular):
 
 
 def answer(
-    instance: Instance,
+    instance: Source,
     *,
     gap: float = 0.0,
     limits: Limits | None = None,
@@ -152,7 +181,7 @@ def answer(
     Parameters
     ----------
     instance
-        The question.
+        The question, or the path of its file.
     gap
         Relative gap, latency / bound - 1, that is enough.
     limits
@@ -170,11 +199,27 @@ def answer(
     rungs
         The ladder; without it, :data:`placement_opt.answer.rungs.RUNGS`.
 
+    Returns
+    -------
+    Answer
+        Both sides in seconds.
+
     Raises
     ------
     InputError
-        The backend's cluster cannot be reached.
+        The backend's cluster cannot be reached; no instance, or a file that holds none.
+
+    Examples
+    --------
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> found = po.answer(instance, gap=0.05, limits=po.Limits(seconds=30))
+    >>> str(found.outcome), found.gap < 0.05, f"{found.latency_s:.6g}"
+    ('within gap', True, '2.08411e-05')
     """
+    check_limits(limits)
+    check_number(gap, field="gap")
+    instance = instance_of(instance, limits)
     began = clock.now()
     limits = _limited(limits)
     work = Work(instance, Standing(), gap, backend or Backend(), limits=limits)

@@ -29,7 +29,21 @@ def named(path: str | PathLike[str]) -> str:
 
 
 class PlacementError(Exception):
-    """Base class. ``exit_code`` is what the command line returns for it."""
+    """Base class of all errors that a user can cause.
+
+    Attributes
+    ----------
+    exit_code
+        What the command line ends with.
+
+    Examples
+    --------
+    >>> try:
+    ...     po.make_scheduler("mru")
+    ... except po.PlacementError as error:
+    ...     print(error.exit_code, error)
+    2 scheduler: found scheduler 'mru', did you mean 'lru'?
+    """
 
     exit_code = 2
 
@@ -47,6 +61,18 @@ class InputError(PlacementError):
         What should have been there ("expected a size such as \"80 GiB\"").
     path, line, field
         Where: the file, its 1-based line, and the key, column or array.
+
+    Examples
+    --------
+    >>> try:
+    ...     po.Trace.from_reads([[0, -1]])
+    ... except po.InputError as error:
+    ...     print(error)
+    reads[0]: found -1, expected ids from 0 and below 2**31
+    >>> (error := po.InputError("found 5", "expected a size", path="a.toml", line=3)).exit_code
+    2
+    >>> print(error)
+    a.toml:3: found 5, expected a size
     """
 
     def __init__(
@@ -81,7 +107,23 @@ class InputError(PlacementError):
         line: int | None = None,
         field: str | None = None,
     ) -> InputError:
-        """The same error with the missing parts of its place filled in."""
+        """The same error with the missing parts of its place filled in.
+
+        Parameters
+        ----------
+        path, line, field
+            As of the error; what it has already stays.
+
+        Returns
+        -------
+        InputError
+            Another error.
+
+        Examples
+        --------
+        >>> print(po.InputError("found 5", "expected a size", field="capacity").at(path="a.toml"))
+        a.toml: capacity: found 5, expected a size
+        """
         return InputError(
             self.found,
             self.expected,
@@ -95,6 +137,20 @@ class ScheduleError(PlacementError):
     """A scheduler did something the rules forbid; names the step and, where there is one, the block.
 
     Never repaired silently: a schedule is timed only if every action of it is legal.
+
+    Parameters
+    ----------
+    message
+        What it did.
+    scheduler, step, block
+        Who, when and to which block, where that is known.
+
+    Examples
+    --------
+    >>> print(error := po.ScheduleError("stored to hbm, but not read", scheduler="mine", step=3, block=7))
+    scheduler mine, step 3, block 7: stored to hbm, but not read
+    >>> error.exit_code
+    1
     """
 
     exit_code = 1
@@ -157,12 +213,36 @@ class CertificateError(PlacementError):
 
 
 class LimitError(PlacementError):
-    """No answer within the limits given (time, memory, size): exit code 3."""
+    """No answer within the limits given (time, memory, size): exit code 3.
+
+    Examples
+    --------
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> try:
+    ...     po.simulate(instance, po.make_scheduler("lru"), limits=po.Limits(seconds=0))
+    ... except po.LimitError as error:
+    ...     print(error.exit_code, error)
+    3 lru had done 0 of 3 steps when its time was up
+    """
 
     exit_code = 3
 
 
 class Interrupted(PlacementError):
-    """Ctrl-C arrived; what was proven until then has been reported: exit code 130."""
+    """Ctrl-C arrived; what was proven until then has been reported: exit code 130.
+
+    Examples
+    --------
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> limits = po.Limits()
+    >>> limits.interrupt()
+    >>> try:
+    ...     po.simulate(instance, po.make_scheduler("lru"), limits=limits)
+    ... except po.Interrupted as error:
+    ...     print(error.exit_code, error)
+    130 lru was stopped after 0 of 3 steps
+    """
 
     exit_code = 130

@@ -6,6 +6,7 @@ import math
 import threading
 
 from placement_opt.base import clock
+from placement_opt.base.given import check_kind, check_number
 
 
 class Limits:
@@ -21,20 +22,48 @@ class Limits:
     memory
         Bytes that the process may take, or None where only the machine limits it; what is estimated to need more is not begun
         (:mod:`placement_opt.base.room`).
+
+    Raises
+    ------
+    InputError
+        Seconds or bytes that are no number from 0.
+
+    Examples
+    --------
+    >>> limits = po.Limits(seconds=60, memory=2 << 30)
+    >>> 59 < limits.remaining <= 60, limits.memory
+    (True, 2147483648)
+    >>> po.Limits().remaining
+    inf
     """
 
     def __init__(self, seconds: float | None = None, memory: int | None = None) -> None:
+        if seconds is not None:
+            check_number(seconds, field="seconds")
+        if memory is not None:
+            check_number(memory, field="memory")
         self.memory = memory
         self._deadline = None if seconds is None else clock.now() + seconds
         self._stop = threading.Event()
         self._work = _Work(math.inf)
 
     def interrupt(self) -> None:
-        """Ask for a stop; safe to call from a signal handler."""
+        """Ask for a stop; safe to call from a signal handler.
+
+        Examples
+        --------
+        >>> limits = po.Limits()
+        >>> limits.interrupted, limits.reached
+        (False, False)
+        >>> limits.interrupt()
+        >>> limits.interrupted, limits.cut_short, limits.reached
+        (True, True, True)
+        """
         self._stop.set()
 
     @property
     def interrupted(self) -> bool:
+        """Whether somebody asked for a stop."""
         return self._stop.is_set()
 
     @property
@@ -58,17 +87,68 @@ class Limits:
         return self.cut_short or self.work_left <= 0.0
 
     def spend(self, work: float) -> None:
-        """Count work that was done: (iteration, matrix entry) pairs."""
+        """Count work that was done.
+
+        Parameters
+        ----------
+        work
+            (Iteration, matrix entry) pairs.
+
+        Examples
+        --------
+        >>> limits = po.Limits().counted(100.0)
+        >>> limits.spend(60.0)
+        >>> limits.work_left
+        40.0
+        """
         self._work.left -= work
 
     def within(self, seconds: float) -> Limits:
-        """The same memory, work and stop request with a deadline at most ``seconds`` away."""
-        inner = Limits(min(seconds, self.remaining), self.memory)
+        """The same memory, work and stop request with a deadline at most so far away.
+
+        Parameters
+        ----------
+        seconds
+            From now; an earlier deadline stays.
+
+        Returns
+        -------
+        Limits
+            Interrupting either interrupts both.
+
+        Examples
+        --------
+        >>> whole = po.Limits(60)
+        >>> part = whole.within(5)
+        >>> part.remaining <= 5, part.within(90).remaining <= 5
+        (True, True)
+        >>> whole.interrupt()
+        >>> part.interrupted
+        True
+        """
+        inner = Limits(max(0.0, min(seconds, self.remaining)), self.memory)
         inner._stop, inner._work = self._stop, self._work
         return inner
 
     def counted(self, work: float) -> Limits:
-        """The same deadline, memory and stop request, with so much solver work, in (iteration, matrix entry) pairs."""
+        """The same deadline, memory and stop request, with so much solver work: what that ends is the same on any machine.
+
+        Parameters
+        ----------
+        work
+            (Iteration, matrix entry) pairs.
+
+        Returns
+        -------
+        Limits
+            Interrupting either interrupts both.
+
+        Examples
+        --------
+        >>> limits = po.Limits().counted(0.0)
+        >>> limits.reached, limits.cut_short
+        (True, False)
+        """
         inner = Limits(None, self.memory)
         inner._stop, inner._deadline, inner._work = self._stop, self._deadline, _Work(work)
         return inner
@@ -79,3 +159,8 @@ class _Work:
 
     def __init__(self, left: float) -> None:
         self.left = left
+
+
+def check_limits(value: object) -> None:
+    """Refuse what is handed in as limits and is neither any nor None."""
+    check_kind(value, (Limits, type(None)), "limits such as Limits(seconds=60)", field="limits")

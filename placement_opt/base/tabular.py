@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from placement_opt.base.errors import InputError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -21,8 +23,29 @@ class Tabular(ABC):
         """A dictionary of plain values for each row, all with the same keys."""
 
     def to_pandas(self) -> pd.DataFrame:
-        """The records as a ``pandas.DataFrame`` (pandas is an extra: ``pip install placement-opt[pandas]``)."""
-        import pandas as pd
+        """The records as a ``pandas.DataFrame`` (pandas is an extra: ``pip install placement-opt[pandas]``).
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a record, one column a key.
+
+        Raises
+        ------
+        InputError
+            There is no pandas.
+
+        Examples
+        --------
+        >>> po.Trace.from_reads([[0], [0]]).to_pandas()  # doctest: +SKIP
+           steps  blocks  reads  size size_unit
+        0      2       1      2     1     bytes
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            expected = "expected it beside this package: pip install placement-opt[pandas], or use to_records()"
+            raise InputError("found no pandas", expected) from None
 
         return pd.DataFrame.from_records(self.to_records())
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from placement_opt.base.atomic import open_regular
 from placement_opt.base.errors import InputError, shown
+from placement_opt.base.given import check_path
 from placement_opt.base.toml_keys import MOST_PARTS, key_lines
 from placement_opt.base.units import (
     parse_duration,
@@ -40,6 +41,7 @@ def read_toml(path: str | Path, overrides: Mapping[str, Any] | None = None) -> T
 
     ``overrides``: values by dotted key, read as if they stood in the file; complaints about them say "(override)", not a line.
     """
+    check_path(path, field="path")
     path = Path(path)
     text = read_text(path, _LARGEST_FILE)
     try:

@@ -13,19 +13,38 @@ from placement_opt.base.tabular import Record, Tabular
 
 
 class Status(StrEnum):
-    """What is known of the published number. No solver's word makes any of these; our own arithmetic does."""
+    """What is known of the published number. No solver's word makes any of these; our own arithmetic does.
 
-    #: Proven, and shown from the other side to be the method's own optimum within its tolerance.
+    Attributes
+    ----------
+    OPTIMAL
+        Proven, and shown from the other side to be the method's own optimum within its tolerance.
+    BOUND
+        Proven; how far the method's own optimum lies above is not shown.
+    LIMIT
+        Proven, but a limit of time or size ended the work early.
+    INTERRUPTED
+        Proven, but somebody asked for a stop.
+    NONE
+        Nothing was proven: ``lower_bound_s`` is None and ``note`` says why.
+    INFEASIBLE
+        Proven: no schedule whatever keeps the budgets. ``lower_bound_s`` is None; ``prices`` prove it with nothing to minimise.
+
+    Examples
+    --------
+    >>> po.Status.OPTIMAL == "optimal"
+    True
+    >>> [str(one) for one in (po.Status.BOUND, po.Status.LIMIT, po.Status.INTERRUPTED, po.Status.NONE)]
+    ['bound', 'limit reached', 'interrupted', 'no bound']
+    >>> str(po.Status.INFEASIBLE)
+    'no schedule keeps the budgets'
+    """
+
     OPTIMAL = "optimal"
-    #: Proven; how far the method's own optimum lies above is not shown.
     BOUND = "bound"
-    #: Proven, but a limit of time or size ended the work early.
     LIMIT = "limit reached"
-    #: Proven, but somebody asked for a stop.
     INTERRUPTED = "interrupted"
-    #: Nothing was proven: ``lower_bound_s`` is None and ``note`` says why.
     NONE = "no bound"
-    #: Proven: no schedule whatever keeps the budgets. ``lower_bound_s`` is None; ``prices`` prove it with nothing to minimise.
     INFEASIBLE = "no schedule keeps the budgets"
 
 
@@ -42,6 +61,18 @@ class Prices:
     mu
         float64[H] >= 0: price of one part of the meter of each of the instance's budgets, of those on time alone of a second;
         none at all stand for zeros.
+
+    Examples
+    --------
+    Every byte over the link takes 1 / (450 GB/s), and a byte of HBM saves as much at each of the first two states.
+
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> prices = po.bound(instance, "lp").prices
+    >>> prices
+    Prices(3 steps, 4 resources, 2 tiers)
+    >>> [f"{price:.4g}" for price in prices.rho[:, 2]], [f"{rent:.4g}" for rent in prices.rent[:, 0]]
+    (['2.222e-12', '2.222e-12', '2.222e-12'], ['2.222e-12', '2.222e-12', '0', '0'])
     """
 
     rho: Float64
@@ -51,6 +82,9 @@ class Prices:
     def halfway(self, other: Prices) -> Prices:
         """In the middle between two prices of one instance, both of them legal."""
         return Prices((self.rho + other.rho) / 2, (self.rent + other.rent) / 2, (self.mu + other.mu) / 2)
+
+    def __repr__(self) -> str:
+        return f"Prices({self.rho.shape[0]} steps, {self.rho.shape[1]} resources, {self.rent.shape[1]} tiers)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +114,20 @@ class Bound(Tabular):
         The multipliers behind the bound, where there are any.
     details
         JSON-able sizes and counts (rows, columns, rounds).
+
+    Examples
+    --------
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> found = po.bound(instance, "roofline")
+    >>> found
+    Bound(roofline: 3.36449e-06 s, optimal)
+    >>> found.method, str(found.status), f"{found.lower_bound_s:.4g} of {found.value_s:.4g}", found.note
+    ('roofline', 'optimal', '3.364e-06 of 3.364e-06', '')
+    >>> [f"{seconds:.4g}" for seconds in found.step_s], found.prices.rho.shape, found.details, found.solve_s < 60
+    (['1.682e-06', '8.411e-07', '8.411e-07'], (3, 4), {'steps': 3}, True)
+    >>> found.rests_on
+    'weak duality at the extreme resource prices of each step, rounding subtracted; no solver'
     """
 
     method: str
@@ -98,6 +146,20 @@ class Bound(Tabular):
         return f"Bound({self.method}: {value}, {self.status})"
 
     def to_records(self) -> list[Record]:
-        """One row: what is proven, and how."""
+        """One row: what is proven, and how.
+
+        Returns
+        -------
+        list of dict
+            Times in seconds.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> [row] = po.bound(instance, "lp").to_records()
+        >>> row["method"], row["status"], f"{row['lower_bound_s']:.4g}"
+        ('lp', 'optimal', '2e-05')
+        """
         names = ("method", "status", "lower_bound_s", "value_s", "solve_s", "rests_on", "note")
         return [{name: str(value) if name == "status" else value for name in names for value in [getattr(self, name)]}]

@@ -36,7 +36,8 @@ import numpy.typing as npt
 
 from placement_opt.base.atomic import AnyPath
 from placement_opt.base.errors import CertificateError, InputError
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import check_kind, check_path, several
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.certify.files import (
     PriceCertificate,
     ScheduleCertificate,
@@ -123,11 +124,28 @@ class Verified(Sides):
         if self.no_schedule and self.upper is not None:
             raise CertificateError("keeps the budgets, and by its prices no schedule does: one is wrong")
 
+    def __repr__(self) -> str:
+        sides = [("at least", self.lower), ("at most", self.upper)]
+        said = ", ".join(f"{word} {_float(value):.6g} s" for word, value in sides if value is not None)
+        return f"Verified({self.instance.name}: {said or 'nothing'})"
 
-def verify_files(instance: Instance, paths: Sequence[AnyPath], limits: Limits | None = None) -> Verified:
+
+def verify_files(instance: Instance, paths: AnyPath | Sequence[AnyPath], limits: Limits | None = None) -> Verified:
     """Read and re-prove certificates of an instance, one of prices and one of a schedule at most, in any order.
 
-    ``limits``: memory for reading them; without it, what is free.
+    Parameters
+    ----------
+    instance
+        What they are of; its hash must be theirs.
+    paths
+        One or several.
+    limits
+        Memory for reading them; without it, what is free.
+
+    Returns
+    -------
+    Verified
+        Both sides in seconds, exactly.
 
     Raises
     ------
@@ -135,9 +153,24 @@ def verify_files(instance: Instance, paths: Sequence[AnyPath], limits: Limits | 
         A file that is no certificate; two of one kind.
     CertificateError
         One that is damaged, made for another instance, or does not prove what it claims; names the file.
+
+    Examples
+    --------
+    The prices of a bound, in whole numbers, as ``placement-opt bound --certificate`` writes them:
+
+    >>> from placement_opt.answer.prove_integer import certify_prices
+    >>> from placement_opt.certify.files import save_prices
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> save_prices(certify_prices(instance, po.bound(instance, "lp").prices), "prices")
+    >>> po.verify(instance, "prices")
+    Verified(instance: at least 2e-05 s)
     """
+    check_kind(instance, Instance, "an instance (load_instance, build_instance)", field="instance")
+    check_limits(limits)
     found = Verified(instance)
-    for path in paths:
+    for path in several(paths):
+        check_path(path, field="paths")
         kind = kind_of(path)
         if (found.prices if kind == "prices" else found.schedule) is not None:
             raise InputError(f"found a second certificate of {kind}", "expected at most one of each", path=path)

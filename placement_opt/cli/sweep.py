@@ -61,7 +61,7 @@ def run(args: Namespace, console: Console) -> int:
     check_points(args.instance, keys, limits, jobs=args.jobs, layers=args.scale_layers)
     with console.interruptible(limits):
         found = sweep(
-            args.instance,
+            str(args.instance),
             args.keys,
             schedulers,
             method=args.method,

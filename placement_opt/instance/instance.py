@@ -7,7 +7,8 @@ problem, whatever they are called.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
+from placement_opt.base.given import check_kind
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.units import format_size
 from placement_opt.instance.budgets import TIME, Budget, Objective
@@ -70,6 +72,30 @@ class Instance(Tabular):
     fixed_metered
         int64[H]: what the run adds to each meter of the memory system whatever the placement (weights, pages being filled);
         None: nothing.
+    again
+        Other values by dotted key -> the same question with them, where it came from a file or from keys; no part of the hash.
+
+    Raises
+    ------
+    InputError
+        No schedule can satisfy it, or its arrays do not fit; says what and by how much.
+
+    Examples
+    --------
+    Mostly made by :func:`placement_opt.build_instance` or :func:`placement_opt.load_instance`.
+
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> instance
+    Instance('instance': free on hbm, lpddr; 3 steps, 2 blocks, 4 reads)
+    >>> instance.name, instance.memory.name, instance.trace.num_reads, instance.residency, instance.page_tokens
+    ('instance', 'gh200', 4, 'free', 1)
+    >>> instance.capacity.tolist(), instance.size.tolist()
+    ([4500000, 480000000000], [4500000, 4500000])
+    >>> instance.fixed.shape, instance.floor.tolist(), instance.initial, instance.home_tier
+    ((3, 4), [0.0, 0.0, 0.0], None, None)
+    >>> instance.again({"memory.hbm.capacity": "9 MB"}).capacity.tolist()
+    [9000000, 480000000000]
     """
 
     name: str
@@ -86,6 +112,7 @@ class Instance(Tabular):
     budgets: tuple[Budget, ...] = ()
     objective: Objective = TIME
     fixed_metered: Int64 | None = None
+    again: Callable[[Mapping[str, Any]], Instance] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_instance(self)
@@ -97,7 +124,20 @@ class Instance(Tabular):
         )
 
     def to_records(self) -> list[Record]:
-        """One row a tier: what it holds, and bytes/s at which it is read and written alone."""
+        """One row a tier: what it holds, and bytes/s at which it is read and written alone.
+
+        Returns
+        -------
+        list of dict
+            K rows.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> [(row["tier"], row["capacity_bytes"], row["read_bytes_per_s"]) for row in instance.to_records()]
+        [('hbm', 4500000, 4900000000000.0), ('lpddr', 480000000000, 450000000000.0)]
+        """
         memory = self.memory
         return [
             {
@@ -112,18 +152,32 @@ class Instance(Tabular):
 
     @property
     def num_tiers(self) -> int:
+        """K.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> instance.num_tiers, instance.num_resources, instance.num_steps, instance.num_blocks
+        (2, 4, 3, 2)
+        >>> instance.inclusive, instance.forgets, instance.memory.tier_names[instance.home]
+        (False, False, 'lpddr')
+        """
         return len(self.memory.tiers)
 
     @property
     def num_resources(self) -> int:
+        """R."""
         return len(self.memory.resources)
 
     @property
     def num_steps(self) -> int:
+        """T."""
         return self.trace.num_steps
 
     @property
     def num_blocks(self) -> int:
+        """B."""
         return self.trace.num_blocks
 
     @property
@@ -135,6 +189,7 @@ class Instance(Tabular):
 
     @property
     def inclusive(self) -> bool:
+        """Whether the home tier keeps a copy of every block (rule "inclusive")."""
         return self.residency == "inclusive"
 
     @property
@@ -161,12 +216,28 @@ class Instance(Tabular):
 
     @cached_property
     def loads(self) -> Loads:
-        """What operations load for each block: the one place to take costs from."""
+        """What operations load for each block: the one place to take costs from.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> instance.loads.operations.names[-2:]
+        ('read hbm', 'read lpddr')
+        """
         return loads_of(self.memory.operations, self.size, self.memory.meters.per_byte[:, list(self.used_meters)])
 
     @cached_property
     def first_state(self) -> Int64:
-        """int64[B]: the first state at which each block lies somewhere (birth + 1)."""
+        """int64[B]: the first state at which each block lies somewhere (birth + 1).
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0], [1], []], births=[-1, 0], deaths=[3, 1])
+        >>> instance = po.build_instance("gh200", trace)
+        >>> instance.first_state.tolist(), instance.last_state.tolist(), instance.alive_bytes.tolist()
+        ([0, 1], [3, 1], [1, 2, 1, 1])
+        """
         return self.trace.birth.astype(np.int64) + 1
 
     @property
@@ -181,21 +252,56 @@ class Instance(Tabular):
 
     @cached_property
     def read_bytes(self) -> Int64:
-        """int64[N]: bytes that each read transfers times ``share_base`` (share numerator times block size)."""
+        """int64[N]: bytes that each read transfers times ``share_base`` (share numerator times block size).
+
+        Examples
+        --------
+        >>> instance = po.build_instance("gh200", po.Trace.from_reads([[0, 1]], sizes=8, shares=[{0: 0.25}]))
+        >>> instance.read_bytes.tolist(), instance.share_base, instance.share(0)
+        ([8, 32], 4, 0.25)
+        """
         size = self.size[self.trace.blocks]
         return size if self.trace.shares is None else size * self.trace.shares
 
     @property
     def share_base(self) -> int:
+        """What shares of reads are numerators over; 1 where every read is whole."""
         return self.trace.share_base
 
     def share(self, read: int) -> float:
-        """The share of its block that a read (by position) transfers, as a float."""
+        """The share of its block that a read transfers.
+
+        Parameters
+        ----------
+        read
+            Its position, from 0 to N - 1.
+
+        Returns
+        -------
+        float
+            In (0, 1].
+
+        Examples
+        --------
+        >>> po.build_instance("gh200", po.Trace.from_reads([[0]])).share(0)
+        1.0
+        """
         return 1.0 if self.trace.shares is None else float(self.trace.shares[read]) / self.trace.share_base
 
     @cached_property
     def hash(self) -> str:
-        """Hex SHA-256 over everything that decides an answer: memory tables, trace arrays, sizes, rules."""
+        """Hex SHA-256 over everything that decides an answer: memory tables, trace arrays, sizes, rules.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> other = po.build_instance("gh200", trace, rules={"residency": "free"}, name="other")
+        >>> len(instance.hash), instance.hash == other.hash
+        (64, False)
+        >>> other.again({"memory.hbm.capacity": "4.5 MB"}).hash == instance.hash
+        True
+        """
         digest = hashlib.sha256()
         header = ["placement-opt instance 1", self.residency, str(self.home), str(self.share_base)]
         header += ["free" if self.initial is None else "given", *self.memory.tier_names, *self.memory.resources]
@@ -260,6 +366,8 @@ def _feed(digest: hashlib._Hash, array: npt.NDArray[Any] | None) -> None:
 
 def check_instance(instance: Instance) -> None:
     """Refuse an instance that no schedule can satisfy or whose arrays do not fit; InputError says what and by how much."""
+    check_kind(instance.memory, MemorySystem, "a memory system (preset, load_memory)", field="memory")
+    check_kind(instance.trace, Trace, "a trace (Trace.from_reads, load_trace)", field="trace")
     tiers, resources, steps, blocks = (
         instance.num_tiers,
         instance.num_resources,
@@ -268,6 +376,7 @@ def check_instance(instance: Instance) -> None:
     )
     shapes = {"capacity": (tiers,), "size": (blocks,), "fixed": (steps, resources), "floor": (steps,)}
     for name, shape in shapes.items():
+        check_kind(getattr(instance, name), np.ndarray, f"an array of shape {shape}", field=name)
         if getattr(instance, name).shape != shape:
             raise InputError(f"found shape {getattr(instance, name).shape}", f"expected {shape}", field=name)
     if instance.residency not in RESIDENCIES:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int64
 from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import check_kind, check_path
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.toml import Table
 from placement_opt.instance.gate import check_outline, check_rows
 from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
@@ -31,15 +34,27 @@ from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.trace import Trace
 
+#: An instance, or the path of its file.
+Source = Instance | str | PathLike[str]
+
+
+def instance_of(source: Source, limits: Limits | None = None) -> Instance:
+    """The instance itself, or that of a file; InputError for what is neither, and as :func:`load_instance`."""
+    if isinstance(source, Instance):
+        return source
+    expected = "an instance (load_instance, build_instance) or the name of its file"
+    check_kind(source, (str, PathLike), expected, field="instance")
+    return load_instance(source, limits=limits)
+
 
 def load_instance(
-    path: str | Path,
+    path: str | PathLike[str],
     overrides: Mapping[str, Any] | None = None,
     *,
     layers: LayerShare | None = None,
     limits: Limits | None = None,
 ) -> Instance:
-    """The instance of a TOML file, see the module for its keys.
+    """The instance of a TOML file; its keys: :mod:`placement_opt.instance.outline` and docs/formats.md.
 
     Parameters
     ----------
@@ -53,6 +68,11 @@ def load_instance(
     limits
         Memory that may be taken (without them, what is free).
 
+    Returns
+    -------
+    Instance
+        Sizes in bytes, rates in bytes/s.
+
     Raises
     ------
     InputError
@@ -62,8 +82,36 @@ def load_instance(
         The trace in rows needs more memory than may be taken; found before it is made.
     LimitError
         A synthetic trace too large to be held in memory.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> po.save_trace(po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000), "t.npz")
+    >>> text = '''schema = 1
+    ... name = "two blocks"
+    ... memory = { preset = "gh200", hbm.capacity = "4.5 MB" }
+    ... trace = { file = "t.npz" }
+    ... rules = { residency = "free" }'''
+    >>> written = Path("two.toml").write_text(text)
+    >>> po.load_instance("two.toml", {"memory.hbm.capacity": "9 MB"})
+    Instance('two blocks': free on hbm, lpddr; 3 steps, 2 blocks, 4 reads)
     """
-    return _made(read_outline(path, overrides, layers=layers), limits)
+    check_path(path, field="path")
+    check_limits(limits)
+    made = _made(read_outline(path, overrides, layers=layers), limits)
+    return _from(made, partial(_loaded_again, path, dict(overrides or {}), layers))
+
+
+def _loaded_again(
+    path: str | PathLike[str], overrides: Mapping[str, Any], layers: LayerShare | None, others: Mapping[str, Any]
+) -> Instance:
+    return load_instance(path, {**overrides, **others}, layers=layers)
+
+
+def _from(made: Instance, again: Callable[[Mapping[str, Any]], Instance]) -> Instance:
+    """An instance that knows how it was made."""
+    object.__setattr__(made, "again", again)
+    return made
 
 
 def build_instance(
@@ -96,36 +144,72 @@ def build_instance(
     limits
         As for :func:`load_instance`.
 
+    Returns
+    -------
+    Instance
+        As from a file with the same keys: the same ``hash``.
+
     Raises
     ------
     InputError, NoRoom, LimitError
-        As :func:`load_instance`.
+        As :func:`load_instance`, with ``name`` in place of the file.
 
     Examples
     --------
-    >>> from placement_opt.workload.trace import Trace
-    >>> trace = Trace.from_reads([[0, 1], [1], [0]], sizes=1 << 20)
-    >>> build_instance({"preset": "gh200", "hbm.capacity": "1 MiB"}, trace, rules={"residency": "free"})
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=1 << 20)
+    >>> po.build_instance({"preset": "gh200", "hbm.capacity": "1 MiB"}, trace, rules={"residency": "free"})
     Instance('instance': free on hbm, lpddr; 3 steps, 2 blocks, 4 reads)
+    >>> tokens = po.Trace.from_reads([[0], [0, 1]], births=[-1, 0], sizes=16, size_unit="tokens")
+    >>> po.build_instance(po.preset("h100-pcie5"), tokens, llm="llama-3.1-8b", name="16 tokens a block").size.tolist()
+    [2097152, 2097152]
     """
+    check_kind(name, str, "a label, a text", field="name")
+    check_limits(limits)
+    expected = 'a memory system (preset, load_memory), the name of a preset, or keys such as {"preset": "gh200"}'
+    check_kind(memory, (MemorySystem, str, Mapping), expected, field="memory")
+    expected = 'a trace (Trace.from_reads, load_trace), or keys such as {"file": "t.npz"}'
+    check_kind(trace, (Trace, Mapping), expected, field="trace")
+    check_kind(llm, (str, Mapping, type(None)), 'the name of a preset, or keys such as {"kv_bytes": "4 KiB"}', field="llm")
+    given: dict[str, Any] = {
+        "memory": {"preset": memory} if isinstance(memory, str) else memory,
+        "trace": trace,
+        "llm": {"preset": llm} if isinstance(llm, str) else llm,
+        "rules": rules,
+        "recompute": recompute,
+        "stores": stores,
+        "budgets": budgets,
+        "objective": objective,
+    }
+    examples = {"rules": 'residency": "free', "recompute": 'rate": "1 GB/s', "stores": 'ssd.rate": "1 GB/s'}
+    examples |= {"budgets": 'energy": "2 J/token', "objective": 'energy": "0.5 s/J'}
+    for table, example in examples.items():
+        check_kind(given[table], (Mapping, type(None)), f'keys such as {{"{example}"}}', field=table)
+    return _built(name, given, limits, {})
+
+
+def _built(name: str, given: Mapping[str, Any], limits: Limits | None, others: Mapping[str, Any]) -> Instance:
+    """The instance of tables by name, of which memory and trace may be made already, with other values by dotted key."""
     tables: dict[str, Any] = {"schema": SCHEMA, "name": name, "memory": {}, "trace": {}}
     root = Table(tables, Path(name), "", {})
-    given: dict[str, Mapping[str, Any]] = {
-        "memory": {"preset": memory} if isinstance(memory, str) else memory if isinstance(memory, Mapping) else {},
-        "trace": trace if isinstance(trace, Mapping) else {},
-        "llm": {"preset": llm} if isinstance(llm, str) else llm or {},
-        "rules": rules or {},
-        "recompute": recompute or {},
-        "stores": stores or {},
-        "budgets": budgets or {},
-        "objective": objective or {},
-    }
     for table, keys in given.items():
-        for key, value in keys.items():
-            root.override(f"{table}.{key}", dict(value) if isinstance(value, Mapping) else value)
+        for key, value in keys.items() if isinstance(keys, Mapping) else ():
+            root.override(f"{table}.{key}", _plain(value))
+    for key, value in others.items():
+        root.override(key, value)
+    memory, trace = given["memory"], given["trace"]
     system = memory if isinstance(memory, MemorySystem) else None
     source = TraceAtHand(trace) if isinstance(trace, Trace) else None
-    return _made(outline_of(root, memory=system, source=source), limits)
+    made = _made(outline_of(root, memory=system, source=source), limits)
+    return _from(made, partial(_built_again, name, given, dict(others)))
+
+
+def _built_again(name: str, given: Mapping[str, Any], before: Mapping[str, Any], others: Mapping[str, Any]) -> Instance:
+    return _built(name, given, None, {**before, **others})
+
+
+def _plain(value: Any) -> Any:
+    """A copy that may be changed."""
+    return {key: _plain(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value
 
 
 def _made(outline: Outline, limits: Limits | None) -> Instance:

@@ -45,6 +45,7 @@ from typing import Any, TypeVar
 
 from placement_opt.base.capacity import Count, parse_capacity
 from placement_opt.base.errors import InputError, shown
+from placement_opt.base.given import check_kind
 from placement_opt.base.toml import Table, as_energy_per_byte, as_rate, as_text, nearest, read_toml
 from placement_opt.memory.device_keys import with_device
 from placement_opt.memory.routes import build_memory
@@ -57,7 +58,34 @@ _T = TypeVar("_T")
 
 
 def load_memory(path: str | Path) -> MemorySystem:
-    """The memory system of a TOML file; InputError names the file, the line and the key of what is wrong."""
+    """The memory system of a TOML file; docs/formats.md describes the keys.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    MemorySystem
+        Rates in bytes/s, capacities in bytes.
+
+    Raises
+    ------
+    InputError
+        Names the file, the line and the key of what is wrong.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> text = '''schema = 1
+    ... name = "one tier"
+    ... processor = "gpu"
+    ... tiers.hbm = { capacity = "80 GB", rate = "3 TB/s", at = "gpu" }'''
+    >>> written = Path("mine.toml").write_text(text)
+    >>> po.load_memory("mine.toml")
+    MemorySystem(one tier: hbm)
+    """
     root = read_toml(path)
     root.need("schema", _as_schema)
     name, processor = root.need("name", as_text), root.need("processor", as_text)
@@ -73,7 +101,29 @@ def preset_names() -> tuple[str, ...]:
 
 
 def preset(name: str) -> MemorySystem:
-    """A memory system that comes with the package; InputError with the nearest name if there is none of that name."""
+    """A memory system that comes with the package; each number of it has its source and date in the file.
+
+    Parameters
+    ----------
+    name
+        Such as "gh200"; ``placement-opt memory list`` names them all.
+
+    Returns
+    -------
+    MemorySystem
+        Rates in bytes/s, capacities in bytes.
+
+    Raises
+    ------
+    InputError
+        There is none of that name; names the nearest.
+
+    Examples
+    --------
+    >>> po.preset("gh200")
+    MemorySystem(gh200: hbm, lpddr)
+    """
+    check_kind(name, str, "the name of a preset", field="preset")
     if name not in preset_names():
         raise InputError(f"found no preset {shown(name)}", nearest(name, preset_names()), field="preset")
     return load_memory(_PRESETS / f"{name}.toml")

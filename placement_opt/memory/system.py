@@ -11,6 +11,8 @@ from fractions import Fraction
 from functools import cached_property
 
 from placement_opt.base.arrays import Int64
+from placement_opt.base.errors import InputError, shown
+from placement_opt.base.toml import nearest
 from placement_opt.memory.meters import Meters, no_meters
 from placement_opt.memory.operations import Operations
 
@@ -119,6 +121,20 @@ class MemorySystem:
         Resource -> n, where rate and loads count n-ths of its unit, because some operation loads it by fractions.
     counted
         What is counted over a whole run beside them, if anything is.
+
+    Examples
+    --------
+    >>> memory = po.preset("gh200")
+    >>> memory
+    MemorySystem(gh200: hbm, lpddr)
+    >>> memory.name, memory.processor, [tier.name for tier in memory.tiers], [link.name for link in memory.links]
+    ('gh200', 'gpu', ['hbm', 'lpddr'], ['c2c'])
+    >>> dict(zip(memory.resources, memory.rates.tolist()))
+    {'hbm': 4900000000000, 'lpddr': 500000000000, 'c2c.up': 450000000000, 'c2c.down': 450000000000}
+    >>> memory.operations.names[-2:], memory.routes["read lpddr"]
+    (('read hbm', 'read lpddr'), ('lpddr', 'cpu', 'gpu'))
+    >>> memory.outside, memory.units, memory.scale
+    ((), {}, {})
     """
 
     name: str
@@ -144,9 +160,19 @@ class MemorySystem:
         """Watts that its tiers take whatever is done."""
         return sum((tier.background_power for tier in self.tiers), Fraction(0))
 
+    def __repr__(self) -> str:
+        return f"MemorySystem({self.name}: {', '.join(self.tier_names)})"
+
     @property
     def read(self) -> Int64:
-        """int64[K, R]: what reading one byte from each tier loads."""
+        """int64[K, R]: what reading one byte from each tier loads.
+
+        Examples
+        --------
+        >>> memory = po.preset("gh200")
+        >>> memory.read.tolist(), memory.write.tolist(), memory.copy[1, 0].tolist()
+        ([[1, 0, 0, 0], [0, 1, 1, 0]], [[1, 0, 0, 0], [0, 1, 0, 1]], [1, 1, 1, 0])
+        """
         first = self.operations.first_serving
         return self.operations.per_byte[first : first + len(self.tiers)]
 
@@ -163,24 +189,90 @@ class MemorySystem:
 
     @property
     def tier_names(self) -> tuple[str, ...]:
+        """Names of the tiers, in the order of all arrays."""
         return tuple(tier.name for tier in self.tiers)
 
     def tier_index(self, name: str) -> int:
+        """The number of a tier.
+
+        Parameters
+        ----------
+        name
+            Of the tier.
+
+        Returns
+        -------
+        int
+            Its place in ``tiers``.
+
+        Raises
+        ------
+        InputError
+            There is none of that name; names the nearest.
+
+        Examples
+        --------
+        >>> po.preset("gh200").tier_names, po.preset("gh200").tier_index("lpddr")
+        (('hbm', 'lpddr'), 1)
+        """
+        if name not in self.tier_names:
+            raise InputError(f"found no tier {shown(name)}", nearest(str(name), self.tier_names), field="tier")
         return self.tier_names.index(name)
 
     def bottleneck(self, load: Int64) -> Fraction:
-        """Bytes/s that an operation with this load row (int64[R]) reaches alone."""
+        """The rate that an operation reaches alone.
+
+        Parameters
+        ----------
+        load
+            int64[R]: its row of loads.
+
+        Returns
+        -------
+        Fraction
+            Bytes/s.
+
+        Examples
+        --------
+        >>> memory = po.preset("gh200")
+        >>> int(memory.bottleneck(memory.read[1]))
+        450000000000
+        """
         return min(Fraction(int(rate), int(c)) for rate, c in zip(self.rates, load, strict=True) if c > 0)
 
     def seconds(self, row: int) -> tuple[Fraction, Fraction]:
-        """What an operation (a row of the table) takes alone: for a byte, and besides for a block whatever its size."""
+        """What an operation takes alone.
+
+        Parameters
+        ----------
+        row
+            Its row in the table of operations.
+
+        Returns
+        -------
+        tuple of Fraction
+            Seconds for a byte, and besides for a block whatever its size.
+
+        Examples
+        --------
+        >>> memory = po.preset("gh200")
+        >>> memory.seconds(memory.operations.names.index("read lpddr"))
+        (Fraction(1, 450000000000), Fraction(0, 1))
+        """
         loads = (self.operations.per_byte[row], self.operations.per_call[row])
         per_byte, per_call = (max(map(Fraction, load.tolist(), self.rates.tolist())) for load in loads)
         return per_byte, per_call
 
     @cached_property
     def fastest(self) -> int:
-        """The tier read fastest alone; the first of equals."""
+        """The tier read fastest alone; the first of equals.
+
+        Examples
+        --------
+        >>> memory = po.preset("gh200")
+        >>> memory.fastest, memory.by_speed, memory.largest, memory.home
+        (0, (0, 1), 1, 1)
+        """
         return self.by_speed[0]
 
     @cached_property

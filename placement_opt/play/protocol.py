@@ -40,6 +40,17 @@ class Moves:
     drop
         (tier, ids): forget a copy; free of charge. Room it leaves can be used by what arrives in the same step. The last
         copy may go under the rule "cache" only, where new blocks need not be stored either.
+
+    Examples
+    --------
+    Of tiers 0 and 1: block 7, just read, goes into tier 0, block 3 is copied there from tier 1, and block 5 leaves it.
+
+    >>> import numpy as np
+    >>> moves = po.Moves(store=[(0, np.array([7]))], fetch=[(1, 0, np.array([3]))], drop=[(0, np.array([5]))])
+    >>> moves.store[0][0], moves.fetch[0][:2], moves.drop[0][1].tolist()
+    (0, (1, 0), [5])
+    >>> po.Moves()
+    Moves(store=(), fetch=(), drop=())
     """
 
     store: Sequence[tuple[int, Ids]] = ()
@@ -72,6 +83,28 @@ class Setting:
         What the shares of a view are numerators over.
     num_layers
         Number of layers, 1 where blocks or steps carry no layer.
+
+    Examples
+    --------
+    What a scheduler is handed first:
+
+    >>> class Nosy:
+    ...     name, online, source = "nosy", True, "this page"
+    ...     def start(self, setting, first_reads):
+    ...         print(setting, setting.memory.name, setting.residency, setting.capacity.tolist(), setting.size.tolist())
+    ...         print(setting.free_start, setting.initial, setting.initial_blocks.tolist(), setting.home)
+    ...         print(setting.block_layer, setting.num_layers, setting.fixed.tolist(), setting.share_base)
+    ...         return np.array([[False, False], [True, True]])  # all in tier 1
+    ...     def step(self, view):
+    ...         return po.Moves()
+    >>> import numpy as np
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> po.simulate(instance, Nosy()).latency_s
+    Setting(free on hbm, lpddr; 2 blocks) gh200 free [4500000, 480000000000] [4500000, 4500000]
+    True None [0, 1] 1
+    None 1 [0, 0, 0, 0] 1
+    4e-05
     """
 
     memory: MemorySystem
@@ -85,6 +118,9 @@ class Setting:
     fixed: Int64
     share_base: int
     num_layers: int
+
+    def __repr__(self) -> str:
+        return f"Setting({self.residency} on {', '.join(self.memory.tier_names)}; {len(self.size)} blocks)"
 
     @property
     def free_start(self) -> bool:
@@ -115,6 +151,25 @@ class View:
         int64[R] bytes that this step loads whatever the placement, and the seconds under its time.
     freed
         Ids freed after this step: they need no room at the next state and must not be moved.
+
+    Examples
+    --------
+    What a scheduler is handed at each step, here for each of two steps:
+
+    >>> class Nosy:
+    ...     name, online, source = "nosy", True, "this page"
+    ...     def start(self, setting, first_reads):
+    ...         return None  # the start is given
+    ...     def step(self, view):
+    ...         print(view, view.step, view.layer, view.reads.tolist(), view.shares, view.births.tolist(), view.freed.tolist())
+    ...         print(view.resident[:, 0].tolist(), view.used.tolist(), view.fixed.tolist(), view.floor)
+    ...         return po.Moves()
+    >>> trace = po.Trace.from_reads([[0], [0]], births=[-1, 0], sizes=100)
+    >>> run = po.simulate(po.build_instance("gh200", trace, rules={"initial": "first-fit"}), Nosy())
+    View(step 0: 1 reads, 1 births) 0 0 [0] None [1] []
+    [True, True] [100, 200] [0, 0, 0, 0] 0.0
+    View(step 1: 1 reads, 0 births) 1 0 [0] None [] []
+    [True, True] [100, 200] [0, 0, 0, 0] 0.0
     """
 
     step: int
@@ -127,6 +182,9 @@ class View:
     fixed: Int64
     floor: float
     freed: Ids = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def __repr__(self) -> str:
+        return f"View(step {self.step}: {len(self.reads)} reads, {len(self.births)} births)"
 
 
 @dataclass(frozen=True)
@@ -152,7 +210,26 @@ class Effort:
 class Scheduler(Protocol):
     """An online policy: sees the setting, then one step after the other.
 
-    One that searches has an attribute ``effort`` after a run, an :class:`Effort`; others need not.
+    One that searches has an attribute ``effort`` after a run, an :class:`Effort`; others need not. Any object with these five
+    names will do, derived from nothing.
+
+    Examples
+    --------
+    One that puts what fits into tier 0 at the start, and leaves it there:
+
+    >>> class Stay:
+    ...     name, online, source = "stay", True, "this page"
+    ...     def start(self, setting, first_reads):
+    ...         fits = np.cumsum(setting.size) <= setting.capacity[0]
+    ...         return np.array([fits, np.ones_like(fits)])
+    ...     def step(self, view):
+    ...         return po.Moves()
+    >>> import numpy as np
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> scheduler: po.Scheduler = Stay()
+    >>> po.simulate(instance, scheduler)
+    Run(stay on instance: 2.08411e-05 s)
     """
 
     @property
@@ -171,16 +248,37 @@ class Scheduler(Protocol):
         ...
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
-        """Prepare for a run, forgetting any earlier one; with a free start return bool[K, B] residency at state 0, else None.
+        """Prepare for a run, forgetting any earlier one.
 
-        ``first_reads`` holds, where the start is free, the first read set of each layer (of the first step without layers)
-        as far as it exists before step 0; otherwise it is empty. Under the inclusive rule the home row may be left False:
-        the simulator fills it.
+        Parameters
+        ----------
+        setting
+            Memory and rules.
+        first_reads
+            Where the start is free, the first read set of each layer (of the first step without layers) as far as it exists
+            before step 0; otherwise empty.
+
+        Returns
+        -------
+        ndarray or None
+            With a free start bool[K, B], the residency at state 0, else None. Under the inclusive rule the home row may be left
+            False: the simulator fills it.
         """
         ...
 
     def step(self, view: View) -> Moves:
-        """The moves of one step."""
+        """The moves of one step.
+
+        Parameters
+        ----------
+        view
+            The present step.
+
+        Returns
+        -------
+        Moves
+            Taking effect at the next state.
+        """
         ...
 
 

@@ -15,8 +15,9 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.errors import Interrupted, LimitError, ScheduleError
-from placement_opt.base.limits import Limits
+from placement_opt.base.errors import InputError, Interrupted, LimitError, ScheduleError, shown
+from placement_opt.base.given import check_kind
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.instance.instance import Instance
 from placement_opt.play.ledger import Ledger, Mask
 from placement_opt.play.protocol import Clairvoyant, Ids, Scheduler, Setting, View
@@ -26,6 +27,8 @@ from placement_opt.play.schedule import Recorder, Schedule
 __all__ = ["Run", "simulate"]
 
 _STEPS_BETWEEN_LOOKS = 64
+#: What every scheduler has.
+_PARTS = ("name", "online", "start", "step")
 _Array = TypeVar("_Array", bound=npt.NDArray[Any])
 
 
@@ -54,13 +57,33 @@ def simulate(
         Deadline and stop request; a schedule that is not finished is worth nothing, so nothing comes back then. A scheduler
         that searches may stop searching in time to be played, and says so (:attr:`Run.effort`).
 
+    Returns
+    -------
+    Run
+        Times in seconds, by problem statement, section 2.
+
     Raises
     ------
+    InputError
+        What is no instance or no scheduler.
     ScheduleError
         The scheduler did something the rules forbid; names the step and, where there is one, the block.
     LimitError, Interrupted
         The deadline or a stop request came first.
+
+    Examples
+    --------
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> po.simulate(instance, po.make_scheduler("lru"))
+    Run(lru on instance: 2.08411e-05 s)
     """
+    check_limits(limits)
+    check_kind(instance, Instance, "an instance (load_instance, build_instance)", field="instance")
+    if missing := [name for name in _PARTS if not hasattr(scheduler, name)] or isinstance(scheduler, type):
+        lacks = f" without {', '.join(missing)}" if missing is not True else ""
+        expected = 'expected a scheduler such as make_scheduler("lru"), or an object like placement_opt.Scheduler'
+        raise InputError(f"found {shown(scheduler)}{lacks}", expected, field="scheduler")
     try:
         ledger, held, passed, schedule = _play(instance, scheduler, record, limits or Limits())
         run = time_run(instance, scheduler.name, held, passed, ledger.moved, schedule, per_step)

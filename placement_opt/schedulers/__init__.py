@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
 from placement_opt.base.errors import InputError, shown
+from placement_opt.base.given import check_kind
 from placement_opt.base.registry import Registry
 from placement_opt.base.toml import nearest
 
@@ -30,6 +31,7 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "page": "page:Page",
         "sa": "sa:SA",
         "lru": "lru:LRU",
+        "fifo": "fifo:FIFO",
         "belady": "belady:Belady",
         "myopic": "myopic:Myopic",
         "lp-rounded": "lp_rounded:LpRounded",
@@ -61,7 +63,30 @@ class Description:
 
 
 def make_scheduler(spec: str) -> Scheduler:
-    """A scheduler from ``"name"`` or ``"name:key=value,key=value"``; InputError for what is unknown, with the nearest known."""
+    """A scheduler by its name and options.
+
+    Parameters
+    ----------
+    spec
+        ``"name"`` or ``"name:key=value,key=value"``; ``placement-opt schedulers`` lists names, options and sources.
+
+    Returns
+    -------
+    Scheduler
+        A new one.
+
+    Raises
+    ------
+    InputError
+        An unknown name or option, with the nearest known one; a value that does not fit.
+
+    Examples
+    --------
+    >>> lru = po.make_scheduler("lru:scope=global")
+    >>> lru.name, lru.online
+    ('lru:scope=global', True)
+    """
+    check_kind(spec, str, 'a name such as "lru" or "lru:scope=global"', field="scheduler")
     name, colon, rest = spec.partition(":")
     if name not in REGISTRY:
         raise InputError(f"found scheduler {shown(name)}", nearest(name, REGISTRY), field="scheduler")

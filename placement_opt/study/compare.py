@@ -17,18 +17,18 @@ from pathlib import Path
 
 from placement_opt.answer.prove import Proof, proof_of, prove_judging, prove_until, with_quick
 from placement_opt.base.errors import InputError, shown
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import check_kind, check_number, several
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, in_time
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.study.grid import Bounding, Grid, Question, Timing, all_scheduled
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest, held_against
-
-Source = Instance | str | PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,16 @@ class Comparison(Tabular):
         Whether somebody asked for a stop.
     unanswered
         Bounds that gave no answer (not begun, too large, killed), for which the roofline stands.
+
+    Examples
+    --------
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> found = po.compare(instance, "lru,static", method="lp")
+    >>> found
+    Comparison(1 instances, 2 schedules)
+    >>> found.interrupted, found.unanswered, [one.scheduler for one in found.instances[0].timed]
+    (False, 0, ['lru', 'static'])
     """
 
     instances: tuple[Compared, ...]
@@ -54,16 +64,67 @@ class Comparison(Tabular):
         return f"Comparison({len(self.instances)} instances, {rows} schedules)"
 
     def to_records(self) -> list[Record]:
-        """One row for each instance and scheduler (:meth:`placement_opt.study.scheduled.Compared.to_records`)."""
+        """One row for each instance and scheduler.
+
+        Returns
+        -------
+        list of dict
+            Times in seconds; ``gap`` is latency / bound - 1.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> [(row["scheduler"], round(row["gap"], 4)) for row in po.compare(instance, "lru", method="lp").to_records()]
+        [('lru', 0.0421)]
+        """
         return [row for one in self.instances for row in one.to_records()]
 
     def of(self, *wanted: Outcome) -> list[tuple[Compared, Scheduled]]:
-        """The (instance, schedule) pairs with one of these outcomes."""
+        """The (instance, schedule) pairs with one of these outcomes.
+
+        Parameters
+        ----------
+        wanted
+            Outcomes, or their texts.
+
+        Returns
+        -------
+        list of tuple
+            In the order of the rows.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> found = po.compare(instance, "lru", method="lp")
+        >>> len(found.of("timed")), found.of("refused", "illegal")
+        (1, [])
+        """
         return [(one, schedule) for one in self.instances for schedule in one.schedules if schedule.outcome in wanted]
 
     def exit_code(self, *, everything: bool) -> int:
-        """What the command line ends with; with ``everything`` asked for, schedulers may decline an instance.
+        """What the command line ends with.
 
+        Parameters
+        ----------
+        everything
+            Whether all schedulers were asked for, which then may decline an instance.
+
+        Returns
+        -------
+        int
+            As below.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> po.compare(instance, "lru", method="lp").exit_code(everything=False)
+        0
+
+        Notes
+        -----
         0 done; 1 a schedule below its bound or against the rules; 2 a scheduler that was asked for by name declined; 3 a bound
         or a schedule not found within the limits; 130 interrupted.
         """
@@ -101,9 +162,29 @@ def chosen_schedulers(text: str) -> tuple[str, ...]:
     return tuple(specs)
 
 
+def named_schedulers(given: str | Sequence[str]) -> tuple[str, ...]:
+    """A list as :func:`chosen_schedulers` reads it, or names one by one; InputError for what is no scheduler."""
+    names = chosen_schedulers(given) if isinstance(given, str) else tuple(several(given))
+    for spec in names:
+        make_scheduler(spec)
+    return names
+
+
+def sources_of(given: Source | Sequence[Source]) -> list[Instance | Path]:
+    """One instance, or the path of its file, or several of either; InputError for others and for none."""
+    found: list[Instance | Path] = []
+    for one in several(given):
+        expected = "an instance (load_instance, build_instance), the name of its file, or a list of these"
+        check_kind(one, (Instance, str, PathLike), expected, field="instances")
+        found.append(one if isinstance(one, Instance) else Path(one))
+    if not found:
+        raise InputError("found none", "expected at least one instance or file", field="instances")
+    return found
+
+
 def compare(
-    instances: Sequence[Source],
-    schedulers: Sequence[str],
+    instances: Source | Sequence[Source],
+    schedulers: str | Sequence[str],
     *,
     method: str = "auto",
     gap: float | None = None,
@@ -118,9 +199,10 @@ def compare(
     Parameters
     ----------
     instances
-        Instances or their files. All files are read once to find what is wrong with them, and again where they are needed.
+        An instance or its file, or a list of these. All files are read once to find what is wrong with them, and again where
+        they are needed.
     schedulers
-        Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them.
+        Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them, one by one or in one text; "all".
     method
         Of the bound; "auto" chooses, and goes on with the ladder of :mod:`placement_opt.answer.answer` where no policy can be
         judged by what it proved.
@@ -139,17 +221,30 @@ def compare(
     report
         Called with a line of text for each finished piece.
 
+    Returns
+    -------
+    Comparison
+        Times in seconds.
+
     Raises
     ------
     InputError
         An instance or a scheduler's name or option that is not what it should be.
     LimitError
         The deadline came before the instances were read.
+
+    Examples
+    --------
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> po.compare(instance, ["lru", "lru:scope=global"], method="lp")
+    Comparison(1 instances, 2 schedules)
     """
-    limits = limits or Limits()
-    for spec in schedulers:
-        make_scheduler(spec)
-    asked = [Question(one if isinstance(one, Instance) else Path(one), layers) for one in instances]
+    check_limits(limits)
+    if gap is not None:
+        check_number(gap, field="gap")
+    limits, schedulers = limits or Limits(), named_schedulers(schedulers)
+    asked = [Question(one, layers) for one in sources_of(instances)]
     grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report)
     rooflines = _rooflines(asked, limits)  # bad input is found before any work is done
     asked = asked[: len(rooflines)]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from placement_opt.answer.prove import Proof
-from placement_opt.base.errors import InputError, LimitError, PlacementError
+from placement_opt.base.errors import InputError, LimitError, PlacementError, shown
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.base.units import format_seconds
@@ -50,7 +50,9 @@ class Question:
 
     def instance(self) -> Instance:
         """InputError for what is wrong with the file or the values."""
-        return self.source if isinstance(self.source, Instance) else _load(self.source, self.layers, self.values)
+        if isinstance(self.source, Instance) and not self.values:
+            return self.source
+        return _load(self.source, self.layers, self.values)
 
     def __str__(self) -> str:
         return ", ".join(f"{key}={value}" for key, value in self.values) or self.source.name
@@ -102,6 +104,8 @@ class Grid:
     _finished: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
+        if type(self.jobs) is not int or self.jobs < 1:
+            raise InputError(f"found {shown(self.jobs)}", "expected a whole number of processes from 1", field="jobs")
         _load.cache_clear()  # files may have changed since the last grid
 
     def run(self, cells: Sequence[Cell], limits: Limits) -> list[Result]:
@@ -170,5 +174,11 @@ def _placed(question: Question, error: PlacementError) -> PlacementError:
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, layers: LayerShare | None, values: Values) -> Instance:
-    return load_instance(path, {key: parse_value(text) for key, text in values}, layers=layers)
+def _load(source: Instance | Path, layers: LayerShare | None, values: Values) -> Instance:
+    changed = {key: parse_value(text) for key, text in values}
+    if not isinstance(source, Instance):
+        return load_instance(source, changed, layers=layers)
+    if source.again is None:
+        found = "found an instance that came neither from a file nor from keys"
+        raise InputError(found, "expected one of load_instance or build_instance, whose keys can vary", field="instance")
+    return source.again(changed)

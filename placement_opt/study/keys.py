@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from placement_opt.base.errors import InputError, shown
+from placement_opt.base.given import check_kind
 from placement_opt.base.ranges import spaced
 from placement_opt.base.toml_keys import key_lines
 
@@ -50,6 +51,7 @@ def parse_key(text: str) -> SweepKey:
     InputError for a key that cannot be one, no value, an empty one and one given twice. Whether the file takes the key and the
     values is for :func:`placement_opt.instance.load.load_instance` to say.
     """
+    check_kind(text, str, 'a text KEY=VALUE,VALUE,... such as "hbm.capacity=18GiB,20GiB"', field="keys")
     key, equals, rest = text.partition("=")
     key, written = key.strip(), [value.strip() for value in rest.split(",")]
     if not equals or not all(written):

@@ -2,7 +2,8 @@
 
 The first line of an expected file is the exit code, the second the message as the command line prints it after ``error: ``,
 with paths seen from the folder. The kind of a file follows from its name: ``.memory.toml`` memory system, ``.toml`` instance,
-``.npz`` trace, ``.csv`` reads-csv, ``.jsonl`` and ``.jsonl.gz`` mooncake. Subfolders hold what those files refer to.
+``.npz`` trace, those of :data:`placement_opt.workload.formats.ENDINGS` a text to be imported. Subfolders hold what others refer
+to.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from placement_opt.base.errors import InputError, PlacementError
 from placement_opt.base.toml import read_text
+from placement_opt.workload.formats import ENDINGS, READERS
 
 SUFFIX = ".expected"
 _LARGEST = 1 << 16
@@ -51,8 +53,6 @@ def _trace(path: Path) -> object:
 
 def _imported(name: str) -> Callable[[Path], object]:
     def read(path: Path) -> object:
-        from placement_opt.workload.formats import READERS
-
         return READERS[name](path)
 
     return read
@@ -63,9 +63,7 @@ _KINDS: tuple[tuple[str, Callable[[Path], object]], ...] = (
     (".memory.toml", _memory),
     (".toml", _instance),
     (".npz", _trace),
-    (".csv", _imported("reads-csv")),
-    (".jsonl.gz", _imported("mooncake")),
-    (".jsonl", _imported("mooncake")),
+    *((end, _imported(name)) for end, name in ENDINGS.items()),
 )
 
 

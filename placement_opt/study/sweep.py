@@ -15,19 +15,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import overload
 
 from placement_opt.answer.binding import binding
 from placement_opt.answer.prove import Proof, prove_known, unproven
 from placement_opt.base.errors import InputError, LimitError
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import several
+from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance.gate import check_file
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
-from placement_opt.schedulers import make_scheduler
-from placement_opt.study.compare import Comparison
+from placement_opt.study.compare import Comparison, named_schedulers, sources_of
 from placement_opt.study.grid import Bounding, Cell, Grid, Lost, Question, Timing, all_scheduled
 from placement_opt.study.keys import SweepKey, Values, parse_keys, parse_value
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, held_against
@@ -59,7 +61,29 @@ class Point:
 
 @dataclass(frozen=True)
 class Sweep(Tabular):
-    """What :func:`sweep` found: the points in the order of the product of the keys, the last key fastest."""
+    """What :func:`sweep` found.
+
+    Attributes
+    ----------
+    file
+        The instance's file, or its name where it came from keys.
+    keys
+        What varied.
+    points
+        In the order of the product of the keys, the last key fastest.
+    interrupted
+        Whether somebody asked for a stop.
+
+    Examples
+    --------
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> found = po.sweep(instance, "hbm.capacity=0B,9MB", "lru", method="lp")
+    >>> found
+    Sweep(instance: 2 points of hbm.capacity)
+    >>> found.file.name, found.keys[0].path, [point.values for point in found.points], found.interrupted
+    ('instance', 'memory.hbm.capacity', [('0B',), ('9MB',)], False)
+    """
 
     file: Path
     keys: tuple[SweepKey, ...]
@@ -70,7 +94,21 @@ class Sweep(Tabular):
         return f"Sweep({self.file.name}: {len(self.points)} points of {', '.join(key.name for key in self.keys)})"
 
     def to_records(self) -> list[Record]:
-        """One row for each point and scheduler, or for each point without any; the keys' values as they were written."""
+        """One row for each point and scheduler, or for each point without any.
+
+        Returns
+        -------
+        list of dict
+            The keys' values as they were written; times in seconds.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> rows = po.sweep(instance, "hbm.capacity=0B,9MB", method="lp").to_records()
+        >>> [(row["hbm.capacity"], f"{row['lower_bound_s']:.4g}") for row in rows]
+        [('0B', '4e-05'), ('9MB', '3.364e-06')]
+        """
         names = [key.name for key in self.keys]
         rows = []
         for point in self.points:
@@ -80,18 +118,75 @@ class Sweep(Tabular):
 
     @property
     def comparison(self) -> Comparison:
-        """The points as instances of a comparison."""
+        """The points as instances of a comparison.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> po.sweep(instance, "hbm.capacity=0B,9MB", "lru", method="lp").comparison
+        Comparison(2 instances, 2 schedules)
+        """
         return Comparison(tuple(point.compared for point in self.points), self.interrupted)
 
     def of(self, *wanted: Outcome) -> list[tuple[Point, Scheduled]]:
-        """The (point, schedule) pairs with one of these outcomes."""
+        """The (point, schedule) pairs with one of these outcomes.
+
+        Parameters
+        ----------
+        wanted
+            Outcomes, or their texts.
+
+        Returns
+        -------
+        list of tuple
+            In the order of the rows.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> [(point, schedule)] = po.sweep(instance, "hbm.capacity=9MB", "lru", method="lp").of("timed")
+        >>> point.values, schedule.scheduler
+        (('9MB',), 'lru')
+        """
         return [(one, row) for one in self.points for row in one.compared.schedules if row.outcome in wanted]
 
 
+@overload
+def sweep(  # type: ignore[overload-overlap]  # a text is one, and a sequence of texts, too
+    instance: Source,
+    keys: str | Sequence[str],
+    schedulers: str | Sequence[str] = ...,
+    *,
+    method: str = ...,
+    bound_seconds: float | None = ...,
+    layers: LayerShare | None = ...,
+    jobs: int = ...,
+    limits: Limits | None = ...,
+    report: Callable[[str], None] | None = ...,
+) -> Sweep: ...
+
+
+@overload
 def sweep(
-    file: str | PathLike[str],
-    keys: Sequence[str],
-    schedulers: Sequence[str] = (),
+    instance: Sequence[Source],
+    keys: str | Sequence[str],
+    schedulers: str | Sequence[str] = ...,
+    *,
+    method: str = ...,
+    bound_seconds: float | None = ...,
+    layers: LayerShare | None = ...,
+    jobs: int = ...,
+    limits: Limits | None = ...,
+    report: Callable[[str], None] | None = ...,
+) -> list[Sweep]: ...
+
+
+def sweep(
+    instance: Source | Sequence[Source],
+    keys: str | Sequence[str],
+    schedulers: str | Sequence[str] = (),
     *,
     method: str = "auto",
     bound_seconds: float | None = None,
@@ -99,17 +194,18 @@ def sweep(
     jobs: int = 1,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
-) -> Sweep:
+) -> Sweep | list[Sweep]:
     """The bound and some schedulers at every combination of the keys' values.
 
     Parameters
     ----------
-    file
-        The instance file.
+    instance
+        One that came from a file or from keys (:func:`placement_opt.build_instance`), or the path of its file; or a list of
+        these.
     keys
-        What varies, each as ``"hbm.capacity=18GiB,20GiB"``; see :func:`placement_opt.study.keys.parse_key`.
+        What varies, one or a list, each as ``"hbm.capacity=18GiB,20GiB"``; see :func:`placement_opt.study.keys.parse_key`.
     schedulers
-        Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them.
+        As in :func:`placement_opt.study.compare.compare`; none, to have the bounds alone.
     method, bound_seconds
         Of each point's bound, as in :func:`placement_opt.study.compare.compare`.
     layers
@@ -121,16 +217,33 @@ def sweep(
     report
         Called with a line of text for each finished piece.
 
+    Returns
+    -------
+    Sweep or list of Sweep
+        A list for a list.
+
     Raises
     ------
     InputError
-        A key that is given twice, too many points, or a point that is no instance: raised as soon as that is known.
+        A key that is given twice, too many points, or a point that is no instance: raised as soon as that is known; an instance
+        that came neither from a file nor from keys.
+
+    Examples
+    --------
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> po.sweep(instance, ["hbm.capacity=0B,9MB", "c2c.up.rate=400GB/s,450GB/s"], method="roofline")
+    Sweep(instance: 4 points of hbm.capacity, c2c.up.rate)
     """
-    limits, path, parsed = limits or Limits(), Path(file), parse_keys(keys)
-    for spec in schedulers:
-        make_scheduler(spec)
+    check_limits(limits)
+    limits = limits or Limits()
+    if not isinstance(instance, Instance | str | PathLike):
+        sweep_one = partial(sweep, method=method, bound_seconds=bound_seconds, layers=layers, jobs=jobs, limits=limits)
+        return [sweep_one(one, keys, schedulers, report=report) for one in sources_of(instance)]
+    (source,), parsed, schedulers = sources_of(instance), parse_keys(several(keys)), named_schedulers(schedulers)
+    path = Path(source.name) if isinstance(source, Instance) else source
     points, values = _points(parsed)
-    asked = [Question(path, layers, at) for at in values]
+    asked = [Question(source, layers, at) for at in values]
     width, prove = 1 + len(schedulers), partial(_prove, method, bound_seconds)
     grid = Grid(len(asked) * width, jobs, report, "{:.5g} s".format)
     cells: list[Cell] = []

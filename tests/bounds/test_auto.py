@@ -92,15 +92,7 @@ def test_what_is_not_defined_is_not_affordable() -> None:
     """flow is for two tiers and equal blocks; milp for small instances."""
     rng = np.random.default_rng(5)
     assert affordable(fetch_ahead(), 30.0) == tuple(METHODS)
-    assert affordable(random_instance(rng, 3), 30.0) == (
-        "roofline",
-        "step",
-        "step-integer",
-        "intervals",
-        "compact",
-        "lp",
-        "milp",
-    )
+    assert set(METHODS) - set(affordable(random_instance(rng, 3), 30.0)) == {"flow"}
     unequal = make_instance(two_tier(), make_trace([[0, 1]], [-1, -1], sizes=[1, 2]))
     assert "flow" not in affordable(unequal, 30.0)
     assert affordable(fetch_ahead(), 0.0) == ("roofline",)

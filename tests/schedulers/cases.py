@@ -12,27 +12,28 @@ from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import Description, describe
 from placement_opt.schedulers.search.paths import Paths, schedule_of
 from placement_opt.workload.synth import GENERATORS
 from tests.small import make_instance, random_instance, two_tier
 from tests.worlds import with_operations
 
-#: Every scheduler that needs no relaxation, with options that reach its branches.
-SPECS = (
-    "static",
-    "static:fill=newest",
-    "static:fill=reads",
-    "reactive",
-    "reactive:victims=lru",
-    "page:blocks=2",
-    "page:blocks=1,layers=own",
-    "sa:iterations=3",
-    "sa:window=2,ratio=0.7",
-    "lru",
-    "lru:scope=global",
-    "belady",
-    "myopic",
-)
+#: Behind these is a relaxation or a search over whole schedules.
+_SLOW = ("lp-rounded", "optimised", "milp")
+#: Options that reach branches, where that takes more than another word for one of them.
+_OPTIONS = {"page": ("blocks=2", "blocks=1,layers=own"), "sa": ("iterations=3", "window=2,ratio=0.7")}
+
+
+def _specs(one: Description) -> list[str]:
+    """A scheduler with options that reach its branches."""
+    if one.name in _OPTIONS:
+        return [f"{one.name}:{options}" for options in _OPTIONS[one.name]]
+    words = [f"{one.name}:{option.key}={word}" for option in one.options for word in option.choices if word != option.default]
+    return [one.name, *words]
+
+
+#: Every other scheduler that there is, with options that reach its branches.
+SPECS = tuple(spec for one in describe() if one.name not in _SLOW for spec in _specs(one))
 
 
 def with_layers(instance: Instance, layers: int) -> Instance:

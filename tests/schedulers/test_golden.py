@@ -5,17 +5,12 @@ Not ``myopic``: which of equally good programs' solutions it gets is up to the s
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from placement_opt.instance.instance import Instance, Residency
-from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import make_scheduler
-from tests.small import chain, make_instance, make_trace, two_tier
+from placement_opt.instance.instance import Residency
+from tests.schedulers.golden import Golden, measured
 
-#: (rule, scheduler): bytes read whose block was in the fastest tier, bytes stored to each tier, bytes copied, seconds.
-GOLDEN: dict[tuple[Residency, str], tuple[int, tuple[int, ...], int, float]] = {
+GOLDEN: Golden = {
     ("inclusive", "static"): (35, (0, 20), 0, 0.4146666667),
     ("inclusive", "static:fill=newest"): (108, (0, 20), 0, 0.264),
     ("inclusive", "static:fill=reads"): (101, (0, 20), 0, 0.2806666667),
@@ -55,29 +50,8 @@ GOLDEN: dict[tuple[Residency, str], tuple[int, tuple[int, ...], int, float]] = {
 }
 
 
-def _instance(rule: Residency) -> Instance:
-    """Inclusive: section 7's system, equal blocks. Otherwise three tiers, sizes 1, 2, 3, every fifth block freed early."""
-    lines = Path(__file__).with_name("golden.txt").read_text().splitlines()[1:]
-    reads = [[int(block) for block in line.split()] for line in lines]
-    steps, blocks = len(reads), 48 + len(reads)
-    births = [max(block - 48, -1) for block in range(blocks)]
-    if rule == "inclusive":
-        return make_instance(two_tier(hbm=18), make_trace(reads, births, layers=2), rule, fixed=[5, 0, 0, 0])
-    last = [max((t for t, ids in enumerate(reads) if block in ids), default=births[block] + 1) for block in range(blocks)]
-    deaths = [steps if block % 5 else max(last[block], births[block] + 1) for block in range(blocks)]
-    sizes = [1 + block % 3 for block in range(blocks)]
-    memory = chain([36, 60, 90], [490, 50, 20], [45, 10])
-    return make_instance(memory, make_trace(reads, births, deaths, sizes, layers=2), rule, fixed=[5, 0, 0, 0, 0])
-
-
-def _measured(rule: Residency, spec: str) -> tuple[int, tuple[int, ...], int, float]:
-    run = simulate(_instance(rule), make_scheduler(spec))
-    stored = tuple(int(x) for x in run.stored_bytes)
-    return round(run.hit_rate * run.read_bytes), stored, int(run.copied_bytes.sum()), float(f"{run.latency_s:.10g}")
-
-
 @pytest.mark.parametrize(("rule", "spec"), GOLDEN)
 def test_golden(rule: Residency, spec: str) -> None:
     """Exactly the recorded bytes; paste the shown line if a change is meant."""
-    found = _measured(rule, spec)
+    found = measured(rule, spec)
     assert found == GOLDEN[rule, spec], f'    ("{rule}", "{spec}"): {found},'

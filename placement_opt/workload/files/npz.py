@@ -19,6 +19,7 @@ from placement_opt.base import room
 from placement_opt.base.arrays import Array
 from placement_opt.base.atomic import atomic_file
 from placement_opt.base.errors import InputError
+from placement_opt.base.given import check_kind, check_path
 from placement_opt.base.json import dump_json, parse_json
 from placement_opt.base.limits import Limits
 from placement_opt.base.npz import opened, read_vector, write_vectors
@@ -42,11 +43,26 @@ _KEYS = ("arrays", "meta", "share_base", "size_unit")
 def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
     """Write a trace, in place of what is there, whole or not at all; equal traces give equal bytes.
 
+    Parameters
+    ----------
+    trace
+        What to write.
+    path
+        Where; an NPZ that ``numpy.load`` opens, too.
+
     Raises
     ------
     InputError
         The place cannot be written to, or the metadata is not what JSON can hold.
+
+    Examples
+    --------
+    >>> po.save_trace(po.Trace.from_reads([[0, 1], [1]]), "t.npz")
+    >>> po.load_trace("t.npz")
+    Trace(2 steps, 2 blocks, 3 reads)
     """
+    check_kind(trace, Trace, "a trace such as Trace.from_reads([[0, 1], [1]])", field="trace")
+    check_path(path, field="path")
     optional = {name: array for name in _OPTIONAL if (array := getattr(trace, name)) is not None}
     header = {"arrays": sorted(optional), "meta": trace.meta, "share_base": trace.share_base, "size_unit": trace.size_unit}
     text = dump_json(header).encode("ascii")
@@ -66,13 +82,30 @@ def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
 def load_trace(path: str | PathLike[str]) -> Trace:
     """Read a trace that :func:`save_trace` (or ``numpy.savez`` with the same members) wrote.
 
+    Parameters
+    ----------
+    path
+        The file; docs/formats.md describes it.
+
+    Returns
+    -------
+    Trace
+        Checked.
+
     Raises
     ------
     InputError
         Whatever is wrong with the file, in time and memory bounded by its size; no code run.
     LimitError
         Unpacked it would take more memory than is free.
+
+    Examples
+    --------
+    >>> po.save_trace(po.Trace.from_reads([[0, 1], [1]], sizes=7), "t.npz")
+    >>> po.load_trace("t.npz").sizes.tolist()
+    [7, 7]
     """
+    check_path(path, field="path")
     with opened(path, "a trace file", "a smaller trace") as handle:
         arrays, names = _read_members(handle, f"{fspath(path)}: reading it")
         header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)

@@ -19,5 +19,12 @@ class Reader(Protocol):
     def __call__(self, path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace: ...
 
 
+#: Name of a format -> where its reader is, and how names of its files end.
+_FORMATS = {
+    "reads-csv": ("reads_csv:read", (".csv",)),
+    "mooncake": ("mooncake:read", (".jsonl", ".jsonl.gz")),
+}
 #: Name of a format -> its reader.
-READERS: Mapping[str, Reader] = Registry(__name__, {"reads-csv": "reads_csv:read", "mooncake": "mooncake:read"})
+READERS: Mapping[str, Reader] = Registry(__name__, {name: place for name, (place, _) in _FORMATS.items()})
+#: How a file's name ends -> its format.
+ENDINGS = {ending: name for name, (_, endings) in _FORMATS.items() for ending in endings}
