@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.brute import _Enumeration, num_transitions, optimum, tier_sets
+from tests.brute import Enumeration, num_transitions, optimum, tier_sets
 from tests.models.systems import any_instance
 from tests.small import chain, make_instance, make_trace, two_tier
 
@@ -141,7 +141,7 @@ def test_what_fits_nowhere_is_refused():
 def test_no_price_exceeds_the_time_of_a_transition(seed):
     """At any prices what a transition is said to cost at least is at most what its LP needs: the lower side is one."""
     rng = np.random.default_rng(seed)
-    search = _Enumeration(any_instance(seed))
+    search = Enumeration(any_instance(seed))
     for _ in range(3):
         search._add(rng.random(len(search.rates)) * rng.integers(0, 2, len(search.rates)))
     for t, cost in enumerate(search.cost):
