@@ -15,7 +15,7 @@ from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
 from tests.worlds import any_instance
 
 #: The constraint names of the problem statement, section 2.
-NAMES = {"served", "resident", "source", "passing", "keep", "alive", "capacity", "rate", "floor"}
+NAMES = {"budget", "served", "resident", "source", "passing", "keep", "alive", "capacity", "rate", "floor"}
 
 
 def names(model: pyo.ConcreteModel) -> set[str]:
@@ -63,7 +63,7 @@ def test_births_are_written_in_every_statement(residency, expected):
 
 
 def test_the_constraint_names_are_those_of_the_problem_statement():
-    """The horizon has all nine; every other statement has a subset of them."""
+    """The horizon has all ten; every other statement has a subset of them."""
     instance = fetch_ahead()
     assert names(horizon.build(instance)) == NAMES
     assert names(flow.build(instance, flow.roofline_prices(instance))) == NAMES - {"rate", "floor"}
