@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import step
 from placement_opt.bounds.columns.kinds import LEVELS, Intervals, cut_intervals, label_reads
@@ -40,6 +41,7 @@ from placement_opt.bounds.programs.highs import (
     solve,
 )
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
 
@@ -78,6 +80,29 @@ class CompactSolution:
     counts: Float64
 
 
+def _cost(section: str) -> Cost[Size]:
+    """With three tiers and more, copies between reads are many ways, and rows for them."""
+    return Cost(
+        section,
+        {
+            "once": once,
+            "per_read": lambda size: size.reads,
+            "per_step": lambda size: size.steps,
+            "per_step_of_three_tiers": lambda size: size.steps * max(0, size.tiers - 2) ** 2,
+        },
+        {
+            "once": once,
+            "per_read": lambda size: size.reads,
+            "per_step_of_three_tiers": lambda size: size.steps * max(0, size.tiers - 2) ** 2,
+        },
+    )
+
+
+#: Of :func:`relax` at all levels.
+REFINED = _cost("refined")
+
+
+@costs(_cost("compact"))
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The compact bound, refined once at most (:data:`QUICK`), and not where it is within :data:`GAP` of the exact LP."""
     return relax(instance, limits=limits, gap=GAP, levels=QUICK).bound

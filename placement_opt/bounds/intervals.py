@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.columns.ways import binding
 from placement_opt.bounds.dual.classes import classify
@@ -27,7 +28,8 @@ from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.programs.cutting_planes import Cuts
 from placement_opt.bounds.programs.highs import SolverError
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
-from placement_opt.bounds.sample import sampled_futures
+from placement_opt.bounds.sample import MOST_FUTURES, sampled_futures
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
 
@@ -49,6 +51,26 @@ _SETTLED = 1e-9
 _LEAST_WIDTH = 0.05
 
 
+def _passed(size: Size) -> int:
+    """Reads that a pass goes over: of a sample where there are many futures."""
+    return min(size.reads, MOST_FUTURES)
+
+
+@costs(
+    Cost[Size](
+        "intervals",
+        {
+            "once": once,
+            "per_step_and_set": lambda size: size.steps * size.sets,
+            "per_read_and_pair_of_sets": lambda size: _passed(size) * size.sets**2,
+        },
+        {
+            "once": once,
+            "per_step_and_set": lambda size: size.steps * size.sets,
+            "per_read_and_set": lambda size: _passed(size) * size.sets,
+        },
+    )
+)
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The best prices on few intervals, found on a sample of the blocks where there are many futures, and what they prove."""
     began, limits = clock.now(), limits or Limits()

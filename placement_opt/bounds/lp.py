@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import step
@@ -22,6 +23,7 @@ from placement_opt.bounds.programs.events import make_events
 from placement_opt.bounds.programs.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.system import Int64
 
@@ -68,6 +70,26 @@ def horizon_program(
     return HorizonProgram(instance, classes, make_events(instance, classes, extra, every_step))
 
 
+def _few(size: Size) -> bool:
+    return size.states <= EVERY_STEP
+
+
+@costs(
+    Cost[Size](
+        "lp",
+        {
+            "once": once,
+            "at_30k_pairs_of_states_and_sets": lambda size: (
+                _few(size) * (size.states * size.sets * max(1, size.tiers - 1) / 3e4) ** 1.5
+            ),
+            "at_100k_reads_of_two_tiers": lambda size: (not _few(size) and size.tiers == 2) * (size.reads / 1e5) ** 2.5,
+            "at_20k_reads_of_three_tiers": lambda size: (
+                (not _few(size) and size.tiers != 2) * (size.reads * 4.0 ** (size.tiers - 3) / 2e4) ** 1.5
+            ),
+        },
+        {"once": once, "per_read": lambda size: size.reads * max(1, size.tiers - 1)},
+    )
+)
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The LP bound; see the module."""
     return relax(instance, limits=limits).bound

@@ -12,10 +12,12 @@ from __future__ import annotations
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, safe_sum
 from placement_opt.bounds.result import Bound, Float64, Prices, Status
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.memory.system import Int64
@@ -65,6 +67,13 @@ def roofline_times(steps: Steps, timer: StepTimer) -> Float64:
     return np.maximum(steps.floor, timer.times(free_bytes(steps, steps.served), steps.base))
 
 
+@costs(
+    Cost[Size](
+        "roofline",
+        {"per_step": lambda size: size.steps, "per_read": lambda size: size.all_reads},
+        {"once": once, "per_read": lambda size: size.all_reads},
+    )
+)
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The roofline, a lower bound on the time of every schedule; ``prices`` are valid multipliers with zero rents.
 
