@@ -88,12 +88,12 @@ def _cost(section: str) -> Cost[Size]:
             "once": once,
             "per_read": lambda size: size.reads,
             "per_step": lambda size: size.steps,
-            "per_step_of_three_tiers": lambda size: size.steps * max(0, size.tiers - 2) ** 2,
+            "per_step_and_set_of_three_tiers": lambda size: (size.tiers > 2) * size.steps * size.sets,
         },
         {
             "once": once,
             "per_read": lambda size: size.reads,
-            "per_step_of_three_tiers": lambda size: size.steps * max(0, size.tiers - 2) ** 2,
+            "per_step_and_set_of_three_tiers": lambda size: (size.tiers > 2) * size.steps * size.sets,
         },
     )
 

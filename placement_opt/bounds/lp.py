@@ -82,12 +82,16 @@ def _few(size: Size) -> bool:
             "at_30k_pairs_of_states_and_sets": lambda size: (
                 _few(size) * (size.states * size.sets * max(1, size.tiers - 1) / 3e4) ** 1.5
             ),
-            "at_100k_reads_of_two_tiers": lambda size: (not _few(size) and size.tiers == 2) * (size.reads / 1e5) ** 2.5,
+            "at_100k_reads_of_two_tiers": lambda size: (not _few(size) and size.tiers == 2) * (size.reads / 1e5) ** 1.5,
             "at_20k_reads_of_three_tiers": lambda size: (
                 (not _few(size) and size.tiers != 2) * (size.reads * 4.0 ** (size.tiers - 3) / 2e4) ** 1.5
             ),
         },
-        {"once": once, "per_read": lambda size: size.reads * max(1, size.tiers - 1)},
+        {
+            "once": once,
+            "per_read_of_two_tiers": lambda size: (size.tiers == 2) * size.reads,
+            "per_read_and_set_of_three_tiers": lambda size: (size.tiers != 2) * size.reads * size.sets,
+        },
     )
 )
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:

@@ -42,13 +42,15 @@ _ROUNDING = 1e-12
 _NEWS = 1e-4
 
 
-#: What the search takes from a schedule at hand, that included; of more (block, state) pairs than it visits, of bundles.
+#: Times that the search goes over everything, about, until it finds no more.
+_OVER_ALL = 30
+#: What the search takes from a schedule at hand, that included; of more than it visits, of bundles.
 SEARCH = Cost[Size](
     "optimised",
     {
         "per_step": lambda size: size.steps,
         "per_read": lambda size: size.all_reads,
-        "per_triple": lambda size: min(size.triples, BUDGET * 10**6),
+        "per_triple": lambda size: min(size.triples, BUDGET * 10**6 / _OVER_ALL),
     },
     {
         "per_step": lambda size: size.steps,

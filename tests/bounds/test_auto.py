@@ -73,7 +73,7 @@ def climb(
         (LARGE, 60.0, ("compact", "lp")),
         (replace(LARGE, reads=300_000), 60.0, ("compact",)),
         (replace(LARGE, reads=300_000), 600.0, ("compact", "lp")),
-        (replace(LARGE, reads=100_000_000), 60.0, ()),
+        (replace(LARGE, reads=1_000_000_000), 60.0, ()),
         (replace(LARGE, tiers=3, sets=4, reads=3_000), 60.0, ("compact", "lp")),
         (replace(LARGE, tiers=3, sets=4, reads=300_000), 60.0, ("compact",)),
         (replace(LARGE, tiers=1, sets=1), 60.0, ("step", "lp")),
