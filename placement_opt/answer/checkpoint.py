@@ -16,6 +16,7 @@ from placement_opt.answer.prove_integer import certify_prices, certify_schedule
 from placement_opt.answer.standing import State
 from placement_opt.base import watch
 from placement_opt.base.atomic import write_bytes_atomic
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
@@ -27,6 +28,20 @@ from placement_opt.instance.instance import Instance
 PAUSE_S, PAUSES = 1.0, 10.0
 #: How much longer than work that is asked to stop the last proofs get, when the time is up.
 GRACE = 2.0
+#: Kind of file -> what its proof takes.
+PROOFS = {
+    "prices": Cost[Instance](
+        "certify-prices",
+        {
+            "per_read_and_set": lambda instance: instance.trace.num_reads << instance.num_tiers,
+            "per_step_and_pair_of_sets": lambda instance: instance.num_steps << 2 * instance.num_tiers,
+        },
+    ),
+    "schedule": Cost[Instance](
+        "certify-schedule",
+        {"per_read": lambda instance: instance.trace.num_reads, "per_step": lambda instance: instance.num_steps},
+    ),
+}
 
 
 class Checkpoints:
@@ -153,8 +168,5 @@ def too_late(path: str) -> LimitError:
 
 
 def expected_s(instance: Instance, files: Mapping[str, str]) -> float:
-    """Seconds that it takes to prove the files in exact integers (fitted to 1e5 to 1e6 reads, two to four tiers)."""
-    reads, steps, sets = instance.trace.num_reads, instance.num_steps, 1 << instance.num_tiers
-    prices = 5e-7 * reads * sets + 1e-6 * steps * sets**2
-    schedule = 1e-6 * reads + 5e-5 * steps
-    return ("prices" in files) * prices + ("schedule" in files) * schedule
+    """Seconds that it takes to prove the files in exact integers."""
+    return sum(PROOFS[kind].expected_s(instance) for kind in files)

@@ -7,18 +7,31 @@ so that nothing is lost however its turn ends. :data:`RUNGS` lists them; which o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from placement_opt.answer.costs import (
+    free,
+    memory,
+    of_method,
+    of_refined,
+    of_scheduler,
+    of_search,
+    runs_memory,
+    runs_s,
+    search_s,
+    seconds,
+)
 from placement_opt.answer.rungs_prices import PRICES
 from placement_opt.answer.work import DUALITY, Rung, Work, offer_prices
 from placement_opt.base import clock
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.auto import expected_bytes, expected_s
 from placement_opt.bounds.result import Bound, Status
+from placement_opt.bounds.size import Size
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
@@ -29,14 +42,14 @@ if TYPE_CHECKING:
 
 #: The exact LP is approached until this share of the gap asked for is left: the rest is for the schedule.
 _SHARE = 4.0
-#: (Block, state, tier) triples up to which a search is told apart from one of bundles of blocks.
-_BUNDLED = 10**7
-#: (Block, state, tier) triples that branch and bound is tried on.
-_BRANCHED = 20_000
 
 
 def _always(_: Work) -> bool:
     return True
+
+
+def _defined(cost: Callable[[], Cost[Size]]) -> Callable[[Work], bool]:
+    return lambda work: cost().defined(work.size)
 
 
 # ---- the bound ---------------------------------------------------------------------------------------------------------
@@ -94,14 +107,8 @@ def _round(work: Work, limits: Limits) -> bool:
 
 
 def _method(method: str) -> Rung:
-    return Rung(
-        method,
-        "bound",
-        suits=lambda work: expected_s(method, work.size) != float("inf"),
-        expected_s=lambda work: expected_s(method, work.size),
-        climb=partial(_bound, method),
-        memory=lambda work: expected_bytes(method, work.size),
-    )
+    cost = of_method(method)
+    return Rung(method, "bound", _defined(cost), seconds(cost), partial(_bound, method), memory(cost))
 
 
 def _scale(work: Work, limits: Limits) -> bool:
@@ -116,28 +123,6 @@ def _scale(work: Work, limits: Limits) -> bool:
     run = simulate(work.instance, Replay(schedule))
     work.standing.lower_to(schedule, run.cost_s, "scale")
     return False
-
-
-def _scale_s(work: Work) -> float:
-    return 0.2 + 6e-6 * work.instance.trace.num_reads
-
-
-def _compact_s(work: Work) -> float:
-    """Seconds of the compact LP, the rounding included; with three tiers and more fetch-back makes it slow in the steps."""
-    slow = 0.0 if work.size.tiers == 2 else 1.3e-4 * work.size.steps**1.46
-    return 0.05 + 3e-6 * work.size.reads + slow + 2.0 * _pass_s(work)
-
-
-def _compact_memory(work: Work) -> int:
-    return expected_bytes("compact", work.size)
-
-
-def _refined_memory(work: Work) -> int:
-    return 3 * _compact_memory(work)
-
-
-def _scale_memory(work: Work) -> int:
-    return 0 if work.large is None else work.large.memory_needed(work.jobs)
 
 
 # ---- the schedule ------------------------------------------------------------------------------------------------------
@@ -174,10 +159,6 @@ def _branch(work: Work, limits: Limits) -> bool:
     return limits.reached
 
 
-def _branch_s(work: Work) -> float:
-    return 0.2 + 5e-4 * work.size.triples
-
-
 def _optimise(work: Work, limits: Limits) -> bool:
     """Local search from the best schedule there is, with other luck at each turn."""
     from placement_opt.schedulers.optimised import optimise
@@ -201,65 +182,29 @@ def _optimise(work: Work, limits: Limits) -> bool:
     return limits.reached or work.standing.state.latency_s != state.latency_s
 
 
-def pass_s(steps: int, reads: int) -> float:
-    """Seconds that a scheduler takes to go through a trace."""
-    return 2e-4 * steps + 1e-6 * reads
+def _scheduler(spec: str) -> Rung:
+    cost = of_scheduler(spec)
+    return Rung(spec, "schedule", _always, seconds(cost), partial(_schedule, spec), memory(cost))
 
 
-def _pass_s(work: Work) -> float:
-    return pass_s(work.size.steps, work.instance.trace.num_reads)
+def _is_free(work: Work) -> bool:
+    return work.instance.residency == "free"
 
 
-def _scheduler(spec: str, passes: float) -> Rung:
-    return Rung(spec, "schedule", _always, lambda work: passes * _pass_s(work), partial(_schedule, spec))
-
-
-def search_s(one_pass: float, triples: int) -> float:
-    """Seconds of a first turn of the local search, where a pass takes so long."""
-    return 10.0 * one_pass + 4e-7 * min(triples, _BUNDLED)
-
-
-def _search_s(work: Work) -> float:
-    """Seconds of a first turn of the local search; where the engine on runs has a better start, that goes first."""
-    seconds = search_s(_pass_s(work), work.size.triples)
-    return seconds if work.large is None else max(seconds, 1.1 * _scale_s(work))
-
-
-def _search_memory(work: Work) -> int:
-    from placement_opt.schedulers.search.game import memory_needed
-
-    return memory_needed(work.instance)
-
-
+_MILP = of_scheduler("milp")
 #: Everything there is, in the order in which equals are tried. Branch and bound is there for schedules only: its bound is a
 #: solver's word, and here both sides can be certified.
 RUNGS: tuple[Rung, ...] = (
     *PRICES,
     _method("step"),
-    Rung("scale", "bound", lambda work: work.large is not None, _scale_s, _scale, _scale_memory),
-    Rung("compact", "bound", _always, _compact_s, _compact, _compact_memory),
-    Rung(
-        "refined",
-        "bound",
-        _always,
-        lambda work: 8.0 * _compact_s(work),
-        _refined,
-        _refined_memory,
-    ),
+    Rung("scale", "bound", lambda work: work.large is not None, runs_s, _scale, runs_memory),
+    Rung("compact", "bound", _always, seconds(of_method("compact")), _compact, memory(of_method("compact"))),
+    Rung("refined", "bound", _always, seconds(of_refined), _refined, memory(of_refined)),
     _method("lp"),
-    _scheduler("static", 0.1),
-    _scheduler("belady", 1.0),
-    Rung(
-        "home kept", "schedule", lambda work: work.instance.residency == "free", lambda work: 3.0 * _pass_s(work), _kept_at_home
-    ),
-    Rung("milp", "schedule", lambda work: work.size.triples <= _BRANCHED, _branch_s, _branch),
-    Rung(
-        "lp-rounded",
-        "schedule",
-        _always,
-        lambda _: 0.0,
-        _round,
-        ready=lambda work: work.targets is not None and not work.rounded,
-    ),
-    Rung("optimised", "schedule", _always, _search_s, _optimise, _search_memory, endless=True),
+    _scheduler("static"),
+    _scheduler("belady"),
+    Rung("home kept", "schedule", _is_free, seconds(of_scheduler("belady"), 2.0), _kept_at_home),
+    Rung("milp", "schedule", _defined(_MILP), seconds(_MILP), _branch, memory(_MILP)),
+    Rung("lp-rounded", "schedule", _always, free, _round, ready=lambda work: work.targets is not None and not work.rounded),
+    Rung("optimised", "schedule", _always, search_s, _optimise, memory(of_search), endless=True),
 )

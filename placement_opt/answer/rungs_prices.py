@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from placement_opt.answer.costs import intervals_s, of_ascent, sample_s, seconds
 from placement_opt.answer.work import DUALITY, Rung, Work, offer_prices
 from placement_opt.base import clock
 from placement_opt.base.limits import Limits
@@ -96,23 +97,9 @@ def _is_long(work: Work) -> bool:
     return work.size.reads > 4 * _SAMPLED
 
 
-def _intervals_s(work: Work) -> float:
-    """Seconds of a first turn of prices on few intervals: none where they are to come before any program is built."""
-    return 0.0 if work.size.hard else _ascent_s(work)
-
-
-def _ascent_s(work: Work) -> float:
-    """Seconds in which an ascent comes somewhere: some tens of passes."""
-    return 4e-7 * work.size.reads * work.size.sets**2
-
-
-def _sample_s(work: Work) -> float:
-    return _ascent_s(work) * _SAMPLED / work.size.reads
-
-
 #: In the order in which equals are tried.
 PRICES: tuple[Rung, ...] = (
-    Rung("intervals", "bound", lambda _: True, _intervals_s, _intervals, endless=True),
-    Rung("sample", "bound", _is_long, _sample_s, _sample, endless=True, early=True),
-    Rung("ascent", "bound", lambda _: True, _ascent_s, _ascend, endless=True, early=True),
+    Rung("intervals", "bound", lambda _: True, intervals_s, _intervals, endless=True),
+    Rung("sample", "bound", _is_long, sample_s(_SAMPLED), _sample, endless=True, early=True),
+    Rung("ascent", "bound", lambda _: True, seconds(of_ascent), _ascend, endless=True, early=True),
 )

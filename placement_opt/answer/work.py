@@ -12,10 +12,10 @@ from placement_opt.answer.standing import Standing
 from placement_opt.base import clock
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.auto import Size
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from placement_opt.base import room
 from placement_opt.base.arrays import Float64
+from placement_opt.base.cost import bytes_of
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.limits import Limits
 from placement_opt.base.stdout import silenced
@@ -32,9 +33,8 @@ SMALLEST, LARGEST = 1e-8, 1e10
 SPREAD = 1e6
 #: Relative optimality at which "interior" stops.
 INTERIOR_TOLERANCE = 1e-5
-#: Bytes that the solver takes for each entry of the matrix, its copy of the model included (simplex, measured).
-ENTRY_BYTES = 480
-_SMALL = 64 << 20
+#: Bytes that the solver takes for each entry of the matrix, its copy of the model included.
+ENTRY_BYTES = bytes_of("solver", "per_entry")
 #: Work is counted in simplex iterations times entries of the matrix, some 2e8 a second on a core of 2023. What one iteration of
 #: the interior point method counts for; and within branch and bound what each time counts for that the solver asks whether to
 #: go on, some 10 ms in a program of so many columns, and with the square of the columns in larger ones.
@@ -204,7 +204,7 @@ def solve(
     if limits.reached:
         return _nothing(limits, "not started")
     needed = ENTRY_BYTES * len(program.value)
-    if needed > _SMALL and (short := room.shortage("the solver", needed, limits)):
+    if needed > room.SMALL_BYTES and (short := room.shortage("the solver", needed, limits)):
         raise SolverError(short)
     running: list[Any] = []
 

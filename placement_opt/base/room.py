@@ -7,21 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from placement_opt.base.cost import bytes_of
 from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.units import format_size
 
-#: Bytes that a read takes in an instance, its classes and the passes over them, and what a process takes without any
-#: (measured: 1e6 and 1e7 reads, two and three tiers).
-READ_BYTES = 130
-BASE_BYTES = 250 << 20
-#: Bytes that a block and a step take besides their reads (measured: 3e6 blocks, 3e5 steps, three tiers).
-BLOCK_BYTES, STEP_BYTES = 250, 500
-#: Bytes that a read and a block take while they are drawn, and a read of a single token while it is gathered in a page
-#: (measured: 1e7 reads, 3e5 blocks).
-DRAWN_READ_BYTES, DRAWN_BLOCK_BYTES, PAGED_BYTES = 24, 60, 50
-#: Bytes that a byte of text takes while it is imported (measured: 2e5 to 8e5 reads).
-TEXT_BYTES = 16
+#: Bytes that a read takes in an instance, its classes and the passes over them, and what a process takes without any.
+READ_BYTES, BASE_BYTES = bytes_of("rows", "per_read"), bytes_of("rows", "once")
+#: Bytes that a block and a step take besides their reads.
+BLOCK_BYTES, STEP_BYTES = bytes_of("rows", "per_block"), bytes_of("rows", "per_step")
+#: Bytes that a read and a block take while they are drawn, and a read of a single token while it is gathered in a page.
+DRAWN_READ_BYTES, DRAWN_BLOCK_BYTES = bytes_of("drawn", "per_read"), bytes_of("drawn", "per_block")
+PAGED_BYTES = bytes_of("rows", "per_read_gathered")
+#: Bytes that a byte of text takes while it is imported.
+TEXT_BYTES = bytes_of("text", "per_byte")
 #: What is read of a file is not asked about below this many bytes.
 SMALL_BYTES = 64 << 20
 #: Where control groups are, and the files of one with its limit and its use: version 2, version 1.

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Protocol
 from placement_opt.base.registry import Registry
 
 if TYPE_CHECKING:
+    from placement_opt.base.cost import Cost
     from placement_opt.base.limits import Limits
     from placement_opt.bounds.result import Bound
+    from placement_opt.bounds.size import Size
     from placement_opt.instance.instance import Instance
 
 
 class Method(Protocol):
-    """What every method is: a proven number for an instance, within limits."""
+    """What every method is: a proven number for an instance, within limits; and what that is expected to take."""
+
+    cost: Cost[Size]
 
     def __call__(self, instance: Instance, *, limits: Limits | None = None) -> Bound: ...
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.cost import Cost, once
 from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import Classes, classify
@@ -23,6 +24,7 @@ from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Prices
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 
 #: Softening takes this share of the value away at first, where nobody says how much there is to gain.
@@ -31,6 +33,19 @@ _LEAST_REACH = 0.01
 #: Where prices know of no capacity yet, or there is time for so many passes, it begins as coarse as is of use, for what begins
 #: too fine ends too low; where there is less time, no coarser than this. Without a deadline: where there is more to gain.
 _MANY, _FAR = 500, 0.1
+
+
+#: Evaluations in which an ascent comes somewhere, and what they take.
+PASSES = 20
+COST = Cost[Size](
+    "ascent",
+    {
+        "once": once,
+        "per_step_and_set": lambda size: size.steps * size.sets,
+        "per_read_and_pair_of_sets": lambda size: size.reads * size.sets**2,
+    },
+    {"once": once, "per_read_and_set": lambda size: size.reads * size.sets},
+)
 
 
 class Ascent:

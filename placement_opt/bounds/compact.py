@@ -21,6 +21,7 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.highs import (
     INTERIOR_TOLERANCE,
     Algorithm,
@@ -42,6 +43,7 @@ from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.dual.tracked import tracked_sets
 from placement_opt.bounds.overdrawn import no_schedule
 from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 
 #: A program is solved again with more ways and rows while its value exceeds the dual by more than this, relatively.
@@ -81,6 +83,29 @@ class CompactSolution:
     counts: Float64
 
 
+def _cost(section: str) -> Cost[Size]:
+    """With three tiers and more, copies between reads are many ways, and rows for them."""
+    return Cost(
+        section,
+        {
+            "once": once,
+            "per_read": lambda size: size.reads,
+            "per_step": lambda size: size.steps,
+            "per_step_and_set_of_three_tiers": lambda size: (size.tiers > 2) * size.steps * size.sets,
+        },
+        {
+            "once": once,
+            "per_read": lambda size: size.reads,
+            "per_step_and_set_of_three_tiers": lambda size: (size.tiers > 2) * size.steps * size.sets,
+        },
+    )
+
+
+#: Of :func:`relax` at all levels.
+REFINED = _cost("refined")
+
+
+@costs(_cost("compact"))
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The compact bound, refined once at most (:data:`QUICK`), and not where it is within :data:`GAP` of the exact LP."""
     return relax(instance, limits=limits, gap=GAP, levels=QUICK).bound

@@ -15,6 +15,7 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.errors import InputError
 from placement_opt.base.highs import SMALLEST, Ended, LinearProgram, Solution, SolverError, from_triplets, solve
 from placement_opt.base.limits import Limits
@@ -23,6 +24,7 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate, legal
 from placement_opt.bounds.programs.flow_network import Network, build_network
 from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 
 #: The flow is called optimal where its cost and what its potentials prove differ by no more than this, relatively.
@@ -32,6 +34,14 @@ _SIMPLEX_ARCS = 30_000
 _RESTS_ON = "weak duality: the dual value at the given resource prices and the flow's rents, evaluated without the solver"
 
 
+@costs(
+    Cost[Size](
+        "flow",
+        {"once": once, "at_100k_reads": lambda size: (size.reads / 1e5) ** 1.8},
+        {"once": once, "per_read": lambda size: size.reads},
+        defined=lambda size: size.tiers == 2 and size.equal,
+    )
+)
 def bound(instance: Instance, *, limits: Limits | None = None, prices: Prices | None = None) -> Bound:
     """The cheapest residency at fixed resource prices: a lower bound for instances of two tiers and equal blocks.
 

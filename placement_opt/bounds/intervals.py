@@ -18,6 +18,7 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.highs import SolverError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.columns.ways import binding
@@ -29,7 +30,8 @@ from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.overdrawn import no_schedule
 from placement_opt.bounds.programs.cutting_planes import Cuts
 from placement_opt.bounds.result import Bound, Prices, Status
-from placement_opt.bounds.sample import sampled_futures
+from placement_opt.bounds.sample import MOST_FUTURES, sampled_futures
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 
 _RESTS_ON = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
@@ -52,6 +54,26 @@ _SETTLED = 1e-9
 _LEAST_WIDTH = 0.05
 
 
+def _passed(size: Size) -> int:
+    """Reads that a pass goes over: of a sample where there are many futures."""
+    return min(size.reads, MOST_FUTURES)
+
+
+@costs(
+    Cost[Size](
+        "intervals",
+        {
+            "once": once,
+            "per_step_and_set": lambda size: size.steps * size.sets,
+            "per_read_and_pair_of_sets": lambda size: _passed(size) * size.sets**2,
+        },
+        {
+            "once": once,
+            "per_step_and_set": lambda size: size.steps * size.sets,
+            "per_read_and_set": lambda size: _passed(size) * size.sets,
+        },
+    )
+)
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The best prices on few intervals, found on a sample of the blocks where there are many futures, and what they prove."""
     began, limits = clock.now(), limits or Limits()

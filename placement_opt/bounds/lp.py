@@ -14,6 +14,7 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.highs import Algorithm, Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
@@ -24,6 +25,7 @@ from placement_opt.bounds.overdrawn import no_schedule
 from placement_opt.bounds.programs.events import make_events
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 
 #: Up to this many (class, step) pairs every step offers copies, so that the program is the statement itself.
@@ -69,6 +71,30 @@ def horizon_program(
     return HorizonProgram(instance, classes, make_events(instance, classes, extra, every_step))
 
 
+def _few(size: Size) -> bool:
+    return size.states <= EVERY_STEP
+
+
+@costs(
+    Cost[Size](
+        "lp",
+        {
+            "once": once,
+            "at_30k_pairs_of_states_and_sets": lambda size: (
+                _few(size) * (size.states * size.sets * max(1, size.tiers - 1) / 3e4) ** 1.5
+            ),
+            "at_100k_reads_of_two_tiers": lambda size: (not _few(size) and size.tiers == 2) * (size.reads / 1e5) ** 1.5,
+            "at_20k_reads_of_three_tiers": lambda size: (
+                (not _few(size) and size.tiers != 2) * (size.reads * 4.0 ** (size.tiers - 3) / 2e4) ** 1.5
+            ),
+        },
+        {
+            "once": once,
+            "per_read_of_two_tiers": lambda size: (size.tiers == 2) * size.reads,
+            "per_read_and_set_of_three_tiers": lambda size: (size.tiers != 2) * size.reads * size.sets,
+        },
+    )
+)
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The LP bound; see the module."""
     return relax(instance, limits=limits).bound

@@ -14,6 +14,7 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.errors import LimitError, ScheduleError
 from placement_opt.base.highs import Ended, LinearProgram, Solution, SolverError, solve
 from placement_opt.base.limits import Limits
@@ -24,12 +25,15 @@ from placement_opt.bounds.programs.events import make_events
 from placement_opt.bounds.programs.horizon import HorizonProgram
 from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.bounds.result import Bound, Status
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
 
 #: Residency variables beyond which branch and bound is not worth starting.
 MOST_BINARIES = 60_000
+#: (Block, state, tier) triples up to which whole blocks are expected to be decided one by one in reasonable time.
+MOST_TRIPLES = 2_000
 #: What is taken off the solver's values for its tolerances and for rounding, relatively.
 MARGIN = 5e-10
 _TOLERANCE = 1e-6
@@ -60,6 +64,14 @@ class Searched:
         return float(self.arrays.cost @ self.x) * self.arrays.time_unit if len(self.x) else None
 
 
+@costs(
+    Cost[Size](
+        "milp",
+        {"once": once, "per_triple": lambda size: size.triples},
+        {"once": once, "per_triple": lambda size: size.triples},
+        defined=lambda size: size.triples <= MOST_TRIPLES,
+    )
+)
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The MILP's bound; LimitError where the instance is far too large for it."""
     limits = limits or Limits()

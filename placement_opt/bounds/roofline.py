@@ -13,10 +13,12 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import legal_at
 from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, safe_sum
 from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.bounds.size import Size
 from placement_opt.bounds.weighed import weighed
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.split.timing import StepTimer
@@ -66,6 +68,13 @@ def roofline_times(steps: Steps, timer: StepTimer) -> Float64:
     return np.maximum(steps.floor, timer.times(free_bytes(steps, steps.served), steps.base))
 
 
+@costs(
+    Cost[Size](
+        "roofline",
+        {"per_step": lambda size: size.steps, "per_read": lambda size: size.all_reads},
+        {"once": once, "per_read": lambda size: size.all_reads},
+    )
+)
 def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
     """The roofline, a lower bound on the time (or objective) of every schedule; ``prices`` are valid multipliers, no rents.
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Flags, Float64, Int64
+from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.highs import Ended, SolverError, solve
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
@@ -29,6 +30,7 @@ from placement_opt.bounds.programs.step_data import Steps, prove, read_steps, sa
 from placement_opt.bounds.programs.step_program import StepProgram, single_tiers
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.roofline import free_bytes, free_timer, roofline_prices, roofline_times
+from placement_opt.bounds.size import Size
 from placement_opt.bounds.weighed import weighed
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import tier_sets
@@ -73,6 +75,15 @@ class Found:
     trouble: str = ""
 
 
+def _cost(section: str) -> Cost[Size]:
+    return Cost(
+        section,
+        {"once": once, "per_step": lambda size: size.steps, "per_read_and_tier": lambda size: size.reads * size.tiers},
+        {"once": once, "per_read_and_tier": lambda size: size.reads * size.tiers},
+    )
+
+
+@costs(_cost("step"))
 def bound(instance: Instance, *, limits: Limits | None = None, integer: bool = False, jobs: int = 1) -> Bound:
     """The sum of the steps' own LPs, or with ``integer`` MILPs: a lower bound on the time (or objective) of every schedule.
 
@@ -110,7 +121,7 @@ def bound(instance: Instance, *, limits: Limits | None = None, integer: bool = F
     return weighed(instance, _result(instance, steps, found, limits, integer=integer, seconds=clock.now() - began))
 
 
-integer_bound = partial(bound, integer=True)
+integer_bound = costs(_cost("step-integer"))(partial(bound, integer=True))
 
 
 def _result(instance: Instance, steps: Steps, found: Found, limits: Limits, *, integer: bool, seconds: float) -> Bound:

@@ -51,9 +51,9 @@ class Targets:
     bound: Bound
 
 
-def solved_exactly(instance: Instance) -> bool:
-    """Whether targets come from the exact LP."""
-    return instance.trace.num_reads <= (EXACT_READS if instance.num_tiers <= 2 else EXACT_READS_TIERS)
+def solved_exactly(reads: int, tiers: int) -> bool:
+    """Whether targets come from the exact LP where there are so many reads, every block's counted."""
+    return reads <= (EXACT_READS if tiers <= 2 else EXACT_READS_TIERS)
 
 
 def find_targets(instance: Instance, *, limits: Limits | None = None) -> Targets:
@@ -64,7 +64,7 @@ def find_targets(instance: Instance, *, limits: Limits | None = None) -> Targets
     LimitError
         If the limits end the solver before it has a relaxed placement.
     """
-    if not solved_exactly(instance):
+    if not solved_exactly(instance.trace.num_reads, instance.num_tiers):
         return from_compact(instance, compact.relax(instance, limits=limits, gap=compact.GAP, levels=compact.QUICK))
     relaxation = lp.relax(instance, limits=limits)
     program = relaxation.program

@@ -13,6 +13,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from placement_opt.base import room
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import check_room
@@ -20,6 +21,7 @@ from placement_opt.instance.totals import Totals, totals_of
 from placement_opt.workload.synth import GENERATORS
 
 if TYPE_CHECKING:
+    from placement_opt.instance.layered import Layered
     from placement_opt.instance.outline import Outline
     from placement_opt.instance.scaled import LayerShare
     from placement_opt.instance.trace_source import Source
@@ -48,6 +50,10 @@ def check_outline(outline: Outline, limits: Limits, *, processes: int = 1, read_
         read_bytes=read_bytes,
         ways=lambda most: "; ".join(ways_out(outline, most, read_bytes)),
     )
+
+
+#: Seconds until a trace in rows is there.
+ROWS = Cost[Totals]("rows", {"per_read": lambda totals: max(totals.reads, totals.drawn)})
 
 
 def rows_bytes(totals: Totals, read_bytes: int = 0) -> int:
@@ -134,7 +140,9 @@ def check_text(path: str | PathLike[str], limits: Limits) -> None:
 
 def check_layer(layers: Layers, path: str | PathLike[str], limits: Limits) -> None:
     """The same for layers that are drawn or read one at a time."""
-    needed = room.BASE_BYTES + 26 * layers.runs + 260 * layers.blocks
+    from placement_opt.instance.layered import held_bytes
+
+    needed = room.BASE_BYTES + held_bytes(layers)
     room.check_bytes(needed, limits, f"for {layers.runs:,} runs of a layer", place=fspath(path))
 
 
@@ -159,7 +167,7 @@ def ways_out(outline: Outline, most: int, read_bytes: int = 0) -> list[str]:
     if generator not in GENERATORS:
         share = (most - room.BASE_BYTES) / max(1, rows_bytes(source, read_bytes) - room.BASE_BYTES)
         ways += [f"about {100 * share:.2g} % of its steps fit"] if 0 < share < 1 else []
-    if answers_in_runs(outline) and runs_bytes(outline) <= most:
+    if answers_in_runs(outline) and in_runs(outline).memory_needed() <= most:
         ways.append("bound answers it in runs")
     return ways or ["no part of it fits"]
 
@@ -171,15 +179,14 @@ def answers_in_runs(outline: Outline) -> bool:
     return regular and outline.memory.operations.plain and outline.source.layers is not None and len(outline.memory.tiers) == 2
 
 
-def runs_bytes(outline: Outline, jobs: int = 1) -> int:
-    """Bytes that an answer in runs takes, in all its processes together."""
+def in_runs(outline: Outline) -> Layered:
+    """The question in runs, where there are any."""
     from placement_opt.instance.layered import Layered
 
     layers, model, memory = outline.source.layers, outline.model, outline.memory
     assert layers is not None
     block, loads = outline.totals.largest * model.unit_bytes, model.weight_bytes * memory.read[model.weight_tier]
-    large = Layered(outline.name, memory, layers, outline.capacity, block, loads, home_tier=outline.home_tier)
-    return large.memory_needed(jobs)
+    return Layered(outline.name, memory, layers, outline.capacity, block, loads, home_tier=outline.home_tier)
 
 
 def _share(totals: Totals, part: int, whole: int, *, blocks: bool) -> Totals:

@@ -10,14 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
+from placement_opt.base.cost import bytes_of
 from placement_opt.base.errors import InputError
 from placement_opt.instance.instance import Instance, check_room
 from placement_opt.memory.system import MemorySystem
 from placement_opt.workload import runs
 from placement_opt.workload.layers import Given, Layers
 
-#: Bytes of a process besides what it holds of a trace.
-_PROCESS = 300 << 20
+
+def held_bytes(layers: Layers) -> int:
+    """Bytes of one layer's runs and blocks in a process."""
+    return bytes_of("runs", "per_run") * layers.runs + bytes_of("runs", "per_block") * layers.blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +102,9 @@ class Layered:
 
     def memory_needed(self, jobs: int = 1) -> int:
         """Bytes that both sides take at most, in so many processes and the one that began them."""
-        each = 26 * self.layers.runs + 260 * self.layers.blocks + self.layers.turns * 256
+        each = held_bytes(self.layers) + bytes_of("runs", "per_turn") * self.layers.turns
         prices = self.num_steps * 8 * (3 * self.num_resources + 20)
-        return (_PROCESS + each + prices) * (max(1, jobs) + 1)
+        return (bytes_of("runs", "once") + each + prices) * (max(1, jobs) + 1)
 
     @cached_property
     def hash(self) -> str:

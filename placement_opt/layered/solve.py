@@ -15,10 +15,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from placement_opt.base import clock
 from placement_opt.base.atomic import scratch_folder
+from placement_opt.base.cost import Cost, once
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
@@ -125,6 +126,23 @@ class _Done:
     complete: bool = False
     exact: Fraction | None = None
     moves: int = 0
+
+
+class Asked(NamedTuple):
+    """What an answer in runs is expected to take depends on: the question, and in how many processes it is answered."""
+
+    problem: Layered
+    jobs: int
+
+
+COST = Cost[Asked](
+    "runs",
+    {
+        "once": once,
+        "per_read": lambda asked: asked.problem.num_reads / asked.jobs,
+        "per_run": lambda asked: asked.problem.layers.runs * asked.problem.layers.count / asked.jobs,
+    },
+)
 
 
 def solve_large(

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.cost import Cost, once
 from placement_opt.base.errors import InputError
+from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Effort, Setting
 
 
@@ -31,11 +33,15 @@ def option(
 
 @dataclass
 class Policy:
-    """A policy by its name, whose dataclass fields are its options (see :func:`option`)."""
+    """A policy by its name, whose dataclass fields are its options (see :func:`option`).
+
+    ``cost``: what it is expected to take with its options at their defaults, being simulated included.
+    """
 
     title: ClassVar[str]
     online: ClassVar[bool] = True
     source: ClassVar[str]
+    cost: ClassVar[Cost[Size]]
 
     def __post_init__(self) -> None:
         self._effort: Effort | None = None
@@ -63,6 +69,15 @@ def _check(value: Any, rules: Any, kind: type, where: str) -> None:
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         wanted = f"from {low} to {high}" if high is not None else f"at least {low}"
         raise InputError(f"found {value}", f"expected {wanted}", field=where)
+
+
+def passing(section: str) -> Cost[Size]:
+    """What a policy takes that goes through the trace once, step by step."""
+    return Cost(
+        section,
+        {"per_step": lambda size: size.steps, "per_read": lambda size: size.all_reads},
+        {"once": once, "per_read": lambda size: size.all_reads, "per_block_and_tier": lambda size: size.blocks * size.tiers},
+    )
 
 
 def cache_tiers(setting: Setting) -> tuple[int, ...]:

@@ -8,10 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from placement_opt.base.cost import Cost
 from placement_opt.base.limits import Limits
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.base import Policy
+from placement_opt.schedulers.base import Policy, passing
 from placement_opt.schedulers.hierarchy.future import NEVER, look_ahead
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 
@@ -30,6 +32,7 @@ class Belady(Policy):
     title: ClassVar[str] = "belady"
     online: ClassVar[bool] = False
     source: ClassVar[str] = "Belady, IBM Systems Journal 5(2), 1966"
+    cost: ClassVar[Cost[Size]] = passing("belady")
 
     def plan(self, instance: Instance, limits: Limits) -> None:  # noqa: ARG002
         self._future = look_ahead(instance.trace)

@@ -14,11 +14,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from placement_opt.base.cost import Cost, once
 from placement_opt.base.errors import InputError, LimitError, ScheduleError
 from placement_opt.base.highs import SolverError, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.milp import Searched, incumbent, num_binaries, search
 from placement_opt.bounds.programs.written_down import written_down
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.play.replay import Replay
@@ -47,6 +49,12 @@ class Milp(Policy):
     title: ClassVar[str] = "milp"
     online: ClassVar[bool] = False
     source: ClassVar[str] = "this project: the mixed-integer program of the problem statement, solved by HiGHS"
+    cost: ClassVar[Cost[Size]] = Cost(
+        "milp-schedule",
+        {"once": once, "per_triple": lambda size: size.triples},
+        {"once": once, "per_triple": lambda size: size.triples},
+        defined=lambda size: size.triples <= MOST_TRIPLES,
+    )
 
     budget: int = option(BUDGET, f"work of the solver, in millions of {SOLVER_WORK}", low=0, high=10**9)
 

@@ -21,9 +21,9 @@ from placement_opt.schedulers.sa import SA
 #: Schedulers that take little longer than reading the trace.
 QUICK = ("belady", "lru", "static")
 #: Reads beyond which no relaxation is solved, and solver work, in (iteration, matrix entry) pairs, after which it is given up.
-_RELAXED_READS, _GIVEN_UP = 200_000, 15e9
+RELAXED_READS, _GIVEN_UP = 200_000, 15e9
 #: Reads in the steps that ``sa`` tries its parameters on, beyond which it is no candidate.
-_ANNEALED = 10**6
+ANNEALED = 10**6
 
 
 class Rounded(LpRounded):
@@ -131,7 +131,7 @@ def quick(instance: Instance) -> list[tuple[str, Scheduler]]:
 
 def relaxed(instance: Instance, limits: Limits) -> Targets | None:
     """A relaxation to be rounded, where there is one, affordable and found within counted work."""
-    if instance.trace.num_reads > _RELAXED_READS or limits.reached:
+    if instance.trace.num_reads > RELAXED_READS or limits.reached:
         return None
     try:
         return find_targets(instance, limits=limits.counted(_GIVEN_UP))
@@ -141,4 +141,4 @@ def relaxed(instance: Instance, limits: Limits) -> Targets | None:
 
 def annealed(instance: Instance) -> list[tuple[str, Scheduler]]:
     """The paper's annealing, where its runs are affordable."""
-    return [("sa", make_scheduler("sa"))] if int(instance.trace.indptr[: SA().sample + 1][-1]) <= _ANNEALED else []
+    return [("sa", make_scheduler("sa"))] if int(instance.trace.indptr[: SA().sample + 1][-1]) <= ANNEALED else []

@@ -8,8 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from placement_opt.base.cost import Cost
+from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.base import Policy, option
+from placement_opt.schedulers.base import Policy, option, passing
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from placement_opt.schedulers.lru import recency, start_keys
 
@@ -23,6 +25,7 @@ class FIFO(Policy):
     """
 
     title: ClassVar[str] = "fifo"
+    cost: ClassVar[Cost[Size]] = passing("fifo")
     source: ClassVar[str] = "classical; see Belady, Nelson and Shedler, CACM 12(6), 1969"
 
     scope: str = option("layer", "each layer has its even share of the room, or all compete", choices=("layer", "global"))

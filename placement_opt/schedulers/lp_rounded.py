@@ -10,18 +10,21 @@ processor to be served, copied if that is the cheaper at the LP's prices.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from placement_opt.base.arrays import Flags, Float64, Int64
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import ScheduleError
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.targets import Targets, find_targets
+from placement_opt.bounds import METHODS
+from placement_opt.bounds.size import Size
+from placement_opt.bounds.targets import Targets, find_targets, solved_exactly
 from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View, cheapest_source
-from placement_opt.schedulers.base import Policy, option
+from placement_opt.schedulers.base import Policy, option, passing
 from placement_opt.schedulers.hierarchy.future import NEVER, look_ahead
 
 #: Of the relaxation, in millions of (iteration, matrix entry) pairs: some five minutes' worth.
@@ -29,6 +32,13 @@ BUDGET = 60_000
 SOLVER_WORK = "(iteration, matrix entry) pairs"
 #: Price of a second of any resource where the relaxation has none, against prices that sum to 1 or less.
 _SECONDS = 1e-3
+#: What making a relaxation whole takes.
+ROUNDING = passing("lp-rounded")
+
+
+def relaxation(size: Size) -> Cost[Size]:
+    """What the relaxation takes that :func:`placement_opt.bounds.targets.find_targets` solves."""
+    return METHODS["lp" if solved_exactly(size.all_reads, size.tiers) else "compact"].cost
 
 
 @dataclass
@@ -42,6 +52,7 @@ class LpRounded(Policy):
     title: ClassVar[str] = "lp-rounded"
     online: ClassVar[bool] = False
     source: ClassVar[str] = "this project: class counts of the LP made whole and repaired to capacity"
+    cost: ClassVar[Cost[Size]] = replace(ROUNDING, parts=lambda size: [relaxation(size)])
 
     budget: int = option(BUDGET, f"work of the solver, in millions of {SOLVER_WORK}", low=0, high=10**9)
 

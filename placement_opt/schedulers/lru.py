@@ -9,8 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from placement_opt.base.arrays import Int64
+from placement_opt.base.cost import Cost
+from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.base import Policy, option
+from placement_opt.schedulers.base import Policy, option, passing
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 
 _IDS = 2**31  # more than there are blocks
@@ -28,6 +30,7 @@ class LRU(Policy):
 
     title: ClassVar[str] = "lru"
     source: ClassVar[str] = "classical; see e.g. Sleator and Tarjan, CACM 28(2), 1985"
+    cost: ClassVar[Cost[Size]] = passing("lru")
 
     scope: str = option("layer", "each layer has its even share of the room, or all compete", choices=("layer", "global"))
 

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import ScheduleError
+from placement_opt.bounds.size import Size
 from placement_opt.instance.law import loads_of
 from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.base import Policy, cache_tiers, layer_of, option
+from placement_opt.schedulers.base import Policy, cache_tiers, layer_of, option, passing
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from placement_opt.schedulers.hierarchy.transition import masks_of, moves_to
 from placement_opt.schedulers.kinds import chooses
@@ -40,6 +42,7 @@ class Myopic(Policy):
 
     title: ClassVar[str] = "myopic"
     source: ClassVar[str] = 'the "per decode step" program of arXiv 2508.13231, with the residency given'
+    cost: ClassVar[Cost[Size]] = passing("myopic")
 
     repeat: int = option(1, "steps with the same reads that are expected to follow", low=1, high=1000)
     nodes: int = option(NODES, "of branch and bound, in the program of each step", low=1, high=2**31 - 1)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from placement_opt.base.cost import Cost
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import roofline
 from placement_opt.bounds.result import Bound, Prices
+from placement_opt.bounds.size import Size
 from placement_opt.bounds.targets import Targets
 from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
+from placement_opt.schedulers import REGISTRY
 from placement_opt.schedulers.base import Policy, option
-from placement_opt.schedulers.candidates import Best, Rounded, annealed, quick, relaxed
+from placement_opt.schedulers.candidates import ANNEALED, QUICK, RELAXED_READS, Best, Rounded, annealed, quick, relaxed
 from placement_opt.schedulers.search.bundles import Bundles, bundle
 from placement_opt.schedulers.search.game import MOST_STATES, searchable
 from placement_opt.schedulers.search.paths import num_states, paths_of, schedule_of
@@ -39,6 +42,30 @@ _ROUNDING = 1e-12
 _NEWS = 1e-4
 
 
+#: Times that the search goes over everything, about, until it finds no more.
+_OVER_ALL = 30
+#: What the search takes from a schedule at hand, that included; of more than it visits, of bundles.
+SEARCH = Cost[Size](
+    "optimised",
+    {
+        "per_step": lambda size: size.steps,
+        "per_read": lambda size: size.all_reads,
+        "per_triple": lambda size: min(size.triples, BUDGET * 10**6 / _OVER_ALL),
+    },
+    {
+        "per_step": lambda size: size.steps,
+        "per_read": lambda size: size.all_reads,
+        "per_block": lambda size: size.blocks,
+        "per_pair": lambda size: min(size.triples / size.tiers, MOST_STATES),
+    },
+)
+
+
+def _candidates(size: Size) -> list[Cost[Size]]:
+    names = [*QUICK, *["lp-rounded"] * (size.all_reads <= RELAXED_READS), *["sa"] * (size.all_reads <= ANNEALED)]
+    return [REGISTRY[name].cost for name in names]
+
+
 @dataclass
 class Optimised(Policy):
     """The best of the other schedulers, improved by local search on the paths of single blocks.
@@ -53,6 +80,7 @@ class Optimised(Policy):
     title: ClassVar[str] = "optimised"
     online: ClassVar[bool] = False
     source: ClassVar[str] = "this project: block-coordinate descent over smoothed step times"
+    cost: ClassVar[Cost[Size]] = replace(SEARCH, parts=_candidates)
 
     budget: int = option(BUDGET, f"work of the search, in millions of {UNIT} visited", low=0, high=10**9)
     seed: int = option(1, "of the order in which blocks have their turn", low=0, high=2**32 - 1)

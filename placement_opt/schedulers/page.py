@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import ScheduleError
 from placement_opt.base.limits import Limits
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.base import Policy, cache_tiers, option
+from placement_opt.schedulers.base import Policy, cache_tiers, option, passing
 from placement_opt.schedulers.hierarchy.transition import Sources, moves_to, stuck
 from placement_opt.schedulers.static import fill_in_order, needs_room, prefer_fast
 from placement_opt.workload.trace import Trace
@@ -37,6 +39,7 @@ class Page(Policy):
     title: ClassVar[str] = "page"
     online: ClassVar[bool] = False
     source: ClassVar[str] = "arXiv 2508.13231: HBMInitPaged, PageMigration, PreferHBMPaged"
+    cost: ClassVar[Cost[Size]] = passing("page")
 
     blocks: int = option(16, "blocks of a layer in a page", low=1, high=2**31 - 1)
     layers: str = option("all", "a page spans all layers, or each layer has its own", choices=("all", "own"))

@@ -8,8 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from placement_opt.base.cost import Cost
+from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.base import Policy, option
+from placement_opt.schedulers.base import Policy, option, passing
 from placement_opt.schedulers.hierarchy.hierarchy import NOTHING, Hierarchy
 from placement_opt.schedulers.lru import recency
 
@@ -29,6 +31,7 @@ class Reactive(Policy):
 
     title: ClassVar[str] = "reactive"
     source: ClassVar[str] = "arXiv 2508.13231: NormalMigration, PreferHBM"
+    cost: ClassVar[Cost[Size]] = passing("reactive")
 
     victims: str = option(
         "flush", "what makes room: all blocks of the layer, or the least recently read", choices=("flush", "lru")

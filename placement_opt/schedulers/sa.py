@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
+from placement_opt.base.cost import Cost, once
 from placement_opt.base.limits import Limits
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, option
@@ -24,6 +26,12 @@ _STRIDES = (3, 0.3)
 _LONGEST = 1000
 _LEAST = 0.05
 _COOLING = 0.95
+_ITERATIONS, _SAMPLE = 40, 1000
+
+
+def _passes(size: Size) -> float:
+    """Whole passes that the annealing and what it finds come to."""
+    return 1.0 + _ITERATIONS * min(1.0, _SAMPLE / size.steps)
 
 
 @dataclass
@@ -44,13 +52,18 @@ class SA(Policy):
     title: ClassVar[str] = "sa"
     online: ClassVar[bool] = False
     source: ClassVar[str] = "arXiv 2508.13231: SAMigration, LookAheadOnePlacement"
+    cost: ClassVar[Cost[Size]] = Cost(
+        "sa",
+        {"per_step": lambda size: _passes(size) * size.steps, "per_read": lambda size: _passes(size) * size.all_reads},
+        {"once": once, "per_read": lambda size: size.all_reads, "per_block_and_tier": lambda size: size.blocks * size.tiers},
+    )
 
     window: int = option(0, "steps of the layer to look ahead; 0: tuned", low=0, high=_LONGEST)
     ratio: float = option(0.0, "share of the candidates that is promoted; 0: tuned", low=0.0, high=1.0)
-    iterations: int = option(40, "of the annealing", low=1, high=10_000)
+    iterations: int = option(_ITERATIONS, "of the annealing", low=1, high=10_000)
     temperature: float = option(0.001, "relative worsening accepted with probability 1/e at first", low=1e-9, high=1.0)
     seed: int = option(0, "of the annealing", low=0, high=2**32 - 1)
-    sample: int = option(1000, "steps the annealing tries its parameters on", low=1, high=2**31 - 1)
+    sample: int = option(_SAMPLE, "steps the annealing tries its parameters on", low=1, high=2**31 - 1)
 
     def plan(self, instance: Instance, limits: Limits) -> None:
         """Look ahead, and tune what is not given."""

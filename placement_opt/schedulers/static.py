@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import ScheduleError
+from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.base import Policy, cache_tiers, option
+from placement_opt.schedulers.base import Policy, cache_tiers, option, passing
 from placement_opt.schedulers.lru import start_keys
 
 
@@ -27,6 +29,7 @@ class Static(Policy):
 
     title: ClassVar[str] = "static"
     source: ClassVar[str] = "arXiv 2508.13231: HBMInit, NoMigration, PreferHBM"
+    cost: ClassVar[Cost[Size]] = passing("static")
 
     fill: str = option(
         "oldest", "which blocks fill the tiers first: oldest (as in the paper), newest, or what the first steps read",

@@ -1,6 +1,6 @@
 """What an instance file asks for, before its trace is drawn: sizes, room, memory and seconds of each way to answer, what binds.
 
-Seconds are guesses by which ways are chosen (:func:`placement_opt.bounds.auto.expected_s` and its like), no promises. Where the
+Seconds are guesses by which ways are chosen (:mod:`placement_opt.base.cost`), no promises. Where the
 trace is small it is drawn, so that equal blocks are counted once, as the methods do; else numbers of reads are upper limits.
 """
 
@@ -16,29 +16,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from placement_opt.answer.rungs import pass_s, search_s
 from placement_opt.base import room
 from placement_opt.base.capacity import stated_bytes
 from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.auto import BUDGET_S, Size, expected_bytes, expected_s, plan
-from placement_opt.bounds.dual.tracked import MOST_SETS
-from placement_opt.instance.gate import answers_in_runs, check_tiers, rows_bytes, runs_bytes, ways_out
+from placement_opt.bounds.auto import BUDGET_S, plan
+from placement_opt.bounds.size import Size
+from placement_opt.instance.gate import ROWS, answers_in_runs, check_tiers, in_runs, rows_bytes, ways_out
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import Outline, input_files, read_outline
+from placement_opt.layered.solve import COST, Asked
 from placement_opt.memory.split.timing import StepTimer
-from placement_opt.schedulers.search.game import bytes_needed
+from placement_opt.schedulers import REGISTRY
 
 if TYPE_CHECKING:
     from placement_opt.instance.scaled import LayerShare
 
 #: Traces of so many reads are drawn.
 DRAWN_READS = 300_000
-#: Seconds that a read takes until it is there.
-_DRAW_S = 1e-7
-#: Seconds of an answer in runs: of preparing it, of each read and of each run (one process).
-_RUNS_S, _RUN_READ_S, _RUN_S = 10.0, 3e-8, 1.5e-6
 #: Of two times no further apart than this, relatively, room is not what binds.
 _SAME = 0.02
 
@@ -174,7 +170,7 @@ def check(path: str | Path, *, layers: LayerShare | None = None, limits: Limits 
     totals, unit = outline.totals, outline.model.unit_bytes
     few = max(totals.reads, totals.drawn, totals.blocks, totals.steps) <= DRAWN_READS
     drawn = few and rows_bytes(totals) <= allowed
-    size = _size(outline)
+    size = Size.of_outline(outline)
     if drawn:
         instance = load_instance(path, layers=layers, limits=limits)
         with suppress(LimitError):  # more tiers than the methods have tables for: equal blocks are counted one by one then
@@ -195,22 +191,6 @@ def check(path: str | Path, *, layers: LayerShare | None = None, limits: Limits 
     )
 
 
-def _size(outline: Outline) -> Size:
-    """What the methods' cost depends on, no two blocks taken for one."""
-    totals, tiers = outline.totals, len(outline.memory.tiers)
-    sets = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1), "free": 2**tiers - 1, "cache": 2**tiers}[outline.rules.residency]
-    return Size(
-        steps=totals.steps,
-        tiers=tiers,
-        sets=min(sets, MOST_SETS),
-        reads=totals.reads,
-        states=totals.pairs,
-        triples=tiers * totals.pairs,
-        equal=totals.equal,
-        hard=tiers > 2 or outline.rules.residency != "inclusive",
-    )
-
-
 def _tiers(outline: Outline) -> tuple[Tier, ...]:
     memory, model = outline.memory, outline.model
     left, held = outline.totals.peak * model.unit_bytes, {}
@@ -228,18 +208,10 @@ def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[t
     """All ways, the ones that ``bound`` takes marked, and why it takes them."""
     totals = outline.totals
     rows = rows_bytes(totals)
-    one_pass = pass_s(size.steps, totals.reads)
-    search = bytes_needed(totals.pairs, totals.steps, totals.blocks, totals.reads)
-    found = [Way("rows", "rows", rows, _DRAW_S * max(totals.reads, totals.drawn))]
-    found += [
-        Way(method, "bound", rows + expected_bytes(method, size), expected_s(method, size))
-        for method in METHODS
-        if not method.endswith("-integer")
-    ]
-    found += [
-        Way("one scheduler", "schedule", rows, one_pass),
-        Way("optimised", "schedule", rows + search, search_s(one_pass, size.triples)),
-    ]
+    costs = [(name, "bound", method.cost) for name, method in METHODS.items() if not name.endswith("-integer")]
+    costs += [("one scheduler", "schedule", REGISTRY["lru"].cost), ("optimised", "schedule", REGISTRY["optimised"].cost)]
+    found = [Way("rows", "rows", rows, ROWS.expected_s(totals))]
+    found += [Way(name, side, rows + cost.expected_bytes(size), cost.expected_s(size)) for name, side, cost in costs]
     if answers_in_runs(outline):
         found.append(_runs(outline, allowed))
     found = [replace(way, verdict=_verdict(way, found[0], allowed, limit_s)) for way in found]
@@ -256,13 +228,11 @@ def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[t
 
 def _runs(outline: Outline, allowed: int) -> Way:
     """Both sides in runs, in as many processes as ``bound`` would take."""
-    layers = outline.source.layers
-    assert layers is not None
-    jobs = min(os.cpu_count() or 1, layers.count)
-    while jobs > 1 and runs_bytes(outline, jobs) > allowed:
+    problem = in_runs(outline)
+    jobs = min(os.cpu_count() or 1, problem.layers.count)
+    while jobs > 1 and problem.memory_needed(jobs) > allowed:
         jobs -= 1
-    work = _RUN_READ_S * outline.totals.reads + _RUN_S * layers.runs * layers.count
-    return Way("runs", "both", runs_bytes(outline, jobs), _RUNS_S + work / jobs)
+    return Way("runs", "both", problem.memory_needed(jobs), COST.expected_s(Asked(problem, jobs)))
 
 
 def _verdict(way: Way, rows: Way, allowed: int, limit_s: float) -> str:

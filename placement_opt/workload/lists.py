@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.given import check_kind
 
-Int64 = npt.NDArray[np.int64]
 #: Shares that are given as floats are taken for the nearest fraction with at most this denominator.
 _FINEST = 1024
 

@@ -8,16 +8,30 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from placement_opt.base import room
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, auto
-from placement_opt.bounds.auto import Plan, Size, affordable, expected_s, plan
+from placement_opt.bounds.auto import Plan, affordable, plan
 from placement_opt.bounds.bound import bound
 from placement_opt.bounds.result import Bound, Status
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance, two_tier
 
-LARGE = Size(steps=400, tiers=2, sets=2, reads=50_000, states=700_000, triples=2_000_000, equal=True, hard=False)
+LARGE = Size(
+    steps=400,
+    blocks=2_000,
+    tiers=2,
+    sets=2,
+    reads=50_000,
+    states=700_000,
+    all_reads=60_000,
+    triples=2_000_000,
+    equal=True,
+    hard=False,
+)
 
 
 def proven(method: str, value: float | None, status: Status = Status.BOUND) -> Bound:
@@ -31,6 +45,7 @@ def climb(
     limits: Limits | None = None,
 ) -> Bound:
     """``auto`` with a given plan and given answers of the methods."""
+    costs = {name: METHODS[name].cost for name in answers}
 
     def method(name: str) -> Callable[..., Bound]:
         def run(instance: Instance, *, limits: Limits) -> Bound:
@@ -40,6 +55,7 @@ def climb(
                 raise answer
             return answer
 
+        run.cost = costs[name]  # type: ignore[attr-defined]
         return run
 
     monkeypatch.setattr(auto, "METHODS", {name: method(name) for name in answers})
@@ -57,7 +73,7 @@ def climb(
         (LARGE, 60.0, ("compact", "lp")),
         (replace(LARGE, reads=300_000), 60.0, ("compact",)),
         (replace(LARGE, reads=300_000), 600.0, ("compact", "lp")),
-        (replace(LARGE, reads=100_000_000), 60.0, ()),
+        (replace(LARGE, reads=1_000_000_000), 60.0, ()),
         (replace(LARGE, tiers=3, sets=4, reads=3_000), 60.0, ("compact", "lp")),
         (replace(LARGE, tiers=3, sets=4, reads=300_000), 60.0, ("compact",)),
         (replace(LARGE, tiers=1, sets=1), 60.0, ("step", "lp")),
@@ -83,8 +99,8 @@ def test_more_time_never_means_fewer_methods() -> None:
     rng = np.random.default_rng(3)
     for _ in range(200):
         steps, tiers, reads = (int(rng.integers(1, high)) for high in (5_000, 5, 10**7))
-        size = Size(steps, tiers, 2**tiers - 1, reads, 10 * reads, 100 * reads, bool(rng.random() < 0.5), tiers > 2)
-        short, long = (sum(expected_s(method, size) <= time for method in METHODS) for time in (5.0, 50.0))
+        size = replace(LARGE, steps=steps, tiers=tiers, sets=2**tiers - 1, reads=reads, states=10 * reads, triples=100 * reads)
+        short, long = (sum(method.cost.expected_s(size) <= time for method in METHODS.values()) for time in (5.0, 50.0))
         assert short <= long
 
 
@@ -95,7 +111,7 @@ def test_what_is_not_defined_is_not_affordable() -> None:
     assert set(METHODS) - set(affordable(random_instance(rng, 3), 30.0)) == {"flow"}
     unequal = make_instance(two_tier(), make_trace([[0, 1]], [-1, -1], sizes=[1, 2]))
     assert "flow" not in affordable(unequal, 30.0)
-    assert affordable(fetch_ahead(), 0.0) == ("roofline",)
+    assert affordable(fetch_ahead(), 0.0) == ()
 
 
 @pytest.mark.parametrize("tiers", [1, 2, 3])
@@ -159,6 +175,18 @@ def test_a_stop_request_ends_the_climb(monkeypatch: pytest.MonkeyPatch) -> None:
     found = climb(monkeypatch, ("compact",), {"roofline": proven("roofline", 1.0)}, limits)
     assert (found.method, found.status) == ("roofline", Status.INTERRUPTED)
     assert found.note == "auto took roofline: because; compact was not begun"
+
+
+def test_a_method_without_room_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it is expected to take is held against what is left, and the note has both; small methods are begun anyway."""
+    monkeypatch.setattr(room, "available", lambda: 0)
+    answers = {"roofline": proven("roofline", 1.0), "compact": proven("compact", 2.0), "lp": proven("lp", 3.0)}
+    found = climb(monkeypatch, ("compact", "lp"), answers)
+    assert (found.method, found.note) == ("lp", "auto took lp: because")
+    monkeypatch.setattr(Cost, "expected_bytes", lambda self, _: room.SMALL_BYTES + (self.section == "lp"))
+    found = climb(monkeypatch, ("compact", "lp"), answers)
+    assert (found.method, found.status) == ("compact", Status.LIMIT)
+    assert found.note == ("auto took compact: because; lp was not begun (lp needs about 64 MiB of memory, 0 B are free)")
 
 
 def test_nothing_at_all_stays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def test_who_is_there_stays_and_who_is_read_longest_comes() -> None:
 def test_three_tiers_round_close_to_the_bound(residency: str, gap: float) -> None:
     """A hundred blocks, forty read at a step: the schedule made of targets takes little more than the bound."""
     instance = layered(residency)
-    assert not targets.solved_exactly(instance)
+    assert not targets.solved_exactly(instance.trace.num_reads, instance.num_tiers)
     proven = compact.bound(instance).lower_bound_s
     assert proven is not None
     assert proven <= simulate(instance, LpRounded()).latency_s <= (1.0 + gap) * proven

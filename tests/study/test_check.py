@@ -11,8 +11,9 @@ import pytest
 from placement_opt.base import room
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.auto import Size, plan
+from placement_opt.bounds.auto import plan
 from placement_opt.bounds.roofline import bound as roofline
+from placement_opt.bounds.size import Size
 from placement_opt.cli import main
 from placement_opt.instance import trace_source as tracesource
 from placement_opt.instance.gate import rows_bytes

@@ -15,13 +15,14 @@ import numpy as np
 
 from placement_opt.base.arrays import Float64
 from placement_opt.base.atomic import atomic_path, check_output
+from placement_opt.base.cost import bytes_of
 from placement_opt.base.errors import InputError
 from placement_opt.base.highs import LinearProgram, SolverError, to_highs
 from placement_opt.bounds.lp import build
 from placement_opt.instance.instance import Instance
 
-#: Bytes that a read takes in the program, the solver's copy and the names (measured: 9e4 and 4e5 reads, two tiers).
-READ_BYTES = 11_000
+#: Bytes that a read takes in the program, the solver's copy and the names.
+READ_BYTES = bytes_of("export", "per_read")
 FORMATS: tuple[Literal["mps", "lp"], ...] = ("mps", "lp")
 #: The writer gives numbers at least so many digits.
 _DIGITS = 1e-9

@@ -47,16 +47,6 @@ def searchable(instance: Instance) -> bool:
     return timer.complete and len(timer.rho) <= MOST_VECTORS
 
 
-def memory_needed(instance: Instance) -> int:
-    """Bytes that a search takes, the schedules it begins and ends with included; of more states than it can, of bundles."""
-    return bytes_needed(num_states(instance), instance.num_steps, instance.num_blocks, instance.trace.num_reads)
-
-
-def bytes_needed(states: int, steps: int, blocks: int, reads: int) -> int:
-    """The same from the numbers alone; ``states``: pairs of a block and a state at which it is alive."""
-    return 3 * min(states, MOST_STATES) + 60 * reads + 200 * blocks + 2000 * steps
-
-
 def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
     """Tables with no block placed yet; ``rent`` float64[T + 1, K] as in the search."""
     from placement_opt.schedulers.search import game_kernels as kernels

@@ -1,0 +1,83 @@
+"""What a turn of a rung is expected to take: the costs that methods and schedulers declare beside themselves, joined.
+
+A rung that goes on for as long as it is let is asked for a first turn long enough to come somewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from placement_opt.answer.work import Work
+from placement_opt.base.cost import Cost
+from placement_opt.bounds import METHODS, ascent, compact
+from placement_opt.bounds.size import Size
+from placement_opt.layered import solve
+from placement_opt.schedulers import REGISTRY
+
+#: A first turn of the local search is this share of what it takes until it finds no more.
+FIRST_TURN = 0.1
+
+Seconds = Callable[[Work], float]
+Bytes = Callable[[Work], int]
+
+
+def free(_: Work) -> float:
+    """Of what comes before everything else, or takes what another rung left."""
+    return 0.0
+
+
+def seconds(cost: Callable[[], Cost[Size]], times: float = 1.0) -> Seconds:
+    """So many times what a cost says; it is asked for late, so that no method is imported before it."""
+    return lambda work: times * cost().expected_s(work.size)
+
+
+def memory(cost: Callable[[], Cost[Size]]) -> Bytes:
+    return lambda work: cost().expected_bytes(work.size)
+
+
+def of_method(name: str) -> Callable[[], Cost[Size]]:
+    return lambda: METHODS[name].cost
+
+
+def of_scheduler(name: str) -> Callable[[], Cost[Size]]:
+    return lambda: REGISTRY[name].cost
+
+
+def of_refined() -> Cost[Size]:
+    return compact.REFINED
+
+
+def of_ascent() -> Cost[Size]:
+    return ascent.COST
+
+
+def of_search() -> Cost[Size]:
+    from placement_opt.schedulers.optimised import SEARCH
+
+    return SEARCH
+
+
+def intervals_s(work: Work) -> float:
+    """A first turn of prices on few intervals: none where they are to come before any program is built."""
+    return 0.0 if work.size.hard else ascent.COST.expected_s(work.size)
+
+
+def sample_s(sampled: int) -> Seconds:
+    """An ascent with so many reads."""
+    return lambda work: ascent.COST.expected_s(work.size) * sampled / work.size.reads
+
+
+def runs_s(work: Work) -> float:
+    """The engine on runs, where the question can be asked so."""
+    assert work.large is not None
+    return solve.COST.expected_s(solve.Asked(work.large, work.jobs))
+
+
+def runs_memory(work: Work) -> int:
+    return 0 if work.large is None else work.large.memory_needed(work.jobs)
+
+
+def search_s(work: Work) -> float:
+    """A first turn of the local search; where the engine on runs has a better start, that goes first."""
+    turn = FIRST_TURN * of_search().expected_s(work.size)
+    return turn if work.large is None else max(turn, 1.1 * runs_s(work))

@@ -1,0 +1,75 @@
+"""The figures of an instance that costs of bounds and schedulers are expressed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.tracked import MOST_SETS, tracked_sets
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.outline import Outline
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the cost of the methods depends on.
+
+    Attributes
+    ----------
+    steps, blocks, tiers, sets
+        T, B, K, and the number of tier sets in which a block may lie.
+    reads, states
+        Reads, and (block, state) pairs, with identical blocks counted once.
+    all_reads, triples
+        Reads, and (block, state, tier), every block counted.
+    equal
+        Whether all blocks have one size.
+    hard
+        Whether programs are slow and prices on few intervals strong: anything but two inclusive tiers, and requests.
+    """
+
+    steps: int
+    blocks: int
+    tiers: int
+    sets: int
+    reads: int
+    states: int
+    all_reads: int
+    triples: int
+    equal: bool
+    hard: bool
+
+    @classmethod
+    def of(cls, instance: Instance) -> Size:
+        """LimitError where there are more tiers than the methods have tables for."""
+        classes = classify(instance)
+        return cls(
+            steps=instance.num_steps,
+            blocks=instance.num_blocks,
+            tiers=instance.num_tiers,
+            sets=len(tracked_sets(instance).masks),
+            reads=len(classes.step),
+            states=int((classes.last - classes.first + 1).sum()),
+            all_reads=instance.trace.num_reads,
+            triples=instance.num_tiers * int((instance.last_state - instance.first_state + 1).sum()),
+            equal=bool((instance.size == instance.size[0]).all()),
+            hard=instance.num_tiers > 2 or not instance.inclusive or instance.trace.step_token is None,
+        )
+
+    @classmethod
+    def of_outline(cls, outline: Outline) -> Size:
+        """The same before the trace is drawn, no two blocks taken for one."""
+        totals, tiers, residency = outline.totals, len(outline.memory.tiers), outline.rules.residency
+        sets = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1), "free": 2**tiers - 1, "cache": 2**tiers}[residency]
+        return cls(
+            steps=totals.steps,
+            blocks=totals.blocks,
+            tiers=tiers,
+            sets=min(sets, MOST_SETS),
+            reads=totals.reads,
+            states=totals.pairs,
+            all_reads=totals.reads,
+            triples=tiers * totals.pairs,
+            equal=totals.equal,
+            hard=tiers > 2 or residency != "inclusive",
+        )
