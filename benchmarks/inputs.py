@@ -26,6 +26,7 @@ name = "{name}"
 [rules]
 residency = "{residency}"
 initial = "free"
+{outside}
 """
 
 
@@ -39,14 +40,26 @@ _CHAIN = (
 
 
 def write_instance(
-    *, name: str, memory: str, llm: str, trace: str, preset: str = "", system: str = "", residency: str = "inclusive"
+    *,
+    name: str,
+    memory: str,
+    llm: str,
+    trace: str,
+    preset: str = "",
+    system: str = "",
+    residency: str = "inclusive",
+    outside: str = "",
 ) -> Instance:
-    """The instance of a file with these tables (lines of TOML); ``system`` is a memory file in place of a preset."""
+    """The instance of a file with these tables (lines of TOML); ``system`` is a memory file in place of a preset.
+
+    ``outside``: tables that say where blocks come from that lie in no tier.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.toml"
         (Path(folder) / "system.toml").write_text(system, encoding="utf-8")
         where = f'preset = "{preset}"' if preset else 'file = "system.toml"'
-        text = _TEMPLATE.format(name=name, memory=f"{where}\n{memory}", llm=llm, trace=trace, residency=residency)
+        parts = {"memory": f"{where}\n{memory}", "llm": llm, "trace": trace, "residency": residency, "outside": outside}
+        text = _TEMPLATE.format(name=name, **parts)
         path.write_text(text, encoding="utf-8")
         return load_instance(path)
 
@@ -120,8 +133,13 @@ def sized_instance(
 MOONCAKE = "../shared/data/mooncake"
 
 
-def mooncake_instance(requests: int, *, memory: str, residency: str = "inclusive") -> Instance:
-    """The first requests of Mooncake's conversation trace (FAST'25) on ``nvme4`` with these capacities, an 8B model."""
+def mooncake_instance(
+    requests: int, *, memory: str = "", llm: str = "", residency: str = "inclusive", outside: str = ""
+) -> Instance:
+    """The first requests of Mooncake's conversation trace (FAST'25) on ``nvme4`` with these capacities, an 8B model.
+
+    ``llm`` and ``outside``: more lines of the model, and tables beside it.
+    """
     root = Path(__file__).resolve().parents[1]
     trace = READERS["mooncake"](root / MOONCAKE / "conversation_trace.jsonl", limit=requests)
     with tempfile.TemporaryDirectory() as folder:
@@ -132,6 +150,7 @@ def mooncake_instance(requests: int, *, memory: str, residency: str = "inclusive
             preset="nvme4",
             memory=memory,
             residency=residency,
-            llm='layers = 32\nkv_bytes = "4 KiB"',
+            llm=f'layers = 32\nkv_bytes = "4 KiB"\n{llm}',
             trace=f'file = "{path}"',
+            outside=outside,
         )

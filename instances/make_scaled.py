@@ -99,6 +99,7 @@ class Written:
     trace: tuple[tuple[str, object], ...]
     residency: str = "inclusive"
     initial: str = "free"
+    outside: str = ""
 
     def toml(self) -> str:
         """The instance file."""
@@ -107,6 +108,7 @@ class Written:
         lines += ["[llm]", *self.llm.splitlines(), "[trace]"]
         lines += [f"{key} = " + (f'"{value}"' if isinstance(value, str) else f"{value}") for key, value in self.trace]
         lines += ["[rules]", f'residency = "{self.residency}"', f'initial = "{self.initial}"', "page_tokens = 1"]
+        lines += self.outside.splitlines()
         return "\n".join(lines) + "\n"
 
 
@@ -164,6 +166,8 @@ _REQUESTS = (
     ("turns", 3.0),
     ("think", "10 s"),
 )
+#: An A100's bf16 rate as its datasheet has it, half of it reached.
+_RECOMPUTE = '[recompute]\nflops = "312 TFLOP/s"\nflops_per_token = "14 GFLOP"\nefficiency = 0.5'
 _TIGHT = (("hbm", "18 GiB"), ("dram", "6 GiB"))
 REQUESTS = (
     Written(
@@ -190,6 +194,16 @@ REQUESTS = (
         (("hbm", "18 GiB"),),
         _LLAMA,
         (*_REQUESTS, ("keep", "ttl"), ("ttl", "15 s")),
+    ),
+    Written(
+        "nvme4-cache",
+        "Nothing is freed and everything may be forgotten: what lies nowhere is recomputed.",
+        "nvme4",
+        (("hbm", "16 GiB"), ("dram", "2 GiB"), ("nvme", "4 GiB")),
+        _LLAMA,
+        (*_REQUESTS, ("keep", "forever")),
+        "cache",
+        outside=_RECOMPUTE,
     ),
 )
 

@@ -33,7 +33,7 @@ def both_sides(gap: float, seconds: float, state: State) -> Mapping[str, Figure]
     state["answer_s"] = found.solve_s
     if found.latency_s is None or found.gap is None:
         raise RuntimeError(f"no schedule: {'; '.join(found.notes)}")
-    state["bound_s"] = found.state.lower_s
+    state["bound_s"], state["latency_s"] = found.state.lower_s, found.latency_s
     return {
         "blocks": instance.num_blocks,
         "reads": instance.trace.num_reads,

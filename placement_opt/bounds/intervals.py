@@ -125,6 +125,7 @@ class PriceIntervals:
         self._rent = np.zeros((len(self._state_edges), len(self._tiers)))
         self._since, self._idle, self._before = 0, 0, 0.0
         self._weight = np.zeros(0)
+        self._nothing_s = _keeping_nothing_s(instance)
 
     @property
     def intervals(self) -> int:
@@ -175,8 +176,9 @@ class PriceIntervals:
         most = max(_LEAST_PASSES, _PASSES * self.intervals)
         if promised - best <= CLOSE * promised or self._since > most:
             return False
-        others = np.concatenate([self._rent.ravel(), self._mu])
-        width = np.concatenate([np.ones(self._share.size), np.maximum(_LEAST_WIDTH, others)])
+        least = (_LEAST_WIDTH * np.minimum(1.0, self._highest)).ravel()
+        rent = np.maximum(least, self._rent.ravel())
+        width = np.concatenate([np.ones(self._share.size), rent, np.maximum(_LEAST_WIDTH, self._mu)])
         at = cuts.nearest(self._vector, width, best + _LEVEL * (promised - best), limits)
         share, rent, mu = np.split(at, np.cumsum([self._share.size, self._rent.size]))
         self._look(share.reshape(self._share.shape), rent.reshape(self._rent.shape), mu)
@@ -212,11 +214,9 @@ class PriceIntervals:
             np.concatenate([np.diff(share[upto_step], axis=0).ravel(), np.diff(rent[upto_state], axis=0).ravel(), mu])
             for _, share, rent, mu in self._cuts
         ]
-        lasting = np.diff(upto_state).astype(np.float64)
-        highest = np.maximum(_RENT, _RENT_ONCE / lasting)
         dearest = np.maximum(_MU, 2.0 * self._mu)
         second = self.space.second - float(np.minimum(self.space.by_time, 0.0) @ dearest)
-        upper = [np.full(self._share.size, second), np.repeat(highest, len(self._tiers)), dearest]
+        upper = [np.full(self._share.size, second), self._highest.ravel(), dearest]
         budget = np.repeat(np.arange(len(self._step_edges)), len(self._resources))
         others = self._rent.size + len(self._mu)
         return Cuts(
@@ -227,6 +227,18 @@ class PriceIntervals:
             np.concatenate([np.zeros(self._share.size + self._rent.size), self.space.by_time]),
             self.space.second,
         )
+
+    @property
+    def _highest(self) -> Float64:
+        """float64[intervals of states, tiers]: rents above this are of no use, or so much too high that it is no loss."""
+        upto = np.append(self._state_edges, self.instance.num_steps + 1)
+        highest = np.repeat(np.maximum(_RENT, _RENT_ONCE / np.diff(upto))[:, None], len(self._tiers), axis=1)
+        if np.isinf(self._nothing_s):
+            return highest
+        scarce = np.diff(_running(self.space.scarce[:, self._tiers])[upto], axis=0)
+        unit = (self.space.rent_unit * self.instance.capacity)[self._tiers]
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.minimum(highest, self._nothing_s / (scarce * unit)))
 
     def _prices(self, share: Float64, rent: Float64, mu: Float64) -> Prices:
         steps = self.instance.num_steps
@@ -262,6 +274,18 @@ class PriceIntervals:
         share = sum(w * share for w, (_, share, _, _) in zip(weight, self._cuts, strict=True) if w > 0)
         rent = sum(w * rent for w, (_, _, rent, _) in zip(weight, self._cuts, strict=True) if w > 0)
         return np.asarray(share), np.asarray(rent)
+
+
+def _keeping_nothing_s(instance: Instance) -> float:
+    """Seconds of serving every read from outside, where blocks may lie nowhere: no room is worth more. Infinite elsewhere."""
+    if not instance.forgets or not instance.timed:
+        return np.inf
+    trace, loads, rates = instance.trace, instance.loads, instance.memory.rates.astype(np.float64)
+    ways = np.flatnonzero(loads.serves_from < 0)
+    seconds = (loads.serve[:, ways] / rates).max(axis=2).min(axis=1)  # of each kind, by the way that takes least
+    each = seconds[loads.kind] * loads.amount
+    share = 1.0 if trace.shares is None else trace.shares / trace.share_base
+    return float((instance.fixed / rates).max(axis=1).sum() + instance.floor.sum() + (each[trace.blocks] * share).sum())
 
 
 def _running(slope: Float64) -> Float64:

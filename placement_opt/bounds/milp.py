@@ -145,7 +145,7 @@ def single_blocks(instance: Instance) -> Classes:
         share=merged.share[take],
         size=instance.size,
         first=instance.first_state,
-        last=instance.last_state,
+        last=instance.kept_until,
         begin=merged.begin[merged.of],
         kind=merged.kind[merged.of],
         amount=merged.amount[merged.of],

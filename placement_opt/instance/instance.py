@@ -246,9 +246,27 @@ class Instance(Tabular):
         return self.trace.death.astype(np.int64)
 
     @cached_property
+    def kept_until(self) -> Int64:
+        """int64[B]: the last state at which it can be of use that a block lies anywhere.
+
+        Where blocks may lie nowhere, that is the state of its last read, or its first one if nobody reads it: from there on
+        letting it go costs nothing and holding it serves nobody. Elsewhere it is the last state.
+        """
+        if not self.forgets:
+            return self.last_state
+        until = self.first_state.copy()
+        np.maximum.at(until, self.trace.blocks, self.trace.read_step)
+        return until
+
+    @cached_property
     def alive_bytes(self) -> Int64:
         """int64[T + 1]: bytes of the blocks alive at each state."""
         return alive_bytes(self.trace, self.size)
+
+    @cached_property
+    def wanted_bytes(self) -> Int64:
+        """int64[T + 1]: bytes of the blocks of which it can be of use at each state that they lie somewhere."""
+        return alive_bytes(self.trace, self.size, self.kept_until)
 
     @cached_property
     def read_bytes(self) -> Int64:
@@ -348,11 +366,12 @@ def _feed_budgets(digest: hashlib._Hash, instance: Instance) -> None:
         _feed(digest, array)
 
 
-def alive_bytes(trace: Trace, size: Int64) -> Int64:
-    """int64[T + 1]: bytes of the blocks alive at each state, their sizes (int64[B]) given."""
+def alive_bytes(trace: Trace, size: Int64, last: Int64 | None = None) -> Int64:
+    """int64[T + 1]: bytes of the blocks alive at each state, their sizes (int64[B]) given; ``last``: in place of their ends."""
+    last = trace.death.astype(np.int64) if last is None else last
     change = np.zeros(trace.num_steps + 2, dtype=np.int64)
     np.add.at(change, trace.birth.astype(np.int64) + 1, size)
-    np.add.at(change, trace.death.astype(np.int64) + 1, -size)
+    np.add.at(change, last + 1, -size)
     return np.cumsum(change)[:-1]
 
 

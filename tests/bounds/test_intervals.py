@@ -13,6 +13,7 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.intervals import MOST, PriceIntervals
+from placement_opt.bounds.programs.cutting_planes import Cuts
 from placement_opt.bounds.result import Status
 from placement_opt.bounds.sample import sampled_futures
 from placement_opt.instance.instance import Instance
@@ -62,6 +63,14 @@ def test_strong_on_requests(residency: str) -> None:
     assert found >= 0.9 * lp
     if residency != "inclusive":
         assert found > 3 * roofline
+
+
+def test_steep_cuts_of_small_variables_promise_what_they_say() -> None:
+    """x <= 1e-8 with f(x) <= 1 + 1e9 x promises 11: in units of 1 the value would be lost beside so steep a slope."""
+    cuts = Cuts(np.array([1.0]), np.array([[1e9]]), np.array([1e-8]), np.array([-1]))
+    promised, weight = cuts.promise(Limits())
+    assert promised == pytest.approx(11.0)
+    assert weight.tolist() == [1.0]
 
 
 def test_more_intervals_never_lower_the_value() -> None:

@@ -19,13 +19,14 @@ from placement_opt.instance.outline import read_outline
 from placement_opt.instance.packing import packing_known
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.start import save_initial
+from placement_opt.memory import build_memory
 from placement_opt.memory.system import Outside
 from placement_opt.report.check import checks_text
 from placement_opt.study.check import check
 from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.llm import SHAPES
 from tests.instance.cases import FOUR
-from tests.small import make_trace
+from tests.small import chain, make_instance, make_trace
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -459,3 +460,15 @@ def test_two_files_of_one_question_have_one_hash() -> None:
     assert load_instance(path, {"memory.flash.compute.result": "1/63"}).hash != one
     assert load_instance(path, {"memory.flash.page": "8 KiB"}).hash != one
     assert load_instance(path, {"memory.flash.read_iops": "1 MIOPS"}).hash != one
+
+
+def test_a_cache_wants_blocks_until_their_last_read() -> None:
+    """By hand: block 0 is read at steps 1 and 2, block 1 never, block 2, born by step 1, is read at 3. Others keep all."""
+    trace = make_trace([[], [0], [0], [2], []], [-1, -1, 1], sizes=[1, 10, 100])
+    alone = chain([1000], [1], [])
+    memory = build_memory("one", alone.processor, alone.tiers, alone.links, (Outside("recompute", "recompute", 2),))
+    cache, free = (make_instance(memory, trace, rule) for rule in ("cache", "free"))
+    assert cache.kept_until.tolist() == [2, 0, 3]
+    assert cache.wanted_bytes.tolist() == [11, 1, 101, 100, 0, 0]
+    assert free.kept_until.tolist() == free.last_state.tolist() == [5, 5, 5]
+    assert free.wanted_bytes.tolist() == free.alive_bytes.tolist() == cache.alive_bytes.tolist() == [11, 11, 111, 111, 111, 111]

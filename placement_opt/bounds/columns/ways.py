@@ -78,7 +78,7 @@ class Frame:
         self.unit = float(np.median(instance.size))
         self.time_unit = time_unit(instance, self.unit)
         self.scale = column_scale(instance, self.unit, self.budgets(elastic=False))
-        peak = int(instance.alive_bytes.max())
+        peak = int(instance.wanted_bytes.max())
         self.rooms = [k for k in range(instance.num_tiers) if instance.capacity[k] < peak]
         self.stores = [k for k in range(instance.num_tiers) if not (instance.inclusive and k == instance.home)]
         self.binding = binding(instance)

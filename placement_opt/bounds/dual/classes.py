@@ -32,7 +32,8 @@ class Classes:
     start, step, share
         Reads of the representatives: int64[G + 1] pointers into int64[.] steps (ascending) and float64[.] shares.
     size, first, last
-        int64[G]: bytes of one block, first and last state at which it lives.
+        int64[G]: bytes of one block, first and last state at which it can be of use that it lies somewhere
+        (:attr:`placement_opt.instance.instance.Instance.kept_until`).
     begin
         int64[G]: tier set at state 0 as a bit mask, -1 where the start is free. 0 where the class is produced later, which
         ``first`` > 0 tells from what lies nowhere at state 0.
@@ -78,7 +79,7 @@ def classify(instance: Instance) -> Classes:
         share=shares[take] / trace.share_base,
         size=instance.size[block],
         first=instance.first_state[block],
-        last=instance.last_state[block],
+        last=instance.kept_until[block],
         begin=begin[block],
         kind=instance.loads.kind[block],
         amount=instance.loads.amount[block],

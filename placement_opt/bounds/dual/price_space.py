@@ -1,8 +1,9 @@
 """Prices in units of what they are worth, so that one step length and one box suit all of them.
 
 A resource's price counts by its rate (a share of the step's second), a tier's rent by what serving a byte takes from the next
-slower tier, or under the rule "cache" without any, where that is slower. Rents are 0 where everything alive fits: they could
-only lower the dual value. A budget's price counts by what the objective may come to for each part that the budget allows.
+slower tier, or under the rule "cache" without any, where that is slower. Rents are 0 where everything fits that may be of
+use: they could only lower the dual value. A budget's price counts by what the objective may come to for each part that the
+budget allows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64
 from placement_opt.bounds.dual.slopes import Slopes
@@ -31,7 +33,7 @@ class PriceSpace:
     rent_unit
         float64[K], s/byte.
     scarce
-        bool[T + 1, K]: where not everything alive fits.
+        bool[T + 1, K]: where not everything that may be of use there fits.
     floor_s
         What the objective charges for the floors.
     slowest
@@ -59,12 +61,15 @@ class PriceSpace:
         order = np.argsort(seconds, kind="stable")
         unit = seconds.copy()
         unit[order[:-1]] = seconds[order[1:]]
-        scarce = instance.alive_bytes[:, None] > instance.capacity[None, :]
+        scarce = instance.wanted_bytes[:, None] > instance.capacity[None, :]
         mu_unit = _budget_units(instance, float(np.median(seconds)))
         second = float(instance.objective.time)
+        unit = unit[: instance.num_tiers]
+        if instance.forgets:
+            unit *= _turnover(instance, scarce)
         return cls(
             memory.rates.astype(np.float64),
-            unit[: instance.num_tiers],
+            unit,
             scarce.astype(np.float64),
             second * float(instance.floor.sum()),
             float(seconds[: instance.num_tiers].max()),
@@ -147,6 +152,17 @@ def _budget_units(instance: Instance, each_s: float) -> Float64:
             allowed = lasts if budget.meter is None else float(most[places[budget.meter]])
         units.append((goal or 1.0) / (allowed or 1.0))
     return np.array(units)
+
+
+def _turnover(instance: Instance, scarce: npt.NDArray[np.bool_]) -> Float64:
+    """float64[K], at most 1: reads of what a tier's room holds, for each state at which it is scarce.
+
+    What is kept for a read pays rent at every state until then, and a cache chooses what it keeps: where blocks of a log of
+    requests are read again after thousands of states, rents are thousandths of what a read costs.
+    """
+    read = instance.read_bytes.sum(dtype=np.float64) / instance.share_base
+    room = instance.capacity * scarce.sum(axis=0).astype(np.float64)
+    return np.asarray(np.minimum(1.0, read / np.maximum(room, max(read, 1.0))))
 
 
 def serving_seconds(instance: Instance) -> Float64:

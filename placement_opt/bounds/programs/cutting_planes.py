@@ -21,6 +21,8 @@ from placement_opt.base.limits import Limits
 _TINY = 1e-7
 #: How much the sum of all moves counts, against the largest.
 _SUM = 0.01
+#: No variable counts in units below this.
+_LEAST_UNIT = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class Cuts:
     offset, slope
         float64[C] and float64[C, n].
     upper
-        float64[n].
+        float64[n]; a variable that is to stay below 1 counts in units of the most that it may be, for its slope is as steep.
     budget
         int64[n]: the variables of one budget, numbered from 0, add up to at most ``most``; -1 for those of none.
     everywhere
@@ -57,10 +59,12 @@ class Cuts:
             The solver has no answer.
         """
         count, size = self.slope.shape
-        scale = np.maximum(np.abs(self.slope).max(axis=1), 1.0)
-        rows = np.hstack([-self.slope, np.ones((count, 1))]) / scale[:, None]
-        budgets = np.hstack([self._budgets, np.zeros((len(self._budgets), 1))])
-        upper = np.append(self.upper, np.inf)
+        unit = np.where(self.upper < 1.0, np.maximum(self.upper, _LEAST_UNIT), 1.0)
+        slope = self.slope * unit
+        scale = np.maximum(np.abs(slope).max(axis=1), 1.0)
+        rows = np.hstack([-slope, np.ones((count, 1))]) / scale[:, None]
+        budgets = np.hstack([self._budgets * unit, np.zeros((len(self._budgets), 1))])
+        upper = np.append(self.upper / unit, np.inf)
         lower = np.append(np.zeros(size), -np.inf)
         right = np.concatenate([self.offset / scale, np.full(len(budgets), self.most)])
         found = _solved(np.append(np.zeros(size), -1.0), lower, upper, np.vstack([rows, budgets]), right, limits)

@@ -57,7 +57,7 @@ def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
     served = serving(instance.memory, kinds, masks)
     timer = served.timer
     value = instance.fixed @ timer.rho.T
-    limited = np.flatnonzero(instance.capacity < instance.alive_bytes.max())
+    limited = np.flatnonzero(instance.capacity < instance.wanted_bytes.max())
     if instance.inclusive:
         limited = limited[limited != instance.home]
     has = (masks[:, None] >> np.arange(tiers)) & 1 == 1
@@ -148,7 +148,7 @@ def _block_table(instance: Instance, kinds: Loads, masks: Int64, pointers: Int64
     table = np.zeros((instance.num_blocks + 1, 8), dtype=np.int64)
     blocks = table[:-1]
     blocks[:, kernels.SIZE], blocks[:, kernels.FIRST] = instance.size, instance.first_state
-    blocks[:, kernels.LAST], blocks[:, kernels.AMOUNT], blocks[:, kernels.KIND] = instance.last_state, kinds.amount, kinds.kind
+    blocks[:, kernels.LAST], blocks[:, kernels.AMOUNT], blocks[:, kernels.KIND] = instance.kept_until, kinds.amount, kinds.kind
     blocks[:, kernels.BEGIN] = np.where(instance.first_state > 0, kernels.BORN, kernels.FREE)
     if instance.initial is not None:
         exists = instance.first_state == 0

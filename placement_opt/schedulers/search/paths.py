@@ -25,7 +25,8 @@ class Paths:
     start
         int64[B + 1]: states of block b are ``start[b]:start[b + 1]``, from its first state to its last.
     number
-        uint8[start[B]]: which set holds the block at each of them, in the bits
+        uint8[start[B]]: which set holds the block at each of them (the last is that until which it may be of use,
+        :attr:`placement_opt.instance.instance.Instance.kept_until`; after that it lies nowhere), in the bits
         :data:`placement_opt.schedulers.search.paths_kernels.SET`; and how the step moves it (``COPIED``, where it is read).
     """
 
@@ -35,14 +36,14 @@ class Paths:
 
 
 def num_states(instance: Instance) -> int:
-    """How many (block, state) pairs there are."""
-    return int((instance.last_state - instance.first_state + 1).sum())
+    """How many pairs there are of a block and a state at which it may be of use that it lies somewhere."""
+    return int((instance.kept_until - instance.first_state + 1).sum())
 
 
 def first_places(instance: Instance) -> Int64:
     """int64[B + 1]: where the states of each block begin in an array of all (block, state) pairs."""
     start = np.zeros(instance.num_blocks + 1, dtype=np.int64)
-    np.cumsum(instance.last_state - instance.first_state + 1, out=start[1:])
+    np.cumsum(instance.kept_until - instance.first_state + 1, out=start[1:])
     return start
 
 
@@ -62,7 +63,7 @@ def paths_of(instance: Instance, schedule: Schedule) -> Paths:
     adds, loses = np.where(drops, 0, bit).astype(np.uint16), np.where(drops, bit, 0).astype(np.uint16)
     start = first_places(instance)
     path = np.zeros(start[-1], dtype=np.uint8)
-    follow(instance.first_state, start, held, schedule.indptr, schedule.block, adds, loses, numbers, path)
+    follow(instance.first_state, instance.kept_until, start, held, schedule.indptr, schedule.block, adds, loses, numbers, path)
     if chooses(instance.memory.operations):
         _mark_copied(instance, schedule, start, path)
     return Paths(sets, start, path)
@@ -107,9 +108,13 @@ def schedule_of(instance: Instance, paths: Paths, name: str) -> Schedule:
     numbers, kept = paths.number & np.uint8(SET), paths.number[at] & np.uint8(COPIED) == 0
     near = np.append(_reads(instance, block, step) & kept, np.ones(len(born), dtype=bool))
     at_birth = np.full(len(born), 1 << instance.home if instance.inclusive else 0, dtype=np.uint16)
-    before = np.append(paths.sets[numbers[at]], at_birth)
-    after = np.append(paths.sets[numbers[at + 1]], paths.sets[numbers[paths.start[born]]])
-    block, step = np.append(block, born), np.append(step, first[born] - 1)
+    held_last = paths.sets[numbers[paths.start[1:] - 1]]
+    gone = np.flatnonzero((instance.kept_until < instance.last_state) & (held_last > 0))  # let go after its last read
+    near = np.append(near, np.zeros(len(gone), dtype=bool))
+    before = np.concatenate([paths.sets[numbers[at]], at_birth, held_last[gone]])
+    nowhere = np.zeros(len(gone), dtype=np.uint16)
+    after = np.concatenate([paths.sets[numbers[at + 1]], paths.sets[numbers[paths.start[born]]], nowhere])
+    block, step = np.concatenate([block, born, gone]), np.concatenate([step, first[born] - 1, instance.kept_until[gone]])
     moves = moves_between(np.arange(len(block)), before, after, near, Sources(instance.memory), instance.size[block])
     groups = list(numbered(moves, tiers))
     which = np.concatenate([np.zeros(0, dtype=np.int64), *(ids for _, ids in groups)])

@@ -14,13 +14,16 @@ SET, COPIED = 127, 128
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def follow(first: Any, start: Any, held: Any, indptr: Any, block: Any, adds: Any, loses: Any, numbers: Any, path: Any) -> None:
+def follow(
+    first: Any, last: Any, start: Any, held: Any, indptr: Any, block: Any, adds: Any, loses: Any, numbers: Any, path: Any
+) -> None:
     """Fill ``path`` with the tier sets of all blocks.
 
     Parameters
     ----------
-    first, start
-        int64[B], int64[B + 1]: first state of each block, and where its states lie in ``path``.
+    first, last, start
+        int64[B], int64[B], int64[B + 1]: first and last state of each block, and where its states lie in ``path``. What happens
+        to it after its last state is not looked at.
     held
         uint16[B], changed: tier set with which each block enters its first state, moves of that step not counted.
     indptr, block
@@ -36,7 +39,7 @@ def follow(first: Any, start: Any, held: Any, indptr: Any, block: Any, adds: Any
     for t in range(len(indptr) - 1):
         for m in range(indptr[t], indptr[t + 1]):
             b = block[m]
-            for state in range(since[b], t + 1):
+            for state in range(since[b], min(t, last[b]) + 1):
                 path[start[b] + state - first[b]] = numbers[held[b]]
             since[b] = max(since[b], t + 1)
             held[b] = (held[b] | adds[m]) & ~loses[m]

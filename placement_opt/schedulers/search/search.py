@@ -76,7 +76,7 @@ class Search:
         self._instance, self._dearest = instance, dearest(instance, self._game)
         self._fixed, self._capacity = self._game.value.copy(), self._game.room[0].copy()
         self._layer = instance.trace.block_layer
-        self._lengths = instance.last_state - instance.first_state + 1
+        self._lengths = instance.kept_until - instance.first_state + 1
         self._rounds = 0
         self.best = np.inf
 
