@@ -1,16 +1,19 @@
 """Certificates of the best so far, written while the climb goes on: a run that is killed leaves files that verify, or none.
 
 Each file is complete or absent at any moment (:mod:`placement_opt.base.atomic`). What a file claims is proved in exact integers
-before it is written, which takes a while: so it is not done at every improvement, and not waited for when time is up.
+before it is written, which takes a while: so it is not done at every improvement, and not waited for when time is up. Claims in
+runs are exact as they are found; the files of the layers' moves are put together.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from typing import TypeVar
 
 from placement_opt.answer.prove_integer import certify_prices, certify_schedule
 from placement_opt.answer.standing import State
@@ -19,10 +22,17 @@ from placement_opt.base.atomic import write_bytes_atomic
 from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
+from placement_opt.certify.claims import AnyVerified, nothing_verified
 from placement_opt.certify.files import PriceCertificate, ScheduleCertificate, pack_prices, pack_schedule
-from placement_opt.certify.verify import Verified
+from placement_opt.certify.layered import VerifiedLarge
+from placement_opt.certify.layered_files import LargeSchedule
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
+from placement_opt.layered.plan import Plan, save_copy
+from placement_opt.layered.solve import CertifiedPrices
+from placement_opt.play.schedule import Schedule
 
+_T = TypeVar("_T")
 #: Seconds between two writes at least, and how many times as long as the last one took.
 PAUSE_S, PAUSES = 1.0, 10.0
 #: How much longer than work that is asked to stop the last proofs get, when the time is up.
@@ -50,12 +60,16 @@ class Checkpoints:
     """
 
     def __init__(
-        self, instance: Instance, files: Mapping[str, str], resumed: Verified | None = None, limits: Limits | None = None
+        self,
+        instance: Instance | Layered,
+        files: Mapping[str, str],
+        resumed: AnyVerified | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.late: list[str] = []
         self._files = dict(files)
-        self._resumed = resumed or Verified(instance)
-        self._found = Verified(instance)
+        self._resumed = resumed or nothing_verified(instance)
+        self._found = nothing_verified(instance)
         self._limits = limits or Limits()
         self._written: State | None = None
         self._took = expected_s(instance, self._files)
@@ -76,14 +90,14 @@ class Checkpoints:
         """Seconds that :meth:`finish` should take: what the last write took, or a guess."""
         return self._took
 
-    def finish(self, state: State) -> Verified | None:
+    def finish(self, state: State) -> AnyVerified | None:
         """Write what is not written yet; what the files prove, None where none were asked for.
 
         LimitError where there is no schedule to write, or nothing could be proved in time.
         """
         if not self._files:
             return None
-        if not hopeless(self._took, self._limits):
+        if isinstance(self._found, VerifiedLarge) or not hopeless(self._took, self._limits):
             with suppress(LeftBehind):
                 self._write(state, grace=GRACE)
         held = {"prices": self._found.prices, "schedule": self._found.schedule}
@@ -102,20 +116,31 @@ class Checkpoints:
         """Prove and write; LeftBehind when the limits are reached and the grace is over, and nothing was written then."""
         last = self._written or State()
         if "prices" in self._files and state.prices is not None and last.prices is not state.prices:
-            prices, lower, data = run_watched(lambda: self._prices(state), self._limits, grace=grace)
+            prices, lower, data = self._within(lambda: self._prices(state), grace)
             write_bytes_atomic(self._files["prices"], data)
             self._found = replace(self._found, prices=prices, lower=lower)
             self._written = last = replace(last, prices=state.prices)
         if "schedule" in self._files and state.schedule is not None and last.schedule is not state.schedule:
-            schedule, upper, data = run_watched(lambda: self._schedule(state), self._limits, grace=grace)
-            write_bytes_atomic(self._files["schedule"], data)
-            self._found = replace(self._found, schedule=schedule, upper=upper)
+            if isinstance(self._found, VerifiedLarge):
+                self._found = self._joined(self._found, state)
+            else:
+                schedule, upper, data = self._within(lambda: self._schedule(state), grace)
+                write_bytes_atomic(self._files["schedule"], data)
+                self._found = replace(self._found, schedule=schedule, upper=upper)
         self._written = state
+
+    def _within(self, work: Callable[[], _T], grace: float) -> _T:
+        """A proof, given up a little after the limits; what is only written is waited for."""
+        return work() if isinstance(self._found, VerifiedLarge) else run_watched(work, self._limits, grace=grace)
 
     def _prices(self, state: State) -> tuple[PriceCertificate, Fraction, bytes]:
         """The certificate of the state's prices, or a better one that the run began or went on with."""
         assert state.prices is not None
-        found = certify_prices(self._found.instance, state.prices)
+        if isinstance(self._found.instance, Instance):
+            found = certify_prices(self._found.instance, state.prices)
+        else:
+            assert isinstance(state.prices, CertifiedPrices)
+            found = state.prices.certificate
         best = (found, found.claim)
         for known in (self._resumed, self._found):
             if known.prices is not None and known.lower is not None and known.lower >= best[1]:
@@ -123,13 +148,25 @@ class Checkpoints:
         return *best, pack_prices(best[0])
 
     def _schedule(self, state: State) -> tuple[ScheduleCertificate, Fraction, bytes]:
-        assert state.schedule is not None
+        assert isinstance(state.schedule, Schedule)
+        assert isinstance(self._found.instance, Instance)
         found = certify_schedule(self._found.instance, state.schedule)
         best = (found, found.claim)
         for known in (self._resumed, self._found):
-            if known.schedule is not None and known.upper is not None and known.upper <= best[1]:
+            if isinstance(known.schedule, ScheduleCertificate) and known.upper is not None and known.upper <= best[1]:
                 best = (known.schedule, known.upper)
         return *best, pack_schedule(best[0])
+
+    def _joined(self, found: VerifiedLarge, state: State) -> VerifiedLarge:
+        """The moves of all layers written as one file, or the file that the run began with where it is as good."""
+        path, plan, known = self._files["schedule"], state.schedule, self._resumed
+        if isinstance(plan, Plan):
+            best = min((known.upper, found.upper, plan.seconds), key=lambda seconds: math.inf if seconds is None else seconds)
+            if plan.seconds == best:
+                return replace(found, schedule=plan.save(path), upper=plan.seconds)
+        if found.schedule is None and isinstance(known.schedule, LargeSchedule):
+            return replace(found, schedule=save_copy(known.schedule, found.instance, path), upper=known.upper)
+        return found
 
 
 _WAS = {"prices": "were", "schedule": "was"}
@@ -146,8 +183,13 @@ def too_late(path: str) -> LimitError:
     return LimitError(f"{path}: not written, its proof in exact integers takes longer than the limits allow")
 
 
-def expected_s(instance: Instance, files: Mapping[str, str]) -> float:
-    """Seconds that it takes to prove the files in exact integers (fitted to 1e5 to 1e6 reads, two to four tiers)."""
+def expected_s(instance: Instance | Layered, files: Mapping[str, str]) -> float:
+    """Seconds that it takes to prove the files in exact integers (fitted to 1e5 to 1e6 reads, two to four tiers).
+
+    In runs they are only written: packed prices, and a byte or so of moves for every ten reads.
+    """
+    if not isinstance(instance, Instance):
+        return ("prices" in files) * 1e-5 * instance.num_steps + ("schedule" in files) * 1e-9 * instance.num_reads
     reads, steps, sets = instance.trace.num_reads, instance.num_steps, 1 << instance.num_tiers
     prices = 5e-7 * reads * sets + 1e-6 * steps * sets**2
     schedule = 1e-6 * reads + 5e-5 * steps

@@ -105,12 +105,14 @@ def _method(method: str) -> Rung:
 
 
 def _scale(work: Work, limits: Limits) -> bool:
-    """Both sides from the engine that works on runs, proven here block by block and step by step."""
-    from placement_opt.answer.rungs_layered import solve_runs
+    """Both sides from the engine that works on runs; of a question in rows proven here block by block and step by step."""
+    from placement_opt.answer.rungs_runs import climb_runs, solve_rows
 
     assert work.large is not None
+    if not work.in_rows:
+        return climb_runs(work, work.large)
     began = clock.now()
-    prices, schedule = solve_runs(work.instance, work.large, gap=work.gap, limits=limits, jobs=work.jobs)
+    prices, schedule = solve_rows(work.instance, work.large, gap=work.gap, limits=limits, jobs=work.jobs)
     if prices is not None:
         offer_prices(work, prices, "scale", began)
     run = simulate(work.instance, Replay(schedule))
@@ -119,7 +121,7 @@ def _scale(work: Work, limits: Limits) -> bool:
 
 
 def _scale_s(work: Work) -> float:
-    return 0.2 + 6e-6 * work.instance.trace.num_reads
+    return 0.2 + 6e-6 * (work.instance.trace.num_reads if work.in_rows else 0)  # in runs it is alone
 
 
 def _compact_s(work: Work) -> float:
@@ -137,7 +139,7 @@ def _refined_memory(work: Work) -> int:
 
 
 def _scale_memory(work: Work) -> int:
-    return 0 if work.large is None else work.large.memory_needed(work.jobs)
+    return 0 if work.large is None else work.large.memory_needed(work.jobs if work.in_rows else 1)
 
 
 # ---- the schedule ------------------------------------------------------------------------------------------------------
@@ -192,7 +194,7 @@ def _optimise(work: Work, limits: Limits) -> bool:
         work.instance,
         limits=limits,
         prices=state.prices,
-        start=state.schedule,
+        start=state.schedule if isinstance(state.schedule, Schedule) else None,
         enough=enough,
         seed=work.seed,
         improved=take,
@@ -236,7 +238,7 @@ def _search_memory(work: Work) -> int:
 RUNGS: tuple[Rung, ...] = (
     *PRICES,
     _method("step"),
-    Rung("scale", "bound", lambda work: work.large is not None, _scale_s, _scale, _scale_memory),
+    Rung("scale", "bound", lambda work: work.large is not None, _scale_s, _scale, _scale_memory, runs=True),
     Rung("compact", "bound", _always, _compact_s, _compact, _compact_memory),
     Rung(
         "refined",

@@ -115,6 +115,11 @@ class ScheduleCertificate:
     block: npt.NDArray[np.int32]
     claim: Fraction
 
+    @property
+    def moves(self) -> int:
+        """How many there are."""
+        return len(self.op)
+
 
 def kind_of(path: AnyPath) -> Kind:
     """Which of the two a file is, by its first bytes; InputError if it is neither."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
     from placement_opt.certify.verify import Verified
     from placement_opt.instance.instance import Instance
+    from placement_opt.instance.outline import Outline
     from placement_opt.play.protocol import Scheduler
     from placement_opt.play.run import Run
 
@@ -28,14 +29,13 @@ def add_schedule(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schedule", metavar="FILE", help="write the moves of the schedule as a certificate (see verify)")
 
 
-def check_files(args: Namespace) -> dict[str, str]:
+def check_files(args: Namespace, outline: Outline) -> dict[str, str]:
     """Kind -> file for each certificate asked for; InputError where an output cannot be written, before any work is done."""
     from placement_opt.base.atomic import check_outputs
-    from placement_opt.instance.outline import input_files
 
     files = {"prices": getattr(args, "certificate", None), "schedule": args.schedule}
     options = {"--certificate": files["prices"], "--schedule": files["schedule"], "--per-step": getattr(args, "per_step", None)}
-    check_outputs(options, input_files(args.instance))
+    check_outputs(options, outline.files)
     return {kind: str(path) for kind, path in files.items() if path is not None}
 
 

@@ -39,6 +39,10 @@ class Layered:
         Seconds under the time of every step.
     home_tier
         As in an instance.
+    tokens
+        Distinct token labels of the steps; None where they carry none.
+    why
+        What keeps the question out of rows, in words; "" where nobody tried.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Layered:
     fixed: Int64
     floor: float = 0.0
     home_tier: int | None = None
+    tokens: int | None = None
+    why: str = ""
 
     def __post_init__(self) -> None:
         if len(self.memory.tiers) != 2:
@@ -65,6 +71,11 @@ class Layered:
     def fast(self) -> int:
         """The other one."""
         return 1 - self.home
+
+    @property
+    def forgets(self) -> bool:
+        """Whether a block may lie nowhere: never, home keeps everything."""
+        return False
 
     @property
     def num_tiers(self) -> int:
@@ -133,6 +144,6 @@ def layered_of(instance: Instance) -> Layered:
     if (instance.fixed != instance.fixed[0]).any() or (instance.floor != instance.floor[0]).any():
         raise InputError("found fixed loads that change", "expected the same at every step", field="fixed")
     layers = Given(tuple(runs.layers_of(instance.trace)))
-    fixed, floor = instance.fixed[0], float(instance.floor[0])
-    size, home = int(instance.size[0]), instance.home_tier
-    return Layered(instance.name, instance.memory, layers, instance.capacity, size, fixed, floor, home)
+    fixed, floor, labels = instance.fixed[0], float(instance.floor[0]), instance.trace.step_token
+    size, home, tokens = int(instance.size[0]), instance.home_tier, None if labels is None else len(np.unique(labels))
+    return Layered(instance.name, instance.memory, layers, instance.capacity, size, fixed, floor, home, tokens)

@@ -1,4 +1,4 @@
-"""Instances from files: the door that every command comes through."""
+"""Instances from files: the door that every command comes through. It decides whether a trace is held in rows or in runs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.capacity import Contents
-from placement_opt.base.errors import InputError
+from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
+from placement_opt.base.room import NoRoom
 from placement_opt.base.toml import Table
-from placement_opt.instance.gate import check_outline, check_rows
+from placement_opt.instance.gate import check_outline, check_rows, check_runs
 from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.llm_table import Model
@@ -29,6 +30,47 @@ from placement_opt.memory.system import Int64, MemorySystem
 from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.trace import Trace
+
+
+def load(
+    path: str | Path,
+    limits: Limits | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    layers: LayerShare | None = None,
+) -> Instance | Layered:
+    """The question of an instance file: in rows where they fit, else in runs, layer by layer, where it is of that kind.
+
+    Parameters as in :func:`load_instance`, errors as in :func:`question_of`.
+    """
+    return question_of(read_outline(path, overrides, layers=layers), limits)
+
+
+def question_of(outline: Outline, limits: Limits | None = None, *, processes: int = 1) -> Instance | Layered:
+    """The question of a file that is read, for so many processes that hold it.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_instance`; and as :func:`in_runs` where no trace of that size is held in rows.
+    NoRoom, LimitError
+        It fits neither in rows nor, where it is a question for them, in runs.
+    """
+    limits = limits or Limits()
+    try:
+        if processes > 1:
+            check_outline(outline, limits, processes=processes)
+        return in_rows(outline, limits)
+    except LimitError as short:
+        try:
+            found = in_runs(outline)
+        except InputError:
+            if isinstance(short, NoRoom):
+                raise short from None
+            raise
+        found = replace(found, why=str(short))
+    check_runs(found, limits)
+    return found
 
 
 def load_instance(
@@ -62,7 +104,7 @@ def load_instance(
     LimitError
         A synthetic trace too large to be held in memory.
     """
-    return _made(read_outline(path, overrides, layers=layers), limits)
+    return in_rows(read_outline(path, overrides, layers=layers), limits)
 
 
 def build_instance(
@@ -120,11 +162,11 @@ def build_instance(
             root.override(f"{table}.{key}", dict(value) if isinstance(value, Mapping) else value)
     system = memory if isinstance(memory, MemorySystem) else None
     source = TraceAtHand(trace) if isinstance(trace, Trace) else None
-    return _made(outline_of(root, memory=system, source=source), limits)
+    return in_rows(outline_of(root, memory=system, source=source), limits)
 
 
-def _made(outline: Outline, limits: Limits | None) -> Instance:
-    """The instance of an outline, once there is room for its trace."""
+def in_rows(outline: Outline, limits: Limits | None = None) -> Instance:
+    """The instance of an outline, once there is room for its trace; errors as :func:`load_instance`."""
     tables, rules, model = outline.tables, outline.rules, outline.model
     check_outline(outline, limits or Limits())
     trace = outline.source.make()
@@ -168,9 +210,15 @@ def layers_of(outline: Outline) -> Layers:
 
 
 def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layered:
-    """The question of an instance file whose trace would not fit in memory; the layers are drawn or read when needed.
+    """The question of an instance file in runs, whether or not its trace would fit in rows.
 
-    ``layers``: take this share of them (:mod:`placement_opt.instance.scaled`).
+    ``layers``: take this share of them (:mod:`placement_opt.instance.scaled`). Errors as :func:`in_runs`.
+    """
+    return in_runs(read_outline(path, layers=layers))
+
+
+def in_runs(outline: Outline) -> Layered:
+    """The question of an outline in runs; the layers are drawn or read when needed.
 
     Raises
     ------
@@ -179,9 +227,9 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
         system has not two tiers, or offers more than reads, stores and copies by the byte, or its rules are not inclusive
         residency, a free start and pages of one token.
     """
-    outline = read_outline(path, layers=layers)
-    found, memory, model = layers_of(outline), outline.memory, outline.model
-    rules, size = outline.rules, int(outline.source.probe.size[0])
+    path, memory, model, rules = outline.path, outline.memory, outline.model, outline.rules
+    found, probe = layers_of(outline), outline.source.probe
+    size = int(probe.size[0])
     outline.check_total(sum(found.blocks_of(layer) for layer in range(found.count)) * size)
     stated = (rules.residency, rules.initial, rules.page_tokens)
     for key, value, expected in zip(("residency", "initial", "page_tokens"), stated, ("inclusive", "free", 1), strict=True):
@@ -192,9 +240,9 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
         expected = "expected reads, stores and copies by the byte alone at this size"
         raise InputError(found_there, expected, path=path, field="memory")
     weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
-    block, floor, capacity = size * model.unit_bytes, float(rules.floor), outline.capacity
+    block, floor, tokens = size * model.unit_bytes, float(rules.floor), None if probe.step_token is None else found.turns
     try:
-        return Layered(outline.name, memory, found, capacity, block, weights, floor, outline.home_tier)
+        return Layered(outline.name, memory, found, outline.capacity, block, weights, floor, outline.home_tier, tokens)
     except InputError as error:
         raise error.at(path=path) from None
 

@@ -241,7 +241,7 @@ def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[t
         Way("optimised", "schedule", rows + search, search_s(one_pass, size.triples)),
     ]
     if answers_in_runs(outline):
-        found.append(_runs(outline, allowed))
+        found.append(_runs(outline))
     found = [replace(way, verdict=_verdict(way, found[0], allowed, limit_s)) for way in found]
     by_name = {way.name: way for way in found}
     if by_name["rows"].fits:
@@ -254,15 +254,12 @@ def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[t
     return tuple(found), "rows do not fit" + (", runs are drawn layer by layer" if any(way.taken for way in found) else "")
 
 
-def _runs(outline: Outline, allowed: int) -> Way:
-    """Both sides in runs, in as many processes as ``bound`` would take."""
+def _runs(outline: Outline) -> Way:
+    """Both sides in runs, in one process."""
     layers = outline.source.layers
     assert layers is not None
-    jobs = min(os.cpu_count() or 1, layers.count)
-    while jobs > 1 and runs_bytes(outline, jobs) > allowed:
-        jobs -= 1
     work = _RUN_READ_S * outline.totals.reads + _RUN_S * layers.runs * layers.count
-    return Way("runs", "both", runs_bytes(outline, jobs), _RUNS_S + work / jobs)
+    return Way("runs", "both", runs_bytes(outline), _RUNS_S + work)
 
 
 def _verdict(way: Way, rows: Way, allowed: int, limit_s: float) -> str:
