@@ -18,7 +18,6 @@ import pytest
 
 from placement_opt.base import room
 from placement_opt.base.errors import CertificateError, InputError, LimitError
-from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
 from placement_opt.certify import verify as certify
 from placement_opt.certify.files import PriceCertificate, ScheduleCertificate, load_prices, save_prices
