@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from placement_opt.answer.binding import Binding, binding
 from placement_opt.answer.quick import quick_run
 from placement_opt.answer.standing import State
@@ -232,7 +230,7 @@ def _climb(proof: Proof, instance: Instance, limits: Limits) -> Proof:
 def proof_of(instance: Instance | Layered, found: Bound) -> Proof:
     """A bound beside the roofline of its instance, and standing on it."""
     line = found if found.method == "roofline" else roofline_of(instance)
-    bound, labels = standing_on(line, found), _tokens(instance)
+    bound, labels = standing_on(line, found), instance.tokens
     value, roofline = bound.lower_bound_s, line.lower_bound_s
     tokens = instance.num_steps if labels is None else labels
     return Proof(
@@ -253,13 +251,6 @@ def proof_of(instance: Instance | Layered, found: Bound) -> Proof:
 def roofline_of(instance: Instance | Layered) -> Bound:
     """The roofline, in rows or in runs."""
     return METHODS["roofline"](instance) if isinstance(instance, Instance) else roofline_bound(instance)
-
-
-def _tokens(instance: Instance | Layered) -> int | None:
-    """Distinct token labels of the steps; None where they carry none."""
-    if isinstance(instance, Layered):
-        return instance.tokens
-    return None if instance.trace.step_token is None else len(np.unique(instance.trace.step_token))
 
 
 def standing_on(roofline: Bound, found: Bound) -> Bound:

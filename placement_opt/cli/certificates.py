@@ -81,15 +81,19 @@ def write_schedule(run: Run, path: str, limits: Limits) -> Verified:
     from placement_opt.base.atomic import write_bytes_atomic
     from placement_opt.certify.files import pack_schedule
     from placement_opt.certify.verify import Verified
+    from placement_opt.instance.instance import Instance
+
+    instance = run.instance
+    assert isinstance(instance, Instance)
 
     def certify() -> tuple[ScheduleCertificate, bytes]:
         assert run.schedule is not None
-        made = certify_schedule(run.instance, run.schedule)
+        made = certify_schedule(instance, run.schedule)
         return made, pack_schedule(made)
 
-    schedule, data = _certified(path, certify, expected_s(run.instance, {"schedule": ""}), limits)
+    schedule, data = _certified(path, certify, expected_s(instance, {"schedule": ""}), limits)
     write_bytes_atomic(path, data)
-    return Verified(run.instance, schedule=schedule, upper=schedule.claim)
+    return Verified(instance, schedule=schedule, upper=schedule.claim)
 
 
 def _certified(path: str, certify: Callable[[], _T], seconds: float, limits: Limits) -> _T:

@@ -35,6 +35,8 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.atomic import write_text_atomic
     from placement_opt.base.limits import Limits
     from placement_opt.base.watch import in_time
+    from placement_opt.instance.instance import Instance
+    from placement_opt.play.by_layer import by_layer
     from placement_opt.play.simulate import Run, simulate
     from placement_opt.report.machine import to_json
     from placement_opt.report.simulation import per_step_csv, simulation_document, simulation_text
@@ -45,10 +47,15 @@ def run(args: Namespace, console: Console) -> int:
     files = check_files(args, outline)
     scheduler = make_scheduler(args.scheduler)
     limits = Limits(args.time_limit, args.memory_limit)
-    instance = rows_only(ask(args, outline, limits), "--scheduler")
-    console.progress(f"{args.scheduler} on {instance.trace.num_reads:,} reads")
+    instance = ask(args, outline, limits)
+    for option, given in (("--per-step", args.per_step), ("--schedule", args.schedule)):
+        if given:
+            rows_only(instance, option)
+    console.progress(f"{args.scheduler} on {instance.num_reads:,} reads")
 
     def work() -> Run:
+        if not isinstance(instance, Instance):
+            return by_layer(instance, scheduler, limits=limits)
         return simulate(instance, scheduler, per_step=bool(args.per_step), record=bool(files), limits=limits)
 
     with console.interruptible(limits):

@@ -27,15 +27,13 @@ def fill(parser: LazyParser) -> None:
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.limits import Limits
     from placement_opt.certify.claims import kind_of_any, verify_any
-    from placement_opt.instance.instance import Instance
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import verified_document, verified_text
 
     outline = read(args)
     files = {str(kind_of_any(path)): path for path in args.certificates}
     question = certified(args, outline, Limits(memory=args.memory_limit))
-    reads = question.trace.num_reads if isinstance(question, Instance) else question.num_reads
-    console.progress(f"{len(args.certificates)} certificates of {reads:,} reads")
+    console.progress(f"{len(args.certificates)} certificates of {question.num_reads:,} reads")
     found = verify_any(question, args.certificates)
     console.print(to_json(verified_document(found, files)) if args.json else verified_text(found, files))
     return 0

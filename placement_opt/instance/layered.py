@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
 from placement_opt.instance.instance import Instance, check_room
+from placement_opt.instance.law import Loads, loads_of
 from placement_opt.memory.system import Int64, MemorySystem
 from placement_opt.workload import runs
 from placement_opt.workload.layers import Given, Layers
@@ -71,6 +72,16 @@ class Layered:
     def fast(self) -> int:
         """The other one."""
         return 1 - self.home
+
+    @property
+    def share_base(self) -> int:
+        """Blocks are read whole."""
+        return 1
+
+    @cached_property
+    def loads(self) -> Loads:
+        """What operations load for each byte."""
+        return loads_of(self.memory.operations, np.array([self.block_bytes], dtype=np.int64))
 
     @property
     def forgets(self) -> bool:
@@ -144,6 +155,6 @@ def layered_of(instance: Instance) -> Layered:
     if (instance.fixed != instance.fixed[0]).any() or (instance.floor != instance.floor[0]).any():
         raise InputError("found fixed loads that change", "expected the same at every step", field="fixed")
     layers = Given(tuple(runs.layers_of(instance.trace)))
-    fixed, floor, labels = instance.fixed[0], float(instance.floor[0]), instance.trace.step_token
-    size, home, tokens = int(instance.size[0]), instance.home_tier, None if labels is None else len(np.unique(labels))
+    fixed, floor = instance.fixed[0], float(instance.floor[0])
+    size, home, tokens = int(instance.size[0]), instance.home_tier, instance.tokens
     return Layered(instance.name, instance.memory, layers, instance.capacity, size, fixed, floor, home, tokens)

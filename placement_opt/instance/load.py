@@ -29,6 +29,7 @@ from placement_opt.instance.trace_source import TraceAtHand
 from placement_opt.memory.system import Int64, MemorySystem
 from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
+from placement_opt.workload.synth.params import limit_reads
 from placement_opt.workload.trace import Trace
 
 
@@ -46,8 +47,8 @@ def load(
     return question_of(read_outline(path, overrides, layers=layers), limits)
 
 
-def question_of(outline: Outline, limits: Limits | None = None, *, processes: int = 1) -> Instance | Layered:
-    """The question of a file that is read, for so many processes that hold it.
+def question_of(outline: Outline, limits: Limits | None = None) -> Instance | Layered:
+    """The question of a file that is read.
 
     Raises
     ------
@@ -58,19 +59,36 @@ def question_of(outline: Outline, limits: Limits | None = None, *, processes: in
     """
     limits = limits or Limits()
     try:
-        if processes > 1:
-            check_outline(outline, limits, processes=processes)
         return in_rows(outline, limits)
     except LimitError as short:
-        try:
-            found = in_runs(outline)
-        except InputError:
-            if isinstance(short, NoRoom):
-                raise short from None
-            raise
-        found = replace(found, why=str(short))
+        return _instead(outline, short, limits)
+
+
+def runs_instead(path: str | Path, limits: Limits, *, processes: int = 1, layers: LayerShare | None = None) -> Layered | None:
+    """The question of a file in runs, where rows do not fit into so many processes; None where they do.
+
+    Nothing is drawn or made. Errors as :func:`question_of`.
+    """
+    outline = read_outline(path, layers=layers)
+    try:
+        check_outline(outline, limits, processes=processes)
+        if outline.source.layers is not None:
+            limit_reads(outline.totals.reads)
+    except LimitError as short:
+        return _instead(outline, short, limits)
+    return None
+
+
+def _instead(outline: Outline, short: LimitError, limits: Limits) -> Layered:
+    """The question in runs, where there is too little room for rows."""
+    try:
+        found = in_runs(outline)
+    except InputError:
+        if isinstance(short, NoRoom):
+            raise short from None
+        raise
     check_runs(found, limits)
-    return found
+    return replace(found, why=str(short))
 
 
 def load_instance(

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.memory.system import Int64
 from placement_opt.play.protocol import Effort
@@ -35,7 +36,7 @@ class Run(Tabular):
     Attributes
     ----------
     instance
-        What was asked.
+        What was asked, in rows or in runs.
     scheduler
         Who answered, options included.
     latency_s
@@ -61,7 +62,7 @@ class Run(Tabular):
         their names, "store TIER", "copy FROM->TO".
     """
 
-    instance: Instance
+    instance: Instance | Layered
     scheduler: str
     latency_s: float
     step_s: Float64
@@ -93,13 +94,13 @@ class Run(Tabular):
     @property
     def tokens(self) -> int:
         """Distinct token labels of the steps; the number of steps (requests) where they carry none."""
-        labels = self.instance.trace.step_token
-        return self.instance.num_steps if labels is None else len(np.unique(labels))
+        labels = self.instance.tokens
+        return self.instance.num_steps if labels is None else labels
 
     @property
     def counts(self) -> str:
         """What ``tokens`` counts: "tokens", or "steps" where steps carry none."""
-        return "steps" if self.instance.trace.step_token is None else "tokens"
+        return "steps" if self.instance.tokens is None else "tokens"
 
     @property
     def tokens_per_s(self) -> float:
@@ -180,13 +181,16 @@ class Run(Tabular):
 
     def exact_step(self, step: int) -> Fraction:
         """The time of one step as a rational."""
-        scale = self.instance.share_base
-        base = [int(load) * scale for load in self.instance.fixed[step]]
+        instance, scale = self.instance, self.instance.share_base
+        fixed, floor = (
+            (instance.fixed[step], instance.floor[step]) if isinstance(instance, Instance) else (instance.fixed, instance.floor)
+        )
+        base = [int(load) * scale for load in fixed]
         for amount, loads in zip(self.moved[step].tolist(), _moving_loads(self.instance).tolist(), strict=True):
             if amount:
                 base = [load + amount * factor for load, factor in zip(base, loads, strict=True)]
         time = self.timer.exact(self.served[step], base, scale)
-        return max(time, Fraction(float(self.instance.floor[step])))
+        return max(time, Fraction(float(floor)))
 
     @cached_property
     def _kinds(self) -> list[int]:
@@ -283,7 +287,7 @@ def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArra
     return distinct, served
 
 
-def _moving_loads(instance: Instance) -> Int64:
+def _moving_loads(instance: Instance | Layered) -> Int64:
     """int64[C * (K + K * K), R]: what one unit of each column of ``moved`` loads on each resource."""
     loads = instance.loads
     return loads.row[:, : loads.operations.first_serving].reshape(-1, instance.num_resources)
@@ -297,6 +301,7 @@ def _total(bytes_by_step: Int64) -> int:
 
 def _table(run: Run) -> dict[str, npt.NDArray[Any]]:
     instance, operations = run.instance, run.instance.loads.operations
+    assert isinstance(instance, Instance)
     trace, base, moving = instance.trace, run.instance.share_base, operations.first_serving
     labels = {"step": np.arange(instance.num_steps), "token": trace.step_token, "layer": trace.step_layer}
     table: dict[str, npt.NDArray[Any]] = {name: label for name, label in labels.items() if label is not None}

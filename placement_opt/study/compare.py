@@ -15,20 +15,20 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from placement_opt.answer.prove import Proof, proof_of, prove_judging, prove_until, with_quick
+from placement_opt.answer.prove import Proof, proof_of, prove_judging, prove_until, roofline_of, with_quick
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.limits import Limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, in_time
-from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.study.grid import Bounding, Grid, Question, Timing, all_scheduled
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest, held_against
 
-Source = Instance | str | PathLike[str]
+Source = Instance | Layered | str | PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def compare(
     Parameters
     ----------
     instances
-        Instances or their files. All files are read once to find what is wrong with them, and again where they are needed.
+        Instances, in rows or in runs, or their files, which are read once to find what is wrong with them, and again where
+        they are needed.
     schedulers
         Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them.
     method
@@ -149,7 +150,7 @@ def compare(
     limits = limits or Limits()
     for spec in schedulers:
         make_scheduler(spec)
-    asked = [Question(one if isinstance(one, Instance) else Path(one), layers) for one in instances]
+    asked = [Question(one if isinstance(one, Instance | Layered) else Path(one), layers) for one in instances]
     grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report)
     rooflines = _rooflines(asked, limits)  # bad input is found before any work is done
     asked = asked[: len(rooflines)]
@@ -182,7 +183,7 @@ def _rooflines(asked: Sequence[Question], limits: Limits) -> list[Proof]:
             if limits.interrupted:
                 break
             raise
-        found.append(proof_of(instance, METHODS["roofline"](instance)))
+        found.append(proof_of(instance, roofline_of(instance)))
         if limits.interrupted:
             break
     return found
@@ -201,7 +202,7 @@ def _prove(
     known: tuple[str, float] | None,
     seconds: float,
     turns: int,
-    instance: Instance,
+    instance: Instance | Layered,
     limits: Limits,
 ) -> Proof:
     """The bound of one instance, in one of so many turns that the time left is for, without its prices.
