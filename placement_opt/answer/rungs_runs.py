@@ -39,13 +39,13 @@ def solve_rows(
     """
     with scratch_folder() as folder:
         standing = Standing()
-        begin(question, standing, moves=True)
-        roofline_s = standing.state.lower_s
+        roofline_s = begin(question, standing, moves=True).lower_bound_s or 0.0
         solve(question, standing, gap=gap, limits=limits, jobs=jobs, folder=folder)
         state = standing.close()
         assert isinstance(state.schedule, Plan)
         schedule = schedule_in_rows(instance, question, state.schedule.save(folder / "schedule"))
-        return state.prices if state.prices_s >= roofline_s else None, schedule
+        better = state.bound is not None and state.bound.method == NAME and state.lower_s >= roofline_s
+        return state.prices if better else None, schedule
 
 
 def schedule_in_rows(instance: Instance, problem: Layered, moves: LargeSchedule) -> Schedule:

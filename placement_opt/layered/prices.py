@@ -155,12 +155,6 @@ class Family:
         trials.append(Knots(at, weight, np.concatenate([np.where(binding, 0.0, balanced), np.where(binding, worth, 0.0)])))
         return max(trials, key=lambda knots: self.evaluate(knots)[0])
 
-    def balanced(self) -> Knots:
-        """Both ends of the price as fast as each other, no rent: the roofline, where both are at work at every step."""
-        turns, theta = self.problem.layers.turns, self.rates[0] / self.rates.sum()
-        at = np.unique([0.0, turns - 1.0])
-        return Knots(at, interpolation(at, turns), np.repeat([theta, 0.0], len(at)))
-
     def fitted(self, prices: Prices) -> Knots:
         """Some prices, of as many steps or others, as nearly as a few knots describe them."""
         layers, turns, steps = self.problem.layers.count, self.problem.layers.turns, len(prices.rho)

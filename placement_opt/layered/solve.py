@@ -1,6 +1,6 @@
 """A question in runs, answered from both sides: a proven lower bound and a schedule, layer after layer.
 
-1. The roofline, prices that prove about as much, and the schedule that keeps nothing are there at once (:func:`begin`).
+1. The roofline, the prices that prove it, and the schedule that keeps nothing are there at once (:func:`begin`).
 2. Prices are raised on a sample of the blocks of one layer (:mod:`placement_opt.layered.prices`).
 3. On that layer the rules of :data:`placement_opt.layered.keep.RULES` are tried.
 4. Every layer is drawn once, priced exactly and scheduled. A layer that was not reached counts with the least that its blocks
@@ -26,7 +26,16 @@ from placement_opt.certify.files import PriceCertificate
 from placement_opt.certify.layered import layer_seconds
 from placement_opt.certify.layered_files import SectionWriter
 from placement_opt.instance.layered import Layered
-from placement_opt.layered.dual import WholePrices, below, combine, layer_value, least_value, price_large, roofline
+from placement_opt.layered.dual import (
+    WholePrices,
+    below,
+    combine,
+    layer_value,
+    least_value,
+    price_large,
+    roofline,
+    roofline_prices,
+)
 from placement_opt.layered.keep import Rule, idle_time, layer_time, schedule_layer
 from placement_opt.layered.plan import Plan, Section
 from placement_opt.layered.prepare import Prepared, prepare
@@ -74,12 +83,12 @@ def begin(question: Layered, taker: Taker, *, moves: bool) -> Bound:
     """Offer what is there at once; the roofline. ``moves``: whether the moves of schedules are kept."""
     line = roofline_bound(question)
     taker.raise_to(line, "roofline")
-    began, family = clock.now(), Family(question, [])
-    whole, actions = price_large(question, family.prices(family.balanced()))
+    began = clock.now()
+    whole, actions = price_large(question, roofline_prices(question))
     values = [least_value(question, actions, layer) for layer in range(question.layers.count)]
     made = certified_prices(_certificate(question, whole, values))
     value = below(made.certificate.claim)
-    taker.raise_to(Bound(NAME, Status.BOUND, value, clock.now() - began, RESTS_ON, prices=made), NAME)
+    taker.raise_to(Bound("roofline", Status.BOUND, value, clock.now() - began, RESTS_ON, prices=made), "roofline")
     seconds = sum(idle_time(question, layer) for layer in range(question.layers.count))
     taker.lower_to(Plan(question, {}) if moves else None, seconds, NAME)
     return line

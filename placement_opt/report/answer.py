@@ -18,7 +18,7 @@ from placement_opt.report.unread import kept_unread
 from placement_opt.workload.unread import unread
 
 TIMED = "every move checked and timed by the simulator, reads split optimally"
-IN_RUNS = "made by the rules layer by layer and timed with reads split optimally; verify replays its moves"
+IN_RUNS = "scheduled layer by layer and timed with reads split optimally; verify replays its moves"
 _OUTCOMES = {
     Outcome.WITHIN: "within gap",
     Outcome.UNCERTIFIED: "not certified: within gap, but the certificate proves less than the bound",

@@ -196,7 +196,7 @@ def test_every_command_refuses_rows_that_do_not_fit(
     out, err = capsys.readouterr()
     assert out == ""
     assert "huge.toml: trace: found room for 20 GiB (--memory-limit), expected about " in err
-    assert f" of memory for 25,343,424,000 reads; " in err
+    assert " of memory for 25,343,424,000 reads; " in err
     assert "bound answers it in runs" in err
     assert not (tmp_path / "out").exists()
 
