@@ -75,10 +75,10 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.schedulers import make_scheduler
 
     _check(args)
+    if args.scheduler:
+        make_scheduler(args.scheduler)  # a wrong name is told before anything is read
     backend, outline = _backend(args), read(args)
     files = check_files(args, outline)
-    if args.scheduler:
-        make_scheduler(args.scheduler)  # a wrong name is told before anything is loaded
     limits = Limits(args.time_limit, args.memory_limit)
     question = ask(args, outline, limits)
     if not isinstance(question, Instance):

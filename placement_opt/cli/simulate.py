@@ -43,9 +43,9 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.verification import with_verified
     from placement_opt.schedulers import make_scheduler
 
+    scheduler = make_scheduler(args.scheduler)  # a wrong name is told before anything is read
     outline = read(args)
     files = check_files(args, outline)
-    scheduler = make_scheduler(args.scheduler)
     limits = Limits(args.time_limit, args.memory_limit)
     instance = ask(args, outline, limits)
     for option, given in (("--per-step", args.per_step), ("--schedule", args.schedule)):

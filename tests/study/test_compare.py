@@ -387,14 +387,14 @@ def test_a_signal_prints_what_is_finished(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C in the middle of ``compare`` prints the table so far, ends with 130, and leaves the handlers as they were."""
-    true, before = scheduled.simulate, signal.getsignal(number)
+    true, before = scheduled.simulate_any, signal.getsignal(number)
 
     def hit(*args: object, **rest: object) -> object:
         run = true(*args, **rest)
         os.kill(os.getpid(), number)
         return run
 
-    monkeypatch.setattr(scheduled, "simulate", hit)
+    monkeypatch.setattr(scheduled, "simulate_any", hit)
     assert main(["compare", str(write_drift(tmp_path)), "--schedulers", "static,lru", "--method", "roofline"]) == 130
     out, _ = capsys.readouterr()
     assert "\nstatic" in out
