@@ -211,7 +211,7 @@ def answer(
     state = _watched(work, table, inner, keep_time)
     return Answer(
         instance=instance,
-        outcome=_outcome(state, gap, limits, ended=inner.reached),
+        outcome=_outcome(state, gap, limits, ended=inner.reached or work.unfinished),
         wanted=gap,
         state=state,
         roofline_s=roofline.lower_bound_s or 0.0,

@@ -26,7 +26,8 @@ def climb_runs(work: Work, question: Layered) -> bool:
     left, jobs = room.left(work.limits), min(work.jobs, question.layers.count)
     while jobs > 1 and question.memory_needed(jobs) > left:
         jobs -= 1
-    solve(question, work.standing, gap=work.gap, limits=work.limits, jobs=jobs, folder=work.folder, start=work.start)
+    done = solve(question, work.standing, gap=work.gap, limits=work.limits, jobs=jobs, folder=work.folder, start=work.start)
+    work.unfinished = not done
     return False
 
 

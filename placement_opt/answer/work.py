@@ -59,6 +59,8 @@ class Work:
         Where moves of a question in runs are put; without it they are not kept.
     start
         Prices that a search in runs begins with.
+    unfinished
+        Whether the time was too short for layers of a question in runs.
     """
 
     question: Instance | Layered
@@ -76,6 +78,7 @@ class Work:
     ascent: Ascent | None = None
     folder: Path | None = None
     start: Prices | None = None
+    unfinished: bool = False
 
     @property
     def in_rows(self) -> bool:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from placement_opt.answer import checkpoint
+from placement_opt.answer.answer import Outcome, answer
+from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
 from placement_opt.certify.layered import verify_large
 from placement_opt.cli import main
@@ -156,3 +158,11 @@ def test_knots_are_found_again_in_their_prices(tmp_path: Path) -> None:
         np.repeat(prices.rho, 2, axis=0), np.append(np.repeat(prices.rent[:-1] / 2, 2, axis=0), prices.rent[-1:], axis=0)
     )
     assert np.abs(family.fitted(twice).theta - knots.theta).max() < 0.02
+
+
+def test_layers_without_time_are_no_end_of_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the share of the time that the sample gets is too short for a layer, a limit was reached; nothing is optimal."""
+    monkeypatch.setattr(engine, "prepare", lambda *_: None)
+    found = answer(load_layered(write(tmp_path)), limits=Limits(1000.0))
+    assert (found.outcome, found.bound.method) == (Outcome.LIMIT, "roofline")
+    assert found.latency_s is not None
