@@ -30,6 +30,7 @@ import numpy as np
 from benchmarks.inputs import chain_instance, drift_instance
 from placement_opt.answer.checkpoint import PROOFS
 from placement_opt.answer.prove_integer import certify_prices, certify_schedule
+from placement_opt.answer.standing import Standing
 from placement_opt.base.arrays import Float64
 from placement_opt.base.atomic import write_text_atomic
 from placement_opt.base.cost import CALIBRATION, Cost, calibration
@@ -39,8 +40,9 @@ from placement_opt.bounds.size import Size
 from placement_opt.bounds.targets import find_targets
 from placement_opt.instance.gate import ROWS
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 from placement_opt.instance.totals import Totals, totals_of
-from placement_opt.layered import Layered, solve
+from placement_opt.layered import solve
 from placement_opt.memory import preset
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
@@ -65,6 +67,8 @@ KEPT = {
     "solver": ("bytes",),
     "export": ("bytes",),
     "optimised": ("bytes",),
+    "certify-prices-in-runs": ("seconds",),
+    "certify-schedule-in-runs": ("seconds",),
 }
 #: Seconds of the clock that one run may take, and of processor time up to which it is done twice; so many times the memory
 #: measured is expected; rounds of fitting.
@@ -231,7 +235,12 @@ def _question(shape: tuple[int, int, int]) -> Layered:
 
 
 def _solving(problem: Layered) -> Callable[[], object]:
-    return lambda: solve.solve_large(problem, jobs=1, limits=Limits(_LONGEST_S))
+    def run() -> None:
+        standing = Standing()
+        solve.begin(problem, standing, moves=False)
+        solve.solve(problem, standing, limits=Limits(_LONGEST_S))
+
+    return run
 
 
 def _drawing(shape: tuple[int, int, int]) -> Callable[[], object]:

@@ -65,6 +65,7 @@ _HOME = {
     "bound": "placement_opt.bounds.bound",
     "build_instance": "placement_opt.instance.load",
     "compare": "placement_opt.study.compare",
+    "load": "placement_opt.instance.load:load",
     "load_instance": "placement_opt.instance.load",
     "load_memory": "placement_opt.memory",
     "load_trace": "placement_opt.workload.files.npz",
@@ -86,7 +87,7 @@ if TYPE_CHECKING:
     from placement_opt.bounds.result import Bound, Prices, Status
     from placement_opt.certify.verify import verify_files as verify
     from placement_opt.instance.instance import Instance
-    from placement_opt.instance.load import build_instance, load_instance
+    from placement_opt.instance.load import build_instance, load, load_instance
     from placement_opt.memory import load_memory, preset
     from placement_opt.memory.system import MemorySystem
     from placement_opt.play.protocol import Moves, Scheduler, Setting, View
@@ -125,6 +126,7 @@ __all__ = [
     "bound",
     "build_instance",
     "compare",
+    "load",
     "load_instance",
     "load_memory",
     "load_trace",

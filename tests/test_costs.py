@@ -13,7 +13,7 @@ import pytest
 
 import placement_opt
 from placement_opt.answer import rungs
-from placement_opt.answer.checkpoint import PROOFS
+from placement_opt.answer.checkpoint import PROOFS, WRITTEN
 from placement_opt.base import highs
 from placement_opt.base.cost import Cost, bytes_of, calibration, costs, once, seconds_of
 from placement_opt.bounds import METHODS, ascent, compact
@@ -38,6 +38,7 @@ DECLARED: dict[str, Cost[Any]] = {
     **{f"bound {name}": method.cost for name, method in METHODS.items()},
     **{f"scheduler {name}": policy.cost for name, policy in REGISTRY.items()},
     **{f"proof of {kind}": cost for kind, cost in PROOFS.items()},
+    **{f"proof of {kind} in runs": cost for kind, cost in WRITTEN.items()},
     "refined": compact.REFINED,
     "ascent": ascent.COST,
     "rounding": ROUNDING,

@@ -6,13 +6,18 @@ import os
 import resource
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.registry import Figure, Spec, State, Target, register
+from placement_opt.answer.answer import answer
+from placement_opt.bounds.dual.shares import Backend
 from placement_opt.certify.files import save_prices
 from placement_opt.certify.layered import verify_large
-from placement_opt.layered import Layered, solve_large
+from placement_opt.instance.layered import Layered
+from placement_opt.layered.plan import Plan
+from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.memory import preset
 from placement_opt.workload.layers import Drawn
 from placement_opt.workload.synth import drift
@@ -44,20 +49,24 @@ def _drifting(layers: int, prefill: int, tokens: int, share: float, room: int, b
 def _solve(state: State, gap: float) -> Mapping[str, Figure]:
     problem = state["problem"]
     jobs, plan = 2 if problem.num_reads > 10**6 else 1, state.get("plan")
-    answer = solve_large(problem, gap=gap, jobs=jobs, schedule=plan)
+    sections = None if plan is None else Path(state["folder"].name)
+    found = answer(problem, gap=gap, backend=Backend("local", jobs), folder=sections)
     if plan is not None:
-        save_prices(answer.certificate, state["prices"])
+        assert isinstance(found.schedule, Plan)
+        assert isinstance(found.state.prices, CertifiedPrices)
+        found.schedule.save(plan)
+        save_prices(found.state.prices.certificate, state["prices"])
     # the sum over processes is at most the largest times their number
     parts = [resource.getrusage(who).ru_maxrss / 2**20 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
-        "reads": answer.reads,
-        "runs": answer.details["runs"],
-        "lower_bound_s": answer.lower_bound_s,
-        "schedule_s": answer.schedule_s,
-        "gap": answer.gap,
-        "roofline_s": answer.roofline_s,
+        "reads": problem.num_reads,
+        "runs": found.bound.details.get("runs", float("nan")),
+        "lower_bound_s": found.state.lower_s,
+        "schedule_s": float("nan") if found.latency_s is None else found.latency_s,
+        "gap": float("nan") if found.gap is None else found.gap,
+        "roofline_s": found.roofline_s,
         "peak_gib": parts[0] + 2 * parts[1],
-        "rule": answer.details["rule"],
+        "rule": found.bound.details.get("rule", ""),
     }
 
 

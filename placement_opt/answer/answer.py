@@ -10,6 +10,9 @@ own, and both look at what the other has. On each side the next turn is for who 
 * a rung that has no end takes turns of growing length and goes on where it stopped;
 * a rung that would need more memory than there is is passed over.
 
+Of a question in runs one rung is left, the engine that works on them: it goes through every layer once, so it gets as long as
+it takes where no deadline is set.
+
 The climb goes on in threads of its own. The caller's thread keeps time: where a rung does not look at its limits, the answer
 is what was proven by then.
 """
@@ -22,6 +25,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 
@@ -39,9 +43,13 @@ from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Bound, Prices, Status
-from placement_opt.certify.verify import Verified
+from placement_opt.certify.claims import AnyVerified
+from placement_opt.certify.layered_files import LargeSchedule
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.load import Source, instance_of
+from placement_opt.instance.layered import Layered
+from placement_opt.instance.load import Source, question_at
+from placement_opt.layered.plan import Plan
+from placement_opt.layered.solve import begin, certified_prices
 from placement_opt.play.schedule import Schedule
 
 #: Seconds where the caller sets no deadline.
@@ -80,7 +88,7 @@ class Answer(Tabular):
     Attributes
     ----------
     instance
-        The question.
+        The question, in rows or in runs.
     outcome
         See :class:`Outcome`.
     wanted
@@ -108,7 +116,7 @@ class Answer(Tabular):
     ('roofline', 3, '3.364e-06', True, 'roofline')
     """
 
-    instance: Instance
+    instance: Instance | Layered
     outcome: Outcome
     wanted: float
     state: State
@@ -149,8 +157,8 @@ class Answer(Tabular):
         return self.state.bound
 
     @property
-    def schedule(self) -> Schedule | None:
-        """The best schedule; None where every scheduler failed or none was reached."""
+    def schedule(self) -> Schedule | Plan | LargeSchedule | None:
+        """The best schedule; None where every scheduler failed or none was reached, or moves in runs are not kept."""
         return self.state.schedule
 
     @property
@@ -169,27 +177,30 @@ def answer(
     *,
     gap: float = 0.0,
     limits: Limits | None = None,
-    resume: Verified | None = None,
+    resume: AnyVerified | None = None,
     warm: Prices | None = None,
     backend: Backend | None = None,
     look: Callable[[State], None] | None = None,
     closing_s: Callable[[], float] | None = None,
     rungs: Sequence[Rung] | None = None,
+    folder: Path | None = None,
 ) -> Answer:
     """A proven lower bound and a schedule, as close as asked for or as the limits allow.
 
     Parameters
     ----------
     instance
-        The question, or the path of its file.
+        The question, in rows or in runs, or the path of its file.
     gap
         Relative gap, latency / bound - 1, that is enough.
     limits
-        Deadline (a minute where there is none), memory and stop request.
+        Deadline (where there is none a minute, in runs as long as it takes), memory and stop request.
     resume
-        Certificates of this instance, verified (:func:`placement_opt.certify.verify.verify_files`), to begin with.
+        Certificates of this instance, verified (:func:`placement_opt.certify.verify.verify_files`, in runs
+        :func:`placement_opt.certify.layered.verify_large`), to begin with.
     warm
-        Prices to begin with, of whatever origin: what they prove is found out first.
+        Prices to begin with, of whatever origin: what they prove is found out first, in runs on the sample that prices are
+        raised on.
     backend
         Where prices are proven, and with how many processes; without one, here.
     look
@@ -198,6 +209,9 @@ def answer(
         Seconds that the caller needs for what comes after: at most half of the time is kept for that.
     rungs
         The ladder; without it, :data:`placement_opt.answer.rungs.RUNGS`.
+    folder
+        Of a question in runs: where the moves of its schedule are put, which may be too many for memory. Without it they are
+        not kept, and the answer has the schedule's time alone.
 
     Returns
     -------
@@ -219,18 +233,19 @@ def answer(
     """
     check_limits(limits)
     check_number(gap, field="gap")
-    instance = instance_of(instance, limits)
+    question = question_at(instance, limits)
     began = clock.now()
-    limits = _limited(limits)
-    work = Work(instance, Standing(), gap, backend or Backend(), limits=limits)
-    roofline = METHODS["roofline"](instance)
-    work.standing.raise_to(roofline, "roofline")
+    limits = _limited(question, limits)
+    work = Work(question, Standing(), gap, backend or Backend(), limits=limits, folder=folder)
+    roofline = _begin(work)
     if work.backend.name != "local" and roofline.prices is not None and not limits.reached:
         _try_cluster(work, roofline.prices)
     if resume is not None:
-        _resume(work.standing, resume)
+        _resume(work, resume)
     table = list(RUNGS if rungs is None else rungs)
-    if warm is not None:
+    if warm is not None and not work.in_rows:
+        work.start = warm
+    elif warm is not None:
         table.insert(0, _warm_start(warm))
     inner = Limits(limits.remaining, limits.memory)
     if limits.interrupted:
@@ -245,8 +260,8 @@ def answer(
 
     state = _watched(work, table, inner, keep_time)
     return Answer(
-        instance=instance,
-        outcome=_outcome(state, gap, limits, ended=inner.reached),
+        instance=question,
+        outcome=_outcome(state, gap, limits, ended=inner.reached or work.unfinished),
         wanted=gap,
         state=state,
         roofline_s=roofline.lower_bound_s or 0.0,
@@ -255,12 +270,12 @@ def answer(
     )
 
 
-def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = None) -> Bound:
+def raise_bound(instance: Instance | Layered, enough_s: float, *, limits: Limits | None = None) -> Bound:
     """The bound alone, by the same ladder, raised until it reaches ``enough_s`` seconds or the limits end it."""
     began = clock.now()
-    limits = _limited(limits)
+    limits = _limited(instance, limits)
     work = Work(instance, Standing(), 0.0, enough_s=enough_s, limits=limits)
-    work.standing.raise_to(METHODS["roofline"](instance), "roofline")
+    _begin(work)
     found = _watched(work, [rung for rung in RUNGS if rung.side == "bound"], limits, None).bound
     assert found is not None
     status = found.status
@@ -268,6 +283,15 @@ def raise_bound(instance: Instance, enough_s: float, *, limits: Limits | None = 
         status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     note = "; ".join(part for part in (found.note, *work.notes) if part)
     return replace(found, status=status, note=note, solve_s=clock.now() - began)
+
+
+def _begin(work: Work) -> Bound:
+    """Offer what is there at once; the roofline."""
+    if isinstance(work.question, Layered):
+        return begin(work.question, work.standing, moves=work.folder is not None)
+    roofline = METHODS["roofline"](work.question)
+    work.standing.raise_to(roofline, "roofline")
+    return roofline
 
 
 def _try_cluster(work: Work, prices: Prices) -> None:
@@ -290,9 +314,9 @@ def _warm_start(prices: Prices) -> Rung:
     return Rung("warm start", "bound", lambda _: True, lambda _: 0.0, climb)
 
 
-def _limited(limits: Limits | None) -> Limits:
+def _limited(instance: Instance | Layered, limits: Limits | None) -> Limits:
     limits = limits or Limits()
-    return limits.within(BUDGET_S) if math.isinf(limits.remaining) else limits
+    return limits.within(BUDGET_S) if isinstance(instance, Instance) and math.isinf(limits.remaining) else limits
 
 
 def _watched(work: Work, rungs: Sequence[Rung], limits: Limits, look: Callable[[], None] | None) -> State:
@@ -313,7 +337,7 @@ def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
     work.limits = limits
     sides: dict[Side, list[Turn]] = {}
     for rung in rungs:
-        if rung.suits(work):
+        if (work.in_rows or rung.runs) and rung.suits(work):
             sides.setdefault(rung.side, []).append(Turn(rung, rung.expected_s(work)))
     at_work = set(sides)
     threads = [
@@ -382,14 +406,21 @@ def _outcome(state: State, gap: float, limits: Limits, *, ended: bool) -> Outcom
     return Outcome.OPTIMAL if state.bound is not None and state.bound.status is Status.OPTIMAL else Outcome.BOUND
 
 
-def _resume(standing: Standing, found: Verified) -> None:
+def _resume(work: Work, found: AnyVerified) -> None:
     """Begin with certificates that were verified."""
+    standing = work.standing
     if found.prices is not None:
-        prices = floats_of(found.prices)
+        known = found.prices if found.lower is None else replace(found.prices, claim=found.lower)
+        in_rows = isinstance(work.question, Instance)
+        prices = work.start = floats_of(known) if in_rows else certified_prices(known)
         rests_on = "weak duality: the prices of a certificate, proved again in exact integers"
         status = Status.INFEASIBLE if found.no_schedule else Status.BOUND
         standing.raise_to(Bound("resumed", status, found.lower_s, 0.0, rests_on, prices=prices), "resumed")
     if found.schedule is not None and found.upper_s is not None:
         kept = found.schedule
-        schedule = Schedule(kept.scheduler, kept.initial, kept.indptr, kept.op.astype(np.int16), kept.block)
+        schedule: Schedule | LargeSchedule = (
+            kept
+            if isinstance(kept, LargeSchedule)
+            else Schedule(kept.scheduler, kept.initial, kept.indptr, kept.op.astype(np.int16), kept.block)
+        )
         standing.lower_to(schedule, found.upper_s, f"resumed {kept.scheduler}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from placement_opt.base.arrays import Float64
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 
 #: A price of no more than this share of a step is a solver's rounding.
 DUST = 1e-6
@@ -29,14 +30,14 @@ class Binding:
     share: float
 
 
-def binding(instance: Instance, rho: Float64) -> tuple[Binding, ...]:
+def binding(instance: Instance | Layered, rho: Float64) -> tuple[Binding, ...]:
     """What binds at resource prices ``rho`` (float64[T, R], seconds per byte), the most frequent first.
 
     The share of a step's price that resource r carries is ``B_r rho[t, r]``; what is left to 1 is the floor's, where the step
     has one. A step whose prices are all dust counts for nothing, so the shares may add up to less than 1.
     """
     used = rho * instance.memory.rates
-    idle = np.where(instance.floor > 0, 1.0 - used.sum(axis=1), 0.0)
+    idle = np.where(np.greater(instance.floor, 0), 1.0 - used.sum(axis=1), 0.0)
     shares = np.column_stack([used, idle])
     counts = np.bincount(shares.argmax(axis=1)[shares.max(axis=1) > DUST], minlength=shares.shape[1])
     names: list[str | None] = [*instance.memory.resources, None]

@@ -10,22 +10,27 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from placement_opt.answer.binding import Binding, binding
 from placement_opt.answer.quick import quick_run
 from placement_opt.answer.standing import State
 from placement_opt.answer.verdict import TOLERANCE, Interval
 from placement_opt.base import clock
+from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.bound import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 from placement_opt.instance.packing import packing_known
+from placement_opt.layered.solve import roofline_bound
 from placement_opt.workload.unread import Unread, unread
+
+if TYPE_CHECKING:
+    from placement_opt.answer.answer import Answer
 
 #: Bounds that differ by no more than this, relatively, are the same: two sums of the same numbers.
 ROUNDING = 1e-12
@@ -54,7 +59,7 @@ class Proof:
     packable
         Whether schedules exist: True, False (proven that none does) or None (not known).
     unread
-        What the trace keeps for nobody; None where blocks may be forgotten (rule "cache").
+        What the trace keeps for nobody; None where blocks may be forgotten (rule "cache") and in runs, where nobody looks.
     best_s, best_from
         What the best schedule known takes, and which it is; None and "" while none is known.
     binds
@@ -94,7 +99,7 @@ class Proof:
 
 
 def prove(
-    instance: Instance,
+    instance: Instance | Layered,
     method: str = "auto",
     *,
     limits: Limits | None = None,
@@ -102,10 +107,12 @@ def prove(
 ) -> Proof:
     """The bound by one method (or "auto") and the roofline; errors as :func:`placement_opt.bounds.bound.bound`.
 
-    A method that does not stop when it should is left behind and has proven nothing ("auto" sees to that itself); where a
-    method proves less than the roofline, that stands.
+    In runs "auto" is the ladder, which finds a schedule, too. A method that does not stop when it should is left behind and has
+    proven nothing ("auto" sees to that itself); where a method proves less than the roofline, that stands.
     """
     limits = limits or Limits()
+    if isinstance(instance, Layered):
+        return _prove_in_runs(instance, method, limits)
     began = clock.now()
     work = partial(lower_bound, instance, method, limits=limits, report=report)
     try:
@@ -116,20 +123,43 @@ def prove(
     return proof_of(instance, found)
 
 
-def prove_until(instance: Instance, enough_s: float, *, limits: Limits | None = None) -> Proof:
+def _prove_in_runs(question: Layered, method: str, limits: Limits) -> Proof:
+    """The roofline, or what the ladder finds of both sides."""
+    from placement_opt.answer.answer import answer
+
+    if method == "roofline":
+        return proof_of(question, roofline_bound(question))
+    if method != "auto":
+        raise LimitError(f"{question.why}; {method} needs the reads as rows".removeprefix("; "))
+    return proof_of_answer(answer(question, limits=limits))
+
+
+def proof_of_answer(found: Answer) -> Proof:
+    """What the ladder found of both sides."""
+    early = {"limit reached": Status.LIMIT, "interrupted": Status.INTERRUPTED}
+    bound = replace(found.bound, status=early.get(found.outcome, found.bound.status), solve_s=found.solve_s)
+    proof = proof_of(found.instance, replace(bound, note="; ".join(part for part in (bound.note, *found.notes) if part)))
+    return proof if found.latency_s is None else proof.with_schedule(found.state.schedule_from, found.latency_s)
+
+
+def prove_until(instance: Instance | Layered, enough_s: float, *, limits: Limits | None = None) -> Proof:
     """A bound raised by the ladder of :mod:`placement_opt.answer.answer` until it reaches some seconds, or the limits."""
     from placement_opt.answer.answer import raise_bound
 
     return proof_of(instance, raise_bound(instance, enough_s, limits=limits))
 
 
-def prove_known(instance: Instance, method: str, *, limits: Limits, report: Callable[[str], None] | None = None) -> Proof:
+def prove_known(
+    instance: Instance | Layered, method: str, *, limits: Limits, report: Callable[[str], None] | None = None
+) -> Proof:
     """As :func:`prove`, beside the best of a few cheap schedules: a tenth of the time is kept for them."""
     return with_quick(prove(instance, method, limits=limits.within(0.9 * limits.remaining), report=report), instance, limits)
 
 
-def with_quick(proof: Proof, instance: Instance, limits: Limits) -> Proof:
-    """The same knowing the best of a few cheap schedules, for which half of the time left is taken at most."""
+def with_quick(proof: Proof, instance: Instance | Layered, limits: Limits) -> Proof:
+    """The same knowing the best of a few cheap schedules, for which half of the time left is taken at most; none in runs."""
+    if isinstance(instance, Layered):
+        return proof
     seconds = min(max(QUICK_S, proof.bound.solve_s), limits.remaining / 2)
     run = quick_run(instance, proof.interval.lower_s, limits=limits.within(seconds))
     if run is None:
@@ -139,7 +169,7 @@ def with_quick(proof: Proof, instance: Instance, limits: Limits) -> Proof:
 
 
 def prove_judging(
-    instance: Instance, method: str, known: tuple[str, float] | None = None, *, limits: Limits | None = None
+    instance: Instance | Layered, method: str, known: tuple[str, float] | None = None, *, limits: Limits | None = None
 ) -> Proof:
     """A bound that policies can be judged by, as far as the limits allow (a minute where "auto" has no deadline).
 
@@ -156,6 +186,9 @@ def prove_judging(
     from placement_opt.answer.answer import BUDGET_S
 
     limits = limits or Limits()
+    if isinstance(instance, Layered):
+        proof = prove(instance, method, limits=limits)
+        return proof if known is None else proof.with_schedule(*known)
     half = method == "auto" and math.isfinite(limits.remaining)  # without a deadline counted work ends it
     proof = prove(instance, method, limits=limits.within(limits.remaining / 2) if half else limits)
     if method == "auto" and not half:
@@ -194,12 +227,12 @@ def _climb(proof: Proof, instance: Instance, limits: Limits) -> Proof:
     return proof
 
 
-def proof_of(instance: Instance, found: Bound) -> Proof:
+def proof_of(instance: Instance | Layered, found: Bound) -> Proof:
     """A bound beside the roofline of its instance, and standing on it."""
-    line = found if found.method == "roofline" else METHODS["roofline"](instance)
-    bound, labels = standing_on(line, found), instance.trace.step_token
+    line = found if found.method == "roofline" else roofline_of(instance)
+    bound, labels = standing_on(line, found), instance.tokens
     value, roofline = bound.lower_bound_s, line.lower_bound_s
-    tokens = instance.num_steps if labels is None else len(np.unique(labels))
+    tokens = instance.num_steps if labels is None else labels
     return Proof(
         instance=instance.name,
         hash=instance.hash,
@@ -209,10 +242,15 @@ def proof_of(instance: Instance, found: Bound) -> Proof:
         tokens=tokens,
         counts="steps" if labels is None else "tokens",
         most_tokens_per_s=_rate(tokens, value),
-        packable=packing_known(instance),
-        unread=None if instance.forgets else unread(instance.trace),
+        packable=packing_known(instance) if isinstance(instance, Instance) else True,
+        unread=unread(instance.trace) if isinstance(instance, Instance) and not instance.forgets else None,
         binds=() if bound.prices is None else binding(instance, bound.prices.rho),
     )
+
+
+def roofline_of(instance: Instance | Layered) -> Bound:
+    """The roofline, in rows or in runs."""
+    return METHODS["roofline"](instance) if isinstance(instance, Instance) else roofline_bound(instance)
 
 
 def standing_on(roofline: Bound, found: Bound) -> Bound:

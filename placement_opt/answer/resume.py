@@ -10,9 +10,10 @@ from placement_opt.base.atomic import open_regular
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
-from placement_opt.bounds.sample import prices_for
+from placement_opt.bounds.sample import check_kind, prices_for
 from placement_opt.certify.files import PriceCertificate, kind_of, load_prices
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 
 #: Where a certificate of prices keeps the hash of its instance, and its sizes (docs/certificates.md).
 _HASH, _SIZES = slice(12, 44), struct.Struct("<III")
@@ -35,8 +36,8 @@ def floats_of(made: PriceCertificate) -> Prices:
     return Prices(made.rho / quantum, made.rent / quantum, *budgets)
 
 
-def warm_prices(path: str | PathLike[str], instance: Instance, limits: Limits | None = None) -> Prices:
-    """The prices of a certificate, of whatever instance, stretched to this one's steps.
+def warm_prices(path: str | PathLike[str], instance: Instance | Layered, limits: Limits | None = None) -> Prices:
+    """The prices of a certificate, of whatever instance, stretched to this one's steps (in runs by the engine that takes them).
 
     ``limits``: memory for reading it; without it, what is free.
 
@@ -55,7 +56,9 @@ def warm_prices(path: str | PathLike[str], instance: Instance, limits: Limits | 
         raise InputError(f"found {len(head)} bytes", "expected a certificate of prices", path=path)
     resources, tiers, steps = _SIZES.unpack_from(head, 56)
     made = load_prices(path, _Maker(head[_HASH].hex(), resources, tiers, steps), limits)
+    prices = floats_of(made)
     try:
-        return prices_for(instance, floats_of(made))
+        check_kind(instance, prices)
+        return prices_for(instance, prices) if isinstance(instance, Instance) else prices
     except InputError as error:
         raise error.at(path=path) from None

@@ -112,12 +112,14 @@ def _method(method: str) -> Rung:
 
 
 def _scale(work: Work, limits: Limits) -> bool:
-    """Both sides from the engine that works on runs, proven here block by block and step by step."""
-    from placement_opt.answer.rungs_layered import solve_runs
+    """Both sides from the engine that works on runs; of a question in rows proven here block by block and step by step."""
+    from placement_opt.answer.rungs_runs import climb_runs, solve_rows
 
     assert work.large is not None
+    if not work.in_rows:
+        return climb_runs(work, work.large)
     began = clock.now()
-    prices, schedule = solve_runs(work.instance, work.large, gap=work.gap, limits=limits, jobs=work.jobs)
+    prices, schedule = solve_rows(work.instance, work.large, gap=work.gap, limits=limits, jobs=work.jobs)
     if prices is not None:
         offer_prices(work, prices, "scale", began)
     run = simulate(work.instance, Replay(schedule))
@@ -173,7 +175,7 @@ def _optimise(work: Work, limits: Limits) -> bool:
         work.instance,
         limits=limits,
         prices=state.prices,
-        start=state.schedule,
+        start=state.schedule if isinstance(state.schedule, Schedule) else None,
         enough=enough,
         seed=work.seed,
         improved=take,
@@ -197,7 +199,7 @@ _MILP = of_scheduler("milp")
 RUNGS: tuple[Rung, ...] = (
     *PRICES,
     _method("step"),
-    Rung("scale", "bound", lambda work: work.large is not None, runs_s, _scale, runs_memory),
+    Rung("scale", "bound", lambda work: work.large is not None, runs_s, _scale, runs_memory, runs=True),
     Rung("compact", "bound", _always, seconds(of_method("compact")), _compact, memory(of_method("compact"))),
     Rung("refined", "bound", _always, seconds(of_refined), _refined, memory(of_refined)),
     _method("lp"),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 from placement_opt.base import clock
 from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.certify.layered_files import LargeSchedule
+from placement_opt.layered.plan import Plan
 from placement_opt.play.schedule import Schedule
 
 #: Values that differ by no more than this, relatively, are the same: two sums of the same numbers.
@@ -34,7 +36,7 @@ class State:
         The prices that prove most, and what they prove.
     schedule, latency_s, schedule_from
         The best schedule, its time by the simulator (what it costs, by the instance's objective), and what gave it; None and ""
-        before there is any.
+        before there is any. Of a question in runs the schedule is the files of its moves, None where they are not kept.
     no_schedule
         What proves that no schedule keeps the budgets, once it is proven; ``prices`` are then its.
     """
@@ -45,7 +47,7 @@ class State:
     bound_from: str = ""
     prices: Prices | None = None
     prices_s: float = 0.0
-    schedule: Schedule | None = None
+    schedule: Schedule | Plan | LargeSchedule | None = None
     latency_s: float | None = None
     schedule_from: str = ""
     no_schedule: Bound | None = None
@@ -101,7 +103,7 @@ class Standing:
                 self._state = replace(self._state, since_s=clock.now() - self._began, source=source)
             return better
 
-    def lower_to(self, schedule: Schedule, latency_s: float, source: str) -> bool:
+    def lower_to(self, schedule: Schedule | Plan | LargeSchedule | None, latency_s: float, source: str) -> bool:
         """Offer a schedule and its time; whether it is better."""
         with self._lock:
             state = self._state

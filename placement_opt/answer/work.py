@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from placement_opt.answer.standing import Standing
@@ -17,6 +18,7 @@ from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered, layered_of
 
 if TYPE_CHECKING:
     from placement_opt.bounds.ascent import Ascent
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from placement_opt.bounds.intervals import PriceIntervals
     from placement_opt.bounds.sample import SampleAscent
     from placement_opt.bounds.targets import Targets
-    from placement_opt.instance.layered import Layered
 
 Side = Literal["bound", "schedule"]
 DUALITY = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
@@ -36,8 +37,8 @@ class Work:
 
     Attributes
     ----------
-    instance, standing
-        The question, and what is proven of it.
+    question, standing
+        What is asked, in rows or in runs, and what is proven of it.
     gap
         Relative gap that is enough.
     backend
@@ -54,9 +55,15 @@ class Work:
         What the relaxation last solved wants of every block; whether that was made a schedule.
     intervals, sampled, ascent
         Searches for prices, which go on where they stopped.
+    folder
+        Where moves of a question in runs are put; without it they are not kept.
+    start
+        Prices that a search in runs begins with.
+    unfinished
+        Whether the time was too short for layers of a question in runs.
     """
 
-    instance: Instance
+    question: Instance | Layered
     standing: Standing
     gap: float
     backend: Backend = field(default_factory=Backend)
@@ -69,6 +76,20 @@ class Work:
     intervals: PriceIntervals | None = None
     sampled: SampleAscent | None = None
     ascent: Ascent | None = None
+    folder: Path | None = None
+    start: Prices | None = None
+    unfinished: bool = False
+
+    @property
+    def in_rows(self) -> bool:
+        """Whether the question is one in rows, which most rungs work on."""
+        return isinstance(self.question, Instance)
+
+    @property
+    def instance(self) -> Instance:
+        """The question in rows."""
+        assert isinstance(self.question, Instance)
+        return self.question
 
     def prove(self, prices: Prices) -> DualValue:
         """What prices prove, block by block: a short pass, done here where no time is left to ask other processes.
@@ -103,8 +124,8 @@ class Work:
     @cached_property
     def large(self) -> Layered | None:
         """The question in runs, where it is one of those that the scale engine answers."""
-        from placement_opt.instance.layered import layered_of
-
+        if not isinstance(self.question, Instance):
+            return self.question
         if self.instance.num_tiers != 2 or not self.instance.inclusive or not self.instance.timed:
             return None
         try:
@@ -147,6 +168,8 @@ class Rung:
         It has its first turn early, whatever that costs.
     ready
         Whether it has anything to work with yet.
+    runs
+        Whether it works on questions in runs, too.
     """
 
     name: str
@@ -158,6 +181,7 @@ class Rung:
     endless: bool = False
     early: bool = False
     ready: Callable[[Work], bool] = lambda _: True
+    runs: bool = False
 
 
 def offer_prices(work: Work, prices: Prices, source: str, began: float) -> None:

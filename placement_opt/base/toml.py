@@ -6,6 +6,7 @@ keys with the nearest known one, and the line a key stands on.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import re
 import tomllib
@@ -57,9 +58,7 @@ def read_toml(path: str | Path, overrides: Mapping[str, Any] | None = None) -> T
     except ValueError as error:  # a number with more digits than Python converts
         raise InputError(f"found a value that cannot be read ({error})", "expected TOML", path=path) from None
     root = Table(data, path, "", lines)
-    for key, value in (overrides or {}).items():
-        root.override(key, value)
-    return root
+    return root.overridden(overrides) if overrides else root
 
 
 def read_text(path: Path, largest: int) -> str:
@@ -118,6 +117,13 @@ class Table:
         if line == _OVERRIDE:
             return InputError(found, expected, path=self.path, field=f"{name} (override)")
         return InputError(found, expected, path=self.path, line=line, field=name)
+
+    def overridden(self, values: Mapping[str, Any]) -> Table:
+        """The same table, nothing read of it yet, with values by dotted key over it."""
+        root = Table(copy.deepcopy(self.data), self.path, self.name, dict(self._lines))
+        for key, value in values.items():
+            root.override(key, value)
+        return root
 
     def override(self, key: str, value: Any) -> None:
         """Put a value at a dotted key; tables on the way that the file lacks are made."""

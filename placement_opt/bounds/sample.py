@@ -22,6 +22,7 @@ from placement_opt.bounds.dual.futures import Futures, merge_futures
 from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 
 #: With more futures than this, prices on few intervals of time are found on a sample of about so many.
 MOST_FUTURES = 150_000
@@ -119,13 +120,20 @@ def prices_for(instance: Instance, prices: Prices) -> Prices:
     """Prices of another run, stretched to this one's number of steps: a start for an ascent.
 
     Steps keep their layer where both runs have whole iterations of this instance's layers. Prices of budgets are kept where
-    there were as many of them.
-
-    Raises
-    ------
-    InputError
-        If the other run had other numbers of resources or tiers, or no steps.
+    there were as many of them. Errors as :func:`check_kind`.
     """
+    check_kind(instance, prices)
+    steps, others = instance.num_steps, len(prices.rho)
+    layers = 1 if instance.trace.step_layer is None else int(instance.trace.step_layer.max()) + 1
+    if steps % layers or others % layers:
+        layers = 1
+    rent = np.concatenate([_stretch(prices.rent[:-1], steps, layers), prices.rent[-1:]])
+    mu = prices.mu if len(prices.mu) == len(instance.budgets) else np.zeros(len(instance.budgets))
+    return Prices(_stretch(prices.rho, steps, layers), rent, mu)
+
+
+def check_kind(instance: Instance | Layered, prices: Prices) -> None:
+    """InputError where prices are of other numbers of resources or tiers, or of no steps."""
     found, expected = (prices.rho.shape[1], prices.rent.shape[1]), (instance.num_resources, instance.num_tiers)
     if found != expected:
         raise InputError(
@@ -133,19 +141,13 @@ def prices_for(instance: Instance, prices: Prices) -> Prices:
             f"expected {expected[0]} resources and {expected[1]} tiers",
             field="prices",
         )
-    steps, others = instance.num_steps, len(prices.rho)
+    others = len(prices.rho)
     if others == 0 or len(prices.rent) != others + 1:
         raise InputError(
             f"found prices of {others} steps and {len(prices.rent)} states",
             "expected one state more than steps",
             field="prices",
         )
-    layers = 1 if instance.trace.step_layer is None else int(instance.trace.step_layer.max()) + 1
-    if steps % layers or others % layers:
-        layers = 1
-    rent = np.concatenate([_stretch(prices.rent[:-1], steps, layers), prices.rent[-1:]])
-    mu = prices.mu if len(prices.mu) == len(instance.budgets) else np.zeros(len(instance.budgets))
-    return Prices(_stretch(prices.rho, steps, layers), rent, mu)
 
 
 def _stretch(values: Float64, steps: int, layers: int) -> Float64:

@@ -132,6 +132,11 @@ class ScheduleCertificate:
     parts: int = 1
     split: npt.NDArray[np.int64] | None = None
 
+    @property
+    def moves(self) -> int:
+        """How many there are."""
+        return len(self.op)
+
 
 def kind_of(path: AnyPath) -> Kind:
     """Which of the two a file is, by its first bytes; InputError if it is neither."""

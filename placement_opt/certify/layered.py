@@ -22,7 +22,7 @@ from placement_opt.base.arrays import Int64
 from placement_opt.base.arrays import Ints as Ids
 from placement_opt.base.atomic import AnyPath
 from placement_opt.base.errors import CertificateError, InputError
-from placement_opt.certify.files import PriceCertificate, load_prices
+from placement_opt.certify.files import Kind, PriceCertificate, load_prices
 from placement_opt.certify.layered_files import Chunk, LargeSchedule, is_large_schedule, open_large_schedule
 from placement_opt.certify.rows import Exact
 from placement_opt.certify.split import SplitProgram
@@ -39,11 +39,12 @@ _T = TypeVar("_T")
 class VerifiedLarge(Sides):
     """What has been re-proved of a question, with what it rests on; None where no such certificate was given."""
 
-    question: Layered
+    instance: Layered
     prices: PriceCertificate | None = None
     lower: Fraction | None = None
     schedule: LargeSchedule | None = None
     upper: Fraction | None = None
+    no_schedule: bool = False  # there are no budgets in runs
 
 
 def verify_large(question: Layered, paths: Sequence[AnyPath]) -> VerifiedLarge:
@@ -59,12 +60,12 @@ def verify_large(question: Layered, paths: Sequence[AnyPath]) -> VerifiedLarge:
         One that is damaged, made for another question, or does not prove what it claims; names the file.
     """
     _check_operations(question)
-    layers, files = question.layers, dict[str, AnyPath]()
+    layers, files = question.layers, dict[Kind, AnyPath]()
     prices: PriceCertificate | None = None
     schedule: LargeSchedule | None = None
     proofs: list[BoundProof | Replay] = []
     for path in paths:
-        kind = "schedule" if is_large_schedule(path) else "prices"
+        kind: Kind = "schedule" if is_large_schedule(path) else "prices"
         if kind in files:
             raise InputError(f"found a second certificate of {kind}", "expected at most one of each", path=path)
         files[kind] = path
@@ -77,7 +78,7 @@ def verify_large(question: Layered, paths: Sequence[AnyPath]) -> VerifiedLarge:
                 proofs.append(BoundProof(question, prices))
         except CertificateError as error:
             raise error.at(path) from None
-    values: dict[str, Fraction] = {}
+    values: dict[Kind, Fraction] = {}
     for layer in range(layers.count):
         for proof in proofs:
             proof.begin(layer)
@@ -114,7 +115,7 @@ class BoundProof:
     (min, +) of two states, home alone and both. ``cost`` [2, B] is what each block has paid when the turn's steps are over.
     """
 
-    kind = "prices"
+    kind: Kind = "prices"
 
     def __init__(self, question: Layered, certificate: PriceCertificate) -> None:
         self._question, self._certificate = question, certificate
@@ -213,7 +214,7 @@ def _times(a: Exact, b: Exact) -> Exact:
 class Replay:
     """A schedule's moves, layer by layer, and its time."""
 
-    kind = "schedule"
+    kind: Kind = "schedule"
 
     def __init__(self, question: Layered, schedule: LargeSchedule) -> None:
         self._question, self._schedule = question, schedule

@@ -67,6 +67,11 @@ class LargeSchedule:
     moves: int
     sections: Mapping[int, tuple[int, int]]
 
+    @property
+    def scheduler(self) -> str:
+        """Whose moves they are: the engine on runs alone writes such files."""
+        return "scale"
+
     def start(self, layer: int) -> npt.NDArray[np.bool_]:
         """bool[B]: what a layer holds in the fast tier at the start."""
         offset, blocks = self.sections[layer]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from placement_opt.cli import layered as large
 from placement_opt.cli.certificates import add_certificate, add_schedule, check_files, write_certificates
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
@@ -21,6 +23,7 @@ from placement_opt.cli.parser import (
     add_scale_layers,
     add_time_limit,
 )
+from placement_opt.cli.question import ask, read, rows_only
 
 #: As in :mod:`placement_opt.bounds.dual.shares`, which would load numpy.
 BACKENDS = ("local", "dask")
@@ -29,8 +32,10 @@ if TYPE_CHECKING:
     from placement_opt.answer.answer import Answer
     from placement_opt.base.limits import Limits
     from placement_opt.bounds.dual.shares import Backend
-    from placement_opt.certify.verify import Verified
+    from placement_opt.bounds.result import Prices
+    from placement_opt.certify.claims import AnyVerified
     from placement_opt.instance.instance import Instance
+    from placement_opt.instance.layered import Layered
 
 
 def fill(parser: LazyParser) -> None:
@@ -55,7 +60,7 @@ def fill(parser: LazyParser) -> None:
     add_time_limit(parser, "stop by then with what is proven (default: none; with auto counted work, about a minute's)")
     add_memory_limit(parser)
     add_scale_layers(parser)
-    add_jobs(parser, default=None, text="processes to use (default: 1; in runs as many as there are processors)")
+    add_jobs(parser)
     text = "where prices are proven: in this machine's processes (local, default) or on a Dask cluster (with --gap)"
     parser.add_argument("--backend", choices=BACKENDS, default="local", help=text)
     text = "of the cluster's scheduler, such as tcp://10.0.0.1:8786 (with --backend dask)"
@@ -65,41 +70,34 @@ def fill(parser: LazyParser) -> None:
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.base.errors import LimitError
     from placement_opt.base.limits import Limits
-    from placement_opt.base.room import NoRoom
-    from placement_opt.base.watch import LeftBehind, in_time
-    from placement_opt.instance.load import load_instance
+    from placement_opt.instance.instance import Instance
     from placement_opt.schedulers import make_scheduler
 
     _check(args)
-    backend = _backend(args)
-    files = check_files(args)
     if args.scheduler:
-        make_scheduler(args.scheduler)  # a wrong name is told before anything is loaded
+        make_scheduler(args.scheduler)  # a wrong name is told before anything is read
+    backend, outline = _backend(args), read(args)
+    files = check_files(args, outline)
     limits = Limits(args.time_limit, args.memory_limit)
-    try:
-        instance = in_time(
-            f"{args.instance}: reading it",
-            lambda: load_instance(args.instance, layers=args.scale_layers, limits=limits),
-            limits,
-        )
-    except LeftBehind:
-        raise
-    except LimitError as short:
-        if args.method != "auto":
-            raise
-        rows_only = {"--prices": args.prices, "--scheduler": args.scheduler}
-        rows_only |= {"--resume": args.resume, "--warm-start": args.warm_start, "--backend": args.backend != "local"}
-        if given := [option for option, value in rows_only.items() if value]:
-            raise LimitError(f"{short}; {given[0]} needs the reads as rows") from None
-        if isinstance(short, NoRoom) and not _in_runs(args):
-            raise
-        return large.run(args, console, limits)
+    question = ask(args, outline, limits)
+    if not isinstance(question, Instance):
+        _check_in_runs(args, question, files)
     with console.interruptible(limits):
-        if args.gap is None:
-            return _one_side(args, console, instance, files, limits)
-        return _both_sides(args, console, instance, files, limits, backend)
+        if args.method == "roofline" or (args.gap is None and isinstance(question, Instance)):
+            return _one_side(args, console, question, files, limits)
+        return _both_sides(args, console, question, files, limits, backend)
+
+
+def _check_in_runs(args: Namespace, question: Layered, files: Mapping[str, str]) -> None:
+    """Refuse what needs the reads as rows."""
+    if args.method not in ("auto", "roofline"):
+        rows_only(question)
+    needing = {"--prices": args.prices, "--scheduler": args.scheduler, "--backend": args.backend != "local"}
+    needing["a file of the roofline"] = args.method == "roofline" and bool(files)
+    for option, given in needing.items():
+        if given:
+            rows_only(question, option)
 
 
 def _check(args: Namespace) -> None:
@@ -111,7 +109,7 @@ def _check(args: Namespace) -> None:
     if args.scheduler and args.schedule is None:
         raise InputError("found it without --schedule", "expected --schedule FILE", field="--scheduler")
     if args.gap is None:
-        needed = {"--resume": args.resume, "--warm-start": args.warm_start, "--jobs": args.jobs is not None}
+        needed = {"--resume": args.resume, "--warm-start": args.warm_start, "--jobs": args.jobs != 1}
         for option, given in (needed | {"--backend": args.backend != "local", "--dask-address": args.dask_address}).items():
             if given:
                 raise InputError("found it without --gap", "expected --gap SHARE", field=option)
@@ -123,20 +121,8 @@ def _check(args: Namespace) -> None:
             raise InputError("found it with --gap", "expected one of the two", field=option)
 
 
-def _in_runs(args: Namespace) -> bool:
-    """Whether the question can be answered in runs."""
-    from placement_opt.base.errors import InputError
-    from placement_opt.instance.load import load_layered
-
-    try:
-        load_layered(args.instance, layers=args.scale_layers)
-    except InputError:
-        return False
-    return True
-
-
-def _one_side(args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits) -> int:
-    """The bound by one method, what it is worth, and certificates."""
+def _one_side(args: Namespace, console: Console, question: Instance | Layered, files: dict[str, str], limits: Limits) -> int:
+    """The bound by one method, what it is worth, and certificates; in runs the roofline alone."""
     from placement_opt.answer.checkpoint import expected_s
     from placement_opt.answer.prove import prove_known
     from placement_opt.bounds.result import Status
@@ -149,15 +135,15 @@ def _one_side(args: Namespace, console: Console, instance: Instance, files: dict
 
     scheduler = make_scheduler(args.scheduler or "lp-rounded") if "schedule" in files else None
     method = "step-integer" if args.integer else args.method
-    closing = min(expected_s(instance, files), limits.remaining / 2)
-    proof = prove_known(instance, method, limits=limits.within(limits.remaining - closing), report=console.progress)
-    found = worth(instance, proof.bound, best_s=proof.best_s, limits=limits, report=console.progress) if args.prices else None
+    closing = min(expected_s(question, files), limits.remaining / 2)
+    proof = prove_known(question, method, limits=limits.within(limits.remaining - closing), report=console.progress)
     document, text = bound_document(proof), bound_text(proof)
-    if found is not None:
+    if args.prices:
+        found = worth(rows_only(question), proof.bound, best_s=proof.best_s, limits=limits, report=console.progress)
         document, text = document | {"worth": worth_document(found)}, f"{text}\n{worth_text(found)}"
     certified = None
     try:
-        for done in write_certificates(instance, proof.bound, files, scheduler, limits):
+        for done in write_certificates(rows_only(question), proof.bound, files, scheduler, limits) if files else ():
             certified = done
     finally:  # whatever became of the certificates, the bound is proven
         if certified is not None:
@@ -167,50 +153,77 @@ def _one_side(args: Namespace, console: Console, instance: Instance, files: dict
 
 
 def _both_sides(
-    args: Namespace, console: Console, instance: Instance, files: dict[str, str], limits: Limits, backend: Backend
+    args: Namespace, console: Console, question: Instance | Layered, files: dict[str, str], limits: Limits, backend: Backend
 ) -> int:
-    """Bound and schedule, improved until they are as close as asked for."""
+    """Bound and schedule, improved until they are as close as asked for; in runs, where one rung gives both, always."""
     from placement_opt.answer.answer import Outcome, answer
     from placement_opt.answer.checkpoint import Checkpoints
-    from placement_opt.answer.resume import warm_prices
+    from placement_opt.answer.prove import proof_of_answer
     from placement_opt.answer.standing import State
-    from placement_opt.base.watch import in_time
-    from placement_opt.certify.verify import verify_files
     from placement_opt.report.answer import ProgressTable, answer_document, answer_text
+    from placement_opt.report.bound import bound_document, bound_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import with_verified
 
-    resumed = warm = None
-    if args.resume:
-        names = ", ".join(args.resume)
-        resumed = in_time(f"{names}: proving it again", lambda: verify_files(instance, args.resume, limits), limits)
-    if args.warm_start:
-        warm = in_time(f"{args.warm_start}: reading it", lambda: warm_prices(args.warm_start, instance, limits), limits)
-    checkpoints, table = Checkpoints(instance, files, resumed, limits), ProgressTable()
+    resumed, warm = _begun(args, question, limits)
+    checkpoints, table = Checkpoints(question, files, resumed, limits), ProgressTable()
 
     def look(state: State) -> None:
         for line in table.lines(state):
-            console.line(line)
+            (console.progress if args.gap is None else console.line)(line)
         checkpoints.keep(state)
 
-    climb = partial(answer, instance, resume=resumed, warm=warm, backend=backend)
-    found = climb(gap=args.gap, limits=limits, look=look, closing_s=checkpoints.closing_s)
-    certified: Verified | None = None
-    try:
-        certified = checkpoints.finish(found.state)
-    finally:  # whatever became of the files, both sides are proven
-        if certified is not None:
-            found = _as_certified(found, certified)
-        document, text = answer_document(found), answer_text(found)
-        if certified is not None:
-            document, text = with_verified(document, text, certified, files)
-        console.print(to_json(document) if args.json else text)
+    with _beside(question, files) as folder:
+        climb = partial(answer, question, resume=resumed, warm=warm, backend=backend, folder=folder)
+        found = climb(gap=args.gap or 0.0, limits=limits, look=look, closing_s=checkpoints.closing_s)
+        certified: AnyVerified | None = None
+        try:
+            certified = checkpoints.finish(found.state)
+        finally:  # whatever became of the files, both sides are proven
+            if certified is not None:
+                found = _as_certified(found, certified)
+            if args.gap is None:
+                proof = proof_of_answer(found)
+                document, text = bound_document(proof), bound_text(proof)
+            else:
+                document, text = answer_document(found), answer_text(found)
+            if certified is not None:
+                document, text = with_verified(document, text, certified, files)
+            console.print(to_json(document) if args.json else text)
     for line in checkpoints.late:
         console.warn(line)
     return 130 if limits.interrupted else int(found.outcome is Outcome.NO_SCHEDULE)
 
 
-def _as_certified(found: Answer, certified: Verified) -> Answer:
+def _begun(args: Namespace, question: Instance | Layered, limits: Limits) -> tuple[AnyVerified | None, Prices | None]:
+    """What ``--resume`` and ``--warm-start`` name: certificates proved again, prices of another instance."""
+    from placement_opt.answer.resume import warm_prices
+    from placement_opt.base.watch import in_time
+    from placement_opt.certify.claims import verify_any
+
+    resumed = warm = None
+    if args.resume:
+        names = ", ".join(args.resume)
+        resumed = in_time(f"{names}: proving it again", lambda: verify_any(question, args.resume, limits), limits)
+    if args.warm_start:
+        warm = in_time(f"{args.warm_start}: reading it", lambda: warm_prices(args.warm_start, question, limits), limits)
+    return resumed, warm
+
+
+@contextmanager
+def _beside(question: Instance | Layered, files: Mapping[str, str]) -> Iterator[Path | None]:
+    """Where moves in runs wait until they are written as one file: beside it, for they may be large."""
+    from placement_opt.base.atomic import scratch_folder
+    from placement_opt.instance.instance import Instance
+
+    if isinstance(question, Instance) or "schedule" not in files:
+        yield None
+        return
+    with scratch_folder(Path(files["schedule"]).absolute().parent) as folder:
+        yield folder
+
+
+def _as_certified(found: Answer, certified: AnyVerified) -> Answer:
     """The answer, not called within the gap where its certificate of prices does not prove that."""
     from placement_opt.answer.answer import Outcome
 
@@ -228,6 +241,6 @@ def _backend(args: Namespace) -> Backend:
     from placement_opt.bounds.dual.shares import Backend
 
     try:
-        return Backend(args.backend, args.jobs or 1, args.dask_address)
+        return Backend(args.backend, args.jobs, args.dask_address)
     except InputError as error:
         raise InputError(error.found, error.expected, field=f"--{error.field}") from None

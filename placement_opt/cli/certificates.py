@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
     from placement_opt.certify.verify import Verified
     from placement_opt.instance.instance import Instance
+    from placement_opt.instance.outline import Outline
     from placement_opt.play.protocol import Scheduler
     from placement_opt.play.run import Run
 
@@ -28,14 +29,13 @@ def add_schedule(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schedule", metavar="FILE", help="write the moves of the schedule as a certificate (see verify)")
 
 
-def check_files(args: Namespace) -> dict[str, str]:
+def check_files(args: Namespace, outline: Outline) -> dict[str, str]:
     """Kind -> file for each certificate asked for; InputError where an output cannot be written, before any work is done."""
     from placement_opt.base.atomic import check_outputs
-    from placement_opt.instance.outline import input_files
 
     files = {"prices": getattr(args, "certificate", None), "schedule": args.schedule}
     options = {"--certificate": files["prices"], "--schedule": files["schedule"], "--per-step": getattr(args, "per_step", None)}
-    check_outputs(options, input_files(args.instance))
+    check_outputs(options, outline.files)
     return {kind: str(path) for kind, path in files.items() if path is not None}
 
 
@@ -82,15 +82,19 @@ def write_schedule(run: Run, path: str, limits: Limits) -> Verified:
     from placement_opt.base.atomic import write_bytes_atomic
     from placement_opt.certify.files import pack_schedule
     from placement_opt.certify.verify import Verified
+    from placement_opt.instance.instance import Instance
+
+    instance = run.instance
+    assert isinstance(instance, Instance)
 
     def certify() -> tuple[ScheduleCertificate, bytes]:
         assert run.schedule is not None
-        made = certify_schedule(run.instance, run.schedule)
+        made = certify_schedule(instance, run.schedule)
         return made, pack_schedule(made)
 
-    schedule, data = _certified(path, certify, expected_s(run.instance, {"schedule": ""}), limits)
+    schedule, data = _certified(path, certify, expected_s(instance, {"schedule": ""}), limits)
     write_bytes_atomic(path, data)
-    return Verified(run.instance, schedule=schedule, upper=schedule.claim)
+    return Verified(instance, schedule=schedule, upper=schedule.claim)
 
 
 def _certified(path: str, certify: Callable[[], _T], seconds: float, limits: Limits) -> _T:

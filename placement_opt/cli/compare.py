@@ -40,7 +40,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.atomic import check_outputs, write_text_atomic
     from placement_opt.base.errors import InputError
     from placement_opt.base.limits import Limits
-    from placement_opt.instance.gate import check_file
+    from placement_opt.instance.load import runs_instead
     from placement_opt.instance.outline import input_files
     from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
     from placement_opt.report.machine import to_json
@@ -55,11 +55,11 @@ def run(args: Namespace, console: Console) -> int:
     limits = Limits(args.time_limit, args.memory_limit)
     for spec in schedulers:
         make_scheduler(spec)  # a wrong name is told before anything is looked at
-    for path in args.instances:
-        check_file(path, limits, jobs=args.jobs, layers=args.scale_layers)
+    processes = args.jobs + 1 if args.jobs > 1 else 1
+    sources = [runs_instead(path, limits, processes=processes, layers=args.scale_layers) or path for path in args.instances]
     with console.interruptible(limits):
         found = compare(
-            args.instances,
+            sources,
             schedulers,
             method=args.method,
             gap=args.gap,

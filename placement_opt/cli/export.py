@@ -6,6 +6,7 @@ from argparse import Namespace
 
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import LazyParser, add_instance, add_memory_limit, add_scale_layers
+from placement_opt.cli.question import read
 
 
 def fill(parser: LazyParser) -> None:
@@ -22,13 +23,13 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.limits import Limits
     from placement_opt.bounds.programs.export import READ_BYTES, export
     from placement_opt.instance.gate import check_outline
-    from placement_opt.instance.load import load_instance
-    from placement_opt.instance.outline import input_files, read_outline
+    from placement_opt.instance.load import in_rows
     from placement_opt.report.export import export_text
 
-    check_outputs({"-o": args.output}, input_files(args.instance))
+    outline = read(args)
+    check_outputs({"-o": args.output}, outline.files)
     limits = Limits(memory=args.memory_limit)
-    check_outline(read_outline(args.instance, layers=args.scale_layers), limits, read_bytes=READ_BYTES)
-    instance = load_instance(args.instance, layers=args.scale_layers, limits=limits)
+    check_outline(outline, limits, read_bytes=READ_BYTES)
+    instance = in_rows(outline, limits)
     console.print(export_text(export(instance, args.format, args.output)))
     return 0

@@ -14,6 +14,7 @@ from placement_opt.cli.parser import (
     add_scale_layers,
     add_time_limit,
 )
+from placement_opt.cli.question import ask, read, rows_only
 
 
 def fill(parser: LazyParser) -> None:
@@ -34,24 +35,27 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.atomic import write_text_atomic
     from placement_opt.base.limits import Limits
     from placement_opt.base.watch import in_time
-    from placement_opt.instance.load import load_instance
+    from placement_opt.instance.instance import Instance
+    from placement_opt.play.by_layer import by_layer
     from placement_opt.play.simulate import Run, simulate
     from placement_opt.report.machine import to_json
     from placement_opt.report.simulation import per_step_csv, simulation_document, simulation_text
     from placement_opt.report.verification import with_verified
     from placement_opt.schedulers import make_scheduler
 
-    files = check_files(args)
-    scheduler = make_scheduler(args.scheduler)
+    scheduler = make_scheduler(args.scheduler)  # a wrong name is told before anything is read
+    outline = read(args)
+    files = check_files(args, outline)
     limits = Limits(args.time_limit, args.memory_limit)
-    instance = in_time(
-        f"{args.instance}: reading it",
-        lambda: load_instance(args.instance, layers=args.scale_layers, limits=limits),
-        limits,
-    )
-    console.progress(f"{args.scheduler} on {instance.trace.num_reads:,} reads")
+    instance = ask(args, outline, limits)
+    for option, given in (("--per-step", args.per_step), ("--schedule", args.schedule)):
+        if given:
+            rows_only(instance, option)
+    console.progress(f"{args.scheduler} on {instance.num_reads:,} reads")
 
     def work() -> Run:
+        if not isinstance(instance, Instance):
+            return by_layer(instance, scheduler, limits=limits)
         return simulate(instance, scheduler, per_step=bool(args.per_step), record=bool(files), limits=limits)
 
     with console.interruptible(limits):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from placement_opt.cli import layered as large
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import LazyParser, add_instance, add_memory_limit, add_output, add_scale_layers
+from placement_opt.cli.question import certified, read
 
 
 def fill(parser: LazyParser) -> None:
@@ -26,18 +26,14 @@ def fill(parser: LazyParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.limits import Limits
-    from placement_opt.certify.files import kind_of
-    from placement_opt.certify.verify import verify_files
-    from placement_opt.instance.load import load_instance
+    from placement_opt.certify.claims import kind_of_any, verify_any
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import verified_document, verified_text
 
-    question = large.question_of(args)
-    if question is not None:
-        return large.verify(args, console, question)
-    files = {str(kind_of(path)): path for path in args.certificates}
-    instance = load_instance(args.instance, layers=args.scale_layers, limits=Limits(memory=args.memory_limit))
-    console.progress(f"{len(args.certificates)} certificates of {instance.trace.num_reads:,} reads")
-    found = verify_files(instance, args.certificates)
+    outline = read(args)
+    files = {str(kind_of_any(path)): path for path in args.certificates}
+    question = certified(args, outline, Limits(memory=args.memory_limit))
+    console.progress(f"{len(args.certificates)} certificates of {question.num_reads:,} reads")
+    found = verify_any(question, args.certificates)
     console.print(to_json(verified_document(found, files)) if args.json else verified_text(found, files))
     return 0

@@ -111,7 +111,7 @@ def _answer(side: str, limits: Limits) -> None:
             (_bounds if side == "bound" else _schedules)(load_instance(path))
         if side == "schedule":
             _commands(scratch)
-            _in_runs(scratch / "inclusive.toml", scratch / "plan")
+            _in_runs(scratch / "inclusive.toml", scratch)
 
 
 def _bounds(instance: Instance) -> None:
@@ -170,11 +170,15 @@ def _commands(folder: Path) -> None:
             raise RuntimeError(f"{' '.join(argv)}: {complaint.getvalue()}")
 
 
-def _in_runs(question: Path, plan: Path) -> None:
+def _in_runs(path: Path, folder: Path) -> None:
     """A question of the kind that is too large for rows, drawn layer by layer."""
-    from placement_opt.layered import load_layered, solve_large
+    from placement_opt.answer.standing import Standing
+    from placement_opt.instance.load import load_layered
+    from placement_opt.layered.solve import begin, solve
 
-    solve_large(load_layered(question), gap=0.01, limits=_Looks(), schedule=plan)
+    question, standing = load_layered(path), Standing()
+    begin(question, standing, moves=True)
+    solve(question, standing, gap=0.01, limits=_Looks(), folder=folder)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from placement_opt.base import room
 from placement_opt.base.cost import Cost
-from placement_opt.base.errors import InputError
+from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
+from placement_opt.base.units import format_size
 from placement_opt.instance.instance import check_room
 from placement_opt.instance.totals import Totals, totals_of
 from placement_opt.workload.synth import GENERATORS
@@ -136,6 +137,14 @@ def check_text(path: str | PathLike[str], limits: Limits) -> None:
     size = os.path.getsize(path) if os.path.isfile(path) else 0
     needed = room.BASE_BYTES + room.TEXT_BYTES * size
     room.check_bytes(needed, limits, "to import it", place=fspath(path), ways=lambda _: "--limit N takes its first steps")
+
+
+def check_runs(question: Layered, limits: Limits) -> None:
+    """LimitError where a question in runs needs more memory, in one process, than there is."""
+    needed, left = question.memory_needed(), room.left(limits)
+    if needed > left:
+        found = f"found a limit of {format_size(left)}"
+        raise LimitError(f"{found}, expected at least {format_size(needed)} for {question.layers.runs:,} runs a layer")
 
 
 def check_layer(layers: Layers, path: str | PathLike[str], limits: Limits) -> None:

@@ -171,6 +171,16 @@ class Instance(Tabular):
         return len(self.memory.resources)
 
     @property
+    def num_reads(self) -> int:
+        return self.trace.num_reads
+
+    @property
+    def tokens(self) -> int | None:
+        """Distinct token labels of the steps; None where they carry none."""
+        labels = self.trace.step_token
+        return None if labels is None else len(np.unique(labels))
+
+    @property
     def num_steps(self) -> int:
         """T."""
         return self.trace.num_steps

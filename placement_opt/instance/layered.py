@@ -12,7 +12,9 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int64
 from placement_opt.base.cost import bytes_of
 from placement_opt.base.errors import InputError
+from placement_opt.instance.budgets import TIME, Budget, Objective
 from placement_opt.instance.instance import Instance, check_room
+from placement_opt.instance.law import Loads, loads_of
 from placement_opt.memory.system import MemorySystem
 from placement_opt.workload import runs
 from placement_opt.workload.layers import Given, Layers
@@ -43,6 +45,12 @@ class Layered:
         Seconds under the time of every step.
     home_tier
         As in an instance.
+    tokens
+        Distinct token labels of the steps; None where they carry none.
+    why
+        What keeps the question out of rows, in words; "" where nobody tried.
+    fixed_metered
+        As in an instance.
     """
 
     name: str
@@ -53,6 +61,9 @@ class Layered:
     fixed: Int64
     floor: float = 0.0
     home_tier: int | None = None
+    tokens: int | None = None
+    why: str = ""
+    fixed_metered: Int64 | None = None
 
     def __post_init__(self) -> None:
         if len(self.memory.tiers) != 2:
@@ -69,6 +80,36 @@ class Layered:
     def fast(self) -> int:
         """The other one."""
         return 1 - self.home
+
+    @property
+    def size(self) -> Int64:
+        """int64[1]: bytes of each kind of block, of which there is one."""
+        return np.array([self.block_bytes], dtype=np.int64)
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """None: time alone counts."""
+        return ()
+
+    @property
+    def objective(self) -> Objective:
+        """Time."""
+        return TIME
+
+    @property
+    def share_base(self) -> int:
+        """Blocks are read whole."""
+        return 1
+
+    @cached_property
+    def loads(self) -> Loads:
+        """What operations load for each byte."""
+        return loads_of(self.memory.operations, self.size)
+
+    @property
+    def forgets(self) -> bool:
+        """Whether a block may lie nowhere: never, home keeps everything."""
+        return False
 
     @property
     def num_tiers(self) -> int:
@@ -138,5 +179,5 @@ def layered_of(instance: Instance) -> Layered:
         raise InputError("found fixed loads that change", "expected the same at every step", field="fixed")
     layers = Given(tuple(runs.layers_of(instance.trace)))
     fixed, floor = instance.fixed[0], float(instance.floor[0])
-    size, home = int(instance.size[0]), instance.home_tier
-    return Layered(instance.name, instance.memory, layers, instance.capacity, size, fixed, floor, home)
+    size, home, tokens = int(instance.size[0]), instance.home_tier, instance.tokens
+    return Layered(instance.name, instance.memory, layers, instance.capacity, size, fixed, floor, home, tokens)

@@ -1,4 +1,4 @@
-"""Instances from files: the door that every command comes through."""
+"""Instances from files: the door that every command comes through. It decides whether a trace is held in rows or in runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.capacity import Contents
-from placement_opt.base.errors import InputError
+from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.given import check_kind, check_path
 from placement_opt.base.limits import Limits, check_limits
+from placement_opt.base.room import NoRoom
 from placement_opt.base.toml import Table
-from placement_opt.instance.gate import check_outline, check_rows
+from placement_opt.instance.gate import check_outline, check_rows, check_runs
 from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.llm_table import Model
@@ -32,10 +33,11 @@ from placement_opt.instance.trace_source import TraceAtHand
 from placement_opt.memory.system import MemorySystem
 from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
+from placement_opt.workload.synth.params import limit_reads
 from placement_opt.workload.trace import Trace
 
-#: An instance, or the path of its file.
-Source = Instance | str | PathLike[str]
+#: A question, in rows or in runs, or the path of its file.
+Source = Instance | Layered | str | PathLike[str]
 
 
 def instance_of(source: Source, limits: Limits | None = None) -> Instance:
@@ -44,7 +46,75 @@ def instance_of(source: Source, limits: Limits | None = None) -> Instance:
         return source
     expected = "an instance (load_instance, build_instance) or the name of its file"
     check_kind(source, (str, PathLike), expected, field="instance")
+    assert not isinstance(source, Layered)
     return load_instance(source, limits=limits)
+
+
+def question_at(source: Source, limits: Limits | None = None) -> Instance | Layered:
+    """The question itself, or that of a file; InputError for what is neither, and as :func:`load`."""
+    if isinstance(source, Instance | Layered):
+        return source
+    expected = "an instance (load, load_instance, build_instance) or the name of its file"
+    check_kind(source, (str, PathLike), expected, field="instance")
+    return load(source, limits)
+
+
+def load(
+    path: str | PathLike[str],
+    limits: Limits | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    layers: LayerShare | None = None,
+) -> Instance | Layered:
+    """The question of an instance file: in rows where they fit, else in runs, layer by layer, where it is of that kind.
+
+    Parameters as in :func:`load_instance`, errors as in :func:`question_of`.
+    """
+    return question_of(read_outline(path, overrides, layers=layers), limits)
+
+
+def question_of(outline: Outline, limits: Limits | None = None) -> Instance | Layered:
+    """The question of a file that is read.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_instance`; and as :func:`in_runs` where no trace of that size is held in rows.
+    NoRoom, LimitError
+        It fits neither in rows nor, where it is a question for them, in runs.
+    """
+    limits = limits or Limits()
+    try:
+        return in_rows(outline, limits)
+    except LimitError as short:
+        return _instead(outline, short, limits)
+
+
+def runs_instead(path: str | Path, limits: Limits, *, processes: int = 1, layers: LayerShare | None = None) -> Layered | None:
+    """The question of a file in runs, where rows do not fit into so many processes; None where they do.
+
+    Nothing is drawn or made. Errors as :func:`question_of`.
+    """
+    outline = read_outline(path, layers=layers)
+    try:
+        check_outline(outline, limits, processes=processes)
+        if outline.source.layers is not None:
+            limit_reads(outline.totals.reads)
+    except LimitError as short:
+        return _instead(outline, short, limits)
+    return None
+
+
+def _instead(outline: Outline, short: LimitError, limits: Limits) -> Layered:
+    """The question in runs, where there is too little room for rows."""
+    try:
+        found = in_runs(outline)
+    except InputError:
+        if isinstance(short, NoRoom):
+            raise short from None
+        raise
+    check_runs(found, limits)
+    return replace(found, why=str(short))
 
 
 def load_instance(
@@ -98,7 +168,7 @@ def load_instance(
     """
     check_path(path, field="path")
     check_limits(limits)
-    made = _made(read_outline(path, overrides, layers=layers), limits)
+    made = in_rows(read_outline(path, overrides, layers=layers), limits)
     return _from(made, partial(_loaded_again, path, dict(overrides or {}), layers))
 
 
@@ -199,7 +269,7 @@ def _built(name: str, given: Mapping[str, Any], limits: Limits | None, others: M
     memory, trace = given["memory"], given["trace"]
     system = memory if isinstance(memory, MemorySystem) else None
     source = TraceAtHand(trace) if isinstance(trace, Trace) else None
-    made = _made(outline_of(root, memory=system, source=source), limits)
+    made = in_rows(outline_of(root, memory=system, source=source), limits)
     return _from(made, partial(_built_again, name, given, dict(others)))
 
 
@@ -212,8 +282,8 @@ def _plain(value: Any) -> Any:
     return {key: _plain(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value
 
 
-def _made(outline: Outline, limits: Limits | None) -> Instance:
-    """The instance of an outline, once there is room for its trace."""
+def in_rows(outline: Outline, limits: Limits | None = None) -> Instance:
+    """The instance of an outline, once there is room for its trace; errors as :func:`load_instance`."""
     tables, rules, model = outline.tables, outline.rules, outline.model
     check_outline(outline, limits or Limits())
     trace = outline.source.make()
@@ -260,9 +330,15 @@ def layers_of(outline: Outline) -> Layers:
 
 
 def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layered:
-    """The question of an instance file whose trace would not fit in memory; the layers are drawn or read when needed.
+    """The question of an instance file in runs, whether or not its trace would fit in rows.
 
-    ``layers``: take this share of them (:mod:`placement_opt.instance.scaled`).
+    ``layers``: take this share of them (:mod:`placement_opt.instance.scaled`). Errors as :func:`in_runs`.
+    """
+    return in_runs(read_outline(path, layers=layers))
+
+
+def in_runs(outline: Outline) -> Layered:
+    """The question of an outline in runs; the layers are drawn or read when needed.
 
     Raises
     ------
@@ -271,9 +347,9 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
         system has not two tiers, or offers more than reads, stores and copies by the byte, or its rules are not inclusive
         residency, a free start and pages of one token.
     """
-    outline = read_outline(path, layers=layers)
-    found, memory, model = layers_of(outline), outline.memory, outline.model
-    rules, size = outline.rules, int(outline.source.probe.size[0])
+    path, memory, model, rules = outline.path, outline.memory, outline.model, outline.rules
+    found, probe = layers_of(outline), outline.source.probe
+    size = int(probe.size[0])
     outline.check_total(sum(found.blocks_of(layer) for layer in range(found.count)) * size)
     stated = (rules.residency, rules.initial, rules.page_tokens)
     for key, value, expected in zip(("residency", "initial", "page_tokens"), stated, ("inclusive", "free", 1), strict=True):
@@ -287,9 +363,11 @@ def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layer
         if table.keys():
             raise InputError(f"found {name}", "expected time alone to count at this size", path=path, field=name)
     weights = np.asarray(model.weight_bytes * memory.read[model.weight_tier], dtype=np.int64)
-    block, floor, capacity = size * model.unit_bytes, float(rules.floor), outline.capacity
+    block, floor, tokens = size * model.unit_bytes, float(rules.floor), None if probe.step_token is None else found.turns
     try:
-        return Layered(outline.name, memory, found, capacity, block, weights, floor, outline.home_tier)
+        made = Layered(outline.name, memory, found, outline.capacity, block, weights, floor, outline.home_tier, tokens)
+        row = memory.meters.per_byte[memory.operations.first_serving + model.weight_tier]
+        return replace(made, fixed_metered=_totals(memory, [(row, model.weight_bytes * made.num_steps)]))
     except InputError as error:
         raise error.at(path=path) from None
 
@@ -315,12 +393,18 @@ def _fixed_metered(outline: Outline, paged: Paged) -> Int64:
     """int64[H]: what the same adds to each meter over the whole run."""
     memory, model = outline.memory, outline.model
     first, fastest = memory.operations.first_serving, memory.fastest
+    per_byte = memory.meters.per_byte
     amounts = [
-        (first + model.weight_tier, model.weight_bytes * len(paged.tail_read_tokens)),
-        (first + fastest, int(paged.tail_read_tokens.sum()) * model.unit_bytes),
-        (fastest, int(paged.tail_write_tokens.sum()) * model.unit_bytes),
+        (per_byte[first + model.weight_tier], model.weight_bytes * len(paged.tail_read_tokens)),
+        (per_byte[first + fastest], int(paged.tail_read_tokens.sum()) * model.unit_bytes),
+        (per_byte[fastest], int(paged.tail_write_tokens.sum()) * model.unit_bytes),
     ]
-    totals = [sum(amount * int(each[row]) for row, amount in amounts) for each in memory.meters.per_byte.T]
+    return _totals(memory, amounts)
+
+
+def _totals(memory: MemorySystem, amounts: list[tuple[Int64, int]]) -> Int64:
+    """int64[H]: what so many bytes add to each meter, by what a byte does (int64[H])."""
+    totals = [sum(amount * int(row[m]) for row, amount in amounts) for m in range(len(memory.meters))]
     for name, total in zip(memory.meters.names, totals, strict=True):
         if total > MOST_LOAD:
             found = f"found weights and unfilled pages that add {total:.3g} parts to the meter {name!r}"

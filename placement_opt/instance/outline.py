@@ -142,6 +142,11 @@ class Outline:
     def path(self) -> Path:
         return self.tables.root.path
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that the instance is made from, its own first."""
+        return _files(self.path, self.tables.root.data, {})
+
     @cached_property
     def totals(self) -> Totals:
         """How much there is of the trace in pages, sizes in its unit."""
@@ -217,10 +222,9 @@ def read_outline(
 
     Parameters and errors as in :func:`load_instance`.
     """
-    found = outline_of(read_toml(Path(path), overrides))
-    if layers is None:
-        return found
-    return outline_of(read_toml(Path(path), {**(overrides or {}), **scaled(found, layers)}), outside=found.stated.outside)
+    root = read_toml(Path(path), overrides)
+    found = outline_of(root)
+    return found if layers is None else outline_of(root.overridden(scaled(found, layers)), outside=found.stated.outside)
 
 
 def outline_of(
@@ -266,16 +270,20 @@ def input_files(path: str | Path, varied: Mapping[str, Sequence[Any]] | None = N
     ``varied``: dotted key -> further values of it, as for :func:`load_instance`.
     """
     path = Path(path)
-    files = [path]
     try:
-        root = read_toml(path).data
+        return _files(path, read_toml(path).data, varied or {})
     except InputError:
-        return files
+        return [path]
+
+
+def _files(path: Path, root: Mapping[str, Any], varied: Mapping[str, Sequence[Any]]) -> list[Path]:
+    """The same of a file that is read."""
+    files = [path]
     for key in _FILES:
         table, _, last = key.partition(".")
         inner = root.get(table)
         stated = inner.get(last) if isinstance(inner, dict) else None
-        names = [stated, *(varied or {}).get(key, ())]
+        names = [stated, *varied.get(key, ())]
         files += [path.parent / name for name in names if isinstance(name, str) and name]
     return files
 

@@ -156,11 +156,26 @@ def below(value: Fraction) -> float:
 def roofline(problem: Layered) -> float:
     """The best case in seconds, a lower bound: every byte read at the best split, no residency, no capacity, no moves."""
     timer = StepTimer(problem.memory, [3])
-    total = []
-    for layer in range(problem.layers.count):
-        served = problem.layers.reads(layer) * problem.block_bytes
-        births = problem.layers.births(layer)[:, None] * problem.block_bytes * problem.memory.write[problem.home]
-        times = timer.times(served[:, None], problem.fixed + births)
-        total.append(math.fsum(np.maximum(problem.floor, times).tolist()))
+    total = [
+        math.fsum(np.maximum(problem.floor, timer.times(*_best_case(problem, layer))).tolist())
+        for layer in range(problem.layers.count)
+    ]
     # every step is a short sum of non-negative terms
     return math.fsum(total) * (1.0 - 1e-13)
+
+
+def roofline_prices(problem: Layered) -> Prices:
+    """Prices that prove as much, but for rounding: those of each step's best split, and no rent."""
+    timer, layers = StepTimer(problem.memory, [3]), problem.layers.count
+    rho = np.zeros((problem.num_steps, problem.num_resources))
+    for layer in range(layers):
+        case = _best_case(problem, layer)
+        times = timer.times(*case)
+        rho[layer::layers] = timer.prices(*case) * ((times > 0) & (times >= problem.floor))[:, None]
+    return Prices(rho, np.zeros((problem.num_steps + 1, problem.num_tiers)))
+
+
+def _best_case(problem: Layered, layer: int) -> tuple[Int64, Int64]:
+    """What the steps of a layer read, [N, 1], and load besides, [N, R], wherever blocks lie."""
+    births = problem.layers.births(layer)[:, None] * problem.block_bytes * problem.memory.write[problem.home]
+    return problem.layers.reads(layer)[:, None] * problem.block_bytes, problem.fixed + births

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from placement_opt.base.limits import Limits
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.layered import Layered
 from placement_opt.layered.keep import RULES, Rule, layer_time, schedule_layer
 from placement_opt.layered.prices import Family, Knots, Worths
@@ -32,8 +32,9 @@ class Prepared:
     rule: Rule
 
 
-def prepare(problem: Layered, gap: float, limits: Limits, tell: Callable[[str], None]) -> Prepared | None:
-    """Prices raised on a sample of the blocks, and the rule that does best on the first layer.
+def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None = None) -> Prepared | None:
+    """Prices raised on a sample of the blocks, from those given on if they are any good, and the rule that does best on the
+    first layer.
 
     Both end where half the gap is left between the two. None where a limit was reached before the first layer was there.
     """
@@ -44,13 +45,14 @@ def prepare(problem: Layered, gap: float, limits: Limits, tell: Callable[[str], 
         return None
     family, rules = Family(problem, sample), _Rules(problem, first)
     knots, value = family.knots(_KNOTS), 0.0
+    if start is not None:
+        knots = max(knots, family.fitted(start), key=lambda one: family.evaluate(one)[0])
     share, near = 1.0 / problem.layers.count, 1.0 + gap / 2
     seconds = rules.tried(family.worths(knots), priced=False, enough=0.0, limits=limits)
     for stage in range(_REFINED):
         before = value
         knots, found = family.raised(knots, rounds=_ROUNDS, tolerance=max(1e-5, gap / 50), limits=limits)
         value = found.value
-        tell(f"prices at {len(knots.at)} knots promise {value:.6g} s")
         if limits.reached or seconds <= value * share * near:
             break
         if stage > 0 and value <= before * (1.0 + max(gap / 100, _LEAST_GAIN)):

@@ -28,6 +28,8 @@ from placement_opt.workload.runs import LayerRuns
 _MOST_RENT = 4.0
 #: An interval between knots is halved where theta and rent change by more than this over it.
 _LEAST_CHANGE = 0.003
+#: Knots that prices of another origin are described by, at most.
+_FITTED = 24
 #: Turns at which room begins or ceases to bind that get knots of their own from the start.
 _MOST_SWITCHES = 3
 #: Where prices tell blocks apart no more, a read saves this share of a write, and a turn of waiting costs that.
@@ -152,11 +154,15 @@ class Family:
         trials.append(Knots(at, weight, np.concatenate([np.where(binding, 0.0, balanced), np.where(binding, worth, 0.0)])))
         return max(trials, key=lambda knots: self.evaluate(knots)[0])
 
-    def balanced(self) -> Knots:
-        """Both ends of the price as fast as each other, no rent: the roofline, where both are at work at every step."""
-        turns, theta = self.problem.layers.turns, self.rates[0] / self.rates.sum()
-        at = np.unique([0.0, turns - 1.0])
-        return Knots(at, interpolation(at, turns), np.repeat([theta, 0.0], len(at)))
+    def fitted(self, prices: Prices) -> Knots:
+        """Some prices, of as many steps or others, as nearly as a few knots describe them."""
+        layers, turns, steps = self.problem.layers.count, self.problem.layers.turns, len(prices.rho)
+        per_turn = turns / steps
+        theta = _over_turns(prices.rho[:, self.ends[0]] * self.rates[0], turns) * per_turn
+        rent = _over_turns(prices.rent[:-1, self.fast], turns) * (per_turn * layers * self.problem.block_bytes / self.unit)
+        profile = np.stack([np.clip(theta, 0.0, 1.0), np.clip(rent, 0.0, _MOST_RENT)])
+        at = _bends(profile)
+        return Knots(at, interpolation(at, turns), profile[:, at.astype(np.int64)].ravel())
 
     def _starved(self) -> npt.NDArray[np.bool_]:
         """bool[N]: whether the fast tier has less room than the best split would serve from it."""
@@ -204,6 +210,24 @@ def _bottleneck(rates: npt.NDArray[np.int64], load: npt.NDArray[np.int64]) -> in
     """The resource that limits an operation with this load row."""
     speed = np.where(load > 0, rates / np.maximum(1, load), np.inf)
     return int(np.argmin(speed))
+
+
+def _over_turns(values: Float64, turns: int) -> Float64:
+    """float64[turns]: values of any number of steps, summed over as many stretches of equal length."""
+    ends = np.linspace(0.0, len(values), turns + 1)
+    return np.diff(np.interp(ends, np.arange(len(values) + 1), np.concatenate([[0.0], np.cumsum(values)])))
+
+
+def _bends(profile: Float64) -> Float64:
+    """Turns between which the rows of a profile are nearly straight, its ends among them."""
+    turns = np.arange(profile.shape[1], dtype=np.float64)
+    at = np.unique(turns[[0, -1]])
+    while len(at) < _FITTED:
+        off = np.abs(profile - [np.interp(turns, at, row[at.astype(np.int64)]) for row in profile]).max(axis=0)
+        if off.max() <= _LEAST_CHANGE:
+            break
+        at = np.union1d(at, float(off.argmax()))
+    return at
 
 
 def knot_places(turns: int, count: int) -> Float64:

@@ -22,6 +22,7 @@ from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import loads_of
+from placement_opt.instance.layered import Layered
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.budgeted import Split, budgeted_split
 from placement_opt.play.protocol import Effort
@@ -36,7 +37,7 @@ class Run(Tabular):
     Attributes
     ----------
     instance
-        What was asked.
+        What was asked, in rows or in runs.
     scheduler
         Who answered, options included.
     latency_s
@@ -81,7 +82,7 @@ class Run(Tabular):
     ((3, 2), [4500000.0, 0.0, 0.0, 0.0], [4500000, 0, 0, 0, 0, 0], 2)
     """
 
-    instance: Instance
+    instance: Instance | Layered
     scheduler: str
     latency_s: float
     step_s: Float64
@@ -129,7 +130,13 @@ class Run(Tabular):
     @property
     def cost_s(self) -> float:
         """The objective of the instance, in seconds: the latency where time alone is minimised."""
-        return self.latency_s if self.split is None else float(self.split.cost(self.instance))
+        return self.latency_s if self.split is None else float(self.split.cost(self._rows))
+
+    @property
+    def _rows(self) -> Instance:
+        """The instance where its reads have a split of their own, which they have in rows alone."""
+        assert isinstance(self.instance, Instance)
+        return self.instance
 
     @property
     def waited_s(self) -> float:
@@ -186,13 +193,13 @@ class Run(Tabular):
         >>> run.tokens, run.counts, f"{run.tokens_per_s:.0f}"
         (3, 'steps', '143946')
         """
-        labels = self.instance.trace.step_token
-        return self.instance.num_steps if labels is None else len(np.unique(labels))
+        labels = self.instance.tokens
+        return self.instance.num_steps if labels is None else labels
 
     @property
     def counts(self) -> str:
         """What ``tokens`` counts: "tokens", or "steps" where steps carry none."""
-        return "steps" if self.instance.trace.step_token is None else "tokens"
+        return "steps" if self.instance.tokens is None else "tokens"
 
     @property
     def tokens_per_s(self) -> float:
@@ -350,13 +357,16 @@ class Run(Tabular):
         Fraction
             Seconds.
         """
-        scale = self.instance.share_base
-        base = [int(load) * scale for load in self.instance.fixed[step]]
+        instance, scale = self.instance, self.instance.share_base
+        fixed, floor = (
+            (instance.fixed[step], instance.floor[step]) if isinstance(instance, Instance) else (instance.fixed, instance.floor)
+        )
+        base = [int(load) * scale for load in fixed]
         for amount, loads in zip(self.moved[step].tolist(), _moving_loads(self.instance).tolist(), strict=True):
             if amount:
                 base = [load + amount * factor for load, factor in zip(base, loads, strict=True)]
         time = self.timer.exact(self.served[step], base, scale)
-        return max(time, Fraction(float(self.instance.floor[step])))
+        return max(time, Fraction(float(floor)))
 
     @cached_property
     def _kinds(self) -> list[int]:
@@ -390,7 +400,7 @@ class Run(Tabular):
         if self.split is not None:
             reads = self._amounts.reshape(len(self.base), -1) @ self.timer.ways.loads
             alone = (self.base + reads) / self.instance.memory.rates
-            return (alone > self.instance.floor[:, None]) & (alone >= self.step_s[:, None] * (1.0 - 1e-9))
+            return (alone > self._rows.floor[:, None]) & (alone >= self.step_s[:, None] * (1.0 - 1e-9))
         return self.prices > 0
 
     @cached_property
@@ -471,7 +481,7 @@ def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArra
     return distinct, served
 
 
-def _moving_loads(instance: Instance) -> Int64:
+def _moving_loads(instance: Instance | Layered) -> Int64:
     """int64[C * (K + K * K), R]: what one unit of each column of ``moved`` loads on each resource."""
     loads = instance.loads
     return loads.row[:, : loads.operations.first_serving].reshape(-1, instance.num_resources)
@@ -495,6 +505,7 @@ def _total(bytes_by_step: Int64) -> int:
 
 def _table(run: Run) -> dict[str, npt.NDArray[Any]]:
     instance, operations = run.instance, run.instance.loads.operations
+    assert isinstance(instance, Instance)
     trace, base, moving = instance.trace, run.instance.share_base, operations.first_serving
     labels = {"step": np.arange(instance.num_steps), "token": trace.step_token, "layer": trace.step_layer}
     table: dict[str, npt.NDArray[Any]] = {name: label for name, label in labels.items() if label is not None}

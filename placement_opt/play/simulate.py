@@ -97,7 +97,7 @@ def _play(
 ) -> tuple[Ledger, npt.NDArray[np.uint16], npt.NDArray[np.bool_], Schedule | None]:
     """All steps, not yet timed: the ledger, of each read the tiers that held the block (a mask) and whether it was stored in
     passing (as far as that matters), and the moves."""
-    ledger, steps = Ledger(instance), _Steps(instance)
+    ledger, steps = Ledger(instance), Steps(instance)
     if not scheduler.online:
         cast(Clairvoyant, scheduler).plan(instance, limits)
     _start(ledger, steps, scheduler)
@@ -106,7 +106,7 @@ def _play(
     resident = read_only(ledger.resident.view())
     for step in range(instance.num_steps):
         if step % _STEPS_BETWEEN_LOOKS == 0:
-            _look(limits, scheduler.name, step, instance.num_steps)
+            look(limits, scheduler.name, step, instance.num_steps)
         reads, shares, births, freed = steps.at(step)
         held[steps.rows(step)] = ledger.mask[reads]
         used = read_only(ledger.begin(step, reads, shares, births, freed))
@@ -120,7 +120,7 @@ def _play(
     return ledger, held, stored, None if recorder is None else recorder.schedule(scheduler.name)
 
 
-def _start(ledger: Ledger, steps: _Steps, scheduler: Scheduler) -> None:
+def _start(ledger: Ledger, steps: Steps, scheduler: Scheduler) -> None:
     given = ledger.instance.initial
     chosen = scheduler.start(steps.setting(), steps.first_reads() if given is None else [])
     if given is None:
@@ -131,7 +131,8 @@ def _start(ledger: Ledger, steps: _Steps, scheduler: Scheduler) -> None:
     ledger.place(given)
 
 
-def _look(limits: Limits, name: str, step: int, steps: int) -> None:
+def look(limits: Limits, name: str, step: int, steps: int) -> None:
+    """Interrupted or LimitError where the limits say to stop."""
     if limits.interrupted:
         raise Interrupted(f"{name} was stopped after {step} of {steps} steps")
     if limits.reached:
@@ -143,7 +144,7 @@ def read_only(array: _Array) -> _Array:
     return array
 
 
-class _Steps:
+class Steps:
     """What each step does, cut from the trace as copies that hold nothing of other steps."""
 
     def __init__(self, instance: Instance) -> None:

@@ -9,6 +9,7 @@ from placement_opt.answer.answer import Answer, Outcome
 from placement_opt.answer.binding import Binding, binding
 from placement_opt.answer.standing import State
 from placement_opt.answer.verdict import Interval
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.packing import packing_known
 from placement_opt.report.judgement import NO_SCHEDULE, binds_document, binds_text, existence_sentence
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
@@ -17,6 +18,7 @@ from placement_opt.report.unread import kept_unread
 from placement_opt.workload.unread import unread
 
 TIMED = "every move checked and timed by the simulator, reads split optimally"
+IN_RUNS = "scheduled layer by layer and timed with reads split optimally; verify replays its moves"
 _OUTCOMES = {
     Outcome.WITHIN: "within gap",
     Outcome.UNCERTIFIED: "not certified: within gap, but the certificate proves less than the bound",
@@ -41,16 +43,12 @@ class ProgressTable:
             return []
         self._last = state.since_s, state.source
         bound = None if state.bound is None else state.lower_s
-        return self.row(state.since_s, bound, state.latency_s, state.gap, state.source)
-
-    def row(self, since_s: float, bound_s: float | None, latency_s: float | None, gap: float | None, source: str) -> list[str]:
-        """The line of these numbers, the header before the first one."""
         first = self._unit is None
-        factor, unit = self._unit = self._unit or time_unit(bound_s or latency_s or 0.0)
-        bound = "-" if bound_s is None else f"{bound_s / factor:.5f}"
-        incumbent = "-" if latency_s is None else f"{latency_s / factor:.5f}"
+        factor, unit = self._unit = self._unit or time_unit(bound or state.latency_s or 0.0)
+        proven = "-" if bound is None else f"{bound / factor:.5f}"
+        incumbent = "-" if state.latency_s is None else f"{state.latency_s / factor:.5f}"
         head = [_line("time [s]", f"bound [{unit}]", f"incumbent [{unit}]", "gap", "from")] if first else []
-        return [*head, _line(f"{since_s:.1f}", bound, incumbent, percent(gap), source)]
+        return [*head, _line(f"{state.since_s:.1f}", proven, incumbent, percent(state.gap), state.source)]
 
 
 def _line(time: str, bound: str, incumbent: str, gap: str, source: str) -> str:
@@ -76,9 +74,9 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "binds": binds_document(_binds(answer)),
         "unavoidable_s": None if bound.lower_bound_s is None else bound.lower_bound_s - answer.roofline_s,
         "rests_on": bound.rests_on,
-        "schedule_rests_on": TIMED if answer.latency_s is not None else "",
+        "schedule_rests_on": _timed(answer),
         "note": _note(answer),
-        "kept_unread": unread(answer.instance.trace).as_dict(),
+        "kept_unread": unread(answer.instance.trace).as_dict() if isinstance(answer.instance, Instance) else None,
         "sentence": answer_sentence(answer),
         "details": bound.details,
     }
@@ -97,9 +95,9 @@ def answer_text(answer: Answer) -> str:
         ("roofline", full_seconds(answer.roofline_s)),
         ("binds", binds_text(_binds(answer), _interval(answer))),
         ("bound by", bound.rests_on),
-        ("schedule by", TIMED if answer.latency_s is not None else ""),
+        ("schedule by", _timed(answer)),
         ("note", _note(answer)),
-        ("kept unread", "" if answer.instance.forgets else kept_unread(unread(answer.instance.trace))),
+        ("kept unread", _kept_unread(answer)),
         ("took", seconds(answer.solve_s)),
     ]
     return facts(rows) + "\n\n" + paragraph(answer_sentence(answer)) + "\n"
@@ -111,7 +109,8 @@ def answer_sentence(answer: Answer) -> str:
         return NO_SCHEDULE
     start = f"No schedule takes less than {seconds(answer.bound.lower_bound_s)}"
     if answer.latency_s is None:
-        doubt = existence_sentence(packing_known(answer.instance), answer.bound.lower_bound_s)
+        packable = packing_known(answer.instance) if isinstance(answer.instance, Instance) else True
+        doubt = existence_sentence(packable, answer.bound.lower_bound_s)
         return doubt or f"{start}; no schedule was found."
     found = f"{start}, and one takes {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}"
     return f"{found}, too little to judge policies by." if _interval(answer).weak else f"{found}."
@@ -128,6 +127,19 @@ def _binds(answer: Answer) -> tuple[Binding, ...]:
         if answer.state.prices is None or answer.state.no_schedule is not None
         else binding(answer.instance, answer.state.prices.rho)
     )
+
+
+def _timed(answer: Answer) -> str:
+    """What the schedule's time rests on."""
+    if answer.latency_s is None:
+        return ""
+    return TIMED if isinstance(answer.instance, Instance) else IN_RUNS
+
+
+def _kept_unread(answer: Answer) -> str:
+    """What the trace keeps for nobody, where anybody has looked."""
+    instance = answer.instance
+    return kept_unread(unread(instance.trace)) if isinstance(instance, Instance) and not instance.forgets else ""
 
 
 def _note(answer: Answer) -> str:

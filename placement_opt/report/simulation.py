@@ -46,7 +46,7 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
         **judgement_document(judgement),
         "sentences": _sentences(run, proof, judgement),
         "steps": run.instance.num_steps,
-        "reads": run.instance.trace.num_reads,
+        "reads": run.instance.num_reads,
         "hit_rate": run.hit_rate,
         "read_bytes": run.read_bytes,
         "tiers": [
@@ -117,7 +117,7 @@ def simulation_text(run: Run, proof: Proof) -> str:
             ),
             ("lower bound", f"{full_seconds(proof.bound.lower_bound_s)}  ({proof.bound.method})"),
             ("verdict", str(judgement.verdict)),
-            ("read", f"{format_size(run.read_bytes)} in {count(instance.trace.num_reads)} reads"),
+            ("read", f"{format_size(run.read_bytes)} in {count(instance.num_reads)} reads"),
             (
                 "hit rate",
                 f"{percent(run.hit_rate)} of the bytes had a copy in {instance.memory.tiers[instance.memory.fastest].name}",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from placement_opt.certify.verify import Verified
+from placement_opt.certify.claims import AnyVerified
+from placement_opt.certify.layered import VerifiedLarge
+from placement_opt.instance.instance import Instance
 from placement_opt.report.numbers import count, full_seconds, percent
 from placement_opt.report.table import facts, paragraph
 
@@ -14,7 +16,7 @@ _ADDED = ("lower_bound_s", "upper_bound_s", "gap", "prices", "schedule")
 _KEPT = "keeps the budgets"
 
 
-def verified_document(found: Verified, files: Mapping[str, str]) -> dict[str, Any]:
+def verified_document(found: AnyVerified, files: Mapping[str, str]) -> dict[str, Any]:
     """The JSON keys of what certificates prove; times in seconds, rounded outwards.
 
     ``files``: "prices" or "schedule" to the name of its file.
@@ -29,27 +31,27 @@ def verified_document(found: Verified, files: Mapping[str, str]) -> dict[str, An
         "prices": None if prices is None else {"file": files["prices"], "quantum_s_per_byte": f"1/{prices.quantum}"},
         "schedule": None
         if schedule is None
-        else {"file": files["schedule"], "scheduler": schedule.scheduler, "moves": len(schedule.op)},
+        else {"file": files["schedule"], "scheduler": schedule.scheduler, "moves": schedule.moves},
         **_budgets(found),
         "sentence": verified_sentence(found),
     }
 
 
-def _budgets(found: Verified) -> dict[str, Any]:
+def _budgets(found: AnyVerified) -> dict[str, Any]:
     """Of an instance with budgets: whether a schedule was proved to keep them, or that none does; null where neither was."""
-    if not found.instance.budgets:
+    if not isinstance(found.instance, Instance) or not found.instance.budgets:
         return {}
     kept = None if found.upper is None and not found.no_schedule else found.upper is not None
     return {"budgets": [budget.name for budget in found.instance.budgets], "budgets_kept": kept}
 
 
-def verified_text(found: Verified, files: Mapping[str, str]) -> str:
+def verified_text(found: AnyVerified, files: Mapping[str, str]) -> str:
     """The same as lines and a sentence."""
     rows = [("instance", f"{found.instance.name} ({found.instance.hash[:12]})"), *verified_rows(found, files)]
     return facts(rows) + "\n\n" + paragraph(verified_sentence(found)) + "\n"
 
 
-def verified_rows(found: Verified, files: Mapping[str, str]) -> list[tuple[str, str]]:
+def verified_rows(found: AnyVerified, files: Mapping[str, str]) -> list[tuple[str, str]]:
     """One fact for each certificate, and the gap between them."""
     rows = []
     if found.prices is not None and found.no_schedule:
@@ -57,14 +59,14 @@ def verified_rows(found: Verified, files: Mapping[str, str]) -> list[tuple[str, 
     elif found.prices is not None:
         rows.append(("certified", f"at least {full_seconds(found.lower_s)} by the prices in {files['prices']}"))
     if found.schedule is not None:
-        by = f"by the {count(len(found.schedule.op))} moves of {found.schedule.scheduler} in {files['schedule']}"
+        by = f"by the {count(found.schedule.moves)} moves of {found.schedule.scheduler} in {files['schedule']}"
         kept = f" and {_KEPT}" if found.instance.budgets else ""
         rows.append(("certified", f"at most {full_seconds(found.upper_s)}{kept} {by}"))
     return [*rows, *([("gap", percent(found.gap))] if found.gap is not None else [])]
 
 
 def with_verified(
-    document: Mapping[str, Any], text: str, found: Verified, files: Mapping[str, str]
+    document: Mapping[str, Any], text: str, found: AnyVerified, files: Mapping[str, str]
 ) -> tuple[dict[str, Any], str]:
     """Another report, as document and text, with what was certified besides, and by how much that is less."""
     keys, rows = verified_document(found, files), verified_rows(found, files)
@@ -76,9 +78,10 @@ def with_verified(
     return {**document, "certified": certified}, f"{text}\n{facts(rows)}\n"
 
 
-def verified_sentence(found: Verified) -> str:
+def verified_sentence(found: AnyVerified) -> str:
     """What is proven, in one sentence."""
-    how = "proved again in exact integers, without a solver"
+    layers = ", layer by layer" if isinstance(found, VerifiedLarge) else ""
+    how = f"proved again in exact integers{layers}, without a solver"
     if found.no_schedule:
         return f"No schedule whatsoever keeps these budgets: {how}."
     verb = "takes" if found.instance.objective.plain else "costs"

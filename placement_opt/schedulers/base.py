@@ -55,6 +55,11 @@ class Policy:
         return f"{self.title}:{','.join(given)}" if given else self.title
 
     @property
+    def by_layer(self) -> bool:
+        """Whether each layer is treated by itself, in its even share of the room, whatever the others do."""
+        return False
+
+    @property
     def effort(self) -> Effort | None:
         """Counted work of the last run; None where nothing is searched."""
         return self._effort

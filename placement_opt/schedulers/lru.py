@@ -34,6 +34,10 @@ class LRU(Policy):
 
     scope: str = option("layer", "each layer has its even share of the room, or all compete", choices=("layer", "global"))
 
+    @property
+    def by_layer(self) -> bool:
+        return self.scope == "layer"
+
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         own = self.scope == "layer"
         self._caches = Hierarchy(setting, by_layer=own, shares=own)

@@ -213,7 +213,7 @@ def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[t
     found = [Way("rows", "rows", rows, ROWS.expected_s(totals))]
     found += [Way(name, side, rows + cost.expected_bytes(size), cost.expected_s(size)) for name, side, cost in costs]
     if answers_in_runs(outline):
-        found.append(_runs(outline, allowed))
+        found.append(_runs(outline))
     found = [replace(way, verdict=_verdict(way, found[0], allowed, limit_s)) for way in found]
     by_name = {way.name: way for way in found}
     if by_name["rows"].fits:
@@ -226,13 +226,10 @@ def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[t
     return tuple(found), "rows do not fit" + (", runs are drawn layer by layer" if any(way.taken for way in found) else "")
 
 
-def _runs(outline: Outline, allowed: int) -> Way:
-    """Both sides in runs, in as many processes as ``bound`` would take."""
+def _runs(outline: Outline) -> Way:
+    """Both sides in runs, in one process."""
     problem = in_runs(outline)
-    jobs = min(os.cpu_count() or 1, problem.layers.count)
-    while jobs > 1 and problem.memory_needed(jobs) > allowed:
-        jobs -= 1
-    return Way("runs", "both", problem.memory_needed(jobs), COST.expected_s(Asked(problem, jobs)))
+    return Way("runs", "both", problem.memory_needed(1), COST.expected_s(Asked(problem, 1)))
 
 
 def _verdict(way: Way, rows: Way, allowed: int, limit_s: float) -> str:

@@ -15,15 +15,15 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from placement_opt.answer.prove import Proof, proof_of, prove_judging, prove_until, with_quick
+from placement_opt.answer.prove import Proof, proof_of, prove_judging, prove_until, roofline_of, with_quick
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.given import check_kind, check_number, several
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, in_time
-from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.schedulers import REGISTRY, make_scheduler
@@ -199,8 +199,8 @@ def compare(
     Parameters
     ----------
     instances
-        An instance or its file, or a list of these. All files are read once to find what is wrong with them, and again where
-        they are needed.
+        A question, in rows or in runs, or its file, or a list of these. All files are read once to find what is wrong with
+        them, and again where they are needed.
     schedulers
         Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them, one by one or in one text; "all".
     method
@@ -277,7 +277,7 @@ def _rooflines(asked: Sequence[Question], limits: Limits) -> list[Proof]:
             if limits.interrupted:
                 break
             raise
-        found.append(proof_of(instance, METHODS["roofline"](instance)))
+        found.append(proof_of(instance, roofline_of(instance)))
         if limits.interrupted:
             break
     return found
@@ -296,7 +296,7 @@ def _prove(
     known: tuple[str, float] | None,
     seconds: float,
     turns: int,
-    instance: Instance,
+    instance: Instance | Layered,
     limits: Limits,
 ) -> Proof:
     """The bound of one instance, in one of so many turns that the time left is for, without its prices.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from placement_opt.answer.prove import Proof
 from placement_opt.base.errors import InputError, LimitError, PlacementError, shown
@@ -17,13 +18,14 @@ from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.base.units import format_seconds
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.study.keys import Values, parse_value
 from placement_opt.study.scheduled import Outcome, Scheduled, time_scheduler
 
 #: How a bound is proven, within the limits of the whole; a picklable function.
-Prove = Callable[[Instance, Limits], Proof]
+Prove = Callable[[Any, Limits], Proof]
 
 
 class Lost(LimitError):
@@ -37,20 +39,20 @@ class Question:
     Attributes
     ----------
     source
-        The instance, or its file, which is read where it is needed.
+        The instance, in rows or in runs, or its file, which is read where it is needed.
     layers
         Share of the layers that is taken of the file's (:mod:`placement_opt.instance.scaled`).
     values
         (path, text) of the keys that take other values than the file's.
     """
 
-    source: Instance | Path
+    source: Instance | Layered | Path
     layers: LayerShare | None = None
     values: Values = ()
 
-    def instance(self) -> Instance:
+    def instance(self) -> Instance | Layered:
         """InputError for what is wrong with the file or the values."""
-        if isinstance(self.source, Instance) and not self.values:
+        if isinstance(self.source, Layered) or (isinstance(self.source, Instance) and not self.values):
             return self.source
         return _load(self.source, self.layers, self.values)
 

@@ -14,8 +14,9 @@ from placement_opt.base.limits import Limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import in_time
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
+from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.protocol import Effort
-from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 
 #: Relative room for rounding when a schedule is held against a bound.
@@ -120,12 +121,12 @@ class Compared(Tabular):
         return tuple(sorted(found, key=lambda schedule: schedule.latency_s or 0.0))
 
 
-def time_scheduler(instance: Instance, spec: str, limits: Limits) -> Scheduled:
+def time_scheduler(instance: Instance | Layered, spec: str, limits: Limits) -> Scheduled:
     """One scheduler on one instance, not yet held against a bound; expected troubles become outcomes."""
     started = clock.now()
     try:
         scheduler = make_scheduler(spec)
-        run = in_time(spec, lambda: simulate(instance, scheduler, limits=limits), limits)
+        run = in_time(spec, lambda: simulate_any(instance, scheduler, limits=limits), limits)
     except ScheduleError as error:
         return Scheduled(spec, Outcome.ILLEGAL, str(error))
     except Interrupted as error:

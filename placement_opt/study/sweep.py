@@ -290,6 +290,7 @@ def _from_neighbours(asked: Sequence[Question], proofs: Mapping[int, Proof]) -> 
     best, order = dict(proofs), list(proofs)
     for other, here in (*itertools.pairwise(order), *itertools.pairwise(order[::-1])):
         instance, own = asked[here].instance(), best[here].bound
+        assert isinstance(instance, Instance)  # points are files, read in rows
         found = _evaluated(instance, own, best[other].bound)
         if found is not own and found.prices is not None:
             best[here] = replace(best[here].with_bound(found), binds=binding(instance, found.prices.rho))

@@ -56,7 +56,7 @@ def test_reading_counts(
     command: tuple[str, ...],
 ) -> None:
     """An instance that takes too long to read has no answer: exit code 3, and it is said why."""
-    monkeypatch.setattr(instancefile, "load_instance", deaf("deadline"))
+    monkeypatch.setattr(instancefile, "question_of", deaf("deadline"))
     assert main([*command, "--time-limit", "100s", ahead]) == 3
     out, err = capsys.readouterr()
     assert (out, err) == ("", f"error: {ahead}: reading it takes longer than the limits allow\n")

@@ -177,12 +177,12 @@ def test_the_engine_on_runs_keeps_the_named_home(folder: Path) -> None:
 
 def test_both_engines_agree_under_a_named_home(folder: Path) -> None:
     """The same question in rows and in runs has the same proven time at the same prices, whatever tier is home."""
-    from placement_opt.layered.solve import solve_large
+    from tests.layered.solved import solved
 
     path = folder / "runs.toml"
     path.write_text(RUNS.replace('"memory.toml"', '"memory.toml"\nhbm.capacity = "60 KiB"') + 'home = "hbm"\n')
     instance = load_instance(path)
-    assert np.isclose(solve_large(load_layered(path)).lower_bound_s, bound(instance, "compact").lower_bound_s, rtol=0.02)
+    assert np.isclose(solved(load_layered(path)).lower_s, bound(instance, "compact").lower_bound_s, rtol=0.02)
 
 
 def test_the_default_home_of_the_presets_is_the_last_tier() -> None:

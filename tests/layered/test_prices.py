@@ -10,7 +10,7 @@ import pytest
 
 from placement_opt.base.limits import Limits
 from placement_opt.instance.layered import Layered, layered_of
-from placement_opt.layered import load_layered
+from placement_opt.instance.load import load_layered
 from placement_opt.layered.ascent import maximise
 from placement_opt.layered.dual import combine, layer_value, price_large
 from placement_opt.layered.prices import Family, Knots, interpolation, knot_places

@@ -10,19 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from placement_opt.base.errors import InputError, LimitError
+from placement_opt.answer.standing import Standing, State
+from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.result import Status
+from placement_opt.bounds.result import Bound
+from placement_opt.certify.layered_files import LargeSchedule
 from placement_opt.instance.layered import layered_of
-from placement_opt.instance.load import load_instance
-from placement_opt.layered import load_layered, solve_large
+from placement_opt.instance.load import load_instance, load_layered
+from placement_opt.layered.keep import idle_time
+from placement_opt.layered.plan import Plan
 from placement_opt.layered.prepare import sample_blocks
-from placement_opt.layered.solve import Progress
+from placement_opt.layered.solve import begin, solve
+from placement_opt.play.schedule import Schedule
 from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.files.runs import save_runs
 from placement_opt.workload.layers import Drawn, Stored
 from tests.layered.cases import Impatient, draw, exact_lp, layer_of, write
+from tests.layered.solved import solved
 from tests.small import make_trace
 
 
@@ -37,12 +42,11 @@ def test_both_sides_enclose_the_exact_lp(tmp_path: Path, room: int, drift: float
     path = write(tmp_path, room=room, drift=drift)
     exact = METHODS["lp"](load_instance(path)).value_s
     assert exact is not None
-    answer = solve_large(load_layered(path))
-    assert answer.status is Status.BOUND
-    assert 0.97 * exact <= answer.lower_bound_s <= exact * (1 + 1e-9)
+    answer = solved(load_layered(path))
+    assert answer.complete
+    assert 0.97 * exact <= answer.lower_s <= exact * (1 + 1e-9)
     assert answer.schedule_s >= exact * (1 - 1e-9)
-    assert answer.roofline_s <= answer.lower_bound_s
-    assert answer.gap == pytest.approx(answer.schedule_s / answer.lower_bound_s - 1)
+    assert answer.roofline_s <= answer.lower_s
 
 
 def test_a_drawn_question_is_the_one_in_rows(tmp_path: Path) -> None:
@@ -53,8 +57,8 @@ def test_a_drawn_question_is_the_one_in_rows(tmp_path: Path) -> None:
         assert getattr(drawn, name) == getattr(given, name)
     assert drawn.capacity.tolist() == given.capacity.tolist()
     assert drawn.fixed.tolist() == given.fixed.tolist()
-    answers = [solve_large(each) for each in (drawn, given)]
-    assert answers[0].lower_bound_s == answers[1].lower_bound_s
+    answers = [solved(each) for each in (drawn, given)]
+    assert answers[0].lower_s == answers[1].lower_s
     assert answers[0].schedule_s == answers[1].schedule_s
 
 
@@ -68,45 +72,58 @@ def test_a_file_of_runs_gives_the_same_answers(tmp_path: Path) -> None:
     stored, rows = load_layered(path), load_instance(path)
     assert isinstance(stored.layers, Stored)
     assert stored.hash == layered_of(rows).hash != drawn.hash
-    answers = [solve_large(each) for each in (drawn, stored, layered_of(rows))]
-    assert len({answer.lower_bound_s for answer in answers}) == len({answer.schedule_s for answer in answers}) == 1
+    answers = [solved(each) for each in (drawn, stored, layered_of(rows))]
+    assert len({answer.lower_s for answer in answers}) == len({answer.schedule_s for answer in answers}) == 1
     assert METHODS["lp"](rows).value_s == pytest.approx(METHODS["lp"](load_instance(tmp_path / "instance.toml")).value_s)
 
 
 def test_two_processes_give_the_same_numbers_as_one(tmp_path: Path) -> None:
     problem = load_layered(write(tmp_path))
-    one, two = solve_large(problem), solve_large(problem, jobs=2)
-    assert (one.lower_bound_s, one.schedule_s) == (two.lower_bound_s, two.schedule_s)
+    one, two = solved(problem), solved(problem, jobs=2)
+    assert (one.lower_s, one.schedule_s) == (two.lower_s, two.schedule_s)
 
 
 @pytest.mark.parametrize("looks", [0, 1, 3, 8, 40, 80, 120, 200, 258, 260])
 def test_both_sides_hold_whenever_the_work_ends(tmp_path: Path, looks: int) -> None:
     path = write(tmp_path, drift=0.3)
     exact = exact_lp(path.read_text())
-    answer = solve_large(load_layered(path), limits=Impatient(looks))
-    assert answer.roofline_s <= answer.lower_bound_s <= exact * (1 + 1e-9)
+    answer = solved(load_layered(path), limits=Impatient(looks))
+    assert answer.roofline_s <= answer.lower_s <= exact * (1 + 1e-9)
     assert answer.schedule_s >= exact * (1 - 1e-9)
-    assert answer.status in (Status.LIMIT, Status.BOUND)
-    assert looks > 0 or answer.status is Status.LIMIT
+    assert looks > 0 or not answer.complete
 
 
-def test_progress_says_where_both_sides_are(tmp_path: Path) -> None:
-    """The first line has the roofline, the last all layers."""
-    states: list[Progress] = []
-    answer = solve_large(load_layered(write(tmp_path)), report=states.append)
-    assert "roofline" in states[0].source
-    assert states[0].lower_s == answer.roofline_s
-    assert "(2 of 2)" in states[-1].source
-    assert (states[-1].lower_s, states[-1].schedule_s) == (answer.lower_bound_s, answer.schedule_s)
-    assert all(a.lower_s <= b.lower_s and a.schedule_s >= b.schedule_s for a, b in itertools.pairwise(states))
+class Told(Standing):
+    """Keeps every state that it has been in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.states: list[State] = []
+
+    def raise_to(self, bound: Bound, source: str) -> bool:
+        better = super().raise_to(bound, source)
+        self.states.append(self.state)
+        return better
+
+    def lower_to(self, schedule: Schedule | Plan | LargeSchedule | None, latency_s: float, source: str) -> bool:
+        better = super().lower_to(schedule, latency_s, source)
+        self.states.append(self.state)
+        return better
 
 
-def test_too_little_memory_is_refused_beforehand(tmp_path: Path) -> None:
-    problem = load_layered(write(tmp_path))
-    with pytest.raises(LimitError, match=r"expected at least .* runs a layer"):
-        solve_large(problem, memory_limit=10**6)
-    assert problem.memory_needed(2) > problem.memory_needed(1)
-    assert solve_large(problem, memory_limit=problem.memory_needed()).status is Status.BOUND
+def test_both_sides_are_told_as_they_are_found(tmp_path: Path) -> None:
+    """The roofline first, then the schedule that keeps nothing, in the end all layers; nothing ever gets worse."""
+    told, question = Told(), load_layered(write(tmp_path))
+    begin(question, told, moves=False)
+    assert (told.states[0].bound_from, told.states[0].latency_s) == ("roofline", None)
+    assert told.states[-1].latency_s == pytest.approx(sum(idle_time(question, layer) for layer in range(2)))
+    assert solve(question, told)
+    assert told.state.bound is not None
+    assert told.state.bound.details["layers_done"] == 2
+    assert told.state.schedule is None  # nobody has kept its moves
+    with_times = [state for state in told.states if state.latency_s is not None]
+    assert all(a.lower_s <= b.lower_s and a.latency_s >= b.latency_s for a, b in itertools.pairwise(with_times))
+    assert with_times[0].latency_s > with_times[-1].latency_s
 
 
 def test_the_estimate_of_runs_is_never_too_small(tmp_path: Path) -> None:

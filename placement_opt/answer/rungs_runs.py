@@ -1,31 +1,52 @@
-"""The engine that works on runs (:mod:`placement_opt.layered`) as a rung for instances in rows: its prices and its schedule."""
+"""The engine that works on runs (:mod:`placement_opt.layered`) as a rung, for questions in runs and for those in rows."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from placement_opt.answer.standing import Standing
+from placement_opt.answer.work import Work
+from placement_opt.base import room
 from placement_opt.base.atomic import scratch_folder
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
-from placement_opt.certify.layered_files import LargeSchedule, open_large_schedule
+from placement_opt.certify.layered_files import LargeSchedule
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
-from placement_opt.layered.solve import solve_large
+from placement_opt.layered.plan import Plan
+from placement_opt.layered.solve import NAME, begin, solve
 from placement_opt.play.schedule import Schedule
 
-NAME = "scale"
+
+def climb_runs(work: Work, question: Layered) -> bool:
+    """Both sides of a question in runs, in as many of the processes as there is memory for.
+
+    It is done in one turn, which goes through every layer once and gets all the time that there is: nobody else waits for it.
+    """
+    left, jobs = room.left(work.limits), min(work.jobs, question.layers.count)
+    while jobs > 1 and question.memory_needed(jobs) > left:
+        jobs -= 1
+    done = solve(question, work.standing, gap=work.gap, limits=work.limits, jobs=jobs, folder=work.folder, start=work.start)
+    work.unfinished = not done
+    return False
 
 
-def solve_runs(
-    instance: Instance, problem: Layered, *, gap: float, limits: Limits, jobs: int
+def solve_rows(
+    instance: Instance, question: Layered, *, gap: float, limits: Limits, jobs: int
 ) -> tuple[Prices | None, Schedule]:
-    """(prices, schedule) of an instance whose question in runs is ``problem``; both are still to be proven on the rows."""
+    """(prices, schedule) of an instance whose question in runs is ``question``; both are still to be proven on the rows.
+
+    None where no prices prove more than the roofline.
+    """
     with scratch_folder() as folder:
-        place = folder / "schedule"
-        found = solve_large(problem, gap=gap, limits=limits, jobs=jobs, schedule=place)
-        layers = problem.layers
-        moves = open_large_schedule(place, problem, layers.count, layers.turns)
-        return found.prices, schedule_in_rows(instance, problem, moves)
+        standing = Standing()
+        roofline_s = begin(question, standing, moves=True).lower_bound_s or 0.0
+        solve(question, standing, gap=gap, limits=limits, jobs=jobs, folder=folder)
+        state = standing.close()
+        assert isinstance(state.schedule, Plan)
+        schedule = schedule_in_rows(instance, question, state.schedule.save(folder / "schedule"))
+        better = state.bound is not None and state.bound.method == NAME and state.lower_s >= roofline_s
+        return state.prices if better else None, schedule
 
 
 def schedule_in_rows(instance: Instance, problem: Layered, moves: LargeSchedule) -> Schedule:

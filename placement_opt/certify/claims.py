@@ -1,0 +1,37 @@
+"""Certificates of a question in rows or in runs: the same two claims, proved again by the verifier of either."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from placement_opt.base.atomic import AnyPath
+from placement_opt.base.limits import Limits
+from placement_opt.certify.files import Kind, kind_of
+from placement_opt.certify.layered import VerifiedLarge, verify_large
+from placement_opt.certify.layered_files import is_large_schedule
+from placement_opt.certify.verify import Verified, verify_files
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
+
+#: What certificates prove, in rows or in runs.
+AnyVerified = Verified | VerifiedLarge
+
+
+def verify_any(question: Instance | Layered, paths: Sequence[AnyPath], limits: Limits | None = None) -> AnyVerified:
+    """Read and re-prove certificates; errors as :func:`verify_files` and :func:`verify_large`.
+
+    ``limits``: memory for reading those in rows, which are read whole; without it, what is free.
+    """
+    if isinstance(question, Instance):
+        return verify_files(question, paths, limits)
+    return verify_large(question, paths)
+
+
+def nothing_verified(question: Instance | Layered) -> AnyVerified:
+    """What no certificate proves."""
+    return Verified(question) if isinstance(question, Instance) else VerifiedLarge(question)
+
+
+def kind_of_any(path: AnyPath) -> Kind:
+    """Which kind of certificate a file is, in rows or in runs; InputError if it is none."""
+    return "schedule" if is_large_schedule(path) else kind_of(path)

@@ -1,0 +1,56 @@
+"""What commands share that take one instance file: it is read once, and asked in rows or in runs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from placement_opt.base.limits import Limits
+    from placement_opt.instance.instance import Instance
+    from placement_opt.instance.layered import Layered
+    from placement_opt.instance.outline import Outline
+
+
+def read(args: Namespace) -> Outline:
+    """The instance file, its trace not made."""
+    from placement_opt.instance.outline import read_outline
+
+    return read_outline(args.instance, layers=args.scale_layers)
+
+
+def ask(args: Namespace, outline: Outline, limits: Limits) -> Instance | Layered:
+    """The question of the file, in rows where they fit; LeftBehind where that takes longer than the limits allow."""
+    from placement_opt.base.watch import in_time
+    from placement_opt.instance import load
+
+    return in_time(f"{args.instance}: reading it", lambda: load.question_of(outline, limits), limits)
+
+
+def rows_only(question: Instance | Layered, what: str = "") -> Instance:
+    """A question in rows; LimitError that says what keeps it out of them, and ``what`` needs them."""
+    from placement_opt.base.errors import LimitError
+    from placement_opt.instance.layered import Layered
+
+    if isinstance(question, Layered):
+        raise LimitError(f"{question.why}; {what} needs the reads as rows" if what else question.why)
+    return question
+
+
+def certified(args: Namespace, outline: Outline, limits: Limits) -> Instance | Layered:
+    """The question that certificates were made for, in rows or in runs."""
+    from placement_opt.base.errors import InputError
+    from placement_opt.certify.files import instance_hash
+    from placement_opt.certify.layered_files import is_large_schedule
+    from placement_opt.instance.load import in_rows, in_runs
+
+    moves = any(is_large_schedule(path) for path in args.certificates)
+    try:
+        question = in_runs(outline)
+    except InputError:
+        if moves:
+            raise
+        return in_rows(outline, limits)
+    if moves or question.hash in {instance_hash(path) for path in args.certificates}:
+        return question
+    return in_rows(outline, limits)

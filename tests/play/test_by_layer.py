@@ -1,0 +1,132 @@
+"""A scheduler that treats each layer by itself does in runs, layer by layer, what it does in rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from placement_opt.base.errors import Interrupted, LimitError
+from placement_opt.base.limits import Limits
+from placement_opt.cli import main
+from placement_opt.instance.layered import layered_of
+from placement_opt.instance.load import load_instance, load_layered, runs_instead
+from placement_opt.play.by_layer import by_layer, simulate_any
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import REGISTRY, make_scheduler
+from placement_opt.study.compare import compare
+from placement_opt.workload.synth import params
+from tests.layered.test_dual import draw
+from tests.layered.test_solve import write
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An instance file whose trace counts as too large for rows."""
+    monkeypatch.setattr(params, "LARGEST_READS", 100)
+    return str(write(tmp_path))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_takes_as_long_and_moves_as_much(seed: int) -> None:
+    """Step by step, on traces of one layer and more; bytes of every kind are the same, and so is the exact time."""
+    instance = draw(seed, hbm=(6, 9, 14)[seed % 3] * (1 + seed % 3), floor=0.002 * (seed % 2))
+    rows = simulate(instance, make_scheduler("lru"))
+    runs = by_layer(layered_of(instance), make_scheduler("lru"))
+    assert runs.step_s.tolist() == pytest.approx(rows.step_s.tolist(), rel=1e-12)
+    assert runs.exact_latency() == rows.exact_latency()
+    assert runs.moved.tolist() == rows.moved.tolist()
+    assert runs.hit_rate == rows.hit_rate
+    assert runs.tier_read_bytes.tolist() == pytest.approx(rows.tier_read_bytes.tolist(), rel=1e-9)
+    assert runs.critical_share.tolist() == pytest.approx(rows.critical_share.tolist(), rel=1e-9)
+    assert (runs.tokens, runs.counts) == (rows.tokens, rows.counts)
+
+
+def test_only_schedulers_that_treat_each_layer_by_itself_play(tmp_path: Path) -> None:
+    """The others say so, and which do; room for less than a block a layer is shared, so there nobody plays alone."""
+    question = load_layered(write(tmp_path))
+    playing = [name for name in REGISTRY if getattr(make_scheduler(name), "by_layer", False)]
+    assert playing == ["lru"]
+    for spec in ("belady", "lru:scope=global"):
+        with pytest.raises(LimitError, match=rf"^{spec} needs the reads as rows: only schedulers that treat each layer by it"):
+            by_layer(question, make_scheduler(spec))
+    with pytest.raises(LimitError, match="lru needs the reads as rows"):
+        by_layer(load_layered(write(tmp_path, room=106)), make_scheduler("lru"))
+    stopped = Limits()
+    stopped.interrupt()
+    with pytest.raises(Interrupted, match="lru, layer 0 was stopped after 0 of 30 steps"):
+        simulate_any(question, make_scheduler("lru"), limits=stopped)
+
+
+def test_simulate_has_the_same_report_in_runs(
+    large: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every key and, but for the hash, every number; what needs the reads as rows is refused with exit code 3."""
+    argv = ["simulate", large, "--scheduler", "lru"]
+    assert main([*argv, "--json"]) == 0
+    runs = json.loads(capsys.readouterr().out)
+    assert main(argv) == 0
+    assert "1,764 reads" in capsys.readouterr().out
+    for more, what in (
+        (["--per-step", f"{large}.csv"], "--per-step needs the reads as rows"),
+        (["--schedule", f"{large}.plan"], "--schedule needs the reads as rows"),
+    ):
+        assert main([*argv, *more]) == 3
+        assert what in capsys.readouterr().err
+    assert main(["simulate", large, "--scheduler", "belady"]) == 3
+    assert "reads, expected at most 100 to be held in memory; belady needs the reads as rows" in capsys.readouterr().err
+    monkeypatch.setattr(params, "LARGEST_READS", 2**30)
+    assert main([*argv, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert runs.pop("hash") != rows.pop("hash")
+    assert list(runs) == list(rows)
+    for key, value in rows.items():
+        if isinstance(value, float):
+            assert runs[key] == pytest.approx(value, rel=1e-9)
+    assert runs["tokens"] == rows["tokens"] == 30
+    assert runs["sentences"] == rows["sentences"]
+
+
+def test_compare_judges_in_runs_what_plays_there(large: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the bound and the schedule of the engine; a scheduler that needs rows is named with the reason, exit code 3."""
+    assert main(["compare", large, "--schedulers", "lru", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["instances"]
+    assert found["best_from"] == "scale"
+    assert found["roofline_s"] <= found["lower_bound_s"] <= found["best_s"]
+    (schedule,) = found["schedules"]
+    assert schedule["latency_s"] == simulate(load_instance_of(large), make_scheduler("lru")).latency_s
+    assert schedule["verdict"] in ("capacity", "policy", "both")
+    assert main(["compare", large, "--schedulers", "lru,belady", "--gap", "5%", "--json"]) == 3
+    (found,) = json.loads(capsys.readouterr().out)["instances"]
+    assert [each["outcome"] for each in found["schedules"]] == ["timed", "limit reached"]
+    assert "belady needs the reads as rows" in found["schedules"][1]["note"]
+
+
+def load_instance_of(path: str) -> object:
+    """In rows, whatever counts as too large."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(params, "LARGEST_READS", 2**30)
+        return load_instance(path)
+
+
+def test_compare_does_not_depend_on_the_number_of_processes(large: str) -> None:
+    """A question in runs is handed to them as it is."""
+    question = runs_instead(large, Limits())
+    assert question is not None
+    one, two = (compare([question], ["lru"], jobs=jobs).to_records() for jobs in (1, 2))
+    assert one == two
+    assert runs_instead(write(Path(large).parent, tokens=1, prefill=3), Limits()) is None
+
+
+def test_an_empty_layer_is_passed_over() -> None:
+    from placement_opt.workload.runs import collect, rows_of
+    from tests.small import make_instance, two_tier
+
+    rows = [np.array(row) for row in ([0, 1], [2, 3], [0, 1], [2, 3], [0, 4])]
+    full = collect(rows, np.array([-1, -1, -1, -1, 2], dtype=np.int32))
+    empty = collect([row[:0] for row in rows], np.zeros(0, dtype=np.int32))
+    instance = make_instance(two_tier(hbm=4, lpddr=100), rows_of([empty, full], size_unit="bytes", size=1))
+    run = by_layer(layered_of(instance), make_scheduler("lru"))
+    assert run.exact_latency() == simulate(instance, make_scheduler("lru")).exact_latency()
