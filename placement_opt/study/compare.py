@@ -170,13 +170,13 @@ def named_schedulers(given: str | Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def sources_of(given: Source | Sequence[Source]) -> list[Instance | Path]:
+def sources_of(given: Source | Sequence[Source]) -> list[Instance | Layered | Path]:
     """One instance, or the path of its file, or several of either; InputError for others and for none."""
-    found: list[Instance | Path] = []
+    found: list[Instance | Layered | Path] = []
     for one in several(given):
         expected = "an instance (load_instance, build_instance), the name of its file, or a list of these"
-        check_kind(one, (Instance, str, PathLike), expected, field="instances")
-        found.append(one if isinstance(one, Instance) else Path(one))
+        check_kind(one, (Instance, Layered, str, PathLike), expected, field="instances")
+        found.append(one if isinstance(one, Instance | Layered) else Path(one))
     if not found:
         raise InputError("found none", "expected at least one instance or file", field="instances")
     return found

@@ -27,6 +27,7 @@ from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance.gate import check_file
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.study.compare import Comparison, named_schedulers, sources_of
@@ -241,6 +242,8 @@ def sweep(
         sweep_one = partial(sweep, method=method, bound_seconds=bound_seconds, layers=layers, jobs=jobs, limits=limits)
         return [sweep_one(one, keys, schedulers, report=report) for one in sources_of(instance)]
     (source,), parsed, schedulers = sources_of(instance), parse_keys(several(keys)), named_schedulers(schedulers)
+    if isinstance(source, Layered):
+        raise InputError(f"found {source.name}, a question in runs", "expected one in rows", field="instance")
     path = Path(source.name) if isinstance(source, Instance) else source
     points, values = _points(parsed)
     asked = [Question(source, layers, at) for at in values]

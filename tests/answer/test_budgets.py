@@ -13,10 +13,42 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Status
 from placement_opt.certify.verify import verify_files
 from placement_opt.cli import main
-from placement_opt.instance import load
+from placement_opt.instance.load import load_instance
 from placement_opt.report.answer import answer_document, answer_text
 from placement_opt.report.verification import verified_document, verified_text
+from placement_opt.workload.files.npz import save_trace
 from tests.budgets import CASES
+from tests.small import make_trace
+
+
+def write_seven(folder: Path) -> Path:
+    """The case "7 J" as files, in tenths of a joule and with a free start: eight bytes of 0.1 J, and 0.7 J."""
+    save_trace(make_trace([list(range(8))], [-1] * 8), folder / "t.npz")
+    (folder / "m.toml").write_text("""
+schema = 1
+name = "two"
+processor = "gpu"
+[tiers.fast]
+capacity = "8 B"
+rate = "4 B/s"
+at = "gpu"
+energy = "0.1 J/B"
+[tiers.slow]
+capacity = "8 B"
+rate = "1 B/s"
+at = "gpu"
+energy = "0.3 J/B"
+""")
+    path = folder / "seven.toml"
+    path.write_text("""
+schema = 1
+name = "seven"
+memory = { file = "m.toml" }
+trace = { file = "t.npz" }
+rules = { residency = "free" }
+budgets = { energy = "0.7 J" }
+""")
+    return path
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "7 J"])
@@ -55,17 +87,14 @@ def test_no_schedule(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--gap", "1%"], ["--method", "lp"]])
-def test_bound_ends_with_1(
-    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bound_ends_with_1(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command says so plainly, writes the certificate, and ends as where a scheduler's moves keep no budget."""
-    monkeypatch.setattr(load, "load_instance", lambda *_, **__: CASES["7 J"].instance)
-    path = tmp_path / "p"
-    assert main(["bound", "seven.toml", *options, "--certificate", str(path)]) == 1
+    name, path = write_seven(tmp_path), tmp_path / "p"
+    assert main(["bound", str(name), *options, "--certificate", str(path)]) == 1
     assert "No schedule whatsoever keeps these budgets." in " ".join(capsys.readouterr().out.split())
-    assert verify_files(CASES["7 J"].instance, [path]).no_schedule
-    assert main(["simulate", "seven.toml", "--scheduler", "static"]) == 1
-    assert "breaks the budget energy: however its reads are split, by 1 J at least" in capsys.readouterr().err
+    assert verify_files(load_instance(name), [path]).no_schedule
+    assert main(["simulate", str(name), "--scheduler", "static"]) == 1
+    assert "breaks the budget energy: however its reads are split, by 0.1 J at least" in capsys.readouterr().err
 
 
 def test_proof_without_a_schedule() -> None:

@@ -21,8 +21,8 @@ from placement_opt.instance.load import load_layered
 from placement_opt.layered import solve as engine
 from placement_opt.layered.prices import Family
 from placement_opt.workload.synth import params
+from tests.layered.cases import write
 from tests.layered.solved import solved
-from tests.layered.test_solve import write
 
 
 @pytest.fixture

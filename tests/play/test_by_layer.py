@@ -18,8 +18,7 @@ from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.study.compare import compare
 from placement_opt.workload.synth import params
-from tests.layered.test_dual import draw
-from tests.layered.test_solve import write
+from tests.layered.cases import draw, write
 
 
 @pytest.fixture
