@@ -71,6 +71,8 @@ class Prices:
     >>> prices = po.bound(instance, "lp").prices
     >>> prices
     Prices(3 steps, 4 resources, 2 tiers)
+    >>> prices.mu.tolist(), prices.halfway(prices).rent.shape
+    ([], (4, 2))
     >>> [f"{price:.4g}" for price in prices.rho[:, 2]], [f"{rent:.4g}" for rent in prices.rent[:, 0]]
     (['2.222e-12', '2.222e-12', '2.222e-12'], ['2.222e-12', '2.222e-12', '0', '0'])
     """
@@ -80,7 +82,18 @@ class Prices:
     mu: Float64 = field(default_factory=lambda: np.zeros(0))
 
     def halfway(self, other: Prices) -> Prices:
-        """In the middle between two prices of one instance, both of them legal."""
+        """In the middle between two prices of one instance, both of them legal.
+
+        Parameters
+        ----------
+        other
+            Prices of the same instance.
+
+        Returns
+        -------
+        Prices
+            Legal, too: what is legal is convex.
+        """
         return Prices((self.rho + other.rho) / 2, (self.rent + other.rent) / 2, (self.mu + other.mu) / 2)
 
     def __repr__(self) -> str:

@@ -88,14 +88,22 @@ class Instance(Tabular):
     >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
     >>> instance
     Instance('instance': free on hbm, lpddr; 3 steps, 2 blocks, 4 reads)
-    >>> instance.name, instance.memory.name, instance.trace.num_reads, instance.residency, instance.page_tokens
+    >>> instance.name, instance.memory.name, instance.num_reads, instance.residency, instance.page_tokens
     ('instance', 'gh200', 4, 'free', 1)
     >>> instance.capacity.tolist(), instance.size.tolist()
     ([4500000, 480000000000], [4500000, 4500000])
-    >>> instance.fixed.shape, instance.floor.tolist(), instance.initial, instance.home_tier
-    ((3, 4), [0.0, 0.0, 0.0], None, None)
+    >>> instance.fixed.shape, instance.floor.tolist(), instance.initial, instance.home_tier, instance.tokens
+    ((3, 4), [0.0, 0.0, 0.0], None, None, None)
     >>> instance.again({"memory.hbm.capacity": "9 MB"}).capacity.tolist()
     [9000000, 480000000000]
+
+    A cap on what is moved into HBM, and a weight on what is written to it:
+
+    >>> capped = po.build_instance("gh200", trace, budgets={"hbm.promotions": "9 MB"}, objective={"hbm.written": "1 s/TB"})
+    >>> [budget.name for budget in capped.budgets], str(capped.objective.weights[0][1]), capped.timed
+    (['hbm.promotions'], '1/1000000000000', False)
+    >>> capped.used_meters, capped.fixed_metered.tolist(), capped.metered.tolist()
+    ((0, 1), [0, 0, 0, 0], [0, 0])
     """
 
     name: str
@@ -261,6 +269,13 @@ class Instance(Tabular):
 
         Where blocks may lie nowhere, that is the state of its last read, or its first one if nobody reads it: from there on
         letting it go costs nothing and holding it serves nobody. Elsewhere it is the last state.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0], [1], []], births=[-1, 0])
+        >>> cache = po.build_instance("gh200", trace, rules={"residency": "cache"}, recompute={"rate": "1 GB/s"})
+        >>> cache.kept_until.tolist(), cache.wanted_bytes.tolist(), cache.alive_bytes.tolist()
+        ([0, 1], [1, 1, 0, 0], [1, 2, 2, 2])
         """
         if not self.forgets:
             return self.last_state

@@ -68,7 +68,33 @@ def load(
 ) -> Instance | Layered:
     """The question of an instance file: in rows where they fit, else in runs, layer by layer, where it is of that kind.
 
-    Parameters as in :func:`load_instance`, errors as in :func:`question_of`.
+    Parameters
+    ----------
+    path, overrides, layers
+        As for :func:`load_instance`.
+    limits
+        Memory that may be taken: what rows that do not fit into it are answered in.
+
+    Returns
+    -------
+    Instance | Layered
+        Either can be handed to ``answer``, ``simulate`` and ``compare``.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_instance`; and where rows do not fit, and the question is none that runs can hold.
+    NoRoom, LimitError
+        It fits neither in rows nor, where it is a question for them, in runs.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> po.save_trace(po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000), "t.npz")
+    >>> text = 'schema = 1\\nname = "two"\\nmemory = { preset = "gh200" }\\ntrace = { file = "t.npz" }'
+    >>> written = Path("two.toml").write_text(text)
+    >>> po.load("two.toml")
+    Instance('two': inclusive on hbm, lpddr; 3 steps, 2 blocks, 4 reads)
     """
     return question_of(read_outline(path, overrides, layers=layers), limits)
 

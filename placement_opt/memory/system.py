@@ -135,6 +135,8 @@ class MemorySystem:
     (('read hbm', 'read lpddr'), ('lpddr', 'cpu', 'gpu'))
     >>> memory.outside, memory.units, memory.scale
     ((), {}, {})
+    >>> memory.meters.names, memory.counted.parts, memory.background_power
+    (('written hbm', 'into hbm', 'written lpddr', 'into lpddr'), (1, 1, 1, 1), Fraction(0, 1))
     """
 
     name: str

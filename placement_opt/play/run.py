@@ -78,6 +78,8 @@ class Run(Tabular):
     (['c2c.up', 'hbm+c2c.up', 'c2c.up'], [4500000.0, 4500000.0, 0.0])
     >>> run.schedule.initial.tolist(), run.schedule.moves(2).store[0][1].tolist(), run.effort
     ([[False, True], [True, True]], [0], None)
+    >>> run.split, f"{run.cost_s:.4g}", run.waited_s, instance.memory.meters.names[0], run.metered[0].item()
+    (None, '2.084e-05', 0.0, 'written hbm', 4500000.0)
     >>> run.served.shape, run.base[2].tolist(), run.moved[2].tolist(), len(run.timer.patterns)
     ((3, 2), [4500000.0, 0.0, 0.0, 0.0], [4500000, 0, 0, 0, 0, 0], 2)
     """

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from placement_opt.base import highs, watch
+from placement_opt.base import highs, room, watch
 from placement_opt.base.highs import Ended, LinearProgram, SolverError, check_program, from_triplets, solve
 from placement_opt.base.limits import Limits
 
@@ -142,6 +142,6 @@ def test_a_solver_that_fails_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_model_that_needs_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the solver sees it, with the numbers."""
-    monkeypatch.setattr(highs, "_SMALL", 0)
+    monkeypatch.setattr(room, "SMALL_BYTES", 0)
     with pytest.raises(SolverError, match=r"the solver needs about 1\.875 KiB of memory, 0 B are left of the limit of 1 B"):
         solve(program(), limits=Limits(None, 1))

@@ -90,13 +90,13 @@ def varied(seed: int, residency: str, *, attend: bool, calls: bool) -> Instance:
 @pytest.mark.parametrize("residency", ["inclusive", "exclusive", "cache"])
 @pytest.mark.parametrize(("attend", "calls"), [(False, False), (True, False), (False, True), (True, True)])
 def test_drifting(residency: str, attend: bool, calls: bool) -> None:
-    """Hundreds of reads: told apart by block the value is within 1 % of the LP's, merged not above it; its placement with every
-    promotion paid for takes no less."""
+    """Hundreds of reads: told apart by block the value is within 1 % of the LP's (above it where sets of tiers tell more),
+    merged not above both; its placement with every promotion paid for takes no less."""
     instance = varied(1, residency, attend=attend, calls=calls)
     exact = relaxed(instance)
-    assert value(instance, LEVELS[0]) <= exact * (1 + 1e-6)
     program, arrays, solution = refined(instance)
     found = solution.objective * arrays.time_unit
+    assert value(instance, LEVELS[0]) <= max(exact, found) * (1 + 1e-6)
     assert found == pytest.approx(exact, rel=1e-2)
     seconds = attained(instance, classify(instance), program, arrays, solution.x)
     assert seconds >= found * (1 - 1e-6)

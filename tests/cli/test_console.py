@@ -184,7 +184,7 @@ def hitting(true):
         return true(*arguments)
     return hit
 
-for module, key in ((npz, "_write_members"), (export, "_holds"), (outline, "rooms")):
+for module, key in ((npz, "write_vectors"), (export, "_holds"), (outline, "rooms")):
     setattr(module, key, hitting(getattr(module, key)))
 sys.exit(__main__.entry())
 """

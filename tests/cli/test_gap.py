@@ -451,8 +451,8 @@ def test_compare_without_a_schedule_bounds_as_ever(
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Certificates of prices so coarse that they prove some 2 % less."""
 
-    def coarsely(instance: Instance, prices: Prices) -> PriceCertificate:
-        return certify_prices(instance, prices, 200_000)
+    def coarsely(instance: Instance, prices: Prices, *, no_schedule: bool) -> PriceCertificate:
+        return certify_prices(instance, prices, 200_000, no_schedule=no_schedule)
 
     monkeypatch.setattr(checkpoint, "certify_prices", coarsely)
 

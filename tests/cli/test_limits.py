@@ -127,7 +127,7 @@ def test_files_of_the_climb_that_come_too_late(
     files = {"prices": str(tmp_path / "p")}
     kept = Checkpoints(instance, files, limits=limits)
     kept.keep(first)
-    monkeypatch.setattr(checkpoint, "certify_prices", lambda *_: stubborn.wait())
+    monkeypatch.setattr(checkpoint, "certify_prices", lambda *_, **__: stubborn.wait())
     limits.interrupt()
     kept.keep(second)
     found = kept.finish(second)

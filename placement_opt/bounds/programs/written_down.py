@@ -28,6 +28,8 @@ def written_down(instance: Instance, program: HorizonProgram, x: Float64) -> Sch
         block.append(owner)
 
     born = np.flatnonzero(instance.first_state > 0)
+    last = np.append(program.first_segment[1:], held.shape[1]) - 1
+    unread = np.flatnonzero(program.classes.last < instance.last_state)  # let go after its last read
     for k in range(tiers):
         passing = comes[k] & (stored[k] > 0.5 * events.share)
         add(k, events.step[passing], events.owner[passing])
@@ -36,6 +38,8 @@ def written_down(instance: Instance, program: HorizonProgram, x: Float64) -> Sch
             fetched = comes[k] & ~passing & (source == j)
             add(tiers + j * tiers + k, events.step[fetched], events.owner[fetched])
         add(tiers + tiers * tiers + k, events.step[goes[k]], events.owner[goes[k]])
+        left = unread[held[k, last[unread]]]
+        add(tiers + tiers * tiers + k, program.classes.last[left], left)
         if not (instance.inclusive and k == instance.home):
             into = born[held[k, program.first_segment[born]]]
             add(k, instance.first_state[into] - 1, into)
