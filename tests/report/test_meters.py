@@ -162,6 +162,17 @@ def test_compare_by_another_objective(capsys: pytest.CaptureFixture[str]) -> Non
     assert "No schedule costs less than 5.937 s" in capsys.readouterr().out
 
 
+def test_check_says_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Budgets as rates and amounts of the whole run, the objective, and that the first guess at the time knows neither."""
+    assert main(["check", str(BUDGET)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "budgets energy at most 8.5 J less 100 mW, flash.lifetime at most 2.778 B/s" in text
+    assert "of the time alone: budgets and objective are left aside" in text
+    assert main(["check", str(OBJECTIVE), "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["instances"]
+    assert (one["budgets"], one["objective"]) == ([], "1.05 time + 0.5 s/J energy")
+
+
 def test_where_no_schedule_keeps_the_budgets(capsys: pytest.CaptureFixture[str]) -> None:
     """A sweep goes on beside such a point, and says so; nothing is called weak there. Its exit code is that of a bound."""
     keys = ["--set", "budgets.energy=1J/token,2J/token", "--schedulers", "belady", "--method", "lp"]
