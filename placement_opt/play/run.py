@@ -81,6 +81,12 @@ class Run(Tabular):
     ([[False, True], [True, True]], [0], None)
     >>> run.served.shape, run.base[2].tolist(), run.moved[2].tolist(), len(run.timer.patterns)
     ((3, 2), [4500000.0, 0.0, 0.0, 0.0], [4500000, 0, 0, 0, 0, 0], 2)
+
+    Time alone is minimised, so that each step's reads are split by themselves; the meters are bytes written to each tier and
+    moved into it.
+
+    >>> run.split, run.cost_s == run.latency_s, run.waited_s, run.metered.tolist()
+    (None, True, 0.0, [4500000.0, 0.0, 0.0, 0.0])
     """
 
     instance: Instance | Layered
