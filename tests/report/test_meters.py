@@ -20,6 +20,7 @@ from placement_opt.cli import main
 from placement_opt.instance.budgets import Budget, Objective, objective_text
 from placement_opt.memory.files import load_memory
 from placement_opt.play.consumption import Consumption, consumption
+from placement_opt.report.curve import _Scale
 from placement_opt.report.meters import lifetime_text
 from placement_opt.report.simulation import simulation_document, simulation_text
 from placement_opt.study.worth import worth
@@ -185,6 +186,17 @@ def test_where_no_schedule_keeps_the_budgets(capsys: pytest.CaptureFixture[str])
     assert found.exit_code(everything=False) == 1
     with pytest.raises(InputError, match="found a bound that says that no schedule keeps the budgets, expected one of seconds"):
         worth(instance, po.bound(instance, "lp"))
+
+
+def test_curves_show_the_objective() -> None:
+    """The axis says so, and the points of schedulers are costs."""
+    found = po.sweep(OBJECTIVE, "hbm.capacity=2B,3B", "lru", method="lp")
+    scale = _Scale(found)
+    assert scale.label == "objective"
+    assert [scale.times(point)[2] for point in found.points] == [
+        point.compared.schedules[0].objective_s for point in found.points
+    ]
+    assert _Scale(po.sweep(BUDGET, "hbm.capacity=2B", method="roofline")).label == "total time"
 
 
 def test_what_a_budget_is_worth() -> None:
