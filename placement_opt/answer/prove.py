@@ -23,6 +23,7 @@ from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.bound import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
+from placement_opt.instance.budgets import objective_text
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.packing import packing_known
@@ -55,13 +56,15 @@ class Proof:
     tokens, counts
         Tokens that the instance produces, as the simulator counts them; "tokens", or "steps" where steps carry no tokens.
     most_tokens_per_s
-        No policy produces more.
+        No policy produces more; None where more than time is minimised.
     packable
         Whether schedules exist: True, False (proven that none does) or None (not known).
     unread
         What the trace keeps for nobody; None where blocks may be forgotten (rule "cache") and in runs, where nobody looks.
     best_s, best_from
         What the best schedule known takes, and which it is; None and "" while none is known.
+    objective
+        What is minimised, in words: "time", or what all numbers here but rates are seconds of.
     binds
         What binds at the prices of the bound, or in that schedule where the bound has no prices.
     """
@@ -79,6 +82,7 @@ class Proof:
     best_s: float | None = None
     best_from: str = ""
     binds: tuple[Binding, ...] = ()
+    objective: str = "time"
 
     @property
     def interval(self) -> Interval:
@@ -89,7 +93,8 @@ class Proof:
         """The same instance with another bound."""
         value, roofline = bound.lower_bound_s, self.roofline_s
         unavoidable = None if value is None or roofline is None else _difference(value, roofline)
-        return replace(self, bound=bound, unavoidable_s=unavoidable, most_tokens_per_s=_rate(self.tokens, value))
+        most = _rate(self.tokens, value) if self.objective == "time" else None
+        return replace(self, bound=bound, unavoidable_s=unavoidable, most_tokens_per_s=most)
 
     def with_schedule(self, source: str, latency_s: float) -> Proof:
         """The same knowing a schedule, if it is better than the one known so far; with it is known that schedules exist."""
@@ -241,10 +246,11 @@ def proof_of(instance: Instance | Layered, found: Bound) -> Proof:
         unavoidable_s=None if value is None or roofline is None else _difference(value, roofline),
         tokens=tokens,
         counts="steps" if labels is None else "tokens",
-        most_tokens_per_s=_rate(tokens, value),
+        most_tokens_per_s=_rate(tokens, value) if instance.objective.plain else None,
         packable=packing_known(instance) if isinstance(instance, Instance) else True,
         unread=unread(instance.trace) if isinstance(instance, Instance) and not instance.forgets else None,
-        binds=() if bound.prices is None else binding(instance, bound.prices.rho),
+        binds=() if bound.prices is None or bound.status is Status.INFEASIBLE else binding(instance, bound.prices.rho),
+        objective=objective_text(instance.memory.meters, instance.objective),
     )
 
 

@@ -175,6 +175,10 @@ class ScheduleError(PlacementError):
         return ": ".join([", ".join(parts), self.message]) if parts else self.message
 
 
+class BudgetError(ScheduleError):
+    """Every move was legal, but no split of the reads was found that keeps the budgets; says by how much one is passed."""
+
+
 class CertificateError(PlacementError):
     """A certificate is damaged, belongs to another instance, or does not prove what it claims; says what and where.
 

@@ -138,7 +138,7 @@ def _one_side(args: Namespace, console: Console, question: Instance | Layered, f
     closing = min(expected_s(question, files), limits.remaining / 2)
     proof = prove_known(question, method, limits=limits.within(limits.remaining - closing), report=console.progress)
     document, text = bound_document(proof), bound_text(proof)
-    if args.prices:
+    if args.prices and proof.bound.status is not Status.INFEASIBLE:
         found = worth(rows_only(question), proof.bound, best_s=proof.best_s, limits=limits, report=console.progress)
         document, text = document | {"worth": worth_document(found)}, f"{text}\n{worth_text(found)}"
     certified = None

@@ -37,6 +37,16 @@ class Budget:
     fixed: Fraction
     per_second: Fraction = Fraction(0)
 
+    def used(self, load: float, seconds: float) -> float:
+        """The share that a run uses up: of what it may load, so much for each second included.
+
+        ``load``: parts of the meter; ``seconds`` that the run takes. What is lost for each second (background power) counts
+        as loaded, so that time is the load of a cap on time.
+        """
+        rate = float(self.per_second)
+        allowed, loaded = float(self.fixed) + max(rate, 0.0) * seconds, load + max(-rate, 0.0) * seconds
+        return loaded / allowed if allowed else 0.0
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -60,6 +70,16 @@ class Objective:
 
 
 TIME = Objective()
+
+
+def objective_text(meters: Meters, objective: Objective) -> str:
+    """What is minimised: "time", or "time + 0.5 s/J energy + 2 s/TB written flash"."""
+    each = float(objective.time)
+    terms = [] if not each else ["time" if each == 1 else f"{each:.6g} time"]
+    for meter, weight in objective.weights:
+        unit, size = ("J", 1) if meters.units[meter] == "J" else ("TB", 10**12)
+        terms.append(f"{float(weight * meters.parts[meter] * size):.6g} s/{unit} {meters.names[meter]}")
+    return " + ".join(terms)
 
 
 def amount_text(meters: Meters, budget: Budget, amount: float | Fraction) -> str:

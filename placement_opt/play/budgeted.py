@@ -19,7 +19,7 @@ from fractions import Fraction
 import numpy as np
 
 from placement_opt.base.arrays import Float64, Int64
-from placement_opt.base.errors import ScheduleError
+from placement_opt.base.errors import BudgetError
 from placement_opt.instance.budgets import Budget
 from placement_opt.instance.instance import Instance
 from placement_opt.play.split_program import Moved, SplitProgram
@@ -71,7 +71,7 @@ def budgeted_split(run: Moved) -> Split:
 
     Raises
     ------
-    ScheduleError
+    BudgetError
         None keeps them (or none was found).
     """
     parts = _parts(run.served)
@@ -86,7 +86,7 @@ def budgeted_split(run: Moved) -> Split:
         if kept:
             return min(kept, key=lambda one: one.cost(run.instance))
     program.refuse()
-    raise ScheduleError("no split of its reads was found that keeps the budgets")
+    raise BudgetError("no split of its reads was found that keeps the budgets")
 
 
 def _parts(served: Int64, most: int = _MOST) -> int:

@@ -25,6 +25,7 @@ from placement_opt.instance.law import loads_of
 from placement_opt.instance.layered import Layered
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.budgeted import Split, budgeted_split
+from placement_opt.play.consumption import Consumption, consumption
 from placement_opt.play.protocol import Effort
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.split_program import Moved
@@ -82,6 +83,12 @@ class Run(Tabular):
     (None, '2.084e-05', 0.0, 'written hbm', 4500000.0)
     >>> run.served.shape, run.base[2].tolist(), run.moved[2].tolist(), len(run.timer.patterns)
     ((3, 2), [4500000.0, 0.0, 0.0, 0.0], [4500000, 0, 0, 0, 0, 0], 2)
+
+    Time alone is minimised, so that each step's reads are split by themselves; the meters are bytes written to each tier and
+    moved into it.
+
+    >>> run.split, run.cost_s == run.latency_s, run.waited_s, run.metered.tolist()
+    (None, True, 0.0, [4500000.0, 0.0, 0.0, 0.0])
     """
 
     instance: Instance | Layered
@@ -101,12 +108,12 @@ class Run(Tabular):
         return f"Run({self.scheduler} on {self.instance.name}: {self.latency_s:.6g} s)"
 
     def to_records(self) -> list[Record]:
-        """One row: how long it took, and what was moved, in bytes.
+        """One row: how long it took, what was moved and written, in bytes, and the energy, where anything is said of it.
 
         Returns
         -------
         list of dict
-            Times in seconds, sizes in bytes, rates a second.
+            Times in seconds, sizes in bytes, energies in joules, rates a second.
 
         Examples
         --------
@@ -127,6 +134,14 @@ class Run(Tabular):
             "stored_bytes": float(self.stored_bytes.sum()),
             "copied_bytes": float(self.copied_bytes.sum()),
         }
+        if not self.instance.objective.plain:
+            row["objective_s"] = self.cost_s
+        if (joules := self.consumption.joules) is not None:
+            row |= {"joules": joules, f"joules_per_{self.counts[:-1]}": self.consumption.joules_each}
+        for tier in self.consumption.tiers:
+            row[f"written_bytes_{tier.tier}"] = tier.written_bytes
+            if tier.lifetime_s is not None:
+                row[f"lifetime_s_{tier.tier}"] = tier.lifetime_s
         return [row]
 
     @property
@@ -176,6 +191,23 @@ class Run(Tabular):
                     amount = Fraction(_total(column), self.split.parts * instance.share_base)
                     found = [have + amount * one for have, one in zip(found, serving[way], strict=True)]
         return np.array([float(one) for one in found]) + rest
+
+    @cached_property
+    def consumption(self) -> Consumption:
+        """The same in joules and bytes, idling counted: energy of a token, bytes a day, how long tiers last.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> memory = {"preset": "gh200", "hbm.capacity": "4.5 MB", "hbm.energy": "4 pJ/bit", "lpddr.background_power": "10 W"}
+        >>> instance = po.build_instance(memory, trace, rules={"residency": "free"})
+        >>> used = po.simulate(instance, po.make_scheduler("lru")).consumption
+        >>> f"{used.joules:.4g} J, {used.joules_each:.4g} J a step, {used.watts:.4g} W", used.energy_unsaid
+        ('0.0006283 J, 0.0002094 J a step, 30.15 W', ('lpddr', 'c2c'))
+        >>> [(tier.tier, tier.written_bytes, tier.lifetime_s) for tier in used.tiers]
+        [('hbm', 4500000.0, None), ('lpddr', 0.0, None)]
+        """
+        return consumption(self.instance.memory, self.metered, self.latency_s, self.tokens)
 
     def _taken(self, pattern: int) -> Float64:
         """float64[n]: units that each of a pattern's ways serves in all, each step split so that it takes least time."""
@@ -446,7 +478,7 @@ def time_run(
 
     Raises
     ------
-    ScheduleError
+    BudgetError
         No split of the reads keeps the instance's budgets.
     """
     found, served = _served(instance, held, passed)

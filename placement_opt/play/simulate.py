@@ -88,7 +88,7 @@ def simulate(
         ledger, held, passed, schedule = _play(instance, scheduler, record, limits or Limits())
         run = time_run(instance, scheduler.name, held, passed, ledger.moved, schedule, per_step)
     except ScheduleError as error:
-        raise ScheduleError(error.message, scheduler=scheduler.name, step=error.step, block=error.block) from None
+        raise type(error)(error.message, scheduler=scheduler.name, step=error.step, block=error.block) from None
     return replace(run, effort=getattr(scheduler, "effort", None))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64, Int64
-from placement_opt.base.errors import ScheduleError
+from placement_opt.base.errors import BudgetError
 from placement_opt.base.highs import LinearProgram, SolverError, from_triplets, solve
 from placement_opt.instance.budgets import Budget, amount_text
 from placement_opt.instance.instance import Instance
@@ -97,7 +97,7 @@ class SplitProgram:
                 amount = amount_text(self._run.instance.memory.meters, budget, least)
                 beside = f" beside {', '.join(one.name for one in budgets[:h])}" if h else ""
                 message = f"breaks the budget {budget.name}{beside}: however its reads are split, by {amount} at least"
-                raise ScheduleError(message)
+                raise BudgetError(message)
 
     def _rows(self) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Float64]]:
         """Entries of the rows of rates (step by step) and of groups."""

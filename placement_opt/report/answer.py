@@ -9,9 +9,11 @@ from placement_opt.answer.answer import Answer, Outcome
 from placement_opt.answer.binding import Binding, binding
 from placement_opt.answer.standing import State
 from placement_opt.answer.verdict import Interval
+from placement_opt.instance.budgets import objective_text
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.packing import packing_known
 from placement_opt.report.judgement import NO_SCHEDULE, binds_document, binds_text, existence_sentence
+from placement_opt.report.meters import costs, objective_rows
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
@@ -63,6 +65,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "hash": answer.instance.hash,
         "method": bound.method,
         "status": answer.outcome,
+        "objective": _objective(answer),
         "lower_bound_s": bound.lower_bound_s,
         "schedule_s": answer.latency_s,
         "gap": answer.gap,
@@ -85,12 +88,15 @@ def answer_document(answer: Answer) -> dict[str, Any]:
 def answer_text(answer: Answer) -> str:
     """The same as lines and one sentence."""
     bound, state = answer.bound, answer.state
+    exists = answer.outcome is not Outcome.NO_SCHEDULE
     schedule = f"{full_seconds(answer.latency_s)}  ({state.schedule_from})" if answer.latency_s is not None else "none found"
+    gap = f"{percent(answer.gap)}, {percent(answer.wanted)} wanted" if answer.wanted > 0 else percent(answer.gap)
     rows = [
         ("instance", f"{answer.instance.name} ({answer.instance.hash[:12]})"),
-        ("lower bound", f"{full_seconds(bound.lower_bound_s)}  ({bound.method})"),
-        ("schedule", schedule),
-        ("gap", f"{percent(answer.gap)}, {percent(answer.wanted)} wanted" if answer.wanted > 0 else percent(answer.gap)),
+        *objective_rows(_objective(answer)),
+        ("lower bound", f"{full_seconds(bound.lower_bound_s)}  ({bound.method})" if exists else ""),
+        ("schedule", schedule if exists else ""),
+        ("gap", gap if exists else ""),
         ("status", _OUTCOMES[answer.outcome]),
         ("roofline", full_seconds(answer.roofline_s)),
         ("binds", binds_text(_binds(answer), _interval(answer))),
@@ -107,13 +113,18 @@ def answer_sentence(answer: Answer) -> str:
     """Both sides in one sentence."""
     if answer.outcome is Outcome.NO_SCHEDULE:
         return NO_SCHEDULE
-    start = f"No schedule takes less than {seconds(answer.bound.lower_bound_s)}"
+    verb = costs(_objective(answer))
+    start = f"No schedule {verb} less than {seconds(answer.bound.lower_bound_s)}"
     if answer.latency_s is None:
         packable = packing_known(answer.instance) if isinstance(answer.instance, Instance) else True
-        doubt = existence_sentence(packable, answer.bound.lower_bound_s)
+        doubt = existence_sentence(packable, answer.bound.lower_bound_s, verb)
         return doubt or f"{start}; no schedule was found."
-    found = f"{start}, and one takes {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}"
+    found = f"{start}, and one {verb} {seconds(answer.latency_s)}: the optimum is known to {percent(answer.gap)}"
     return f"{found}, too little to judge policies by." if _interval(answer).weak else f"{found}."
+
+
+def _objective(answer: Answer) -> str:
+    return objective_text(answer.instance.memory.meters, answer.instance.objective)
 
 
 def _interval(answer: Answer) -> Interval:

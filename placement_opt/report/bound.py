@@ -15,6 +15,7 @@ from placement_opt.report.judgement import (
     interval_document,
     interval_sentence,
 )
+from placement_opt.report.meters import costs, objective_rows
 from placement_opt.report.numbers import figure, full_seconds, percent, rates, seconds
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
@@ -28,6 +29,7 @@ def bound_document(proof: Proof) -> dict[str, Any]:
         "hash": proof.hash,
         "method": bound.method,
         "status": bound.status,
+        "objective": proof.objective,
         "lower_bound_s": bound.lower_bound_s,
         "solve_s": bound.solve_s,
         "roofline_s": proof.roofline_s,
@@ -49,7 +51,8 @@ def bound_text(proof: Proof) -> str:
     bound = proof.bound
     rows = [
         ("instance", f"{proof.instance} ({proof.hash[:12]})"),
-        ("lower bound", full_seconds(bound.lower_bound_s)),
+        *objective_rows(proof.objective),
+        ("lower bound", "" if bound.status is Status.INFEASIBLE else full_seconds(bound.lower_bound_s)),
         ("method", bound.method),
         ("status", str(bound.status)),
         ("roofline", full_seconds(proof.roofline_s)),
@@ -82,8 +85,8 @@ def bound_sentence(proof: Proof) -> str:
         known = f"; the roofline, {seconds(proof.roofline_s)}, stands" if proof.roofline_s is not None else ""
         return f"{proof.bound.method} proved nothing within the limits{known}."
     if proof.packable is None:
-        return existence_sentence(proof.packable, value)
-    start = f"No schedule takes less than {seconds(value)}"
+        return existence_sentence(proof.packable, value, costs(proof.objective))
+    start = f"No schedule {costs(proof.objective)} less than {seconds(value)}"
     if extra is None or not value:
         return start + "."
     share = extra / value

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from placement_opt.base.units import format_rate, format_size
+from placement_opt.instance.budget_keys import said
+from placement_opt.instance.budgets import objective_text
+from placement_opt.report.meters import TIME
 from placement_opt.report.numbers import NOTHING, count, percent, seconds
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.study.check import Checked
@@ -24,6 +27,8 @@ def check_document(one: Checked) -> dict[str, Any]:
         "instance": outline.name,
         "file": str(outline.path),
         "files": [{"file": name, "bytes": size} for name, size in one.files],
+        "budgets": [budget.name for budget in outline.budgets(totals.steps)],
+        "objective": objective_text(outline.memory.meters, outline.objective),
         "trace": outline.source.what,
         "steps": totals.steps,
         "layers": totals.layers,
@@ -74,6 +79,7 @@ def checks_text(checks: Sequence[Checked]) -> str:
 
 def _text(one: Checked) -> str:
     outline, totals, guess = one.outline, one.outline.totals, one.binding
+    budgets, minimised = outline.budgets(totals.steps), objective_text(outline.memory.meters, outline.objective)
     words = "" if _counted(one) == "exactly" else f" ({_counted(one)})"
     layers = f" of {totals.layers} layers" if totals.layers > 1 else ""
     head = [
@@ -82,6 +88,8 @@ def _text(one: Checked) -> str:
         ("trace", f"{outline.source.what}: {count(totals.reads)} reads in {count(totals.steps)} steps{layers}{words}"),
         ("blocks", f"{count(totals.blocks)} of at most {format_size(one.largest)}; alive at once {format_size(one.peak)}"),
         ("rules", f"{outline.rules.residency}, start {outline.rules.initial}, pages of {outline.rules.page_tokens}"),
+        ("budgets", ", ".join(f"{each.name} {said(each, outline.memory)}" for each in budgets)),
+        ("objective", "" if minimised == TIME else minimised),
         ("outside", ", ".join(f"{each.name} {format_rate(each.rate)}" for each in outline.memory.outside)),
     ]
     tail = [
@@ -91,6 +99,7 @@ def _text(one: Checked) -> str:
         ("because", one.reason),
         ("way out", "; ".join(one.ways_out)),
         ("roofline", f"about {seconds(guess.roofline_s)}; filled once, fastest tier first: about {seconds(guess.filled_s)}"),
+        ("", "of the time alone: budgets and objective are left aside" if budgets or minimised != TIME else ""),
     ]
     parts = [facts(head), _tiers(one)]
     if guess.nowhere:

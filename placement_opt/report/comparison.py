@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from placement_opt.base.units import format_energy
+from placement_opt.bounds.result import Status
 from placement_opt.report.judgement import (
+    NO_SCHEDULE,
     above_sentence,
     above_text,
     binds_text,
@@ -15,18 +18,19 @@ from placement_opt.report.judgement import (
     unavoidable_text,
 )
 from placement_opt.report.machine import to_csv
+from placement_opt.report.meters import TIME, costs, energy_document, lifetime_text, objective_rows
 from placement_opt.report.numbers import NOTHING, figure, full_seconds, rates, seconds_column
 from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.study.compare import Comparison
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled
 
-_TIMES = ("latency_s", "above_roofline_s")
 INSTANCE_COLUMNS = ("instance", "hash", "method", "status", "lower_bound_s", "roofline_s", "best_s", "known_to", "weak")
 SCHEDULE_COLUMNS = (
     *("scheduler", "outcome", "verdict", "latency_s", "unit", "per_s", "tokens_per_s", "gap", "times_bound"),
     *("above_optimum_least", "above_optimum_most", "above_roofline_s", "unavoidable_least", "unavoidable_most"),
     *("unavoidable_s", "own_s", "worth", *EFFORT_COLUMNS, "wall_s", "note"),
+    *("objective_s", "joules", "joules_per_unit", "joules_per_token", "lifetime_s"),
 )
 
 
@@ -41,6 +45,7 @@ def compared_document(one: Compared) -> dict[str, Any]:
     return {
         "instance": proof.instance,
         "hash": proof.hash,
+        "objective": proof.objective,
         "lower_bound_s": bound.lower_bound_s,
         "method": bound.method,
         "status": bound.status,
@@ -72,6 +77,9 @@ def _schedule(schedule: Scheduled, unit: str) -> dict[str, Any]:
         **effort_document(schedule.effort),
         "wall_s": schedule.wall_s,
         "note": schedule.note,
+        "objective_s": schedule.cost_s,
+        **energy_document(unit, schedule.joules, schedule.joules_each),
+        "lifetime_s": schedule.lifetime_s,
     }
 
 
@@ -94,10 +102,12 @@ def comparison_text(comparison: Comparison) -> str:
 
 
 def _instance_text(one: Compared) -> str:
-    proof, bound = one.proof, one.proof.bound
+    proof, bound, infeasible = one.proof, one.proof.bound, one.proof.bound.status is Status.INFEASIBLE
     head = [
         ("instance", f"{proof.instance} ({proof.hash[:12]})"),
-        ("lower bound", f"{full_seconds(bound.lower_bound_s)}  ({bound.method}, {bound.status})"),
+        *objective_rows(proof.objective),
+        ("lower bound", "" if infeasible else f"{full_seconds(bound.lower_bound_s)}  ({bound.method}, {bound.status})"),
+        ("status", f"{bound.status}  ({bound.method})" if infeasible else ""),
         ("roofline", full_seconds(proof.roofline_s)),
         ("best known", f"{full_seconds(proof.best_s)}  ({proof.best_from})" if proof.best_s is not None else ""),
         ("binds", binds_text(proof.binds, proof.interval)),
@@ -108,15 +118,20 @@ def _instance_text(one: Compared) -> str:
 
 
 def _table(one: Compared) -> str:
-    rows, count = one.schedules, len(one.schedules)
+    rows, count, columns = one.schedules, len(one.schedules), ["latency"]
     if not rows:
         return ""
-    unit, cells = seconds_column([getattr(row, name) for name in _TIMES for row in rows])
-    latency, above = cells[:count], cells[count:]
+    if one.proof.objective != TIME:
+        columns = ["objective", "latency"]
+    values = [[row.latency_s if name == "latency" else row.cost_s for row in rows] for name in columns]
+    unit, cells = seconds_column([value for column in (*values, [row.above_roofline_s for row in rows]) for value in column])
+    texts, above = [cells[n * count : (n + 1) * count] for n in range(len(columns))], cells[-count:]
+    more = [(name, cells) for name, cells in _more(one) if any(cell != NOTHING for cell in cells)]
     headers = [
         "scheduler",
-        f"latency [{unit}]",
+        *(f"{name} [{unit}]" for name in columns),
         f"{one.proof.counts}/s",
+        *(name for name, _ in more),
         "above optimum",
         f"above roofline [{unit}]",
         "unavoidable",
@@ -124,12 +139,28 @@ def _table(one: Compared) -> str:
         "",
     ]
     body = [
-        [row.scheduler, latency[at], figure(row.tokens_per_s), *_judged(row, above[at]), _remark(row)]
+        [
+            row.scheduler,
+            *(column[at] for column in texts),
+            figure(row.tokens_per_s),
+            *(column[at] for _, column in more),
+            *_judged(row, above[at]),
+            _remark(row),
+        ]
         for at, row in enumerate(rows)
     ]
     if not any(line[-1] for line in body):
         headers, body = headers[:-1], [line[:-1] for line in body]
-    return table(headers, body, "lrrrrrll"[: len(headers)])
+    return table(headers, body, f"l{'r' * (len(columns) + len(more) + 4)}ll"[: len(headers)])
+
+
+def _more(one: Compared) -> list[tuple[str, list[str]]]:
+    """Columns of which not every memory system says anything: energy and how long the tier lasts that lasts the shortest."""
+    joules = [NOTHING if row.joules_each is None else format_energy(row.joules_each) for row in one.schedules]
+    return [
+        (f"energy a {one.proof.counts[:-1]}", joules),
+        ("lifetime", [lifetime_text(row.lifetime_s) for row in one.schedules]),
+    ]
 
 
 def _judged(row: Scheduled, above: str) -> list[str]:
@@ -142,18 +173,22 @@ def _judged(row: Scheduled, above: str) -> list[str]:
 def _remark(row: Scheduled) -> str:
     if row.outcome is Outcome.TIMED:
         return ""
+    if row.outcome is Outcome.OVER_BUDGET:
+        return row.note  # which says so
     return f"{row.outcome}: {row.note}" if row.note else str(row.outcome)
 
 
 def comparison_sentences(one: Compared) -> list[str]:
-    """Where the optimum lies, and what that says of the slowest scheduler and of the fastest."""
+    """Where the optimum lies, and what that says of the worst scheduler and of the best; or that there is no schedule."""
+    if one.proof.bound.status is Status.INFEASIBLE:
+        return [NO_SCHEDULE]
     timed, known = one.timed, interval_sentence(one.proof)
     if not timed or one.proof.bound.lower_bound_s is None:
         return _said(known)
     fastest, slowest = timed[0], timed[-1]
     if fastest.judgement is None:
         return [complaint(one, fastest)]
-    if len(timed) > 1 and fastest.latency_s == slowest.latency_s:
+    if len(timed) > 1 and fastest.cost_s == slowest.cost_s:
         names = [row.scheduler for row in one.schedules if row in timed]
         group = f"{', '.join(names[:-1])} and {names[-1]} are {'both' if len(names) == 2 else 'all'}"
         return _said(known, *_of(fastest, group, "their"))
@@ -178,8 +213,9 @@ def complaint(one: Compared, row: Scheduled) -> str:
     """What is said, loudly, of a schedule that cannot be."""
     proof = one.proof
     if row.outcome is Outcome.BELOW_BOUND:
+        spends = f"scheduler {row.scheduler} {costs(proof.objective)} {row.cost_s!r} s"
         return (
-            f"{proof.instance}: scheduler {row.scheduler} takes {row.latency_s!r} s, LESS than the proven lower bound "
+            f"{proof.instance}: {spends}, LESS than the proven lower bound "
             f"{proof.bound.lower_bound_s!r} s ({proof.bound.method}): one of the two is wrong, please report this instance"
         )
     return f"{proof.instance}: {row.note}"

@@ -140,7 +140,7 @@ def draw(sweep: Sweep, path: str) -> bytes:
             pairs = zip(others, rest, strict=True)
             axes.set_title(", ".join(f"{key.name} = {value}" for key, value in pairs))
             if n % across == 0:
-                axes.set_ylabel(f"total time [{scale.unit}]")
+                axes.set_ylabel(f"{scale.label} [{scale.unit}]")
             if n + across >= len(panels):
                 axes.tick_params(labelbottom=True)
                 axes.set_xlabel(scale.ticks(axes, first, width))
@@ -161,13 +161,14 @@ class _Scale:
         self.names = [row.scheduler for row in sweep.points[0].compared.schedules]
         times = [value for point in sweep.points for value in self.times(point) if value is not None and value > 0]
         self.factor, self.unit = time_unit(max(times, default=1.0))
+        self.label = "total time" if sweep.points[0].compared.proof.objective == "time" else "objective"
         self.weak = any(point.compared.proof.interval.weak for point in sweep.points)
         self.log = bool(times) and max(times) > _WIDE_Y * min(times)
 
     def times(self, point: Point) -> list[float | None]:
         """Roofline, bound, then the schedulers."""
         proof = point.compared.proof
-        return [proof.roofline_s, proof.bound.lower_bound_s, *(row.latency_s for row in point.compared.schedules)]
+        return [proof.roofline_s, proof.bound.lower_bound_s, *(row.cost_s for row in point.compared.schedules)]
 
     def ticks(self, axes: Axes, key: SweepKey, inches: float) -> str:
         """Ticks at the values, as they were given or as numbers, where there is room for them; returns the axis's label."""

@@ -8,6 +8,7 @@ from typing import Any
 from placement_opt.answer.binding import Binding
 from placement_opt.answer.prove import Proof
 from placement_opt.answer.verdict import TOLERANCE, Interval, Judgement
+from placement_opt.report.meters import costs
 from placement_opt.report.numbers import percent, seconds, times
 
 #: Relative differences below this are not worth a word.
@@ -64,7 +65,7 @@ def interval_sentence(proof: Proof, advice: str = ADVICE) -> str:
     if proof.bound.lower_bound_s is None or interval.broken:
         return ""
     if proof.best_s is None:
-        doubt = existence_sentence(proof.packable, low)
+        doubt = existence_sentence(proof.packable, low, costs(proof.objective))
         return doubt or "No schedule has been found, though some exist: how close the bound is, is not known."
     known = f"{seconds(proof.best_s)} ({proof.best_from})"
     if interval.width is not None and interval.width < SAME:
@@ -76,10 +77,10 @@ def interval_sentence(proof: Proof, advice: str = ADVICE) -> str:
     return f"{where}: policies cannot be judged by this bound yet{wide}; {advice}."
 
 
-def existence_sentence(packable: bool | None, lower_s: float | None) -> str:
-    """That no schedule exists, or that this is not known and what one would take at least; "" where schedules exist."""
+def existence_sentence(packable: bool | None, lower_s: float | None, verb: str) -> str:
+    """That no schedule exists, or that this is not known and what one "takes" or "costs" then; "" where schedules exist."""
     if packable is None:
-        return f"{NOT_KNOWN} If one does, it takes at least {seconds(lower_s)}."
+        return f"{NOT_KNOWN} If one does, it {verb} at least {seconds(lower_s)}."
     return "" if packable else NONE_EXISTS
 
 

@@ -7,10 +7,12 @@ from typing import Any
 from placement_opt.answer.prove import Proof
 from placement_opt.answer.verdict import Judgement, judge
 from placement_opt.base.units import format_size
+from placement_opt.instance.budgets import objective_text
 from placement_opt.play.protocol import Effort
 from placement_opt.play.run import Run
 from placement_opt.report.judgement import above_sentence, interval_sentence, judgement_document, unavoidable_sentence
 from placement_opt.report.machine import to_csv
+from placement_opt.report.meters import TIME, meter_rows, meters_document, tier_table, wear_document
 from placement_opt.report.numbers import count, figure, full_seconds, percent, rates
 from placement_opt.report.table import facts, paragraph, table
 
@@ -29,7 +31,8 @@ def effort_document(effort: Effort | None) -> dict[str, Any]:
 def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
     """The JSON keys of one run beside what is proven of its instance; times in seconds, sizes in bytes."""
     judgement = _judged(run, proof)
-    names, resources = run.instance.memory.tier_names, run.instance.memory.resources
+    names, wear = run.instance.memory.tier_names, wear_document(run)
+    resources = run.instance.memory.resources
     return {
         "instance": run.instance.name,
         "hash": run.instance.hash,
@@ -37,7 +40,9 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
         **effort_document(run.effort),
         "cut_short": run.effort is not None and run.effort.cut_short,
         "latency_s": run.latency_s,
-        **_limited(run),
+        "objective": objective_text(run.instance.memory.meters, run.instance.objective),
+        "objective_s": run.cost_s,
+        **meters_document(run),
         "tokens": run.tokens if run.counts == "tokens" else None,
         **rates(run.counts, "", run.tokens_per_s),
         "lower_bound_s": proof.bound.lower_bound_s,
@@ -50,38 +55,13 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
         "hit_rate": run.hit_rate,
         "read_bytes": run.read_bytes,
         "tiers": [
-            {"tier": name, "read_bytes": read, "stored_bytes": stored}
+            {"tier": name, "read_bytes": read, "stored_bytes": stored, **wear.get(name, {})}
             for name, read, stored in zip(names, run.tier_read_bytes, run.stored_bytes, strict=True)
         ],
         "further": [{"operation": name, "served_bytes": size} for name, size in _further(run)],
         "copies": [{"from": source, "to": target, "bytes": size} for source, target, size in _copies(run)],
         "critical": [{"resource": name, "share": share} for name, share in zip(resources, run.critical_share, strict=True)],
     }
-
-
-def _limited(run: Run) -> dict[str, Any]:
-    """The JSON keys of what is counted over the run; none where the memory system counts nothing."""
-    meters = run.instance.memory.meters
-    counted = [
-        {"meter": name, "unit": unit, "amount": float(amount) / parts}
-        for name, unit, parts, amount in zip(meters.names, meters.units, meters.parts, run.metered, strict=True)
-    ]
-    keys: dict[str, Any] = {"metered": counted} if counted else {}
-    if run.split is not None:
-        keys |= {"waited_s": run.waited_s, "objective_s": run.cost_s}
-        keys |= {"budgets_kept": [budget.name for budget in run.instance.budgets]}
-    return keys
-
-
-def _meters(run: Run) -> list[tuple[str, str]]:
-    """The same as facts."""
-    keys = _limited(run)
-    rows = [(one["meter"], f"{figure(one['amount'])} {one['unit']}") for one in keys.get("metered", [])]
-    if run.waited_s > 0:
-        rows.append(("waits", f"{full_seconds(run.waited_s)} of the latency, so that the budgets are kept"))
-    if not run.instance.objective.plain:
-        rows.append(("objective", full_seconds(run.cost_s)))
-    return [*rows, *([("budgets kept", ", ".join(keys["budgets_kept"]))] if run.instance.budgets else [])]
 
 
 def _judged(run: Run, proof: Proof) -> Judgement:
@@ -102,6 +82,7 @@ def _sentences(run: Run, proof: Proof, judgement: Judgement) -> list[str]:
 def simulation_text(run: Run, proof: Proof) -> str:
     """The same as lines and tables."""
     instance, judgement = run.instance, _judged(run, proof)
+    minimised = objective_text(instance.memory.meters, instance.objective)
     steps = f"{count(instance.num_steps)} steps"
     work = steps if run.counts == "steps" else f"{count(run.tokens)} tokens, {steps}"
     head = facts(
@@ -110,7 +91,8 @@ def simulation_text(run: Run, proof: Proof) -> str:
             ("scheduler", run.scheduler),
             ("work", _work(run.effort)),
             ("latency", full_seconds(run.latency_s)),
-            *_meters(run),
+            *([("objective", f"{full_seconds(run.cost_s)}: {minimised}")] if minimised != TIME else []),
+            *meter_rows(run),
             (
                 "throughput",
                 f"{figure(run.tokens_per_s)} {run.counts}/s ({work})",
@@ -124,12 +106,7 @@ def simulation_text(run: Run, proof: Proof) -> str:
             ),
         ]
     )
-    names = instance.memory.tier_names
-    tiers = [
-        [name, format_size(read), format_size(stored)]
-        for name, read, stored in zip(names, run.tier_read_bytes, run.stored_bytes, strict=True)
-    ]
-    parts = [head, table(["tier", "read from", "stored to"], tiers, "lrr")]
+    parts = [head, tier_table(run)]
     further = [[name, format_size(size)] for name, size in _further(run)]
     if further:
         parts.append(table(["served by", "bytes"], further, "lr"))

@@ -7,9 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 from placement_opt.answer.verdict import TOLERANCE
+from placement_opt.bounds.result import Status
 from placement_opt.report.comparison import INSTANCE_COLUMNS, SCHEDULE_COLUMNS, compared_document
-from placement_opt.report.judgement import NONE_EXISTS, NOT_KNOWN, above_text, wide_text
+from placement_opt.report.judgement import NO_SCHEDULE, NONE_EXISTS, NOT_KNOWN, above_text, wide_text
 from placement_opt.report.machine import to_csv
+from placement_opt.report.meters import costs, objective_rows
 from placement_opt.report.numbers import NOTHING, percent, seconds_column
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.study.scheduled import Outcome, Scheduled
@@ -49,7 +51,8 @@ def sweep_text(sweep: Sweep) -> str:
     """A line for each point; with one key also what each value saves against the one before it."""
     if not sweep.points:
         return "interrupted before any point was finished\n"
-    parts = [facts([("instance", f"{sweep.points[0].compared.proof.instance} ({sweep.file})")]), _table(sweep)]
+    proof = sweep.points[0].compared.proof
+    parts = [facts([("instance", f"{proof.instance} ({sweep.file})"), *objective_rows(proof.objective)]), _table(sweep)]
     parts += [paragraph(text) for text in (*_methods(sweep), *_doubts(sweep), *_weak(sweep), *_troubles(sweep))]
     if sweep.interrupted:
         parts.append("interrupted: this is what was finished")
@@ -66,8 +69,8 @@ def _table(sweep: Sweep) -> str:
     weak = [point.compared.proof.interval.weak for point in points]
     saved = _differences([None if each else bound for each, bound in zip(weak, bounds, strict=True)]) if alone else []
     names = [row.scheduler for row in points[0].compared.schedules]
-    latencies = [[point.compared.schedules[n].latency_s for point in points] for n in range(len(names))]
-    columns = [[point.compared.proof.roofline_s for point in points], bounds, *([saved] if alone else []), *latencies]
+    spent = [[point.compared.schedules[n].cost_s for point in points] for n in range(len(names))]
+    columns = [[point.compared.proof.roofline_s for point in points], bounds, *([saved] if alone else []), *spent]
     unit, cells = seconds_column([value for column in columns for value in column])
     count = len(points)
     texts = [cells[n * count : (n + 1) * count] for n in range(len(columns))]
@@ -83,8 +86,15 @@ def _table(sweep: Sweep) -> str:
 
 def _known_to(point: Point) -> str:
     interval = point.compared.proof.interval
+    if _infeasible(point):
+        return "no schedule"
     width = wide_text(interval.width)
     return f"{width} weak" if interval.weak else width
+
+
+def _infeasible(point: Point) -> bool:
+    """Whether it is proven that no schedule keeps the budgets there."""
+    return point.compared.proof.bound.status is Status.INFEASIBLE
 
 
 def _above(row: Scheduled) -> str:
@@ -96,12 +106,13 @@ def _doubts(sweep: Sweep) -> list[str]:
     proofs = [(" ".join(point.values), point.compared.proof) for point in sweep.points]
     found = {NONE_EXISTS: False, NOT_KNOWN: None}
     where = {text: [values for values, proof in proofs if proof.packable is known] for text, known in found.items()}
+    where[NO_SCHEDULE] = [" ".join(point.values) for point in sweep.points if _infeasible(point)]
     return [f"At {', '.join(values)}: {text[0].lower()}{text[1:]}" for text, values in where.items() if values]
 
 
 def _weak(sweep: Sweep) -> list[str]:
     """At which points no policy can be judged, and what to do."""
-    proofs = [(" ".join(point.values), point.compared.proof) for point in sweep.points]
+    proofs = [(" ".join(point.values), point.compared.proof) for point in sweep.points if not _infeasible(point)]
     where = [values for values, proof in proofs if proof.packable and proof.interval.weak]
     if not where:
         return []
@@ -133,10 +144,11 @@ def _methods(sweep: Sweep) -> list[str]:
 
 def _troubles(sweep: Sweep) -> list[str]:
     rows = sweep.of(*(outcome for outcome in Outcome if outcome is not Outcome.TIMED))
-    return [f"{' '.join(point.values)}: {_trouble(row)}" for point, row in rows]
+    return [f"{' '.join(point.values)}: {_trouble(row, point.compared.proof.objective)}" for point, row in rows]
 
 
-def _trouble(row: Scheduled) -> str:
+def _trouble(row: Scheduled, objective: str) -> str:
     if row.outcome is Outcome.BELOW_BOUND:
-        return f"scheduler {row.scheduler} takes LESS than the proven lower bound: one of the two is wrong, please report this"
+        spends = f"scheduler {row.scheduler} {costs(objective)} LESS than the proven lower bound"
+        return f"{spends}: one of the two is wrong, please report this"
     return f"{row.scheduler} {row.outcome}: {row.note or NOTHING}"

@@ -7,7 +7,9 @@ from typing import Any
 
 from placement_opt.certify.claims import AnyVerified
 from placement_opt.certify.layered import VerifiedLarge
+from placement_opt.instance.budgets import objective_text
 from placement_opt.instance.instance import Instance
+from placement_opt.report.meters import costs, objective_rows
 from placement_opt.report.numbers import count, full_seconds, percent
 from placement_opt.report.table import facts, paragraph
 
@@ -25,6 +27,7 @@ def verified_document(found: AnyVerified, files: Mapping[str, str]) -> dict[str,
     return {
         "instance": found.instance.name,
         "hash": found.instance.hash,
+        "objective": objective_text(found.instance.memory.meters, found.instance.objective),
         "lower_bound_s": found.lower_s,
         "upper_bound_s": found.upper_s,
         "gap": found.gap,
@@ -47,7 +50,8 @@ def _budgets(found: AnyVerified) -> dict[str, Any]:
 
 def verified_text(found: AnyVerified, files: Mapping[str, str]) -> str:
     """The same as lines and a sentence."""
-    rows = [("instance", f"{found.instance.name} ({found.instance.hash[:12]})"), *verified_rows(found, files)]
+    minimised = objective_rows(objective_text(found.instance.memory.meters, found.instance.objective))
+    rows = [("instance", f"{found.instance.name} ({found.instance.hash[:12]})"), *minimised, *verified_rows(found, files)]
     return facts(rows) + "\n\n" + paragraph(verified_sentence(found)) + "\n"
 
 
@@ -84,7 +88,7 @@ def verified_sentence(found: AnyVerified) -> str:
     how = f"proved again in exact integers{layers}, without a solver"
     if found.no_schedule:
         return f"No schedule whatsoever keeps these budgets: {how}."
-    verb = "takes" if found.instance.objective.plain else "costs"
+    verb = costs(objective_text(found.instance.memory.meters, found.instance.objective))
     least, most = full_seconds(found.lower_s), full_seconds(found.upper_s)
     kept, keeping = (f" and {_KEPT}", " that keeps the budgets") if found.instance.budgets else ("", "")
     if found.lower is None:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from placement_opt.base.units import format_rate, format_requests, format_size
+from placement_opt.report.meters import costs, objective_rows
 from placement_opt.report.numbers import full_seconds, percent, seconds, seconds_column
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.study.worth import RateWorth, RoomWorth, Trial, Worth
@@ -19,7 +20,9 @@ def worth_document(worth: Worth) -> dict[str, Any]:
     """The JSON keys: seconds saved per GiB (2**30 bytes) and per GB/s (10**9 bytes/s), predictions and what came of them."""
     return {
         "method": worth.method,
+        "objective": worth.objective,
         "lower_bound_s": worth.lower_bound_s,
+        "budgets": [{"budget": each.budget, "unit": each.unit, "seconds_per_unit": each.per_unit_s} for each in worth.budgets],
         "room": [
             {
                 "tier": each.tier,
@@ -77,7 +80,11 @@ def worth_text(worth: Worth) -> str:
     if all(trial.actual_s is None for trial in trials):  # nothing was solved again, or nothing has a price
         headers, rows = headers[:-2], [row[:-2] for row in rows]
     bound = f"the {worth.method} bound, {full_seconds(worth.lower_bound_s)}"
-    head = [("prices of", f"{bound} (weak, as far as is known)" if worth.weak else bound), ("note", worth.note)]
+    head = [
+        *objective_rows(worth.objective),
+        ("prices of", f"{bound} (weak, as far as is known)" if worth.weak else bound),
+        ("note", worth.note),
+    ]
     parts = [facts(head), table(headers, rows, "lrrrrrrrr"[: len(headers)]), paragraph(" ".join(worth_sentences(worth)))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -123,7 +130,7 @@ def _per(value: float, unit: str) -> str:
 
 def worth_sentences(worth: Worth) -> list[str]:
     """What binds, where a little more saves most, and what the predictions are good for."""
-    bound = worth.lower_bound_s
+    bound, verb, least = worth.lower_bound_s, costs(worth.objective), seconds(worth.lower_bound_s)
     binding = sorted((each for each in worth.rates if each.share_of_time >= 5e-3), key=lambda each: -each.share_of_time)
     parts = [f"{_share(each.share_of_time)} is {each.resource}" for each in binding]
     if worth.floor_share >= 5e-3:
@@ -142,9 +149,14 @@ def worth_sentences(worth: Worth) -> list[str]:
         more = f"{_more(most, most.trials[0])} more {where}"
         sentences.append(f"Of the first trials, {more} saves most: {percent(gain / bound)} of the bound.")
     sentences += [
-        f"With more room in {each.tier} no policy takes less than {seconds(bound)} less {seconds(each.per_gib_s)} for each GiB."
+        f"With more room in {each.tier} no policy {verb} less than {least} less {seconds(each.per_gib_s)} for each GiB."
         for each in worth.room
         if each.price_s
+    ]
+    sentences += [
+        f"One more {each.unit} in the budget {each.budget} saves {seconds(each.per_unit_s)} at the margin."
+        for each in worth.budgets
+        if each.per_unit_s
     ]
     if any(each.trials and (each.trials[0].actual_s or 0.0) < -_SAME * bound for each in worth.things):
         sentences.append("A saving below zero says that the bound was not the best: what is proven with more holds with less.")
@@ -159,7 +171,7 @@ def _weakness(worth: Worth) -> str:
     if math.isinf(best):
         known = "no schedule is known that shows how close this bound is"
     else:
-        known = f"the best schedule known takes {seconds(best)}, the bound is {seconds(worth.lower_bound_s)}"
+        known = f"the best schedule known {costs(worth.objective)} {seconds(best)}, the bound is {seconds(worth.lower_bound_s)}"
     return f"Weak, as far as is known: {known}. These prices are those of the proof as it stands and need not be the machine's."
 
 

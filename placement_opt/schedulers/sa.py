@@ -108,7 +108,7 @@ def _anneal(options: SA, instance: Instance, limits: Limits) -> tuple[int, float
         if point not in known:
             window, ratio = point
             given = SA(window if options.window == 0 else options.window, ratio if options.ratio == 0 else options.ratio)
-            known[point] = simulate(instance, given, limits=limits).latency_s
+            known[point] = simulate(instance, given, limits=limits).cost_s
         return known[point]
 
     rng = np.random.default_rng(options.seed)

@@ -125,8 +125,8 @@ class Comparison(Tabular):
 
         Notes
         -----
-        0 done; 1 a schedule below its bound or against the rules; 2 a scheduler that was asked for by name declined; 3 a bound
-        or a schedule not found within the limits; 130 interrupted.
+        0 done; 1 a schedule below its bound or against the rules, or proof that no schedule keeps the budgets; 2 a scheduler
+        that was asked for by name declined; 3 a bound or a schedule not found within the limits; 130 interrupted.
         """
         if self.of(Outcome.BELOW_BOUND, Outcome.ILLEGAL):
             return 1
@@ -134,6 +134,8 @@ class Comparison(Tabular):
             return 130
         if not everything and self.of(Outcome.REFUSED):
             return 2
+        if any(one.proof.bound.status is Status.INFEASIBLE for one in self.instances):
+            return 1
         unproven = self.unanswered or any(one.proof.bound.lower_bound_s is None for one in self.instances)
         return 3 if unproven or self.of(Outcome.LIMIT) else 0
 

@@ -46,7 +46,7 @@ def enclose(instance: Instance, prices: Prices | None, scheduler: str | None, li
         run = simulate(instance, make_scheduler(scheduler), record=True, limits=limits)
         assert run.schedule is not None
         found[SCHEDULE] = _small(pack_schedule(certify_schedule(instance, run.schedule)))
-        enough = run.latency_s * (1.0 - _CLOSE)
+        enough = run.cost_s * (1.0 - _CLOSE)
     if prices is not None:
         raised = ascend(instance, prices, enough=enough, limits=limits)
         found[PRICES] = _small(pack_prices(certify_prices(instance, raised.prices)))

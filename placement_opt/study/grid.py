@@ -135,7 +135,7 @@ class Grid:
 
     def _said(self, result: Result) -> str:
         if isinstance(result, Scheduled):
-            return str(result.outcome) if result.latency_s is None else self.seconds(result.latency_s)
+            return str(result.outcome) if result.cost_s is None else self.seconds(result.cost_s)
         if isinstance(result, Proof) and result.bound.lower_bound_s is not None:
             return f"{self.seconds(result.bound.lower_bound_s)} by {result.bound.method}"
         return ""

@@ -17,7 +17,7 @@ from placement_opt.base.toml_keys import key_lines
 
 #: Points beyond which a sweep is taken for a mistake.
 MOST_POINTS = 1000
-_TABLES = ("memory", "llm", "trace", "rules")
+_TABLES = ("memory", "llm", "trace", "rules", "recompute", "stores", "budgets", "objective")
 _ROOT = ("name", "schema")
 #: What the keys of a memory system end with: these need no "memory." before them.
 _OF_MEMORY = ("capacity", "rate", "read_rate", "write_rate", "efficiency")

@@ -53,7 +53,8 @@ class Record:
     bounds
         Method -> proven seconds.
     schedules
-        Scheduler -> latency in seconds, or None where it declines the instance.
+        Scheduler -> latency in seconds (what it costs, by the instance's objective), or None where it declines the instance
+        or keeps no budgets.
     versions
         Package -> version it was recorded with.
     stated_best
@@ -153,8 +154,8 @@ def measure(instance: Instance, methods: Sequence[str], schedulers: Sequence[str
         if limits.reached:
             break
         timed = time_scheduler(instance, spec, limits)
-        if timed.outcome is Outcome.TIMED or timed.outcome is Outcome.REFUSED:
-            schedules[spec] = timed.latency_s
+        if timed.outcome in (Outcome.TIMED, Outcome.REFUSED, Outcome.OVER_BUDGET):
+            schedules[spec] = timed.cost_s
         else:
             troubles.append(f"scheduler {spec}: {timed.outcome}: {timed.note}")
     record = Record(instance.name, instance.hash, bounds, schedules, current_versions())

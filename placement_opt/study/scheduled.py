@@ -9,14 +9,16 @@ from enum import StrEnum
 from placement_opt.answer.prove import Proof
 from placement_opt.answer.verdict import Judgement, judge
 from placement_opt.base import clock
-from placement_opt.base.errors import InputError, Interrupted, LimitError, PlacementError, ScheduleError
+from placement_opt.base.errors import BudgetError, InputError, Interrupted, LimitError, PlacementError, ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import in_time
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.play.by_layer import simulate_any
-from placement_opt.play.protocol import Effort
+from placement_opt.play.consumption import Consumption
+from placement_opt.play.protocol import Effort, Scheduler
+from placement_opt.play.run import Run
 from placement_opt.schedulers import make_scheduler
 
 #: Relative room for rounding when a schedule is held against a bound.
@@ -36,6 +38,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     #: It did what the rules forbid.
     ILLEGAL = "illegal"
+    #: Its moves keep no budgets, however their reads are split.
+    OVER_BUDGET = "over budget"
     #: A limit of time or size came first.
     LIMIT = "limit reached"
     #: Somebody asked for a stop first.
@@ -55,23 +59,28 @@ class Scheduled:
     latency_s, tokens_per_s
         The simulator's values, where timed.
     gap
-        latency / lower bound - 1.
+        cost / lower bound - 1; the cost is the latency, or the objective where that is another one.
     times_bound
-        latency / lower bound.
+        cost / lower bound.
     above_roofline_s
-        latency - roofline: the distance, which is the sum of the next two.
+        cost - roofline: the distance, which is the sum of the next two.
     unavoidable_s
         lower bound - roofline: what no policy can avoid of it.
     own_s
-        latency - lower bound: what is this policy's own.
+        cost - lower bound: what is this policy's own.
     worth
-        1 - lower bound / latency: the share of the latency that moving data optimally could save at most.
+        1 - lower bound / cost: the share of the cost that moving data optimally could save at most.
     wall_s
         Seconds it took to run the scheduler here.
     effort
         Counted work of a scheduler that searches: what it was given and what it took.
     judgement
         How far it is above the optimum, and whose fault that is; None where it was not timed or bound and schedules contradict.
+    objective_s
+        What it costs by the instance's objective; None where that is time alone, or it was not timed.
+    joules, joules_each, lifetime_s
+        Of the run, of each token (or step), and how long the tier lasts that lasts the shortest
+        (:mod:`placement_opt.play.consumption`); None where the memory system does not say.
     """
 
     scheduler: str
@@ -88,6 +97,15 @@ class Scheduled:
     wall_s: float | None = None
     effort: Effort | None = None
     judgement: Judgement | None = None
+    objective_s: float | None = None
+    joules: float | None = None
+    joules_each: float | None = None
+    lifetime_s: float | None = None
+
+    @property
+    def cost_s(self) -> float | None:
+        """What is compared: the objective where it is not time, else the latency."""
+        return self.latency_s if self.objective_s is None else self.objective_s
 
 
 @dataclass(frozen=True)
@@ -98,7 +116,7 @@ class Compared(Tabular):
     schedules: tuple[Scheduled, ...]
 
     def to_records(self) -> list[Record]:
-        """One row a scheduler; times in seconds, the gap above the optimum as an interval of shares."""
+        """One row a scheduler; times in seconds, energies in joules, the gap above the bound as a share."""
         return [
             {
                 "instance": self.proof.instance,
@@ -110,15 +128,19 @@ class Compared(Tabular):
                 "gap": row.gap,
                 "verdict": None if row.judgement is None else str(row.judgement.verdict),
                 "note": row.note,
+                "objective_s": row.cost_s,
+                "joules": row.joules,
+                "joules_each": row.joules_each,
+                "lifetime_s": row.lifetime_s,
             }
             for row in self.schedules
         ]
 
     @property
     def timed(self) -> tuple[Scheduled, ...]:
-        """The schedules that have a latency, the fastest first; those of equal latency in the order asked for."""
+        """The schedules that have a latency, the best first; those of equal cost in the order asked for."""
         found = [schedule for schedule in self.schedules if schedule.latency_s is not None]
-        return tuple(sorted(found, key=lambda schedule: schedule.latency_s or 0.0))
+        return tuple(sorted(found, key=lambda schedule: schedule.cost_s or 0.0))
 
 
 def time_scheduler(instance: Instance | Layered, spec: str, limits: Limits) -> Scheduled:
@@ -126,7 +148,9 @@ def time_scheduler(instance: Instance | Layered, spec: str, limits: Limits) -> S
     started = clock.now()
     try:
         scheduler = make_scheduler(spec)
-        run = in_time(spec, lambda: simulate_any(instance, scheduler, limits=limits), limits)
+        run, used = in_time(spec, lambda: _timed(instance, scheduler, limits), limits)
+    except BudgetError as error:
+        return Scheduled(spec, Outcome.OVER_BUDGET, error.message)
     except ScheduleError as error:
         return Scheduled(spec, Outcome.ILLEGAL, str(error))
     except Interrupted as error:
@@ -141,34 +165,51 @@ def time_scheduler(instance: Instance | Layered, spec: str, limits: Limits) -> S
     outcome, note = Outcome.TIMED, ""
     if run.effort is not None and run.effort.cut_short:
         outcome, note = Outcome.CUT_SHORT, f"after {run.effort.taken:,} of {run.effort.given:,} {run.effort.unit}"
-    return Scheduled(spec, outcome, note, run.latency_s, run.tokens_per_s, wall_s=wall, effort=run.effort)
+    return Scheduled(
+        spec,
+        outcome,
+        note,
+        run.latency_s,
+        run.tokens_per_s,
+        wall_s=wall,
+        effort=run.effort,
+        objective_s=None if instance.objective.plain else run.cost_s,
+        joules=used.joules,
+        joules_each=used.joules_each,
+        lifetime_s=used.lifetime_s,
+    )
+
+
+def _timed(instance: Instance | Layered, scheduler: Scheduler, limits: Limits) -> tuple[Run, Consumption]:
+    run = simulate_any(instance, scheduler, limits=limits)
+    return run, run.consumption
 
 
 def fastest(outcomes: Sequence[object]) -> tuple[str, float] | None:
-    """Name and seconds of the best schedule among what came of some tasks; None where none was timed."""
-    times = [(one.latency_s, one.scheduler) for one in outcomes if isinstance(one, Scheduled) and one.latency_s is not None]
-    if not times:
+    """Name and cost of the best schedule among what came of some tasks; None where none was timed."""
+    costs = [(one.cost_s, one.scheduler) for one in outcomes if isinstance(one, Scheduled) and one.cost_s is not None]
+    if not costs:
         return None
-    latency, name = min(times, key=lambda pair: pair[0])
-    return name, latency
+    cost, name = min(costs, key=lambda pair: pair[0])
+    return name, cost
 
 
 def distance(schedule: Scheduled, proof: Proof) -> Scheduled:
     """The schedule with its gap, its shares of the distance from the roofline, its outcome and its judgement filled in."""
-    latency, bound = schedule.latency_s, proof.bound.lower_bound_s
-    if latency is None or bound is None:
+    cost, bound = schedule.cost_s, proof.bound.lower_bound_s
+    if cost is None or bound is None:
         return schedule
-    below = latency < bound * (1.0 - ROUNDING)
+    below = cost < bound * (1.0 - ROUNDING)
     return replace(
         schedule,
         outcome=Outcome.BELOW_BOUND if below else schedule.outcome,
-        gap=latency / bound - 1.0 if bound > 0 else None,
-        times_bound=latency / bound if bound > 0 else None,
-        above_roofline_s=None if proof.roofline_s is None else latency - proof.roofline_s,
+        gap=cost / bound - 1.0 if bound > 0 else None,
+        times_bound=cost / bound if bound > 0 else None,
+        above_roofline_s=None if proof.roofline_s is None else cost - proof.roofline_s,
         unavoidable_s=proof.unavoidable_s,
-        own_s=latency - bound,
-        worth=1.0 - bound / latency if latency > 0 else None,
-        judgement=None if proof.interval.broken else judge(latency, proof.interval, proof.roofline_s),
+        own_s=cost - bound,
+        worth=1.0 - bound / cost if cost > 0 else None,
+        judgement=None if proof.interval.broken else judge(cost, proof.interval, proof.roofline_s),
     )
 
 

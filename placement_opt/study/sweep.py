@@ -302,7 +302,7 @@ def _from_neighbours(asked: Sequence[Question], proofs: Mapping[int, Proof]) -> 
 
 def _evaluated(instance: Instance, own: Bound, other: Bound) -> Bound:
     """The bound of a point, or what another point's prices prove there, whichever is higher."""
-    if other.prices is None:
+    if other.prices is None or Status.INFEASIBLE in (own.status, other.status):
         return own
     shapes = (instance.num_steps, instance.num_resources), (instance.num_steps + 1, instance.num_tiers)
     if (other.prices.rho.shape, other.prices.rent.shape) != shapes:

@@ -6,6 +6,8 @@ long step t lasts, the multiplier of ``sum_r B_r rho[t, r] <= 1``). Beyond the m
 
 * Room. The dual value is linear in the capacities at fixed prices, so ``bound - sum_t lambda[t, k] d`` is proven for d more
   bytes: the prediction is the most that the bound can fall, however large d is, and no schedule beats what is left.
+* Budgets and other objectives. The same holds of the objective, in seconds of it: the bound falls by mu_h for each unit added
+  to budget h, and what a second of the run costs, ``w_T - sum_h W_h mu_h``, is what resources and the floor share, not 1.
 * Rates. The bound is no convex function of a rate, so the prediction is a derivative and no more. The time goes with 1 / rate,
   which lets it promise too much; a resource that takes over from another one lets it promise too little.
 
@@ -19,6 +21,7 @@ they say where the proof stands and not what a machine needs (:attr:`Worth.weak`
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -35,7 +38,8 @@ from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
-from placement_opt.bounds.result import Bound, Status
+from placement_opt.bounds.result import Bound, Prices, Status
+from placement_opt.instance.budgets import Budget, objective_text
 from placement_opt.instance.instance import Instance
 
 GIB = 2**30
@@ -148,6 +152,15 @@ class RateWorth:
         return self.price_s * self.scale * GB
 
 
+@dataclass(frozen=True)
+class BudgetWorth:
+    """What one more unit ("J", "B"; "s" of a cap on time) of what a budget allows saves at the margin, in seconds."""
+
+    budget: str
+    unit: str
+    per_unit_s: float
+
+
 @dataclass(frozen=True, repr=False)
 class Worth(Tabular):
     """What more of everything is worth to an instance.
@@ -170,6 +183,10 @@ class Worth(Tabular):
         Which bound was taken instead, where the one given has no prices that explain it; "" if it has.
     unfinished
         Whether a limit or a stop request left trials undone.
+    objective
+        What is minimised, in words; all seconds here are of it.
+    budgets
+        One entry for each budget of the instance.
     """
 
     method: str
@@ -181,6 +198,8 @@ class Worth(Tabular):
     interval: Interval
     note: str = ""
     unfinished: bool = False
+    objective: str = "time"
+    budgets: tuple[BudgetWorth, ...] = ()
 
     def __repr__(self) -> str:
         return f"Worth({self.method} {self.lower_bound_s:.6g} s: {len(self.room)} tiers, {len(self.rates)} resources)"
@@ -270,20 +289,44 @@ def worth(
     limits = limits or Limits()
     base, note = _explained(instance, bound, limits)
     base = _without_noise(instance, base)
+    if base.status is Status.INFEASIBLE:
+        found_there = "found a bound that says that no schedule keeps the budgets"
+        raise InputError(found_there, "expected one of seconds", field="bound")
     if base.prices is None or base.step_s is None or base.lower_bound_s is None:
         raise InputError(f"found a {base.method} bound without prices", "expected one of roofline, step, compact or lp")
     tried = _Trials(instance, base, base.lower_bound_s, tuple(shares), limits, report or _silent)
     rents = base.prices.rent.sum(axis=0)
     room = tuple(tried.of_room(k, float(rents[k])) for k in range(instance.num_tiers))
     used = base.prices.rho * instance.memory.rates.astype(np.float64)
-    rates = tuple(_rate(tried, r, used, base.prices.rho, base.step_s) for r in range(instance.num_resources))
-    total = float(base.step_s.sum())
+    second = _second(instance, base.prices)
+    total = float(base.step_s.sum()) * second
+    rates = tuple(_rate(tried, r, used, base.prices.rho, base.step_s, total) for r in range(instance.num_resources))
     free = 1.0 - sum(each.share_of_time for each in rates) if total > 0 else 0.0
-    idle = np.where(instance.floor > 0, np.maximum(0.0, 1.0 - used.sum(axis=1)), 0.0)
+    idle = np.where(instance.floor > 0, np.maximum(0.0, second - used.sum(axis=1)), 0.0)
     floor_share = _rounded(min(free, float(idle @ base.step_s) / total if total > 0 else 0.0))
     interval = Interval(base.lower_bound_s, math.inf if best_s is None else best_s)
     found = Worth(base.method, base.lower_bound_s, room, rates, floor_share, _rounded(free - floor_share), interval, note)
+    found = replace(found, objective=objective_text(instance.memory.meters, instance.objective))
+    found = replace(found, budgets=_budgets(instance, base.prices))
     return replace(found, unfinished=any(trial.lower_bound_s is None for each in found.things for trial in each.trials))
+
+
+def _second(instance: Instance, prices: Prices) -> float:
+    """What a second of the run costs at these prices: 1 where time alone is minimised without budgets, at least 0."""
+    if instance.timed:
+        return 1.0
+    paid = [float(budget.per_second) * mu for budget, mu in zip(instance.budgets, prices.mu.tolist(), strict=False)]
+    left = float(instance.objective.time) - math.fsum(paid)
+    return left if left > ROUNDING * math.fsum([float(instance.objective.time), *map(abs, paid)]) else 0.0
+
+
+def _budgets(instance: Instance, prices: Prices) -> tuple[BudgetWorth, ...]:
+    meters, found = instance.memory.meters, []
+    for budget, mu in itertools.zip_longest(instance.budgets, prices.mu.tolist(), fillvalue=0.0):
+        assert isinstance(budget, Budget)
+        unit, parts = ("s", 1) if budget.meter is None else (meters.units[budget.meter], meters.parts[budget.meter])
+        found.append(BudgetWorth(budget.name, unit, mu * parts))
+    return tuple(found)
 
 
 def _rounded(share: float) -> float:
@@ -375,9 +418,9 @@ class _Trials:
         return Trial(share, extra, price * extra, self.value, found, status, solved=found is not None)
 
 
-def _rate(trials: _Trials, resource: int, used: Float64, rho: Float64, step_s: Float64) -> RateWorth:
+def _rate(trials: _Trials, resource: int, used: Float64, rho: Float64, step_s: Float64, total: float) -> RateWorth:
     memory = trials.instance.memory
-    rate, total = int(memory.rates[resource]), float(step_s.sum())
+    rate = int(memory.rates[resource])
     price = float(rho[:, resource] @ step_s)
     dust = trials.is_dust(price, rate)
     return RateWorth(

@@ -80,15 +80,18 @@ def test_what_is_reported_of_a_run() -> None:
     """Meters whether bounded or not, the wait and the objective where there are any, and the budgets that are kept."""
     worn = run_of(CASES["wear"].instance, MOVES["wear"])
     document = simulation_document(worn, proof_of(worn.instance, roofline.bound(worn.instance)))
-    assert document["metered"] == [{"meter": "written 0", "unit": "B", "amount": 10.0}]
-    assert (document["objective_s"], document["budgets_kept"]) == (20.0, ["0.wear"])
+    (tier,) = document["tiers"]
+    assert (tier["written_bytes"], tier["written_tb_per_day"], tier["lifetime_s"]) == (10.0, 4.32e-8, None)
+    assert document["budgets"] == [{"budget": "0.wear", "used_share": 1.0}]
+    assert (document["objective"], document["objective_s"], document["joules"]) == ("time", 20.0, None)
     text = simulation_text(worn, proof_of(worn.instance, roofline.bound(worn.instance)))
     assert "waits" in text
-    assert "budgets kept 0.wear" in " ".join(text.split())
+    assert "budgets kept 0.wear (100 % used)" in " ".join(text.split())
     plain = run_of(CASES["no budget"].instance)
     document = simulation_document(plain, proof_of(plain.instance, roofline.bound(plain.instance)))
-    assert document["metered"][0]["amount"] == pytest.approx(11.2)
-    assert "objective_s" not in document
+    assert (document["joules"], document["mean_watts"]) == (pytest.approx(11.2), pytest.approx(7.0))
+    assert (document["joules_per_unit"], document["joules_per_token"]) == (pytest.approx(11.2), None)
+    assert document["budgets"] == []
     weighed = run_of(CASES["time and energy"].instance)
     text = simulation_text(weighed, proof_of(weighed.instance, roofline.bound(weighed.instance)))
-    assert "objective 10 s" in " ".join(text.split())
+    assert "objective 10 s: time + 1 s/J energy" in " ".join(text.split())

@@ -182,7 +182,7 @@ def test_the_document_has_the_numbers(huge: Path, capsys: pytest.CaptureFixture[
     assert set(one) == {
         *("instance", "file", "files", "trace", "steps", "layers", "reads", "blocks", "counted", "largest_block_bytes"),
         *("peak_bytes", "tiers", "ways", "taken", "reason", "allowed_bytes", "time_limit_s", "fits", "ways_out", "binds"),
-        *("roofline_s", "filled_s", "nowhere_share", "outside"),
+        *("roofline_s", "filled_s", "nowhere_share", "outside", "budgets", "objective"),
     }
     assert (one["reads"], one["steps"], one["layers"], one["counted"]) == (25_343_424_000, 960_000, 80, "exactly")
     assert one["files"] == [{"file": str(huge), "bytes": huge.stat().st_size}]
