@@ -180,6 +180,7 @@ class Instance(Tabular):
 
     @property
     def num_reads(self) -> int:
+        """N."""
         return self.trace.num_reads
 
     @property
