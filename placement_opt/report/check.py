@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from placement_opt.base.units import format_rate, format_size
+from placement_opt.instance.instance import rule_text
 from placement_opt.report.numbers import NOTHING, count, percent, seconds
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.study.check import Checked
@@ -73,7 +74,7 @@ def checks_text(checks: Sequence[Checked]) -> str:
 
 
 def _text(one: Checked) -> str:
-    outline, totals, guess = one.outline, one.outline.totals, one.binding
+    outline, rules, totals, guess = one.outline, one.outline.rules, one.outline.totals, one.binding
     words = "" if _counted(one) == "exactly" else f" ({_counted(one)})"
     layers = f" of {totals.layers} layers" if totals.layers > 1 else ""
     head = [
@@ -81,7 +82,7 @@ def _text(one: Checked) -> str:
         ("files", ", ".join(f"{name} {format_size(size)}" for name, size in one.files[1:])),
         ("trace", f"{outline.source.what}: {count(totals.reads)} reads in {count(totals.steps)} steps{layers}{words}"),
         ("blocks", f"{count(totals.blocks)} of at most {format_size(one.largest)}; alive at once {format_size(one.peak)}"),
-        ("rules", f"{outline.rules.residency}, start {outline.rules.initial}, pages of {outline.rules.page_tokens}"),
+        ("rules", f"{rule_text(rules.residency, rules.prefix)}, start {rules.initial}, pages of {rules.page_tokens}"),
         ("outside", ", ".join(f"{each.name} {format_rate(each.rate)}" for each in outline.memory.outside)),
     ]
     tail = [
