@@ -369,10 +369,15 @@ def _check_rows(trace: Trace) -> None:
         trace.blocks,
         f"ids 0..{len(trace.birth) - 1}",
     )
-    rising = trace.blocks[1:] > trace.blocks[:-1]
+    _refuse("blocks", ~_rising(trace, trace.blocks), trace.blocks, "ids ascending within a step, each at most once")
+
+
+def _rising(trace: Trace, values: Ints) -> npt.NDArray[np.bool_]:
+    """bool[N - 1]: whether each of the reads but the first has more than the one before it, or is another step's."""
+    rising = values[1:] > values[:-1]
     starts = trace.indptr[1:-1]
-    rising[starts[(starts > 0) & (starts < len(trace.blocks))] - 1] = True
-    _refuse("blocks", ~rising, trace.blocks, "ids ascending within a step, each at most once")
+    rising[starts[(starts > 0) & (starts < len(values))] - 1] = True
+    return rising
 
 
 def _check_lives(trace: Trace) -> None:
@@ -421,9 +426,9 @@ def _check_positions(trace: Trace) -> None:
         return
     _check_array("position", trace.position, np.int32, trace.num_reads)
     _refuse("position", trace.position < 0, trace.position, "places from 0")
-    keys = trace.read_step.astype(np.int64) << 32 | trace.position
-    if (keys[1:] > keys[:-1]).all():  # as most are
+    if _rising(trace, trace.position).all():  # where blocks are numbered as prefixes grow
         return
+    keys = trace.read_step.astype(np.int64) << 32 | trace.position
     keys.sort()
     twice = np.flatnonzero(keys[1:] == keys[:-1])
     if len(twice):
