@@ -30,6 +30,8 @@ from tests import twins
 
 Floats = npt.NDArray[np.float64]
 Sets = tuple[frozenset[int], ...]
+#: Size, share, whether alive before and after the step, and whether no copy may serve it.
+_Kind = tuple[int, float, bool, bool, bool]
 #: Transitions beyond which enumeration is refused.
 LARGEST = 20_000_000
 #: How closely the two sides of a transition must meet: relative, and (in scaled units) where both are next to nothing.
@@ -193,30 +195,43 @@ class Enumeration:
     def _add(self, rho: Floats) -> None:
         """Raise the lower bound of every transition to what these prices prove."""
         rho = rho / max(1.0, float(self.rates @ rho))
-        tables: dict[tuple[int, float, bool, bool], Floats] = {}
+        tables: dict[_Kind, Floats] = {}
         for t in self._steps():
             np.maximum(self.cost[t], self._paid(rho, t, tables), out=self.cost[t])
 
-    def _paid(self, rho: Floats, t: int, tables: dict[tuple[int, float, bool, bool], Floats]) -> Floats:
+    def _paid(self, rho: Floats, t: int, tables: dict[_Kind, Floats]) -> Floats:
         """float[states before, states after]: what step t costs at legal prices; ``tables`` by kind of block, filled here."""
         idle = 1.0 - float(self.rates @ rho)
         return self.priced_step(rho, t, tables) + float(rho @ self.fixed[t]) + idle * self.floor[t]
 
-    def priced_step(self, rho: Floats, t: int, tables: dict[tuple[int, float, bool, bool], Floats]) -> Floats:
+    def priced_step(self, rho: Floats, t: int, tables: dict[_Kind, Floats]) -> Floats:
         """float[fits before, fits after]: the least priced load of all blocks in step t."""
-        total = np.zeros((1, 1))
-        for b in sorted({*self.alive[t], *self.alive[t + 1]}):
-            kind = int(self.instance.size[b]), self.share[t].get(b, 0.0), b in self.alive[t], b in self.alive[t + 1]
-            if kind not in tables:
-                tables[kind] = self._priced(rho, t, b)
-            one = tables[kind]
-            total = (total[:, None, :, None] + one[None, :, None, :]).reshape(
-                total.shape[0] * one.shape[0], total.shape[1] * one.shape[1]
-            )
-        return total[np.ix_(self.fits[t], self.fits[t + 1])]
+        lost = self._lost(t)
+        found = np.zeros((len(self.joint[t]), len(self.joint[t + 1])))
+        for some in set(lost):
+            total = np.zeros((1, 1))
+            for b in sorted({*self.alive[t], *self.alive[t + 1]}):
+                read = self.share[t].get(b, 0.0)
+                kind = int(self.instance.size[b]), read, b in self.alive[t], b in self.alive[t + 1], b in some
+                if kind not in tables:
+                    tables[kind] = self._priced(rho, t, b, b in some)
+                one = tables[kind]
+                total = (total[:, None, :, None] + one[None, :, None, :]).reshape(
+                    total.shape[0] * one.shape[0], total.shape[1] * one.shape[1]
+                )
+            rows = [i for i, each in enumerate(lost) if each == some]
+            found[rows] = total[rows]
+        return found[np.ix_(self.fits[t], self.fits[t + 1])]
 
-    def _priced(self, rho: Floats, t: int, b: int) -> Floats:
-        """float[sets before, sets after]: the least priced load of one block in step t (one entry where it is not alive)."""
+    def _lost(self, t: int) -> list[frozenset[int]]:
+        """For each joint residency before step t: the blocks that it reads and no copy may serve."""
+        return [frozenset(b for b, held in twins.serving(self.instance, t, one).items() if not held) for one in self.joint[t]]
+
+    def _priced(self, rho: Floats, t: int, b: int, lost: bool) -> Floats:
+        """float[sets before, sets after]: the least priced load of one block in step t (one entry where it is not alive).
+
+        ``lost``: no copy may serve it.
+        """
         rows, share = self.rows[b], self.share[t].get(b, 0.0)
         serve, store, copy = rows.serve @ rho, rows.store @ rho, rows.copy @ rho
         before = self.sets[b] if b in self.alive[t] else (None,)
@@ -232,7 +247,7 @@ class Enumeration:
                 table[i, j] = sum(copied.values())
                 continue
             ways = []
-            for o in rows.usable(held):
+            for o in rows.usable(frozenset() if lost else held):
                 # a block that was not brought to the processor is copied as a whole, otherwise the part that is not read
                 paid = share * serve[o]
                 for k in added:
@@ -275,11 +290,12 @@ class Enumeration:
             upper.append(most)
             return len(columns) - 1
 
+        found = twins.serving(self.instance, t, before)
         brought: dict[int, list[int]] = {}  # of a block that need not be brought to be read, the variables of what does it
         for b in before:
             if b in self.share[t]:
                 rows, share = self.rows[b], self.share[t][b]
-                y = {o: variable(rows.amount * rows.serve[o], share) for o in rows.usable(before[b])}
+                y = {o: variable(rows.amount * rows.serve[o], share) for o in rows.usable(found[b])}
                 sums.append((list(y.values()), share))
                 if not all(rows.brings[o] for o in y):
                     brought[b] = [one for o, one in y.items() if rows.brings[o]]

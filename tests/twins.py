@@ -6,7 +6,7 @@ with the package but the arrays of the instance. Prices are any numbers: floats,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -46,6 +46,21 @@ def allowed(instance: Instance, held: Set[int]) -> bool:
     if not held:
         return instance.residency == "cache"
     return not (instance.residency == "exclusive" and len(held) > 1) and (not instance.inclusive or instance.home in held)
+
+
+def serving(instance: Instance, t: int, held: Mapping[int, Set[int]]) -> dict[int, Held]:
+    """The tiers whose copies may serve each block that step t reads, blocks lying in these."""
+    trace = instance.trace
+    rows = range(int(trace.indptr[t]), int(trace.indptr[t + 1]))
+    found = {int(trace.blocks[i]): frozenset(held[int(trace.blocks[i])]) for i in rows}
+    if instance.prefix == "strict":
+        assert trace.position is not None
+        asked = {int(trace.position[i]): int(trace.blocks[i]) for i in rows}
+        end = 0
+        while end in asked and found[asked[end]]:
+            end += 1
+        found.update({b: frozenset[int]() for place, b in asked.items() if place >= end})
+    return found
 
 
 def tier_sets(instance: Instance) -> list[Held]:

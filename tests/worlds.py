@@ -111,6 +111,16 @@ def any_operations(seed: int) -> Instance:
     return replace(instance, memory=memory, residency="cache", initial=initial, capacity=np.maximum(capacity, used))
 
 
+def strict(seed: int) -> Instance:
+    """A cache of :func:`any_operations` with strict prefixes: each step's in an order of its own, now and then with a gap."""
+    number = next(n for n in range(seed * 100, seed * 100 + 100) if any_operations(n).forgets)
+    rng, instance = np.random.default_rng([seed, 13]), any_operations(number)
+    counts = np.diff(instance.trace.indptr).tolist()
+    places = [rng.permutation(count + int(rng.random() < 0.2))[:count] for count in counts]
+    trace = replace(instance.trace, position=np.concatenate(places).astype(np.int32))
+    return replace(instance, trace=trace, prefix="strict")
+
+
 def _attending(rng: np.random.Generator, instance: Instance) -> list[Operation]:
     """Reads that load other resources, or some of them less, and leave nothing at the processor, of one or two tiers."""
     resources, found = instance.num_resources, []

@@ -146,6 +146,18 @@ class _Replay:
             self._share[ids] = trace.shares[rows]
             self._share[self._born] = self._scale
         self._reads, self._found = ids, self._mask[ids]
+        if instance.prefix == "strict":
+            assert trace.position is not None
+            self._break_off(trace.position[rows])
+
+    def _break_off(self, place: Ids) -> None:
+        """Copies serve the beginning of the step's prefix only: in its order, up to the first block that is missing.
+
+        (Where a place is skipped, the step produces the block that belongs there.)
+        """
+        order = np.argsort(place)
+        goes_on = np.logical_and.accumulate((place[order] == np.arange(len(order))) & (self._found[order] != 0))
+        self._found[order[~goes_on]] = 0
 
     def serve(self) -> None:
         """End a step: what it reads; of what is stored in passing, all by operations that bring it to the processor."""

@@ -31,6 +31,8 @@ KEEPING: tuple[Residency, ...] = ("inclusive", "exclusive", "free")
 #: Loads of all blocks together: sums over the operations of a step then fit 64-bit integers.
 MOST_LOAD = 2**62
 RESIDENCIES: tuple[Residency, ...] = (*KEEPING, "cache")
+Prefix = Literal["free", "strict"]
+PREFIXES: tuple[Prefix, ...] = ("free", "strict")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,10 @@ class Instance(Tabular):
         Tokens in a page.
     home_tier
         The tier that an inclusive rule names as home; None: that of the memory system.
+    prefix
+        "free": a copy serves the read of its block whatever else the step reads; "strict", under the rule "cache": only if
+        every block before it in the prefix that the step asks for (:attr:`Trace.position`) has a copy, too. From the first
+        that has none on, everything is served by operations without source.
     budgets
         What the whole run must keep; none where time alone counts.
     objective
@@ -94,6 +100,8 @@ class Instance(Tabular):
     ([4500000, 480000000000], [4500000, 4500000])
     >>> instance.fixed.shape, instance.floor.tolist(), instance.initial, instance.home_tier, instance.tokens
     ((3, 4), [0.0, 0.0, 0.0], None, None, None)
+    >>> instance.prefix, instance.strict
+    ('free', False)
     >>> instance.again({"memory.hbm.capacity": "9 MB"}).capacity.tolist()
     [9000000, 480000000000]
 
@@ -117,6 +125,7 @@ class Instance(Tabular):
     initial: npt.NDArray[np.bool_] | None = None
     page_tokens: int = 1
     home_tier: int | None = None
+    prefix: Prefix = "free"
     budgets: tuple[Budget, ...] = ()
     objective: Objective = TIME
     fixed_metered: Int64 | None = None
@@ -126,7 +135,7 @@ class Instance(Tabular):
         check_instance(self)
 
     def __repr__(self) -> str:
-        what = f"{self.residency} on {', '.join(self.memory.tier_names)}"
+        what = f"{rule_text(self.residency, self.prefix)} on {', '.join(self.memory.tier_names)}"
         return (
             f"Instance({self.name!r}: {what}; {self.num_steps} steps, {self.num_blocks} blocks, {self.trace.num_reads} reads)"
         )
@@ -215,6 +224,11 @@ class Instance(Tabular):
     def forgets(self) -> bool:
         """Whether a block may lie nowhere (rule "cache")."""
         return self.residency == "cache"
+
+    @property
+    def strict(self) -> bool:
+        """Whether a copy serves only behind copies of all before it in the prefix (rule "strict")."""
+        return self.prefix == "strict"
 
     @property
     def timed(self) -> bool:
@@ -372,9 +386,17 @@ class Instance(Tabular):
             digest.update(("\noperations\n" + "\n".join(operations.names)).encode())
             for array in (operations.source, operations.brings, operations.per_byte, operations.per_call, operations.grain):
                 _feed(digest, array)
+        if self.strict:
+            digest.update(b"\nprefix strict")
+            _feed(digest, self.trace.position)
         if not self.timed:
             _feed_budgets(digest, self)
         return digest.hexdigest()
+
+
+def rule_text(residency: Residency, prefix: Prefix) -> str:
+    """The rule of residency, and that of prefixes where it is strict."""
+    return f"{residency}, strict prefixes" if prefix == "strict" else residency
 
 
 def _feed_budgets(digest: hashlib._Hash, instance: Instance) -> None:
@@ -426,6 +448,7 @@ def check_instance(instance: Instance) -> None:
             raise InputError(f"found shape {getattr(instance, name).shape}", f"expected {shape}", field=name)
     if instance.residency not in RESIDENCIES:
         raise InputError(f"found {instance.residency!r}", f"expected one of {', '.join(RESIDENCIES)}", field="residency")
+    check_prefix(instance.prefix, instance.residency, instance.trace)
     for name in ("capacity", "fixed", "floor"):
         values = getattr(instance, name)
         if (values < 0).any() or not np.isfinite(values).all():
@@ -439,12 +462,29 @@ def check_instance(instance: Instance) -> None:
         _check_initial(instance, instance.initial)
 
 
+def check_prefix(prefix: Prefix, residency: Residency, trace: Trace) -> None:
+    """Refuse strict prefixes where blocks lie somewhere always, or the trace (or one of its kind) knows no prefixes."""
+    if prefix not in PREFIXES:
+        raise InputError(f"found {prefix!r}", f"expected one of {', '.join(PREFIXES)}", field="prefix")
+    if prefix == "free":
+        return
+    if residency != "cache":
+        found = f"found strict prefixes under the rule {residency}"
+        raise InputError(found, "expected them under cache, where a block may be missing", field="prefix")
+    if trace.position is None:
+        expected = "expected one that does: imported from mooncake, drawn by requests, or with the array position"
+        raise InputError("found a trace that does not say in which order its steps ask for blocks", expected, field="prefix")
+
+
 def _check_operations(instance: Instance) -> None:
     """What the rule and the trace ask of the table."""
     operations = instance.memory.operations
     if instance.forgets and not (operations.serves & (operations.source < 0)).any():
         expected = "expected one: what lies nowhere must be made anew or come from outside"
         raise InputError("found no operation without a source under the rule cache", expected, field="residency")
+    if instance.strict and not operations.usable(0, bringing=True):
+        expected = "expected one: what is made anew behind a missing block may be stored in passing"
+        raise InputError("found no operation without a source that brings the block to the processor", expected, field="prefix")
     if not operations.uniform and instance.share_base > 1:
         expected = "expected whole reads: what a part of a block costs in requests and pages is not said"
         raise InputError(f"found reads in shares of 1/{instance.share_base}", expected, field="shares")

@@ -123,6 +123,16 @@ def tier_sets(instance: Instance) -> Int64:
     return masks
 
 
+def behind(place: npt.NDArray[np.int32], held: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """bool[n]: which of a step's reads, by their places in its prefix, no copy may serve under strict prefixes.
+
+    Those from the first place on whose block is not held; one that no read has is of a block that is not there yet.
+    """
+    there = np.sort(place[held])
+    first = int(np.argmax(np.append(there, -1) != np.arange(len(there) + 1)))
+    return place >= first
+
+
 def serving_ways(instance: Instance, masks: Int64) -> npt.NDArray[np.bool_]:
     """bool[S, V]: which serving operations can serve a block that lies in each of these sets of tiers (bit masks)."""
     source = instance.loads.serves_from

@@ -333,6 +333,7 @@ def in_rows(outline: Outline, limits: Limits | None = None) -> Instance:
             initial=_initial(outline, paged.trace, size),
             page_tokens=rules.page_tokens,
             home_tier=outline.home_tier,
+            prefix=rules.prefix,
             budgets=outline.budgets(trace.num_steps),
             objective=outline.objective,
             fixed_metered=_fixed_metered(outline, paged),

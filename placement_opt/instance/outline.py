@@ -19,6 +19,7 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
     file = "t.npz"                # or synth = "drift" with its parameters as keys, and seed = 1
     [rules]
     residency = "inclusive"       # or exclusive, free, cache
+    prefix = "free"               # or strict, with cache: no copy serves behind a missing block of the step's prefix
     home = "dram"                 # keeps everything if inclusive; without it, the largest tier that is not the fastest
     initial = "free"              # or first-fit, or file with initial_file = "start.npz"
     page_tokens = 1
@@ -62,7 +63,7 @@ from placement_opt.base.toml import Table, as_choice, as_duration, as_integer, a
 from placement_opt.base.units import format_size
 from placement_opt.instance.budget_keys import read_budgets, read_objective
 from placement_opt.instance.budgets import Budget, Objective
-from placement_opt.instance.instance import RESIDENCIES, Residency
+from placement_opt.instance.instance import PREFIXES, RESIDENCIES, Prefix, Residency, check_prefix
 from placement_opt.instance.llm_table import Model, read_model, rooms
 from placement_opt.instance.outside import read_outside, with_outside
 from placement_opt.instance.scaled import LayerShare, scaled
@@ -100,6 +101,7 @@ class _Tables:
 @dataclass(frozen=True)
 class _Rules:
     residency: Residency
+    prefix: Prefix
     initial: str
     initial_file: Path | None
     page_tokens: int
@@ -205,6 +207,8 @@ class Outline:
         field, found = error.field or "", error.found
         if field == "shares" and self.rules.page_tokens > 1:
             return tables.rules.error("page_tokens", f"{found}, of pages", error.expected)
+        if field == "prefix":
+            return tables.rules.error("prefix", found, error.expected)
         if field == "initial":
             key = "initial_file" if "initial_file" in tables.rules else "initial"
             return tables.rules.error(key, found, error.expected)
@@ -258,6 +262,10 @@ def outline_of(
         raise tables.rules.error("residency", found, "expected [recompute] or [stores.NAME] beside it")
     memory = with_outside(memory, outside, tables.root)
     outline = Outline(name, memory, home, tables, rules, source, model)
+    try:
+        check_prefix(rules.prefix, rules.residency, source.probe)
+    except InputError as error:
+        raise outline.placed(error) from None
     outline.capacity  # noqa: B018 - refuses weights without room
     outline.budgets(outline.totals.steps)
     outline.objective  # noqa: B018 - refuses what is wrong in it
@@ -308,6 +316,7 @@ def _as_schema(value: Any) -> int:
 
 def _read_rules(table: Table) -> _Rules:
     residency = table.get("residency", as_choice(RESIDENCIES)) or "inclusive"
+    prefix = table.get("prefix", as_choice(PREFIXES)) or "free"
     initial = table.get("initial", as_choice(_INITIALS)) or "free"
     name = table.get("initial_file", as_text)
     page_tokens = table.get("page_tokens", as_integer(1, 2**16 - 1)) or 1
@@ -319,7 +328,8 @@ def _read_rules(table: Table) -> _Rules:
         raise table.error("initial_file", found, 'expected a file with "file" only')
     file = None if name is None else beside(table, "initial_file", name)
     chosen = next(known for known in RESIDENCIES if known == residency)
-    return _Rules(chosen, initial, file, page_tokens, floor, home)
+    order = next(known for known in PREFIXES if known == prefix)
+    return _Rules(chosen, order, initial, file, page_tokens, floor, home)
 
 
 def _home_tier(table: Table, rules: _Rules, memory: MemorySystem) -> int | None:

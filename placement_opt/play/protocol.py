@@ -12,7 +12,7 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Flags, Int64, Ints
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance, Prefix, Residency
 from placement_opt.memory.system import MemorySystem
 
 Ids = Ints
@@ -64,11 +64,12 @@ class Setting:
 
     Attributes
     ----------
-    memory, residency, home, capacity
+    memory, residency, prefix, home, capacity
         As in the instance. All costs are in ``memory.operations``: what every store, copy, read and further way to serve a
         read loads on each resource, per byte and per block, and ``memory.rates``. How reads are split over the ways that
         are open to them is not for the scheduler to say: the simulator takes the best. Under the rule "cache" no tier
-        keeps anything, and ``home`` is merely the largest.
+        keeps anything, and ``home`` is merely the largest. Where ``prefix`` is "strict", what lies behind a missing block of
+        the step's prefix is made anew or fetched from outside, wherever it lies: that, too, the simulator does.
     size
         int64[B], read-only: bytes of each block id (ids are labels); 0 until the block is produced, filled in then.
     block_layer
@@ -92,7 +93,7 @@ class Setting:
     ...     name, online, source = "nosy", True, "this page"
     ...     def start(self, setting, first_reads):
     ...         print(setting, setting.memory.name, setting.residency, setting.capacity.tolist(), setting.size.tolist())
-    ...         print(setting.free_start, setting.initial, setting.initial_blocks.tolist(), setting.home)
+    ...         print(setting.free_start, setting.initial, setting.initial_blocks.tolist(), setting.home, setting.prefix)
     ...         print(setting.block_layer, setting.num_layers, setting.fixed.tolist(), setting.share_base)
     ...         return np.array([[False, False], [True, True]])  # all in tier 1
     ...     def step(self, view):
@@ -102,13 +103,14 @@ class Setting:
     >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
     >>> po.simulate(instance, Nosy()).latency_s
     Setting(free on hbm, lpddr; 2 blocks) gh200 free [4500000, 480000000000] [4500000, 4500000]
-    True None [0, 1] 1
+    True None [0, 1] 1 free
     None 1 [0, 0, 0, 0] 1
     4e-05
     """
 
     memory: MemorySystem
     residency: Residency
+    prefix: Prefix
     home: int
     capacity: Int64
     size: Int64
@@ -151,6 +153,8 @@ class View:
         int64[R] bytes that this step loads whatever the placement, and the seconds under its time.
     freed
         Ids freed after this step: they need no room at the next state and must not be moved.
+    places
+        int32[n]: the place of each read in the prefix of the step, under strict prefixes; None under free ones.
 
     Examples
     --------
@@ -162,14 +166,14 @@ class View:
     ...         return None  # the start is given
     ...     def step(self, view):
     ...         print(view, view.step, view.layer, view.reads.tolist(), view.shares, view.births.tolist(), view.freed.tolist())
-    ...         print(view.resident[:, 0].tolist(), view.used.tolist(), view.fixed.tolist(), view.floor)
+    ...         print(view.resident[:, 0].tolist(), view.used.tolist(), view.fixed.tolist(), view.floor, view.places)
     ...         return po.Moves()
     >>> trace = po.Trace.from_reads([[0], [0]], births=[-1, 0], sizes=100)
     >>> run = po.simulate(po.build_instance("gh200", trace, rules={"initial": "first-fit"}), Nosy())
     View(step 0: 1 reads, 1 births) 0 0 [0] None [1] []
-    [True, True] [100, 200] [0, 0, 0, 0] 0.0
+    [True, True] [100, 200] [0, 0, 0, 0] 0.0 None
     View(step 1: 1 reads, 0 births) 1 0 [0] None [] []
-    [True, True] [100, 200] [0, 0, 0, 0] 0.0
+    [True, True] [100, 200] [0, 0, 0, 0] 0.0 None
     """
 
     step: int
@@ -182,6 +186,7 @@ class View:
     fixed: Int64
     floor: float
     freed: Ids = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    places: npt.NDArray[np.int32] | None = None
 
     def __repr__(self) -> str:
         return f"View(step {self.step}: {len(self.reads)} reads, {len(self.births)} births)"

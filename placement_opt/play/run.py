@@ -256,7 +256,7 @@ class Run(Tabular):
 
     @property
     def hit_rate(self) -> float:
-        """Share of the bytes read whose block had a copy in the fastest tier (1 where nothing was read)."""
+        """Share of the bytes read that a copy in the fastest tier might serve (1 where nothing was read)."""
         total = self._read(range(len(self._size)))
         return self._read(self._hits) / total if total else 1.0
 
@@ -470,7 +470,8 @@ def time_run(
     Parameters
     ----------
     held
-        uint16[N]: the set of tiers that held the block of each read, as a mask.
+        uint16[N]: the set of tiers whose copies may serve each read, as a mask: those that held its block, but none where
+        strict prefixes forbid it.
     passed
         bool[N]: which reads were stored in passing, hence are served by operations that bring the block to the processor.
     moved

@@ -2,7 +2,8 @@
 
 The reads of each step are split optimally over all that can serve them, the copies and what needs none, and the step lasts as
 long as its most loaded resource (problem statement, section 2). The split is no choice of the scheduler, because residency
-decides it, and which reads are stored in passing: those are served by what brings the block to the processor. Where the
+decides it (and under strict prefixes what is missing before a block in its step's prefix), and which reads are stored in
+passing: those are served by what brings the block to the processor. Where the
 instance has budgets or another objective than time all steps are split together (:mod:`placement_opt.play.budgeted`); moves
 with which no split keeps the budgets are refused.
 """
@@ -19,6 +20,7 @@ from placement_opt.base.errors import InputError, Interrupted, LimitError, Sched
 from placement_opt.base.given import check_kind
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import behind
 from placement_opt.play.ledger import Ledger, Mask
 from placement_opt.play.protocol import Clairvoyant, Ids, Scheduler, Setting, View
 from placement_opt.play.run import Run, time_run
@@ -95,8 +97,8 @@ def simulate(
 def _play(
     instance: Instance, scheduler: Scheduler, record: bool, limits: Limits
 ) -> tuple[Ledger, npt.NDArray[np.uint16], npt.NDArray[np.bool_], Schedule | None]:
-    """All steps, not yet timed: the ledger, of each read the tiers that held the block (a mask) and whether it was stored in
-    passing (as far as that matters), and the moves."""
+    """All steps, not yet timed: the ledger, of each read the tiers that held the block and might serve it (a mask) and whether
+    it was stored in passing (as far as that matters), and the moves."""
     ledger, steps = Ledger(instance), Steps(instance)
     if not scheduler.online:
         cast(Clairvoyant, scheduler).plan(instance, limits)
@@ -108,10 +110,13 @@ def _play(
         if step % _STEPS_BETWEEN_LOOKS == 0:
             look(limits, scheduler.name, step, instance.num_steps)
         reads, shares, births, freed = steps.at(step)
-        held[steps.rows(step)] = ledger.mask[reads]
+        found, places = ledger.mask[reads], steps.places(step)
+        held[steps.rows(step)] = found if places is None else np.where(behind(places, found != 0), Mask(0), found)
         used = read_only(ledger.begin(step, reads, shares, births, freed))
         fixed, floor = read_only(instance.fixed[step].copy()), float(instance.floor[step])
-        moves = scheduler.step(View(step, steps.layer(step), reads, shares, births, resident, used, fixed, floor, freed))
+        layer = steps.layer(step)
+        view = View(step, layer, reads, shares, births, resident, used, fixed, floor, freed, places)
+        moves = scheduler.step(view)
         ledger.apply(moves)
         if (passed := ledger.passed(reads)) is not None:
             stored[steps.rows(step)] = passed
@@ -170,6 +175,7 @@ class Steps:
         return Setting(
             memory=instance.memory,
             residency=instance.residency,
+            prefix=instance.prefix,
             home=instance.home,
             capacity=read_only(instance.capacity.copy()),
             size=read_only(self._sizes.view()),
@@ -190,6 +196,11 @@ class Steps:
 
     def layer(self, step: int) -> int:
         return 0 if self._step_layer is None else int(self._step_layer[step])
+
+    def places(self, step: int) -> npt.NDArray[np.int32] | None:
+        """Of the step's reads in its prefix, under strict prefixes."""
+        position = self.instance.trace.position if self.instance.strict else None
+        return None if position is None else read_only(position[self.rows(step)].copy())
 
     def rows(self, step: int) -> slice:
         return slice(self._indptr[step], self._indptr[step + 1])

@@ -9,6 +9,7 @@ from typing import Any
 from placement_opt.base.units import format_rate, format_size
 from placement_opt.instance.budget_keys import said
 from placement_opt.instance.budgets import objective_text
+from placement_opt.instance.instance import rule_text
 from placement_opt.report.meters import TIME
 from placement_opt.report.numbers import NOTHING, count, percent, seconds
 from placement_opt.report.table import facts, paragraph, table
@@ -78,7 +79,7 @@ def checks_text(checks: Sequence[Checked]) -> str:
 
 
 def _text(one: Checked) -> str:
-    outline, totals, guess = one.outline, one.outline.totals, one.binding
+    outline, rules, totals, guess = one.outline, one.outline.rules, one.outline.totals, one.binding
     budgets, minimised = outline.budgets(totals.steps), objective_text(outline.memory.meters, outline.objective)
     words = "" if _counted(one) == "exactly" else f" ({_counted(one)})"
     layers = f" of {totals.layers} layers" if totals.layers > 1 else ""
@@ -87,7 +88,7 @@ def _text(one: Checked) -> str:
         ("files", ", ".join(f"{name} {format_size(size)}" for name, size in one.files[1:])),
         ("trace", f"{outline.source.what}: {count(totals.reads)} reads in {count(totals.steps)} steps{layers}{words}"),
         ("blocks", f"{count(totals.blocks)} of at most {format_size(one.largest)}; alive at once {format_size(one.peak)}"),
-        ("rules", f"{outline.rules.residency}, start {outline.rules.initial}, pages of {outline.rules.page_tokens}"),
+        ("rules", f"{rule_text(rules.residency, rules.prefix)}, start {rules.initial}, pages of {rules.page_tokens}"),
         ("budgets", ", ".join(f"{each.name} {said(each, outline.memory)}" for each in budgets)),
         ("objective", "" if minimised == TIME else minimised),
         ("outside", ", ".join(f"{each.name} {format_rate(each.rate)}" for each in outline.memory.outside)),

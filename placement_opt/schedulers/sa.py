@@ -141,6 +141,7 @@ def head(instance: Instance, steps: int) -> Instance:
         death=np.minimum(trace.death[kept], steps).astype(np.int32),
         size=trace.sizes[kept],
         shares=None if trace.shares is None else trace.shares[:reads],
+        position=None if trace.position is None else trace.position[:reads],
         step_token=None if trace.step_token is None else trace.step_token[:steps],
         step_layer=None if trace.step_layer is None else trace.step_layer[:steps],
         block_token=None if trace.block_token is None else trace.block_token[kept],

@@ -20,19 +20,29 @@ _FINEST = 1024
 
 
 def rows_of(reads: Sequence[Iterable[int]]) -> list[Int64]:
-    """Ascending ids of each step, each once."""
+    """The ids of each step, as given."""
     if isinstance(reads, str | bytes | Mapping) or not isinstance(reads, Iterable):
         raise InputError(f"found {shown(reads)}", "expected a list of the ids that each step reads", field="reads")
     rows = []
     for step, row in enumerate(reads):
-        ids = np.unique(whole_numbers(row, f"reads[{step}]", "block ids, whole numbers from 0"))
-        if len(ids) and not (ids[0] >= 0 and ids[-1] < 2**31):
-            strange = ids[0] if ids[0] < 0 else ids[-1]
+        ids = whole_numbers(row, f"reads[{step}]", "block ids, whole numbers from 0")
+        if len(ids) and not (ids.min() >= 0 and ids.max() < 2**31):
+            strange = ids.min() if ids.min() < 0 else ids.max()
             raise InputError(f"found {strange}", "expected ids from 0 and below 2**31", field=f"reads[{step}]")
         rows.append(ids)
     if not rows:
         raise InputError("found no steps", "expected at least one", field="reads")
     return rows
+
+
+def places(given: Sequence[Int64]) -> npt.NDArray[np.int32]:
+    """int32[N]: where each step's ids, ascending, stand in the order given."""
+    for step, ids in enumerate(given):
+        ascending = np.sort(ids)
+        if len(twice := ascending[1:][ascending[1:] == ascending[:-1]]):
+            expected = "expected each block once, where the order of reads counts"
+            raise InputError(f"found block {twice[0]} twice", expected, field=f"reads[{step}]")
+    return np.concatenate([np.zeros(0, dtype=np.int32), *(np.argsort(ids).astype(np.int32) for ids in given)])
 
 
 def labels(values: Sequence[int], *, field: str) -> npt.NDArray[np.int32]:

@@ -86,6 +86,7 @@ def page(trace: Trace, page_tokens: int) -> Paged:
         size=np.array([page_tokens], dtype=np.int64),
         shares=share.astype(np.uint16),
         share_base=page_tokens,
+        position=None,  # of tokens, not of pages
         block_token=(keys[order] % pages * page_tokens).astype(np.int32),
         block_layer=(keys[order] // pages).astype(np.int32),
         meta={**trace.meta, "page_tokens": page_tokens},

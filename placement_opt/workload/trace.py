@@ -51,6 +51,9 @@ class Trace(Tabular):
     shares, share_base
         uint16[N] numerators over ``share_base`` of the share of the block that is read; None: every read is whole and the
         base is 1.
+    position
+        int32[N], from 0 and each once within a step: the place of the block in the prefix that the step, a request, asks for.
+        A place that no read of the step has is of a block that is not there yet. None: the trace does not say.
     step_token, step_layer
         int32[T] labels from 0 (layers below ``MOST_LAYERS``), or None.
     block_token, block_layer
@@ -76,6 +79,8 @@ class Trace(Tabular):
     ([0, 0, 0], [0, 0, 0], None, None)
     >>> trace.shares, trace.share_base, trace.meta
     (None, 1, {})
+    >>> trace.position is None, po.Trace.from_reads([[1, 0], [1]], positions=True).position.tolist()
+    (True, [1, 0, 0])
     """
 
     indptr: npt.NDArray[np.int64]
@@ -86,6 +91,7 @@ class Trace(Tabular):
     size_unit: SizeUnit = "token-layers"
     shares: npt.NDArray[np.uint16] | None = None
     share_base: int = 1
+    position: npt.NDArray[np.int32] | None = None
     step_token: npt.NDArray[np.int32] | None = None
     step_layer: npt.NDArray[np.int32] | None = None
     block_token: npt.NDArray[np.int32] | None = None
@@ -106,13 +112,14 @@ class Trace(Tabular):
         size_unit: SizeUnit = "bytes",
         shares: Sequence[Mapping[int, Fraction | float]] | None = None,
         layers: int | None = None,
+        positions: bool = False,
     ) -> Trace:
         """A trace from the ids that each step reads.
 
         Parameters
         ----------
         reads
-            T steps, each the ids of the blocks that it reads, in any order.
+            T steps, each the ids of the blocks that it reads, in any order (with ``positions``, in that of its prefix).
         births
             B steps that produce the blocks, -1 for those that are there from the start; without it all are, and B is one more
             than the largest id.
@@ -126,6 +133,9 @@ class Trace(Tabular):
             For each step the share of each block that it reads, by id, in (0, 1]; ids that are left out are read whole.
         layers
             Step t is of layer ``t % layers``, and a block of the layer that produces it or first reads it.
+        positions
+            Whether the order of each step's ids is that of the prefix it asks for, which rule "strict" needs
+            (:attr:`Trace.position`).
 
         Returns
         -------
@@ -146,7 +156,8 @@ class Trace(Tabular):
         >>> half.shares.tolist(), half.share_base
         ([1, 2], 2)
         """
-        rows = lists.rows_of(reads)
+        given = lists.rows_of(reads)
+        rows = [np.unique(ids) for ids in given]
         ids = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
         if births is None and not len(ids):
             raise InputError("found no block in any step", "expected at least one, or births", field="reads")
@@ -171,6 +182,7 @@ class Trace(Tabular):
             size_unit=size_unit,
             shares=numerators,
             share_base=base,
+            position=lists.places(given) if positions else None,
             step_layer=step_layer,
             block_layer=block_layer,
         )
@@ -302,6 +314,7 @@ def check_trace(trace: Trace) -> None:
     _check_rows(trace)
     _check_lives(trace)
     _check_sizes(trace)
+    _check_positions(trace)
     steps, blocks = trace.num_steps, trace.num_blocks
     for name, length in (
         ("step_token", steps),
@@ -356,10 +369,15 @@ def _check_rows(trace: Trace) -> None:
         trace.blocks,
         f"ids 0..{len(trace.birth) - 1}",
     )
-    rising = trace.blocks[1:] > trace.blocks[:-1]
+    _refuse("blocks", ~_rising(trace, trace.blocks), trace.blocks, "ids ascending within a step, each at most once")
+
+
+def _rising(trace: Trace, values: Ints) -> npt.NDArray[np.bool_]:
+    """bool[N - 1]: whether each of the reads but the first has more than the one before it, or is another step's."""
+    rising = values[1:] > values[:-1]
     starts = trace.indptr[1:-1]
-    rising[starts[(starts > 0) & (starts < len(trace.blocks))] - 1] = True
-    _refuse("blocks", ~rising, trace.blocks, "ids ascending within a step, each at most once")
+    rising[starts[(starts > 0) & (starts < len(values))] - 1] = True
+    return rising
 
 
 def _check_lives(trace: Trace) -> None:
@@ -400,6 +418,22 @@ def _check_sizes(trace: Trace) -> None:
     _check_array("shares", trace.shares, np.uint16, trace.num_reads)
     bad = (trace.shares < 1) | (trace.shares > trace.share_base)
     _refuse("shares", bad, trace.shares, f"numerators from 1 to {trace.share_base}")
+
+
+def _check_positions(trace: Trace) -> None:
+    """Places within each step, each once."""
+    if trace.position is None:
+        return
+    _check_array("position", trace.position, np.int32, trace.num_reads)
+    _refuse("position", trace.position < 0, trace.position, "places from 0")
+    if _rising(trace, trace.position).all():  # where blocks are numbered as prefixes grow
+        return
+    keys = trace.read_step.astype(np.int64) << 32 | trace.position
+    keys.sort()
+    twice = np.flatnonzero(keys[1:] == keys[:-1])
+    if len(twice):
+        step, place = divmod(int(keys[twice[0]]), 2**32)
+        raise InputError(f"found place {place} twice at step {step}", "expected each place once in a step", field="position")
 
 
 def _total(trace: Trace) -> int:

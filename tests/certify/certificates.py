@@ -15,7 +15,7 @@ from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
 from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.memory.split.timing import StepTimer
 from tests.small import random_instance
-from tests.twins import allowed, cheapest_path, nearest, share_of, whole_load
+from tests.twins import allowed, cheapest_path, nearest, serving, share_of, whole_load
 
 FLOORS = (0.0, 0.1, 1e-3, 5e-324)
 
@@ -137,7 +137,8 @@ def slow_replay(instance: Instance, schedule: ScheduleCertificate) -> Fraction |
                     charge(load, tables[b].copy[nearest(instance, held[b], k)][k], 1 - shares[b])
         if any(not alive(b, t) and not alive(b, t + 1) and after[b] for b in after):
             return None
-        ways = {b: tables[b].usable(held[b], bringing=b in stored) for b in reads}
+        found = serving(instance, t, held)
+        ways = {b: tables[b].usable(set(found[b]), bringing=b in stored) for b in reads}
         if not all(ways.values()):
             return None
         held = {b: s if alive(b, t + 1) else set() for b, s in after.items()}

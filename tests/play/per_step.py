@@ -7,7 +7,7 @@ from scipy.optimize import linprog
 
 from placement_opt.instance.instance import Instance
 from placement_opt.play.schedule import Schedule
-from tests.twins import allowed, nearest, whole_load
+from tests.twins import allowed, nearest, serving, whole_load
 
 Held = dict[int, frozenset[int]]
 
@@ -47,20 +47,21 @@ def played(instance: Instance, schedule: Schedule) -> list[float]:
             for b in ids.tolist():
                 assert k in held[b]
                 after[b].remove(k)
-        seconds.append(max(_least(instance, load, share, held, stored), float(instance.floor[t])))
+        seconds.append(max(_least(instance, t, load, share, held, stored), float(instance.floor[t])))
         held = {b: frozenset(where) for b, where in after.items()}
         _allowed(instance, held)
     return seconds
 
 
-def _least(instance: Instance, load: np.ndarray, share: dict[int, float], held: Held, stored: set[int]) -> float:
+def _least(instance: Instance, t: int, load: np.ndarray, share: dict[int, float], held: Held, stored: set[int]) -> float:
     """min tau: every read served by what may serve it, all loads within rate times tau; times in units of the slowest rate."""
     table, rates = instance.memory.operations, instance.memory.rates.astype(float)
+    found = serving(instance, t, held)
     ways = [
         (b, o)
         for b in share
         for o in np.flatnonzero(table.serves).tolist()
-        if (table.source[o] < 0 or table.source[o] in held[b]) and (table.brings[o] or b not in stored)
+        if (table.source[o] < 0 or table.source[o] in found[b]) and (table.brings[o] or b not in stored)
     ]
     blocks = list(share)
     upper = np.zeros((len(rates), 1 + len(ways)))

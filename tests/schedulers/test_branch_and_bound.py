@@ -15,14 +15,16 @@ from placement_opt.bounds.milp import search
 from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.certify.verify import verify_schedule
 from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.memory.operations import Operation
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import branch_and_bound, make_scheduler
 from placement_opt.schedulers.branch_and_bound import incumbent_schedule, milp_schedule
 from tests.brute import num_transitions, optimum
+from tests.operations import system
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance, two_tier
-from tests.worlds import any_instance
+from tests.worlds import any_instance, any_operations
 
 
 def tiny(seed: int) -> Instance:
@@ -102,6 +104,21 @@ def test_a_copy_in_two_ways_may_be_out_of_reach() -> None:
     assert schedule is not None
     assert simulate(instance, Replay(schedule)).exact_latency() == Fraction(17)
     assert search(instance).value_s == pytest.approx(16.5)
+
+
+def test_a_cache_lets_go_of_what_is_read_no_more() -> None:
+    """No row counts a block of a cache after its last read: were it kept, the tier would be overfull."""
+    more = [Operation("recompute", None, (0, 1), brings=True)]
+    memory = system([1], {"tier": 2, "compute": 1}, [[1, 0]], [[1, 0]], more=more)
+    trace = make_trace([[0], [1], [1]], [-1, -1])
+    instance = make_instance(memory, trace, "cache", initial=np.array([[True, False]]))
+    schedule = milp_schedule(instance)
+    assert schedule is not None
+    assert schedule.moves(0).drop[0][1].tolist() == [0]
+    assert simulate(instance, Replay(schedule)).latency_s == pytest.approx(5 / 3) == optimum(instance).seconds
+    assert simulate(any_operations(900), make_scheduler("milp")).latency_s == pytest.approx(
+        optimum(any_operations(900)).seconds
+    )
 
 
 def test_the_same_at_every_run() -> None:

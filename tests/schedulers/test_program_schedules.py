@@ -27,6 +27,7 @@ def recorded(instance: Instance, policy: Policy) -> Schedule:
     setting = Setting(
         memory=instance.memory,
         residency=instance.residency,
+        prefix=instance.prefix,
         home=instance.home,
         capacity=instance.capacity.copy(),
         size=instance.size.copy(),

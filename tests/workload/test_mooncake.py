@@ -50,6 +50,8 @@ def test_small_file_by_hand(tmp_path: Path) -> None:
     trace = mooncake.read(written(tmp_path / "t.jsonl", records))
     # In order of time: [5, 6], [5, 7], [5, 6, 9], []; production: 5, 6, 7, 9.
     assert [trace.reads(step).tolist() for step in range(4)] == [[], [0], [0, 1], []]
+    assert trace.position is not None
+    assert trace.position.tolist() == [0, 0, 1]
     assert trace.birth.tolist() == [0, 0, 1, 2]
     assert trace.death.tolist() == [4] * 4
     assert (trace.size.tolist(), trace.size_unit, trace.shares, trace.step_layer) == ([512], "tokens", None, None)
@@ -77,6 +79,8 @@ def test_text_ids_block_size_and_other_keys(tmp_path: Path) -> None:
     assert trace.size.tolist() == [16]
     assert trace.meta["unused_keys"] == ["priority", "session"]
     assert trace.meta["reads_after_new"] == 1  # b exists, but c before it did not
+    assert trace.position is not None
+    assert trace.position.tolist() == [0, 2]
 
 
 def test_limit_keeps_the_first_requests_in_time(tmp_path: Path) -> None:
@@ -101,15 +105,19 @@ def test_reader_equals_the_obvious_one(tmp_path_factory: pytest.TempPathFactory,
     records.append(record(2, [3]))
     trace = mooncake.read(written(tmp_path_factory.mktemp("m") / "t.jsonl", records))
     known: dict[int, int] = {}
-    births, late = [], 0
+    births, places, late = [], [], 0
     for step, request in enumerate(sorted(records, key=lambda one: one["timestamp"])):
         assert trace.reads(step).tolist() == sorted(known[i] for i in request["hash_ids"] if i in known)
-        fresh = [i for i in request["hash_ids"] if i not in known]
-        late += sum(i in known and any(j in fresh for j in request["hash_ids"][:k]) for k, i in enumerate(request["hash_ids"]))
+        ids = request["hash_ids"]
+        places += [k for _, k in sorted((known[i], k) for k, i in enumerate(ids) if i in known)]
+        fresh = [i for i in ids if i not in known]
+        late += sum(i in known and any(j in fresh for j in ids[:k]) for k, i in enumerate(ids))
         for one in fresh:
             known[one] = len(known)
             births.append(step)
     assert trace.birth.tolist() == births
+    assert trace.position is not None
+    assert trace.position.tolist() == places
     assert trace.meta["reads_after_new"] == late
 
 

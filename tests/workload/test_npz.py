@@ -22,7 +22,7 @@ from placement_opt.workload.files import npz
 from placement_opt.workload.files.npz import load_trace, save_trace
 from tests.workload.traces import random_trace, same
 
-FULL = random_trace(np.random.default_rng(0), layers=2, shares=True, sizes=True, deaths=True)
+FULL = random_trace(np.random.default_rng(0), layers=2, shares=True, sizes=True, deaths=True, positions=True)
 
 
 def saved(path: Path) -> bytes:
@@ -57,16 +57,25 @@ def refusal(path: Path) -> str:
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
-@given(st.integers(0, 2**32), st.integers(0, 3), st.booleans(), st.booleans(), st.booleans(), st.sampled_from([0.0, 0.5]))
+@given(st.integers(0, 2**32), st.integers(0, 3), *[st.booleans()] * 4, st.sampled_from([0.0, 0.5]))
 def test_round_trip(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, layers: int, shares: bool, sizes: bool, deaths: bool, density: float
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    layers: int,
+    shares: bool,
+    sizes: bool,
+    deaths: bool,
+    positions: bool,
+    density: float,
 ) -> None:
-    """Every trace, with any of its optional arrays, comes back equal; also one without a single read."""
+    """Every trace, with any of its optional arrays, comes back equal; also one without a single read, and its outline."""
     rng = np.random.default_rng(seed)
-    trace = random_trace(rng, layers=layers, shares=shares, sizes=sizes, deaths=deaths, density=density)
+    trace = random_trace(rng, layers=layers, shares=shares, sizes=sizes, deaths=deaths, positions=positions, density=density)
     path = tmp_path_factory.mktemp("npz") / "t.npz"
     save_trace(trace, path)
     assert same(load_trace(path), trace)
+    outline, reads = npz.outline_trace(path)
+    assert (outline.position is not None, reads) == (positions, trace.num_reads)
 
 
 def test_same_trace_same_bytes(tmp_path: Path) -> None:
@@ -191,7 +200,7 @@ def test_random_members_are_refused_or_valid(tmp_path: Path) -> None:
 def with_header(changes: dict[str, Any]) -> bytes:
     from placement_opt.base.json import dump_json
 
-    optional = ["block_layer", "block_token", "shares", "step_layer", "step_token"]
+    optional = ["block_layer", "block_token", "position", "shares", "step_layer", "step_token"]
     header = {"arrays": optional, "meta": {}, "share_base": 8, "size_unit": "tokens"} | changes
     return npy(np.frombuffer(dump_json({k: v for k, v in header.items() if v != "left out"}).encode(), dtype=np.uint8))
 
@@ -218,7 +227,7 @@ BROKEN: list[tuple[str, dict[str, bytes | None], str]] = [
     (
         "optional gone",
         {"shares.npy": None},
-        "header.arrays: found ['block_layer', 'block_token', 'shares', 'step_layer', 'step_token'], "
+        "header.arrays: found ['block_layer', 'block_token', 'position', 'shares', 'step_layer', 'step_token'], "
         "expected the optional arrays that the file holds",
     ),
     ("schema", {"schema.npy": npy(np.array([2]))}, "schema: found [2], expected schema 1"),

@@ -21,13 +21,14 @@ def make(seed: int = 0, **parameters: object) -> Trace:
     return generate(Params(**parameters), np.random.default_rng(seed))  # type: ignore[arg-type]
 
 
-def slow(params: Params, seed: int) -> tuple[list[list[int]], list[int], list[int]]:
-    """A dictionary from block to (id, last use), one block at a time: rows, births, deaths."""
+def slow(params: Params, seed: int) -> tuple[list[list[int]], list[int], list[int], list[int]]:
+    """A dictionary from block to (id, last use), one block at a time: rows, places in the prompt, births, deaths."""
     requests = _arrivals(params, np.random.default_rng(seed))
     times, steps = requests.time.tolist(), len(requests.time)
     ttl = {None: float("inf"), "20 s": 20.0, "0 s": 0.0}[params.ttl]
     cached: dict[tuple[object, ...], list[float]] = {}
     rows: list[list[int]] = []
+    places: list[int] = []
     births: list[int] = []
     deaths: list[int] = []
 
@@ -46,6 +47,7 @@ def slow(params: Params, seed: int) -> tuple[list[list[int]], list[int], list[in
                 free(name)
             if name in cached:
                 row.append(int(cached[name][0]))
+                places.append(index)
             else:
                 cached[name] = [len(births), times[step]]
                 births.append(step)
@@ -58,7 +60,7 @@ def slow(params: Params, seed: int) -> tuple[list[list[int]], list[int], list[in
                 deaths[block] = min(steps, max(step, births[block] + 1))
     for name in list(cached):
         free(name)
-    return rows, births, deaths
+    return rows, places, births, deaths
 
 
 SETTINGS = st.builds(
@@ -89,14 +91,16 @@ SETTINGS = st.builds(
 @settings(max_examples=150, derandomize=True, deadline=None)
 @given(SETTINGS, st.integers(0, 2**32))
 def test_equals_a_cache_of_single_blocks(params: Params, seed: int) -> None:
-    """Rows, births and deaths are those of a dictionary that is asked block by block."""
-    rows, births, deaths = slow(params, seed)
+    """Rows, places, births and deaths are those of a dictionary that is asked block by block."""
+    rows, places, births, deaths = slow(params, seed)
     if not births:
         with pytest.raises(InputError, match="more than any prompt's tokens"):
             generate(params, np.random.default_rng(seed))
         return
     trace = generate(params, np.random.default_rng(seed))
     assert [trace.reads(t).tolist() for t in range(trace.num_steps)] == rows
+    assert trace.position is not None
+    assert trace.position.tolist() == places
     assert (trace.birth.tolist(), trace.death.tolist()) == (births, deaths)
 
 

@@ -30,6 +30,7 @@ GOOD = Trace(
     size_unit="bytes",
     shares=np.array([1, 2, 3, 4], dtype=np.uint16),
     share_base=4,
+    position=ints(1, 0, 3, 2),
     step_layer=ints(0, 1, 0),
     block_token=ints(0, 1, 2),
 )
@@ -70,6 +71,10 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"shares": np.array([0, 2, 3, 4], dtype=np.uint16)}, "shares: found 0 at entry 0, expected numerators from 1 to 4"),
     ({"shares": np.array([1, 2], dtype=np.uint16)}, "shares: found 2 entries, expected 4"),
     ({"shares": None}, "share_base: found 4 without shares, expected 1"),
+    ({"position": longs(1, 0, 3, 2)}, "position: found int64 with 1 axes, expected one axis of int32"),
+    ({"position": ints(1, 0)}, "position: found 2 entries, expected 4"),
+    ({"position": ints(1, -1, 3, 2)}, "position: found -1 at entry 1, expected places from 0"),
+    ({"position": ints(1, 0, 3, 3)}, "position: found place 3 twice at step 2, expected each place once in a step"),
     ({"step_layer": ints(0, 1)}, "step_layer: found 2 entries, expected 3"),
     ({"step_layer": ints(0, -1, 0)}, "step_layer: found -1 at entry 1, expected labels from 0 to 65535"),
     ({"block_layer": ints(0, 2**16, 0)}, "block_layer: found 65536 at entry 1, expected labels from 0 to 65535"),
@@ -84,6 +89,20 @@ def test_one_wrong_array_is_refused(change: dict[str, Any], message: str) -> Non
     with pytest.raises(InputError) as caught:
         replace(GOOD, **change)
     assert str(caught.value) == message
+
+
+def test_the_order_of_reads_is_kept_where_asked_for() -> None:
+    """Lists in the order of a prefix: ids come ascending, their places with them; without being asked, no places."""
+    reads = [[4, 0, 2], [], [1, 3]]
+    trace = Trace.from_reads(reads, positions=True)
+    assert trace.blocks.tolist() == [0, 2, 4, 1, 3]
+    assert trace.position is not None
+    assert trace.position.tolist() == [1, 2, 0, 0, 1]
+    assert Trace.from_reads(reads).position is None
+    assert Trace.from_reads([[3, 3, 1]]).blocks.tolist() == [1, 3]
+    with pytest.raises(InputError) as caught:
+        Trace.from_reads([[0], [3, 1, 3]], positions=True)
+    assert str(caught.value) == "reads[1]: found block 3 twice, expected each block once, where the order of reads counts"
 
 
 def test_sizes_that_pass_64_bits_together_are_refused() -> None:

@@ -19,9 +19,13 @@ def random_trace(
     shares: bool = False,
     sizes: bool = False,
     deaths: bool = False,
+    positions: bool = False,
     density: float = 0.5,
 ) -> Trace:
-    """A valid trace; with ``layers``, step t is of layer t % layers and reads blocks of its layer only, all labels set."""
+    """A valid trace; with ``layers``, step t is of layer t % layers and reads blocks of its layer only, all labels set.
+
+    With ``positions`` the reads of a step have places of their own in its prefix, some of them skipped.
+    """
     birth = np.sort(np.where(rng.random(blocks) < 0.5, -1, rng.integers(0, steps, blocks)))
     death = np.minimum(steps, birth + 1 + rng.integers(0, steps + 1, blocks)) if deaths else np.full(blocks, steps)
     rows = []
@@ -31,6 +35,7 @@ def random_trace(
             wanted &= np.arange(blocks) % layers == step % layers
         rows.append(np.flatnonzero(wanted))
     count = sum(map(len, rows))
+    places = [rng.permutation(len(row) + 2)[: len(row)] for row in rows] if positions else []
     labels = {}
     if layers:
         labels = {
@@ -48,6 +53,7 @@ def random_trace(
         size_unit="tokens",
         shares=rng.integers(1, 9, count).astype(np.uint16) if shares else None,
         share_base=8 if shares else 1,
+        position=np.concatenate(places).astype(np.int32) if positions else None,
         meta={"format": "random", "numbers": [1, 2.5, None], "deep": {"name": "é"}},
         **labels,
     )
@@ -55,7 +61,8 @@ def random_trace(
 
 def same(one: Trace, other: Trace) -> bool:
     """Whether two traces are equal in everything, types included."""
-    names = ["indptr", "blocks", "birth", "death", "size", "shares", "step_token", "step_layer", "block_token", "block_layer"]
+    names = ["indptr", "blocks", "birth", "death", "size", "shares", "position"]
+    names += ["step_token", "step_layer", "block_token", "block_layer"]
     for name in names:
         left, right = getattr(one, name), getattr(other, name)
         if (left is None) != (right is None):

@@ -12,7 +12,10 @@ from placement_opt.play.schedule import Schedule
 
 
 def written_down(instance: Instance, program: HorizonProgram, x: Float64) -> Schedule:
-    """Residency and moves of an incumbent, which there must be; a copy made in several ways is made in the one used most."""
+    """Residency and moves of an incumbent, which there must be; a copy made in several ways is made in the one used most.
+
+    What a cache need not keep any longer, because nobody reads it again, is dropped: no row counts it from there on.
+    """
     tiers = instance.num_tiers
     events, before = program.events, program.before
     held = program.residency(x) > 0.5
@@ -28,8 +31,8 @@ def written_down(instance: Instance, program: HorizonProgram, x: Float64) -> Sch
         block.append(owner)
 
     born = np.flatnonzero(instance.first_state > 0)
-    last = np.append(program.first_segment[1:], held.shape[1]) - 1
-    unread = np.flatnonzero(program.classes.last < instance.last_state)  # let go after its last read
+    last = np.append(program.first_segment[1:], program.segments) - 1  # segment of each block
+    spent = program.closes[last] < instance.last_state
     for k in range(tiers):
         passing = comes[k] & (stored[k] > 0.5 * events.share)
         add(k, events.step[passing], events.owner[passing])
@@ -38,8 +41,8 @@ def written_down(instance: Instance, program: HorizonProgram, x: Float64) -> Sch
             fetched = comes[k] & ~passing & (source == j)
             add(tiers + j * tiers + k, events.step[fetched], events.owner[fetched])
         add(tiers + tiers * tiers + k, events.step[goes[k]], events.owner[goes[k]])
-        left = unread[held[k, last[unread]]]
-        add(tiers + tiers * tiers + k, program.classes.last[left], left)
+        forgotten = np.flatnonzero(held[k, last] & spent)
+        add(tiers + tiers * tiers + k, program.closes[last][forgotten], forgotten)
         if not (instance.inclusive and k == instance.home):
             into = born[held[k, program.first_segment[born]]]
             add(k, instance.first_state[into] - 1, into)

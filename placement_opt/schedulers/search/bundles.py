@@ -130,4 +130,5 @@ def _instance(instance: Instance, classes: Classes, owner: Int64, counts: Int64)
         meta=trace.meta,
     )
     initial = None if instance.initial is None else np.ascontiguousarray(instance.initial[:, block])
-    return replace(instance, trace=bundled, size=size, initial=initial)
+    # Bundles have no places in a prefix; what is found for them is played again with the blocks, by the instance's own rules.
+    return replace(instance, trace=bundled, size=size, initial=initial, prefix="free")

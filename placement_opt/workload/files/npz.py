@@ -35,7 +35,8 @@ _LARGEST_HEADER = 2**20
 _LARGEST_DIRECTORY = 2**17
 
 _REQUIRED = {"schema": "<i8", "header": "|u1", "indptr": "<i8", "blocks": "<i4", "birth": "<i4", "death": "<i4", "size": "<i8"}
-_OPTIONAL = {"shares": "<u2", "step_token": "<i4", "step_layer": "<i4", "block_token": "<i4", "block_layer": "<i4"}
+_BY_READ = {"shares": "<u2", "position": "<i4"}
+_OPTIONAL = _BY_READ | {"step_token": "<i4", "step_layer": "<i4", "block_token": "<i4", "block_layer": "<i4"}
 _DTYPES = _REQUIRED | _OPTIONAL
 _KEYS = ("arrays", "meta", "share_base", "size_unit")
 
@@ -114,12 +115,14 @@ def load_trace(path: str | PathLike[str]) -> Trace:
 
 
 def outline_trace(path: str | PathLike[str]) -> tuple[Trace, int]:
-    """The steps and blocks of a trace file, as a trace without reads (and shares), and how many reads it has.
+    """The steps and blocks of a trace file, as a trace without reads, and how many reads it has.
 
     The reads, which are most of the file, are not unpacked. InputError as :func:`load_trace`.
     """
     with opened(path, "a trace file", "a smaller trace") as handle:
-        arrays, names = _read_members(handle, f"{fspath(path)}: reading it", without=("blocks", "shares"))
+        arrays, names = _read_members(handle, f"{fspath(path)}: reading it", without=("blocks", *_BY_READ))
+        if "position" in names:
+            arrays["position"] = np.zeros(0, dtype=np.int32)
         most = handle.seek(0, 2) * MOST_RATIO  # what its pointers claim beyond that is refused with the reads
         header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)
         indptr = arrays.pop("indptr")

@@ -41,9 +41,9 @@ class _Requests(NamedTuple):
 def read(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
     """The trace of a ``mooncake`` file, packed with gzip or not.
 
-    Blocks are numbered as they are produced. ``meta`` says how many reads came after a block of the same prompt that did not
-    exist (``reads_after_new``; 0 where ids stand for whole prefixes, as they should) and which keys of the records were not
-    used.
+    Blocks are numbered as they are produced; a read's position is that of its id in ``hash_ids``. ``meta`` says how many reads
+    came after a block of the same prompt that did not exist (``reads_after_new``; 0 where ids stand for whole prefixes, as they
+    should) and which keys of the records were not used.
 
     Parameters
     ----------
@@ -171,7 +171,8 @@ def _assemble(requests: _Requests, taken: npt.NDArray[np.int64], about: dict[str
     new = np.zeros(len(named), dtype=bool)
     new[first] = True
     keys = (step[~new] << 32) | block[~new]
-    keys.sort()
+    sort = np.argsort(keys)
+    in_prompt = np.arange(len(named)) - np.repeat(ends - counts, counts)
     reads = np.bincount(step[~new], minlength=steps)
     new_before = np.concatenate([[0], np.cumsum(new)])
     new_before = new_before[:-1] - np.repeat(new_before[ends - counts], counts)  # within the same request
@@ -184,11 +185,12 @@ def _assemble(requests: _Requests, taken: npt.NDArray[np.int64], about: dict[str
     }
     return Trace(
         indptr=np.concatenate([[0], np.cumsum(reads)]).astype(np.int64),
-        blocks=(keys & (2**32 - 1)).astype(np.int32),
+        blocks=(keys[sort] & (2**32 - 1)).astype(np.int32),
         birth=step[np.sort(first)].astype(np.int32),
         death=np.full(len(order), steps, dtype=np.int32),
         size=np.array([about["block_tokens"]], dtype=np.int64),
         size_unit="tokens",
+        position=in_prompt[~new][sort].astype(np.int32),
         meta=meta,
     )
 

@@ -194,14 +194,18 @@ class _Cache:
             death[part.start : part.stop] = last
         lengths = [sum(len(part) for part in row) for row in self.rows]
         parts = [np.arange(part.start, part.stop, dtype=np.int32) for row in self.rows for part in row]
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        # What is cached of a prompt is its beginning.
+        position = np.arange(indptr[-1], dtype=np.int32) - np.repeat(indptr[:-1].astype(np.int32), lengths)
         return Trace(
-            indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            indptr=indptr,
             blocks=np.concatenate([np.zeros(0, dtype=np.int32), *parts]),
             birth=birth,
             # A block lives in at least one state, the one after the step that produced it.
             death=np.minimum(np.maximum(death, birth + 1), steps).astype(np.int32),
             size=np.array([params.block_tokens], dtype=np.int64),
             size_unit="tokens",
+            position=position,
             meta={"generator": "requests", "parameters": dataclasses.asdict(params), "seconds": float(self.requests.time[-1])},
         )
 

@@ -126,6 +126,7 @@ def _expiring(trace: Trace, times: npt.NDArray[np.float64], ttl: float, about: d
         death=death[by_birth].astype(np.int32),
         size=trace.size if len(trace.size) == 1 else trace.size[of],
         shares=None if trace.shares is None else trace.shares[order][~again][sort],
+        position=None if trace.position is None else trace.position[order][~again][sort],
         block_token=labels(trace.block_token),
         block_layer=labels(trace.block_layer),
         meta={**trace.meta, **about},
