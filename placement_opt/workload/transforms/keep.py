@@ -128,5 +128,6 @@ def _expiring(trace: Trace, times: npt.NDArray[np.float64], ttl: float, about: d
         shares=None if trace.shares is None else trace.shares[order][~again][sort],
         block_token=labels(trace.block_token),
         block_layer=labels(trace.block_layer),
+        block_kind=labels(trace.block_kind),
         meta={**trace.meta, **about},
     )
