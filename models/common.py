@@ -57,6 +57,8 @@ class Data:
         Way -> the tier that it needs; without those that need none.
     brings
         Ways after which the block is at the processor.
+    serves
+        Block -> ways that are for blocks of its kind.
     s, a, C, B, F, l
         The symbols of section 1 by the indices they carry there.
     serve, store, copy
@@ -95,6 +97,7 @@ class Data:
     ways: tuple[str, ...]
     needs: dict[str, str]
     brings: tuple[str, ...]
+    serves: dict[int, tuple[str, ...]]
     serve: dict[tuple[str, int, str], float]
     store: dict[tuple[str, int, str], float]
     copy: dict[tuple[str, str, int, str], float]
@@ -143,6 +146,7 @@ def scaled(instance: Instance) -> Data:
 
     table, ways = memory.operations, way_names(instance)
     source, brings = table.source[-len(ways) :].tolist(), table.brings[-len(ways) :].tolist()
+    applies, labels = table.applies[-len(ways) :].tolist(), block_kinds(instance)
     return Data(
         tiers=memory.tier_names,
         resources=memory.resources,
@@ -160,6 +164,7 @@ def scaled(instance: Instance) -> Data:
         ways=ways,
         needs={way: memory.tier_names[k] for way, k in zip(ways, source, strict=True) if k >= 0},
         brings=tuple(way for way, flag in zip(ways, brings, strict=True) if flag),
+        serves={b: tuple(way for way, some in zip(ways, applies, strict=True) if some[labels[b]]) for b in blocks},
         serve=serve,
         store=store,
         copy=copy,
@@ -172,6 +177,12 @@ def scaled(instance: Instance) -> Data:
         unit_bytes=unit_bytes,
         unit_seconds=unit_seconds,
     )
+
+
+def block_kinds(instance: Instance) -> list[int]:
+    """Of each block what it is, KV (0) or weights (1)."""
+    labels = instance.trace.block_kind
+    return [0] * instance.num_blocks if labels is None else labels.tolist()
 
 
 def way_names(instance: Instance) -> tuple[str, ...]:

@@ -12,6 +12,8 @@
     k, j         memory tier                                                -      TIERS
     o            operation that serves reads; the read from a tier is       -      WAYS
                  called like the tier                                              FROM[k]: those that need a copy in tier k
+                                                                                   SERVES[b]: those for what b is, KV or
+                                                                                              weights
                                                                                    BRING: those after which the block is at
                                                                                           the processor
     r            resource that transfers contend for                        -      RESOURCES
@@ -31,7 +33,7 @@
     weight[m]    what one unit of meter m weighs in the objective, in units of time; second: what one unit of time weighs
 
     x[b,k,t]     1 if a copy of b lies in tier k at state t                 -      b in LIVE[t]
-    y[b,o,t]     share of b that operation o serves at step t               -      b in READ[t]
+    y[b,o,t]     share of b that operation o serves at step t               -      b in READ[t], o in SERVES[b]
     z[b,j,k,t]   share of b copied j -> k during step t                     -      b in STAY[t], j != k
     p[b,k,t]     share of b stored in k in passing, at the processor        -      b in NEAR[t]
     tau[t]       time of the step                                           time   STEPS
@@ -74,11 +76,12 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     m.WAYS = pyo.Set(initialize=data.ways)
     m.BRING = pyo.Set(initialize=data.brings)
     m.FROM = pyo.Set(m.TIERS, initialize={k: [o for o in data.ways if data.needs.get(o) == k] for k in data.tiers})
+    m.SERVES = pyo.Set(m.BLOCKS, initialize=data.serves)
     m.NEAR = pyo.Set(m.STEPS, initialize=data.near)
     m.LIVES = pyo.Set(initialize=[(b, t) for t in m.STATES for b in m.LIVE[t]], dimen=2)
     m.READS = pyo.Set(initialize=[(b, t) for t in m.STEPS for b in m.READ[t]], dimen=2)
     m.X = pyo.Set(initialize=[(b, k, t) for b, t in m.LIVES for k in m.TIERS], dimen=3)
-    m.Y = pyo.Set(initialize=[(b, o, t) for b, t in m.READS for o in m.WAYS], dimen=3)
+    m.Y = pyo.Set(initialize=[(b, o, t) for b, t in m.READS for o in m.SERVES[b]], dimen=3)
     m.P = pyo.Set(initialize=[(b, k, t) for t in m.STEPS for b in m.NEAR[t] for k in m.TIERS], dimen=3)
     m.Z = pyo.Set(
         initialize=[(b, j, k, t) for t in m.STEPS for b in m.STAY[t] for j in m.TIERS for k in m.TIERS if j != k], dimen=4
@@ -112,7 +115,7 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     @m.Expression(m.METERS)
     def added(m, h):
         """What the whole run adds to a meter."""
-        read = sum(m.serve[o, b, h] * m.y[b, o, t] for b, t in m.READS for o in m.WAYS)
+        read = sum(m.serve[o, b, h] * m.y[b, o, t] for b, o, t in m.Y)
         copied = sum(m.copy[j, k, b, h] * m.z[b, j, k, t] for b, j, k, t in m.Z)
         stored = sum(m.store[k, b, h] * m.p[b, k, t] for b, k, t in m.P)
         return data.G[h] + read + copied + stored
@@ -124,12 +127,12 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     @m.Constraint(m.READS)
     def served(m, b, t):
         """What a step reads of a block is served, by one operation or by several."""
-        return sum(m.y[b, o, t] for o in m.WAYS) == m.a[b, t]
+        return sum(m.y[b, o, t] for o in m.SERVES[b]) == m.a[b, t]
 
     @m.Constraint([(b, k, t) for b, t in m.READS for k in m.TIERS])
     def resident(m, b, k, t):
         """From a tier is served only what lies in it when the step begins."""
-        return sum(m.y[b, o, t] for o in m.FROM[k]) <= m.a[b, t] * m.x[b, k, t]
+        return sum(m.y[b, o, t] for o in m.FROM[k] & m.SERVES[b]) <= m.a[b, t] * m.x[b, k, t]
 
     @m.Constraint(m.Z)
     def source(m, b, j, k, t):
@@ -139,7 +142,7 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     @m.Constraint(m.P)
     def passing(m, b, k, t):
         """Stored in passing is at most what was brought to the processor; a block being produced is there as a whole."""
-        return m.p[b, k, t] <= (1 if b in m.BORN[t] else sum(m.y[b, o, t] for o in m.BRING))
+        return m.p[b, k, t] <= (1 if b in m.BORN[t] else sum(m.y[b, o, t] for o in m.BRING & m.SERVES[b]))
 
     @m.Constraint([(b, k, t) for t in m.STEPS for b in m.STAY[t] | m.BORN[t] for k in m.TIERS])
     def keep(m, b, k, t):
@@ -167,7 +170,7 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
     @m.Expression(m.RESOURCES, m.STEPS)
     def traffic(m, r, t):
         """What step t moves over resource r: fixed load, reads, copies, what is stored in passing."""
-        read = sum(m.serve[o, b, r] * m.y[b, o, t] for b in m.READ[t] for o in m.WAYS)
+        read = sum(m.serve[o, b, r] * m.y[b, o, t] for b in m.READ[t] for o in m.SERVES[b])
         copied = sum(m.copy[j, k, b, r] * m.z[b, j, k, t] for b in m.STAY[t] for j in m.TIERS for k in m.TIERS if j != k)
         stored = sum(m.store[k, b, r] * m.p[b, k, t] for b in m.NEAR[t] for k in m.TIERS)
         return m.F[r, t] + read + copied + stored

@@ -22,7 +22,8 @@ written: to the home tier under the inclusive rule, not at all by a cache, other
     tau[t]     time of the step                                    time       STEPS
 
 Where calls count, or bytes are rounded up, bytes are not all alike: then everything but F, l and tau has the size of the
-blocks in bytes for an index more, D, W, y and p count blocks, and loads are those of a whole block.
+blocks in bytes for an index more, D, W, y and p count blocks, and loads are those of a whole block. Where operations are for KV
+or for weights only, what the blocks are is another index, and the operations for them serve them.
 Units: one of size is the largest block, one of time is what it takes on the slowest resource (models/common.py).
 """
 
@@ -33,10 +34,10 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from models.common import command, scaled, solve, time_alone
+from models.common import block_kinds, command, scaled, solve, time_alone
 from placement_opt.instance.instance import Instance
 
-#: A kind of block: nothing where all bytes are alike, otherwise its size in bytes.
+#: A kind of block: what it is where that matters; its size in bytes where bytes are not alike.
 Kind = tuple[int, ...]
 
 
@@ -44,11 +45,13 @@ def build(instance: Instance) -> pyo.ConcreteModel:
     """The roofline LP of an instance: one small LP a step, all of them in one model."""
     time_alone(instance)
     data, alike = scaled(instance), instance.memory.operations.uniform
+    labels = block_kinds(instance) if instance.memory.operations.limited else None
     m = pyo.ConcreteModel(name="roofline")
     m.unit_bytes, m.unit_seconds = data.unit_bytes, data.unit_seconds
 
     def kind(b: int) -> Kind:
-        return () if alike else (int(instance.size[b]),)
+        what = () if labels is None else (labels[b],)
+        return what if alike else (*what, int(instance.size[b]))
 
     def total(of: dict[int, list[int]], share: dict[tuple[int, int], float]) -> dict[Any, float]:
         """The bytes of each step, or its blocks of each kind."""
@@ -95,7 +98,7 @@ def build(instance: Instance) -> pyo.ConcreteModel:
     @m.Constraint(m.KINDS_STEPS)
     def served(m, *ct):
         """What a step reads is served by some operation."""
-        return sum(m.y[o, ct] for o in m.WAYS) == m.D[ct]
+        return sum(m.y[o, ct] for o in data.serves[kinds[ct[:-1]]]) == m.D[ct]
 
     @m.Constraint(m.KINDS_STEPS)
     def alive(m, *ct):

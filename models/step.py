@@ -11,6 +11,7 @@ tier under the inclusive rule, otherwise wherever it costs least. The sum over a
     k          memory tier                                                -          TIERS
     o          operation that serves reads; the read from a tier is       -          WAYS
                called like the tier                                                  FROM[k]: need a copy in tier k
+                                                                                     SERVES[b]: for what b is, KV or weights
     r          resource that transfers contend for                        -          RESOURCES
     s[b]       size of the block                                          size       READ, BORN
     a[b,t]     share of b that the step reads                             -          READ
@@ -52,6 +53,7 @@ def build(instance: Instance, step: int, integer: bool = False, data: Data | Non
     m.READ = pyo.Set(initialize=data.read[step])
     m.BORN = pyo.Set(initialize=data.born[step])
     m.WAYS = pyo.Set(initialize=data.ways)
+    m.SERVES = pyo.Set(m.READ, initialize={b: data.serves[b] for b in m.READ})
     m.FROM = pyo.Set(m.TIERS, initialize={k: [o for o in data.ways if data.needs.get(o) == k] for k in data.tiers})
 
     # Parameters
@@ -69,7 +71,7 @@ def build(instance: Instance, step: int, integer: bool = False, data: Data | Non
 
     # Variables
     m.x = pyo.Var(m.READ, m.TIERS, m.STEPS, domain=pyo.Binary if integer else pyo.UnitInterval)
-    m.y = pyo.Var(m.READ, m.WAYS, m.STEPS, domain=pyo.UnitInterval)
+    m.y = pyo.Var([(b, o, t) for b in m.READ for o in m.SERVES[b] for t in m.STEPS], domain=pyo.UnitInterval)
     m.p = pyo.Var(m.BORN, m.TIERS, m.STEPS, domain=pyo.UnitInterval)
     m.tau = pyo.Var(m.STEPS, domain=pyo.NonNegativeReals)
 
@@ -80,12 +82,12 @@ def build(instance: Instance, step: int, integer: bool = False, data: Data | Non
     @m.Constraint(m.READ, m.STEPS)
     def served(m, b, t):
         """What the step reads of a block is served."""
-        return sum(m.y[b, o, t] for o in m.WAYS) == m.a[b, t]
+        return sum(m.y[b, o, t] for o in m.SERVES[b]) == m.a[b, t]
 
     @m.Constraint(m.READ, m.TIERS, m.STEPS)
     def resident(m, b, k, t):
         """From a tier is served only what lies in it when the step begins."""
-        return sum(m.y[b, o, t] for o in m.FROM[k]) <= m.a[b, t] * m.x[b, k, t]
+        return sum(m.y[b, o, t] for o in m.FROM[k] & m.SERVES[b]) <= m.a[b, t] * m.x[b, k, t]
 
     @m.Constraint([(b, t) for t in m.STEPS for b in m.READ] + [(b, t + 1) for t in m.STEPS for b in m.BORN])
     def alive(m, b, t):
@@ -109,7 +111,7 @@ def build(instance: Instance, step: int, integer: bool = False, data: Data | Non
     @m.Constraint(m.RESOURCES, m.STEPS)
     def rate(m, r, t):
         """The step lasts until every resource has moved its load."""
-        read = sum(m.serve[o, b, r] * m.y[b, o, t] for b in m.READ for o in m.WAYS)
+        read = sum(m.serve[o, b, r] * m.y[b, o, t] for b in m.READ for o in m.SERVES[b])
         stored = sum(m.store[k, b, r] * m.p[b, k, t] for b in m.BORN for k in m.TIERS)
         return m.F[r, t] + read + stored <= m.B[r] * m.tau[t]
 

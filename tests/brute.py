@@ -27,11 +27,13 @@ from scipy.optimize import linprog
 
 from placement_opt.instance.instance import Instance
 from tests import twins
+from tests.twins import label_of
 
 Floats = npt.NDArray[np.float64]
 Sets = tuple[frozenset[int], ...]
-#: Size, share, whether alive before and after the step, and whether no copy may serve it.
-_Kind = tuple[int, float, bool, bool, bool]
+#: What a block is, its size, the share that a step reads, whether it is alive before and after the step, and whether no copy
+#: may serve it.
+Kind = tuple[int, int, float, bool, bool, bool]
 #: Transitions beyond which enumeration is refused.
 LARGEST = 20_000_000
 #: How closely the two sides of a transition must meet: relative, and (in scaled units) where both are next to nothing.
@@ -87,8 +89,8 @@ def _alive(instance: Instance, state: int) -> list[int]:
 @dataclass(frozen=True)
 class _Rows:
     """What operations load on the resources for a block, times ``amount``: float[K, R], float[K, K, R] and of those that serve
-    float[V, R], with the tier that each needs (-1 for none) and whether it brings the block to the processor. What they add to
-    the meters that matter are further columns."""
+    float[V, R], with the tier that each needs (-1 for none), whether it brings the block to the processor, and is for what the
+    block is. What they add to the meters that matter are further columns."""
 
     amount: float
     store: Floats
@@ -96,16 +98,17 @@ class _Rows:
     serve: Floats
     source: list[int]
     brings: list[bool]
+    applies: list[bool]
 
     def usable(self, held: frozenset[int]) -> list[int]:
         """The operations that serve a block in these tiers."""
-        return [o for o, tier in enumerate(self.source) if tier < 0 or tier in held]
+        return [o for o, tier in enumerate(self.source) if self.applies[o] and (tier < 0 or tier in held)]
 
 
 def _rows(instance: Instance, block: int) -> _Rows:
     """Bytes times factors, or where calls or pages count, the loads of the whole block; in units of the largest block."""
     table, tiers, largest = instance.memory.operations, instance.num_tiers, int(instance.size.max())
-    size, first = int(instance.size[block]), tiers + tiers * tiers
+    size, first, label = int(instance.size[block]), tiers + tiers * tiers, label_of(instance, block)
     metered = instance.memory.meters.per_byte[:, list(instance.used_meters)]
     if not table.per_call.any() and set(table.grain.tolist()) == {1}:
         amount, loads = size / largest, np.hstack([table.per_byte, metered]).astype(float)
@@ -113,7 +116,8 @@ def _rows(instance: Instance, block: int) -> _Rows:
         moved = np.array([-(-size // grain) * grain for grain in table.grain.tolist()])[:, None]
         amount, loads = 1.0, np.hstack([table.per_call + table.per_byte * moved, metered * moved]) / largest
     copy = loads[tiers:first].reshape(tiers, tiers, -1)
-    return _Rows(amount, loads[:tiers], copy, loads[first:], table.source[first:].tolist(), table.brings[first:].tolist())
+    source, brings, applies = (each[first:].tolist() for each in (table.source, table.brings, table.applies[:, label]))
+    return _Rows(amount, loads[:tiers], copy, loads[first:], source, brings, applies)
 
 
 def _wider(rows: Floats, by: int) -> Floats:
@@ -195,16 +199,16 @@ class Enumeration:
     def _add(self, rho: Floats) -> None:
         """Raise the lower bound of every transition to what these prices prove."""
         rho = rho / max(1.0, float(self.rates @ rho))
-        tables: dict[_Kind, Floats] = {}
+        tables: dict[Kind, Floats] = {}
         for t in self._steps():
             np.maximum(self.cost[t], self._paid(rho, t, tables), out=self.cost[t])
 
-    def _paid(self, rho: Floats, t: int, tables: dict[_Kind, Floats]) -> Floats:
+    def _paid(self, rho: Floats, t: int, tables: dict[Kind, Floats]) -> Floats:
         """float[states before, states after]: what step t costs at legal prices; ``tables`` by kind of block, filled here."""
         idle = 1.0 - float(self.rates @ rho)
         return self.priced_step(rho, t, tables) + float(rho @ self.fixed[t]) + idle * self.floor[t]
 
-    def priced_step(self, rho: Floats, t: int, tables: dict[_Kind, Floats]) -> Floats:
+    def priced_step(self, rho: Floats, t: int, tables: dict[Kind, Floats]) -> Floats:
         """float[fits before, fits after]: the least priced load of all blocks in step t."""
         lost = self._lost(t)
         found = np.zeros((len(self.joint[t]), len(self.joint[t + 1])))
@@ -212,7 +216,8 @@ class Enumeration:
             total = np.zeros((1, 1))
             for b in sorted({*self.alive[t], *self.alive[t + 1]}):
                 read = self.share[t].get(b, 0.0)
-                kind = int(self.instance.size[b]), read, b in self.alive[t], b in self.alive[t + 1], b in some
+                label, size = label_of(self.instance, b), int(self.instance.size[b])
+                kind = label, size, read, b in self.alive[t], b in self.alive[t + 1], b in some
                 if kind not in tables:
                     tables[kind] = self._priced(rho, t, b, b in some)
                 one = tables[kind]

@@ -6,7 +6,7 @@ All loads are integers: a resource that an operation loads by fractions counts i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,19 +42,23 @@ def system(
     )
 
 
-def flash(size: int, blocks: int, *, attends: bool = True, dram: bool = False, grain: int = 1) -> Instance:
+def flash(size: int, blocks: int, *, attends: bool = True, dram: bool = False, grain: int = 1, weights: int = 0) -> Instance:
     """One step that reads all blocks from flash: an array of 10 B/s, a channel of 1 B/s, counted in sixteenths of a byte.
 
     A read loads both alike, attending the array, and the channel by a sixteenth. ``dram``: 4 B/s, with a copy of each block.
-    ``grain``: what is taken from the array is rounded up to multiples of so many bytes.
+    ``grain``: what is taken from the array is rounded up to multiples of so many bytes. ``weights``: so many of the blocks,
+    which cannot be attended.
     """
-    more = [Operation("attend", 0, (1, 1, 0)[: 2 + dram], grain=grain)] if attends else []
+    kinds = frozenset({"kv"}) if weights else None
+    more = [Operation("attend", 0, (1, 1, 0)[: 2 + dram], grain=grain, kinds=kinds)] if attends else []
     loads = [[1, 16, 0], [0, 0, 1]] if dram else [[1, 16]]
     rates = {"array": 10, "channel": 16, "dram": 4} if dram else {"array": 10, "channel": 16}
     tiers = len(loads)
     grains = tuple(np.full(shape, grain) for shape in ((tiers,), (tiers,), (tiers, tiers)))
     memory = system([10**4] * tiers, rates, loads, loads, more=more, grains=grains)
     trace = make_trace([list(range(blocks))], [-1] * blocks, sizes=[size] * blocks)
+    if weights:
+        trace = replace(trace, block_kind=(np.arange(blocks) < weights).astype(np.int8))
     return make_instance(memory, trace, initial=np.ones((tiers, blocks), dtype=bool))
 
 
@@ -105,6 +109,8 @@ CASES = {
     "shared with a copy in dram": Case(flash(16, 10, dram=True), 160 / 14, 160 / 14),
     "pages of 16 B": Case(flash(20, 8, grain=16), 25.6, 25.6),
     "the same without pages": Case(flash(20, 8), 16.0, 16.0),
+    "of ten blocks two are weights": Case(flash(16, 10, weights=2), 8 * 1.0 + 2 * 16.0, 40.0),
+    "the same of eight, in pages": Case(flash(20, 8, grain=16, weights=2), 6 * 2.0 + 2 * 32.0, 76.0),
     "requests": Case(calls(), 0.08, 0.08),
     "attended, then wanted in dram": Case(attended(), 56 / 17, 3.2 + 2 * 16 / 170),
     "the same if it were at the processor": Case(attended(brings=True), 1.6 + 2 * 16 / 170, 1.6 + 2 * 16 / 170),

@@ -123,6 +123,8 @@ def test_what_is_looked_at_has_everything() -> None:
         sum(not one.uniform for one in tables),
         sum(not one.brings[one.serving].all() for one in tables),
         sum(bool((one.source[one.serving] < 0).any()) for one in tables),
+        sum(one.limited for one in tables),
+        sum(one.share_base > 1 and one.memory.operations.limited for one in seen),
         sum(one.share_base > 1 and not one.memory.operations.plain for one in seen),
     ]
     assert min(counts) >= 30, counts

@@ -32,6 +32,11 @@ def whole_load(instance: Instance, operation: int, block: int) -> list[int]:
     return [call + byte * moved for call, byte in columns]
 
 
+def label_of(instance: Instance, block: int) -> int:
+    """What a block is: 0 for KV, 1 for weights."""
+    return 0 if instance.trace.block_kind is None else int(instance.trace.block_kind[block])
+
+
 def share_of(instance: Instance, t: int, block: int) -> Fraction:
     """Share of a block that step t reads."""
     trace = instance.trace
@@ -132,7 +137,7 @@ def cheapest_path(instance: Instance, block: int, rho: Rows, rent: Rows) -> Path
         found: dict[Held, Path] = {}
         for path in paths:
             for into in sets if t < last else [path.held]:
-                for cost, uses in _ways(instance, prices, t, share, path.held, into):
+                for cost, uses in _ways(instance, block, prices, t, share, path.held, into):
                     total = path.cost + cost + (lying(into, t + 1) if t < last else 0)
                     if into not in found or total < found[into].cost:
                         found[into] = Path(total, into, uses, path)
@@ -141,12 +146,13 @@ def cheapest_path(instance: Instance, block: int, rho: Rows, rent: Rows) -> Path
 
 
 def _ways(
-    instance: Instance, prices: Sequence[Any], t: int, share: Any, held: Held, into: Held
+    instance: Instance, block: int, prices: Sequence[Any], t: int, share: Any, held: Held, into: Held
 ) -> Iterator[tuple[Any, tuple[tuple[int, Any, int], ...]]]:
     """For each operation that can serve what step t reads of a block: the cheapest way to lie in ``into`` after it as well."""
     table, tiers = instance.memory.operations, instance.num_tiers
     copies = {k: min(((prices[o], o) for o in (tiers + j * tiers + k for j in held)), default=None) for k in into - held}
-    serving = [o for o in table.serving.tolist() if table.source[o] < 0 or table.source[o] in held]
+    some = table.serving[table.applies[table.serving, label_of(instance, block)]].tolist()
+    serving = [o for o in some if table.source[o] < 0 or table.source[o] in held]
     for way in serving if share else [None]:
         cost, uses = (0, ()) if way is None else (share * prices[way], ((t, share, way),))
         brought = share if way is not None and table.brings[way] else 0

@@ -93,7 +93,13 @@ def with_operations(memory: MemorySystem, more: Sequence[Operation] = (), **colu
 
 
 def any_operations(seed: int) -> Instance:
-    """:func:`any_instance` with attending, recomputing or refetching, calls and grains, and the rule "cache", by chance."""
+    """:func:`any_instance` with attending, recomputing or refetching, calls and grains, the rule "cache", and operations that
+    are for KV or weights only, by chance."""
+    return _of_kinds(np.random.default_rng([seed, 13]), _any_operations(seed))
+
+
+def _any_operations(seed: int) -> Instance:
+    """The same for any block."""
     rng, instance = np.random.default_rng([seed, 7]), any_instance(seed)
     attends, remakes, calls, cache = (bool(flag) for flag in rng.integers(0, 2, 4))
     calls = calls and instance.share_base == 1
@@ -119,6 +125,20 @@ def strict(seed: int) -> Instance:
     places = [rng.permutation(count + int(rng.random() < 0.2))[:count] for count in counts]
     trace = replace(instance.trace, position=np.concatenate(places).astype(np.int32))
     return replace(instance, trace=trace, prefix="strict")
+
+
+def _of_kinds(rng: np.random.Generator, instance: Instance) -> Instance:
+    """Some blocks are weights, and some of the further operations are for one kind only; what lies nowhere can be made anew."""
+    memory, table = instance.memory, instance.memory.operations
+    further = np.arange(table.first_serving + table.tiers, len(table.names))
+    if not len(further) or rng.random() < 0.5:
+        return instance
+    applies, anew = table.applies.copy(), further[table.source[further] < 0]
+    applies[further] = np.array([[True, False], [False, True], [True, True]])[rng.integers(3, size=len(further))]
+    if instance.forgets and not applies[anew].any(axis=0).all():
+        applies[anew[0]] = True
+    trace = replace(instance.trace, block_kind=rng.integers(0, 2, instance.num_blocks).astype(np.int8))
+    return replace(instance, memory=replace(memory, operations=replace(table, applies=applies)), trace=trace)
 
 
 def _attending(rng: np.random.Generator, instance: Instance) -> list[Operation]:

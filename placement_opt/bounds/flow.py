@@ -126,6 +126,9 @@ def whole_blocks(instance: Instance) -> Instance:
     if len(apart := np.flatnonzero(operations.serves & ~operations.brings)):
         found = f"found the operation {operations.names[apart[0]]!r}, which leaves nothing at the processor"
         raise InputError(found, "expected none: flow is defined where every read may store in passing", field="method flow")
+    if operations.limited:
+        expected = "expected none: flow is defined where all blocks are served alike"
+        raise InputError("found operations for some kinds of block", expected, field="method flow")
     return replace(instance, capacity=instance.capacity // sizes[0] * sizes[0])
 
 

@@ -282,7 +282,8 @@ def _keeping_nothing_s(instance: Instance) -> float:
         return np.inf
     trace, loads, rates = instance.trace, instance.loads, instance.memory.rates.astype(np.float64)
     ways = np.flatnonzero(loads.serves_from < 0)
-    seconds = (loads.serve[:, ways] / rates).max(axis=2).min(axis=1)  # of each kind, by the way that takes least
+    seconds = np.where(loads.applies[:, ways], (loads.serve[:, ways] / rates).max(axis=2), np.inf)
+    seconds = seconds.min(axis=1)  # of each kind, by the way that takes least
     each = seconds[loads.kind] * loads.amount
     share = 1.0 if trace.shares is None else trace.shares / trace.share_base
     return float((instance.fixed / rates).max(axis=1).sum() + instance.floor.sum() + (each[trace.blocks] * share).sum())

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from placement_opt.base import clock
-from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.arrays import Flags, Float64
 from placement_opt.base.cost import Cost, costs, once
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import legal_at
@@ -32,19 +32,19 @@ def free_timer(instance: Instance) -> StepTimer:
     The patterns are reads kind by kind, then births kind by kind.
     """
     serve, store = instance.loads.serve, instance.loads.store
-    reads = _each(serve)
+    reads = _each(instance.loads.applies)
     if instance.inclusive or instance.forgets:
         return StepTimer(instance.memory, reads, serve.reshape(-1, instance.num_resources))
     # a write to any tier is to the prices what a read from any tier is: more patterns over more ways
     ways = np.concatenate([serve.reshape(-1, instance.num_resources), store.reshape(-1, instance.num_resources)])
-    births = [pattern << len(ways) - store.shape[0] * store.shape[1] for pattern in _each(store)]
+    births = [pattern << len(ways) - store.shape[0] * store.shape[1] for pattern in _each(np.ones(store.shape[:2], dtype=bool))]
     return StepTimer(instance.memory, [*reads, *births], ways)
 
 
-def _each(loads: Int64) -> list[int]:
-    """For each kind of int64[C, W, R] loads the pattern of all its W ways, kinds one after the other."""
-    kinds, ways, _ = loads.shape
-    return [(1 << ways) - 1 << kind * ways for kind in range(kinds)]
+def _each(applies: Flags) -> list[int]:
+    """For each kind of bool[C, W] the pattern of those of its W ways that apply to it, kinds one after the other."""
+    ways = applies.shape[1]
+    return [sum(1 << kind * ways + w for w in np.flatnonzero(row).tolist()) for kind, row in enumerate(applies)]
 
 
 def free_bytes(steps: Steps, reads: Float64) -> Float64:

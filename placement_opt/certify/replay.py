@@ -206,9 +206,10 @@ class _Replay:
         )
         self._stored[ids] = self._step
         for mask in [] if self._always_brings else np.unique(held).tolist():
-            if not self._rows[0].ways(mask, bringing=True):
-                message = f"is stored to {name}, but no operation can bring it to the processor"
-                self._refuse_if((held == mask) & ~born, ids, message)
+            for kind, rows in enumerate(self._rows):
+                if not rows.ways(mask, bringing=True):
+                    message = f"is stored to {name}, but no operation can bring it to the processor"
+                    self._refuse_if((held == mask) & (self._kind[ids] == kind) & ~born, ids, message)
         self._arrive(tier, ids, self._mask[ids])
         share = self._share[ids]
         self._charge(ids, share, lambda rows: rows.store[tier])

@@ -29,9 +29,9 @@ class Rows:
         Bytes that a tier has less room for: of a block of this kind, or 1 where loads are those of a byte.
     store, copy, serve
         Integers [K, R + M], [K, K, R + M] (source first) and [V, R + M].
-    source, brings
+    source, brings, applies
         V of each: the tier that holds what the operation serves, None where it needs none; whether the block is at the
-        processor after it.
+        processor after it; whether it is for blocks of this kind.
     """
 
     size: int
@@ -40,10 +40,11 @@ class Rows:
     serve: Exact
     source: tuple[int | None, ...]
     brings: tuple[bool, ...]
+    applies: tuple[bool, ...]
 
     def ways(self, held: int, *, bringing: bool = False) -> tuple[int, ...]:
         """The operations that can serve a block in a set of tiers (bit mask); only those that bring it to the processor."""
-        found = (o for o, tier in enumerate(self.source) if tier is None or held >> tier & 1)
+        found = (o for o, tier in enumerate(self.source) if self.applies[o] and (tier is None or held >> tier & 1))
         return tuple(o for o in found if self.brings[o] or not bringing)
 
     def read(self, tier: int) -> int:
@@ -55,7 +56,8 @@ class Rows:
 class Kinds:
     """Blocks by kind: block b, of kind ``kind[b]``, loads ``amount[b]`` times what ``rows[kind[b]]`` say.
 
-    One kind, a byte, where all loads are bytes times a factor; otherwise the blocks of one size are a kind. int64[B] both.
+    One kind, a byte, where all loads are bytes times a factor; otherwise the blocks of one size are a kind. Where operations
+    are for some blocks only, KV and after it weights have kinds of their own. int64[B] both.
     """
 
     kind: Int64
@@ -66,15 +68,19 @@ class Kinds:
 def kinds_of(instance: Instance) -> Kinds:
     """The rows of an instance's table, for its blocks."""
     table = instance.memory.operations
-    if not table.per_call.any() and (table.grain == 1).all():
-        return Kinds(np.zeros(instance.num_blocks, dtype=np.int64), instance.size, (_rows(instance, 1),))
-    sizes, kind = np.unique(instance.size, return_inverse=True)
-    rows = tuple(_rows(instance, size) for size in sizes.tolist())
-    return Kinds(kind.astype(np.int64), np.ones(instance.num_blocks, dtype=np.int64), rows)
+    by_byte = not table.per_call.any() and bool((table.grain == 1).all())
+    size = np.ones(instance.num_blocks, dtype=np.int64) if by_byte else instance.size
+    amount = instance.size if by_byte else np.ones(instance.num_blocks, dtype=np.int64)
+    label = instance.trace.block_kind
+    if label is None or table.applies.all():
+        label = np.zeros(instance.num_blocks, dtype=np.int8)
+    pairs, kind = np.unique(np.stack([label.astype(np.int64), size], axis=1), axis=0, return_inverse=True)
+    rows = tuple(_rows(instance, one, which) for which, one in pairs.tolist())
+    return Kinds(kind.reshape(-1).astype(np.int64), amount, rows)
 
 
-def _rows(instance: Instance, size: int) -> Rows:
-    """The rows for so many bytes."""
+def _rows(instance: Instance, size: int, label: int) -> Rows:
+    """The rows for so many bytes of blocks that are so labelled."""
     table, tiers, meters = instance.memory.operations, instance.num_tiers, list(instance.used_meters)
     added = instance.memory.meters.per_byte[:, meters]
     once = np.hstack([table.per_call, np.zeros_like(added)]).tolist()
@@ -100,6 +106,7 @@ def _rows(instance: Instance, size: int) -> Rows:
         _exact([loads[o] for o in serving]),
         tuple(None if table.source[o] < 0 else int(table.source[o]) for o in serving),
         tuple(bool(table.brings[o]) for o in serving),
+        tuple(bool(table.applies[o, label]) for o in serving),
     )
 
 

@@ -22,6 +22,7 @@ from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.units import format_size
 from placement_opt.instance.budgets import TIME, Budget, Objective
 from placement_opt.instance.law import Loads, loads_of
+from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.memory.system import MemorySystem
 from placement_opt.workload.trace import Trace
 
@@ -258,7 +259,8 @@ class Instance(Tabular):
         >>> instance.loads.operations.names[-2:]
         ('read hbm', 'read lpddr')
         """
-        return loads_of(self.memory.operations, self.size, self.memory.meters.per_byte[:, list(self.used_meters)])
+        per_byte = self.memory.meters.per_byte[:, list(self.used_meters)]
+        return loads_of(self.memory.operations, self.size, per_byte, self.trace.block_kind)
 
     @cached_property
     def first_state(self) -> Int64:
@@ -389,6 +391,12 @@ class Instance(Tabular):
         if self.strict:
             digest.update(b"\nprefix strict")
             _feed(digest, self.trace.position)
+        if operations.limited:
+            digest.update(b"\nkinds")
+            _feed(digest, operations.applies)
+        if self.trace.block_kind is not None and self.trace.block_kind.any():
+            digest.update(b"\nblock kinds")
+            _feed(digest, self.trace.block_kind)
         if not self.timed:
             _feed_budgets(digest, self)
         return digest.hexdigest()
@@ -482,7 +490,9 @@ def _check_operations(instance: Instance) -> None:
     if instance.forgets and not (operations.serves & (operations.source < 0)).any():
         expected = "expected one: what lies nowhere must be made anew or come from outside"
         raise InputError("found no operation without a source under the rule cache", expected, field="residency")
-    if instance.strict and not operations.usable(0, bringing=True):
+    _check_kinds(instance)
+    labels = [0] if instance.trace.block_kind is None else np.unique(instance.trace.block_kind)
+    if instance.strict and not operations.remakes[labels].all():
         expected = "expected one: what is made anew behind a missing block may be stored in passing"
         raise InputError("found no operation without a source that brings the block to the processor", expected, field="prefix")
     if not operations.uniform and instance.share_base > 1:
@@ -498,6 +508,18 @@ def _check_operations(instance: Instance) -> None:
         if most + int(instance.metered[m]) > MOST_LOAD:
             found = f"found blocks that add up to {most:.3g} parts to the meter {instance.memory.meters.names[meter]!r}"
             raise InputError(found, f"expected at most {MOST_LOAD:.3g}: energies in fewer digits", field="budgets")
+
+
+def _check_kinds(instance: Instance) -> None:
+    """Under the rule cache each kind of block that there is has an operation without a source; a read serves the others."""
+    if not instance.forgets or not instance.memory.operations.limited:
+        return
+    anew = np.asarray(instance.loads.applies[:, instance.loads.serves_from < 0].any(axis=1))
+    if not anew.all():
+        block = int(np.argmin(anew[instance.loads.kind]))
+        label = 0 if instance.trace.block_kind is None else int(instance.trace.block_kind[block])
+        found = f"found no operation without a source for {BLOCK_KINDS[label]} (block {block}) under the rule cache"
+        raise InputError(found, "expected one: what lies nowhere must be made anew or come from outside", field="kinds")
 
 
 def _most(instance: Instance, per_byte: Int64) -> int:

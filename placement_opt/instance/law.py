@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Flags, Int64
 from placement_opt.memory.operations import Operations
 
 if TYPE_CHECKING:
@@ -26,14 +26,16 @@ class Loads:
 
     Block b is of kind ``kind[b]`` and counts ``amount[b]``: operation o on the whole of it loads
     ``amount[b] * row[kind[b], o]``. Where every load is bytes times a factor there is one kind, a byte, and the amounts are the
-    sizes; otherwise blocks of one size are a kind, each amount is 1, and an instance has no reads of parts of blocks.
+    sizes; otherwise blocks of one size are a kind, each amount is 1, and an instance has no reads of parts of blocks. Where
+    operations are for some kinds of block only (:data:`placement_opt.memory.operations.BLOCK_KINDS`), KV and weights are kinds
+    apart in either case.
 
     Attributes
     ----------
     operations
         The table.
     size
-        int64[C]: bytes of a block of each kind; 1 where there is one kind, a byte.
+        int64[C]: bytes of a block of each kind; 1 where its unit is a byte.
     kind
         int64[B].
     amount
@@ -42,6 +44,8 @@ class Loads:
         int64[C, O, R].
     metered
         int64[C, O, M]: likewise, what it adds to each meter that the instance uses.
+    applies
+        bool[C, V]: which of the operations that serve are for blocks of each kind.
     """
 
     operations: Operations
@@ -50,6 +54,7 @@ class Loads:
     amount: Int64
     row: Int64
     metered: Int64
+    applies: Flags
 
     @cached_property
     def counted(self) -> Loads:
@@ -90,26 +95,46 @@ class Loads:
         return self.operations.source[self.operations.serving]
 
     @cached_property
-    def brings(self) -> npt.NDArray[np.bool_]:
+    def brings(self) -> Flags:
         """bool[V]: whether the block is at the processor after it."""
         return self.operations.brings[self.operations.serving]
 
+    def usable(self, mask: int, kind: int, *, bringing: bool = False) -> int:
+        """The same as :meth:`placement_opt.memory.operations.Operations.usable` for blocks of a kind."""
+        applies = sum(1 << int(v) for v in np.flatnonzero(self.applies[kind]))
+        return self.operations.usable(mask, bringing=bringing) & applies
 
-def loads_of(operations: Operations, sizes: Int64, per_byte: Int64 | None = None) -> Loads:
+
+def loads_of(
+    operations: Operations, sizes: Int64, per_byte: Int64 | None = None, labels: npt.NDArray[np.int8] | None = None
+) -> Loads:
     """The loads for blocks of these sizes, int64[B] bytes.
 
-    ``per_byte``: int64[O, M], what each operation adds to each meter that matters; None: none does.
+    ``per_byte``: int64[O, M], what each operation adds to each meter that matters; None: none does. ``labels``: int8[B], what
+    blocks are, as in a trace.
     """
     if per_byte is None:
         per_byte = np.zeros((len(operations.names), 0), dtype=np.int64)
+    what: Int64 = np.zeros(len(sizes), dtype=np.int64)
+    if operations.limited and labels is not None:
+        what = labels.astype(np.int64)
     if operations.uniform:
-        kind, one = np.zeros(len(sizes), dtype=np.int64), np.ones(1, dtype=np.int64)
-        return Loads(operations, one, kind, sizes, operations.per_byte[None], per_byte[None])
-    size, kind = np.unique(sizes, return_inverse=True)
+        label, kind = np.unique(what, return_inverse=True)
+        one = np.ones(len(label), dtype=np.int64)
+        row, metered = (np.tile(each, (len(label), 1, 1)) for each in (operations.per_byte, per_byte))
+        return Loads(operations, one, kind.astype(np.int64), sizes, row, metered, _applies(operations, label))
+    (label, size), kind = np.unique(np.stack([what, sizes]), axis=1, return_inverse=True)
+    kind = kind.reshape(-1)
     row = np.array([operations.block_loads(int(one)) for one in size], dtype=np.int64).reshape(-1, *operations.per_byte.shape)
     rounded = -(-size[:, None] // operations.grain) * operations.grain
     metered = per_byte * rounded[:, :, None]
-    return Loads(operations, size, kind.astype(np.int64), np.ones(len(sizes), dtype=np.int64), row, metered)
+    amount, applies = np.ones(len(sizes), dtype=np.int64), _applies(operations, label)
+    return Loads(operations, size, kind.astype(np.int64), amount, row, metered, applies)
+
+
+def _applies(operations: Operations, label: Int64) -> Flags:
+    """bool[C, V]: which of the operations that serve are for blocks that are so labelled."""
+    return np.ascontiguousarray(operations.applies[operations.serving][:, label].T)
 
 
 def tier_sets(instance: Instance) -> Int64:
@@ -133,7 +158,8 @@ def behind(place: npt.NDArray[np.int32], held: npt.NDArray[np.bool_]) -> npt.NDA
     return place >= first
 
 
-def serving_ways(instance: Instance, masks: Int64) -> npt.NDArray[np.bool_]:
-    """bool[S, V]: which serving operations can serve a block that lies in each of these sets of tiers (bit masks)."""
-    source = instance.loads.serves_from
-    return np.asarray((source < 0) | ((masks[:, None] >> np.maximum(source, 0)) & 1 == 1))
+def serving_ways(loads: Loads, masks: Int64, kind: int) -> Flags:
+    """bool[S, V]: which serving operations can serve a block of a kind in each of these sets of tiers (bit masks)."""
+    source = loads.serves_from
+    held = (source < 0) | ((masks[:, None] >> np.maximum(source, 0)) & 1 == 1)
+    return np.asarray(held & loads.applies[kind])

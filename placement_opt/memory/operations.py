@@ -19,6 +19,10 @@ from functools import cached_property
 import numpy as np
 
 from placement_opt.base.arrays import Flags, Int64
+from placement_opt.base.errors import InputError
+
+#: What blocks may be; a trace labels them by position.
+BLOCK_KINDS = ("kv", "weights")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Operation:
         Bytes are rounded up to multiples of it.
     brings
         Whether the block is at the processor afterwards, so that it may be stored in passing at the same step.
+    kinds
+        The kinds of block that it serves, of :data:`BLOCK_KINDS`; None: any. Reads from tiers, stores and copies are for any,
+        so that a block can be served from wherever it lies.
     """
 
     name: str
@@ -47,6 +54,7 @@ class Operation:
     per_call: tuple[int, ...] = ()
     grain: int = 1
     brings: bool = False
+    kinds: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +79,14 @@ class Operations:
         fractions, and so does its rate).
     grain
         int64[O].
+    applies
+        bool[O, kinds]: the kinds of block (:data:`BLOCK_KINDS`) that it may be applied to; all but for some of the further
+        operations.
+
+    Raises
+    ------
+    InputError
+        A read from a tier, store or copy is limited to some kinds.
     """
 
     tiers: int
@@ -82,6 +98,13 @@ class Operations:
     per_byte: Int64
     per_call: Int64
     grain: Int64
+    applies: Flags
+
+    def __post_init__(self) -> None:
+        limited = np.flatnonzero(~self.applies[: self.first_serving + self.tiers].all(axis=1))
+        if len(limited):
+            expected = "expected any: reads from tiers, stores and copies are for all blocks"
+            raise InputError(f"found {self.names[limited[0]]!r} for some kinds of block", expected, field="kinds")
 
     @property
     def store(self) -> slice:
@@ -109,6 +132,17 @@ class Operations:
         return not self.per_call.any() and bool((self.grain == 1).all())
 
     @cached_property
+    def limited(self) -> bool:
+        """Whether some operation is for some kinds of block only."""
+        return not self.applies.all()
+
+    @cached_property
+    def remakes(self) -> Flags:
+        """bool[kinds]: whether an operation without source brings blocks of each kind to the processor."""
+        anew = self.serves & (self.source < 0) & self.brings
+        return np.asarray(self.applies[anew].any(axis=0))
+
+    @cached_property
     def plain(self) -> bool:
         """Whether there are only reads, stores and copies, and every load is bytes times a factor."""
         return self.uniform and len(self.names) == self.first_serving + self.tiers
@@ -119,7 +153,8 @@ class Operations:
         return self.per_call + self.per_byte * rounded[:, None]
 
     def usable(self, mask: int, *, bringing: bool = False) -> int:
-        """Bit mask over the serving rows of those that can serve a block held in a set of tiers (bit mask).
+        """Bit mask over the serving rows of those that can serve a block, of a kind they apply to, held in a set of tiers (bit
+        mask).
 
         ``bringing``: only those after which the block is at the processor.
         """
@@ -186,4 +221,14 @@ def table(
         per_byte=np.concatenate([*rows((read, write, copy), (resources,)), extra([one.per_byte for one in more])]),
         per_call=np.concatenate([*rows(per_call, (resources,)), extra([one.per_call for one in more])]),
         grain=np.concatenate([*rows(grain, ()), np.array([one.grain for one in more], dtype=np.int64)]),
+        applies=np.concatenate([np.ones((classic, len(BLOCK_KINDS)), dtype=np.bool_), *map(_applies, more)]),
     )
+
+
+def _applies(one: Operation) -> Flags:
+    """bool[1, kinds]: what a further operation applies to; InputError where it names no kind, or none that there is."""
+    named = frozenset(BLOCK_KINDS) if one.kinds is None else one.kinds
+    if not named or not named <= set(BLOCK_KINDS):
+        found = f"found {', '.join(map(repr, sorted(named))) or 'none'} for {one.name!r}"
+        raise InputError(found, f"expected some of {', '.join(BLOCK_KINDS)}, or any", field="kinds")
+    return np.array([[kind in named for kind in BLOCK_KINDS]], dtype=np.bool_)

@@ -63,7 +63,8 @@ class Ledger:
         self._equal = equal if (instance.size == equal).all() else 0
         self._present = np.full(blocks, -1, dtype=np.int32)  # the step at which a block was last read or produced
         self._passed = None if loads.brings.all() else np.full(blocks, -1, dtype=np.int32)  # ... and stored in passing
-        self._remade = loads.operations.usable(0, bringing=True) > 0
+        remade = np.array([loads.usable(0, kind, bringing=True) > 0 for kind in range(self._kinds)])
+        self._remade: npt.NDArray[np.bool_] = remade[loads.kind]
         self._part: Int64 | None = None if instance.trace.shares is None else np.zeros(blocks, dtype=np.int64)
         self._doomed = np.zeros(blocks, dtype=bool)
         self._slot = np.zeros(blocks, dtype=np.int32)
@@ -183,10 +184,8 @@ class Ledger:
         (What lies in some tier can be read from there, which brings it, and the rest copied.)
         """
         nowhere = (self.mask[ids] == 0) & (self.instance.first_state[ids] <= self._step)
-        if not self._remade:
-            self._refuse_if(
-                nowhere, ids, f"stored to {self._names[tier]}, but no tier holds it and nothing that serves it brings it here"
-            )
+        message = f"stored to {self._names[tier]}, but no tier holds it and nothing that serves it brings it here"
+        self._refuse_if(nowhere & ~self._remade[ids], ids, message)
         if self._part is not None:
             partial = nowhere & (self._part[ids] < self.instance.share_base)
             self._refuse_if(partial, ids, f"stored to {self._names[tier]}, but only a part is read and no tier holds the rest")

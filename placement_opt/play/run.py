@@ -169,7 +169,8 @@ class Run(Tabular):
         instance, meters = self.instance, self.instance.memory.meters
         if not len(meters):
             return np.zeros(0)
-        loads = loads_of(instance.memory.operations, instance.size, meters.per_byte)
+        labels = instance.trace.block_kind if isinstance(instance, Instance) else None
+        loads = loads_of(instance.memory.operations, instance.size, meters.per_byte, labels)
         fixed = instance.fixed_metered
         exact = [0] * len(meters) if fixed is None else [one * instance.share_base for one in fixed.tolist()]
         first, kinds = loads.operations.first_serving, len(loads.row)
@@ -503,7 +504,7 @@ def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArra
     mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[trace.blocks] + passed
     case: npt.NDArray[Any] = (mark.astype(np.int64) << tiers) + held if mark.any() else held
     cases = np.flatnonzero(np.bincount(case)).tolist()
-    usable = [loads.operations.usable(one & (1 << tiers) - 1, bringing=bool(one >> tiers & 1)) for one in cases]
+    usable = [loads.usable(one & (1 << tiers) - 1, one >> tiers + 1, bringing=bool(one >> tiers & 1)) for one in cases]
     patterns = [found << (one >> tiers + 1) * ways for one, found in zip(cases, usable, strict=True)]
     distinct = sorted(set(patterns))
     starts, ends = trace.indptr[:-1], trace.indptr[1:]

@@ -14,15 +14,19 @@ from placement_opt.memory.system import MemorySystem
 
 
 def fewest(loads: Loads) -> Loads:
-    """The same loads with as few kinds of block: those whose loads are multiples of the same are one, counted in these."""
+    """The same loads with as few kinds of block: those that the same operations serve, with loads that are multiples of the
+    same, are one, counted in these."""
     if loads.operations.uniform:
         return loads
     every, width = np.concatenate([loads.row, loads.metered], axis=2), loads.row.shape[2]
     factor = np.maximum(1, np.gcd.reduce(every.reshape(len(every), -1), axis=1))
-    row, first, of = np.unique(every // factor[:, None, None], axis=0, return_index=True, return_inverse=True)
+    row = every // factor[:, None, None]
+    told = np.concatenate([row.reshape(len(row), -1), loads.applies], axis=1)
+    _, first, of = np.unique(told, axis=0, return_index=True, return_inverse=True)
     kind: Int64 = of.reshape(-1)[loads.kind].astype(np.int64)
-    amount = loads.amount * factor[loads.kind]
-    return Loads(loads.operations, loads.size[first], kind, amount, row[:, :, :width], row[:, :, width:])
+    amount, row = loads.amount * factor[loads.kind], row[first]
+    applies = loads.applies[first]
+    return Loads(loads.operations, loads.size[first], kind, amount, row[:, :, :width], row[:, :, width:], applies)
 
 
 def chooses(operations: Operations) -> bool:
@@ -44,7 +48,7 @@ class Serving:
     bringing
         float64[C, S, V]: in one that leaves the block at the processor; 0 where there is none.
     brings
-        bool[S]: whether there is one.
+        bool[C, S]: whether there is one.
     either
         bool[S]: whether copying a block that is read is worth a thought (see :func:`chooses`).
     """
@@ -64,16 +68,19 @@ class Serving:
 def serving(memory: MemorySystem, kinds: Loads, masks: Int64) -> Serving:
     """What serving costs, for blocks of these kinds in sets of tiers (bit masks) that some operation can serve from."""
     operations, count, sets = kinds.operations, len(kinds.row), len(masks)
-    ways = [operations.usable(int(mask)) for mask in masks]
-    bringing = [operations.usable(int(mask), bringing=True) for mask in masks]
-    some = [n for n in range(sets) if chooses(operations) and bringing[n]]
+    ways = [[kinds.usable(int(mask), kind) for mask in masks] for kind in range(count)]
+    bringing = [[kinds.usable(int(mask), kind, bringing=True) for mask in masks] for kind in range(count)]
+    brings = np.array(bringing).reshape(count, sets) > 0
+    some = [n for n in range(sets) if chooses(operations) and brings[:, n].any()]
     width = len(operations.serving)
-    patterns = [way << kind * width for kind in range(count) for way in [*ways, *(bringing[n] for n in some)]]
+    patterns = []
+    for kind, (way, bring) in enumerate(zip(ways, bringing, strict=True)):
+        patterns += [one << kind * width for one in [*way, *(bring[n] or way[n] for n in some)]]
     timer = StepTimer(memory, patterns, kinds.serve.reshape(count * width, -1))
     cost = timer.cheapest.T.reshape(count, sets + len(some), -1)
     free = np.ascontiguousarray(cost[:, :sets])
     passing = free
     if chooses(operations):
         passing = np.zeros_like(free)
-        passing[:, some] = cost[:, sets:]
-    return Serving(timer, free, passing, np.array(bringing) > 0, (masks > 0) & chooses(operations))
+        passing[:, some] = np.where(brings[:, some, None], cost[:, sets:], 0.0)
+    return Serving(timer, free, passing, brings, (masks > 0) & chooses(operations))

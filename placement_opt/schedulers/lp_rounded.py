@@ -23,9 +23,11 @@ from placement_opt.bounds import METHODS
 from placement_opt.bounds.size import Size
 from placement_opt.bounds.targets import Targets, find_targets, solved_exactly
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import serving_ways
 from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, View, cheapest_source
 from placement_opt.schedulers.base import Policy, option, passing
 from placement_opt.schedulers.hierarchy.future import NEVER, look_ahead
+from placement_opt.schedulers.hierarchy.transition import remade
 
 #: Of the relaxation, in millions of (iteration, matrix entry) pairs: some five minutes' worth.
 BUDGET = 60_000
@@ -159,10 +161,9 @@ class LpRounded(Policy):
 
     def _can_pass(self, view: View, reads: slice) -> Flags:
         """Which blocks read can be stored in passing: those that lie somewhere, and those made anew at the processor, whole."""
-        remade = self._setting.memory.operations.usable(0, bringing=True) > 0
         shares = self.instance.trace.shares
         whole = np.ones(len(view.reads), dtype=bool) if shares is None else shares[reads] == self.instance.share_base
-        return np.asarray(view.resident[:, view.reads].any(axis=0) | (remade & whole))
+        return np.asarray(view.resident[:, view.reads].any(axis=0) | (remade(self._setting, view.reads) & whole))
 
     # ---- all rules but exclusive: copies are added, and dropped when their room is needed --------------------------
 
@@ -272,7 +273,7 @@ class LpRounded(Policy):
         rho = _SECONDS / rates  # where the relaxation pays for nothing, what takes less time is cheaper
         rho = rho if prices is None else rho + prices.rho[step]
         serve, copy = loads.serve[kind] @ rho, loads.copy[kind, :, k] @ rho
-        usable = np.array([source < 0 or mask >> source & 1 for source in loads.serves_from.tolist()], dtype=bool)
+        usable = serving_ways(loads, np.array([mask]), kind)[0]
         held = (mask >> np.arange(len(copy))) & 1 == 1
         stored = serve[usable & loads.brings].min(initial=np.inf) + float(loads.store[kind, k] @ rho)
         return bool(serve[usable].min() + copy[held].min() < stored)

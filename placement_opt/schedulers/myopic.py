@@ -51,6 +51,9 @@ class Myopic(Policy):
         self._setting, self._layer = setting, layer_of(setting)
         self._program = StepProgram(setting.memory, setting.residency, setting.home, self.repeat, self.nodes)
         self._effort = Effort(_UNIT, self.nodes, 0)
+        self._labels = np.zeros(len(setting.size), dtype=np.int64)
+        if setting.block_kind is not None:
+            self._labels += setting.block_kind
         self._last = start_keys(setting, first_reads)
         tiers = cache_tiers(setting)
         self._caches = tiers[:-1] if needs_room(setting) else tiers
@@ -87,21 +90,22 @@ class Myopic(Policy):
         masks, shares = self._before(view, blocks)
         sizes, born = setting.size[blocks], np.isin(blocks, view.births) & self._apart
         # Blocks of a kind stand together, those read last first.
-        order = np.lexsort((-self._last[blocks], sizes, shares, masks, born))
-        kinds = np.column_stack([masks, shares, sizes, born])[order]
+        labels = self._program.told(self._labels[blocks], sizes)[:, 0]
+        order = np.lexsort((-self._last[blocks], labels, sizes, shares, masks, born))
+        kinds = np.column_stack([masks, shares, sizes, born, labels])[order]
         starts = np.flatnonzero(np.r_[True, (kinds[1:] != kinds[:-1]).any(axis=1)])
         counts = np.diff(np.append(starts, len(blocks)))
         classes = [
-            Class(mask, share / setting.share_base, size, count, bool(new))
-            for (mask, share, size, new), count in zip(kinds[starts].tolist(), counts.tolist(), strict=True)
+            Class(mask, share / setting.share_base, size, count, bool(new), label)
+            for (mask, share, size, new, label), count in zip(kinds[starts].tolist(), counts.tolist(), strict=True)
         ]
         own = np.array([int(sizes[masks >> tier & 1 != 0].sum()) for tier in range(len(setting.capacity))])
         room = own + setting.capacity - view.used
         rationed, caches = room.copy(), list(self._caches)
         rationed[caches] = np.minimum(room, np.maximum(self._share, own))[caches]
-        served, base, read_sizes = self._loads(view)
+        served, read, base = self._loads(view)
         for limits in (rationed, room):
-            targets = self._program.solve(classes, limits, served, base, view.floor, read_sizes)
+            targets = self._program.solve(classes, limits, served, read, base, view.floor)
             if targets is not None:
                 after = np.empty(len(blocks), dtype=np.int64)
                 after[order] = targets
@@ -118,30 +122,22 @@ class Myopic(Policy):
             masks[np.searchsorted(blocks, view.births)] = 1 << self._setting.home
         return masks, shares[blocks]
 
-    def _loads(self, view: View) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Int64 | None]:
-        """Bytes this step reads from each set of tiers (by mask), and what else it loads on each resource.
-
-        Where loads are not by the byte, how many blocks of each size instead of bytes, and these sizes.
-        """
+    def _loads(self, view: View) -> tuple[npt.NDArray[np.float64], Int64, npt.NDArray[np.float64]]:
+        """Bytes (where loads are not by the byte: blocks) this step reads of each kind from each set of tiers, by mask; these
+        kinds; what else it loads on each resource."""
         setting, operations = self._setting, self._setting.memory.operations
-        if not operations.uniform:
-            sizes, at = np.unique(setting.size[view.reads], return_inverse=True)
-            blocks = np.zeros((len(sizes), 1 << len(setting.capacity)))
-            np.add.at(blocks, (at, masks_of(view, view.reads)), 1.0)
-            load = view.fixed.astype(np.float64)
-            if setting.residency == "inclusive" and len(view.births):
-                births = loads_of(operations, setting.size[view.births])
-                load = load + births.store[births.kind, setting.home].sum(axis=0)
-            return blocks, load, sizes.astype(np.int64)
-        amounts = setting.size[view.reads].astype(float)
+        sizes = setting.size[view.reads]
+        read, at = np.unique(self._program.told(self._labels[view.reads], sizes), axis=0, return_inverse=True)
+        amounts = sizes.astype(float) if operations.uniform else np.ones(len(sizes))
         if view.shares is not None:
             amounts *= view.shares / setting.share_base
-        served = np.zeros(1 << len(setting.capacity))
-        np.add.at(served, masks_of(view, view.reads), amounts)
+        served = np.zeros((len(read), 1 << len(setting.capacity)))
+        np.add.at(served, (at.reshape(-1), masks_of(view, view.reads)), amounts)
         base: npt.NDArray[np.float64] = view.fixed.astype(np.float64)
         if setting.residency == "inclusive":
-            base = base + setting.memory.write[setting.home].astype(np.float64) * float(setting.size[view.births].sum())
-        return served, base, None
+            births = loads_of(operations, setting.size[view.births])  # stores are alike for whatever blocks are
+            base = base + (births.amount[:, None] * births.store[births.kind, setting.home]).sum(axis=0)
+        return served, read, base
 
     def _stay(self, view: View, blocks: Ids, masks: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
         """Where the program has no answer: nothing moves, and births go to the fastest tier with room."""

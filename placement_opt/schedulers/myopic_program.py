@@ -40,13 +40,14 @@ _SMALLEST = 1e-8  # the solver drops smaller coefficients anyway
 
 class Class(NamedTuple):
     """Blocks of a kind: the tiers that hold them, the share at the processor (0: none) and bytes of each, their number; and
-    whether they were just produced, where it matters."""
+    whether they were just produced, and what they are (as in a trace), where it matters."""
 
     mask: int
     share: float
     size: int
     number: int
     born: bool = False
+    label: int = 0
 
 
 class _Prices(NamedTuple):
@@ -74,13 +75,21 @@ class StepProgram:
         self.sources = Sources(memory)
         self._memory, self._operations = memory, memory.operations
         self._sets = np.arange(0 if residency == "cache" else 1, 1 << tiers)
-        self._known: dict[tuple[int, ...], _Prices] = {}
+        self._known: dict[bytes, _Prices] = {}
 
-    def _prices(self, sizes: Int64) -> _Prices:
-        """What blocks of these sizes cost at each price vector; where loads are by the byte, what a byte does."""
-        key = (1,) if self._operations.uniform else tuple(sizes.tolist())
+    def told(self, labels: Int64, sizes: Int64) -> Int64:
+        """int64[n, 2]: what blocks are and their size, so far as prices tell them apart: 0 where all are served alike, and 1
+        where loads are by the byte."""
+        rows = np.stack([labels if self._operations.limited else 0 * sizes, sizes], axis=1)
+        if self._operations.uniform:
+            rows[:, 1] = 1
+        return rows
+
+    def _prices(self, known: Int64) -> _Prices:
+        """What such blocks (distinct rows of :meth:`told`) cost at each price vector."""
+        key = known.tobytes()
         if key not in self._known:
-            kinds = fewest(loads_of(self._operations, np.array(key, dtype=np.int64)))
+            kinds = fewest(loads_of(self._operations, known[:, 1], labels=known[:, 0].astype(np.int8)))
             if len(kinds.row) > MOST_KINDS:
                 found = f"found blocks of {len(kinds.row)} kinds, with loads that are not by the byte, in a step"
                 raise InputError(found, f"expected at most {MOST_KINDS} for this scheduler", field="myopic")
@@ -92,7 +101,7 @@ class StepProgram:
         return self._known[key]
 
     def solve(
-        self, classes: list[Class], room: Int64, served: Float64, base: Float64, floor: float, sizes: Int64 | None = None
+        self, classes: list[Class], room: Int64, served: Float64, read: Int64, base: Float64, floor: float
     ) -> Int64 | None:
         """Masks at the next state, kind after kind, the blocks that lie fastest first; None if there is no way (or none found).
 
@@ -103,12 +112,12 @@ class StepProgram:
         room
             int64[K]: bytes that these blocks may take in each tier.
         served
-            float64[2**K]: bytes read now, by mask of the tiers that hold them; where loads are not by the byte,
-            float64[Z, 2**K]: how many blocks of each size.
+            float64[Z, 2**K]: bytes (where loads are not by the byte: blocks) read now of each kind, by mask of the tiers that
+            hold them.
+        read
+            int64[Z, 2]: these kinds, distinct rows of :meth:`told`.
         base
             float64[R]: what else the step loads.
-        sizes
-            int64[Z], ascending, where loads are not by the byte.
 
         Raises
         ------
@@ -118,10 +127,14 @@ class StepProgram:
         from placement_opt.base.highs import LinearProgram, from_triplets, to_highs
 
         every = np.array([kind.size for kind in classes], dtype=np.int64)
-        known = np.unique(every if sizes is None else np.append(every, sizes))
+        held = self.told(np.array([kind.label for kind in classes], dtype=np.int64), every)
+        known, at = np.unique(np.concatenate([held, read]), axis=0, return_inverse=True)
         prices = self._prices(known)
-        of, amounts = self._kinds_of(prices, known, every)
-        targets = [(c, q, copied) for c, kind in enumerate(classes) for q, copied in self._targets(kind, prices.serving)]
+        kinds_of, amount = prices.kinds.kind[at.reshape(-1)], prices.kinds.amount[at.reshape(-1)]
+        of, amounts = kinds_of[: len(held)], amount[: len(held)] * (every if self._operations.uniform else 1)
+        targets = [
+            (c, q, copied) for c, kind in enumerate(classes) for q, copied in self._targets(kind, prices.serving, int(of[c]))
+        ]
         kind_of, sets = np.array([c for c, _, _ in targets]), np.array([q for _, q, _ in targets])
         sizes_of = every.astype(float)[kind_of]
         moving = np.array([
@@ -131,7 +144,7 @@ class StepProgram:
         again = prices.serving.free[of[kind_of], sets - self._sets[0]].T
         reading = np.where(read > 0, again * read, 0.0)
         still = prices.serving.timer.rho @ base
-        current = still + self._reads(prices, known, served, sizes)
+        current = still + self._reads(prices, served, kinds_of[len(held) :], amount[len(held) :])
         unit = max(float(current.max()), floor) or float(sizes_of.sum()) * float(max(one.max() for one in prices.store)) or 1.0
         vectors, n, kinds = len(still), len(targets), len(classes)
         tiers = np.flatnonzero([k != self._home or self._residency != "inclusive" for k in range(len(room))])
@@ -162,19 +175,10 @@ class StepProgram:
         marks = np.array([COPIED if copied else 0 for _, _, copied in targets])
         return np.repeat(sets + marks, found)  # kind after kind, and the sets of a kind in order of speed
 
-    def _kinds_of(self, prices: _Prices, known: Int64, sizes: Int64) -> tuple[Int64, Int64]:
-        """The kind of block that blocks of each of these sizes are to the prices, and how much of it they count."""
-        if self._operations.uniform:
-            return np.zeros(len(sizes), dtype=np.int64), sizes
-        at = np.searchsorted(known, sizes)
-        return prices.kinds.kind[at], prices.kinds.amount[at]
-
-    def _reads(self, prices: _Prices, known: Int64, served: Float64, sizes: Int64 | None) -> Float64:
-        """float64[V]: what the reads of this step cost at each price vector."""
-        if sizes is None:
-            return np.asarray(prices.serving.columns(0) @ served[self._sets[0] :])
+    def _reads(self, prices: _Prices, served: Float64, kinds: Int64, amounts: Int64) -> Float64:
+        """float64[V]: what the reads of this step cost at each price vector; kind of each row, what one of it counts."""
         total = np.zeros(len(prices.serving.timer.rho))
-        for row, kind, amount in zip(served, *(one.tolist() for one in self._kinds_of(prices, known, sizes)), strict=True):
+        for row, kind, amount in zip(served, kinds.tolist(), amounts.tolist(), strict=True):
             total += prices.serving.columns(kind) @ (row[self._sets[0] :] * amount)
         return total
 
@@ -191,9 +195,9 @@ class StepProgram:
         found: Int64 = np.rint(np.array(solution.col_value[:columns])).astype(np.int64)
         return found
 
-    def _targets(self, kind: Class, table: Serving) -> list[tuple[int, bool]]:
+    def _targets(self, kind: Class, table: Serving, of: int) -> list[tuple[int, bool]]:
         """The sets of tiers in which such a block may lie at the next state, fastest first, and whether copied there."""
-        if self._residency == "cache" and not kind.mask and not kind.born and not (table.brings[0] and kind.share == 1):
+        if self._residency == "cache" and not kind.mask and not kind.born and not (table.brings[of, 0] and kind.share == 1):
             return [(0, False)]
         choice = chooses(self._operations) and kind.mask and kind.share > 0 and not kind.born
         either = choice and bool(table.either[kind.mask - self._sets[0]])

@@ -146,6 +146,7 @@ def head(instance: Instance, steps: int) -> Instance:
         step_layer=None if trace.step_layer is None else trace.step_layer[:steps],
         block_token=None if trace.block_token is None else trace.block_token[kept],
         block_layer=None if trace.block_layer is None else trace.block_layer[kept],
+        block_kind=None if trace.block_kind is None else trace.block_kind[kept],
     )
     return replace(
         instance,

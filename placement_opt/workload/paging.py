@@ -89,6 +89,7 @@ def page(trace: Trace, page_tokens: int) -> Paged:
         position=None,  # of tokens, not of pages
         block_token=(keys[order] % pages * page_tokens).astype(np.int32),
         block_layer=(keys[order] // pages).astype(np.int32),
+        block_kind=None,
         meta={**trace.meta, "page_tokens": page_tokens},
     )
     return Paged(
@@ -110,6 +111,8 @@ def _labels(trace: Trace, page_tokens: int) -> tuple[Int64, Int64]:
         raise InputError(f"{found} of {int(trace.size[trace.size != 1][0])} tokens", expected, field="page_tokens")
     if trace.shares is not None:
         raise InputError(f"{found} that are read in part", expected, field="page_tokens")
+    if trace.block_kind is not None and trace.block_kind.any():
+        raise InputError(f"{found} of which some are weights", expected, field="page_tokens")
     token, layer = trace.block_token.astype(np.int64), trace.block_layer.astype(np.int64)
     pairs, counts = np.unique(layer * (int(token.max()) + 1) + token, return_counts=True)
     if len(pairs) < len(token):

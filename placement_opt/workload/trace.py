@@ -18,6 +18,7 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Ints
 from placement_opt.base.errors import InputError
 from placement_opt.base.tabular import Record, Tabular
+from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload import lists
 
 SizeUnit = Literal["bytes", "tokens", "token-layers"]
@@ -58,6 +59,9 @@ class Trace(Tabular):
         int32[T] labels from 0 (layers below ``MOST_LAYERS``), or None.
     block_token, block_layer
         int32[B] labels from 0 (the first token of the block, its layer), or None.
+    block_kind
+        int8[B] positions in :data:`placement_opt.memory.operations.BLOCK_KINDS` (0: KV, 1: weights); None: all are KV. It
+        matters where operations are for some kinds only.
     meta
         Provenance, JSON-able: format or generator, parameters, source.
 
@@ -77,8 +81,8 @@ class Trace(Tabular):
     ([-1, -1, 1], [3, 3, 3], [1048576], 'bytes')
     >>> trace.step_layer.tolist(), trace.block_layer.tolist(), trace.step_token, trace.block_token
     ([0, 0, 0], [0, 0, 0], None, None)
-    >>> trace.shares, trace.share_base, trace.meta
-    (None, 1, {})
+    >>> trace.shares, trace.share_base, trace.block_kind, trace.meta
+    (None, 1, None, {})
     >>> trace.position is None, po.Trace.from_reads([[1, 0], [1]], positions=True).position.tolist()
     (True, [1, 0, 0])
     """
@@ -96,6 +100,7 @@ class Trace(Tabular):
     step_layer: npt.NDArray[np.int32] | None = None
     block_token: npt.NDArray[np.int32] | None = None
     block_layer: npt.NDArray[np.int32] | None = None
+    block_kind: npt.NDArray[np.int8] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -327,6 +332,11 @@ def check_trace(trace: Trace) -> None:
             _check_array(name, labels, np.int32, length)
             most = MOST_LAYERS if name.endswith("layer") else 2**31
             _refuse(name, (labels < 0) | (labels >= most), labels, f"labels from 0 to {most - 1}")
+    if trace.block_kind is not None:
+        _check_array("block_kind", trace.block_kind, np.int8, blocks)
+        known = ", ".join(f"{number} ({name})" for number, name in enumerate(BLOCK_KINDS))
+        bad = (trace.block_kind < 0) | (trace.block_kind >= len(BLOCK_KINDS))
+        _refuse("block_kind", bad, trace.block_kind, f"one of {known}")
     if not isinstance(trace.meta, Mapping):
         raise InputError(f"found {type(trace.meta).__name__}", "expected a table", field="meta")
 
@@ -339,7 +349,7 @@ def _check_array(name: str, array: object, dtype: type[np.generic], length: int 
         raise InputError(f"found {len(array)} entries", f"expected {length}", field=name)
 
 
-def _refuse(name: str, bad: npt.NDArray[np.bool_], values: Ints, expected: str) -> None:
+def _refuse(name: str, bad: npt.NDArray[np.bool_], values: Ints | npt.NDArray[np.int8], expected: str) -> None:
     """Refuse the first bad entry; ``bad`` may be shorter than ``values``, then it speaks of the last entries."""
     if bad.any():
         where = int(np.argmax(bad)) + len(values) - len(bad)

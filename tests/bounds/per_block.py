@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from placement_opt.instance.instance import Instance
-from tests.twins import whole_load
+from tests.twins import label_of, whole_load
 
 
 def step_value(instance: Instance, t: int, *, room: bool = True, whole: bool = False) -> float:
@@ -27,7 +27,8 @@ def step_value(instance: Instance, t: int, *, room: bool = True, whole: bool = F
     rows: list[tuple[dict[int, float], float, float]] = []
     for i in reads:
         a = instance.share(i)
-        rows.append(({y[i, o]: 1.0 for o in serving}, a, a))
+        some = [o for o in serving if table.applies[o, label_of(instance, int(instance.trace.blocks[i]))]]
+        rows.append(({y[i, o]: 1.0 for o in some}, a, a))
         if not room:
             continue
         for k in range(tiers):

@@ -18,7 +18,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from placement_opt.instance.instance import Instance
-from tests.twins import whole_load
+from tests.twins import label_of, whole_load
 
 Floats = npt.NDArray[np.float64]
 Term = tuple[int, float]
@@ -147,6 +147,8 @@ class _Horizon:
         for o, name in enumerate(self.table.names):
             if not self.table.serves[o]:
                 assert name.startswith(("store", "copy"))
+                continue
+            if not self.table.applies[o, label_of(self.instance, b)]:
                 continue
             y, source = self.rows.column(0.0, share), int(self.table.source[o])
             loads.append((y, self.loads[b][o]))

@@ -52,6 +52,7 @@ def eager(seed: int) -> Instance:
         per_byte=np.vstack([per_byte, np.eye(resources, dtype=np.int64)[rng.integers(resources, size=tiers)]]),
         per_call=np.vstack([tables.per_call, np.zeros((tiers, resources), dtype=np.int64)]),
         grain=np.append(tables.grain, np.ones(tiers, dtype=np.int64)),
+        applies=np.vstack([tables.applies, np.ones((tiers, 2), dtype=bool)]),
     )
     instance = replace(instance, memory=replace(instance.memory, operations=operations))
     if instance.forgets:
@@ -206,6 +207,7 @@ def test_a_new_operation_never_raises_the_value(seed: int) -> None:
             per_byte=np.vstack([tables.per_byte, row]),
             per_call=np.vstack([tables.per_call, np.zeros_like(row)]),
             grain=np.append(tables.grain, 1),
+            applies=np.vstack([tables.applies, [[True, True]]]),
         )
         wider = replace(instance, memory=replace(instance.memory, operations=more))
         assert evaluate(wider, prices).value_s <= before * (1 + 1e-12)

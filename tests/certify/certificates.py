@@ -15,7 +15,7 @@ from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
 from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.memory.split.timing import StepTimer
 from tests.small import random_instance
-from tests.twins import allowed, cheapest_path, nearest, serving, share_of, whole_load
+from tests.twins import allowed, cheapest_path, label_of, nearest, serving, share_of, whole_load
 
 FLOORS = (0.0, 0.1, 1e-3, 5e-324)
 
@@ -80,6 +80,7 @@ class Table:
         self.store = [load[k] for k in range(tiers)]
         self.copy = [[load[tiers + j * tiers + k] for k in range(tiers)] for j in range(tiers)]
         more = range(tiers + tiers * tiers, len(rows.names))
+        self.applies = rows.applies[more.start :, label_of(instance, block)].tolist()
         self.serve = [(int(rows.source[o]), bool(rows.brings[o]), load[o]) for o in more]
 
     def usable(self, held: Set[int], *, bringing: bool = False) -> list[int]:
@@ -87,7 +88,7 @@ class Table:
         return [
             o
             for o, (source, brings, _) in enumerate(self.serve)
-            if (source == -1 or source in held) and (brings or not bringing)
+            if self.applies[o] and (source == -1 or source in held) and (brings or not bringing)
         ]
 
 

@@ -82,7 +82,7 @@ def test_a_tiny_cache(tmp_path: Path) -> None:
     assert (instance.forgets, instance.inclusive, instance.initial) == (True, False, None)
     assert (instance.memory.resources, instance.memory.rates.tolist()) == (("slow", "recompute"), [1, 2])
     assert tier_sets(instance).tolist() == [0, 1]
-    assert serving_ways(instance, tier_sets(instance)).tolist() == [[False, True], [True, True]]
+    assert serving_ways(instance.loads, tier_sets(instance), 0).tolist() == [[False, True], [True, True]]
     assert instance.loads.serve.tolist() == [[[1, 0], [0, 1]]]
     assert instance.loads.brings.tolist() == [True, True]
     assert packing_known(instance) is True

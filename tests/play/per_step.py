@@ -7,7 +7,7 @@ from scipy.optimize import linprog
 
 from placement_opt.instance.instance import Instance
 from placement_opt.play.schedule import Schedule
-from tests.twins import allowed, nearest, serving, whole_load
+from tests.twins import allowed, label_of, nearest, serving, whole_load
 
 Held = dict[int, frozenset[int]]
 
@@ -60,7 +60,7 @@ def _least(instance: Instance, t: int, load: np.ndarray, share: dict[int, float]
     ways = [
         (b, o)
         for b in share
-        for o in np.flatnonzero(table.serves).tolist()
+        for o in np.flatnonzero(table.serves & table.applies[:, label_of(instance, b)]).tolist()
         if (table.source[o] < 0 or table.source[o] in found[b]) and (table.brings[o] or b not in stored)
     ]
     blocks = list(share)

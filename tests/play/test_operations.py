@@ -311,6 +311,7 @@ def _with_row(operations: Operations, load: np.ndarray) -> Operations:
     columns = {name: np.append(getattr(operations, name), value) for name, value in last.items()}
     rows = {"per_byte": load, "per_call": np.zeros_like(load)}
     columns |= {name: np.concatenate([getattr(operations, name), row[None]]) for name, row in rows.items()}
+    columns["applies"] = np.concatenate([operations.applies, [[True, True]]])
     return replace(operations, names=(*operations.names, "another way"), **columns)
 
 

@@ -8,6 +8,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Moves
 from placement_opt.schedulers import make_scheduler
 from tests.schedulers.cases import ids
+from tests.twins import label_of
 
 
 class Wanderer:
@@ -18,10 +19,8 @@ class Wanderer:
     def __init__(self, instance: Instance, seed: int) -> None:
         self.instance, self.rng = instance, np.random.default_rng(seed)
         operations = instance.memory.operations
-        self.remade = any(
-            serves and brings and source < 0
-            for serves, brings, source in zip(operations.serves, operations.brings, operations.source, strict=True)
-        )
+        anew = operations.serves & operations.brings & (operations.source < 0)
+        self.remade = {b for b in range(instance.num_blocks) if operations.applies[anew, label_of(instance, b)].any()}
 
     def plan(self, instance, limits) -> None:  # noqa: ARG002
         assert instance is self.instance
@@ -55,7 +54,7 @@ class Wanderer:
                 wants = self.rng.random() < 0.4 or (b in view.births and not held and not instance.forgets)
                 if k in held or not wants or room[k] < size:
                     continue
-                at_hand = b in near and (b in view.births or bool(start) or (self.remade and b in whole))
+                at_hand = b in near and (b in view.births or bool(start) or b in self.remade & whole)
                 ways = ([None] if at_hand else []) + ([] if b in view.births else sorted(start))
                 if not ways:
                     continue

@@ -70,7 +70,8 @@ def test_the_program_finds_the_best_next_state(rule: str, seed: int) -> None:
     for kind in classes:
         served[kind.mask] += kind.share * kind.size * kind.number
     base, floor = rng.integers(0, 5, len(memory.resources)).astype(float), float(rng.choice([0.0, 0.3]))
-    found = StepProgram(memory, rule, instance.home, repeat).solve(classes, room, served, base, floor)
+    program = StepProgram(memory, rule, instance.home, repeat)
+    found = program.solve(classes, room, served[None], np.array([[0, 1]]), base, floor)
     held = [kind for kind in classes for _ in range(kind.number)]
     sizes = np.array([kind.size for kind in held])
 
@@ -212,15 +213,16 @@ def test_the_program_knows_every_operation(rule: str, seed: int) -> None:
         room[k] = max(room[k], sum(kind.size * kind.number for kind in classes if kind.mask >> k & 1))
     base = rng.integers(0, 5, len(instance.memory.resources)).astype(float)
     sizes = np.unique([kind.size for kind in classes if kind.share and not kind.born]).astype(np.int64)
-    served = np.zeros(1 << tiers) if uniform else np.zeros((len(sizes), 1 << tiers))
+    program = StepProgram(instance.memory, rule, instance.home, repeat)
+    read = np.unique(program.told(0 * sizes, sizes), axis=0)
+    served = np.zeros((len(read), 1 << tiers))
     for kind in classes:
         if kind.share and not kind.born:
             if uniform:
-                served[kind.mask] += kind.share * kind.size * kind.number
+                served[0, kind.mask] += kind.share * kind.size * kind.number
             else:
                 served[np.searchsorted(sizes, kind.size), kind.mask] += kind.number
-    program = StepProgram(instance.memory, rule, instance.home, repeat)
-    found = program.solve(classes, room, served, base, 0.0, None if uniform else sizes)
+    found = program.solve(classes, room, served, read, base, 0.0)
     held = [kind for kind in classes for _ in range(kind.number)]
     bytes_of = np.array([kind.size for kind in held])
 
@@ -243,4 +245,4 @@ def test_too_many_kinds_are_refused() -> None:
     classes = [Class(1, 0.0, size, 1) for size in range(1, 10)]
     message = r"^myopic: found blocks of 9 kinds, with loads that are not by the byte, in a step, expected at most 8"
     with pytest.raises(InputError, match=message):
-        program.solve(classes, np.array([99, 99]), np.zeros((0, 4)), np.zeros(4), 0.0, np.zeros(0, dtype=np.int64))
+        program.solve(classes, np.array([99, 99]), np.zeros((0, 4)), np.zeros((0, 2), dtype=np.int64), np.zeros(4), 0.0)

@@ -21,6 +21,7 @@ from placement_opt.schedulers.search.bundles import bundle
 from tests.schedulers.cases import SPECS, Scripted, any_instance, as_cache, ids, with_layers
 from tests.schedulers.reference import followed
 from tests.small import chain, make_instance, make_trace, random_instance
+from tests.twins import label_of
 from tests.worlds import any_operations, with_operations
 
 
@@ -180,19 +181,26 @@ def grains(grain: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_prices_of_serving_are_the_cheapest_of_what_serves(seed: int) -> None:
     """For every kind, set of tiers and price vector, in any way and in one that brings the block."""
     instance = any_operations(seed)
-    kinds, masks, operations = fewest(instance.loads), tier_sets(instance), instance.memory.operations
+    kinds, masks = fewest(instance.loads), tier_sets(instance)
     found = serving(instance.memory, kinds, masks)
     for c, n in np.ndindex(len(kinds.row), len(masks)):
         prices = kinds.serve[c] @ found.timer.rho.T
-        for usable, cost in ((operations.usable(int(masks[n])), found.free), (_bringing(instance, masks[n]), found.bringing)):
-            ways = [v for v in range(len(prices)) if usable >> v & 1]
+        block = int(np.argmax(kinds.kind == c))
+        for bringing, cost in ((False, found.free), (True, found.bringing)):
+            ways = _serving(instance, block, int(masks[n]), bringing=bringing)
             assert cost[c, n] == pytest.approx(prices[ways].min(axis=0) if ways else 0.0)
-        assert found.brings[n] == (_bringing(instance, masks[n]) > 0)
+        assert found.brings[c, n] == bool(ways)
         assert found.columns(c)[:, n] == pytest.approx(found.free[c, n])
 
 
-def _bringing(instance: Instance, mask: np.integer) -> int:
-    return instance.memory.operations.usable(int(mask), bringing=True)
+def _serving(instance: Instance, block: int, mask: int, *, bringing: bool) -> list[int]:
+    """Positions among the operations that serve of those that serve a block in these tiers."""
+    table, found = instance.memory.operations, []
+    for v, o in enumerate(table.serving.tolist()):
+        near = table.source[o] < 0 or mask >> int(table.source[o]) & 1
+        if near and table.applies[o, label_of(instance, block)] and (table.brings[o] or not bringing):
+            found.append(v)
+    return found
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -32,6 +32,7 @@ def recorded(instance: Instance, policy: Policy) -> Schedule:
         capacity=instance.capacity.copy(),
         size=instance.size.copy(),
         block_layer=None,
+        block_kind=instance.trace.block_kind,
         initial_blocks=exists,
         initial=instance.initial,
         fixed=instance.fixed[0],

@@ -99,9 +99,10 @@ def test_last_use_frees_after_the_last_read(seed: int) -> None:
 def test_what_blocks_are_goes_with_their_lives() -> None:
     """Sizes, shares, places and labels of a block are those of all its lives."""
     trace = make_trace([[0, 1], [0], [], [0, 1]], [-1, -1], sizes=[5, 7], shares=[[1, 2], [3], [], [3, 1]], share_base=3)
-    labels = np.array([4, 9], dtype=np.int32)
+    labels, kinds = np.array([4, 9], dtype=np.int32), np.array([0, 1], dtype=np.int8)
     places = np.array([1, 0, 5, 0, 2], dtype=np.int32)
-    found = Keep("ttl", steps=1).applied(replace(trace, block_token=labels, block_layer=labels, position=places))
+    labelled = replace(trace, block_token=labels, block_layer=labels, block_kind=kinds, position=places)
+    found = Keep("ttl", steps=1).applied(labelled)
     assert lives(found) == [(-1, 2, [0, 1]), (-1, 1, [0]), (3, 4, []), (3, 4, [])]
     assert found.size.tolist() == [5, 7, 5, 7]
     assert found.shares is not None
@@ -111,6 +112,8 @@ def test_what_blocks_are_goes_with_their_lives() -> None:
     assert found.block_token is not None
     assert found.block_layer is not None
     assert found.block_token.tolist() == found.block_layer.tolist() == [4, 9, 4, 9]
+    assert found.block_kind is not None
+    assert found.block_kind.tolist() == [0, 1, 0, 1]
     assert found.meta == {"keep": "ttl", "ttl": "1 steps"}
 
 

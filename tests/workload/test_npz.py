@@ -8,6 +8,7 @@ import struct
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ def test_round_trip(
     """Every trace, with any of its optional arrays, comes back equal; also one without a single read, and its outline."""
     rng = np.random.default_rng(seed)
     trace = random_trace(rng, layers=layers, shares=shares, sizes=sizes, deaths=deaths, positions=positions, density=density)
+    if sizes:
+        trace = replace(trace, block_kind=rng.integers(0, 2, trace.num_blocks).astype(np.int8))
     path = tmp_path_factory.mktemp("npz") / "t.npz"
     save_trace(trace, path)
     assert same(load_trace(path), trace)

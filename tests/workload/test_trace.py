@@ -79,6 +79,12 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"step_layer": ints(0, -1, 0)}, "step_layer: found -1 at entry 1, expected labels from 0 to 65535"),
     ({"block_layer": ints(0, 2**16, 0)}, "block_layer: found 65536 at entry 1, expected labels from 0 to 65535"),
     ({"block_token": ints(0, 1, -1)}, "block_token: found -1 at entry 2, expected labels from 0 to 2147483647"),
+    ({"block_kind": ints(0, 1, 0)}, "block_kind: found int32 with 1 axes, expected one axis of int8"),
+    ({"block_kind": np.zeros(2, dtype=np.int8)}, "block_kind: found 2 entries, expected 3"),
+    (
+        {"block_kind": np.array([0, 1, 2], dtype=np.int8)},
+        "block_kind: found 2 at entry 2, expected one of 0 (kv), 1 (weights)",
+    ),
     ({"meta": [1]}, "meta: found list, expected a table"),
 ]
 

@@ -61,8 +61,8 @@ def random_trace(
 
 def same(one: Trace, other: Trace) -> bool:
     """Whether two traces are equal in everything, types included."""
-    names = ["indptr", "blocks", "birth", "death", "size", "shares", "position"]
-    names += ["step_token", "step_layer", "block_token", "block_layer"]
+    names = ["indptr", "blocks", "birth", "death", "size", "shares", "position", "step_token", "step_layer"]
+    names += ["block_token", "block_layer", "block_kind"]
     for name in names:
         left, right = getattr(one, name), getattr(other, name)
         if (left is None) != (right is None):

@@ -127,7 +127,10 @@ def cut_intervals(instance: Instance, classes: Classes, labels: Int64 | None = N
     born[start[:-1]] = classes.first > 0
     count = np.repeat(classes.count, np.diff(start))
     size = np.repeat(classes.size, np.diff(start))
-    first, of = merge_rows([opens, closes, size, share, begin, born, after, into])
+    kind = np.repeat(block_kind, np.diff(start))
+    told = [opens, closes, size, share, begin, born, after, into]
+    told += [kind] if instance.memory.operations.limited else []  # elsewhere the size tells it
+    first, of = merge_rows(told)
     return Intervals(
         opens[first],
         closes[first],
@@ -138,7 +141,7 @@ def cut_intervals(instance: Instance, classes: Classes, labels: Int64 | None = N
         born[first] == 1,
         after[first],
         into[first],
-        np.repeat(block_kind, np.diff(start))[first],
+        kind[first],
         group_step,
         group_share,
         group_kind,

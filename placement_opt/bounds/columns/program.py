@@ -106,6 +106,9 @@ class CompactProgram:
         low, high = np.zeros(self.num_columns), np.full(self.num_columns, np.inf)
         low[:steps] = inst.floor / self.frame.time_unit
         high[self.column["ways"] :] = iv.count[self.ways.kind]
+        for n, (_, v) in enumerate(self.serving):
+            first = self.column["served"] + n * len(self.cells.kind)
+            high[first : first + len(self.cells.kind)] = np.where(self.frame.bytes.applies[self.cells.kind, v], np.inf, 0.0)
         for n, k in enumerate(self.frame.rooms):
             first = self.column["inventory"] + n * (steps + 1)
             high[first : first + steps + 1] = inst.capacity[k] / self.frame.unit

@@ -101,7 +101,7 @@ def price_actions(instance: Instance, prices: Prices, kind: int = 0, *, soft: fl
     """
     loads, tracked = instance.loads.counted, tracked_sets(instance)
     has, untracked = tracked.has(instance.num_tiers), tracked.untracked(instance.num_tiers)
-    usable, source_of = serving_ways(instance, tracked.masks), loads.serves_from
+    usable, source_of = serving_ways(loads, tracked.masks, kind), loads.serves_from
     rents = prices.rent * float(loads.size[kind])
     rho = with_meters(instance, prices)
     ways = rho @ loads.serve[kind].T.astype(np.float64)

@@ -1,9 +1,10 @@
 """Blocks with the same data are one class with a multiplicity.
 
-Two blocks of equal size, life, start and reads are interchangeable: averaging a relaxed solution over them changes neither
-loads nor room, so one column with a larger bound stands for all of them, exactly. Prefix blocks of one conversation and
-blocks that are never read collapse this way. What operations load for a block depends on nothing but its size, so a class is of
-one kind; and no rule of residency knows one block from another.
+Two blocks of equal size, kind, life, start and reads are interchangeable: averaging a relaxed solution over them changes
+neither loads nor room, so one column with a larger bound stands for all of them, exactly. Prefix blocks of one conversation and
+blocks that are never read collapse this way. What operations load for a block depends on nothing but its size, and which serve
+it on whether it is KV or weights, so a class is of one kind (:class:`placement_opt.instance.law.Loads`); and no rule of
+residency knows one block from another.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Classes:
 
 
 def classify(instance: Instance) -> Classes:
-    """Merge the blocks of an instance whose size, life, start and reads agree."""
+    """Merge the blocks of an instance whose size, kind, life, start and reads agree."""
     trace = instance.trace
     pointers, order = trace.by_block
     steps = trace.read_step[order].astype(np.int64)
@@ -134,6 +135,7 @@ def _merge(instance: Instance, pointers: Int64, steps: Int64, shares: Int64, beg
     sums = np.concatenate([[np.uint64(0)], np.cumsum(terms, dtype=np.uint64)])
     rows = sums[pointers[1:]] - sums[pointers[:-1]]
     columns = [instance.size, instance.first_state, instance.last_state, begin, np.diff(pointers), rows.view(np.int64)]
+    columns += [instance.loads.kind] if instance.memory.operations.limited else []  # elsewhere the size tells it
     keys = np.stack(columns, axis=1)
     _, first, of = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     of = of.reshape(-1)

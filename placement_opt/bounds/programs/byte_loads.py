@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.base.highs import SPREAD, rate_unit
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operations
@@ -27,12 +27,15 @@ class ByteLoads:
     kind
         int64[B]: of each block.
     row
-        float64[C, O, R + M]. Where every load is bytes times a factor there is one kind, and these are the factors.
+        float64[C, O, R + M]. Where every load is bytes times a factor these are the factors.
+    applies
+        bool[C, V]: which of the operations that serve are for blocks of each kind.
     """
 
     operations: Operations
     kind: Int64
     row: Float64
+    applies: Flags
 
     def __len__(self) -> int:
         return len(self.row)
@@ -69,7 +72,7 @@ class ByteLoads:
 def byte_loads(instance: Instance) -> ByteLoads:
     """The loads of an instance's blocks, per byte."""
     loads = instance.loads.counted
-    return ByteLoads(loads.operations, loads.kind, loads.row / loads.size[:, None, None].astype(np.float64))
+    return ByteLoads(loads.operations, loads.kind, loads.row / loads.size[:, None, None].astype(np.float64), loads.applies)
 
 
 def time_unit(instance: Instance, unit: float) -> float:

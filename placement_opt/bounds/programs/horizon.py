@@ -381,7 +381,7 @@ class HorizonProgram:
         columns = [self.column["y"] + v * reads + np.arange(reads) for v in range(len(table.source))]
         served = self._new_rows("served", reads, count, count, "all") + np.arange(reads)
         for v, column in enumerate(columns):
-            high[column] = count
+            high[column] = np.where(table.applies[kind, v], count, 0.0)
             self.matrix.add(served, column, 1.0)
             self._load(classes.step, column, table.serve[:, v], weight, kind)
         for k in self.tiers:

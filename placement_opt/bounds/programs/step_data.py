@@ -23,7 +23,7 @@ from functools import cached_property
 
 import numpy as np
 
-from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance, Residency
 
@@ -46,6 +46,8 @@ class Steps:
     serve, store, source
         What operations load for an amount of one: int64[C, V, R] those that serve, whose tiers are int64[V] (-1 for none), and
         int64[C, K, R] storing.
+    applies
+        bool[C, V]: which of those that serve are for blocks of each kind.
     kind_size
         int64[C]: bytes of an amount of one.
     start
@@ -66,6 +68,7 @@ class Steps:
     serve: Int64
     store: Int64
     source: Int64
+    applies: Flags
     kind_size: Int64
     start: Int64
     share: Float64
@@ -161,7 +164,7 @@ class Steps:
 
 
 def read_steps(instance: Instance, *, by_size: bool = False) -> Steps:
-    """The steps of an instance; blocks of equal share are one class, with ``by_size`` only if their sizes agree too.
+    """The steps of an instance; blocks of a kind and equal share are one class, with ``by_size`` only if their sizes agree too.
 
     Where loads are no mere multiples of bytes classes are always of one size.
     """
@@ -171,8 +174,11 @@ def read_steps(instance: Instance, *, by_size: bool = False) -> Steps:
     sizes = np.unique(instance.size) if by_size else np.zeros(1, dtype=np.int64)
     if len(sizes) > 1:
         kind += np.searchsorted(sizes, instance.size)[trace.blocks]
+    width = len(sizes)
+    if loads.operations.limited:  # elsewhere the size tells it
+        kind, width = kind * len(loads.row) + loads.kind[trace.blocks], width * len(loads.row)
     if trace.shares is not None:  # larger shares first
-        kind += (trace.share_base - trace.shares.astype(np.int64)) * len(sizes)
+        kind += (trace.share_base - trace.shares.astype(np.int64)) * width
     key = step * (kind.max(initial=0) + 1) + kind
     order = np.argsort(key, kind="stable") if kind.any() else np.arange(len(key))
     opens = np.flatnonzero(np.diff(key[order], prepend=-1))
@@ -193,6 +199,7 @@ def read_steps(instance: Instance, *, by_size: bool = False) -> Steps:
         serve=loads.serve,
         store=loads.store,
         source=loads.serves_from,
+        applies=loads.applies,
         kind_size=loads.size,
         start=np.searchsorted(step[first], np.arange(instance.num_steps + 1)).astype(np.int64),
         share=share.astype(np.float64),
@@ -222,7 +229,8 @@ def prove(steps: Steps, prices: Prices) -> Float64:
     for kind, size in enumerate(steps.kind_size.tolist()):
         of_kind = np.flatnonzero(steps.kind == kind)
         owner = steps.owner[of_kind]
-        by_tier, anew = _cheapest(rho @ steps.serve[kind].T.astype(np.float64), steps.source, steps.num_tiers)
+        some = steps.applies[kind]
+        by_tier, anew = _cheapest(rho @ steps.serve[kind, some].T.astype(np.float64), steps.source[some], steps.num_tiers)
         share = steps.share[of_kind]
         least = np.min(share[:, None] * by_tier[owner] + rent[owner] * size, axis=1)
         held[of_kind] = np.minimum(least, share * anew[owner]) if steps.residency == "cache" else least

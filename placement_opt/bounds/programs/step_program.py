@@ -84,9 +84,14 @@ class StepProgram:
 
     @cached_property
     def ways(self) -> Flags:
-        """bool[S, V]: which operations can serve a block of each pattern."""
+        """bool[S, V]: which operations can serve a block of each pattern, if they are for its kind."""
         source = self.steps.source
         return np.asarray((source < 0) | (self.has[:, np.maximum(source, 0)] & (source >= 0)))
+
+    @cached_property
+    def applies(self) -> Flags:
+        """bool[G, V]: which operations are for the blocks of each class."""
+        return self.steps.applies[self.steps.kind]
 
     @cached_property
     def several(self) -> Int64:
@@ -146,8 +151,8 @@ class StepProgram:
             row = rows + groups * len(self.several) + position
             entries.append((row, self._deal(groups, pattern), -read))
             for way in np.flatnonzero(self.ways[pattern]).tolist():
-                column = self._split(groups, position, way)
-                entries.append((row, column, 1.0))
+                column, applies = self._split(groups, position, way), self.applies[:, way]
+                entries.append((row[applies], column[applies], 1.0))
                 entries += self._served(column, way, np.ones(len(groups)))
         row_high.append(np.zeros(len(groups) * len(self.several)))
         row_low.append(np.zeros(len(groups) * len(self.several)))
@@ -233,9 +238,9 @@ class StepProgram:
 
     def _parts(self, x: Float64, pattern: int) -> Float64:
         """float64[G, V]: how a pattern's reads are split over its ways; adds up to 1."""
-        groups, members = len(self.steps.share), self.ways[pattern]
-        parts = np.tile(members.astype(np.float64), (groups, 1))
-        if members.sum() > 1:
+        groups, members = len(self.steps.share), self.ways[pattern] & self.applies
+        parts = members.astype(np.float64)
+        if self.ways[pattern].sum() > 1:
             position = int(np.searchsorted(self.several, pattern))
             split = x[self._split(0, 0, 0) :].reshape(groups, len(self.several), -1)[:, position]
             split = np.where(members, np.maximum(split, 0.0), 0.0)

@@ -96,9 +96,14 @@ def stuck(setting: Setting, view: View) -> Ids:
     if setting.residency != "cache":
         return np.zeros(0, dtype=np.int64)
     nowhere = ~view.resident[:, view.reads].any(axis=0)
-    if not setting.memory.operations.usable(0, bringing=True):
-        return view.reads[nowhere]
-    return view.reads[nowhere & (view.shares < setting.share_base)] if view.shares is not None else view.reads[:0]
+    partly = False if view.shares is None else view.shares < setting.share_base
+    return view.reads[nowhere & (partly | ~remade(setting, view.reads))]
+
+
+def remade(setting: Setting, ids: Ids) -> npt.NDArray[np.bool_]:
+    """bool[n]: whether an operation without a source leaves each of these blocks at the processor."""
+    labels = np.zeros(len(ids), dtype=np.int8) if setting.block_kind is None else setting.block_kind[ids]
+    return np.asarray(setting.memory.operations.remakes[labels])
 
 
 def moves_to(

@@ -77,7 +77,7 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
     """
     kind, more, arcs, member, shares = g.block[b, KIND], len(g.serve) > 1, g.arc, g.member, g.share
     serve, bring, passing, copied = g.serve[kind], g.bring[kind], g.passing[kind], g.copied[kind]
-    brings, either, bare = g.brings, g.either, g.bare
+    brings, either, bare = g.brings[kind], g.either, g.bare
     value, time, floor, width, slope, low = g.value, g.time, g.floor, g.width, g.slope, g.low
     room, rent, fine, blur, stays = g.room, g.rent, g.fine, g.blur, g.stay
     idle, fresh, cost, back, sums, step, path = g.idle, g.fresh, g.cost, g.back, g.sums, g.step, g.path

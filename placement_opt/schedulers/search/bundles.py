@@ -127,6 +127,7 @@ def _instance(instance: Instance, classes: Classes, owner: Int64, counts: Int64)
         step_token=trace.step_token,
         step_layer=trace.step_layer,
         block_layer=None if trace.block_layer is None else trace.block_layer[block],
+        block_kind=None if trace.block_kind is None else trace.block_kind[block],
         meta=trace.meta,
     )
     initial = None if instance.initial is None else np.ascontiguousarray(instance.initial[:, block])

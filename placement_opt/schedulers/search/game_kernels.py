@@ -30,7 +30,7 @@ class Game(NamedTuple):
 
     serve: Any  #: float64[C, S, V]: a read
     bring: Any  #: float64[C, S, V]: a read that leaves the block at the processor
-    brings: Any  #: bool[S]: whether there is one
+    brings: Any  #: bool[kinds, S]: whether there is one
     either: Any  #: bool[S]: whether a block that is read may be copied instead of stored in passing
     store: Any  #: float64[C, S, V]: storing a new block in every tier of a set
     arc: Any  #: int64[S, S]: number of the arc from set to set, -1 where no copy is added

@@ -63,7 +63,7 @@ def _loads(g: Any, b: int, t: int, x: Any, may: Any) -> tuple[int, int]:
         for j in range(after):
             arc = g.arc[i, j] if here and there else -1
             bare = arc >= 0 and g.bare[arc]
-            may[i, j, 0] = arc < 0 or ((share == 0.0 or g.brings[i]) and (share == 1.0 or not bare))
+            may[i, j, 0] = arc < 0 or ((share == 0.0 or g.brings[kind, i]) and (share == 1.0 or not bare))
             may[i, j, 1] = arc >= 0 and share > 0.0 and g.either[i] and not bare
             for v in range(g.value.shape[1]):
                 load = 0.0

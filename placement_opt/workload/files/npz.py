@@ -35,8 +35,9 @@ _LARGEST_HEADER = 2**20
 _LARGEST_DIRECTORY = 2**17
 
 _REQUIRED = {"schema": "<i8", "header": "|u1", "indptr": "<i8", "blocks": "<i4", "birth": "<i4", "death": "<i4", "size": "<i8"}
+_LABELS = dict.fromkeys(("step_token", "step_layer", "block_token", "block_layer"), "<i4")
 _BY_READ = {"shares": "<u2", "position": "<i4"}
-_OPTIONAL = _BY_READ | {"step_token": "<i4", "step_layer": "<i4", "block_token": "<i4", "block_layer": "<i4"}
+_OPTIONAL = _BY_READ | _LABELS | {"block_kind": "|i1"}
 _DTYPES = _REQUIRED | _OPTIONAL
 _KEYS = ("arrays", "meta", "share_base", "size_unit")
 

@@ -129,5 +129,6 @@ def _expiring(trace: Trace, times: npt.NDArray[np.float64], ttl: float, about: d
         position=None if trace.position is None else trace.position[order][~again][sort],
         block_token=labels(trace.block_token),
         block_layer=labels(trace.block_layer),
+        block_kind=labels(trace.block_kind),
         meta={**trace.meta, **about},
     )
