@@ -41,6 +41,7 @@ __version__ = "0.1.0"
 #: Public name -> the module that defines it, and its name there where that is another.
 _HOME = {
     "Bound": "placement_opt.bounds.result",
+    "CachePolicy": "placement_opt.schedulers.cache",
     "Comparison": "placement_opt.study.compare",
     "InputError": "placement_opt.base.errors",
     "Instance": "placement_opt.instance.instance",
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
     from placement_opt.play.protocol import Moves, Scheduler, Setting, View
     from placement_opt.play.simulate import Run, simulate
     from placement_opt.schedulers import make_scheduler
+    from placement_opt.schedulers.cache import CachePolicy
     from placement_opt.study.compare import Comparison, compare
     from placement_opt.study.sweep import Sweep, sweep
     from placement_opt.study.worth import worth
@@ -103,6 +105,7 @@ __all__ = [
     "METHODS",
     "Answer",
     "Bound",
+    "CachePolicy",
     "Comparison",
     "InputError",
     "Instance",

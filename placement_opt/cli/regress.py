@@ -18,6 +18,8 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--update", action="store_true", help="rewrite what differs, after showing the difference")
     text = "record all methods that suit an instance's size and all schedulers, not those that its best file lists"
     parser.add_argument("--fresh", action="store_true", help=text)
+    text = "schedulers to record besides, of your own: mine.py:MyPolicy (recorded with the hash of the file)"
+    parser.add_argument("--schedulers", metavar="LIST", default="", help=text)
     add_memory_limit(parser)
     add_jobs(parser)
     add_output(parser)
@@ -28,11 +30,19 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.limits import Limits
     from placement_opt.report.machine import to_json
     from placement_opt.report.regression import regression_document, regression_text
+    from placement_opt.study.compare import chosen_schedulers
     from placement_opt.study.regress import regress
 
+    schedulers = chosen_schedulers(args.schedulers) if args.schedulers else ()
     with console.interruptible(Limits(memory=args.memory_limit)) as limits:
         found = regress(
-            args.paths, update=args.update, fresh=args.fresh, jobs=args.jobs, limits=limits, report=console.progress
+            args.paths,
+            update=args.update,
+            fresh=args.fresh,
+            schedulers=schedulers,
+            jobs=args.jobs,
+            limits=limits,
+            report=console.progress,
         )
     console.print(to_json(regression_document(found)) if args.json else regression_text(found))
     return found.exit_code

@@ -19,7 +19,7 @@ from placement_opt.cli.question import ask, read, rows_only
 
 def fill(parser: LazyParser) -> None:
     add_instance(parser)
-    text = "a name with options, such as lru or lru:scope=global (see placement-opt schedulers)"
+    text = "a name with options, such as lru or lru:scope=global (see placement-opt schedulers), or your own: mine.py:MyPolicy"
     parser.add_argument("--scheduler", metavar="NAME[:key=value,...]", required=True, help=text)
     parser.add_argument("--per-step", metavar="FILE", help="write time and loads of every step as CSV")
     add_schedule(parser)

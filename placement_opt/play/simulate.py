@@ -82,16 +82,21 @@ def simulate(
     """
     check_limits(limits)
     check_kind(instance, Instance, "an instance (load_instance, build_instance)", field="instance")
-    if missing := [name for name in _PARTS if not hasattr(scheduler, name)] or isinstance(scheduler, type):
-        lacks = f" without {', '.join(missing)}" if missing is not True else ""
-        expected = 'expected a scheduler such as make_scheduler("lru"), or an object like placement_opt.Scheduler'
-        raise InputError(f"found {shown(scheduler)}{lacks}", expected, field="scheduler")
+    check_scheduler(scheduler)
     try:
         ledger, held, passed, schedule = _play(instance, scheduler, record, limits or Limits())
         run = time_run(instance, scheduler.name, held, passed, ledger.moved, schedule, per_step)
     except ScheduleError as error:
         raise type(error)(error.message, scheduler=scheduler.name, step=error.step, block=error.block) from None
     return replace(run, effort=getattr(scheduler, "effort", None))
+
+
+def check_scheduler(scheduler: object) -> None:
+    """InputError for what is no scheduler."""
+    if missing := [name for name in _PARTS if not hasattr(scheduler, name)] or isinstance(scheduler, type):
+        lacks = f" without {', '.join(missing)}" if missing is not True else ""
+        expected = 'expected a scheduler such as make_scheduler("lru"), or an object like placement_opt.Scheduler'
+        raise InputError(f"found {shown(scheduler)}{lacks}", expected, field="scheduler")
 
 
 def _play(

@@ -14,12 +14,13 @@ from placement_opt.base.errors import InputError, shown
 from placement_opt.base.given import check_kind
 from placement_opt.base.registry import Registry
 from placement_opt.base.toml import nearest
+from placement_opt.schedulers import theirs
 
 if TYPE_CHECKING:
     from placement_opt.play.protocol import Scheduler
     from placement_opt.schedulers.base import Policy
 
-__all__ = ["REGISTRY", "Description", "Option", "describe", "make_scheduler"]
+__all__ = ["REGISTRY", "Description", "Option", "as_scheduler", "describe", "make_scheduler", "name_of"]
 
 
 #: Schedulers by name, in the order in which tables show them.
@@ -68,7 +69,8 @@ def make_scheduler(spec: str) -> Scheduler:
     Parameters
     ----------
     spec
-        ``"name"`` or ``"name:key=value,key=value"``; ``placement-opt schedulers`` lists names, options and sources.
+        ``"name"`` or ``"name:key=value,key=value"``; ``placement-opt schedulers`` lists names, options and sources. One of
+        your own is named by its file and class: ``"mine.py:MyPolicy:key=value"``; the file is run (docs/schedulers.md).
 
     Returns
     -------
@@ -87,12 +89,28 @@ def make_scheduler(spec: str) -> Scheduler:
     ('lru:scope=global', True)
     """
     check_kind(spec, str, 'a name such as "lru" or "lru:scope=global"', field="scheduler")
+    if theirs.file_of(spec) is not None:
+        theirs_class, rest = theirs.from_file(spec)
+        return theirs.made(theirs_class, _parse(spec, rest, theirs.option_kinds(theirs_class)) if rest else {}, spec)
     name, colon, rest = spec.partition(":")
     if name not in REGISTRY:
-        raise InputError(f"found scheduler {shown(name)}", nearest(name, REGISTRY), field="scheduler")
+        if name in theirs.installed():
+            theirs_class = theirs.from_package(name)
+            return theirs.made(theirs_class, _parse(name, rest, theirs.option_kinds(theirs_class)) if colon else {}, spec)
+        raise InputError(f"found scheduler {shown(name)}", nearest(name, [*REGISTRY, *theirs.installed()]), field="scheduler")
     policy = REGISTRY[name]
     given = _parse(name, rest, {one.name: type(one.default) for one in fields(policy)}) if colon else {}
     return cast("Scheduler", policy(**given))
+
+
+def as_scheduler(given: str | Scheduler) -> Scheduler:
+    """A scheduler by its name, or one that is there already."""
+    return make_scheduler(given) if isinstance(given, str) else given
+
+
+def name_of(given: str | Scheduler) -> str:
+    """What tables call it: as it was asked for."""
+    return given if isinstance(given, str) else given.name
 
 
 def describe() -> list[Description]:
@@ -123,7 +141,7 @@ def _parse(name: str, text: str, kinds: Mapping[str, type]) -> dict[str, Any]:
 
 def _convert(value: str, kind: Callable[[str], Any], where: str) -> Any:
     try:
-        return kind(value)
+        return theirs.parse_flag(value) if kind is bool else kind(value)
     except ValueError:
-        expected = "a whole number" if kind is int else "a number"
+        expected = "true or false" if kind is bool else "a whole number" if kind is int else "a number"
         raise InputError(f"found {shown(value)}", f"expected {expected}", field=where) from None

@@ -9,6 +9,7 @@ so that whoever stops a comparison early has the schedulers' times beside the ro
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,9 +27,14 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
-from placement_opt.schedulers import REGISTRY, make_scheduler
+from placement_opt.play.protocol import Scheduler
+from placement_opt.play.simulate import check_scheduler
+from placement_opt.schedulers import REGISTRY, make_scheduler, name_of
 from placement_opt.study.grid import Bounding, Grid, Question, Timing, all_scheduled
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest, held_against
+
+#: A scheduler by its name and options, or itself.
+Named = str | Scheduler
 
 
 @dataclass(frozen=True)
@@ -164,11 +170,29 @@ def chosen_schedulers(text: str) -> tuple[str, ...]:
     return tuple(specs)
 
 
-def named_schedulers(given: str | Sequence[str]) -> tuple[str, ...]:
-    """A list as :func:`chosen_schedulers` reads it, or names one by one; InputError for what is no scheduler."""
-    names = chosen_schedulers(given) if isinstance(given, str) else tuple(several(given))
-    for spec in names:
-        make_scheduler(spec)
+def named_schedulers(given: Named | Sequence[Named], jobs: int) -> tuple[Named, ...]:
+    """A list as :func:`chosen_schedulers` reads it, or names and schedulers one by one; InputError for what is no scheduler.
+
+    ``jobs``: in how many processes they run.
+    """
+    names: tuple[Named, ...] = chosen_schedulers(given) if isinstance(given, str) else tuple(several(given))
+    for one in names:
+        if isinstance(one, str):
+            make_scheduler(one)
+            continue
+        check_scheduler(one)
+        try:
+            pickle.dumps(one if jobs > 1 else None)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            found = f"found {shown(one)}, which other processes cannot be handed ({error})"
+            expected = "expected jobs=1, or a class at the top of a module"
+            raise InputError(found, expected, field="schedulers") from None
+    labels = [name_of(one) for one in names]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InputError(
+                f"found {shown(label)} twice", "expected each scheduler once, by a name of its own", field="schedulers"
+            )
     return names
 
 
@@ -186,7 +210,7 @@ def sources_of(given: Source | Sequence[Source]) -> list[Instance | Layered | Pa
 
 def compare(
     instances: Source | Sequence[Source],
-    schedulers: str | Sequence[str],
+    schedulers: Named | Sequence[Named],
     *,
     method: str = "auto",
     gap: float | None = None,
@@ -205,6 +229,7 @@ def compare(
         them, and again where they are needed.
     schedulers
         Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them, one by one or in one text; "all".
+        Or schedulers of your own, each of them used for one run after the other (with ``jobs``, copies of it).
     method
         Of the bound; "auto" chooses, and goes on with the ladder of :mod:`placement_opt.answer.answer` where no policy can be
         judged by what it proved.
@@ -245,7 +270,7 @@ def compare(
     check_limits(limits)
     if gap is not None:
         check_number(gap, field="gap")
-    limits, schedulers = limits or Limits(), named_schedulers(schedulers)
+    limits, schedulers = limits or Limits(), named_schedulers(schedulers, jobs)
     asked = [Question(one, layers) for one in sources_of(instances)]
     grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report)
     rooflines = _rooflines(asked, limits)  # bad input is found before any work is done

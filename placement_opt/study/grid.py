@@ -21,6 +21,8 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.scaled import LayerShare
+from placement_opt.play.protocol import Scheduler
+from placement_opt.schedulers import name_of
 from placement_opt.study.keys import Values, parse_value
 from placement_opt.study.scheduled import Outcome, Scheduled, time_scheduler
 
@@ -65,7 +67,7 @@ class Timing:
     """One scheduler on one instance, in a share of the time that is left."""
 
     question: Question
-    scheduler: str
+    scheduler: str | Scheduler
     share: float = 1.0
 
 
@@ -129,7 +131,7 @@ class Grid:
         spared = isinstance(cell, Bounding) and cell.spared and not isinstance(result, InputError)
         if isinstance(result, PlacementError) and not isinstance(result, Lost) and not spared:
             raise _placed(cell.question, result)
-        what = cell.scheduler if isinstance(cell, Timing) else "bound"
+        what = name_of(cell.scheduler) if isinstance(cell, Timing) else "bound"
         if self.report is not None:
             self.report(f"[{self._finished}/{self.count}] {cell.question}: {what}  {self._said(result)}".rstrip())
 
@@ -153,18 +155,18 @@ def work(cell: Cell, limits: Limits) -> Scheduled | Proof | PlacementError:
         return error
 
 
-def all_scheduled(schedulers: Sequence[str], results: Sequence[Result], limits: Limits) -> list[Scheduled]:
+def all_scheduled(schedulers: Sequence[str | Scheduler], results: Sequence[Result], limits: Limits) -> list[Scheduled]:
     """What came of the schedulers of one instance, those that were not begun included."""
     missing = Outcome.UNFINISHED if limits.interrupted else Outcome.LIMIT
     return [
-        result if isinstance(result, Scheduled) else Scheduled(spec, missing, "not begun")
-        for spec, result in zip(schedulers, results, strict=True)
+        result if isinstance(result, Scheduled) else Scheduled(name_of(one), missing, "not begun")
+        for one, result in zip(schedulers, results, strict=True)
     ]
 
 
 def _lost(cell: Cell, why: str) -> Scheduled | Proof | PlacementError:
     """What stands for the result of a cell whose process was killed."""
-    return Scheduled(cell.scheduler, Outcome.LIMIT, why) if isinstance(cell, Timing) else Lost(why)
+    return Scheduled(name_of(cell.scheduler), Outcome.LIMIT, why) if isinstance(cell, Timing) else Lost(why)
 
 
 def _placed(question: Question, error: PlacementError) -> PlacementError:

@@ -18,6 +18,7 @@ from placement_opt.bounds import METHODS
 from placement_opt.bounds.auto import WORK
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
+from placement_opt.schedulers.theirs import file_hash, file_of
 from placement_opt.study.enclosed import NOTHING, Enclosed, from_document, to_document
 from placement_opt.study.scheduled import ROUNDING, Outcome, time_scheduler
 
@@ -63,6 +64,8 @@ class Record:
         Of the best prices and the best schedule known (:mod:`placement_opt.study.enclosed`).
     certified
         Seconds that they prove, and the gap between them.
+    sources
+        Scheduler -> SHA-256 of its file, of those that users brought.
     """
 
     instance: str
@@ -73,6 +76,7 @@ class Record:
     stated_best: Mapping[str, Any] | None = field(default=None, compare=False)
     certificates: Enclosed = field(default_factory=lambda: NOTHING)
     certified: Mapping[str, float | None] = field(default_factory=lambda: dict(UNCERTIFIED))
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -158,7 +162,8 @@ def measure(instance: Instance, methods: Sequence[str], schedulers: Sequence[str
             schedules[spec] = timed.cost_s
         else:
             troubles.append(f"scheduler {spec}: {timed.outcome}: {timed.note}")
-    record = Record(instance.name, instance.hash, bounds, schedules, current_versions())
+    sources = {spec: file_hash(path) for spec in schedules if (path := file_of(spec)) is not None}
+    record = Record(instance.name, instance.hash, bounds, schedules, current_versions(), sources=sources)
     return Measured(record, troubles + contradictions(record), prices)
 
 
@@ -181,6 +186,9 @@ def differences(old: Record, new: Record) -> list[str]:
         lines.append(f"name was {old.instance!r}, is {new.instance!r}")
     lines += _moved("bound ", old.bounds, new.bounds, ("fell", "rose"))
     lines += _moved("scheduler ", old.schedules, new.schedules, ("is faster", "is slower"))
+    for spec, digest in old.sources.items():
+        if spec in new.sources and new.sources[spec] != digest:
+            lines.append(f"scheduler {spec}: its file is not the one recorded (was {digest[:16]}, is {new.sources[spec][:16]})")
     return lines or _misstated(old)  # where values moved, the best of them did too
 
 
@@ -254,6 +262,8 @@ def to_text(record: Record) -> str:
         "certificates": to_document(record.certificates),
         "certified": dict(record.certified),
     }
+    if record.sources:
+        document["sources"] = dict(record.sources)
     return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
@@ -270,7 +280,7 @@ def _record(document: Any) -> Record:
     _expect(isinstance(document, dict), document, "a table of values", "")
     for key in sorted(_KEYS - set(document)):
         raise InputError("found nothing", "expected this key", field=key)
-    for key in sorted(set(document) - _KEYS):
+    for key in sorted(set(document) - _KEYS - {"sources"}):
         raise InputError(f"found unknown key {key!r}", "expected only " + ", ".join(sorted(_KEYS)), field=key)
     schema = document["schema"]
     _expect(schema == SCHEMA and not isinstance(schema, bool), schema, f"schema {SCHEMA}", "schema")
@@ -285,7 +295,10 @@ def _record(document: Any) -> Record:
         _expect(value is None or _is_time(value), value, "seconds or null", f"schedules.{name}")
     for name, value in document["versions"].items():
         _expect(isinstance(value, str), value, "a version", f"versions.{name}")
-    bounds, schedules = document["bounds"], document["schedules"]
+    bounds, schedules, sources = document["bounds"], document["schedules"], document.get("sources", {})
+    of_files = sorted(name for name in schedules if file_of(name) is not None)
+    hashes = isinstance(sources, dict) and all(isinstance(value, str) for value in sources.values())
+    _expect(hashes and sorted(sources) == of_files, sources, "the hash of each scheduler's file", "sources")
     for key, names in (("methods", bounds), ("schedulers", schedules)):
         listed = document[key]
         agree = isinstance(listed, list) and all(isinstance(name, str) for name in listed) and sorted(listed) == sorted(names)
@@ -299,6 +312,7 @@ def _record(document: Any) -> Record:
         document["best"],
         from_document(document["certificates"]),
         document["certified"],
+        sources,
     )
 
 

@@ -23,7 +23,7 @@ from placement_opt.base.toml import read_text, read_toml
 from placement_opt.bounds.auto import affordable
 from placement_opt.instance.gate import check_file
 from placement_opt.instance.load import load_instance
-from placement_opt.schedulers import REGISTRY
+from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.study.enclosed import NOTHING, best_prices, better, certified, complaints, enclose, statement
 from placement_opt.study.record import SUFFIX, Record, best_path, differences, measure, read_record, to_text
 from placement_opt.study.refused import SUFFIX as EXPECTED
@@ -120,6 +120,7 @@ class _Task:
     hostile: bool
     update: bool
     fresh: bool
+    schedulers: tuple[str, ...] = ()
 
 
 @dataclass
@@ -135,6 +136,7 @@ def regress(
     *,
     update: bool = False,
     fresh: bool = False,
+    schedulers: Sequence[str] = (),
     jobs: int = 1,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
@@ -149,6 +151,8 @@ def regress(
         Rewrite what differs. A bound above a schedule is never recorded.
     fresh
         Take methods and schedulers anew instead of those that a best file lists.
+    schedulers
+        To record besides those that there are or a best file lists: some of your own, by file and class.
     jobs
         Processes.
     limits
@@ -171,6 +175,9 @@ def regress(
         _collect(path, found, update, fresh)
     if not found.tasks and not found.others:
         raise InputError("found no instance", "expected at least one NAME.toml", field=", ".join(map(str, paths)))
+    for spec in schedulers:
+        make_scheduler(spec)
+    found.tasks = [replace(task, schedulers=tuple(schedulers)) for task in found.tasks]
     finished = 0
 
     def tell(_: int, one: Checked) -> None:
@@ -301,7 +308,7 @@ def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Re
     empty = old is not None and not old.methods and not old.schedulers
     listed = None if task.fresh or empty else old
     methods = listed.methods if listed else affordable(instance, AFFORDABLE_S)
-    schedulers = listed.schedulers if listed else tuple(REGISTRY)
+    schedulers = tuple(dict.fromkeys([*(listed.schedulers if listed else REGISTRY), *task.schedulers]))
     new, troubles, prices = measure(instance, methods, schedulers, limits)
     if limits.reached:
         return Outcome.UNFINISHED, [], new

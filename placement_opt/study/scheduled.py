@@ -19,7 +19,7 @@ from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.consumption import Consumption
 from placement_opt.play.protocol import Effort, Scheduler
 from placement_opt.play.run import Run
-from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers import as_scheduler, name_of
 
 #: Relative room for rounding when a schedule is held against a bound.
 ROUNDING = 1e-9
@@ -143,11 +143,11 @@ class Compared(Tabular):
         return tuple(sorted(found, key=lambda schedule: schedule.cost_s or 0.0))
 
 
-def time_scheduler(instance: Instance | Layered, spec: str, limits: Limits) -> Scheduled:
-    """One scheduler on one instance, not yet held against a bound; expected troubles become outcomes."""
-    started = clock.now()
+def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits: Limits) -> Scheduled:
+    """One scheduler, by name or itself, on one instance, not yet held against a bound; expected troubles become outcomes."""
+    started, spec = clock.now(), name_of(given)
     try:
-        scheduler = make_scheduler(spec)
+        scheduler = as_scheduler(given)
         run, used = in_time(spec, lambda: _timed(instance, scheduler, limits), limits)
     except BudgetError as error:
         return Scheduled(spec, Outcome.OVER_BUDGET, error.message)

@@ -30,7 +30,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
-from placement_opt.study.compare import Comparison, named_schedulers, sources_of
+from placement_opt.study.compare import Comparison, Named, named_schedulers, sources_of
 from placement_opt.study.grid import Bounding, Cell, Grid, Lost, Question, Timing, all_scheduled
 from placement_opt.study.keys import SweepKey, Values, parse_keys, parse_value
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, held_against
@@ -158,7 +158,7 @@ class Sweep(Tabular):
 def sweep(  # type: ignore[overload-overlap]  # a text is one, and a sequence of texts, too
     instance: Source,
     keys: str | Sequence[str],
-    schedulers: str | Sequence[str] = ...,
+    schedulers: Named | Sequence[Named] = ...,
     *,
     method: str = ...,
     bound_seconds: float | None = ...,
@@ -173,7 +173,7 @@ def sweep(  # type: ignore[overload-overlap]  # a text is one, and a sequence of
 def sweep(
     instance: Sequence[Source],
     keys: str | Sequence[str],
-    schedulers: str | Sequence[str] = ...,
+    schedulers: Named | Sequence[Named] = ...,
     *,
     method: str = ...,
     bound_seconds: float | None = ...,
@@ -187,7 +187,7 @@ def sweep(
 def sweep(
     instance: Source | Sequence[Source],
     keys: str | Sequence[str],
-    schedulers: str | Sequence[str] = (),
+    schedulers: Named | Sequence[Named] = (),
     *,
     method: str = "auto",
     bound_seconds: float | None = None,
@@ -241,7 +241,7 @@ def sweep(
     if not isinstance(instance, Instance | str | PathLike):
         sweep_one = partial(sweep, method=method, bound_seconds=bound_seconds, layers=layers, jobs=jobs, limits=limits)
         return [sweep_one(one, keys, schedulers, report=report) for one in sources_of(instance)]
-    (source,), parsed, schedulers = sources_of(instance), parse_keys(several(keys)), named_schedulers(schedulers)
+    (source,), parsed, schedulers = sources_of(instance), parse_keys(several(keys)), named_schedulers(schedulers, jobs)
     if isinstance(source, Layered):
         raise InputError(f"found {source.name}, a question in runs", "expected one in rows", field="instance")
     path = Path(source.name) if isinstance(source, Instance) else source
