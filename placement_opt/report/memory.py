@@ -65,6 +65,10 @@ def memory_text(memory: MemorySystem) -> str:
     sources = [(item["name"], _source(item)) for item in info["tiers"] + info["links"]]
     tier_heads = ["tier", "at", "capacity", "", "rate", "", "efficiency"]
     parts = [head, table(tier_heads, tiers, "llrrrrr")]
+    if used := [
+        [tier["name"], *_sizes(tier["nominal"]), *_sizes(tier["capacity"])] for tier in info["tiers"] if tier["nominal"]
+    ]:
+        parts.append(table(["tier", "nominal", "", "usable", ""], used, "lrrrr"))
     if links:
         parts.append(table(["link", "from -> to", "rate", "", "efficiency"], links, "llrrr"))
     parts.append(table(["resource", "effective rate", ""], resources, "lrr"))
@@ -106,6 +110,7 @@ def _tier_info(memory: MemorySystem, tier: Tier) -> dict[str, Any]:
         "name": tier.name,
         "at": tier.at,
         "capacity": stated_bytes(tier.capacity),
+        "nominal": tier.nominal,
         "read_rate": tier.read_rate,
         "write_rate": tier.write_rate,
         "shared": tier.shared,
