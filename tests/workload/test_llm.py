@@ -32,6 +32,7 @@ PUBLISHED = {
     "qwen3-32b": 32_762_123_264,
     "qwen3-30b-a3b": 30_532_122_624,
     "qwen3-235b-a22b": 235_093_634_560,
+    "qwen3-next-80b-a3b": 79_674_391_296,
     "gpt-oss-20b": 20_914_757_184,
     "gpt-oss-120b": 116_829_156_672,
     "deepseek-v2": 235_741_434_880,
@@ -95,6 +96,7 @@ def test_active_parameters_are_about_the_published_ones(name: str, billions: flo
         ("qwen2.5-7b", 2),
         ("gpt-oss-120b", 2),
         ("deepseek-v3", 1.125),
+        ("qwen3-next-80b-a3b", 2),
         ("glm-4.5", 4),
         ("gemma-3-27b", 8),
     ],
@@ -145,6 +147,20 @@ def test_windows_of_the_layers() -> None:
     assert gemma == ((*(1024,) * 5, None) * 11)[:62]
     assert (gemma.count(None), gemma.count(1024)) == (10, 52)
     assert preset("llama-3.1-8b").windows == ()
+
+
+def test_layers_without_kv_count_to_those_with_it() -> None:
+    """Qwen3-Next: every fourth of 48 layers attends; what the others read, and the mean of all, is read with it."""
+    shape, model = SHAPES["qwen3-next-80b-a3b"], preset("qwen3-next-80b-a3b")
+    assert (shape.layers, model.layers, model.kv_bytes) == (48, 12, 2 * 2 * 256 * 2)
+    assert 0 <= 12 * model.weight_bytes - 2 * shape.active_parameters < 12
+    experts = 11 * 3 * 2048 * 512 + 512 * 2048 + 2048
+    attention = 2048 * (2 * 4096 + 2 * 512) + 4096 * 2048 + 2 * 256
+    delta = 2048 * (2 * 2048 + 2 * 4096 + 2 * 32) + 4 * (2 * 2048 + 4096) + 2 * 32 + 128 + 4096 * 2048
+    assert shape.active_parameters == 12 * attention + 36 * delta + 48 * (experts + 2 * 2048)
+    half = preset("qwen3-next-80b-a3b", tensor_parallel=2)
+    assert half.kv_bytes * 2 == model.kv_bytes
+    assert 2 * half.weight_bytes > model.weight_bytes
 
 
 def test_layers_that_differ_read_their_mean() -> None:

@@ -21,7 +21,7 @@ class LLM:
         Bytes of KV of one token in one layer.
     weight_bytes
         Bytes of weights that one layer reads for one decoded token (the active experts only, no embeddings); the mean, rounded
-        up, where layers differ.
+        up, where layers differ, those without KV counted to the ones with it.
     weight_resident
         Bytes of weights that lie in memory all the time.
     layer_flop
@@ -67,6 +67,27 @@ class Latent:
 
 
 @dataclass(frozen=True)
+class Recurrent:
+    """A gated delta network (arXiv 2412.06464) in place of attention, which keeps no KV.
+
+    Heads of keys and of values, their sizes, and the width of the convolution before them.
+    """
+
+    key_heads: int
+    value_heads: int
+    key_size: int
+    value_size: int
+    convolution: int
+
+    def parameters(self, hidden: int, devices: int) -> int:
+        """Parameters of one layer on one of so many devices."""
+        keys, heads = _share(self.key_heads, devices) * self.key_size, _share(self.value_heads, devices)
+        values = heads * self.value_size
+        projections = hidden * (2 * keys + 3 * values + 2 * heads)
+        return projections + self.convolution * (2 * keys + values) + 2 * heads + self.value_size
+
+
+@dataclass(frozen=True)
 class Shape:
     """A decoder's architecture; where nothing else is said, a gated feed-forward, RMS norms and untied embeddings.
 
@@ -74,18 +95,20 @@ class Shape:
     ----------
     layers, hidden, heads, kv_heads, head_size, ffn, vocabulary
         As in the models' ``config.json``.
-    experts, active, expert_ffn, shared, dense_layers
+    experts, active, expert_ffn, shared, shared_gate, dense_layers
         Routed experts of a layer, those that a token passes, and their width (``ffn`` where it is 0); experts that every token
-        passes besides; the first layers that have no experts but one feed-forward of width ``ffn``.
+        passes besides, and whether a gate says how much of them; the first layers that have no experts but one feed-forward of
+        width ``ffn``.
     ffn_matrices
         Of one expert: 3 where it is gated, else 2.
     bias
         Which matrices have one: of queries, keys and values (``"qkv"``), or all but the embeddings.
     norms, norm_vectors
         Norms of a layer, and vectors of each: 1 (scale) or 2 (and shift).
-    head_norm, sinks, corrected
-        Whether queries and keys are normed, one scale each for all heads; whether each head has a number that attends to
-        nothing; whether each routed expert has a number that balances its choice.
+    head_norm, gated, sinks, corrected
+        Whether queries and keys are normed, one scale each for all heads; whether heads are gated, by as many numbers as their
+        queries have; whether each has a number that attends to nothing; whether each routed expert has one that balances its
+        choice.
     positions
         Learned positions.
     tied
@@ -94,6 +117,8 @@ class Shape:
         Latent attention, in place of KV heads.
     window, global_every
         The window of all layers but one in so many, which attends to everything; 0 for none.
+    recurrent, kv_every
+        What stands in place of attention in all layers but one in so many, the only ones with KV.
     """
 
     layers: int
@@ -109,12 +134,14 @@ class Shape:
     active: int = 1
     expert_ffn: int = 0
     shared: int = 0
+    shared_gate: bool = False
     dense_layers: int = 0
     ffn_matrices: int = 3
     bias: Literal["", "qkv", "all"] = ""
     norms: int = 2
     norm_vectors: int = 1
     head_norm: bool = False
+    gated: bool = False
     sinks: bool = False
     corrected: bool = False
     positions: int = 0
@@ -122,6 +149,13 @@ class Shape:
     latent: Latent | None = None
     window: int = 0
     global_every: int = 1
+    recurrent: Recurrent | None = None
+    kv_every: int = 1
+
+    @property
+    def kv_layers(self) -> int:
+        """Layers that keep KV."""
+        return self.layers // self.kv_every
 
     @property
     def parameters(self) -> int:
@@ -138,7 +172,7 @@ class Shape:
         """For each layer the latest tokens that it attends to, None for all; empty where no layer has a window."""
         if not self.window:
             return ()
-        return tuple(None if (layer + 1) % self.global_every == 0 else self.window for layer in range(self.layers))
+        return tuple(None if (layer + 1) % self.global_every == 0 else self.window for layer in range(self.kv_layers))
 
     @property
     def kv_numbers(self) -> int:
@@ -165,11 +199,11 @@ class Shape:
             )
         read = self._layers(self.active, devices)
         return LLM(
-            layers=self.layers,
+            layers=self.kv_layers,
             kv_bytes=precision.kv_bytes(self._kv_numbers(devices)),
-            weight_bytes=-(-precision.weight_bytes(read) // self.layers),
+            weight_bytes=-(-precision.weight_bytes(read) // self.kv_layers),
             weight_resident=precision.weight_bytes(self._parameters(devices)),
-            layer_flop=-(-2 * read // self.layers),
+            layer_flop=-(-2 * read // self.kv_layers),
             name=name,
             source=self.source,
             date=self.date,
@@ -190,22 +224,27 @@ class Shape:
         width = self.expert_ffn or self.ffn
         sparse = experts * self._expert(width, devices) + self._expert(self.shared * width, devices) + self._router()
         dense = self.dense_layers * self._expert(self.ffn, devices)
-        return self.layers * self._attention(devices) + dense + (self.layers - self.dense_layers) * sparse
+        mixing = self.layers * self.norms * self.norm_vectors * self.hidden + self.kv_layers * self._attention(devices)
+        if self.recurrent:
+            mixing += (self.layers - self.kv_layers) * self.recurrent.parameters(self.hidden, devices)
+        return mixing + dense + (self.layers - self.dense_layers) * sparse
 
     def _attention(self, devices: int) -> int:
-        """Parameters of one layer that are in no expert: attention and norms."""
-        norms = self.norms * self.norm_vectors * self.hidden + (2 * self.head_size if self.head_norm else 0)
+        """Parameters of the attention of one layer."""
         heads = _share(self.heads, devices)
         if self.latent:
-            return self.latent.parameters(self.hidden, heads) + norms
+            return self.latent.parameters(self.hidden, heads)
         width, kv_width = heads * self.head_size, _share(self.kv_heads, devices) * self.head_size
         biases = {"": 0, "qkv": width + 2 * kv_width, "all": width + 2 * kv_width + self.hidden}[self.bias]
-        return 2 * self.hidden * (width + kv_width) + biases + norms + (heads if self.sinks else 0)
+        norms = 2 * self.head_size if self.head_norm else 0
+        projections = self.hidden * ((3 if self.gated else 2) * width + 2 * kv_width)
+        return projections + biases + norms + (heads if self.sinks else 0)
 
     def _router(self) -> int:
         if self.experts == 1:
             return 0
-        return self.experts * (self.hidden + (self.bias == "all") + self.corrected)
+        gate = self.hidden if self.shared_gate else 0
+        return self.experts * (self.hidden + (self.bias == "all") + self.corrected) + gate
 
     def _expert(self, width: int, devices: int) -> int:
         if width == 0:

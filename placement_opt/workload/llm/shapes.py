@@ -1,12 +1,12 @@
 """The models that come with the package, each as its ``config.json`` and the paper about it say.
 
 Text models only: of those that also see, the part that reads text. Layers that only predict further tokens (DeepSeek-V3,
-GLM-4.5) are left out, as decoding without speculation leaves them out.
+GLM-4.5, Qwen3-Next) are left out, as decoding without speculation leaves them out.
 """
 
 from __future__ import annotations
 
-from placement_opt.workload.llm.shape import Latent, Shape
+from placement_opt.workload.llm.shape import Latent, Recurrent, Shape
 
 _CONFIG = "and the model's config.json"
 _CONFIGS = "and the models' config.json"
@@ -18,6 +18,7 @@ _LLAMA32 = (f"arXiv 2407.21783 (the family) {_CONFIGS}", "2024-09")
 _LLAMA33 = (f"arXiv 2407.21783, table 3 (the family), {_CONFIG}", "2024-12")
 _QWEN25 = (f"arXiv 2412.15115, table 1, {_CONFIGS}", "2024-12")
 _QWEN3 = (f"arXiv 2505.09388, tables 1 and 2, {_CONFIGS}", "2025-05")
+_QWEN3_NEXT = (f"arXiv 2412.06464 (gated delta networks) {_CONFIG}", "2025-09")
 _MISTRAL = (f"arXiv 2310.06825, table 1, {_CONFIG}", "2023-10")
 _MIXTRAL = (f"arXiv 2401.04088, table 1, {_CONFIG}", "2024-01")
 _MIXTRAL22 = (f"arXiv 2401.04088 (the architecture) {_CONFIG}", "2024-04")
@@ -110,6 +111,11 @@ SHAPES: dict[str, Shape] = {
     "qwen3-32b": _qwen3(64, 5120, 64, 8, 25600),
     "qwen3-30b-a3b": _qwen3(48, 2048, 32, 4, 768, experts=128, active=8),
     "qwen3-235b-a22b": _qwen3(94, 4096, 64, 4, 1536, experts=128, active=8),
+    "qwen3-next-80b-a3b": Shape(
+        48, 2048, 16, 2, 256, 5120, 151936, *_QWEN3_NEXT,
+        experts=512, active=10, expert_ffn=512, shared=1, shared_gate=True, head_norm=True, gated=True,
+        recurrent=Recurrent(key_heads=16, value_heads=32, key_size=128, value_size=128, convolution=4), kv_every=4,
+    ),
     "gpt-oss-20b": _gpt_oss(24, 32),
     "gpt-oss-120b": _gpt_oss(36, 128),
     "deepseek-v2": Shape(
