@@ -1,6 +1,7 @@
 """Memory systems as TOML: files of one's own, the presets, and the overrides of an instance.
 
-The form, with every key there is (those from ``efficiency`` on may be left out; presets have ``source`` and ``date``)::
+The form, with the keys that most systems have (those from ``efficiency`` on may be left out; presets have ``source`` and
+``date``); docs/formats.md has those of dies, engines, and of what is assumed or left to the user as well::
 
     schema = 1
     name = "two"

@@ -30,7 +30,7 @@ from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import nearest
 from placement_opt.memory.devices import Routed, slowed, tables
 from placement_opt.memory.energy import meters_of
-from placement_opt.memory.engines import check_engines
+from placement_opt.memory.engines import MOST_ENGINES, check_engines
 from placement_opt.memory.system import Engine, Link, MemorySystem, Outside, Tier
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def build_memory(
         Names or rates out of range, two things of one name, parallel links, a tier or link that no link joins to the processor.
     """
     tiers, links, outside, engines = tuple(tiers), tuple(links), tuple(outside), tuple(engines)
-    _check_names(processor, tiers, links)
+    _check_names(processor, tiers, links, engines)
     check_engines(engines, tiers, links)
     _check_outside(tiers, links, engines, outside)
     resources, rates = _resources(tiers, links)
@@ -206,15 +206,16 @@ def _scaled(
     return [(resource, slowed(rate, efficiency, "B/s", f"{field}.{key}")) for resource, key, rate in of_each]
 
 
-def _check_names(processor: str, tiers: Sequence[Tier], links: Sequence[Link]) -> None:
-    for what, items, most in (("tiers", tiers, MOST_TIERS), ("links", links, MOST_LINKS)):
+def _check_names(processor: str, tiers: Sequence[Tier], links: Sequence[Link], engines: Sequence[Engine]) -> None:
+    of_each = (("tiers", tiers, MOST_TIERS), ("links", links, MOST_LINKS), ("engines", engines, MOST_ENGINES))
+    for what, items, most in of_each:
         if len(items) > most:
             raise InputError(f"found {len(items)} {what}", f"expected at most {most}", field=what)
     if not tiers:
         raise InputError("found no tier", "expected at least one", field="tiers")
     _check_name(processor, "processor")
     seen: dict[str, str] = {}
-    for what, item in [("tiers", tier) for tier in tiers] + [("links", link) for link in links]:
+    for what, item in ((what, item) for what, items, _ in of_each for item in items):
         field = f"{what}.{item.name}"
         _check_name(item.name, field)
         if item.name in RESERVED_NAMES:
