@@ -10,7 +10,8 @@ from pathlib import Path
 from placement_opt.base.atomic import write_text_atomic
 from placement_opt.base.capacity import stated_bytes
 from placement_opt.base.units import format_rate, format_size
-from placement_opt.memory import Link, MemorySystem, Tier, preset, preset_names
+from placement_opt.memory import Link, MemorySystem, Tier
+from placement_opt.memory.files import preset_names, preset_with_required
 
 PAGE = Path(__file__).parent.parent / "docs" / "presets.md"
 _HEAD = """# Memory systems that come with the program
@@ -24,19 +25,22 @@ file says so.
 
 def render() -> str:
     """The Markdown page: one section a preset, a line for each tier and link."""
-    return "\n".join([_HEAD, *(_section(preset(name)) for name in preset_names())])
+    return "\n".join([_HEAD, *(_section(*preset_with_required(name)) for name in preset_names())])
 
 
-def _section(memory: MemorySystem) -> str:
+def _section(memory: MemorySystem, required: Sequence[str]) -> str:
     lines = [f"## {memory.name}", "", "| part | capacity | usable | rate | source | assumed |", "|---|---|---|---|---|---|"]
-    return "\n".join([*lines, *(_tier(tier) for tier in memory.tiers), *(_link(link) for link in memory.links), ""])
+    lines += [_tier(tier, required) for tier in memory.tiers] + [_link(link, required) for link in memory.links]
+    if required:
+        lines += ["", f"Left to the user: {', '.join(f'`{key}`' for key in required)}."]
+    return "\n".join([*lines, ""])
 
 
-def _tier(tier: Tier) -> str:
+def _tier(tier: Tier, required: Sequence[str]) -> str:
     capacity = stated_bytes(tier.nominal or tier.capacity)
     usable = "" if tier.nominal is None else _size(tier.capacity)
     rates = _rates(tier.read_rate, tier.write_rate, tier.shared, ("read", "write"))
-    return _row(tier.name, "unlimited" if capacity is None else _size(capacity), usable, rates, tier)
+    return _row(tier.name, "unlimited" if capacity is None else _size(capacity), usable, rates, tier, required)
 
 
 def _size(size: int) -> str:
@@ -44,12 +48,14 @@ def _size(size: int) -> str:
     return format_size(size, binary=size % 10**9 > 0)
 
 
-def _link(link: Link) -> str:
+def _link(link: Link, required: Sequence[str]) -> str:
     between = f"{link.name}: {link.start} to {link.end}"
-    return _row(between, "", "", _rates(link.up_rate, link.down_rate, link.shared, ("up", "down")), link)
+    return _row(between, "", "", _rates(link.up_rate, link.down_rate, link.shared, ("up", "down")), link, required)
 
 
-def _row(name: str, capacity: str, usable: str, rate: str, part: Tier | Link) -> str:
+def _row(name: str, capacity: str, usable: str, rate: str, part: Tier | Link, required: Sequence[str]) -> str:
+    if any(key.startswith(f"{part.name}.") for key in required):
+        capacity, usable, rate = (f"{text} (not all said)" if text else "" for text in (capacity, usable, rate))
     return f"| {name} | {capacity} | {usable} | {rate} | {part.source} ({part.date}) | {part.assumed} |"
 
 
