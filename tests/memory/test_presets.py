@@ -143,7 +143,7 @@ def test_the_page_says_what_is_left_to_the_user(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(files, "_PRESETS", tmp_path)
     page = presets.render()
     assert "Left to the user: `hbm.rate`." in page
-    assert "| hbm | 80 GiB (not all said) | 79 GiB (not all said) |" in page
+    assert "| hbm | 80 GiB | 79 GiB | left to the user |" in page
 
 
 def written(tmp_path: Path, old: str = "", new: str = "") -> Path:
