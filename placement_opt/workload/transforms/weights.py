@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
@@ -77,4 +78,12 @@ def with_weights(trace: Trace, size: Int64, weights: PlacedWeights) -> Trace:
         block_layer=None if known is None else np.concatenate([np.repeat(labels, tiles).astype(np.int32), known]),
         block_token=None if token is None else np.concatenate([np.zeros(count, dtype=np.int32), token]),
         block_kind=kind,
+        pieces=None if trace.pieces is None else _pieces(trace, count),
     )
+
+
+def _pieces(trace: Trace, count: int) -> npt.NDArray[np.int32]:
+    """int32: of so many blocks of weights, each in one, and of those that the trace has."""
+    assert trace.pieces is not None
+    known = np.broadcast_to(trace.pieces, trace.num_blocks)
+    return np.concatenate([np.ones(count, dtype=np.int32), known])
