@@ -138,6 +138,16 @@ def test_a_file_of_rows_with_weights_is_refused_too(tmp_path: Path) -> None:
         load_instance(tmp_path / "t.toml")
 
 
+def test_pieces_of_kv_stay_and_weights_are_in_one() -> None:
+    """Whether the trace says it of each block or of all."""
+    trace = Trace.from_reads([[0], [0, 1]], sizes=8, layers=2, pieces=4)
+    both = with_weights(trace, trace.sizes, PlacedWeights(6, 2, 2))
+    assert both.pieces is not None
+    assert both.pieces.tolist() == [1, 1, 1, 1, 4, 4]
+    assert both.sizes.tolist() == [3, 3, 3, 3, 8, 8]
+    assert [both.reads(step).tolist() for step in range(2)] == [[0, 1, 4], [2, 3, 4, 5]]
+
+
 # Starts by kind: blocks 0 and 1 are weights of 4 B, 2 to 4 are KV of 2 B, 5 does not exist yet.
 KIND = np.array([1, 1, 0, 0, 0, 0], dtype=np.int8)
 SIZE = np.array([4, 4, 2, 2, 2, 2])

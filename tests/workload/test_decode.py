@@ -96,6 +96,15 @@ def test_kv_is_that_of_the_model(name: str) -> None:
     assert trace.block_kind is None
 
 
+def test_layers_without_kv_are_one_step() -> None:
+    """Of four layers of Qwen3-Next the last alone attends: with two KV heads, three sub-steps and one with the rest."""
+    hybrid = {"model": "qwen3-next-80b-a3b", "layers": 4, "context": 20, "steps": "head-groups"}
+    trace = synthesize("decode", hybrid, 0)
+    assert trace.step_layer is not None
+    assert trace.step_layer.tolist() == [0, 1, 2, 3, 3, 3, 3, 3]
+    assert synthesize("decode", hybrid | {"steps": "layer", "weights": "none"}, 0).num_steps == 1
+
+
 @pytest.mark.parametrize("steps", ["layer", "sequential", "head-groups"])
 def test_decoded_tokens_wait_until_a_page_is_full(steps: str) -> None:
     """Two planes, shared by two head groups, with pages of 32 B: two tokens of 16 B for each."""
