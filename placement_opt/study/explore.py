@@ -98,7 +98,7 @@ class Found:
     @property
     def best(self) -> Design | None:
         """On one axis: the design of the smallest value, proven the best or not; None where no schedule of any is known."""
-        known = [design for design in self.designs if design.value is not None]
+        known = [design for design in self.of("best") or self.designs if design.value is not None]
         return min(known, key=lambda design: (design.value, design.number), default=None)
 
     @property

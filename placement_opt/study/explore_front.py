@@ -37,16 +37,14 @@ def eliminate(lower: Float64, points: Sequence[Reached], off: Int64, gap: float)
         off[beaten] = point.design
 
 
-def settle(lower: Float64, points: Sequence[Reached], off: Int64, gap: float) -> Int64:
-    """``off`` again, of those left over alone: with a gap, one may have been put off by one who was put off later."""
-    last = np.full_like(off, -1)
-    kept = [point for point in points if off[point.design] < 0]
-    with np.errstate(invalid="ignore"):
-        most = lower * (1.0 + gap)
-    for point in sorted(kept, key=lambda one: (one.values, one.design)):
-        beaten = (np.array(point.values) <= most).all(axis=1) & (off >= 0) & (last < 0)
-        last[beaten] = point.design
-    return last
+def settle(lower: Float64, points: Sequence[Reached], gap: float) -> Int64:
+    """Who is off in the end, by all that is known: the smallest value is the best, whoever put it off on the way.
+
+    With a gap somebody may have been put off by one who was put off later; if nobody left over does it, that is open.
+    """
+    off = np.full(len(lower), -1, dtype=np.int64)
+    eliminate(lower, points, off, gap)
+    return off
 
 
 def proven_on(lower: Float64, points: Sequence[Reached], off: Int64, gap: float) -> Flags:

@@ -282,7 +282,7 @@ class Search:
 
     def _searched(self) -> Searched:
         points = tuple(point for point in self._all_points() if point.design not in self.why)
-        off = settle(self.lower, points, self.off, self.gap)
+        off = settle(self.lower, points, self.gap)
         on = np.flatnonzero(proven_on(self.lower, points, off, self.gap) & np.isfinite(self.lower).all(axis=1)).tolist()
         proofs = [self._proof(design) for design in range(self.spec.count)]
         pruned = {design: text for design, text in self.pruned_by.items() if off[design] >= 0}

@@ -59,7 +59,7 @@ class PartCost:
 
 @dataclass(frozen=True)
 class Constraint:
-    """What designs must keep with every workload: ``what`` at most (lifetimes: at least) ``value``, in s; else ``text`` says it."""
+    """What designs must keep with every workload: ``what`` at most (lifetimes: at least) ``value``, or what ``text`` says."""
 
     what: str
     text: str
