@@ -47,6 +47,7 @@ def _search_document(spec: Spec, found: Found) -> dict[str, Any]:
         "best": None if best is None else best.number + 1,
         "counts": {status: len(found.of(status)) for status in _STATUSES},
         "simulated": found.simulated,
+        "linear": None if found.linear is None else {"design": found.linear.design + 1, "roofline_s": found.linear.value_s},
         "designs": [_design_document(spec, found, design) for design in found.designs],
     }
 
@@ -142,6 +143,9 @@ def _counts(found: Found) -> str:
     if beaten:
         texts.append(f"{count(beaten)} put off by their bounds alone ({_provers(found.of('pruned'))})")
     texts += [f"{count(number)} {status}" for status in ("impossible", "over budget") if (number := len(found.of(status)))]
+    if found.linear is not None:
+        least = f"design {found.linear.design + 1}, {format_seconds(found.linear.value_s)}"
+        texts.append(f"rooflines are linear in the choices, and the least by one program is that of {least}")
     return "; ".join(texts) + "."
 
 

@@ -20,6 +20,7 @@ from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record as Row
 from placement_opt.base.tabular import Tabular
 from placement_opt.bounds.dual.shares import Backend
+from placement_opt.study.explore_milp import Linear
 from placement_opt.study.explore_read import read_spec
 from placement_opt.study.explore_search import Search, Searched, workload_groups
 from placement_opt.study.explore_space import Space, check_parts
@@ -82,6 +83,8 @@ class Found:
         All of them, in order.
     simulated
         Of how many of them schedules were made.
+    linear
+        The design of the least roofline by one program over the choices, where the time is linear in them.
     """
 
     what: str
@@ -90,6 +93,7 @@ class Found:
     gap: float
     designs: tuple[Design, ...]
     simulated: int = 0
+    linear: Linear | None = None
 
     def of(self, *statuses: str) -> list[Design]:
         """The designs of these statuses."""
@@ -305,7 +309,7 @@ def _found(spec: Spec, what: str, name: str, searched: Searched) -> Found:
                 searched.costs.get(number, {}),
             )
         )
-    return Found(what, name, searched.axes, searched.gap, tuple(designs), len(searched.simulated))
+    return Found(what, name, searched.axes, searched.gap, tuple(designs), len(searched.simulated), searched.linear)
 
 
 def _status(searched: Searched, number: int, off: int, best: str) -> str:

@@ -18,12 +18,17 @@ import numpy as np
 
 from placement_opt.answer.quick import QUICK
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.limits import Limits
 from placement_opt.study.explore_front import Reached, eliminate, in_order, proven_on, settle
+from placement_opt.study.explore_milp import Linear, least_roofline
+from placement_opt.study.explore_space import Space
 from placement_opt.study.explore_spec import Alternative, Spec
 from placement_opt.study.explore_work import Played, Record, Task
 
 #: Designs looked at together, at most; the first round is for one.
 _BATCH = 32
+#: What the program over the choices may take, in (iteration, matrix entry) pairs: some ten seconds.
+_WORK = 2e9
 #: Bounds and schedules this close, relatively, are equal: sums of the same numbers.
 ROUNDING = 1e-9
 GOALS = {"time": "time", "energy": "energy", "lifetime": "wear"}
@@ -57,6 +62,8 @@ class Searched:
         Designs that cost more than they may, whatever they run.
     costs
         Design -> money, area and power.
+    linear
+        What one program over the choices says of rooflines, where the designs are of its class.
     """
 
     axes: tuple[str, ...]
@@ -73,6 +80,7 @@ class Searched:
     pruned_by: dict[int, str]
     over: frozenset[int]
     costs: dict[int, dict[str, float]]
+    linear: Linear | None
 
 
 @dataclass(eq=False)
@@ -94,6 +102,7 @@ class Search:
     known: dict[Task, Record] = field(default_factory=dict, init=False)
     simulated: set[int] = field(default_factory=set, init=False)
     over: set[int] = field(default_factory=set, init=False)
+    linear: Linear | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         count, spec = self.spec.count, self.spec
@@ -114,11 +123,14 @@ class Search:
         every = range(self.spec.count)
         self._do(every, 0)
         self._over_budget()
+        self.linear = self._linear()
         self.shapes = {w: _Shapes.of(self.known, self._first(w), every) for w in self.workloads} if "time" in self.goals else {}
         batch = 1
         while not self.stop():
             self._eliminate()
             chosen = self._chosen(batch)
+            if batch == 1 and chosen and self.linear is not None and np.isfinite(self.lower[self.linear.design]).all():
+                chosen = [self.linear.design]
             if not chosen:
                 break
             self._ask([task for design in chosen for task in self._tasks(design, int(self.place[design]))])
@@ -130,6 +142,23 @@ class Search:
             batch = min(2 * batch, _BATCH)
         self._eliminate()
         return self._searched()
+
+    def _linear(self) -> Linear | None:
+        """The design of the least roofline by one program, where the designs are of its class."""
+        if self.axes != ("time",) or self.ladder[0] != "bound roofline" or self.stop():
+            return None
+        known = [[self.known.get(self._first(w)(d)) for d in range(self.spec.count)] for w in self.workloads]
+        if any(record is None or record.shape is None for group in known for record in group):
+            return None
+        costs = []
+        for one in self.spec.constraints:
+            if one.what in _MONEY:
+                each = [(self.costs(d) or {})[_MONEY[one.what]] for d in range(self.spec.count)]
+                costs.append((float(one.value), each))
+        space, limits = Space(self.spec), Limits().counted(_WORK)
+        instances = [space.instance(0, w) for w in self.workloads]
+        shapes = [[record.shape for record in group if record is not None] for group in known]
+        return least_roofline(self.spec, instances, shapes, self._weights, costs, limits)
 
     def _first(self, workload: int) -> Callable[[int], Task]:
         return lambda design: Task(design, workload, "time", self.ladder[0])
@@ -304,6 +333,7 @@ class Search:
             pruned_by=pruned,
             over=frozenset(self.over),
             costs=costs,
+            linear=self.linear,
         )
 
 

@@ -57,19 +57,17 @@ gap = "0%"
 
 
 def write_space(folder: Path, seed: int, minimise: str = "time", more: str = "") -> Path:
-    """A spec of 8 to 12 designs: rooms, rates of tiers and of the link, together or apart, with prices."""
+    """A spec of six designs: rooms, rates of tiers and of the link, together or apart, with prices."""
     rng = np.random.default_rng(seed)
     (folder / "two.memory.toml").write_text(MEMORY)
-    rooms = rng.choice(4, 3, replace=False).tolist()
+    rooms = rng.choice(4, 2, replace=False).tolist()
     choices = ["[choices]"]
     for room in rooms:  # a linked choice: more room for one tier is a slower one
         rate, money = int(rng.integers(10, 60)), int(rng.integers(0, 30))
         choices.append(f'[[choices.hbm]]\nset.hbm = {{ capacity = "{room} B", rate = "{rate} B/s" }}\nmoney = {money}')
-    links = rng.choice(np.arange(2, 20), int(rng.integers(3, 5)), replace=False).tolist()
-    for link in links:
-        choices.append(
-            f'[[choices.link]]\nname = "{link}"\nset.memory.c2c.up.rate = "{link} B/s"\nmoney = {int(rng.integers(20))}'
-        )
+    links = rng.choice(np.arange(2, 20), 3, replace=False).tolist()
+    text = '[[choices.link]]\nname = "{0}"\nset.memory.c2c.up.rate = "{0} B/s"\nmoney = {1}'
+    choices += [text.format(link, int(rng.integers(20))) for link in links]
     over = ("max", "sum", "geomean")[int(rng.integers(3))]
     rule = ("inclusive", "exclusive", "free")[int(rng.integers(3 if minimise == "time" and not more else 2))]
     text = SPEC.format(seed=seed, rule=rule, choices="\n".join(choices), minimise=minimise, over=over, more=more)
