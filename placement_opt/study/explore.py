@@ -8,6 +8,7 @@ apart are named (docs/explore.md).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from os import PathLike
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from placement_opt.base.errors import PlacementError
+from placement_opt.base.jobs import Jobs
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record as Row
 from placement_opt.base.tabular import Tabular
@@ -23,7 +25,7 @@ from placement_opt.bounds.dual.shares import Backend
 from placement_opt.study.explore_milp import Linear
 from placement_opt.study.explore_read import read_spec
 from placement_opt.study.explore_search import Search, Searched, workload_groups
-from placement_opt.study.explore_space import Space, check_parts
+from placement_opt.study.explore_space import Space, Unbuildable, check_parts
 from placement_opt.study.explore_spec import AXES, COSTS, Spec
 from placement_opt.study.explore_state import Kept, kept_in
 from placement_opt.study.explore_work import Chunk, Record, Task, work
@@ -202,10 +204,11 @@ def explore(
     check_limits(limits)
     limits = limits or Limits()
     spec = spec if isinstance(spec, Spec) else read_spec(spec)
-    _check(spec)
+    check_spec(spec)
     key = spec.digest()
-    with kept_in(state, key) as (known, kept):
-        runner = _Runner(spec, key, known, kept, backend or Backend(), limits, report)
+    backend = backend or Backend()
+    with kept_in(state, key) as (known, kept), Jobs(backend.jobs, limits) as pool:
+        runner = _Runner(spec, key, known, kept, backend, pool, limits, report)
         searched = [
             [
                 (name, Search(spec, axes, workloads, runner.run, lambda: limits.reached).search())
@@ -219,21 +222,19 @@ def explore(
     return Explored(spec, best, fronts, limits.interrupted, limits.reached, runner.reused)
 
 
-def _check(spec: Spec) -> None:
+def check_spec(spec: Spec) -> None:
     """InputError at the first alternative of any choice, and at the first workload, that the instance does not take."""
-    from contextlib import suppress
-
-    from placement_opt.study.explore_space import Unbuildable
-
     space, stride, looked = Space(spec), 1, [(0, w) for w in range(len(spec.workloads))]
     for choice in reversed(spec.choices):
         looked += [(n * stride, 0) for n in range(1, len(choice.alternatives))]
         stride *= len(choice.alternatives)
+    memories = []
     for design, workload in looked:
         with suppress(Unbuildable):
             instance = space.instance(design, workload)
-            check_parts(spec, instance.memory)
+            memories.append(instance.memory)
             space.costs(design, [instance])
+    check_parts(spec, memories)
 
 
 @dataclass(eq=False)
@@ -245,6 +246,7 @@ class _Runner:
     known: dict[Task, Record]
     kept: Kept | None
     backend: Backend
+    pool: Jobs
     limits: Limits
     report: Callable[[str], None] | None
 
@@ -261,7 +263,10 @@ class _Runner:
             for task, result in zip(chunks[number].tasks, results, strict=False):
                 self._take(task, result)
 
-        self.backend.run(work, chunks, limits=self.limits, done=done, lost=_lost)
+        if self.backend.name == "dask":
+            self.backend.run(work, chunks, limits=self.limits, done=done)
+        else:
+            self.pool.run(work, chunks, done=done, lost=_lost)
         return {task: self.known[task] for task in tasks if task in self.known}
 
     def _take(self, task: Task, result: Record | PlacementError) -> None:

@@ -146,7 +146,8 @@ def _read_values(table: Table) -> tuple[Alternative, ...]:
     written = table.need("values", lambda value: value)
     table.finish()
     if not isinstance(written, list) or not written:
-        raise table.error("values", f"found {shown(written)}", "expected a list of values, at least one")
+        found = "found no values" if written == [] else f"found {shown(written)}"
+        raise table.error("values", found, "expected a list of values, at least one")
     values: list[Any] = []
     for one in written:
         if isinstance(one, dict | list):

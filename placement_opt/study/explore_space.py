@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -27,7 +27,7 @@ from placement_opt.instance.stated import beside, either
 from placement_opt.instance.trace_source import TraceAtHand, read_source
 from placement_opt.memory import MemorySystem, load_memory, preset
 from placement_opt.memory.energy import ENERGY
-from placement_opt.study.explore_spec import COSTS, Constraint, Spec
+from placement_opt.study.explore_spec import COSTS, Constraint, PartCost, Spec
 
 #: Traces and memory files that are kept at hand.
 _KEPT = 16
@@ -84,7 +84,7 @@ class Space:
         chosen, parts = self.spec.chosen(design), dict(self.spec.parts)
         found = {}
         for what in COSTS:
-            tiers = max((_of_tiers(instance.memory, parts, what) for instance in instances), default=Fraction(0))
+            tiers = max((_of_parts(instance.memory, parts, what) for instance in instances), default=Fraction(0))
             found[what] = tiers + sum((getattr(one, what) for one in chosen), Fraction(0))
         return found
 
@@ -160,26 +160,29 @@ def _demand(root: Table, memory: MemorySystem, lifetime: Constraint) -> None:
             root.override(f"budgets.{tier.name}.lifetime", lifetime.text)
 
 
-def _of_tiers(memory: MemorySystem, parts: Mapping[str, Any], what: str) -> Fraction:
-    total = Fraction(0)
+def _of_parts(memory: MemorySystem, parts: Mapping[str, PartCost], what: str) -> Fraction:
+    """What the tiers and links of a system cost."""
+    there = {*memory.tier_names, *(link.name for link in memory.links)}
+    total = sum((dict(part.each).get(what, Fraction(0)) for name, part in parts.items() if name in there), Fraction(0))
     for tier in memory.tiers:
-        if (part := parts.get(tier.name)) is None:
-            continue
-        per_gb = dict(part.per_gb).get(what, Fraction(0))
+        per_gb = dict(parts[tier.name].per_gb).get(what, Fraction(0)) if tier.name in parts else Fraction(0)
         if per_gb and tier.capacity == UNLIMITED:
             raise InputError(f"found {tier.name} unlimited", f"expected a size, which costs {what}", field=f"costs.{tier.name}")
-        total += dict(part.each).get(what, Fraction(0)) + per_gb * tier.capacity / 10**9
+        total += per_gb * tier.capacity / 10**9
     return total
 
 
-def check_parts(spec: Spec, memory: MemorySystem) -> None:
-    """InputError for costs of what is neither a tier nor a link."""
-    names = {*memory.tier_names, *(link.name for link in memory.links)}
-    for name, _ in spec.parts:
-        if name not in names:
-            raise InputError(
-                f"found {shown(name)}", f"expected one of {', '.join(sorted(names))}", path=spec.path, field="costs"
-            )
+def check_parts(spec: Spec, memories: Sequence[MemorySystem]) -> None:
+    """InputError for costs of what is neither a tier nor a link of any system, and for those by the GB of a link."""
+    links = {link.name for memory in memories for link in memory.links}
+    known = links.union(*(memory.tier_names for memory in memories))
+    for name, part in spec.parts if memories else ():
+        if name not in known:
+            expected = f"expected one of {', '.join(sorted(known))}"
+            raise InputError(f"found {shown(name)}", expected, path=spec.path, field="costs")
+        if name in links and part.per_gb:
+            found = f"found {part.per_gb[0][0]}_per_gb of a link"
+            raise InputError(found, "expected that of a tier, or what the link costs", path=spec.path, field=f"costs.{name}")
 
 
 def with_goal(instance: Instance, goal: str) -> Instance:
@@ -210,7 +213,7 @@ def wear_weights(memory: MemorySystem) -> list[tuple[int, Fraction]]:
     ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Shape:
     """What of a design may be more without making anything worse: its rates and rooms; and what else it is, as a digest.
 

@@ -187,7 +187,6 @@ class Backend:
         *,
         limits: Limits | None = None,
         done: Callable[[int, _Result], None] | None = None,
-        lost: Callable[[_Task, str], _Result] | None = None,
     ) -> list[_Result | None]:
         """``work(task)`` of each task, wherever that is; None for those that the limits left undone.
 
@@ -197,8 +196,6 @@ class Backend:
             A module-level function of a task and, by default, no limits; picklable tasks.
         done
             Called here with (position, result), in order of completion.
-        lost
-            Makes the result of a task whose process here was killed; on a cluster such a task goes to another worker.
 
         Raises
         ------
@@ -207,7 +204,7 @@ class Backend:
         """
         limits = limits or Limits()
         if self.name != "dask":
-            return run_jobs(work, tasks, jobs=self.jobs, limits=limits, done=done, lost=lost)
+            return run_jobs(work, tasks, jobs=self.jobs, limits=limits, done=done)
         assert self.address is not None
         return _on_dask(work, tasks, self.address, limits, done)
 
