@@ -1,7 +1,8 @@
 """What bounds and schedules say of designs on some axes, all of them minimised: who cannot be better, and who is on the front.
 
 ``lower`` is float64[D, A]: what no schedule of a design falls below, on each axis; a *point* is what one schedule (one for each
-workload) of a design reaches on all of them at once. With one axis the front is the best design.
+workload) of a design reaches on all of them at once; ``gap`` float64[A] is the share of each axis that does not matter. With one
+axis the front is the best design.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Reached:
     values: tuple[float, ...]
 
 
-def eliminate(lower: Float64, points: Sequence[Reached], off: Int64, gap: float) -> None:
+def eliminate(lower: Float64, points: Sequence[Reached], off: Int64, gap: Float64) -> None:
     """Who is at most ``gap`` better than somebody else, on every axis, is off; ``off`` int64[D] has by whom, -1 for none.
 
     Nobody is put off by one who is off, so that of equals one stays.
@@ -37,7 +38,7 @@ def eliminate(lower: Float64, points: Sequence[Reached], off: Int64, gap: float)
         off[beaten] = point.design
 
 
-def settle(lower: Float64, points: Sequence[Reached], gap: float) -> Int64:
+def settle(lower: Float64, points: Sequence[Reached], gap: Float64) -> Int64:
     """Who is off in the end, by all that is known: the smallest value is the best, whoever put it off on the way.
 
     With a gap somebody may have been put off by one who was put off later; if nobody left over does it, that is open.
@@ -47,7 +48,7 @@ def settle(lower: Float64, points: Sequence[Reached], gap: float) -> Int64:
     return off
 
 
-def proven_on(lower: Float64, points: Sequence[Reached], off: Int64, gap: float) -> Flags:
+def proven_on(lower: Float64, points: Sequence[Reached], off: Int64, gap: Float64) -> Flags:
     """bool[D]: designs with a point that no other can better on one axis, by more than ``gap``, without losing on another.
 
     Every other design is above it on some axis, or nowhere more than the gap below it.

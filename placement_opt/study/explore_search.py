@@ -106,7 +106,8 @@ class Search:
 
     def __post_init__(self) -> None:
         count, spec = self.spec.count, self.spec
-        self.gap = max(spec.gap, ROUNDING)
+        # costs are exact
+        self.gap = np.array([ROUNDING if axis == "cost" else max(spec.gap, ROUNDING) for axis in self.axes])
         self.goals = tuple(GOALS[axis] for axis in self.axes if axis in GOALS) or ("time",)
         quick = [name for name in spec.schedulers if name in QUICK] or [spec.schedulers[0]]
         rest = [f"schedule {name}" for name in spec.schedulers if name not in quick]
@@ -321,7 +322,7 @@ class Search:
         return Searched(
             axes=self.axes,
             workloads=self.workloads,
-            gap=self.gap,
+            gap=float(self.gap.max()),
             lower=self.lower,
             points=points,
             by=self.by,

@@ -24,7 +24,7 @@ from placement_opt.memory.system import MemorySystem
 from placement_opt.play.consumption import Consumption
 from placement_opt.play.run import Run
 from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import REGISTRY, make_scheduler
+from placement_opt.schedulers import make_scheduler
 from placement_opt.study.explore_space import Shape, Space, Unbuildable, shape_of, wear_weights
 from placement_opt.study.explore_spec import Spec
 
@@ -168,9 +168,9 @@ def said(found: Bound) -> Record:
 def _schedules(instance: Instance, names: Sequence[str], limits: Limits) -> Record:
     played, why, size = [], [], None
     for name in names:
-        title = name.partition(":")[0]
         size = size or Size.of(instance)
-        if (seconds := REGISTRY[title].cost.expected_s(size)) > LONGEST_S:
+        cost = getattr(make_scheduler(name), "cost", None)
+        if cost is not None and (seconds := cost.expected_s(size)) > LONGEST_S:
             why.append(f"{name} " + ("is not for it" if math.isinf(seconds) else f"would take longer than {LONGEST_S:g} s"))
             continue
         try:
