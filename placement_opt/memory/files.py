@@ -8,6 +8,7 @@ The form, with the keys that most systems have (those from ``efficiency`` on may
     processor = "gpu"             # the node where reads end
     [tiers.hbm]
     capacity = "80 GiB"           # or "unlimited"
+    usable = "79 GiB"             # what the driver leaves of it, which then is what counts; all where it is not given
     rate = "3.35 TB/s"            # shared by reads and writes; or read_rate and write_rate
     efficiency = 0.9              # of the datasheet's rates, in (0, 1], taken as the decimal that is written
     at = "gpu"                    # the node the tier hangs on

@@ -81,7 +81,7 @@ class Tier:
     ``endurance``: program cycles that each byte of it stands, None for any number; ``write_amplification``: bytes programmed
     for each byte written. ``dies``: equal devices that make it up; capacity, rates, requests and power are of all of them.
     ``planes`` of a die, ``read_time``, ``program_time``: seconds for a page, where the rates follow from them. ``assumed``:
-    what of all this is assumed, and why.
+    what of all this is assumed, and why. ``nominal``: the datasheet's capacity, where ``capacity`` is what is usable of it.
     """
 
     name: str
@@ -108,6 +108,7 @@ class Tier:
     read_time: Fraction | None = None
     program_time: Fraction | None = None
     assumed: str = ""
+    nominal: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from placement_opt.base.capacity import UNLIMITED, Count, parse_capacity
 from placement_opt.base.errors import InputError, shown
-from placement_opt.base.toml import Table, as_rate, as_text
+from placement_opt.base.toml import Table, as_rate, as_size, as_text
+from placement_opt.base.units import format_size
 from placement_opt.memory.device_keys import with_device
 from placement_opt.memory.dies import as_count, as_page_time, of_dies, of_one_die
 from placement_opt.memory.parts import Tier
@@ -24,7 +25,9 @@ _T = TypeVar("_T")
 
 def read_tier(name: str, table: Table) -> Tier:
     """A tier of a memory file."""
-    capacity, at = table.need("capacity", _as_capacity), table.need("at", as_text)
+    nominal, at = table.need("capacity", _as_capacity), table.need("at", as_text)
+    usable = table.get("usable", as_size)
+    capacity = nominal if usable is None else _usable(table, usable, nominal)
     efficiency = or_else(table.get("efficiency", as_efficiency), Fraction(1))
     source, date = or_else(table.get("source", as_text), ""), or_else(table.get("date", as_date), "")
     assumed, dies = or_else(table.get("assumed", as_text), ""), or_else(table.get("dies", as_count), 1)
@@ -42,7 +45,7 @@ def read_tier(name: str, table: Table) -> Tier:
             rates = one_rate(table, shared, "read_rate", "write_rate")
     table.finish()
     tier = dataclasses.replace(tier, read_rate=rates[0], write_rate=rates[1], shared=shared is not None)
-    return of_dies(tier, dies, table)
+    return dataclasses.replace(of_dies(tier, dies, table), nominal=None if usable is None else nominal * dies)
 
 
 def override_tier(tier: Tier, table: Table | None, to_bytes: Callable[[str, Any], int] | None) -> Tier:
@@ -64,7 +67,8 @@ def override_tier(tier: Tier, table: Table | None, to_bytes: Callable[[str, Any]
     table.finish()
     capacity = stated if isinstance(stated, int) else one.capacity
     one = dataclasses.replace(one, capacity=capacity, read_rate=read, write_rate=write, efficiency=efficiency)
-    found = of_dies(one, dies, table)
+    nominal = None if stated is not None or tier.nominal is None else tier.nominal * dies // tier.dies
+    found = dataclasses.replace(of_dies(one, dies, table), nominal=nominal)
     if counted is None and not isinstance(stated, int) and tier.capacity != UNLIMITED:
         counted = tier.capacity * dies // tier.dies  # which may be no multiple of the dies
     return found if counted is None else dataclasses.replace(found, capacity=counted)
@@ -126,6 +130,16 @@ def as_date(value: Any) -> str:
     if not isinstance(value, str) or not _DATE.fullmatch(value):
         raise InputError(f"found {shown(value)}", 'expected a date in quotes such as "2024-03" or "2024-03-18"')
     return value
+
+
+def _usable(table: Table, usable: int, nominal: int) -> int:
+    """What can be used of a capacity; InputError where that is nothing, or more than all."""
+    if nominal == UNLIMITED:
+        raise table.error("usable", "found usable beside an unlimited capacity", "expected a size as capacity")
+    if not 0 < usable <= nominal:
+        expected = f"expected more than nothing, at most the capacity, {format_size(nominal)}"
+        raise table.error("usable", f"found {format_size(usable)}", expected)
+    return usable
 
 
 def _as_capacity(value: Any) -> int:
