@@ -10,6 +10,7 @@ from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import NOTHING, count, figure, percent
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.study.explore import Design, Explored, Found
+from placement_opt.study.explore_milp import Linear
 from placement_opt.study.explore_spec import Spec
 
 #: Designs that a table shows; JSON and CSV have all of them.
@@ -47,9 +48,13 @@ def _search_document(spec: Spec, found: Found) -> dict[str, Any]:
         "best": None if best is None else best.number + 1,
         "counts": {status: len(found.of(status)) for status in _STATUSES},
         "simulated": found.simulated,
-        "linear": None if found.linear is None else {"design": found.linear.design + 1, "roofline_s": found.linear.value_s},
+        "linear": None if (linear := found.linear) is None else _linear_document(linear),
         "designs": [_design_document(spec, found, design) for design in found.designs],
     }
+
+
+def _linear_document(linear: Linear) -> dict[str, Any]:
+    return {"design": linear.design + 1, "roofline_s": linear.value_s, "confirmed": linear.confirmed}
 
 
 def _design_document(spec: Spec, found: Found, design: Design) -> dict[str, Any]:
@@ -145,7 +150,8 @@ def _counts(found: Found) -> str:
     texts += [f"{count(number)} {status}" for status in ("impossible", "over budget") if (number := len(found.of(status)))]
     if found.linear is not None:
         least = f"design {found.linear.design + 1}, {format_seconds(found.linear.value_s)}"
-        texts.append(f"rooflines are linear in the choices, and the least by one program is that of {least}")
+        says = "say the same" if found.linear.confirmed else "say OTHERWISE: please report this"
+        texts.append(f"by one program the least roofline is that of {least}, and the rooflines of all designs {says}")
     return "; ".join(texts) + "."
 
 

@@ -1,8 +1,8 @@
 """What bounds and schedules say of designs on some axes, all of them minimised: who cannot be better, and who is on the front.
 
 ``lower`` is float64[D, A]: what no schedule of a design falls below, on each axis; a *point* is what one schedule (one for each
-workload) of a design reaches on all of them at once; ``gap`` float64[A] is the share of each axis that does not matter. With one
-axis the front is the best design.
+workload) of a design reaches on all of them at once; ``gap`` float64[A] is the share of each axis that does not matter. With
+one axis the front is the best design.
 """
 
 from __future__ import annotations
@@ -67,9 +67,12 @@ def proven_on(lower: Float64, points: Sequence[Reached], off: Int64, gap: Float6
     return found
 
 
-def in_order(lower: Float64) -> Int64:
-    """int64[D]: designs, those first that may be best: by the sum of their ranks on the axes."""
+def in_order(lower: Float64, means: Int64) -> Int64:
+    """int64[D]: designs, those first that may be best: by the sum of their ranks on the axes; of equals, those of more means.
+
+    ``means`` int64[D]: the more of it, the more a design has of everything. A bound of such a one says the most of others.
+    """
     ranks = np.zeros(len(lower), dtype=np.int64)
     for column in lower.T:
         ranks += np.unique(column, return_inverse=True)[1].reshape(-1)
-    return np.argsort(ranks, kind="stable").astype(np.int64)
+    return np.lexsort((-means, ranks)).astype(np.int64)

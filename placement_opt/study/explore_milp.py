@@ -9,8 +9,8 @@ rates that are chosen, each by one choice, a resource's load is split by alterna
 
 The class, which is checked and not assumed: the time of sums or the most of workloads, without budgets; designs that can all be
 built, load alike and differ in rates and rooms alone, each rate being set by one choice; costs that add up over the choices.
-Rooms are nothing to a roofline, so that among designs of equal rates any may be named. What the solver says decides which
-design is looked at first; what is proven of it and of all others is proven by their own bounds.
+Rooms are nothing to a roofline, so that among designs of equal rates any may be named. What the solver says is held
+against the rooflines of all designs; what is proven is proven by the designs' own bounds.
 """
 
 from __future__ import annotations
@@ -38,10 +38,14 @@ _ADDS_UP = 1e-9
 
 @dataclass(frozen=True)
 class Linear:
-    """What the program says: a design, and its roofline over all workloads in seconds, to the solver's tolerance."""
+    """What the program says: a design, and its roofline over all workloads in seconds, to the solver's tolerance.
+
+    ``confirmed``: whether the rooflines of all designs say the same; None where nobody looked.
+    """
 
     design: int
     value_s: float
+    confirmed: bool | None = None
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -29,6 +29,8 @@ from placement_opt.study.explore_work import Played, Record, Task
 _BATCH = 32
 #: What the program over the choices may take, in (iteration, matrix entry) pairs: some ten seconds.
 _WORK = 2e9
+#: The program's optimum and the least roofline agree within the solver's tolerance.
+_SOLVED = 1e-6
 #: Bounds and schedules this close, relatively, are equal: sums of the same numbers.
 ROUNDING = 1e-9
 GOALS = {"time": "time", "energy": "energy", "lifetime": "wear"}
@@ -117,6 +119,7 @@ class Search:
         self.lower = np.zeros((count, len(self.axes)))
         self.raised: dict[tuple[int, int, str], tuple[float, str]] = {}
         self.shapes: dict[int, _Shapes] = {}
+        self._means = np.zeros(count, dtype=np.int64)
         self._costs: dict[int, dict[str, Fraction]] = {}
 
     def search(self) -> Searched:
@@ -125,13 +128,16 @@ class Search:
         self._do(every, 0)
         self._over_budget()
         self.linear = self._linear()
+        least = self.lower[:, 0].min()
+        if self.linear is not None and math.isfinite(least):
+            self.linear = replace(self.linear, confirmed=abs(self.linear.value_s - least) <= _SOLVED * least)
         self.shapes = {w: _Shapes.of(self.known, self._first(w), every) for w in self.workloads} if "time" in self.goals else {}
+        for shapes in self.shapes.values():
+            shapes.add_ranks(self._means)
         batch = 1
         while not self.stop():
             self._eliminate()
             chosen = self._chosen(batch)
-            if batch == 1 and chosen and self.linear is not None and np.isfinite(self.lower[self.linear.design]).all():
-                chosen = [self.linear.design]
             if not chosen:
                 break
             self._ask([task for design in chosen for task in self._tasks(design, int(self.place[design]))])
@@ -298,7 +304,7 @@ class Search:
         if open_.any() and not (open_ & ~on).any():
             return []
         found: list[int] = []
-        for design in in_order(self.lower).tolist():
+        for design in in_order(self.lower, self._means).tolist():
             if open_[design] and not self._closed(design):
                 found.append(design)
                 if len(found) == batch:
@@ -359,6 +365,12 @@ class _Shapes:
             for name, group in rows.items()
         }
         return cls(kind, groups)
+
+    def add_ranks(self, means: Int64) -> None:
+        """Add to int64[D] the ranks of what the designs have, of each rate and room."""
+        for members, rows in self.groups.values():
+            for column in rows.T:
+                means[members] += np.unique(column, return_inverse=True)[1].reshape(-1)
 
     def below(self, design: int) -> list[int]:
         """The others that have no more of anything."""

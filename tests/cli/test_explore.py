@@ -65,7 +65,8 @@ def test_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Best by time: design 4, hbm=64KiB, link=fast, " in said
     assert "no design can be better by more than 1.0 %: proven by the bound of every other one." in said
     assert " of 4 designs simulated; " in said
-    assert "rooflines are linear in the choices, and the least by one program is that of design " in said
+    assert "by one program the least roofline is that of design " in said
+    assert ", and the rooflines of all designs say the same." in said
 
 
 def test_json_and_csv(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
