@@ -19,14 +19,14 @@ llm = {{ layers = 4, kv_bytes = "16 KiB" }}
 trace = {{ synth = "drift", layers = 4, prefill = 100, tokens = 20, drift = 0.1, seed = 1 }}
 [choices]
 hbm = {{ key = "hbm.capacity", values = ["0.5MiB..8MiB:{rooms}"] }}
-hbm_rate = {{ key = "hbm.rate", values = ["1TB/s..5TB/s:10"] }}
-link = {{ key = "c2c.up.rate", values = ["50GB/s..900GB/s:10"] }}
-lpddr = {{ key = "lpddr.rate", values = ["100GB/s..500GB/s:5"] }}
+hbm_rate = {{ key = "hbm.rate", values = ["1TB/s..5TB/s:{ten}"] }}
+link = {{ key = "c2c.up.rate", values = ["50GB/s..900GB/s:{ten}"] }}
+lpddr = {{ key = "lpddr.rate", values = ["100GB/s..500GB/s:{five}"] }}
 """
 
 
 def _build(rooms: int) -> State:
-    return {"text": _SPEC.format(rooms=rooms)}
+    return {"text": _SPEC.format(rooms=rooms, ten=min(rooms, 10), five=min(rooms, 5))}
 
 
 def _explore(state: State) -> Mapping[str, Figure]:
@@ -49,7 +49,7 @@ def _explore(state: State) -> Mapping[str, Figure]:
 register(
     Spec(
         name="explore-10k",
-        about="The best of 500 designs for each of 20 rooms of HBM (rates of HBM, link and LPDDR) on 9,600 reads, proven; two processes.",
+        about="The best of 10,000 designs (room of HBM, rates of HBM, link and LPDDR) on 3,500 reads, proven; two processes.",
         build=_build,
         phases={"explore": _explore},
         sizes=(2, 20),

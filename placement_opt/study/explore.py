@@ -24,7 +24,8 @@ from placement_opt.base.tabular import Tabular
 from placement_opt.bounds.dual.shares import Backend
 from placement_opt.study.explore_milp import Linear
 from placement_opt.study.explore_read import read_spec
-from placement_opt.study.explore_search import Search, Searched, workload_groups
+from placement_opt.study.explore_search import Search, Searched
+from placement_opt.study.explore_shapes import workload_groups
 from placement_opt.study.explore_space import Space, Unbuildable, check_parts
 from placement_opt.study.explore_spec import AXES, COSTS, Spec
 from placement_opt.study.explore_state import Kept, kept_in

@@ -22,7 +22,8 @@ from placement_opt.certify.files import pack_prices, pack_schedule
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
 from placement_opt.study.explore import Design, Explored, Found
-from placement_opt.study.explore_search import GOALS, workload_groups
+from placement_opt.study.explore_search import GOALS
+from placement_opt.study.explore_shapes import workload_groups
 from placement_opt.study.explore_space import Space, wear_weights
 from placement_opt.study.explore_work import played_by
 

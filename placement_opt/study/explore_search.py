@@ -21,8 +21,9 @@ from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.study.explore_front import Reached, eliminate, in_order, proven_on, settle
 from placement_opt.study.explore_milp import Linear, least_roofline
+from placement_opt.study.explore_shapes import Shapes, combined
 from placement_opt.study.explore_space import Space
-from placement_opt.study.explore_spec import Alternative, Spec
+from placement_opt.study.explore_spec import Spec
 from placement_opt.study.explore_work import Played, Record, Task
 
 #: Designs looked at together, at most; the first round is for one.
@@ -118,7 +119,7 @@ class Search:
         self.off, self.place = np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.int64)
         self.lower = np.zeros((count, len(self.axes)))
         self.raised: dict[tuple[int, int, str], tuple[float, str]] = {}
-        self.shapes: dict[int, _Shapes] = {}
+        self.shapes: dict[int, Shapes] = {}
         self._means = np.zeros(count, dtype=np.int64)
         self._costs: dict[int, dict[str, Fraction]] = {}
 
@@ -131,7 +132,7 @@ class Search:
         least = self.lower[:, 0].min()
         if self.linear is not None and math.isfinite(least):
             self.linear = replace(self.linear, confirmed=abs(self.linear.value_s - least) <= _SOLVED * least)
-        self.shapes = {w: _Shapes.of(self.known, self._first(w), every) for w in self.workloads} if "time" in self.goals else {}
+        self.shapes = {w: Shapes.of(self.known, self._first(w), every) for w in self.workloads} if "time" in self.goals else {}
         for shapes in self.shapes.values():
             shapes.add_ranks(self._means)
         batch = 1
@@ -342,59 +343,3 @@ class Search:
             costs=costs,
             linear=self.linear,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Shapes:
-    """The designs of one workload by kind of their shapes: members, and int64[n, R + K] what they have."""
-
-    kind: dict[int, str]
-    groups: dict[str, tuple[Int64, Int64]]
-
-    @classmethod
-    def of(cls, known: dict[Task, Record], first: Callable[[int], Task], designs: Sequence[int]) -> _Shapes:
-        kind: dict[int, str] = {}
-        rows: dict[str, list[tuple[int, tuple[int, ...]]]] = {}
-        for design in designs:
-            record = known.get(first(design))
-            if record is not None and record.shape is not None:
-                kind[design] = record.shape.kind
-                rows.setdefault(record.shape.kind, []).append((design, (*record.shape.rates, *record.shape.rooms)))
-        groups = {
-            name: (np.array([d for d, _ in group]), np.array([row for _, row in group], dtype=np.int64))
-            for name, group in rows.items()
-        }
-        return cls(kind, groups)
-
-    def add_ranks(self, means: Int64) -> None:
-        """Add to int64[D] the ranks of what the designs have, of each rate and room."""
-        for members, rows in self.groups.values():
-            for column in rows.T:
-                means[members] += np.unique(column, return_inverse=True)[1].reshape(-1)
-
-    def below(self, design: int) -> list[int]:
-        """The others that have no more of anything."""
-        if design not in self.kind:
-            return []
-        members, rows = self.groups[self.kind[design]]
-        own = rows[np.flatnonzero(members == design)[0]]
-        return [other for other in members[(rows <= own).all(axis=1)].tolist() if other != design]
-
-
-def combined(over: str, weights: Sequence[Fraction], values: Sequence[float]) -> float:
-    """What workloads take together: the most, the sum (both weighted), or the weighted geometric mean."""
-    if over == "geomean":
-        if min(values) <= 0.0:
-            return 0.0
-        total = float(sum(weights))
-        return math.exp(math.fsum(float(w) * math.log(v) for w, v in zip(weights, values, strict=True)) / total)
-    weighted = [float(w) * v for w, v in zip(weights, values, strict=True)]
-    return math.fsum(weighted) if over == "sum" else max(weighted)
-
-
-def workload_groups(spec: Spec) -> list[tuple[str, tuple[int, ...]]]:
-    """(label, workloads) of each search: all together, or each alone."""
-    names: Sequence[Alternative] = spec.workloads
-    if spec.over == "each":
-        return [(one.name, (n,)) for n, one in enumerate(names)]
-    return [("", tuple(range(len(names))))]

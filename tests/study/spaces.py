@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from placement_opt.instance.instance import Instance
-from placement_opt.study.explore_search import combined
+from placement_opt.study.explore_shapes import combined
 from placement_opt.study.explore_space import Space, Unbuildable
 from placement_opt.study.explore_spec import Spec
 from tests import brute

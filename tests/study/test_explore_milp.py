@@ -10,7 +10,7 @@ import pytest
 from placement_opt.base.limits import Limits
 from placement_opt.study.explore_milp import added_costs, least_roofline, whose_rates
 from placement_opt.study.explore_read import read_spec
-from placement_opt.study.explore_search import combined
+from placement_opt.study.explore_shapes import combined
 from placement_opt.study.explore_space import Space
 from placement_opt.study.explore_spec import Spec
 from placement_opt.study.explore_work import Task, done
