@@ -21,7 +21,7 @@ from placement_opt.bounds.result import Status
 from placement_opt.certify.files import pack_prices, pack_schedule
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
-from placement_opt.study.explore import Design, Explored, Found
+from placement_opt.study.explore_found import Design, Explored, Found
 from placement_opt.study.explore_search import GOALS
 from placement_opt.study.explore_shapes import workload_groups
 from placement_opt.study.explore_space import Space, wear_weights
@@ -52,8 +52,7 @@ def write_proofs(found: Explored, folder: str | Path, limits: Limits) -> Iterato
                     key = design.number, workload, goal
                     if key not in done:
                         done.add(key)
-                        scheduler = design.by[place] if goal == GOALS.get(one.axes[0], "time") else found.spec.schedulers[-1]
-                        yield from _write(space, key, scheduler, folder, limits)
+                        yield from _write(space, key, design.by[place], folder, limits)
 
 
 def _named(found: Found) -> list[Design]:

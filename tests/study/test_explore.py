@@ -6,9 +6,11 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from placement_opt.study.explore import Found, explore
+from placement_opt.study.explore import explore
+from placement_opt.study.explore_found import Found
 from placement_opt.study.explore_read import read_spec
 from tests.study.spaces import enumerated, money, write_space
 
@@ -134,3 +136,18 @@ def test_more_than_half_of_a_large_space_is_never_simulated(tmp_path: Path) -> N
         assert design.proof
         assert design.lower[0] is not None
         assert design.lower[0] * 1.02 >= best.value[0]
+
+
+def test_a_front_of_what_schedules_trade(tmp_path: Path) -> None:
+    """Of time, energy and life: bounds are below the least of each, and who is put off cannot be better on any of them."""
+    spec = read_spec(write_space(tmp_path, 3, "energy", 'front = ["time", "energy", "lifetime"]'))
+    (front,) = explore(spec).fronts
+    least = np.array([enumerated(spec, goal) for goal in ("time", "energy", "wear")]).T
+    lower = np.array([design.lower for design in front.designs], dtype=float)
+    assert (lower <= least * (1 + 1e-9)).all()
+    assert front.of("on the front")
+    for design in front.of("beaten", "pruned"):
+        assert design.beaten_by is not None
+        point = front.designs[design.beaten_by].value
+        assert point is not None
+        assert (np.array(point) <= least[design.number] * (1 + 1e-6)).all()
