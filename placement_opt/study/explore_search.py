@@ -199,9 +199,11 @@ class Search:
             self._lift(design, task.workload, task.goal, record.lower, record.proof)
             if place and task.goal == "time" and (shapes := self.shapes.get(task.workload)) is not None:
                 for other in shapes.below(design):
+                    if self.off[other] >= 0:
+                        continue
                     text = f"{record.proof} of design {design + 1}, which has no less of anything"
                     if self._lift(other, task.workload, "time", record.lower, text):
-                        self._look(other)
+                        self._look(other, points=False)
 
     def _lift(self, design: int, workload: int, goal: str, lower: float, proof: str) -> bool:
         before = self.raised.get((design, workload, goal), (-math.inf, ""))[0]
@@ -230,8 +232,8 @@ class Search:
             self._costs[design] = {what: max(Fraction(one[what]) for one in found) for what in _MONEY.values()}
         return self._costs[design]
 
-    def _look(self, design: int) -> None:
-        """The bounds and points of a design from what is known of it."""
+    def _look(self, design: int, *, points: bool = True) -> None:
+        """The bounds and ``points`` of a design from what is known of it."""
         lower: list[float] = []
         for axis in self.axes:
             if axis == "cost":
@@ -244,7 +246,7 @@ class Search:
             math.isinf(self.raised.get((design, w, goal), (0.0, ""))[0]) for w in self.workloads for goal in self.goals
         )
         self.lower[design] = [math.inf] * len(lower) if impossible else lower
-        if not impossible:
+        if points and not impossible:
             self.points[design] = self._points(design)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from placement_opt.study.explore import check_spec, explore
 from placement_opt.study.explore_read import read_spec
 from placement_opt.study.explore_space import Space
+from placement_opt.study.explore_spec import BOUNDS, GAP, SCHEDULERS
 
 FOLDER = Path(__file__).parents[2] / "instances" / "explore"
 
@@ -43,3 +45,13 @@ def test_few_dies_keep_a_short_context() -> None:
     assert found.proven
     assert found.best is not None
     assert found.best.label == "g2=1"
+
+
+def test_the_file_of_the_page_can_be_explored(tmp_path: Path) -> None:
+    """The file that docs/explore.md shows is one, and names every key that there is."""
+    page = (FOLDER.parents[1] / "docs" / "explore.md").read_text()
+    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "spec.toml").write_text(text)
+    spec = read_spec(tmp_path / "spec.toml")
+    check_spec(spec)
+    assert (spec.bounds, spec.schedulers, spec.gap) == (BOUNDS, SCHEDULERS, GAP)
