@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _FORMATS = (".png", ".svg")
 #: Values of a choice on an axis of a heat map, and cells that have their number written in them.
 _MOST_CELLS, _WRITTEN = 64, 200
+#: An axis whose largest value is more than this many times its smallest is logarithmic.
+_WIDE = 25.0
 _ON, _OPEN, _OFF, _BOUND = "#0072B2", "#E69F00", "#999999", "#111111"
 _STYLE: dict[Any, Any] = {
     "font.size": 9.0,
@@ -96,7 +98,11 @@ def _front(axes: Axes, found: Found) -> None:
     bounds = [one.lower for one in found.of("on the front", "not told apart", "beaten") if None not in one.lower]
     if bounds:
         places = [[(lower[n] or 0.0) / scale[n][0] for lower in bounds] for n in range(2)]
-        axes.plot(*places, "_", ls="", color=_BOUND, ms=8, label="bound", zorder=2)
+        axes.plot(*places, "|", ls="", color=_BOUND, ms=9, label="bound", zorder=2)
+    values = np.array([one.value[:2] for one in found.designs if one.value is not None]).reshape(-1, 2)
+    for column, set_scale in zip(values.T, (axes.set_xscale, axes.set_yscale), strict=True):
+        if len(column) and column.min() > 0 and column.max() > _WIDE * column.min():
+            set_scale("log")
     axes.set_xlabel(scale[0][1])
     axes.set_ylabel(scale[1][1])
     axes.grid(True, color="#e3e3e3", linewidth=0.6)
