@@ -7,7 +7,6 @@ keys would give from a file, to the hash.
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +30,8 @@ from placement_opt.study.explore_spec import COSTS, Constraint, PartCost, Spec
 
 #: Traces and memory files that are kept at hand.
 _KEPT = 16
+#: Bytes that hold whatever there may be.
+_ROOMY = 2**56
 #: How complaints begin or end that say that a design has too little room: it is no design, and not a mistake of the file.
 _NO_ROOM = ("found room for", "which do not fit", "no schedule exists")
 
@@ -73,11 +74,6 @@ class Space:
         values = {key: value for one in chosen for key, value in one.values}
         limits = {one.what: one.text for one in self.spec.constraints}
         return values | {f"budgets.{what}": limits[what] for what in ("time", "energy") if what in limits}
-
-    def trace_name(self, design: int, workload: int) -> str:
-        """What makes its trace, in one text: equal for equal traces."""
-        values = {key: value for key, value in self.values(design, workload).items() if key.startswith("trace.")}
-        return json.dumps([self.spec.base.get("trace"), values], sort_keys=True, default=str)
 
     def costs(self, design: int, instances: list[Instance]) -> dict[str, Fraction]:
         """Money, area and power of a design: of its alternatives and, the most over its workloads, of its tiers."""
@@ -226,15 +222,13 @@ class Shape:
     rooms: tuple[int, ...]
 
 
-def shape_of(instance: Instance, trace: str) -> Shape:
-    """The shape of an instance, whose trace has a name that no other has."""
-    digest, memory = hashlib.sha256(trace.encode()), instance.memory
-    home = instance.home if instance.inclusive else -1
-    digest.update(f"{instance.residency} {instance.prefix} {home} {instance.page_tokens} {memory.scale}".encode())
-    operations = memory.operations
-    arrays: list[Any] = [operations.source, operations.target, operations.brings, operations.per_byte, operations.per_call]
-    arrays += [operations.grain, operations.applies, instance.fixed, instance.floor, instance.size, instance.initial]
-    for array in arrays:
-        head = "none" if array is None else f"{array.dtype}{array.shape}"
-        digest.update(head.encode() + (b"" if array is None else np.ascontiguousarray(array).tobytes()))
-    return Shape(digest.hexdigest(), tuple(memory.rates.tolist()), tuple(instance.capacity.tolist()))
+def shape_of(instance: Instance) -> Shape:
+    """The shape of an instance: its kind is the hash of one with all rates 1 and all rooms alike."""
+    memory = instance.memory
+    even = replace(
+        instance,
+        memory=replace(memory, rates=np.ones_like(memory.rates)),
+        capacity=np.full_like(instance.capacity, _ROOMY),
+        home_tier=instance.home,
+    )
+    return Shape(f"{even.hash} {memory.scale}", tuple(memory.rates.tolist()), tuple(instance.capacity.tolist()))

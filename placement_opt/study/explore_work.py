@@ -134,7 +134,7 @@ def done(space: Space, task: Task, limits: Limits) -> Record:
         return _schedules(instance, names.split(","), limits)
     if names != "roofline":
         return bounded(instance, names, limits)
-    shape = shape_of(instance, space.trace_name(task.design, task.workload)) if instance.timed else None
+    shape = shape_of(instance) if instance.timed else None
     costs = tuple((what, str(value)) for what, value in space.costs(task.design, [instance]).items())
     if shape is None:
         return replace(bounded(instance, names, limits), costs=costs)

@@ -17,7 +17,7 @@ from placement_opt.study.explore_certificates import toml_text
 from placement_opt.study.explore_front import Reached, eliminate, in_order, proven_on, settle
 from placement_opt.study.explore_read import parse_constraint, read_spec
 from placement_opt.study.explore_shapes import combined
-from placement_opt.study.explore_space import Space
+from placement_opt.study.explore_space import Space, shape_of
 from placement_opt.workload.files.npz import save_trace
 from tests.cli.cases import write_ahead, write_drift
 from tests.small import fetch_ahead
@@ -137,3 +137,27 @@ def test_files_are_written_as_toml() -> None:
     data = {"schema": 1, "name": 'a "b"', "memory": {"x y": {"rate": "1 B/s"}, "n": 0.1}, "flag": True}
     text = toml_text(data)
     assert tomllib.loads(text) == json.loads(json.dumps(data))
+
+
+def test_shapes_differ_by_all_but_rates_and_rooms(tmp_path: Path) -> None:
+    """Equal kinds for other rates and rooms; another trace, rule, weight or home is another kind."""
+    write_drift(tmp_path)
+    base = load_instance(tmp_path / "drift.toml")
+    same = {"memory.hbm.capacity": "1 MiB", "memory.hbm.rate": "1 TB/s", "memory.c2c.up.rate": "30 GB/s"}
+    assert shape_of(load_instance(tmp_path / "drift.toml", same)).kind == shape_of(base).kind
+    assert shape_of(load_instance(tmp_path / "drift.toml", same)).rates != shape_of(base).rates
+    others = [("trace.seed", 2), ("rules.residency", "free"), ("llm.weight_bytes", "1 MB"), ("rules.home", "hbm")]
+    others += [("llm.kv_bytes", "8 KiB"), ("rules.floor", "1 us"), ("memory.hbm.page", "4 KiB"), ("rules.initial", "first-fit")]
+    for key, value in others:
+        room = {"memory.hbm.capacity": "10 MiB"}
+        assert shape_of(load_instance(tmp_path / "drift.toml", {**room, key: value})).kind != shape_of(base).kind, key
+
+
+def test_the_roofline_goes_first(tmp_path: Path) -> None:
+    """Costs are known whatever bounds are asked for."""
+    write_drift(tmp_path)
+    rest = '[[choices.hbm]]\nset.hbm.capacity = "1 MiB"\nmoney = 3\n[search]\nbounds = ["lp"]\n'
+    rest += '[objective]\nfront = ["time", "cost"]\n'
+    found = explore(write(tmp_path, "drift.toml", rest))
+    assert found.fronts[0].designs[0].value is not None
+    assert found.fronts[0].designs[0].value[1] == 3.0
