@@ -170,7 +170,7 @@ def ways_out(outline: Outline, most: int, read_bytes: int = 0) -> list[str]:
         if pages == 1 and fits(source, PAGE):
             ways.append(f"rules.page_tokens = {PAGE} fits")
     if not ways and (key := {"zipf": "steps", "requests": "requests", "drift": "tokens", "decode": "tokens"}.get(generator)):
-        steps = source.steps // source.layers
+        steps = source.steps // source.token_steps
         if count := _largest(steps, lambda part: fits(_share(source, part, steps, blocks=key == "requests"))):
             ways.append(f"trace.{key} = {_rounded(count)} fits")
     if generator not in GENERATORS:
@@ -185,6 +185,7 @@ def answers_in_runs(outline: Outline) -> bool:
     """Whether ``bound`` answers in runs, layer by layer, where rows do not fit."""
     rules = outline.rules
     regular = (rules.residency, rules.initial, rules.page_tokens) == ("inclusive", "free", 1)
+    regular = regular and outline.model.placed is None
     return regular and outline.memory.operations.plain and outline.source.layers is not None and len(outline.memory.tiers) == 2
 
 
