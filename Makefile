@@ -61,6 +61,7 @@ record: $(WARM)  ## after a change that is meant: rewrite recorded values, the R
 	$(BIN)/python -m instances.optimum
 	$(BIN)/python -m instances.example
 	$(BIN)/python -m benchmarks.table
+	$(BIN)/python -m benchmarks.presets
 
 unit: $(WARM)  ## the tests alone; PYTEST_FLAGS="-k name" to choose
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)

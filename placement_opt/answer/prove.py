@@ -67,6 +67,8 @@ class Proof:
         What is minimised, in words: "time", or what all numbers here but rates are seconds of.
     binds
         What binds at the prices of the bound, or in that schedule where the bound has no prices.
+    assumptions
+        What is assumed of the memory system, which all of this rests on.
     """
 
     instance: str
@@ -83,6 +85,7 @@ class Proof:
     best_from: str = ""
     binds: tuple[Binding, ...] = ()
     objective: str = "time"
+    assumptions: tuple[str, ...] = ()
 
     @property
     def interval(self) -> Interval:
@@ -251,6 +254,7 @@ def proof_of(instance: Instance | Layered, found: Bound) -> Proof:
         unread=unread(instance.trace) if isinstance(instance, Instance) and not instance.forgets else None,
         binds=() if bound.prices is None or bound.status is Status.INFEASIBLE else binding(instance, bound.prices.rho),
         objective=objective_text(instance.memory.meters, instance.objective),
+        assumptions=instance.memory.assumptions,
     )
 
 

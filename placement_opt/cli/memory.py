@@ -24,7 +24,7 @@ def fill_list(parser: LazyParser) -> None:
 
 def run_list(args: Namespace, console: Console) -> int:
     from placement_opt.report.machine import to_json
-    from placement_opt.report.memory import presets_info, presets_text
+    from placement_opt.report.presets import presets_info, presets_text
 
     console.print(to_json({"presets": presets_info()}) if args.json else presets_text())
     return 0
@@ -32,6 +32,8 @@ def run_list(args: Namespace, console: Console) -> int:
 
 def fill_show(parser: LazyParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a preset, or a memory file (TOML)")
+    text = "another number, by its key in an instance's memory table: --set flash.dies=12; once for each"
+    parser.add_argument("--set", metavar="KEY=VALUE", dest="keys", action="append", default=[], help=text)
     add_output(parser, progress=False)
     parser.set_defaults(run=run_show)
 
@@ -40,8 +42,10 @@ def run_show(args: Namespace, console: Console) -> int:
     from placement_opt.memory import load_memory, preset
     from placement_opt.report.machine import to_json
     from placement_opt.report.memory import memory_info, memory_text
+    from placement_opt.study.keys import parse_assignment
 
     is_file = args.name.endswith(".toml") or Path(args.name).exists()
-    memory = load_memory(args.name) if is_file else preset(args.name)
+    numbers = dict(map(parse_assignment, args.keys)) if args.keys else None
+    memory = load_memory(args.name, numbers) if is_file else preset(args.name, numbers)
     console.print(to_json(memory_info(memory)) if args.json else memory_text(memory))
     return 0

@@ -1,4 +1,4 @@
-"""``placement-opt trace import | synth | runs | info``."""
+"""``placement-opt trace import | synth | runs | info | models``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def fill(parser: LazyParser) -> None:
         "synth": (fill_synth, "generate a trace"),
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
         "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),
+        "models": (fill_models, "the language models that [llm] may name: layers, KV and weights"),
     }
     add_commands(parser, group, "action")
 
@@ -161,3 +162,21 @@ _KINDS: dict[type, tuple[str, Callable[[str], Any]]] = {
     float: ("X", decimal),
     str: ("TEXT", str),
 }
+
+
+def fill_models(parser: LazyParser) -> None:
+    from placement_opt.workload.llm import PRECISIONS
+
+    text = "bits of weights and KV (default: fp16, two bytes a number)"
+    parser.add_argument("--precision", choices=list(PRECISIONS), default="fp16", help=text)
+    add_output(parser, progress=False)
+    parser.set_defaults(run=run_models)
+
+
+def run_models(args: Namespace, console: Console) -> int:
+    from placement_opt.report.llm import models_info, models_text
+    from placement_opt.report.machine import to_json
+
+    document = to_json({"models": models_info(args.precision)}) if args.json else models_text(args.precision)
+    console.print(document)
+    return 0

@@ -39,8 +39,7 @@ class Model:
 
 def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) -> Model:
     """What the [llm] ``table`` of an instance says of a trace; InputError, laid at its keys, for what it lacks."""
-    name = table.get("preset", as_text)
-    known = None if name is None else blamed(table, lambda: llm.preset(name), "preset")
+    known = _preset(table)
     layers = table.get("layers", as_integer(1, 2**20)) or (known.layers if known else None)
     kv_bytes = table.get("kv_bytes", _as_positive_size) or (known.kv_bytes if known else None)
     weight_bytes, resident = table.get("weight_bytes", as_size), table.get("weight_resident", as_size)
@@ -67,6 +66,20 @@ def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) ->
     weight_tier = memory.fastest if tier is None else memory.tier_index(tier)
     flop = known.layer_flop if known else None
     return Model(unit_bytes, token_bytes, layers, weight_bytes, resident, weight_tier, kv_bytes, flop)
+
+
+def _preset(table: Table) -> llm.LLM | None:
+    """The model that the table names, as one device has it; None where it names none."""
+    name = table.get("preset", as_text)
+    precision = table.get("precision", as_choice(tuple(llm.PRECISIONS)))
+    devices = table.get("tensor_parallel", as_integer(1, 2**20))
+    if name is not None:
+        known = llm.PRECISIONS[precision or "fp16"]
+        return blamed(table, lambda: llm.preset(name, known, devices or 1), "preset")
+    for key, value in (("precision", precision), ("tensor_parallel", devices)):
+        if value is not None:
+            raise table.error(key, f"found {key} without a preset", "expected preset, whose bytes it changes")
+    return None
 
 
 def _as_positive_size(value: Any) -> int:

@@ -341,8 +341,6 @@ def _home_tier(table: Table, rules: _Rules, memory: MemorySystem) -> int | None:
 def _read_memory(table: Table) -> MemorySystem:
     name, file = either(table, "preset", "file")
     if name is not None:
-        memory = blamed(table, lambda: preset(name), "preset")
-    else:
-        assert file is not None
-        memory = load_memory(beside(table, "file", file))
-    return override(memory, table)
+        return blamed(table, lambda: preset(name, table), "preset")
+    assert file is not None
+    return load_memory(beside(table, "file", file), table)

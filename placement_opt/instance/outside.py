@@ -47,7 +47,7 @@ def with_outside(memory: MemorySystem, outside: tuple[Outside, ...], root: Table
     if not outside:
         return memory
     try:
-        return build_memory(memory.name, memory.processor, memory.tiers, memory.links, outside)
+        return build_memory(memory.name, memory.processor, memory.tiers, memory.links, outside, memory.engines)
     except InputError as error:
         field = error.field if error.field == RECOMPUTE else f"stores.{error.field}"
         raise root.error(field, error.found, error.expected) from None

@@ -77,7 +77,7 @@ def scaled(outline: Outline, layers: LayerShare) -> dict[str, Any]:
     values: dict[str, Any] = {"trace.layers": int(kept)}
     for tier in outline.memory.tiers:
         size = stated_bytes(tier.capacity)
-        values[f"memory.{tier.name}.capacity"] = "unlimited" if size is None else f"{int(size * share)} B"
+        values[f"memory.{tier.name}.capacity"] = "unlimited" if size is None else f"{int(size * share / tier.dies)} B"
     if outline.model.layers is not None:
         values["llm.layers"] = max(int(kept), round(outline.model.layers * share))
     if outline.model.weight_resident:

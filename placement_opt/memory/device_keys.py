@@ -1,32 +1,29 @@
-"""Keys of a tier that say more of its device than room and rates: page, requests, computing where blocks lie, energy, wear.
+"""Keys of a tier that say more of its device than room and rates: page, requests, energy, wear; computing has its own file.
 
 The same keys are read from memory files and from the overrides of an instance; in these, what is not there stays as it was.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from placement_opt.base.errors import InputError, shown
-from placement_opt.base.toml import Table, as_energy_per_byte, as_power, as_rate, as_requests
+from placement_opt.base.toml import Table, as_energy_per_byte, as_power, as_requests
 from placement_opt.base.units import format_size, parse_cycles, parse_size
-from placement_opt.memory.system import Compute, Tier
+from placement_opt.memory.compute_keys import with_compute
+from placement_opt.memory.parts import Tier
 
 #: Pages beyond this are refused: sums of rounded blocks must fit 64-bit integers.
 LARGEST_PAGE = 2**30
-#: Parts of a byte in which a result may be said.
-MOST_PARTS = 2**20
-_SHARE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{1,9})", re.ASCII)
 
 
 def with_device(tier: Tier, table: Table) -> Tier:
     """The tier with what the table says of its device; InputError, laid at its keys, for what does not fit."""
     page = table.get("page", as_page)
     tier = tier if page is None else replace(tier, page=page)
-    return _with_wear(_with_energy(_with_compute(_with_requests(tier, table), table), table), table)
+    return _with_wear(_with_energy(with_compute(_with_requests(tier, table), table), table), table)
 
 
 def _with_energy(tier: Tier, table: Table) -> Tier:
@@ -72,47 +69,12 @@ def _with_requests(tier: Tier, table: Table) -> Tier:
     )
 
 
-def _with_compute(tier: Tier, table: Table) -> Tier:
-    inner = table.table("compute")
-    if inner is None:
-        return tier
-    rate, energy = inner.get("rate", as_rate), inner.get("energy", as_energy_per_byte)
-    if tier.compute is None:
-        compute = Compute(rate, inner.need("result", as_result), energy)
-    else:
-        result, old = inner.get("result", as_result), tier.compute
-        compute = Compute(
-            old.rate if rate is None else rate,
-            old.result if result is None else result,
-            old.energy if energy is None else energy,
-        )
-    inner.finish()
-    return replace(tier, compute=compute)
-
-
 def as_page(value: Any) -> int:
     """A size of at least a byte."""
     page = parse_size(value)
     if not 1 <= page <= LARGEST_PAGE:
         raise InputError(f"found {shown(value)}", f"expected a page from 1 B to {format_size(LARGEST_PAGE)}")
     return page
-
-
-def as_result(value: Any) -> Fraction:
-    """A share in (0, 1], exactly as written: ``"1/64"``, or a number such as 0.0625."""
-    expected = 'expected a share in (0, 1] such as "1/64"'
-    match = _SHARE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is not None and int(match[2]):
-        share = Fraction(int(match[1]), int(match[2]))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
-        share = Fraction(str(value))
-    else:
-        raise InputError(f"found {shown(value)}", expected)
-    if not 0 < share <= 1:
-        raise InputError(f"found {shown(value)}", expected)
-    if share.denominator > MOST_PARTS:
-        raise InputError(f"found {shown(value)}", f"expected a share in whole parts of at most {MOST_PARTS:,}")
-    return share
 
 
 def as_cycles(value: Any) -> Fraction:

@@ -5,8 +5,10 @@
 * **Requests** are a resource of the tier: each block read from it, attended in it or copied out of it is one to read, each
   stored to it or copied into it one to write.
 * A tier that **computes** offers ``attend``: the block is read from the tier's own cells, byte by byte, and is processed beside
-  them (a resource of its own, where that has a rate); over the rest of the way to the processor goes only the result.
+  them (a resource of its own, where that has a rate); over the rest of the way to the processor goes only the result. Where it
+  says of which kinds of block, ``attend`` is for KV and ``multiply`` for weights, sharing that one resource.
 * What comes from **outside** loads its own resource, byte by byte, and is at the processor then.
+* **Engines** (:mod:`placement_opt.memory.engines`) are loaded by whatever passes their places, which may shrink there.
 
 Where only a share of each byte passes a resource, that resource counts in fractions: its rate and all its loads are multiplied
 by the denominator, so that the table stays one of integers.
@@ -24,8 +26,9 @@ import numpy as np
 from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import LARGEST, format_rate
+from placement_opt.memory.engines import owner, ratio_of
 from placement_opt.memory.operations import Operation, Operations, table
-from placement_opt.memory.system import Outside, Tier
+from placement_opt.memory.parts import Engine, Outside, Tier, Way
 
 REQUESTS = "requests"
 
@@ -54,23 +57,35 @@ class Tables:
     scale: dict[str, int]
 
 
-def tables(routed: Routed, tiers: Sequence[Tier], outside: Sequence[Outside]) -> Tables:
+def tables(routed: Routed, tiers: Sequence[Tier], outside: Sequence[Outside], engines: Sequence[Engine] = ()) -> Tables:
     """The whole table; InputError where a rate is too small, or fractions of it too large to count."""
-    found, units = _further(tiers, outside)
+    found, units = _further(tiers, outside, engines)
     names = (*routed.resources, *(name for name, _ in found))
     index = {name: r for r, name in enumerate(names)}
-    scale = _scale(routed, tiers)
-    factors = np.array([scale.get(name, 1) for name in routed.resources], dtype=np.int64)
-    rates = np.concatenate([routed.rates * factors, np.array([rate for _, rate in found], dtype=np.int64)])
-    read, write, copy = (_widened(part * factors, len(names)) for part in (routed.read, routed.write, routed.copy))
+    ratios = [ratio_of(owner(name), engines) for name in routed.resources]
+    scale = _scale(routed, tiers, engines, ratios)
+    factors = np.array([scale.get(name, 1) for name in names], dtype=np.int64)
+    rates = np.concatenate([routed.rates, np.array([rate for _, rate in found], dtype=np.int64)]) * factors
+    shrunk = np.array([int(scale.get(name, 1) * ratio) for name, ratio in zip(routed.resources, ratios, strict=True)], np.int64)
+    read, write, copy = (
+        _through(_widened(part * shrunk, len(names)), part, routed, engines, factors, index)
+        for part in (routed.read, routed.write, routed.copy)
+    )
     calls, grains = _calls(tiers, index), _grains(tiers)
-    more = [_attend(k, tier, routed, factors, index, calls[0][k]) for k, tier in enumerate(tiers) if tier.compute]
+    more = [
+        _computing(k, tier, way, read[k], routed, engines, factors, index, calls[0][k])
+        for k, tier in enumerate(tiers)
+        if tier.compute is not None
+        for way in tier.compute.ways
+    ]
     more += [Operation(each.name, None, _unit_row(index[each.resource], len(names)), brings=True) for each in outside]
     operations = table([tier.name for tier in tiers], read, write, copy, more, calls=calls, grains=grains)
     return Tables(names, rates, operations, units, scale)
 
 
-def _further(tiers: Sequence[Tier], outside: Sequence[Outside]) -> tuple[list[tuple[str, int]], dict[str, str]]:
+def _further(
+    tiers: Sequence[Tier], outside: Sequence[Outside], engines: Sequence[Engine]
+) -> tuple[list[tuple[str, int]], dict[str, str]]:
     """(name, effective rate) of the resources that are on no route, and the units of those that count no bytes."""
     found, units = [], {}
     for tier in tiers:
@@ -85,6 +100,7 @@ def _further(tiers: Sequence[Tier], outside: Sequence[Outside]) -> tuple[list[tu
         if tier.compute is not None and tier.compute.rate is not None:
             rate = slowed(tier.compute.rate, tier.efficiency, "B/s", f"{field}.compute.rate")
             found.append((f"{tier.name}.compute", rate))
+    found += [(engine.name, engine.rate) for engine in engines]
     return found + [(each.resource, each.rate) for each in outside], units
 
 
@@ -97,26 +113,54 @@ def slowed(rate: int, efficiency: Fraction, unit: str, field: str) -> int:
     return effective
 
 
-def _scale(routed: Routed, tiers: Sequence[Tier]) -> dict[str, int]:
-    """Resource -> the fractions that it counts in, where some result passes it."""
+def _scale(routed: Routed, tiers: Sequence[Tier], engines: Sequence[Engine], ratios: Sequence[Fraction]) -> dict[str, int]:
+    """Resource -> the fractions that it counts in, where less than whole bytes pass it."""
     scale: dict[str, int] = {}
+
+    def count_in(name: str, rate: int, parts: int, what: str, field: str) -> None:
+        scale[name] = math.lcm(scale.get(name, 1), parts)
+        if rate * scale[name] > LARGEST:
+            found = f"found {what} that make {name}, of {format_rate(rate)}, count in {scale[name]}ths of a byte"
+            raise InputError(found, "expected denominators with which its rate stays within 2**60", field=field)
+
+    for name, rate, ratio in zip(routed.resources, routed.rates.tolist(), ratios, strict=True):
+        shrinking = next((one.name for one in engines if owner(name) in one.on and one.ratio != 1), None)
+        if shrinking is not None:
+            count_in(name, rate, ratio.denominator, "ratios", f"engines.{shrinking}.ratio")
     for k, tier in enumerate(tiers):
         if tier.compute is None:
             continue
-        way = _way_out(routed, k)
-        if not len(way):
+        way_out = _way_out(routed, k).tolist()
+        if not way_out:
             found = f"found no link between {tier.name} and the processor, so that attending would load all that reading does"
             expected = "expected the rate of its cells as the tier's, and a link with the rate at which data leave it"
             raise InputError(found, expected, field=f"tiers.{tier.name}.compute")
-        for r in way.tolist():
-            name, rate = routed.resources[r], int(routed.rates[r])
-            parts = (tier.compute.result * int(routed.read[k, r])).denominator
-            scale[name] = math.lcm(scale.get(name, 1), parts)
-            if rate * scale[name] > LARGEST:
-                found = f"found results that make {name}, of {format_rate(rate)}, count in {scale[name]}ths of a byte"
-                expected = "expected denominators with which its rate stays within 2**60"
-                raise InputError(found, expected, field=f"tiers.{tier.name}.compute.result")
+        field = f"tiers.{tier.name}.compute.result"
+        for way in tier.compute.ways:
+            for r in way_out:
+                parts = (way.result * int(routed.read[k, r]) * ratios[r]).denominator
+                count_in(routed.resources[r], int(routed.rates[r]), parts, "results", field)
+            for engine in engines:
+                count_in(engine.name, engine.rate, _passing(engine, k, way, routed).denominator, "results", field)
     return {name: parts for name, parts in scale.items() if parts > 1}
+
+
+def _passing(engine: Engine, k: int, way: Way, routed: Routed) -> Fraction:
+    """Bytes that pass an engine for each that is computed with in tier k: all, the result or none."""
+    if owner(routed.resources[routed.own[k]]) in engine.on:
+        return Fraction(1)
+    passed = any(owner(routed.resources[r]) in engine.on for r in _way_out(routed, k).tolist())
+    return way.result if passed else Fraction(0)
+
+
+def _through(
+    loads: Int64, routes: Int64, routed: Routed, engines: Sequence[Engine], factors: Int64, index: dict[str, int]
+) -> Int64:
+    """The loads with those on the engines: a byte for each byte whose route passes one of their places."""
+    for engine in engines:
+        places = [r for r, name in enumerate(routed.resources) if owner(name) in engine.on]
+        loads[..., index[engine.name]] = routes[..., places].any(axis=-1) * factors[index[engine.name]]
+    return loads
 
 
 def _way_out(routed: Routed, k: int) -> Int64:
@@ -125,17 +169,28 @@ def _way_out(routed: Routed, k: int) -> Int64:
     return np.asarray(passed[passed != routed.own[k]], dtype=np.int64)
 
 
-def _attend(k: int, tier: Tier, routed: Routed, factors: Int64, index: dict[str, int], calls: Int64) -> Operation:
-    """``calls``: int64[R] of reading a block of tier k."""
-    assert tier.compute is not None
+def _computing(
+    k: int,
+    tier: Tier,
+    way: Way,
+    read: Int64,
+    routed: Routed,
+    engines: Sequence[Engine],
+    factors: Int64,
+    index: dict[str, int],
+    calls: Int64,
+) -> Operation:
+    """``read``, ``calls``: int64[R], what reading a byte and a block of tier k loads."""
     row = [0] * len(index)
-    row[routed.own[k]] = int(factors[routed.own[k]])
+    row[routed.own[k]] = int(read[routed.own[k]])
     for r in _way_out(routed, k).tolist():
-        load: Fraction = tier.compute.result * int(routed.read[k, r]) * int(factors[r])
-        row[r] = int(load)
-    if tier.compute.rate is not None:
+        row[r] = int(way.result * int(read[r]))
+    for engine in engines:
+        r = index[engine.name]
+        row[r] = int(_passing(engine, k, way, routed) * int(factors[r]))
+    if tier.compute is not None and tier.compute.rate is not None:
         row[index[f"{tier.name}.compute"]] = 1
-    return Operation(f"attend {tier.name}", k, tuple(row), tuple(calls.tolist()), tier.page)
+    return Operation(f"{way.verb} {tier.name}", k, tuple(row), tuple(calls.tolist()), tier.page, kinds=way.kinds)
 
 
 def _calls(tiers: Sequence[Tier], index: dict[str, int]) -> tuple[Int64, Int64, Int64]:

@@ -30,7 +30,8 @@ from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import nearest
 from placement_opt.memory.devices import Routed, slowed, tables
 from placement_opt.memory.energy import meters_of
-from placement_opt.memory.system import Link, MemorySystem, Outside, Tier
+from placement_opt.memory.engines import MOST_ENGINES, check_engines
+from placement_opt.memory.system import Engine, Link, MemorySystem, Outside, Tier
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -44,7 +45,12 @@ RESERVED_NAMES = ("preset", "file")
 
 
 def build_memory(
-    name: str, processor: str, tiers: Sequence[Tier], links: Sequence[Link], outside: Sequence[Outside] = ()
+    name: str,
+    processor: str,
+    tiers: Sequence[Tier],
+    links: Sequence[Link],
+    outside: Sequence[Outside] = (),
+    engines: Sequence[Engine] = (),
 ) -> MemorySystem:
     """Resolve tiers and links into a memory system.
 
@@ -58,6 +64,8 @@ def build_memory(
         In the order of the file, which is the order of resources: those of the tiers, then those of the links.
     outside
         Where blocks without a copy come from.
+    engines
+        What the traffic of some of them passes besides.
 
     Returns
     -------
@@ -69,9 +77,10 @@ def build_memory(
     InputError
         Names or rates out of range, two things of one name, parallel links, a tier or link that no link joins to the processor.
     """
-    tiers, links, outside = tuple(tiers), tuple(links), tuple(outside)
-    _check_names(processor, tiers, links)
-    _check_outside(tiers, links, outside)
+    tiers, links, outside, engines = tuple(tiers), tuple(links), tuple(outside), tuple(engines)
+    _check_names(processor, tiers, links, engines)
+    check_engines(engines, tiers, links)
+    _check_outside(tiers, links, engines, outside)
     resources, rates = _resources(tiers, links)
     graph = memory_graph(tiers, links)
     _check_connected(graph, processor, tiers, links)
@@ -81,7 +90,7 @@ def build_memory(
     read = np.array([paths.load(paths.read(k)) for k in range(count)])
     write = np.array([paths.load(paths.write(k)) for k in range(count)])
     copy = np.zeros((count, count, len(resources)), dtype=np.int64)
-    routes = {}
+    routes: dict[str, tuple[str, ...]] = {}
     for k, tier in enumerate(tiers):
         routes[f"read {tier.name}"] = tuple(paths.read(k))
         routes[f"write {tier.name}"] = tuple(paths.write(k))
@@ -92,10 +101,10 @@ def build_memory(
                 routes[f"copy {tiers[j].name}->{tiers[k].name}"] = tuple(paths.copy(j, k))
     own = tuple(index[graph[tier.name][tier.at]["resource"]] for tier in tiers)
     for k, tier in enumerate(tiers):
-        if tier.compute is not None:
-            routes[f"attend {tier.name}"] = tuple(paths.read(k))
-    found = tables(Routed(resources, rates, read, write, copy, own), tiers, outside)
-    counted = meters_of(tiers, links, outside, found.operations, routes)
+        for way in () if tier.compute is None else tier.compute.ways:
+            routes[f"{way.verb} {tier.name}"] = tuple(paths.read(k))
+    found = tables(Routed(resources, rates, read, write, copy, own), tiers, outside, engines)
+    counted = meters_of(tiers, links, outside, engines, found.operations, routes)
     return MemorySystem(
         name=name,
         processor=processor,
@@ -106,6 +115,7 @@ def build_memory(
         operations=found.operations,
         routes=routes,
         outside=outside,
+        engines=engines,
         units=found.units,
         scale=found.scale,
         counted=counted,
@@ -196,15 +206,16 @@ def _scaled(
     return [(resource, slowed(rate, efficiency, "B/s", f"{field}.{key}")) for resource, key, rate in of_each]
 
 
-def _check_names(processor: str, tiers: Sequence[Tier], links: Sequence[Link]) -> None:
-    for what, items, most in (("tiers", tiers, MOST_TIERS), ("links", links, MOST_LINKS)):
+def _check_names(processor: str, tiers: Sequence[Tier], links: Sequence[Link], engines: Sequence[Engine]) -> None:
+    of_each = (("tiers", tiers, MOST_TIERS), ("links", links, MOST_LINKS), ("engines", engines, MOST_ENGINES))
+    for what, items, most in of_each:
         if len(items) > most:
             raise InputError(f"found {len(items)} {what}", f"expected at most {most}", field=what)
     if not tiers:
         raise InputError("found no tier", "expected at least one", field="tiers")
     _check_name(processor, "processor")
     seen: dict[str, str] = {}
-    for what, item in [("tiers", tier) for tier in tiers] + [("links", link) for link in links]:
+    for what, item in ((what, item) for what, items, _ in of_each for item in items):
         field = f"{what}.{item.name}"
         _check_name(item.name, field)
         if item.name in RESERVED_NAMES:
@@ -224,9 +235,10 @@ def _check_names(processor: str, tiers: Sequence[Tier], links: Sequence[Link]) -
     _check_nodes(processor, tiers, links)
 
 
-def _check_outside(tiers: Sequence[Tier], links: Sequence[Link], outside: Sequence[Outside]) -> None:
+def _check_outside(tiers: Sequence[Tier], links: Sequence[Link], engines: Sequence[Engine], outside: Sequence[Outside]) -> None:
     """What is outside has names of its own."""
     taken = {item.name: "tiers" for item in tiers} | {item.name: "links" for item in links}
+    taken |= {item.name: "engines" for item in engines}
     for each in outside:
         _check_name(each.resource, each.resource)
         if each.resource in taken:

@@ -15,83 +15,9 @@ from placement_opt.base.errors import InputError, shown
 from placement_opt.base.toml import nearest
 from placement_opt.memory.meters import Meters, no_meters
 from placement_opt.memory.operations import Operations
+from placement_opt.memory.parts import Compute, Engine, Link, Outside, Tier
 
-__all__ = ["Compute", "Link", "MemorySystem", "Meters", "Operations", "Outside", "Tier"]
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Attention computed where a tier's blocks lie.
-
-    ``rate``: datasheet bytes/s of KV that it processes, None where it keeps up with whatever the tier reads; ``result``: bytes
-    of result for each byte of KV, in (0, 1]; ``energy``: joules for each byte of KV, beside those of reading it from its cells.
-    """
-
-    rate: int | None
-    result: Fraction
-    energy: Fraction | None = None
-
-
-@dataclass(frozen=True)
-class Outside:
-    """Where blocks that lie in no tier come from: ``rate`` bytes/s on a resource of its own.
-
-    ``name``: of the operation, such as "recompute" or "refetch s3"; ``resource``: of the resource; ``energy``: joules a byte.
-    """
-
-    name: str
-    resource: str
-    rate: int
-    energy: Fraction | None = None
-
-
-@dataclass(frozen=True)
-class Tier:
-    """One memory that can hold blocks. Rates are datasheet bytes/s; ``efficiency`` scales them.
-
-    ``page``: bytes to multiples of which every transfer is rounded up; ``read_iops``, ``write_iops``: datasheet requests/s,
-    None for no limit (``shared_iops``: one for both); ``compute``: None where blocks are only read. ``read_energy``,
-    ``write_energy``: joules a byte at its cells, None where nothing is said; ``background_power``: watts, whatever is read;
-    ``endurance``: program cycles that each byte of it stands, None for any number; ``write_amplification``: bytes programmed
-    for each byte written.
-    """
-
-    name: str
-    capacity: int
-    at: str
-    read_rate: int
-    write_rate: int
-    shared: bool
-    efficiency: Fraction = Fraction(1)
-    source: str = ""
-    date: str = ""
-    page: int = 1
-    read_iops: int | None = None
-    write_iops: int | None = None
-    shared_iops: bool = False
-    compute: Compute | None = None
-    read_energy: Fraction | None = None
-    write_energy: Fraction | None = None
-    background_power: Fraction = Fraction(0)
-    endurance: Fraction | None = None
-    write_amplification: Fraction = Fraction(1)
-
-
-@dataclass(frozen=True)
-class Link:
-    """One connection. ``up_rate``: bytes/s from ``start`` to ``end``, ``down_rate``: back; shared: one for both; ``energy``:
-    joules a byte."""
-
-    name: str
-    start: str
-    end: str
-    up_rate: int
-    down_rate: int
-    shared: bool
-    efficiency: Fraction = Fraction(1)
-    source: str = ""
-    date: str = ""
-    energy: Fraction | None = None
+__all__ = ["Compute", "Engine", "Link", "MemorySystem", "Meters", "Operations", "Outside", "Tier"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +41,8 @@ class MemorySystem:
         Operation name ("read hbm", "copy lpddr->hbm") to the nodes it passes, for display.
     outside
         Where blocks without a copy come from.
+    engines
+        What traffic passes on its way besides.
     units
         Resource -> what it counts, where that is not bytes: "requests".
     scale
@@ -133,8 +61,8 @@ class MemorySystem:
     {'hbm': 4900000000000, 'lpddr': 500000000000, 'c2c.up': 450000000000, 'c2c.down': 450000000000}
     >>> memory.operations.names[-2:], memory.routes["read lpddr"]
     (('read hbm', 'read lpddr'), ('lpddr', 'cpu', 'gpu'))
-    >>> memory.outside, memory.units, memory.scale
-    ((), {}, {})
+    >>> memory.outside, memory.engines, memory.units, memory.scale, memory.assumptions
+    ((), (), {}, {}, ())
     >>> memory.meters.names, memory.counted.parts, memory.background_power
     (('written hbm', 'into hbm', 'written lpddr', 'into lpddr'), (1, 1, 1, 1), Fraction(0, 1))
     """
@@ -148,6 +76,7 @@ class MemorySystem:
     operations: Operations
     routes: dict[str, tuple[str, ...]]
     outside: tuple[Outside, ...] = ()
+    engines: tuple[Engine, ...] = ()
     units: dict[str, str] = field(default_factory=dict)
     scale: dict[str, int] = field(default_factory=dict)
     counted: Meters | None = None
@@ -161,6 +90,12 @@ class MemorySystem:
     def background_power(self) -> Fraction:
         """Watts that its tiers take whatever is done."""
         return sum((tier.background_power for tier in self.tiers), Fraction(0))
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What is assumed of its parts rather than known, "flash: ..." each; whatever rests on the system rests on it."""
+        parts: list[Tier | Link | Engine] = [*self.tiers, *self.links, *self.engines]
+        return tuple(f"{part.name}: {part.assumed}" for part in parts if part.assumed)
 
     def __repr__(self) -> str:
         return f"MemorySystem({self.name}: {', '.join(self.tier_names)})"

@@ -17,6 +17,7 @@ from placement_opt.report.judgement import (
 )
 from placement_opt.report.meters import costs, objective_rows
 from placement_opt.report.numbers import figure, full_seconds, percent, rates, seconds
+from placement_opt.report.parts import assumption_rows, assumptions_info
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
 
@@ -43,6 +44,7 @@ def bound_document(proof: Proof) -> dict[str, Any]:
         "sentence": bound_sentence(proof),
         "sentences": _sentences(proof),
         "details": bound.details,
+        **assumptions_info(proof.assumptions),
     }
 
 
@@ -64,6 +66,7 @@ def bound_text(proof: Proof) -> str:
         ("note", bound.note),
         ("kept unread", kept_unread(proof.unread)),
         ("took", seconds(bound.solve_s)),
+        *assumption_rows(proof.assumptions),
     ]
     return facts(rows) + "\n\n" + paragraph(" ".join(_sentences(proof))) + "\n"
 

@@ -20,6 +20,7 @@ from placement_opt.report.judgement import (
 from placement_opt.report.machine import to_csv
 from placement_opt.report.meters import TIME, costs, energy_document, lifetime_text, objective_rows
 from placement_opt.report.numbers import NOTHING, figure, full_seconds, rates, seconds_column
+from placement_opt.report.parts import assumption_rows, assumptions_info
 from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.study.compare import Comparison
@@ -58,6 +59,7 @@ def compared_document(one: Compared) -> dict[str, Any]:
         "note": bound.note,
         "sentences": comparison_sentences(one),
         "schedules": [_schedule(schedule, proof.counts) for schedule in one.schedules],
+        **assumptions_info(proof.assumptions),
     }
 
 
@@ -112,6 +114,7 @@ def _instance_text(one: Compared) -> str:
         ("best known", f"{full_seconds(proof.best_s)}  ({proof.best_from})" if proof.best_s is not None else ""),
         ("binds", binds_text(proof.binds, proof.interval)),
         ("note", bound.note),
+        *assumption_rows(proof.assumptions),
     ]
     parts = [facts(head), _table(one), paragraph(" ".join(comparison_sentences(one)))]
     return "\n\n".join(part for part in parts if part) + "\n"

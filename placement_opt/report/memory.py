@@ -1,4 +1,4 @@
-"""What ``placement-opt memory list`` and ``memory show`` say: the same facts as plain text and as JSON-able dictionaries."""
+"""What ``placement-opt memory show`` says: the same facts as plain text and as JSON-able dictionaries."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from fractions import Fraction
 from typing import Any
 
 from placement_opt.base.capacity import stated_bytes
-from placement_opt.base.units import format_energy, format_power, format_rate, format_requests, format_seconds, format_size
+from placement_opt.base.units import format_energy, format_power, format_requests, format_seconds, format_size
 from placement_opt.memory.energy import ENERGY, unsaid
-from placement_opt.memory.files import preset, preset_names
-from placement_opt.memory.system import Compute, Link, MemorySystem, Tier
-from placement_opt.report.numbers import NOTHING
+from placement_opt.memory.system import Link, MemorySystem, Tier
+from placement_opt.report.numbers import NOTHING, rates_shown, sizes_shown
+from placement_opt.report.parts import (
+    assumption_rows,
+    assumptions_info,
+    channels_info,
+    compute_info,
+    dies_info,
+    engine_info,
+    parts_tables,
+)
 from placement_opt.report.table import facts, table
 
 #: Bytes of the block whose time is shown.
@@ -28,7 +36,8 @@ def memory_info(memory: MemorySystem) -> dict[str, Any]:
         -> bytes per byte), its ``calls`` (resource -> requests for a block), its ``grain`` (bytes are rounded up to multiples
         of it), its ``bottleneck`` (the first of equals) and the ``rate`` it reaches alone by bytes, and ``block_s``: seconds of
         one block of each size in ``block_bytes``; ``block_j``: joules of the same, None where nothing is said of energy.
-        ``energy_unsaid``: the places that nothing is said of where it is of others; they count as none.
+        ``energy_unsaid``: the places that nothing is said of where it is of others; they count as none. Where there are any:
+        ``engines``, ``assumptions``.
     """
     blocks = _blocks(memory)
     return {
@@ -43,6 +52,8 @@ def memory_info(memory: MemorySystem) -> dict[str, Any]:
         "block_bytes": blocks,
         "energy_unsaid": list(unsaid(memory)) if ENERGY in memory.meters.names else None,
         "operations": [_operation_info(memory, row, blocks) for row in _rows(memory)],
+        **({"engines": [engine_info(engine) for engine in memory.engines]} if memory.engines else {}),
+        **assumptions_info(memory.assumptions),
     }
 
 
@@ -51,22 +62,28 @@ def memory_text(memory: MemorySystem) -> str:
     info = memory_info(memory)
     head = facts([("memory", memory.name), ("processor", memory.processor)])
     tiers = [
-        [tier["name"], tier["at"], *_sizes(tier["capacity"]), *_ways(tier, "read_rate", "write_rate")] for tier in info["tiers"]
+        [tier["name"], tier["at"], *sizes_shown(tier["capacity"]), *_ways(tier, "read_rate", "write_rate")]
+        for tier in info["tiers"]
     ]
     links = [[link["name"], f"{link['from']} -> {link['to']}", *_ways(link, "up_rate", "down_rate")] for link in info["links"]]
     resources = [
-        [one["name"], *(_rates(one["rate"]) if one["unit"] == "bytes" else (format_requests(one["rate"]), ""))]
+        [one["name"], *(rates_shown(one["rate"]) if one["unit"] == "bytes" else (format_requests(one["rate"]), ""))]
         for one in info["resources"]
     ]
     operations = [
-        [operation["name"], " -> ".join(operation["route"]) or NOTHING, operation["bottleneck"], *_rates(operation["rate"])]
-        for operation in info["operations"]
+        [one["name"], " -> ".join(one["route"]) or NOTHING, one["bottleneck"], *rates_shown(one["rate"])]
+        for one in info["operations"]
     ]
-    sources = [(item["name"], _source(item)) for item in info["tiers"] + info["links"]]
+    sources = [(item["name"], _source(item)) for item in info["tiers"] + info["links"] + info.get("engines", [])]
     tier_heads = ["tier", "at", "capacity", "", "rate", "", "efficiency"]
     parts = [head, table(tier_heads, tiers, "llrrrrr")]
+    if used := [
+        [tier["name"], *_sizes(tier["nominal"]), *_sizes(tier["capacity"])] for tier in info["tiers"] if tier["nominal"]
+    ]:
+        parts.append(table(["tier", "nominal", "", "usable", ""], used, "lrrrr"))
     if links:
         parts.append(table(["link", "from -> to", "rate", "", "efficiency"], links, "llrrr"))
+    parts += parts_tables(memory)
     parts.append(table(["resource", "effective rate", ""], resources, "lrr"))
     parts.append(table(["operation", "route", "bottleneck", "rate alone", ""], operations, "lllrr"))
     parts.append(_loads_table(memory, info))
@@ -76,29 +93,9 @@ def memory_text(memory: MemorySystem) -> str:
         parts.append(f"energy: nothing is said of {', '.join(info['energy_unsaid'])}, which count as none")
     if any(text for _, text in sources):
         parts.append("sources\n" + facts(sources))
+    if memory.assumptions:
+        parts.append(facts(assumption_rows(memory.assumptions)))
     return "\n\n".join(parts) + "\n"
-
-
-def presets_info() -> list[dict[str, Any]]:
-    """One dictionary for each preset: ``name``, ``tiers`` (name, capacity, read rate, write rate) and ``links`` (names)."""
-    found = []
-    for name in preset_names():
-        memory = preset(name)
-        keys = ("name", "capacity", "read_rate", "write_rate")
-        tiers = [{key: value for key, value in _tier_info(memory, tier).items() if key in keys} for tier in memory.tiers]
-        found.append({"name": name, "tiers": tiers, "links": [link.name for link in memory.links]})
-    return found
-
-
-def presets_text() -> str:
-    """The presets as a table: one line for each tier, with its capacity and the rate at which the processor reads it alone."""
-    rows = []
-    for name in preset_names():
-        memory = preset(name)
-        for k, tier in enumerate(memory.tiers):
-            alone = int(memory.bottleneck(memory.read[k]))
-            rows.append(["" if k else name, tier.name, *_sizes(stated_bytes(tier.capacity)), *_rates(alone)])
-    return table(["memory", "tier", "capacity", "", "read alone", ""], rows, "llrrrr") + "\n"
 
 
 def _tier_info(memory: MemorySystem, tier: Tier) -> dict[str, Any]:
@@ -106,6 +103,7 @@ def _tier_info(memory: MemorySystem, tier: Tier) -> dict[str, Any]:
         "name": tier.name,
         "at": tier.at,
         "capacity": stated_bytes(tier.capacity),
+        "nominal": tier.nominal,
         "read_rate": tier.read_rate,
         "write_rate": tier.write_rate,
         "shared": tier.shared,
@@ -114,7 +112,7 @@ def _tier_info(memory: MemorySystem, tier: Tier) -> dict[str, Any]:
         "page": tier.page,
         "read_iops": tier.read_iops,
         "write_iops": tier.write_iops,
-        "compute": None if tier.compute is None else _compute_info(tier.compute),
+        "compute": None if tier.compute is None else compute_info(tier.compute),
         "read_energy": _maybe(tier.read_energy),
         "write_energy": _maybe(tier.write_energy),
         "background_power": float(tier.background_power),
@@ -122,11 +120,8 @@ def _tier_info(memory: MemorySystem, tier: Tier) -> dict[str, Any]:
         "write_amplification": float(tier.write_amplification),
         "source": tier.source,
         "date": tier.date,
+        **dies_info(tier),
     }
-
-
-def _compute_info(compute: Compute) -> dict[str, Any]:
-    return {"rate": compute.rate, "result": str(compute.result), "energy": _maybe(compute.energy)}
 
 
 def _maybe(value: Fraction | None) -> float | None:
@@ -145,6 +140,7 @@ def _link_info(link: Link) -> dict[str, Any]:
         "energy": _maybe(link.energy),
         "source": link.source,
         "date": link.date,
+        **channels_info(link),
     }
 
 
@@ -251,19 +247,9 @@ def _joules(memory: MemorySystem, row: int, size: int) -> float:
     return float(Fraction(counted, memory.meters.parts[column]))
 
 
-def _sizes(size: int | None) -> tuple[str, str]:
-    if size is None:
-        return "unlimited", ""
-    return format_size(size, binary=False), format_size(size, binary=True)
-
-
-def _rates(rate: int) -> tuple[str, str]:
-    return format_rate(rate, binary=False), format_rate(rate, binary=True)
-
-
 def _ways(item: dict[str, Any], first: str, second: str) -> tuple[str, str, str]:
     """The rate or rates of a tier or link in both conventions, and its efficiency."""
-    one, two = _rates(item[first]), _rates(item[second])
+    one, two = rates_shown(item[first]), rates_shown(item[second])
     words = first.removesuffix("_rate"), second.removesuffix("_rate")
     if item["shared"]:
         shown = one

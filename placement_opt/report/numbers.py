@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from placement_opt.base.units import format_seconds
+from placement_opt.base.units import format_rate, format_seconds, format_size
 
 NOTHING = "-"
 _TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
@@ -95,3 +95,15 @@ def time_unit(size: float) -> tuple[float, str]:
         if size >= factor:
             return factor, unit
     return _TIME_UNITS[-1] if size > 0 else _TIME_UNITS[0]
+
+
+def sizes_shown(size: int | None) -> tuple[str, str]:
+    """A size in powers of ten and of two; None: no limit."""
+    if size is None:
+        return "unlimited", ""
+    return format_size(size, binary=False), format_size(size, binary=True)
+
+
+def rates_shown(rate: int) -> tuple[str, str]:
+    """A rate in powers of ten and of two."""
+    return format_rate(rate, binary=False), format_rate(rate, binary=True)

@@ -14,6 +14,7 @@ from placement_opt.report.judgement import above_sentence, interval_sentence, ju
 from placement_opt.report.machine import to_csv
 from placement_opt.report.meters import TIME, meter_rows, meters_document, tier_table, wear_document
 from placement_opt.report.numbers import count, figure, full_seconds, percent, rates
+from placement_opt.report.parts import assumption_rows, assumptions_info
 from placement_opt.report.table import facts, paragraph, table
 
 _ADVICE = "compare raises it"
@@ -61,6 +62,7 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
         "further": [{"operation": name, "served_bytes": size} for name, size in _further(run)],
         "copies": [{"from": source, "to": target, "bytes": size} for source, target, size in _copies(run)],
         "critical": [{"resource": name, "share": share} for name, share in zip(resources, run.critical_share, strict=True)],
+        **assumptions_info(run.instance.memory.assumptions),
     }
 
 
@@ -104,6 +106,7 @@ def simulation_text(run: Run, proof: Proof) -> str:
                 "hit rate",
                 f"{percent(run.hit_rate)} of the bytes had a copy in {instance.memory.tiers[instance.memory.fastest].name}",
             ),
+            *assumption_rows(instance.memory.assumptions),
         ]
     )
     parts = [head, tier_table(run)]

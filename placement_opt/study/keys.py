@@ -20,7 +20,7 @@ MOST_POINTS = 1000
 _TABLES = ("memory", "llm", "trace", "rules", "recompute", "stores", "budgets", "objective")
 _ROOT = ("name", "schema")
 #: What the keys of a memory system end with: these need no "memory." before them.
-_OF_MEMORY = ("capacity", "rate", "read_rate", "write_rate", "efficiency")
+_OF_MEMORY = ("capacity", "rate", "read_rate", "write_rate", "efficiency", "dies", "planes", "read_time", "channels")
 #: (path, text) of every key at one point.
 Values = tuple[tuple[str, str], ...]
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -93,6 +93,14 @@ def full_key(key: str) -> str:
     if close:
         expected = f"did you mean {'.'.join([close[0], *rest])!r}?"
     raise InputError(f"found unknown key {shown(key)}", expected, field="--set")
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """``"flash.dies=12"``: a key of an instance's memory table, and its one value."""
+    key, equals, value = text.partition("=")
+    if not equals or not _KEY.fullmatch(key):
+        raise InputError(f"found {shown(text)}", "expected KEY=VALUE such as flash.dies=12", field="--set")
+    return key.removeprefix("memory."), parse_value(value)
 
 
 def parse_value(text: str) -> Any:

@@ -256,6 +256,19 @@ def test_export_writes_the_program(
     assert target.read_text().lstrip().startswith(start)
 
 
+def test_trace_models_lists_the_models_that_llm_may_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """Layers, KV of a token, windows, weights and where they are from; in the precision that is asked for."""
+    known = {one["name"]: one for one in json.loads(answer(capsys, "trace", "models", "--json"))["models"]}
+    assert known["deepseek-v3"]["token_bytes"] == 61 * 576 * 2
+    assert (known["gpt-oss-120b"]["window"], known["gpt-oss-120b"]["windowed_layers"]) == (128, 18)
+    assert known["llama-3.1-8b"]["window"] is None
+    halved = json.loads(answer(capsys, "trace", "models", "--precision", "w8a8", "--json"))["models"]
+    assert [2 * one["weight_resident"] for one in halved] == [one["weight_resident"] for one in known.values()]
+    lines = answer(capsys, "trace", "models").splitlines()
+    assert [line.split()[0] for line in lines[2:]] == list(known)
+    assert all(known[line.split()[0]]["source"] in line for line in lines[2:])
+
+
 # ---- trace, memory -----------------------------------------------------------------------------------------------------
 
 

@@ -67,7 +67,7 @@ def test_a_fault_of_the_program_is_told_from_bad_input(
     def crash(*_: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("placement_opt.report.memory.presets_text", crash)
+    monkeypatch.setattr("placement_opt.report.presets.presets_text", crash)
     assert main(["memory", "list"]) == 70
     err = capsys.readouterr().err
     assert "ZeroDivisionError: by zero" in err
@@ -92,7 +92,7 @@ def test_what_the_system_refuses_has_its_code(
     def refuse(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("placement_opt.report.memory.presets_text", refuse)
+    monkeypatch.setattr("placement_opt.report.presets.presets_text", refuse)
     assert main(["memory", "list"]) == code
     out, err = capsys.readouterr()
     assert out == ""

@@ -18,7 +18,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.start import save_initial
 from placement_opt.workload.files.npz import save_trace
-from placement_opt.workload.llm import preset
+from placement_opt.workload.llm import PRECISIONS, preset
 from placement_opt.workload.paging import page
 from placement_opt.workload.synth import GENERATORS, synthesize
 from tests.small import make_trace
@@ -182,6 +182,17 @@ def test_numbers_go_before_the_presets(tmp_path: Path) -> None:
     assert set(instance.size.tolist()) == {1024}
     assert instance.capacity[0] == 2**20 - 20 * 1024
     assert instance.fixed[0].tolist() == by_resource(instance, hbm=3000)
+
+
+def test_a_preset_in_another_precision_on_several_devices(tmp_path: Path) -> None:
+    """Bits of weights and of KV, and one device's share of the heads and the weights."""
+    keys = '[llm]\npreset = "llama-3.1-8b"\nprecision = "w4a16"\ntensor_parallel = 8\n'
+    text = DRIFT.replace("[llm]\nlayers = 2\n", keys)
+    instance = load(tmp_path, text, BIG | {'kv_bytes = "1 KiB"': ""})
+    model = preset("llama-3.1-8b", PRECISIONS["w4a16"], 8)
+    assert set(instance.size.tolist()) == {model.kv_bytes} == {512}
+    assert instance.fixed[:, instance.memory.resources.index("hbm")].tolist() == [model.weight_bytes] * 10
+    assert instance.capacity[0] == parse_size("25 GiB") - model.weight_resident
 
 
 def test_steps_that_are_no_layers_read_no_weights_of_a_preset(tmp_path: Path) -> None:

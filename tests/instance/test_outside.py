@@ -151,17 +151,16 @@ def test_what_comes_from_outside_serves_under_every_rule(tmp_path: Path) -> None
 
 def test_rates_of_recomputing(tmp_path: Path) -> None:
     """As stated; from flops and a model's parameters (2 operations each; active experts only); from flops_per_token."""
-    llama, mixtral = SHAPES["llama-3.1-8b"], SHAPES["mixtral-8x7b"]
+    llama = SHAPES["llama-3.1-8b"].active_parameters // 32
+    mixtral = SHAPES["mixtral-8x7b"].active_parameters // 32
     preset = 'preset = "llama-3.1-8b"'
     assert rate(requests(tmp_path, preset, 'rate = "20 GiB/s"')) == 20 * 2**30
     assert rate(requests(tmp_path, preset, 'rate = "20 B/s"\nefficiency = 0.33')) == 6
     flops = 'flops = "990 TFLOP/s"'
-    assert rate(requests(tmp_path, preset, flops)) == 990 * 10**12 * 4096 // (2 * llama.layer_parameters(1))
-    assert rate(requests(tmp_path, 'preset = "mixtral-8x7b"', flops)) == 990 * 10**12 * 4096 // (
-        2 * mixtral.layer_parameters(2)
-    )
+    assert rate(requests(tmp_path, preset, flops)) == 990 * 10**12 * 4096 // (2 * llama)
+    assert rate(requests(tmp_path, 'preset = "mixtral-8x7b"', flops)) == 990 * 10**12 * 4096 // (2 * mixtral)
     half = rate(requests(tmp_path, preset, f"{flops}\nefficiency = 0.5"))
-    assert half == 495 * 10**12 * 4096 // (2 * llama.layer_parameters(1))
+    assert half == 495 * 10**12 * 4096 // (2 * llama)
     stated = 'flops = "100 TFLOPS"\nflops_per_token = "16 GFLOP"'
     assert rate(requests(tmp_path, 'kv_bytes = "1 KiB"\nlayers = 32', stated)) == 10**14 * 1024 * 32 // (16 * 10**9)
     assert rate(requests(tmp_path, f'{preset}\nkv_bytes = "1 KiB"', stated)) == 10**14 * 1024 * 32 // (16 * 10**9)

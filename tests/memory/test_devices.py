@@ -14,7 +14,8 @@ import pytest
 from placement_opt.base.errors import InputError
 from placement_opt.base.toml import read_toml
 from placement_opt.memory import Link, MemorySystem, Tier, build_memory, files, load_memory, override, preset, preset_names
-from placement_opt.memory.device_keys import as_page, as_result
+from placement_opt.memory.compute_keys import as_result
+from placement_opt.memory.device_keys import as_page
 from placement_opt.memory.system import Compute, Outside
 from tests.memory.systems import kvnand, link, random_tree, tier
 

@@ -11,7 +11,8 @@ import pytest
 
 from placement_opt.memory import build_memory, load_memory, preset, preset_names
 from placement_opt.memory.system import Compute, Outside
-from placement_opt.report.memory import memory_info, memory_text, presets_info, presets_text
+from placement_opt.report.memory import memory_info, memory_text
+from placement_opt.report.presets import presets_info, presets_text
 from tests.memory.systems import WORN, kvnand, link, tier
 
 
