@@ -6,12 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from placement_opt.base.atomic import write_text_atomic
-from placement_opt.base.capacity import stated_bytes
+from placement_opt.base.capacity import UNLIMITED
 from placement_opt.base.units import format_rate, format_size
-from placement_opt.memory import Link, MemorySystem, Tier, preset, preset_names
+from placement_opt.memory import Link, MemorySystem, Tier
+from placement_opt.memory.files import preset_names, preset_with_required
+from placement_opt.report.presets import presets_info
 
+_OPEN = "left to the user"
 PAGE = Path(__file__).parent.parent / "docs" / "presets.md"
 _HEAD = """# Memory systems that come with the program
 
@@ -24,19 +28,29 @@ file says so.
 
 def render() -> str:
     """The Markdown page: one section a preset, a line for each tier and link."""
-    return "\n".join([_HEAD, *(_section(preset(name)) for name in preset_names())])
+    infos = {info["name"]: info for info in presets_info()}
+    return "\n".join([_HEAD, *(_section(infos[name], *preset_with_required(name)) for name in preset_names())])
 
 
-def _section(memory: MemorySystem) -> str:
+def _section(info: dict[str, Any], memory: MemorySystem, required: Sequence[str]) -> str:
     lines = [f"## {memory.name}", "", "| part | capacity | usable | rate | source | assumed |", "|---|---|---|---|---|---|"]
-    return "\n".join([*lines, *(_tier(tier) for tier in memory.tiers), *(_link(link) for link in memory.links), ""])
+    lines += [_tier(tier, known) for tier, known in zip(memory.tiers, info["tiers"], strict=True)]
+    lines += [_link(link, required) for link in memory.links]
+    if required:
+        lines += ["", f"Left to the user: {', '.join(f'`{key}`' for key in required)}."]
+    return "\n".join([*lines, ""])
 
 
-def _tier(tier: Tier) -> str:
-    capacity = stated_bytes(tier.nominal or tier.capacity)
-    usable = "" if tier.nominal is None else _size(tier.capacity)
-    rates = _rates(tier.read_rate, tier.write_rate, tier.shared, ("read", "write"))
-    return _row(tier.name, "unlimited" if capacity is None else _size(capacity), usable, rates, tier)
+def _tier(tier: Tier, known: dict[str, Any]) -> str:
+    """``known``: its capacity and rates, None where they rest on what is left to the user."""
+    capacity = _OPEN if known["capacity"] is None else _size(tier.nominal or tier.capacity)
+    if tier.capacity == UNLIMITED:
+        capacity = "unlimited"
+    usable = "" if tier.nominal is None or known["capacity"] is None else _size(tier.capacity)
+    rates = _OPEN
+    if known["read_rate"] is not None and known["write_rate"] is not None:
+        rates = _rates(tier.read_rate, tier.write_rate, tier.shared, ("read", "write"))
+    return _row(tier.name, capacity, usable, rates, tier)
 
 
 def _size(size: int) -> str:
@@ -44,9 +58,10 @@ def _size(size: int) -> str:
     return format_size(size, binary=size % 10**9 > 0)
 
 
-def _link(link: Link) -> str:
-    between = f"{link.name}: {link.start} to {link.end}"
-    return _row(between, "", "", _rates(link.up_rate, link.down_rate, link.shared, ("up", "down")), link)
+def _link(link: Link, required: Sequence[str]) -> str:
+    open_rate = any(key.startswith(f"{link.name}.") for key in required)
+    rates = _OPEN if open_rate else _rates(link.up_rate, link.down_rate, link.shared, ("up", "down"))
+    return _row(f"{link.name}: {link.start} to {link.end}", "", "", rates, link)
 
 
 def _row(name: str, capacity: str, usable: str, rate: str, part: Tier | Link) -> str:

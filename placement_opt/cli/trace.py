@@ -75,6 +75,7 @@ def fill_synth(parser: LazyParser) -> None:
         "drift": "sparse attention whose read set drifts",
         "zipf": "independent reads, popularity falls with rank",
         "requests": "multi-turn requests over a prefix cache",
+        "decode": "dense decoding of a language model: weights and KV as blocks in bytes",
     }
     group = {name: (partial(fill_generator, name), about.get(name, name)) for name in GENERATORS}
     add_commands(parser, group, "generator")

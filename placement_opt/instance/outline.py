@@ -10,6 +10,8 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
                                   # and the like, and LINK.rate, .up.rate, .down.rate, .efficiency, .energy override
     [llm]                         # may be left out where the trace's blocks are sized in bytes
     preset = "llama-3.1-8b"       # and/or the numbers, which go before the preset's
+    precision = "w4a16"           # of the preset
+    tensor_parallel = 8           # what one of so many devices has of it
     layers = 32
     kv_bytes = "16 KiB"           # of one token and layer
     weight_bytes = "162.9 MB"     # read at every step, from weight_tier

@@ -17,7 +17,8 @@ class Totals:
     Attributes
     ----------
     steps, blocks, reads, layers
-        T, B, N, and the number of layers whose steps take turns (1 without layers).
+        T, B, N, and the steps of a token: the number of layers whose steps take turns (1 without layers), more where a layer
+        has several.
     pairs
         (block, state) pairs at which a block is alive.
     peak
@@ -90,10 +91,19 @@ def totals_of(trace: Trace, *, reads: int | None = None) -> Totals:
         steps=trace.num_steps,
         blocks=trace.num_blocks,
         reads=trace.num_reads if reads is None else reads,
-        layers=1 if trace.step_layer is None else int(trace.step_layer.max()) + 1,
+        layers=_steps_of_a_token(trace),
         pairs=int(life.sum()),
         peak=int(alive_bytes(trace, size).max()),
         smallest=int(size.min()),
         largest=int(size.max()),
         read_units=units,
     )
+
+
+def _steps_of_a_token(trace: Trace) -> int:
+    """By the labels of its steps; where they are no whole number for each token, as many as there are layers."""
+    if trace.step_layer is None:
+        return 1
+    layers = int(trace.step_layer.max()) + 1
+    tokens = 0 if trace.step_token is None else len(np.unique(trace.step_token))
+    return trace.num_steps // tokens if tokens and trace.num_steps % tokens == 0 else layers

@@ -22,7 +22,7 @@ from placement_opt.instance.totals import Totals, totals_of
 from placement_opt.workload.files.npz import load_trace, outline_trace
 from placement_opt.workload.files.runs import RunsFile, is_runs_file, load_rows, open_runs
 from placement_opt.workload.layers import Drawn, Layers, Stored
-from placement_opt.workload.synth import GENERATORS, drift, synthesize
+from placement_opt.workload.synth import GENERATORS, decode, decode_params, drift, synthesize
 from placement_opt.workload.trace import Trace
 
 #: Requests that are drawn to guess at more of them.
@@ -132,6 +132,7 @@ class Generated:
         small: dict[str, dict[str, Any]] = {
             "drift": {"prefill": 10, "tokens": 1},
             "zipf": {"blocks": 1, "steps": 1, "reads": 1},
+            "decode": {"context": 1, "tokens": 1},
         }
         if self.name in small:
             return synthesize(self.name, {**self.values, **small[self.name]}, self.seed)
@@ -146,6 +147,8 @@ class Generated:
             size = parse_size(params.block_size)
             reads, pairs = params.steps * params.reads, params.blocks * (params.steps + 1)
             return Totals(params.steps, params.blocks, reads, 1, pairs, params.blocks * size, size, size, reads * size)
+        if self.name == "decode":
+            return decode_totals(params)
         found = totals_of(self._sample)
         if found.steps == params.requests:
             return found
@@ -182,6 +185,19 @@ def drift_totals(params: drift.Params, drawn: Drawn) -> Totals:
     blocks, reads = layers * drawn.blocks, layers * int(drawn.reads(0).sum())
     pairs = layers * params.prefill * (steps + 1) + steps * (steps + 1) // 2
     return Totals(steps, blocks, reads, layers, pairs, blocks, 1, 1, reads)
+
+
+def decode_totals(params: decode_params.Params) -> Totals:
+    """Of the decode generator: no less than there is, the sizes guessed at."""
+    steps, blocks, reads = decode.amounts(params)
+    size = (
+        params.bits.kv_bytes(params.shape.kv_numbers * params.shape.kv_layers) * (params.context + params.tokens) * params.batch
+    )
+    if params.weights == "placed":
+        size += params.bits.weight_bytes(params.shape.parameters)
+    mean = max(1, size // blocks)
+    units, a_token = reads * mean, steps // params.tokens
+    return Totals(steps, blocks, reads, a_token, blocks * (steps + 1), size, mean, mean, units, exact=False, firm=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from placement_opt.instance.packing import packing_known
 from placement_opt.report.judgement import NO_SCHEDULE, binds_document, binds_text, existence_sentence
 from placement_opt.report.meters import costs, objective_rows
 from placement_opt.report.numbers import full_seconds, percent, seconds, time_unit
+from placement_opt.report.parts import assumption_rows, assumptions_info
 from placement_opt.report.table import facts, paragraph
 from placement_opt.report.unread import kept_unread
 from placement_opt.workload.unread import unread
@@ -82,6 +83,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
         "kept_unread": unread(answer.instance.trace).as_dict() if isinstance(answer.instance, Instance) else None,
         "sentence": answer_sentence(answer),
         "details": bound.details,
+        **assumptions_info(answer.instance.memory.assumptions),
     }
 
 
@@ -105,6 +107,7 @@ def answer_text(answer: Answer) -> str:
         ("note", _note(answer)),
         ("kept unread", _kept_unread(answer)),
         ("took", seconds(answer.solve_s)),
+        *assumption_rows(answer.instance.memory.assumptions),
     ]
     return facts(rows) + "\n\n" + paragraph(answer_sentence(answer)) + "\n"
 

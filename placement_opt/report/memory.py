@@ -31,7 +31,8 @@ def memory_info(memory: MemorySystem) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name, processor, tiers, links, resources, operations``. Tiers and links have their datasheet rates, ``resources`` the
+        ``name, processor, tiers, links, resources, operations``. Tiers and links have their datasheet rates, a tier of which
+        not all can be used its ``nominal`` capacity beside ``capacity``, ``resources`` the
         effective ones (efficiency applied) with their ``unit``. An operation has its ``route`` (nodes), its ``loads`` (resource
         -> bytes per byte), its ``calls`` (resource -> requests for a block), its ``grain`` (bytes are rounded up to multiples
         of it), its ``bottleneck`` (the first of equals) and the ``rate`` it reaches alone by bytes, and ``block_s``: seconds of
@@ -78,7 +79,9 @@ def memory_text(memory: MemorySystem) -> str:
     tier_heads = ["tier", "at", "capacity", "", "rate", "", "efficiency"]
     parts = [head, table(tier_heads, tiers, "llrrrrr")]
     if used := [
-        [tier["name"], *_sizes(tier["nominal"]), *_sizes(tier["capacity"])] for tier in info["tiers"] if tier["nominal"]
+        [tier["name"], *sizes_shown(tier["nominal"]), *sizes_shown(tier["capacity"])]
+        for tier in info["tiers"]
+        if tier["nominal"]
     ]:
         parts.append(table(["tier", "nominal", "", "usable", ""], used, "lrrrr"))
     if links:

@@ -44,10 +44,16 @@ def presets_text() -> str:
         for k, tier in enumerate(memory.tiers):
             capacity = sizes_shown(info["tiers"][k]["capacity"])
             alone = rates_shown(int(memory.bottleneck(memory.read[k])))
+            if own := [key for key in required if key in [f"{tier.name}.{last}" for last in _DECISIVE["capacity"]]]:
+                capacity = _needed(own)
             if own := [key for key in required if _on_the_way(memory, k, key)]:
-                alone = f"needs {', '.join(own)}", ""
+                alone = _needed(own)
             rows.append(["" if k else name, tier.name, *capacity, *alone])
     return table(["memory", "tier", "capacity", "", "read alone", ""], rows, "llrrrr") + "\n"
+
+
+def _needed(keys: list[str]) -> tuple[str, str]:
+    return f"needs {', '.join(keys)}", ""
 
 
 def _on_the_way(memory: MemorySystem, k: int, key: str) -> bool:

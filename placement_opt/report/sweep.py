@@ -13,6 +13,7 @@ from placement_opt.report.judgement import NO_SCHEDULE, NONE_EXISTS, NOT_KNOWN, 
 from placement_opt.report.machine import to_csv
 from placement_opt.report.meters import costs, objective_rows
 from placement_opt.report.numbers import NOTHING, percent, seconds_column
+from placement_opt.report.parts import assumption_rows
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.study.scheduled import Outcome, Scheduled
 from placement_opt.study.sweep import Point, Sweep
@@ -52,7 +53,12 @@ def sweep_text(sweep: Sweep) -> str:
     if not sweep.points:
         return "interrupted before any point was finished\n"
     proof = sweep.points[0].compared.proof
-    parts = [facts([("instance", f"{proof.instance} ({sweep.file})"), *objective_rows(proof.objective)]), _table(sweep)]
+    head = [
+        ("instance", f"{proof.instance} ({sweep.file})"),
+        *objective_rows(proof.objective),
+        *assumption_rows(proof.assumptions),
+    ]
+    parts = [facts(head), _table(sweep)]
     parts += [paragraph(text) for text in (*_methods(sweep), *_doubts(sweep), *_weak(sweep), *_troubles(sweep))]
     if sweep.interrupted:
         parts.append("interrupted: this is what was finished")

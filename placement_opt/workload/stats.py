@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.units import format_size
+from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.unread import Unread, unread
 
@@ -57,6 +58,15 @@ class Overlap:
 
 
 @dataclass(frozen=True)
+class KindInfo:
+    """Blocks of one kind: how many, their size, and how much of them all steps of a token read (None: no labels of tokens)."""
+
+    blocks: int
+    size: int
+    read_size_per_token: float | None
+
+
+@dataclass(frozen=True)
 class TraceInfo:
     """What :func:`describe_trace` finds.
 
@@ -91,6 +101,8 @@ class TraceInfo:
         blocks, into which everything read or produced goes, still holds the block whatever it does among blocks of one step.
     overlap
         Of consecutive steps of one layer (of consecutive steps, without layers).
+    kinds
+        By the name of each kind of block that there is; None where the trace does not say what its blocks are.
     meta
         The provenance that the trace carries.
     """
@@ -117,6 +129,7 @@ class TraceInfo:
     reuse_distance: Distribution | None
     stack_distance: Distribution | None
     overlap: Overlap
+    kinds: dict[str, KindInfo] | None
     meta: dict[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
@@ -125,7 +138,7 @@ class TraceInfo:
 
     def as_text(self) -> str:
         """A table for people."""
-        rows = [*self._size_rows(), *self._read_rows(), *_meta_rows(self.meta)]
+        rows = [*self._size_rows(), *self._read_rows(), *self._kind_rows(), *_meta_rows(self.meta)]
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
@@ -159,6 +172,14 @@ class TraceInfo:
             ("overlap", f"Jaccard {_mean_least(overlap.jaccard_mean, overlap.jaccard_least)} ({pairs})"),
             ("", f"kept {_mean_least(overlap.kept_mean, overlap.kept_least)}"),
         ]
+
+    def _kind_rows(self) -> list[tuple[str, str]]:
+        rows = []
+        for name, kind in (self.kinds or {}).items():
+            each = kind.read_size_per_token
+            read = "" if each is None else f", {self._amount(each)} read a token"
+            rows.append((f"of {name}", f"{kind.blocks:,} blocks, {self._amount(kind.size)}{read}"))
+        return rows
 
 
 def describe_trace(trace: Trace) -> TraceInfo:
@@ -196,8 +217,23 @@ def describe_trace(trace: Trace) -> TraceInfo:
         reuse_distance=Distribution.of_histogram(turns_apart if by_turn else steps_apart),
         stack_distance=Distribution.of_histogram(stack_distances(*rows, *trace.births_by_step)),
         overlap=_overlap(reads, previous, shared_reads(trace.indptr, trace.blocks, previous)),
+        kinds=_kinds(trace, times_read),
         meta=dict(trace.meta),
     )
+
+
+def _kinds(trace: Trace, times_read: npt.NDArray[Any]) -> dict[str, KindInfo] | None:
+    """``times_read``: [B], in shares of ``share_base``."""
+    if trace.block_kind is None:
+        return None
+    tokens = None if trace.step_token is None else len(np.unique(trace.step_token)) * trace.share_base
+    found = {}
+    for number, name in enumerate(BLOCK_KINDS):
+        sizes, reads = (values[trace.block_kind == number] for values in (trace.sizes, times_read))
+        each = None if tokens is None else float(reads @ sizes.astype(np.float64)) / tokens
+        if len(sizes):
+            found[name] = KindInfo(len(sizes), int(sizes.sum()), each)
+    return found
 
 
 def _layer_of(trace: Trace) -> npt.NDArray[np.int32]:
@@ -255,5 +291,8 @@ def _mean_least(mean: float | None, least: float | None) -> str:
 
 
 def _meta_rows(meta: dict[str, Any]) -> list[tuple[str, str]]:
-    words = ", ".join(f"{key} {value}" for key, value in meta.items())
-    return [("source", words)] if words else []
+    words = ", ".join(f"{key} {value}" for key, value in meta.items() if key != "assumptions")
+    assumed = meta.get("assumptions")
+    stated = assumed if isinstance(assumed, list) else [] if assumed is None else [assumed]
+    rows = [("source", words)] if words else []
+    return rows + [("assumed", str(text)) for text in stated]

@@ -500,8 +500,8 @@ def test_synthesize_is_what_files_and_command_line_share() -> None:
 
 def test_every_parameter_of_every_generator_explains_itself() -> None:
     """Help, a type and a conversion for each, and defaults that pass their own checks."""
-    assert list(GENERATORS) == ["drift", "zipf", "requests"]
-    assert len(GENERATORS) == 3
+    assert list(GENERATORS) == ["drift", "zipf", "requests", "decode"]
+    assert len(GENERATORS) == 4
     with pytest.raises(KeyError):
         GENERATORS["drfit"]
     for params, _ in GENERATORS.values():

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from placement_opt.memory import Link, MemorySystem, Tier, build_memory
+from placement_opt.memory import Link, MemorySystem, Tier, build_memory, preset, preset_names
+from placement_opt.memory.files import preset_with_required
 from placement_opt.memory.system import Compute
 
 
@@ -38,6 +39,29 @@ def random_patterns(rng: np.random.Generator, tiers: int) -> list[int]:
     """Some of the non-empty sets of tiers, in random order."""
     sets = np.arange(1, 1 << tiers)
     return [int(p) for p in rng.permutation(sets)[: int(rng.integers(1, len(sets) + 1))]]
+
+
+#: What presets leave to their users, as the tests give it: round numbers of no device.
+GIVEN: dict[str, dict[str, str]] = {
+    "aif": {"dram.capacity": "64 GB"},
+    "cxl-speckv": {"hbm.rate": "2 TB/s", "pool.rate": "40 GB/s", "cxl.rate": "16 GB/s"},
+    "phone-ufs": {
+        "ufs.capacity": "512 GB",
+        "ufs.read_rate": "4 GB/s",
+        "ufs.write_rate": "2 GB/s",
+        "ufs.read_iops": "100 kIOPS",
+    },
+    "l2-over-hbm": {"l2.capacity": "60 MB", "l2.rate": "10 TB/s", "hbm.capacity": "96 GB", "hbm.rate": "4 TB/s"},
+    **{f"hbf-g{grade}": {"hbf.read_time": "3 us", "hbf.program_time": "100 us"} for grade in (1, 2, 3)},
+}
+#: Presets of memory that computes or of several kinds of memory on one chip: no ladder of tiers that grow as they slow down.
+NO_LADDERS = ("aif", "attacc-pim", "cambricon-s", "cambricon-m", "cambricon-l", "kelle-edram", "lincoln-2", "lincoln-4")
+NO_LADDERS += tuple(name for name in preset_names() if name.startswith("kvnand-"))
+
+
+def preset_given(name: str) -> MemorySystem:
+    """A preset, with the numbers of :data:`GIVEN` where it leaves some to its user."""
+    return preset(name, GIVEN.get(name)) if preset_with_required(name)[1] else preset(name)
 
 
 #: A memory file that says all there is of energy and wear.

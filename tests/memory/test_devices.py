@@ -194,7 +194,7 @@ def test_the_table_is_what_the_routes_say(seed: int) -> None:
 
 def test_nothing_said_changes_nothing() -> None:
     """Pages of a byte, no requests, no computing: the table of reads, stores and copies."""
-    for name in preset_names():
+    for name in ("cxl3", "gh200", "gh200-nvlink3", "gh200-pcie6", "h100-pcie5", "nvme4"):
         memory = preset(name)
         assert memory.operations.plain
         assert (memory.outside, memory.units, memory.scale) == ((), {}, {})

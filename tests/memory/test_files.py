@@ -12,7 +12,8 @@ import pytest
 from placement_opt.base.errors import InputError
 from placement_opt.base.toml import read_toml
 from placement_opt.memory import MemorySystem, load_memory, override, preset, preset_names
-from placement_opt.memory.files import as_efficiency
+from placement_opt.memory.tier_keys import as_efficiency
+from tests.memory.systems import NO_LADDERS, preset_given
 
 GOOD = """\
 schema = 1
@@ -190,18 +191,18 @@ def test_presets_have_names_that_instances_rely_on() -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_number_of_a_preset_has_source_and_date(name: str) -> None:
-    """Each tier and link of each preset says where its numbers come from and from when; names agree with the files."""
-    memory = preset(name)
+    """Each tier, link and engine of each preset says where its numbers come from and from when; names agree with the files."""
+    memory = preset_given(name)
     assert memory.name == name
-    for item in (*memory.tiers, *memory.links):
+    for item in (*memory.tiers, *memory.links, *memory.engines):
         assert item.source, item.name
         assert re.fullmatch(r"20[0-9]{2}(-[0-9]{2}){0,2}", item.date), item.name
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", sorted(set(preset_names()) - set(NO_LADDERS)))
 def test_a_preset_slows_down_and_grows_from_tier_to_tier(name: str) -> None:
     """In file order tiers get slower and larger, so the first is the fastest and the last is the home."""
-    memory = preset(name)
+    memory = preset_given(name)
     assert memory.by_speed == tuple(range(len(memory.tiers)))
     assert memory.home == len(memory.tiers) - 1
     assert [item.capacity for item in memory.tiers] == sorted(item.capacity for item in memory.tiers)

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import presets
 from placement_opt.base.errors import InputError
 from placement_opt.base.toml import read_toml
-from placement_opt.memory import MemorySystem, load_memory, override, preset, preset_names
+from placement_opt.memory import MemorySystem, files, load_memory, override, preset, preset_names
 from placement_opt.report.memory import memory_info, memory_text
 
 GB, GIB, MIB = 10**9, 2**30, 2**20
@@ -134,6 +134,16 @@ def test_the_page_of_presets_is_that_of_the_files(tmp_path: Path, monkeypatch: p
     assert presets.main([]) == 0
     assert presets.main(["--check"]) == 0
     assert "| hbm | 180 GiB | 179.1 GiB | 7.7 TB/s |" in presets.PAGE.read_text()
+
+
+def test_the_page_says_what_is_left_to_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preset that leaves a number open names its key, and shows no rate as if it were known."""
+    text = MEMORY.replace('processor = "gpu"', 'processor = "gpu"\nrequired = ["hbm.rate"]').replace('rate = "1 TB/s"\n', "")
+    (tmp_path / "open.toml").write_text(text.replace('"m"', '"open"'))
+    monkeypatch.setattr(files, "_PRESETS", tmp_path)
+    page = presets.render()
+    assert "Left to the user: `hbm.rate`." in page
+    assert "| hbm | 80 GiB | 79 GiB | left to the user |" in page
 
 
 def written(tmp_path: Path, old: str = "", new: str = "") -> Path:

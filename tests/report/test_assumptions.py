@@ -57,6 +57,8 @@ def instance(tmp_path: Path) -> str:
     "options",
     [
         ("bound", "--method", "roofline"),
+        ("bound", "--gap", "50%"),
+        ("sweep", "--set", "hbm.capacity=20MiB", "--method", "roofline"),
         ("simulate", "--scheduler", "static"),
         ("compare", "--schedulers", "static", "--method", "roofline"),
     ],
@@ -69,12 +71,12 @@ def test_assumptions_are_told(instance: str, options: tuple[str, ...], capsys: p
     assert [line[1] for line in lines if line and line[0] == "assumed"] == FOUND
     assert main([*words, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    document = document["instances"][0] if "instances" in document else document
+    document = next((document[key][0] for key in ("instances", "points") if key in document), document)
     assert document["assumptions"] == FOUND
     plain = Path(instance).with_name("m.toml")
     plain.write_text("\n".join(line for line in MEMORY.splitlines() if not line.startswith("assumed")))
     assert main([*words, "--json"]) == 0
-    assert "assumptions" not in capsys.readouterr().out
+    assert '"assumptions"' not in capsys.readouterr().out
 
 
 def test_show_takes_numbers(instance: str, capsys: pytest.CaptureFixture[str]) -> None:

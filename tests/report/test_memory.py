@@ -13,7 +13,7 @@ from placement_opt.memory import build_memory, load_memory, preset, preset_names
 from placement_opt.memory.system import Compute, Outside
 from placement_opt.report.memory import memory_info, memory_text
 from placement_opt.report.presets import presets_info, presets_text
-from tests.memory.systems import WORN, kvnand, link, tier
+from tests.memory.systems import WORN, kvnand, link, preset_given, tier
 
 
 @pytest.mark.parametrize("name", ["gh200", "nvme4"])
@@ -86,7 +86,7 @@ def test_list_has_every_preset() -> None:
         "write_rate": 500 * 10**9,
     }
     lines = presets_text().splitlines()
-    assert len(lines) == 2 + sum(len(preset(name).tiers) for name in preset_names())
+    assert len(lines) == 2 + sum(len(preset_given(name).tiers) for name in preset_names())
     first = next(line for line in lines if line.startswith("h100-pcie5"))
     assert first.split() == ["h100-pcie5", "hbm", "80", "GB", "74.51", "GiB", "3.35", "TB/s", "3.047", "TiB/s"]
 

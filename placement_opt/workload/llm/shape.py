@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from placement_opt.base.errors import InputError
+from placement_opt.workload.llm.parts import LayerParts
 from placement_opt.workload.llm.precision import PUBLISHED, Precision
 
 
@@ -209,6 +210,31 @@ class Shape:
             date=self.date,
             windows=self.windows,
         )
+
+    def parts(self, layer: int, devices: int = 1) -> LayerParts:
+        """Of one layer, on one of so many devices; with the final norm and the embeddings these are all parameters."""
+        width = self.expert_ffn or self.ffn
+        routed = self.experts if layer >= self.dense_layers and self.experts > 1 else 0
+        if layer < self.dense_layers:
+            rest = self._expert(self.ffn, devices)
+        else:
+            always = self.shared * width + (0 if routed else width)
+            rest = self._expert(always, devices) + self._router()
+        rest += self.norms * self.norm_vectors * self.hidden
+        expert = self._expert(width, devices) if routed else 0
+        if self.recurrent and (layer + 1) % self.kv_every:
+            return LayerParts(False, 0, rest + self.recurrent.parameters(self.hidden, devices), expert, routed)
+        size = self.latent.value if self.latent else self.head_size
+        output = _share(self.heads, devices) * size * self.hidden + (self.hidden if self.bias == "all" else 0)
+        return LayerParts(True, self._attention(devices) - output, rest + output, expert, routed)
+
+    def head_groups(self, devices: int = 1) -> int:
+        """KV heads of one device, each with the query heads that share it; one where a latent vector serves all heads."""
+        return 1 if self.latent else _share(self.kv_heads, devices)
+
+    def head_parameters(self, devices: int = 1) -> int:
+        """What makes a word of the last layer's output: the final norm and a row for each word."""
+        return (_share(self.vocabulary, devices) + self.norm_vectors) * self.hidden
 
     def _kv_numbers(self, devices: int) -> int:
         if self.latent:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     Generator = tuple[type[Any], Callable[[Any, np.random.Generator], Trace]]
 
 #: Name -> (parameter class, generate function).
-GENERATORS: Mapping[str, Generator] = Registry(__name__, {name: f"{name}:GENERATOR" for name in ("drift", "zipf", "requests")})
+GENERATORS: Mapping[str, Generator] = Registry(
+    __name__, {name: f"{name}:GENERATOR" for name in ("drift", "zipf", "requests", "decode")}
+)
 
 
 def synthesize(name: str, parameters: Mapping[str, Any], seed: int) -> Trace:

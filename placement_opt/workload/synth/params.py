@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 LARGEST_READS = 2**30
 
 
-def integer(default: int, low: int, help: str, high: int = 2**31 - 1) -> Any:
-    """A field: a whole number from ``low`` to ``high``."""
+def integer(default: int | None, low: int, help: str, high: int = 2**31 - 1) -> Any:
+    """A field: a whole number from ``low`` to ``high``; a default of None allows None."""
     return _field(default, int, as_integer(low, high), help)
 
 
@@ -39,8 +39,8 @@ def choice(default: str | None, choices: Sequence[str], help: str) -> Any:
     return _field(default, str, as_choice(choices), f"{help}: {', '.join(choices)}")
 
 
-def size(default: str, help: str) -> Any:
-    """A field: a size above zero as text with its unit."""
+def size(default: str | None, help: str) -> Any:
+    """A field: a size above zero as text with its unit; a default of None allows None."""
     return _field(default, str, _size_text, help)
 
 
