@@ -185,6 +185,12 @@ def block_kinds(instance: Instance) -> list[int]:
     return [0] * instance.num_blocks if labels is None else labels.tolist()
 
 
+def block_pieces(instance: Instance) -> list[int]:
+    """Of each block in how many pieces it is stored."""
+    pieces = instance.trace.pieces
+    return [1] * instance.num_blocks if pieces is None else np.broadcast_to(pieces, instance.num_blocks).tolist()
+
+
 def way_names(instance: Instance) -> tuple[str, ...]:
     """The operations that serve reads: the read from a tier is called like the tier, the others have names of their own."""
     tiers, table = instance.memory.tier_names, instance.memory.operations
@@ -194,24 +200,25 @@ def way_names(instance: Instance) -> tuple[str, ...]:
     return names
 
 
-def block_loads(instance: Instance, size: int) -> list[dict[str, float]]:
-    """What each operation, by its row, loads on each resource and meter for a whole block of so many bytes, in scaled units.
+def block_loads(instance: Instance, size: int, pieces: int = 1) -> list[dict[str, float]]:
+    """What each operation, by its row, loads on each resource and meter for a whole block of so many bytes in so many equal
+    pieces, in scaled units.
 
-    It is ``per_call + per_byte * ceil(size / grain) * grain``; no call counts on a meter.
+    It is ``pieces * (per_call + per_byte * ceil(size / pieces / grain) * grain)``; no call counts on a meter.
     """
     table, resources, unit_bytes = instance.memory.operations, instance.memory.resources, int(instance.size.max())
     on_meters = instance.memory.meters.per_byte[:, list(instance.used_meters)].tolist()
-    meters = metering(instance)
+    meters, piece = metering(instance), size // pieces
     counted = [
         {
-            name: float(Fraction(each * -(-size // grain) * grain, part))
+            name: float(Fraction(pieces * each * -(-piece // grain) * grain, part))
             for (name, part), each in zip(meters.items(), row, strict=True)
         }
         for grain, row in zip(table.grain.tolist(), on_meters, strict=True)
     ]
     loaded = [
         {
-            name: float(Fraction(once + each * -(-size // grain) * grain, unit_bytes))
+            name: float(Fraction(pieces * (once + each * -(-piece // grain) * grain), unit_bytes))
             for name, once, each in zip(resources, call, byte, strict=True)
         }
         for grain, call, byte in zip(table.grain.tolist(), table.per_call.tolist(), table.per_byte.tolist(), strict=True)
@@ -242,9 +249,10 @@ def loads(instance: Instance) -> tuple[dict[Any, float], dict[Any, float], dict[
     rows: list[tuple[dict[Any, float], tuple[str, ...]]] = [(store, (tier,)) for tier in tiers]
     rows += [(copy, (start, end)) for start in tiers for end in tiers]
     rows += [(serve, (way,)) for way in ways]
-    of_size = {size: block_loads(instance, size) for size in set(instance.size.tolist())}
-    for b, size in enumerate(instance.size.tolist()):
-        for (into, names), loads in zip(rows, of_size[size], strict=True):
+    stored = list(zip(instance.size.tolist(), block_pieces(instance), strict=True))
+    known = {each: block_loads(instance, *each) for each in set(stored)}
+    for b, each in enumerate(stored):
+        for (into, names), loads in zip(rows, known[each], strict=True):
             if into is not copy or names[0] != names[1]:
                 into |= {(*names, b, resource): load for resource, load in loads.items() if load}
     return serve, store, copy

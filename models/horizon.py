@@ -26,7 +26,8 @@
     F[r,t]       load that placement does not decide                        size   RESOURCES x STEPS
     l[t]         floor under the step's time                                time   STEPS
     serve[o,b,r], store[k,b,r], copy[j,k,b,r]: load on resource r of serving, storing, copying the whole of the block:
-                 load of a byte times s[b], rounded up to multiples of the operation's grain, and what each call loads
+                 load of a byte times s[b], rounded up to multiples of the operation's grain, and what each call loads;
+                 of a block in pieces the sum over them
 
     G[m]         what the run adds to meter m whatever the placement
     E[h], W[h]   what budget h allows its meter, and for each unit of time; a budget without a meter is on time alone

@@ -22,8 +22,8 @@ written: to the home tier under the inclusive rule, not at all by a cache, other
     tau[t]     time of the step                                    time       STEPS
 
 Where calls count, or bytes are rounded up, bytes are not all alike: then everything but F, l and tau has the size of the
-blocks in bytes for an index more, D, W, y and p count blocks, and loads are those of a whole block. Where operations are for KV
-or for weights only, what the blocks are is another index, and the operations for them serve them.
+blocks in bytes and their pieces for indices more, D, W, y and p count blocks, and loads are those of a whole block. Where
+operations are for KV or for weights only, what the blocks are is another index, and the operations for them serve them.
 Units: one of size is the largest block, one of time is what it takes on the slowest resource (models/common.py).
 """
 
@@ -34,10 +34,10 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from models.common import block_kinds, command, scaled, solve, time_alone
+from models.common import block_kinds, block_pieces, command, scaled, solve, time_alone
 from placement_opt.instance.instance import Instance
 
-#: A kind of block: what it is where that matters; its size in bytes where bytes are not alike.
+#: A kind of block: what it is where that matters; its size in bytes and pieces where bytes are not alike.
 Kind = tuple[int, ...]
 
 
@@ -46,12 +46,13 @@ def build(instance: Instance) -> pyo.ConcreteModel:
     time_alone(instance)
     data, alike = scaled(instance), instance.memory.operations.uniform
     labels = block_kinds(instance) if instance.memory.operations.limited else None
+    pieces = block_pieces(instance)
     m = pyo.ConcreteModel(name="roofline")
     m.unit_bytes, m.unit_seconds = data.unit_bytes, data.unit_seconds
 
     def kind(b: int) -> Kind:
         what = () if labels is None else (labels[b],)
-        return what if alike else (*what, int(instance.size[b]))
+        return what if alike else (*what, int(instance.size[b]), pieces[b])
 
     def total(of: dict[int, list[int]], share: dict[tuple[int, int], float]) -> dict[Any, float]:
         """The bytes of each step, or its blocks of each kind."""

@@ -27,13 +27,13 @@ from scipy.optimize import linprog
 
 from placement_opt.instance.instance import Instance
 from tests import twins
-from tests.twins import label_of
+from tests.twins import label_of, pieces_of
 
 Floats = npt.NDArray[np.float64]
 Sets = tuple[frozenset[int], ...]
 #: What a block is, its size, the share that a step reads, whether it is alive before and after the step, and whether no copy
 #: may serve it.
-Kind = tuple[int, int, float, bool, bool, bool]
+Kind = tuple[int, int, int, float, bool, bool, bool]
 #: Transitions beyond which enumeration is refused.
 LARGEST = 20_000_000
 #: How closely the two sides of a transition must meet: relative, and (in scaled units) where both are next to nothing.
@@ -113,8 +113,9 @@ def _rows(instance: Instance, block: int) -> _Rows:
     if not table.per_call.any() and set(table.grain.tolist()) == {1}:
         amount, loads = size / largest, np.hstack([table.per_byte, metered]).astype(float)
     else:
-        moved = np.array([-(-size // grain) * grain for grain in table.grain.tolist()])[:, None]
-        amount, loads = 1.0, np.hstack([table.per_call + table.per_byte * moved, metered * moved]) / largest
+        n = pieces_of(instance, block)
+        moved = np.array([-(-(size // n) // grain) * grain for grain in table.grain.tolist()])[:, None]
+        amount, loads = 1.0, n * np.hstack([table.per_call + table.per_byte * moved, metered * moved]) / largest
     copy = loads[tiers:first].reshape(tiers, tiers, -1)
     source, brings, applies = (each[first:].tolist() for each in (table.source, table.brings, table.applies[:, label]))
     return _Rows(amount, loads[:tiers], copy, loads[first:], source, brings, applies)
@@ -216,8 +217,8 @@ class Enumeration:
             total = np.zeros((1, 1))
             for b in sorted({*self.alive[t], *self.alive[t + 1]}):
                 read = self.share[t].get(b, 0.0)
-                label, size = label_of(self.instance, b), int(self.instance.size[b])
-                kind = label, size, read, b in self.alive[t], b in self.alive[t + 1], b in some
+                told = label_of(self.instance, b), pieces_of(self.instance, b), int(self.instance.size[b])
+                kind = *told, read, b in self.alive[t], b in self.alive[t + 1], b in some
                 if kind not in tables:
                     tables[kind] = self._priced(rho, t, b, b in some)
                 one = tables[kind]

@@ -55,7 +55,7 @@ def flash(size: int, blocks: int, *, attends: bool = True, dram: bool = False, g
     rates = {"array": 10, "channel": 16, "dram": 4} if dram else {"array": 10, "channel": 16}
     tiers = len(loads)
     grains = tuple(np.full(shape, grain) for shape in ((tiers,), (tiers,), (tiers, tiers)))
-    memory = system([10**4] * tiers, rates, loads, loads, more=more, grains=grains)
+    memory = system([max(10**4, size * blocks)] * tiers, rates, loads, loads, more=more, grains=grains)
     trace = make_trace([list(range(blocks))], [-1] * blocks, sizes=[size] * blocks)
     if weights:
         trace = replace(trace, block_kind=(np.arange(blocks) < weights).astype(np.int8))

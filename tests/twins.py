@@ -24,12 +24,19 @@ Rows = Sequence[Sequence[Any]]
 
 
 def whole_load(instance: Instance, operation: int, block: int) -> list[int]:
-    """What an operation loads on every resource for the whole of a block: calls, and bytes rounded up to the grain."""
-    table = instance.memory.operations
+    """What an operation loads on every resource for the whole of a block: calls, and bytes rounded up to the grain, both for
+    each piece."""
+    table, pieces = instance.memory.operations, pieces_of(instance, block)
     grain = int(table.grain[operation])
-    moved = grain * -(-int(instance.size[block]) // grain)
+    moved = grain * -(-int(instance.size[block]) // pieces // grain)
     columns = zip(table.per_call[operation].tolist(), table.per_byte[operation].tolist(), strict=True)
-    return [call + byte * moved for call, byte in columns]
+    return [pieces * (call + byte * moved) for call, byte in columns]
+
+
+def pieces_of(instance: Instance, block: int) -> int:
+    """In how many pieces a block is stored."""
+    given = [1] if instance.trace.pieces is None else instance.trace.pieces.tolist()
+    return given[block] if len(given) > 1 else given[0]
 
 
 def label_of(instance: Instance, block: int) -> int:

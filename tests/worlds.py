@@ -94,8 +94,8 @@ def with_operations(memory: MemorySystem, more: Sequence[Operation] = (), **colu
 
 def any_operations(seed: int) -> Instance:
     """:func:`any_instance` with attending, recomputing or refetching, calls and grains, the rule "cache", and operations that
-    are for KV or weights only, by chance."""
-    return _of_kinds(np.random.default_rng([seed, 13]), _any_operations(seed))
+    are for KV or weights only, by chance; blocks in pieces where those matter."""
+    return _in_pieces(np.random.default_rng([seed, 17]), _of_kinds(np.random.default_rng([seed, 13]), _any_operations(seed)))
 
 
 def _any_operations(seed: int) -> Instance:
@@ -139,6 +139,17 @@ def _of_kinds(rng: np.random.Generator, instance: Instance) -> Instance:
         applies[anew[0]] = True
     trace = replace(instance.trace, block_kind=rng.integers(0, 2, instance.num_blocks).astype(np.int8))
     return replace(instance, memory=replace(memory, operations=replace(table, applies=applies)), trace=trace)
+
+
+def _in_pieces(rng: np.random.Generator, instance: Instance) -> Instance:
+    """Some blocks are stored in several pieces, or all in equally many."""
+    if instance.memory.operations.uniform or rng.random() < 0.3:
+        return instance
+    chosen = [[n for n in range(1, size + 1) if size % n == 0] for size in instance.size.tolist()]
+    pieces = np.array([rng.choice(some) for some in chosen], dtype=np.int32)
+    if (instance.size == instance.size[0]).all() and rng.random() < 0.5:
+        pieces = pieces[:1]
+    return replace(instance, trace=replace(instance.trace, pieces=pieces))
 
 
 def _attending(rng: np.random.Generator, instance: Instance) -> list[Operation]:

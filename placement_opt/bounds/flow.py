@@ -129,6 +129,10 @@ def whole_blocks(instance: Instance) -> Instance:
     if operations.limited:
         expected = "expected none: flow is defined where all blocks are served alike"
         raise InputError("found operations for some kinds of block", expected, field="method flow")
+    if len(instance.loads.size) > 1:
+        counts = instance.loads.pieces
+        found = f"found blocks in {counts.min()} to {counts.max()} pieces"
+        raise InputError(found, "expected equally many: flow is defined for equal blocks", field="method flow")
     return replace(instance, capacity=instance.capacity // sizes[0] * sizes[0])
 
 

@@ -52,7 +52,7 @@ class Size:
             states=int((classes.last - classes.first + 1).sum()),
             all_reads=instance.trace.num_reads,
             triples=instance.num_tiers * int((instance.last_state - instance.first_state + 1).sum()),
-            equal=bool((instance.size == instance.size[0]).all()),
+            equal=all(bool((each == each[0]).all()) for each in (instance.size, instance.loads.pieces)),
             hard=instance.num_tiers > 2 or not instance.inclusive or instance.trace.step_token is None,
         )
 

@@ -1,8 +1,9 @@
 """What operations load and need, as the verifier reads it from the rows of the memory system's table.
 
 Written for the verifier alone: rows are told apart by what they say (whether they serve, which tier they need, which they
-fill), not by where they stand. An operation on s bytes loads ``per_call + per_byte * ceil(s / grain) * grain``, and adds
-``per_byte * ceil(s / grain) * grain`` to the meters that a budget or the objective of the instance names: M further columns.
+fill), not by where they stand. An operation on s bytes in n pieces loads
+``n * per_call + per_byte * n * ceil(s / n / grain) * grain``, and adds ``per_byte * n * ceil(s / n / grain) * grain`` to the
+meters that a budget or the objective of the instance names: M further columns.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Rows:
 class Kinds:
     """Blocks by kind: block b, of kind ``kind[b]``, loads ``amount[b]`` times what ``rows[kind[b]]`` say.
 
-    One kind, a byte, where all loads are bytes times a factor; otherwise the blocks of one size are a kind. Where operations
-    are for some blocks only, KV and after it weights have kinds of their own. int64[B] both.
+    One kind, a byte, where all loads are bytes times a factor; otherwise the blocks of one size, in equally many pieces, are a
+    kind. Where operations are for some blocks only, KV and after it weights have kinds of their own. int64[B] both.
     """
 
     kind: Int64
@@ -74,19 +75,23 @@ def kinds_of(instance: Instance) -> Kinds:
     label = instance.trace.block_kind
     if label is None or table.applies.all():
         label = np.zeros(instance.num_blocks, dtype=np.int8)
-    pairs, kind = np.unique(np.stack([label.astype(np.int64), size], axis=1), axis=0, return_inverse=True)
-    rows = tuple(_rows(instance, one, which) for which, one in pairs.tolist())
+    pieces = np.ones(instance.num_blocks, dtype=np.int64)
+    if instance.trace.pieces is not None and not by_byte:
+        pieces *= instance.trace.pieces
+    told = np.stack([label.astype(np.int64), size, pieces], axis=1)
+    each, kind = np.unique(told, axis=0, return_inverse=True)
+    rows = tuple(_rows(instance, one, parts, which) for which, one, parts in each.tolist())
     return Kinds(kind.reshape(-1).astype(np.int64), amount, rows)
 
 
-def _rows(instance: Instance, size: int, label: int) -> Rows:
-    """The rows for so many bytes of blocks that are so labelled."""
+def _rows(instance: Instance, size: int, pieces: int, label: int) -> Rows:
+    """The rows for so many bytes, in so many pieces, of blocks that are so labelled."""
     table, tiers, meters = instance.memory.operations, instance.num_tiers, list(instance.used_meters)
     added = instance.memory.meters.per_byte[:, meters]
     once = np.hstack([table.per_call, np.zeros_like(added)]).tolist()
     each = np.hstack([table.per_byte, added]).tolist()
     loads = [
-        [call + byte * (-(-size // grain) * grain) for call, byte in zip(calls, factors, strict=True)]
+        [pieces * (call + byte * (-(-size // (pieces * grain)) * grain)) for call, byte in zip(calls, factors, strict=True)]
         for grain, calls, factors in zip(table.grain.tolist(), once, each, strict=True)
     ]
     nothing = [0] * (instance.num_resources + len(meters))

@@ -24,7 +24,7 @@ from placement_opt.instance.budgets import TIME, Budget, Objective
 from placement_opt.instance.law import Loads, loads_of
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.memory.system import MemorySystem
-from placement_opt.workload.trace import Trace
+from placement_opt.workload.trace import Trace, check_piece_bytes
 
 Residency = Literal["inclusive", "exclusive", "free", "cache"]
 #: Rules under which every block that is alive lies somewhere.
@@ -260,7 +260,26 @@ class Instance(Tabular):
         ('read hbm', 'read lpddr')
         """
         per_byte = self.memory.meters.per_byte[:, list(self.used_meters)]
-        return loads_of(self.memory.operations, self.size, per_byte, self.trace.block_kind)
+        return loads_of(self.memory.operations, self.size, per_byte, self.trace.block_kind, self.pieces)
+
+    @cached_property
+    def pieces(self) -> Int64 | None:
+        """int64[B]: pieces in which each block is stored; None where that changes nothing: all are in one, or loads are mere
+        multiples of bytes.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1]], sizes=4096, pieces=8)
+        >>> po.build_instance("gh200", trace).pieces is None
+        True
+        >>> paged = po.build_instance({"preset": "gh200", "lpddr.page": "4 KiB"}, trace)
+        >>> paged.pieces.tolist(), paged.loads.size.tolist(), paged.loads.pieces.tolist()
+        ([8, 8], [4096], [8])
+        """
+        pieces = self.trace.pieces
+        if pieces is None or self.memory.operations.uniform or not (pieces > 1).any():
+            return None
+        return np.broadcast_to(pieces, self.num_blocks).astype(np.int64)
 
     @cached_property
     def first_state(self) -> Int64:
@@ -397,6 +416,9 @@ class Instance(Tabular):
         if self.trace.block_kind is not None and self.trace.block_kind.any():
             digest.update(b"\nblock kinds")
             _feed(digest, self.trace.block_kind)
+        if self.pieces is not None:
+            digest.update(b"\npieces")
+            _feed(digest, self.pieces)
         if not self.timed:
             _feed_budgets(digest, self)
         return digest.hexdigest()
@@ -490,6 +512,8 @@ def _check_operations(instance: Instance) -> None:
     if instance.forgets and not (operations.serves & (operations.source < 0)).any():
         expected = "expected one: what lies nowhere must be made anew or come from outside"
         raise InputError("found no operation without a source under the rule cache", expected, field="residency")
+    if instance.trace.pieces is not None:
+        check_piece_bytes(instance.trace.pieces, instance.size)
     _check_kinds(instance)
     labels = [0] if instance.trace.block_kind is None else np.unique(instance.trace.block_kind)
     if instance.strict and not operations.remakes[labels].all():
@@ -524,19 +548,22 @@ def _check_kinds(instance: Instance) -> None:
 
 def _most(instance: Instance, per_byte: Int64) -> int:
     """At least what one operation on every block adds by the byte (int64[O])."""
-    total = int(instance.size.sum())
+    total, pieces = int(instance.size.sum()), _all_pieces(instance)
     rows = zip(per_byte.tolist(), instance.memory.operations.grain.tolist(), strict=True)
-    return max(int(load) * (total + instance.num_blocks * (int(grain) - 1)) for load, grain in rows)
+    return max(int(load) * (total + pieces * (int(grain) - 1)) for load, grain in rows)
+
+
+def _all_pieces(instance: Instance) -> int:
+    """Of all blocks together."""
+    return instance.num_blocks if instance.pieces is None else int(instance.pieces.sum())
 
 
 def _largest_load(instance: Instance) -> int:
     """At least what one operation on every block loads on one resource, times the base of the shares."""
-    operations, total = instance.memory.operations, int(instance.size.sum())
+    operations, total, pieces = instance.memory.operations, int(instance.size.sum()), _all_pieces(instance)
     rows = zip(operations.per_byte.max(axis=1), operations.per_call.max(axis=1), operations.grain, strict=True)
     each = ((int(byte), int(call), int(grain)) for byte, call, grain in rows)
-    return instance.share_base * max(
-        byte * (total + instance.num_blocks * (grain - 1)) + call * instance.num_blocks for byte, call, grain in each
-    )
+    return instance.share_base * max(byte * (total + pieces * (grain - 1)) + call * pieces for byte, call, grain in each)
 
 
 def check_room(

@@ -26,9 +26,9 @@ class Loads:
 
     Block b is of kind ``kind[b]`` and counts ``amount[b]``: operation o on the whole of it loads
     ``amount[b] * row[kind[b], o]``. Where every load is bytes times a factor there is one kind, a byte, and the amounts are the
-    sizes; otherwise blocks of one size are a kind, each amount is 1, and an instance has no reads of parts of blocks. Where
-    operations are for some kinds of block only (:data:`placement_opt.memory.operations.BLOCK_KINDS`), KV and weights are kinds
-    apart in either case.
+    sizes; otherwise blocks of one size in equally many pieces are a kind, each amount is 1, and an instance has no reads of
+    parts of blocks. Where operations are for some kinds of block only
+    (:data:`placement_opt.memory.operations.BLOCK_KINDS`), KV and weights are kinds apart in either case.
 
     Attributes
     ----------
@@ -36,6 +36,8 @@ class Loads:
         The table.
     size
         int64[C]: bytes of a block of each kind; 1 where its unit is a byte.
+    pieces
+        int64[C]: pieces in which it is stored; 1 where its unit is a byte.
     kind
         int64[B].
     amount
@@ -50,6 +52,7 @@ class Loads:
 
     operations: Operations
     size: Int64
+    pieces: Int64
     kind: Int64
     amount: Int64
     row: Int64
@@ -63,6 +66,11 @@ class Loads:
             return self
         row = np.concatenate([self.row, self.metered], axis=2)
         return replace(self, row=row, metered=self.metered[:, :, :0])
+
+    @property
+    def by_size(self) -> bool:
+        """Whether the size of a block tells its kind."""
+        return not self.operations.limited and bool((self.pieces == 1).all())
 
     @property
     def _tiers(self) -> int:
@@ -106,12 +114,16 @@ class Loads:
 
 
 def loads_of(
-    operations: Operations, sizes: Int64, per_byte: Int64 | None = None, labels: npt.NDArray[np.int8] | None = None
+    operations: Operations,
+    sizes: Int64,
+    per_byte: Int64 | None = None,
+    labels: npt.NDArray[np.int8] | None = None,
+    pieces: Int64 | None = None,
 ) -> Loads:
     """The loads for blocks of these sizes, int64[B] bytes.
 
     ``per_byte``: int64[O, M], what each operation adds to each meter that matters; None: none does. ``labels``: int8[B], what
-    blocks are, as in a trace.
+    blocks are, as in a trace. ``pieces``: int64[B], in how many each is stored; None: in one.
     """
     if per_byte is None:
         per_byte = np.zeros((len(operations.names), 0), dtype=np.int64)
@@ -122,19 +134,29 @@ def loads_of(
         label, kind = np.unique(what, return_inverse=True)
         one = np.ones(len(label), dtype=np.int64)
         row, metered = (np.tile(each, (len(label), 1, 1)) for each in (operations.per_byte, per_byte))
-        return Loads(operations, one, kind.astype(np.int64), sizes, row, metered, _applies(operations, label))
-    (label, size), kind = np.unique(np.stack([what, sizes]), axis=1, return_inverse=True)
+        return Loads(operations, one, one, kind.astype(np.int64), sizes, row, metered, _applies(operations, label))
+    told = np.stack([what, sizes, np.ones_like(sizes) if pieces is None else pieces])
+    (label, size, parts), kind = np.unique(told, axis=1, return_inverse=True)
     kind = kind.reshape(-1)
-    row = np.array([operations.block_loads(int(one)) for one in size], dtype=np.int64).reshape(-1, *operations.per_byte.shape)
-    rounded = -(-size[:, None] // operations.grain) * operations.grain
-    metered = per_byte * rounded[:, :, None]
+    each = list(zip(size.tolist(), parts.tolist(), strict=True))
+    row = np.array([operations.block_loads(*one) for one in each], dtype=np.int64).reshape(-1, *operations.per_byte.shape)
+    counted = np.array([operations.counted_bytes(*one) for one in each], dtype=np.int64).reshape(-1, len(operations.grain))
+    metered = per_byte * counted[:, :, None]
     amount, applies = np.ones(len(sizes), dtype=np.int64), _applies(operations, label)
-    return Loads(operations, size, kind.astype(np.int64), amount, row, metered, applies)
+    return Loads(operations, size, parts, kind.astype(np.int64), amount, row, metered, applies)
 
 
 def _applies(operations: Operations, label: Int64) -> Flags:
     """bool[C, V]: which of the operations that serve are for blocks that are so labelled."""
     return np.ascontiguousarray(operations.applies[operations.serving][:, label].T)
+
+
+def median_block(instance: Instance) -> tuple[int, int]:
+    """(bytes, pieces) of a block of median size; where blocks are in pieces, of the one in the middle by size, then pieces."""
+    if instance.pieces is None:
+        return int(np.median(instance.size)), 1
+    middle = np.lexsort((instance.pieces, instance.size))[instance.num_blocks // 2]
+    return int(instance.size[middle]), int(instance.pieces[middle])
 
 
 def tier_sets(instance: Instance) -> Int64:

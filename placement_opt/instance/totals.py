@@ -44,6 +44,7 @@ class Totals:
     smallest: int
     largest: int
     read_units: int
+    pieces: int = 1
     exact: bool = True
     firm: bool = True
     drawn: int = 0
@@ -96,6 +97,7 @@ def totals_of(trace: Trace, *, reads: int | None = None) -> Totals:
         peak=int(alive_bytes(trace, size).max()),
         smallest=int(size.min()),
         largest=int(size.max()),
+        pieces=1 if trace.pieces is None else int(np.broadcast_to(trace.pieces, len(size))[size == size.max()].max()),
         read_units=units,
     )
 

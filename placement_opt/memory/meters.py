@@ -18,8 +18,8 @@ from placement_opt.memory.operations import Operations
 class Meters:
     """H meters over the O rows of a table of operations.
 
-    Operation o on a whole block of s bytes adds ``per_byte[o] * ceil(s / grain[o]) * grain[o]``, the grain being that of the
-    operation.
+    Operation o on a whole block of s bytes in n pieces adds ``per_byte[o] * n * ceil(s / n / grain[o]) * grain[o]``, the grain
+    being that of the operation.
 
     Attributes
     ----------

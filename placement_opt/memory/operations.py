@@ -61,8 +61,8 @@ class Operation:
 class Operations:
     """The table: O rows over R resources.
 
-    A whole block of s bytes loads ``per_call + per_byte * ceil(s / grain) * grain``; one read in part by several operations
-    loads each in proportion to its part.
+    A whole block of s bytes in n pieces loads ``n * per_call + per_byte * n * ceil(s / n / grain) * grain``: each piece is a
+    request of its own and rounded up by itself. One read in part by several operations loads each in proportion to its part.
 
     Attributes
     ----------
@@ -147,10 +147,13 @@ class Operations:
         """Whether there are only reads, stores and copies, and every load is bytes times a factor."""
         return self.uniform and len(self.names) == self.first_serving + self.tiers
 
-    def block_loads(self, size: int) -> Int64:
-        """int64[O, R]: what each operation loads for a whole block of so many bytes."""
-        rounded = -(-size // self.grain) * self.grain
-        return self.per_call + self.per_byte * rounded[:, None]
+    def counted_bytes(self, size: int, pieces: int = 1) -> Int64:
+        """int64[O]: bytes that each operation counts for a whole block of so many, in so many equal pieces."""
+        return pieces * (-(-(size // pieces) // self.grain) * self.grain)
+
+    def block_loads(self, size: int, pieces: int = 1) -> Int64:
+        """int64[O, R]: what each operation loads for a whole block of so many bytes, in so many equal pieces."""
+        return pieces * self.per_call + self.per_byte * self.counted_bytes(size, pieces)[:, None]
 
     def usable(self, mask: int, *, bringing: bool = False) -> int:
         """Bit mask over the serving rows of those that can serve a block, of a kind they apply to, held in a set of tiers (bit

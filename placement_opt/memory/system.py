@@ -93,9 +93,13 @@ class MemorySystem:
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        """What is assumed of its parts rather than known, "flash: ..." each; whatever rests on the system rests on it."""
+        """What is assumed of its parts rather than known, "g1, g2: ..." each; whatever rests on the system rests on it."""
         parts: list[Tier | Link | Engine] = [*self.tiers, *self.links, *self.engines]
-        return tuple(f"{part.name}: {part.assumed}" for part in parts if part.assumed)
+        names: dict[str, list[str]] = {}
+        for part in parts:
+            if part.assumed:
+                names.setdefault(part.assumed, []).append(part.name)
+        return tuple(f"{', '.join(of)}: {text}" for text, of in names.items())
 
     def __repr__(self) -> str:
         return f"MemorySystem({self.name}: {', '.join(self.tier_names)})"

@@ -76,6 +76,8 @@ class Setting:
         int32[B] layer of each block, from 0 to ``num_layers`` - 1, or None.
     block_kind
         int8[B] positions in :data:`placement_opt.memory.operations.BLOCK_KINDS`, read-only; None: all are KV.
+    pieces
+        int64[B] pieces in which each block is stored, read-only; None where that changes nothing.
     initial_blocks
         Ids that exist before step 0.
     initial
@@ -96,7 +98,8 @@ class Setting:
     ...     def start(self, setting, first_reads):
     ...         print(setting, setting.memory.name, setting.residency, setting.capacity.tolist(), setting.size.tolist())
     ...         print(setting.free_start, setting.initial, setting.initial_blocks.tolist(), setting.home, setting.prefix)
-    ...         print(setting.block_layer, setting.block_kind, setting.num_layers, setting.fixed.tolist(), setting.share_base)
+    ...         print(setting.block_layer, setting.block_kind, setting.pieces)
+    ...         print(setting.num_layers, setting.fixed.tolist(), setting.share_base)
     ...         return np.array([[False, False], [True, True]])  # all in tier 1
     ...     def step(self, view):
     ...         return po.Moves()
@@ -106,7 +109,8 @@ class Setting:
     >>> po.simulate(instance, Nosy()).latency_s
     Setting(free on hbm, lpddr; 2 blocks) gh200 free [4500000, 480000000000] [4500000, 4500000]
     True None [0, 1] 1 free
-    None None 1 [0, 0, 0, 0] 1
+    None None None
+    1 [0, 0, 0, 0] 1
     4e-05
     """
 
@@ -118,6 +122,7 @@ class Setting:
     size: Int64
     block_layer: npt.NDArray[np.int32] | None
     block_kind: npt.NDArray[np.int8] | None
+    pieces: Int64 | None
     initial_blocks: Ids
     initial: Resident | None
     fixed: Int64

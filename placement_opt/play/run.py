@@ -169,8 +169,8 @@ class Run(Tabular):
         instance, meters = self.instance, self.instance.memory.meters
         if not len(meters):
             return np.zeros(0)
-        labels = instance.trace.block_kind if isinstance(instance, Instance) else None
-        loads = loads_of(instance.memory.operations, instance.size, meters.per_byte, labels)
+        labels, pieces = (instance.trace.block_kind, instance.pieces) if isinstance(instance, Instance) else (None, None)
+        loads = loads_of(instance.memory.operations, instance.size, meters.per_byte, labels, pieces)
         fixed = instance.fixed_metered
         exact = [0] * len(meters) if fixed is None else [one * instance.share_base for one in fixed.tolist()]
         first, kinds = loads.operations.first_serving, len(loads.row)

@@ -186,6 +186,7 @@ class Steps:
             size=read_only(self._sizes.view()),
             block_layer=self._block_layer,
             block_kind=None if (kind := instance.trace.block_kind) is None else read_only(kind.copy()),
+            pieces=None if instance.pieces is None else read_only(instance.pieces.copy()),
             initial_blocks=read_only(np.flatnonzero(instance.first_state == 0)),
             initial=None if instance.initial is None else read_only(instance.initial.copy()),
             fixed=read_only(instance.fixed[0].copy()),

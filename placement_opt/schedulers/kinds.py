@@ -26,7 +26,8 @@ def fewest(loads: Loads) -> Loads:
     kind: Int64 = of.reshape(-1)[loads.kind].astype(np.int64)
     amount, row = loads.amount * factor[loads.kind], row[first]
     applies = loads.applies[first]
-    return Loads(loads.operations, loads.size[first], kind, amount, row[:, :, :width], row[:, :, width:], applies)
+    size, pieces = loads.size[first], loads.pieces[first]
+    return Loads(loads.operations, size, pieces, kind, amount, row[:, :, :width], row[:, :, width:], applies)
 
 
 def chooses(operations: Operations) -> bool:

@@ -54,6 +54,7 @@ class Myopic(Policy):
         self._labels = np.zeros(len(setting.size), dtype=np.int64)
         if setting.block_kind is not None:
             self._labels += setting.block_kind
+        self._pieces = np.ones(len(setting.size), dtype=np.int64) if setting.pieces is None else setting.pieces
         self._last = start_keys(setting, first_reads)
         tiers = cache_tiers(setting)
         self._caches = tiers[:-1] if needs_room(setting) else tiers
@@ -90,14 +91,14 @@ class Myopic(Policy):
         masks, shares = self._before(view, blocks)
         sizes, born = setting.size[blocks], np.isin(blocks, view.births) & self._apart
         # Blocks of a kind stand together, those read last first.
-        labels = self._program.told(self._labels[blocks], sizes)[:, 0]
-        order = np.lexsort((-self._last[blocks], labels, sizes, shares, masks, born))
-        kinds = np.column_stack([masks, shares, sizes, born, labels])[order]
+        labels, _, pieces = self._program.told(self._labels[blocks], sizes, self._pieces[blocks]).T
+        order = np.lexsort((-self._last[blocks], pieces, labels, sizes, shares, masks, born))
+        kinds = np.column_stack([masks, shares, sizes, born, labels, pieces])[order]
         starts = np.flatnonzero(np.r_[True, (kinds[1:] != kinds[:-1]).any(axis=1)])
         counts = np.diff(np.append(starts, len(blocks)))
         classes = [
-            Class(mask, share / setting.share_base, size, count, bool(new), label)
-            for (mask, share, size, new, label), count in zip(kinds[starts].tolist(), counts.tolist(), strict=True)
+            Class(mask, share / setting.share_base, size, count, bool(new), label, parts)
+            for (mask, share, size, new, label, parts), count in zip(kinds[starts].tolist(), counts.tolist(), strict=True)
         ]
         own = np.array([int(sizes[masks >> tier & 1 != 0].sum()) for tier in range(len(setting.capacity))])
         room = own + setting.capacity - view.used
@@ -127,7 +128,8 @@ class Myopic(Policy):
         kinds; what else it loads on each resource."""
         setting, operations = self._setting, self._setting.memory.operations
         sizes = setting.size[view.reads]
-        read, at = np.unique(self._program.told(self._labels[view.reads], sizes), axis=0, return_inverse=True)
+        told = self._program.told(self._labels[view.reads], sizes, self._pieces[view.reads])
+        read, at = np.unique(told, axis=0, return_inverse=True)
         amounts = sizes.astype(float) if operations.uniform else np.ones(len(sizes))
         if view.shares is not None:
             amounts *= view.shares / setting.share_base
@@ -135,7 +137,8 @@ class Myopic(Policy):
         np.add.at(served, (at.reshape(-1), masks_of(view, view.reads)), amounts)
         base: npt.NDArray[np.float64] = view.fixed.astype(np.float64)
         if setting.residency == "inclusive":
-            births = loads_of(operations, setting.size[view.births])  # stores are alike for whatever blocks are
+            # stores are alike for whatever blocks are
+            births = loads_of(operations, setting.size[view.births], pieces=self._pieces[view.births])
             base = base + (births.amount[:, None] * births.store[births.kind, setting.home]).sum(axis=0)
         return served, read, base
 

@@ -40,7 +40,7 @@ _SMALLEST = 1e-8  # the solver drops smaller coefficients anyway
 
 class Class(NamedTuple):
     """Blocks of a kind: the tiers that hold them, the share at the processor (0: none) and bytes of each, their number; and
-    whether they were just produced, and what they are (as in a trace), where it matters."""
+    whether they were just produced, what they are (as in a trace), and their pieces, where it matters."""
 
     mask: int
     share: float
@@ -48,6 +48,7 @@ class Class(NamedTuple):
     number: int
     born: bool = False
     label: int = 0
+    pieces: int = 1
 
 
 class _Prices(NamedTuple):
@@ -77,19 +78,20 @@ class StepProgram:
         self._sets = np.arange(0 if residency == "cache" else 1, 1 << tiers)
         self._known: dict[bytes, _Prices] = {}
 
-    def told(self, labels: Int64, sizes: Int64) -> Int64:
-        """int64[n, 2]: what blocks are and their size, so far as prices tell them apart: 0 where all are served alike, and 1
-        where loads are by the byte."""
-        rows = np.stack([labels if self._operations.limited else 0 * sizes, sizes], axis=1)
+    def told(self, labels: Int64, sizes: Int64, pieces: Int64) -> Int64:
+        """int64[n, 3]: what blocks are, their size and pieces, so far as prices tell them apart: 0 where all are served alike,
+        and 1 where loads are by the byte."""
+        rows = np.stack([labels if self._operations.limited else 0 * sizes, sizes, pieces], axis=1)
         if self._operations.uniform:
-            rows[:, 1] = 1
+            rows[:, 1:] = 1
         return rows
 
     def _prices(self, known: Int64) -> _Prices:
         """What such blocks (distinct rows of :meth:`told`) cost at each price vector."""
         key = known.tobytes()
         if key not in self._known:
-            kinds = fewest(loads_of(self._operations, known[:, 1], labels=known[:, 0].astype(np.int8)))
+            labels, sizes, pieces = known[:, 0].astype(np.int8), known[:, 1], known[:, 2]
+            kinds = fewest(loads_of(self._operations, sizes, labels=labels, pieces=pieces))
             if len(kinds.row) > MOST_KINDS:
                 found = f"found blocks of {len(kinds.row)} kinds, with loads that are not by the byte, in a step"
                 raise InputError(found, f"expected at most {MOST_KINDS} for this scheduler", field="myopic")
@@ -115,7 +117,7 @@ class StepProgram:
             float64[Z, 2**K]: bytes (where loads are not by the byte: blocks) read now of each kind, by mask of the tiers that
             hold them.
         read
-            int64[Z, 2]: these kinds, distinct rows of :meth:`told`.
+            int64[Z, 3]: these kinds, distinct rows of :meth:`told`.
         base
             float64[R]: what else the step loads.
 
@@ -127,7 +129,8 @@ class StepProgram:
         from placement_opt.base.highs import LinearProgram, from_triplets, to_highs
 
         every = np.array([kind.size for kind in classes], dtype=np.int64)
-        held = self.told(np.array([kind.label for kind in classes], dtype=np.int64), every)
+        labels, pieces = np.array([(kind.label, kind.pieces) for kind in classes], dtype=np.int64).T
+        held = self.told(labels, every, pieces)
         known, at = np.unique(np.concatenate([held, read]), axis=0, return_inverse=True)
         prices = self._prices(known)
         kinds_of, amount = prices.kinds.kind[at.reshape(-1)], prices.kinds.amount[at.reshape(-1)]
@@ -226,7 +229,7 @@ class StepProgram:
         """float64[V]: what taking one such block there costs now, at each price vector, its being brought there included."""
         store, copy, table = prices.store[of], prices.copy[of], prices.serving
         price, share = np.zeros(len(store)), 0.0 if copied else kind.share
-        sources = self.sources.table(kind.size)
+        sources = self.sources.table(kind.size, kind.pieces)
         for tier in range(len(self._order)):
             if target >> tier & 1 and not kind.mask >> tier & 1:
                 price += share * store[:, tier]

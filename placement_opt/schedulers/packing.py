@@ -16,7 +16,7 @@ from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import ScheduleError
 from placement_opt.instance.packing import exactly_filled
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.hierarchy.transition import Sources, moves_between
+from placement_opt.schedulers.hierarchy.transition import Sources, moves_between, pieces_at
 from placement_opt.schedulers.static import needs_room
 
 
@@ -67,7 +67,8 @@ class Packing:
         weights = np.uint16(1) << np.arange(len(view.resident), dtype=np.uint16)
         before = (view.resident[:, ids] * weights[:, None]).sum(axis=0).astype(np.uint16)
         near = np.isin(ids, np.append(view.reads, view.births))
-        return moves_between(ids, before, weights[tier], near, self._sources, self._setting.size[ids])
+        sizes, pieces = self._setting.size[ids], pieces_at(self._setting, ids)
+        return moves_between(ids, before, weights[tier], near, self._sources, sizes, pieces)
 
     def _packed(self, sizes: Int64) -> Int64 | None:
         """int64[n]: a tier for each of n blocks of these sizes; None if none is found."""

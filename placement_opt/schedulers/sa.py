@@ -147,6 +147,7 @@ def head(instance: Instance, steps: int) -> Instance:
         block_token=None if trace.block_token is None else trace.block_token[kept],
         block_layer=None if trace.block_layer is None else trace.block_layer[kept],
         block_kind=None if trace.block_kind is None else trace.block_kind[kept],
+        pieces=trace.pieces if trace.pieces is None or len(trace.pieces) == 1 else trace.pieces[kept],
     )
     return replace(
         instance,

@@ -259,7 +259,7 @@ def _binding(outline: Outline) -> Binding:
     loads = None
     if not operations.uniform:  # by the block, where calls and grains count: all as the largest
         block = max(1, totals.largest * model.unit_bytes)
-        loads, each = operations.block_loads(block)[operations.serving], each / block
+        loads, each = operations.block_loads(block, min(totals.pieces, block))[operations.serving], each / block
     free = StepTimer(memory, [operations.usable((1 << count) - 1)], loads)
     timer = StepTimer(memory, [operations.usable(place) for place in places], loads)
     share = np.array(held, dtype=np.float64)

@@ -45,9 +45,9 @@ def places(given: Sequence[Int64]) -> npt.NDArray[np.int32]:
     return np.concatenate([np.zeros(0, dtype=np.int32), *(np.argsort(ids).astype(np.int32) for ids in given)])
 
 
-def labels(values: Sequence[int], *, field: str) -> npt.NDArray[np.int32]:
+def labels(values: Sequence[int], *, field: str, what: str = "steps, whole numbers") -> npt.NDArray[np.int32]:
     """int32 of whole numbers that fit."""
-    array = whole_numbers(values, field, "steps, whole numbers")
+    array = whole_numbers(values, field, what)
     if (bad := np.abs(array) >= 2**31).any():
         where = int(np.argmax(bad))
         raise InputError(f"found {array[where]} at entry {where}", "expected numbers below 2**31", field=field)
@@ -60,6 +60,12 @@ def sizes_of(sizes: int | Sequence[int]) -> Int64:
     if len(array) and array.min() <= 0:
         raise InputError(f"found {array.min()} at entry {array.argmin()}", "expected sizes above 0", field="sizes")
     return array
+
+
+def pieces_of(pieces: int | Sequence[int]) -> npt.NDArray[np.int32]:
+    """int32[1] or one for each block; the trace says which fit it."""
+    given = [pieces] if isinstance(pieces, int) else pieces
+    return labels(given, field="pieces", what="whole numbers from 1")
 
 
 def check_layers(layers: int) -> None:

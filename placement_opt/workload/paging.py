@@ -90,6 +90,7 @@ def page(trace: Trace, page_tokens: int) -> Paged:
         block_token=(keys[order] % pages * page_tokens).astype(np.int32),
         block_layer=(keys[order] // pages).astype(np.int32),
         block_kind=None,
+        pieces=None,
         meta={**trace.meta, "page_tokens": page_tokens},
     )
     return Paged(
@@ -113,6 +114,8 @@ def _labels(trace: Trace, page_tokens: int) -> tuple[Int64, Int64]:
         raise InputError(f"{found} that are read in part", expected, field="page_tokens")
     if trace.block_kind is not None and trace.block_kind.any():
         raise InputError(f"{found} of which some are weights", expected, field="page_tokens")
+    if trace.pieces is not None and (trace.pieces > 1).any():
+        raise InputError(f"{found} of which some are stored in pieces", expected, field="page_tokens")
     token, layer = trace.block_token.astype(np.int64), trace.block_layer.astype(np.int64)
     pairs, counts = np.unique(layer * (int(token.max()) + 1) + token, return_counts=True)
     if len(pairs) < len(token):

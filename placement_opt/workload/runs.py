@@ -221,6 +221,8 @@ def _check_layered(trace: Trace) -> int:
         raise InputError("found blocks that are freed", "expected none, which is what runs are for", field="death")
     if trace.block_kind is not None and trace.block_kind.any():
         raise InputError("found blocks that are weights", "expected KV alone, which is what runs are for", field="block_kind")
+    if trace.pieces is not None and (trace.pieces > 1).any():
+        raise InputError("found blocks in pieces", "expected each in one, which is what runs are for", field="pieces")
     if trace.step_layer is None or trace.block_layer is None:
         return 1
     layers = int(trace.step_layer.max()) + 1

@@ -62,6 +62,10 @@ class Trace(Tabular):
     block_kind
         int8[B] positions in :data:`placement_opt.memory.operations.BLOCK_KINDS` (0: KV, 1: weights); None: all are KV. It
         matters where operations are for some kinds only.
+    pieces
+        int32[B] or int32[1]: in how many equal contiguous pieces each block is stored, whole bytes each; None: in one. An
+        operation on the block is a request for each of them, and each is rounded up to pages by itself. It matters where
+        operations count calls or round bytes up.
     meta
         Provenance, JSON-able: format or generator, parameters, source.
 
@@ -81,8 +85,8 @@ class Trace(Tabular):
     ([-1, -1, 1], [3, 3, 3], [1048576], 'bytes')
     >>> trace.step_layer.tolist(), trace.block_layer.tolist(), trace.step_token, trace.block_token
     ([0, 0, 0], [0, 0, 0], None, None)
-    >>> trace.shares, trace.share_base, trace.block_kind, trace.meta
-    (None, 1, None, {})
+    >>> trace.shares, trace.share_base, trace.block_kind, trace.pieces, trace.meta
+    (None, 1, None, None, {})
     >>> trace.position is None, po.Trace.from_reads([[1, 0], [1]], positions=True).position.tolist()
     (True, [1, 0, 0])
     """
@@ -101,6 +105,7 @@ class Trace(Tabular):
     block_token: npt.NDArray[np.int32] | None = None
     block_layer: npt.NDArray[np.int32] | None = None
     block_kind: npt.NDArray[np.int8] | None = None
+    pieces: npt.NDArray[np.int32] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -118,6 +123,7 @@ class Trace(Tabular):
         shares: Sequence[Mapping[int, Fraction | float]] | None = None,
         layers: int | None = None,
         positions: bool = False,
+        pieces: int | Sequence[int] | None = None,
     ) -> Trace:
         """A trace from the ids that each step reads.
 
@@ -141,6 +147,8 @@ class Trace(Tabular):
         positions
             Whether the order of each step's ids is that of the prefix it asks for, which rule "strict" needs
             (:attr:`Trace.position`).
+        pieces
+            Of every block or of each (:attr:`Trace.pieces`); None: all are stored in one.
 
         Returns
         -------
@@ -160,6 +168,8 @@ class Trace(Tabular):
         >>> half = po.Trace.from_reads([[0, 1]], sizes=[16, 32], size_unit="tokens", shares=[{0: 0.5}], layers=1)
         >>> half.shares.tolist(), half.share_base
         ([1, 2], 2)
+        >>> po.Trace.from_reads([[0, 1]], sizes=4096, pieces=[1, 8]).pieces.tolist()
+        [1, 8]
         """
         given = lists.rows_of(reads)
         rows = [np.unique(ids) for ids in given]
@@ -190,6 +200,7 @@ class Trace(Tabular):
             position=lists.places(given) if positions else None,
             step_layer=step_layer,
             block_layer=block_layer,
+            pieces=None if pieces is None else lists.pieces_of(pieces),
         )
 
     def __repr__(self) -> str:
@@ -337,6 +348,7 @@ def check_trace(trace: Trace) -> None:
         known = ", ".join(f"{number} ({name})" for number, name in enumerate(BLOCK_KINDS))
         bad = (trace.block_kind < 0) | (trace.block_kind >= len(BLOCK_KINDS))
         _refuse("block_kind", bad, trace.block_kind, f"one of {known}")
+    _check_pieces(trace)
     if not isinstance(trace.meta, Mapping):
         raise InputError(f"found {type(trace.meta).__name__}", "expected a table", field="meta")
 
@@ -444,6 +456,26 @@ def _check_positions(trace: Trace) -> None:
     if len(twice):
         step, place = divmod(int(keys[twice[0]]), 2**32)
         raise InputError(f"found place {place} twice at step {step}", "expected each place once in a step", field="position")
+
+
+def _check_pieces(trace: Trace) -> None:
+    if trace.pieces is None:
+        return
+    _check_array("pieces", trace.pieces, np.int32, None)
+    if len(trace.pieces) not in (1, trace.num_blocks):
+        raise InputError(f"found {len(trace.pieces)} entries", f"expected 1 or {trace.num_blocks}", field="pieces")
+    _refuse("pieces", trace.pieces < 1, trace.pieces, "numbers from 1")
+    if trace.size_unit == "bytes":
+        check_piece_bytes(trace.pieces, trace.size)
+
+
+def check_piece_bytes(pieces: npt.NDArray[np.int32], size: npt.NDArray[np.int64]) -> None:
+    """Refuse pieces that are no whole bytes each; either may have one entry for all blocks. InputError names the block."""
+    broken = np.flatnonzero(size % pieces)
+    if len(broken):
+        one, other = (array[broken[0] if len(array) > 1 else 0] for array in (pieces, size))
+        found = f"found {one} pieces of block {broken[0]}, which has {other} bytes"
+        raise InputError(found, "expected equal pieces of whole bytes", field="pieces")
 
 
 def _total(trace: Trace) -> int:

@@ -94,6 +94,7 @@ def relabelled(instance: Instance, rng: np.random.Generator) -> Instance:
         shares=None if trace.shares is None else trace.shares[by_step],
         share_base=trace.share_base,
         block_kind=None if trace.block_kind is None else trace.block_kind[order],
+        pieces=trace.pieces if trace.pieces is None or len(trace.pieces) == 1 else trace.pieces[order],
     )
     initial = None if instance.initial is None else instance.initial[:, order]
     return replace(instance, trace=permuted, size=instance.size[order], initial=initial)

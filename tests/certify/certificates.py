@@ -15,7 +15,7 @@ from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
 from placement_opt.instance.instance import KEEPING, Instance
 from placement_opt.memory.split.timing import StepTimer
 from tests.small import random_instance
-from tests.twins import allowed, cheapest_path, label_of, nearest, serving, share_of, whole_load
+from tests.twins import allowed, cheapest_path, label_of, nearest, pieces_of, serving, share_of, whole_load
 
 FLOORS = (0.0, 0.1, 1e-3, 5e-324)
 
@@ -151,11 +151,12 @@ def slow_replay(instance: Instance, schedule: ScheduleCertificate) -> Fraction |
 
 def split_time(instance, tables, reads, ways, load):  # type: ignore[no-untyped-def]
     """Seconds of a step that reads shares of blocks, each by any of some operations, beside other loads."""
-    base, sizes = instance.share_base, sorted(set(instance.size.tolist()))
+    told = [(int(instance.size[b]), pieces_of(instance, b)) for b in range(instance.num_blocks)]
+    base, kinds = instance.share_base, sorted(set(told))
     number = len(tables[0].serve)
-    loads, served = np.zeros((len(sizes) * number, len(load)), dtype=np.int64), dict[int, Fraction]()
+    loads, served = np.zeros((len(kinds) * number, len(load)), dtype=np.int64), dict[int, Fraction]()
     for b, share in reads.items():
-        place = sizes.index(int(instance.size[b])) * number
+        place = kinds.index(told[b]) * number
         loads[place : place + number] = [row for _, _, row in tables[b].serve]
         mask = sum(1 << place + o for o in ways[b])
         served[mask] = served.get(mask, Fraction(0)) + share

@@ -84,6 +84,7 @@ def test_the_groups_of_kvnand_are_any(name: str, groups: tuple[int, int]) -> Non
     other = preset(name, {"g1.dies": 15, "g2.dies": 1})
     assert [tier.read_rate for tier in other.tiers] == [15 * DIE, DIE]
     assert sum(tier.capacity for tier in other.tiers) == 16 * memory.tiers[0].capacity // groups[0]
+    assert memory.assumptions == (f"g1, g2: {memory.tiers[0].assumed}",)
     assert [preset(f"kvnand-c{dies}").tiers[0].dies for dies in (8, 16)] == [8, 16]
 
 

@@ -71,7 +71,7 @@ def test_the_program_finds_the_best_next_state(rule: str, seed: int) -> None:
         served[kind.mask] += kind.share * kind.size * kind.number
     base, floor = rng.integers(0, 5, len(memory.resources)).astype(float), float(rng.choice([0.0, 0.3]))
     program = StepProgram(memory, rule, instance.home, repeat)
-    found = program.solve(classes, room, served[None], np.array([[0, 1]]), base, floor)
+    found = program.solve(classes, room, served[None], np.array([[0, 1, 1]]), base, floor)
     held = [kind for kind in classes for _ in range(kind.number)]
     sizes = np.array([kind.size for kind in held])
 
@@ -214,7 +214,7 @@ def test_the_program_knows_every_operation(rule: str, seed: int) -> None:
     base = rng.integers(0, 5, len(instance.memory.resources)).astype(float)
     sizes = np.unique([kind.size for kind in classes if kind.share and not kind.born]).astype(np.int64)
     program = StepProgram(instance.memory, rule, instance.home, repeat)
-    read = np.unique(program.told(0 * sizes, sizes), axis=0)
+    read = np.unique(program.told(0 * sizes, sizes, sizes // sizes), axis=0)
     served = np.zeros((len(read), 1 << tiers))
     for kind in classes:
         if kind.share and not kind.born:
@@ -245,4 +245,4 @@ def test_too_many_kinds_are_refused() -> None:
     classes = [Class(1, 0.0, size, 1) for size in range(1, 10)]
     message = r"^myopic: found blocks of 9 kinds, with loads that are not by the byte, in a step, expected at most 8"
     with pytest.raises(InputError, match=message):
-        program.solve(classes, np.array([99, 99]), np.zeros((0, 4)), np.zeros((0, 2), dtype=np.int64), np.zeros(4), 0.0)
+        program.solve(classes, np.array([99, 99]), np.zeros((0, 4)), np.zeros((0, 3), dtype=np.int64), np.zeros(4), 0.0)

@@ -33,6 +33,7 @@ def recorded(instance: Instance, policy: Policy) -> Schedule:
         size=instance.size.copy(),
         block_layer=None,
         block_kind=instance.trace.block_kind,
+        pieces=instance.pieces,
         initial_blocks=exists,
         initial=instance.initial,
         fixed=instance.fixed[0],

@@ -101,7 +101,8 @@ def test_what_blocks_are_goes_with_their_lives() -> None:
     trace = make_trace([[0, 1], [0], [], [0, 1]], [-1, -1], sizes=[5, 7], shares=[[1, 2], [3], [], [3, 1]], share_base=3)
     labels, kinds = np.array([4, 9], dtype=np.int32), np.array([0, 1], dtype=np.int8)
     places = np.array([1, 0, 5, 0, 2], dtype=np.int32)
-    labelled = replace(trace, block_token=labels, block_layer=labels, block_kind=kinds, position=places)
+    pieces = np.array([5, 1], dtype=np.int32)
+    labelled = replace(trace, block_token=labels, block_layer=labels, block_kind=kinds, pieces=pieces, position=places)
     found = Keep("ttl", steps=1).applied(labelled)
     assert lives(found) == [(-1, 2, [0, 1]), (-1, 1, [0]), (3, 4, []), (3, 4, [])]
     assert found.size.tolist() == [5, 7, 5, 7]
@@ -114,6 +115,10 @@ def test_what_blocks_are_goes_with_their_lives() -> None:
     assert found.block_token.tolist() == found.block_layer.tolist() == [4, 9, 4, 9]
     assert found.block_kind is not None
     assert found.block_kind.tolist() == [0, 1, 0, 1]
+    assert found.pieces is not None
+    assert found.pieces.tolist() == [5, 1, 5, 1]
+    alike = replace(labelled, size=np.array([4]), pieces=np.array([2], dtype=np.int32))
+    assert Keep("ttl", steps=1).applied(alike).pieces is alike.pieces
     assert found.meta == {"keep": "ttl", "ttl": "1 steps"}
 
 

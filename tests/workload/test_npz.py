@@ -73,7 +73,8 @@ def test_round_trip(
     rng = np.random.default_rng(seed)
     trace = random_trace(rng, layers=layers, shares=shares, sizes=sizes, deaths=deaths, positions=positions, density=density)
     if sizes:
-        trace = replace(trace, block_kind=rng.integers(0, 2, trace.num_blocks).astype(np.int8))
+        pieces = rng.integers(1, 9, trace.num_blocks if shares else 1).astype(np.int32)
+        trace = replace(trace, block_kind=rng.integers(0, 2, trace.num_blocks).astype(np.int8), pieces=pieces)
     path = tmp_path_factory.mktemp("npz") / "t.npz"
     save_trace(trace, path)
     assert same(load_trace(path), trace)

@@ -176,6 +176,7 @@ def test_a_page_is_freed_with_the_last_of_its_tokens() -> None:
         ({"size": np.array([2])}, "found 4 for blocks of 2 tokens"),
         ({"shares": np.full(19, 1, dtype=np.uint16), "share_base": 2}, "found 4 for blocks that are read in part"),
         ({"block_kind": np.ones(11, dtype=np.int8)}, "found 4 for blocks of which some are weights"),
+        ({"pieces": np.full(11, 2, dtype=np.int32)}, "found 4 for blocks of which some are stored in pieces"),
         ({"block_token": np.zeros(11, dtype=np.int32)}, "found two blocks for token 0 of layer 0"),
     ],
 )

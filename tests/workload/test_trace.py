@@ -85,6 +85,17 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         {"block_kind": np.array([0, 1, 2], dtype=np.int8)},
         "block_kind: found 2 at entry 2, expected one of 0 (kv), 1 (weights)",
     ),
+    ({"pieces": longs(1)}, "pieces: found int64 with 1 axes, expected one axis of int32"),
+    ({"pieces": ints(1, 2)}, "pieces: found 2 entries, expected 1 or 3"),
+    ({"pieces": ints(1, 2, 0)}, "pieces: found 0 at entry 2, expected numbers from 1"),
+    (
+        {"pieces": ints(5, 4, 7), "size": longs(5, 6, 7), "size_unit": "bytes"},
+        "pieces: found 4 pieces of block 1, which has 6 bytes, expected equal pieces of whole bytes",
+    ),
+    (
+        {"pieces": ints(12), "size": longs(6), "size_unit": "bytes"},
+        "pieces: found 12 pieces of block 0, which has 6 bytes, expected equal pieces of whole bytes",
+    ),
     ({"meta": [1]}, "meta: found list, expected a table"),
 ]
 
@@ -109,6 +120,20 @@ def test_the_order_of_reads_is_kept_where_asked_for() -> None:
     with pytest.raises(InputError) as caught:
         Trace.from_reads([[0], [3, 1, 3]], positions=True)
     assert str(caught.value) == "reads[1]: found block 3 twice, expected each block once, where the order of reads counts"
+
+
+def test_pieces_of_every_block_or_of_each() -> None:
+    """One number or a list; without it blocks are in one piece, and of blocks in tokens pieces may be more than tokens."""
+    found = [Trace.from_reads([[0, 1]], sizes=[8, 12], pieces=pieces).pieces for pieces in (None, 4, [8, 3])]
+    assert [None if one is None else one.tolist() for one in found] == [None, [4], [8, 3]]
+    assert Trace.from_reads([[0]], sizes=16, size_unit="tokens", pieces=1024).pieces is not None
+    for pieces, message in (
+        ([2**31, 1], "pieces: found 2147483648 at entry 0, expected numbers below 2**31"),
+        ([1.5, 1], "pieces: found 1.5 at entry 0, expected whole numbers from 1"),
+    ):
+        with pytest.raises(InputError) as caught:
+            Trace.from_reads([[0, 1]], sizes=8, pieces=pieces)  # type: ignore[arg-type]
+        assert str(caught.value) == message
 
 
 def test_sizes_that_pass_64_bits_together_are_refused() -> None:

@@ -62,7 +62,7 @@ def random_trace(
 def same(one: Trace, other: Trace) -> bool:
     """Whether two traces are equal in everything, types included."""
     names = ["indptr", "blocks", "birth", "death", "size", "shares", "position", "step_token", "step_layer"]
-    names += ["block_token", "block_layer", "block_kind"]
+    names += ["block_token", "block_layer", "block_kind", "pieces"]
     for name in names:
         left, right = getattr(one, name), getattr(other, name)
         if (left is None) != (right is None):

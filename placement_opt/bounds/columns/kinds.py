@@ -129,7 +129,7 @@ def cut_intervals(instance: Instance, classes: Classes, labels: Int64 | None = N
     size = np.repeat(classes.size, np.diff(start))
     kind = np.repeat(block_kind, np.diff(start))
     told = [opens, closes, size, share, begin, born, after, into]
-    told += [kind] if instance.memory.operations.limited else []  # elsewhere the size tells it
+    told += [] if instance.loads.by_size else [kind]
     first, of = merge_rows(told)
     return Intervals(
         opens[first],

@@ -135,7 +135,7 @@ def _merge(instance: Instance, pointers: Int64, steps: Int64, shares: Int64, beg
     sums = np.concatenate([[np.uint64(0)], np.cumsum(terms, dtype=np.uint64)])
     rows = sums[pointers[1:]] - sums[pointers[:-1]]
     columns = [instance.size, instance.first_state, instance.last_state, begin, np.diff(pointers), rows.view(np.int64)]
-    columns += [instance.loads.kind] if instance.memory.operations.limited else []  # elsewhere the size tells it
+    columns += [] if instance.loads.by_size else [instance.loads.kind]
     keys = np.stack(columns, axis=1)
     _, first, of = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     of = of.reshape(-1)

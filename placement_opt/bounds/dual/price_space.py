@@ -17,6 +17,7 @@ from placement_opt.base.arrays import Float64
 from placement_opt.bounds.dual.slopes import Slopes
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import median_block
 
 #: float64[T, R] shares of each step's second, float64[T + 1, K] rents, and float64[1, H] prices of budgets.
 Point = tuple[Float64, Float64, Float64]
@@ -175,8 +176,8 @@ def serving_seconds(instance: Instance) -> Float64:
     if operations.uniform:
         loads, size = operations.per_byte, 1
     else:
-        size = int(np.median(instance.size))
-        loads = operations.block_loads(size)
+        size, pieces = median_block(instance)
+        loads = operations.block_loads(size, pieces)
     with np.errstate(divide="ignore"):
         speed = (memory.rates.astype(np.float64) * size / loads[operations.serving]).min(axis=1)
     places = [*range(instance.num_tiers), *([-1] if instance.forgets else [])]

@@ -13,6 +13,7 @@ import numpy as np
 from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.base.highs import SPREAD, rate_unit
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import median_block
 from placement_opt.memory.operations import Operations
 
 
@@ -85,7 +86,7 @@ def time_unit(instance: Instance, unit: float) -> float:
     operations, rates = instance.memory.operations, instance.memory.rates
     if operations.plain:
         return unit / rate_unit(rates)
-    seconds = (operations.block_loads(int(np.median(instance.size))) / rates).max(axis=1)[operations.serving]
+    seconds = (operations.block_loads(*median_block(instance)) / rates).max(axis=1)[operations.serving]
     source = operations.source[operations.serving]
     best = [float(seconds[source == k].min()) for k in range(instance.num_tiers)]
     slowest, fastest = max(best), min([*best, *seconds[source < 0].tolist()])

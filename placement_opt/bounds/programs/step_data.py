@@ -175,7 +175,7 @@ def read_steps(instance: Instance, *, by_size: bool = False) -> Steps:
     if len(sizes) > 1:
         kind += np.searchsorted(sizes, instance.size)[trace.blocks]
     width = len(sizes)
-    if loads.operations.limited:  # elsewhere the size tells it
+    if not loads.by_size:
         kind, width = kind * len(loads.row) + loads.kind[trace.blocks], width * len(loads.row)
     if trace.shares is not None:  # larger shares first
         kind += (trace.share_base - trace.shares.astype(np.int64)) * width

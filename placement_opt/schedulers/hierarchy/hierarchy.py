@@ -25,7 +25,7 @@ from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import ScheduleError
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import cache_tiers, layer_of
-from placement_opt.schedulers.hierarchy.transition import Sources, moves_between, stuck
+from placement_opt.schedulers.hierarchy.transition import Sources, moves_between, pieces_at, stuck
 
 if TYPE_CHECKING:
     from placement_opt.schedulers.hierarchy.heaps_kernels import Tables
@@ -145,7 +145,8 @@ class Hierarchy:
     def moves(self) -> Moves:
         """What all that was done since :meth:`begin` comes to."""
         blocks, before, after, near = self._heaps.changes(self.tables)
-        return moves_between(blocks, before, after, near, self._sources, self._setting.size[blocks])
+        sizes, pieces = self._setting.size[blocks], pieces_at(self._setting, blocks)
+        return moves_between(blocks, before, after, near, self._sources, sizes, pieces)
 
 
 def _tables(setting: Setting, by_layer: bool, shares: bool) -> Tables:

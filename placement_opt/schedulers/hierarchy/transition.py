@@ -16,38 +16,46 @@ Choice = npt.NDArray[np.int8]
 
 
 class Sources:
-    """The tiers from which copies take least time: one table where loads are by the byte, else one for each size of block."""
+    """The tiers from which copies take least time: one table where loads are by the byte, else one for each size of block, and
+    number of its pieces."""
 
     def __init__(self, memory: MemorySystem) -> None:
         self._memory = memory
         self.tiers = len(memory.tiers)
         self._each = cheapest_source(memory) if memory.operations.uniform else None
-        self._by_size: dict[int, Choice] = {}
+        self._by_size: dict[tuple[int, int], Choice] = {}
 
-    def table(self, size: int) -> Choice:
-        """:func:`placement_opt.play.protocol.cheapest_source` for blocks of so many bytes."""
+    def table(self, size: int, pieces: int = 1) -> Choice:
+        """:func:`placement_opt.play.protocol.cheapest_source` for blocks of so many bytes in so many pieces."""
         if self._each is not None:
             return self._each
-        if size not in self._by_size:
+        if (size, pieces) not in self._by_size:
             table = self._memory.operations
-            whole, none = table.block_loads(size), np.zeros_like(table.per_call)
+            whole, none = table.block_loads(size, pieces), np.zeros_like(table.per_call)
             blocks = replace(table, per_byte=whole, per_call=none, grain=np.ones_like(table.grain))  # a block as its byte
-            self._by_size[size] = cheapest_source(replace(self._memory, operations=blocks))
-        return self._by_size[size]
+            self._by_size[size, pieces] = cheapest_source(replace(self._memory, operations=blocks))
+        return self._by_size[size, pieces]
 
-    def of(self, held: Masks, target: int, sizes: Int64) -> Choice:
-        """int8: for each block of these bytes, held by a set of tiers, the tier to copy from; -1 if there is none."""
+    def of(self, held: Masks, target: int, sizes: Int64, pieces: Int64 | None = None) -> Choice:
+        """int8: for each block of these bytes (in so many pieces), held by a set of tiers, the tier to copy from; -1: none."""
         if self._each is not None:
             return np.asarray(self._each[held, target])
         found = np.empty(len(held), dtype=np.int8)
-        for size in np.unique(sizes).tolist():
-            here = sizes == size
-            found[here] = self.table(size)[held[here], target]
+        parts = np.ones_like(sizes) if pieces is None else pieces
+        for size, count in np.unique(np.stack([sizes, parts], axis=1), axis=0).tolist():
+            here = (sizes == size) & (parts == count)
+            found[here] = self.table(size, count)[held[here], target]
         return found
 
 
 def moves_between(
-    blocks: Ids, before: Masks, after: Masks, near: npt.NDArray[np.bool_], sources: Sources, sizes: Int64
+    blocks: Ids,
+    before: Masks,
+    after: Masks,
+    near: npt.NDArray[np.bool_],
+    sources: Sources,
+    sizes: Int64,
+    pieces: Int64 | None = None,
 ) -> Moves:
     """The cheapest moves that take blocks from one set of tiers to another.
 
@@ -64,6 +72,8 @@ def moves_between(
         Of the memory system.
     sizes
         int64: bytes of each block.
+    pieces
+        int64: in how many each is stored; None: in one.
     """
     gained, lost = after & ~before, before & ~after
     store, fetch, drop = [], [], []
@@ -75,7 +85,8 @@ def moves_between(
             if passing.any():
                 store.append((tier, blocks[passing]))
             if copied.any():
-                ids, source = blocks[copied], sources.of(before[copied], tier, sizes[copied])
+                parts = None if pieces is None else pieces[copied]
+                ids, source = blocks[copied], sources.of(before[copied], tier, sizes[copied], parts)
                 fetch += [(int(j), tier, ids[source == j]) for j in np.unique(source)]
         if goes.any():
             drop.append((tier, blocks[goes]))
@@ -118,7 +129,13 @@ def moves_to(
     if setting.residency == "inclusive":
         before[born] = 1 << setting.home
     near = born | _among(view.reads, blocks)
-    return moves_between(blocks, before, after, near if copied is None else near & ~copied, sources, setting.size[blocks])
+    near = near if copied is None else near & ~copied
+    return moves_between(blocks, before, after, near, sources, setting.size[blocks], pieces_at(setting, blocks))
+
+
+def pieces_at(setting: Setting, blocks: Ids) -> Int64 | None:
+    """int64: in how many pieces each of these blocks is stored; None where that changes nothing."""
+    return None if setting.pieces is None else setting.pieces[blocks]
 
 
 def _among(ascending: Ids, blocks: Ids) -> npt.NDArray[np.bool_]:

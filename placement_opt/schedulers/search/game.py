@@ -131,8 +131,8 @@ def _arcs(
         arc[i, j] = number
     passing, copied = np.zeros((2, len(kinds.row), len(pairs), len(timer.rho)))
     choices = Sources(instance.memory)
-    for kind, size in enumerate(kinds.size.tolist()):
-        write, copy, sources = kinds.store[kind] @ timer.rho.T, kinds.copy[kind] @ timer.rho.T, choices.table(size)
+    for kind, (size, pieces) in enumerate(zip(kinds.size.tolist(), kinds.pieces.tolist(), strict=True)):
+        write, copy, sources = kinds.store[kind] @ timer.rho.T, kinds.copy[kind] @ timer.rho.T, choices.table(size, pieces)
         for number, (i, j) in enumerate(pairs):
             gained = np.flatnonzero(has[j] & ~has[i])
             passing[kind, number] = write[gained].sum(axis=0)

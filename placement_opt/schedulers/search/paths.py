@@ -115,7 +115,8 @@ def schedule_of(instance: Instance, paths: Paths, name: str) -> Schedule:
     nowhere = np.zeros(len(gone), dtype=np.uint16)
     after = np.concatenate([paths.sets[numbers[at + 1]], paths.sets[numbers[paths.start[born]]], nowhere])
     block, step = np.concatenate([block, born, gone]), np.concatenate([step, first[born] - 1, instance.kept_until[gone]])
-    moves = moves_between(np.arange(len(block)), before, after, near, Sources(instance.memory), instance.size[block])
+    sizes, pieces = instance.size[block], None if instance.pieces is None else instance.pieces[block]
+    moves = moves_between(np.arange(len(block)), before, after, near, Sources(instance.memory), sizes, pieces)
     groups = list(numbered(moves, tiers))
     which = np.concatenate([np.zeros(0, dtype=np.int64), *(ids for _, ids in groups)])
     op = np.repeat(np.array([number for number, _ in groups], dtype=np.int16), [len(ids) for _, ids in groups])

@@ -37,7 +37,7 @@ _LARGEST_DIRECTORY = 2**17
 _REQUIRED = {"schema": "<i8", "header": "|u1", "indptr": "<i8", "blocks": "<i4", "birth": "<i4", "death": "<i4", "size": "<i8"}
 _LABELS = dict.fromkeys(("step_token", "step_layer", "block_token", "block_layer"), "<i4")
 _BY_READ = {"shares": "<u2", "position": "<i4"}
-_OPTIONAL = _BY_READ | _LABELS | {"block_kind": "|i1"}
+_OPTIONAL = _BY_READ | _LABELS | {"block_kind": "|i1", "pieces": "<i4"}
 _DTYPES = _REQUIRED | _OPTIONAL
 _KEYS = ("arrays", "meta", "share_base", "size_unit")
 

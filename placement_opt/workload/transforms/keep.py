@@ -130,5 +130,6 @@ def _expiring(trace: Trace, times: npt.NDArray[np.float64], ttl: float, about: d
         block_token=labels(trace.block_token),
         block_layer=labels(trace.block_layer),
         block_kind=labels(trace.block_kind),
+        pieces=trace.pieces if trace.pieces is None or len(trace.pieces) == 1 else trace.pieces[of],
         meta={**trace.meta, **about},
     )
