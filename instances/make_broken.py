@@ -49,6 +49,8 @@ def broken() -> Iterator[tuple[str, Arrays]]:
         "npz-read-after-death": {"death": np.array([2, 0, 2], dtype=np.int32)},
         "npz-two-axes": {"birth": np.array([[-1, -1, 0]], dtype=np.int32)},
         "npz-unknown-array": {"secret": np.array([1])},
+        "npz-no-pieces": {"header": _text(_HEADER | {"arrays": ["pieces"]}), "pieces": np.array([0], dtype=np.int32)},
+        "npz-parts-of-bytes": {"header": _text(_HEADER | {"arrays": ["pieces"]}), "pieces": np.array([2], dtype=np.int32)},
     }
     for name, change in changes.items():
         yield name, good() | change

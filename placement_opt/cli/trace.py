@@ -1,4 +1,4 @@
-"""``placement-opt trace import | synth | runs | info | models``."""
+"""``placement-opt trace import | synth | runs | info | map | models``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def fill(parser: LazyParser) -> None:
         "synth": (fill_synth, "generate a trace"),
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
         "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),
+        "map": (fill_map, "how the KV of a trace of decode lies on pages: pages read and written for a token, wear"),
         "models": (fill_models, "the language models that [llm] may name: layers, KV and weights"),
     }
     add_commands(parser, group, "action")
@@ -141,6 +142,59 @@ def run_info(args: Namespace, console: Console) -> int:
     check_stored(args.file, Limits(memory=args.memory_limit))
     info = describe_trace(load_trace(args.file))
     console.print(to_json(info.as_dict()) if args.json else info.as_text())
+    return 0
+
+
+def fill_map(parser: LazyParser) -> None:
+    from placement_opt.base.toml import as_size
+
+    parser.add_argument("file", metavar="TRACE", help="a trace file (NPZ) that trace synth decode made")
+    parser.add_argument("--rate", metavar="X", type=typed(decimal), help="tokens a second of each sequence: what a year writes")
+    text = 'flash that the writes of --rate spread over, such as "64 GB": P/E cycles a year'
+    parser.add_argument("--capacity", metavar="SIZE", type=typed(as_size), help=text)
+    text = "P/E cycles that the flash of --capacity can take: its lifetime"
+    parser.add_argument("--cycles", metavar="N", type=typed(partial(natural, 1, 10**9)), help=text)
+    text = "pages of an erase block: how often they are read while it keeps the KV of --kept"
+    parser.add_argument("--block-pages", metavar="N", type=typed(partial(natural, 1, 10**6)), help=text)
+    text = "tokens decoded from when a block is written until it is erased"
+    parser.add_argument("--kept", metavar="N", type=typed(partial(natural, 1, 10**9)), help=text)
+    text = "query heads that share a KV head read it one by one, not together"
+    parser.add_argument("--alone", action="store_true", help=text)
+    add_memory_limit(parser)
+    add_output(parser, progress=False)
+    parser.set_defaults(run=run_map)
+
+
+def run_map(args: Namespace, console: Console) -> int:
+    from fractions import Fraction
+
+    from placement_opt.base.errors import InputError
+    from placement_opt.base.limits import Limits
+    from placement_opt.instance.gate import check_stored
+    from placement_opt.report.machine import to_json
+    from placement_opt.report.mapping import mapping_info, mapping_text
+    from placement_opt.workload.files.npz import load_trace
+
+    asked = {"capacity": "rate", "cycles": "capacity", "block_pages": "kept", "kept": "block_pages"}
+    asked |= {"alone": "kept"}
+    for option, other in asked.items():
+        if getattr(args, option) and getattr(args, other) is None:
+            name, needed = (f"--{each.replace('_', '-')}" for each in (option, other))
+            raise InputError(f"found {name} without {needed}", "expected both", field=name)
+    for option in ("rate", "capacity"):
+        if getattr(args, option) is not None and not getattr(args, option) > 0:
+            raise InputError(f"found {getattr(args, option)}", "expected more than nothing", field=f"--{option}")
+    check_stored(args.file, Limits(memory=args.memory_limit))
+    trace = load_trace(args.file)
+    rate = None if args.rate is None else Fraction(repr(args.rate))
+    options = {name: getattr(args, name) for name in ("capacity", "cycles", "block_pages", "kept", "alone")}
+    try:
+        info = mapping_info(trace, rate=rate, **options)
+    except InputError as error:
+        raise error.at(path=args.file) from None
+    if args.block_pages is not None and info["page_reads_per_block"] is None:
+        raise InputError("found --block-pages for KV without pages", "expected a trace with page", field="--block-pages")
+    console.print(to_json(info) if args.json else mapping_text(info))
     return 0
 
 

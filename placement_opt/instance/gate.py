@@ -185,6 +185,7 @@ def answers_in_runs(outline: Outline) -> bool:
     """Whether ``bound`` answers in runs, layer by layer, where rows do not fit."""
     rules = outline.rules
     regular = (rules.residency, rules.initial, rules.page_tokens) == ("inclusive", "free", 1)
+    regular = regular and outline.model.placed is None
     return regular and outline.memory.operations.plain and outline.source.layers is not None and len(outline.memory.tiers) == 2
 
 

@@ -17,6 +17,7 @@ from placement_opt.instance.stated import blamed
 from placement_opt.memory import MemorySystem, override
 from placement_opt.workload import llm
 from placement_opt.workload.trace import Trace
+from placement_opt.workload.transforms.weights import PlacedWeights, refuse_weights
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Model:
     """Bytes of one unit of the trace's block sizes and (where known) of a token in all its layers; the weights.
 
     ``layers``: the model's, where they are stated. ``kv_bytes``, ``layer_flop``: KV and operations of one token in one layer,
-    where they are known.
+    where they are known. ``placed``: weights that are blocks of the trace; then no step has others (``weight_bytes`` is 0), and
+    ``weight_resident`` is what no step reads.
     """
 
     unit_bytes: int
@@ -35,6 +37,7 @@ class Model:
     weight_tier: int
     kv_bytes: int | None = None
     layer_flop: int | None = None
+    placed: PlacedWeights | None = None
 
 
 def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) -> Model:
@@ -44,7 +47,10 @@ def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) ->
     kv_bytes = table.get("kv_bytes", _as_positive_size) or (known.kv_bytes if known else None)
     weight_bytes, resident = table.get("weight_bytes", as_size), table.get("weight_resident", as_size)
     tier = table.get("weight_tier", as_choice(memory.tier_names))
+    placing, tiles = table.get("weights", as_choice(("fixed", "placed"))), table.get("tiles", as_integer(1, 2**16))
     table.finish()
+    if tiles is not None and placing != "placed":
+        raise table.error("tiles", "found tiles of weights that are no blocks", 'expected weights = "placed" beside it')
     if weight_bytes is None:
         weight_bytes = known.weight_bytes if known and trace.step_layer is not None else 0
     if resident is None:
@@ -52,6 +58,10 @@ def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) ->
     if layers is not None and trace.step_layer is not None and int(trace.step_layer.max()) >= layers:
         expected = f"expected at least the trace's {int(trace.step_layer.max()) + 1}"
         raise table.error("layers", f"found {layers} layers", expected)
+    placed = None
+    if placing == "placed":
+        placed = _placed(table, trace, weight_bytes, tiles or 1)
+        weight_bytes, resident = 0, max(0, resident - placed.resident)
     unit_bytes = 1
     if trace.size_unit != "bytes":
         needed = {"kv_bytes": kv_bytes} | ({"layers": layers} if trace.size_unit == "tokens" else {})
@@ -65,7 +75,18 @@ def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) ->
     token_bytes = None if kv_bytes is None or traced is None else kv_bytes * traced
     weight_tier = memory.fastest if tier is None else memory.tier_index(tier)
     flop = known.layer_flop if known else None
-    return Model(unit_bytes, token_bytes, layers, weight_bytes, resident, weight_tier, kv_bytes, flop)
+    return Model(unit_bytes, token_bytes, layers, weight_bytes, resident, weight_tier, kv_bytes, flop, placed)
+
+
+def _placed(table: Table, trace: Trace, layer_bytes: int, tiles: int) -> PlacedWeights:
+    """Weights that the trace, of which one like it is here, gets as blocks."""
+    blamed(table, lambda: refuse_weights(trace), "weights")
+    if layer_bytes == 0:
+        raise table.error("weights", "found no weights to place", "expected preset or weight_bytes beside it")
+    if tiles > layer_bytes:
+        raise table.error("tiles", f"found {tiles} tiles of {layer_bytes} bytes", "expected tiles of a byte at least")
+    assert trace.step_layer is not None
+    return PlacedWeights(layer_bytes, tiles, len(np.unique(trace.step_layer)))
 
 
 def _preset(table: Table) -> llm.LLM | None:

@@ -26,7 +26,7 @@ from placement_opt.instance.llm_table import Model
 from placement_opt.instance.outline import SCHEMA, Outline, outline_of, read_outline
 from placement_opt.instance.packing import refuse_unpackable
 from placement_opt.instance.scaled import LayerShare
-from placement_opt.instance.start import first_fit, load_initial
+from placement_opt.instance.start import by_kind, first_fit, load_initial
 from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import totals_of
 from placement_opt.instance.trace_source import TraceAtHand
@@ -35,6 +35,7 @@ from placement_opt.workload.layers import Layers
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.synth.params import limit_reads
 from placement_opt.workload.trace import Trace
+from placement_opt.workload.transforms.weights import refuse_weights, with_weights
 
 #: A question, in rows or in runs, or the path of its file.
 Source = Instance | Layered | str | PathLike[str]
@@ -313,10 +314,15 @@ def in_rows(outline: Outline, limits: Limits | None = None) -> Instance:
     tables, rules, model = outline.tables, outline.rules, outline.model
     check_outline(outline, limits or Limits())
     trace = outline.source.make()
+    if model.placed is not None:
+        blamed(tables.llm, partial(refuse_weights, trace), "weights")
     outline.check_total(int(trace.sizes.sum()), trace.share_base)
     paged = blamed(tables.rules, lambda: page(trace, rules.page_tokens), "page_tokens")
     outline.check_total(int(paged.trace.sizes.sum()), paged.trace.share_base)
     size = np.ascontiguousarray(paged.trace.sizes * model.unit_bytes)
+    if model.placed is not None:
+        paged = replace(paged, trace=with_weights(paged.trace, size, model.placed))
+        size = np.ascontiguousarray(paged.trace.sizes)
     if not outline.totals.firm:
         outline = replace(outline, made=_contents(model, paged.trace, size))
     memory = outline.memory
@@ -382,6 +388,8 @@ def in_runs(outline: Outline) -> Layered:
     for key, value, expected in zip(("residency", "initial", "page_tokens"), stated, ("inclusive", "free", 1), strict=True):
         if value != expected:
             raise InputError(f"found {value!r}", f"expected {expected!r} at this size", path=path, field=f"rules.{key}")
+    if model.placed is not None:
+        raise InputError("found 'placed'", "expected 'fixed' at this size", path=path, field="llm.weights")
     if not memory.operations.plain:
         found_there = "found pages, requests a second, computing in a tier, or blocks from outside"
         expected = "expected reads, stores and copies by the byte alone at this size"
@@ -443,7 +451,10 @@ def _initial(outline: Outline, trace: Trace, size: Int64) -> npt.NDArray[np.bool
     rules, memory = outline.rules, outline.memory
     if rules.initial_file is not None:
         return load_initial(rules.initial_file, len(memory.tiers), trace.num_blocks)
+    home = outline.home if rules.residency == "inclusive" else None
+    if isinstance(rules.initial, dict):
+        tiers = {kind: [memory.tier_index(name) for name in names] for kind, names in rules.initial.items()}
+        return by_kind(home, tiers, trace.block_kind, trace.birth < 0, size, outline.capacity)
     if rules.initial != "first-fit":
         return None
-    home = outline.home if rules.residency == "inclusive" else None
     return first_fit(memory, home, trace.birth < 0, size, outline.capacity, forgets=rules.residency == "cache")

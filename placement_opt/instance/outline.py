@@ -17,13 +17,15 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
     weight_bytes = "162.9 MB"     # read at every step, from weight_tier
     weight_resident = "15 GiB"    # subtracted from weight_tier's capacity
     weight_tier = "hbm"           # without it, the fastest
+    weights = "fixed"             # or placed: blocks of the trace, each layer's in so many tiles = 1
     [trace]
     file = "t.npz"                # or synth = "drift" with its parameters as keys, and seed = 1
     [rules]
     residency = "inclusive"       # or exclusive, free, cache
     prefix = "free"               # or strict, with cache: no copy serves behind a missing block of the step's prefix
     home = "dram"                 # keeps everything if inclusive; without it, the largest tier that is not the fastest
-    initial = "free"              # or first-fit, or file with initial_file = "start.npz"
+    initial = "free"              # or first-fit, or file with initial_file = "start.npz", or the tiers of each kind of block:
+                                  # { weights = "flash", kv = ["hbm", "dram"] }
     page_tokens = 1
     floor = "5 us"                # no step takes less; without it, 0
     [recompute]                   # blocks may be made anew
@@ -61,7 +63,7 @@ from typing import Any
 from placement_opt.base.arrays import Int64
 from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError, shown
-from placement_opt.base.toml import Table, as_choice, as_duration, as_integer, as_text, read_toml
+from placement_opt.base.toml import Table, as_choice, as_duration, as_integer, as_text, nearest, read_toml
 from placement_opt.base.units import format_size
 from placement_opt.instance.budget_keys import read_budgets, read_objective
 from placement_opt.instance.budgets import Budget, Objective
@@ -73,6 +75,7 @@ from placement_opt.instance.stated import beside, blamed, either
 from placement_opt.instance.totals import Totals
 from placement_opt.instance.trace_source import Source, read_source
 from placement_opt.memory import MemorySystem, load_memory, override, preset
+from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.memory.system import Outside
 
 SCHEMA = 1
@@ -102,9 +105,11 @@ class _Tables:
 
 @dataclass(frozen=True)
 class _Rules:
+    """``initial``: its word, or the names of the tiers of each kind."""
+
     residency: Residency
     prefix: Prefix
-    initial: str
+    initial: str | dict[str, tuple[str, ...]]
     initial_file: Path | None
     page_tokens: int
     floor: Fraction
@@ -154,7 +159,11 @@ class Outline:
     @cached_property
     def totals(self) -> Totals:
         """How much there is of the trace in pages, sizes in its unit."""
-        return self.source.totals.paged(self.rules.page_tokens, alike=self.source.layers is not None)
+        paged = self.source.totals.paged(self.rules.page_tokens, alike=self.source.layers is not None)
+        if (placed := self.model.placed) is None:
+            return paged
+        tile = -(-placed.layer_bytes // (placed.tiles * self.model.unit_bytes))
+        return paged.beside(placed.tiles, placed.layers * placed.tiles, tile)
 
     @property
     def memory(self) -> MemorySystem:
@@ -211,8 +220,8 @@ class Outline:
             return tables.rules.error("page_tokens", f"{found}, of pages", error.expected)
         if field == "prefix":
             return tables.rules.error("prefix", found, error.expected)
-        if field == "initial":
-            key = "initial_file" if "initial_file" in tables.rules else "initial"
+        if field.split(".")[0] == "initial":
+            key = "initial_file" if "initial_file" in tables.rules else field
             return tables.rules.error(key, found, error.expected)
         if field.endswith("capacity"):
             if model.weight_resident and field == f"{memory.tier_names[model.weight_tier]}.capacity":
@@ -255,6 +264,7 @@ def outline_of(
     rules = _read_rules(tables.rules)
     memory = _read_memory(tables.memory) if memory is None else override(memory, tables.memory)
     home = _home_tier(tables.rules, rules, memory)
+    _check_initial(tables.rules, rules, memory)
     source = read_source(tables.trace) if source is None else source
     model = read_model(tables.root, tables.llm, memory, source.probe)
     if outside is None:
@@ -319,19 +329,52 @@ def _as_schema(value: Any) -> int:
 def _read_rules(table: Table) -> _Rules:
     residency = table.get("residency", as_choice(RESIDENCIES)) or "inclusive"
     prefix = table.get("prefix", as_choice(PREFIXES)) or "free"
-    initial = table.get("initial", as_choice(_INITIALS)) or "free"
+    initial = _read_initial(table)
     name = table.get("initial_file", as_text)
     page_tokens = table.get("page_tokens", as_integer(1, 2**16 - 1)) or 1
     floor = table.get("floor", as_duration) or Fraction(0)
     home = table.get("home", as_text)
     table.finish()
     if (name is None) == (initial == "file"):
-        found = "found nothing" if name is None else f"found {shown(name)} beside initial = {initial!r}"
+        stated = repr(initial) if isinstance(initial, str) else "tiers of kinds"
+        found = "found nothing" if name is None else f"found {shown(name)} beside initial = {stated}"
         raise table.error("initial_file", found, 'expected a file with "file" only')
     file = None if name is None else beside(table, "initial_file", name)
     chosen = next(known for known in RESIDENCIES if known == residency)
     order = next(known for known in PREFIXES if known == prefix)
     return _Rules(chosen, order, initial, file, page_tokens, floor, home)
+
+
+def _read_initial(table: Table) -> str | dict[str, tuple[str, ...]]:
+    """One word, or a table: kind -> a tier, or several that are filled in this order."""
+    if not isinstance(table.data.get("initial"), dict):
+        return table.get("initial", as_choice(_INITIALS)) or "free"
+    inner = table.table("initial")
+    assert inner is not None
+    found = {kind: tiers for kind in BLOCK_KINDS if (tiers := inner.get(kind, _as_names)) is not None}
+    inner.finish()
+    if not found:
+        raise table.error("initial", "found no kind", f"expected a word, or tiers of {' and '.join(BLOCK_KINDS)}")
+    return {kind: found[kind] for kind in inner.keys()}  # noqa: SIM118 - in the order of the file
+
+
+def _as_names(value: Any) -> tuple[str, ...]:
+    names = tuple(as_text(each) for each in (value if isinstance(value, list) else [value]))
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"found {shown(value)}", "expected a tier, or a list of different ones")
+    return names
+
+
+def _check_initial(table: Table, rules: _Rules, memory: MemorySystem) -> None:
+    """Refuse tiers of kinds that there are not."""
+    if not isinstance(rules.initial, dict):
+        return
+    inner = table.table("initial")
+    assert inner is not None
+    for kind, names in rules.initial.items():
+        for name in names:
+            if name not in memory.tier_names:
+                raise inner.error(kind, f"found {shown(name)}", nearest(name, memory.tier_names))
 
 
 def _home_tier(table: Table, rules: _Rules, memory: MemorySystem) -> int | None:

@@ -80,6 +80,7 @@ def scaled(outline: Outline, layers: LayerShare) -> dict[str, Any]:
         values[f"memory.{tier.name}.capacity"] = "unlimited" if size is None else f"{int(size * share / tier.dies)} B"
     if outline.model.layers is not None:
         values["llm.layers"] = max(int(kept), round(outline.model.layers * share))
-    if outline.model.weight_resident:
-        values["llm.weight_resident"] = f"{-int(-outline.model.weight_resident * share // 1)} B"
+    model = outline.model
+    if resident := model.weight_resident + (model.placed.resident if model.placed else 0):
+        values["llm.weight_resident"] = f"{-int(-resident * share // 1)} B"
     return values

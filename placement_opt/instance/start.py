@@ -1,4 +1,4 @@
-"""A given start: which tiers hold which initial blocks when step 0 begins, bool[K, B]; filled first-fit, or from a file.
+"""A given start: which tiers hold which initial blocks when step 0 begins, bool[K, B]; first-fit, by kind, or from a file.
 
 The file is an NPZ with one array, ``resident``. It is read without trust: nothing is unpacked beyond the bytes that so many
 tiers and blocks take, and no code in it is run.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ from placement_opt.base.arrays import Int64
 from placement_opt.base.atomic import atomic_file
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import format_size
+from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.memory.system import MemorySystem
 
 _MEMBER = "resident.npy"
@@ -71,6 +73,57 @@ def first_fit(
                 found = f"found no room left for block {ids[i]} of {format_size(need)}"
                 raise InputError(found, "expected a start that fits", field="initial")
     resident[chosen[chosen >= 0], ids[chosen >= 0]] = True
+    return resident
+
+
+def by_kind(
+    home: int | None,
+    tiers: Mapping[str, Sequence[int]],
+    kind: npt.NDArray[np.int8] | None,
+    exists: npt.NDArray[np.bool_],
+    size: Int64,
+    capacity: Int64,
+) -> npt.NDArray[np.bool_]:
+    """bool[K, B]: every initial block, in order of ids, in the first tier of its kind that has room for it.
+
+    Parameters
+    ----------
+    home
+        Where there is a home tier all initial blocks lie in it besides; one of the other tiers must have room where the kind's
+        are others alone.
+    tiers
+        Kind -> tiers, filled in this order; kinds are placed in the order given.
+    kind
+        int8[B]: positions in ``BLOCK_KINDS``; None: all are KV.
+    exists
+        bool[B]: the initial blocks.
+    size, capacity
+        int64[B] and int64[K], bytes.
+
+    Raises
+    ------
+    InputError
+        A block finds no room, or is of a kind for which there is no tier.
+    """
+    resident = np.zeros((len(capacity), len(size)), dtype=np.bool_)
+    room = capacity.tolist()
+    if home is not None:
+        resident[home] = exists
+        room[home] = int(size[exists].sum())  # what lies there lies there anyway; its capacity is the instance's to check
+    labels = np.zeros(len(size), dtype=np.int8) if kind is None else kind
+    for number, name in enumerate(BLOCK_KINDS):
+        if name not in tiers and (count := int(np.count_nonzero(exists & (labels == number)))):
+            found = f"found no tier for {name}, of which {count} blocks are there at the start"
+            raise InputError(found, "expected tiers of every kind", field="initial")
+    for name, order in tiers.items():
+        ids = np.flatnonzero(exists & (labels == BLOCK_KINDS.index(name)))
+        for block, need in zip(ids.tolist(), size[ids].tolist(), strict=True):
+            tier = next((k for k in order if need <= room[k]), None)
+            if tier is None:
+                found = f"found no room left for block {block} ({name}) of {format_size(need)} in the tiers of its kind"
+                raise InputError(found, "expected a start that fits", field=f"initial.{name}")
+            room[tier] -= need
+            resident[tier, block] = True
     return resident
 
 

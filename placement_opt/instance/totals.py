@@ -76,6 +76,21 @@ class Totals:
             drawn=self.reads,
         )
 
+    def beside(self, steps_read: int, blocks: int, size: int) -> Totals:
+        """The same with so many more blocks of one size, of which every step reads so many; no longer exact."""
+        return replace(
+            self,
+            blocks=self.blocks + blocks,
+            reads=self.reads + steps_read * self.steps,
+            pairs=self.pairs + blocks * (self.steps + 1),
+            peak=self.peak + blocks * size,
+            smallest=min(self.smallest, size),
+            largest=max(self.largest, size),
+            read_units=self.read_units + steps_read * size * self.steps,
+            exact=False,
+            firm=False,
+        )
+
     def times(self, factor: float, *, freed: bool) -> Totals:
         """A guess at a trace so many times as long, all of it alike; ``freed``: blocks do not stay to its end."""
         longer = {key: round(factor * getattr(self, key)) for key in ("steps", "blocks", "reads", "pairs", "read_units")}

@@ -62,18 +62,15 @@ def tables(routed: Routed, tiers: Sequence[Tier], outside: Sequence[Outside], en
     found, units = _further(tiers, outside, engines)
     names = (*routed.resources, *(name for name, _ in found))
     index = {name: r for r, name in enumerate(names)}
-    ratios = [ratio_of(owner(name), engines) for name in routed.resources]
-    scale = _scale(routed, tiers, engines, ratios)
-    factors = np.array([scale.get(name, 1) for name in names], dtype=np.int64)
-    rates = np.concatenate([routed.rates, np.array([rate for _, rate in found], dtype=np.int64)]) * factors
-    shrunk = np.array([int(scale.get(name, 1) * ratio) for name, ratio in zip(routed.resources, ratios, strict=True)], np.int64)
-    read, write, copy = (
-        _through(_widened(part * shrunk, len(names)), part, routed, engines, factors, index)
-        for part in (routed.read, routed.write, routed.copy)
-    )
+    scale = _scale(routed, tiers, engines)
+    loads = _Loads(routed, engines, index, scale)
+    rates = np.concatenate([routed.rates, np.array([rate for _, rate in found], dtype=np.int64)]) * loads.factors
+    read, write, copy = (loads.along(part) for part in (routed.read, routed.write, routed.copy))
     calls, grains = _calls(tiers, index), _grains(tiers)
     more = [
-        _computing(k, tier, way, read[k], routed, engines, factors, index, calls[0][k])
+        Operation(
+            f"{way.verb} {tier.name}", k, loads.computing(k, tier, way), tuple(calls[0][k].tolist()), tier.page, kinds=way.kinds
+        )
         for k, tier in enumerate(tiers)
         if tier.compute is not None
         for way in tier.compute.ways
@@ -81,6 +78,39 @@ def tables(routed: Routed, tiers: Sequence[Tier], outside: Sequence[Outside], en
     more += [Operation(each.name, None, _unit_row(index[each.resource], len(names)), brings=True) for each in outside]
     operations = table([tier.name for tier in tiers], read, write, copy, more, calls=calls, grains=grains)
     return Tables(names, rates, operations, units, scale)
+
+
+class _Loads:
+    """Loads per byte over all resources: what routes make, in the fractions that each resource counts in, and engines'."""
+
+    def __init__(self, routed: Routed, engines: Sequence[Engine], index: dict[str, int], scale: dict[str, int]) -> None:
+        self._routed, self._engines, self._index = routed, engines, index
+        self.factors = np.array([scale.get(name, 1) for name in index], dtype=np.int64)
+        ratios = [ratio_of(owner(name), engines) for name in routed.resources]
+        pairs = zip(self.factors.tolist(), ratios, strict=False)
+        self._per_byte = np.array([int(factor * ratio) for factor, ratio in pairs], dtype=np.int64)
+
+    def along(self, routes: Int64) -> Int64:
+        """int64[..., R]: of bytes along routes; an engine is loaded by a byte for each whose route passes one of its places."""
+        loads = _widened(routes * self._per_byte, len(self._index))
+        for engine in self._engines:
+            places = [r for r, name in enumerate(self._routed.resources) if owner(name) in engine.on]
+            r = self._index[engine.name]
+            loads[..., r] = routes[..., places].any(axis=-1) * self.factors[r]
+        return loads
+
+    def computing(self, k: int, tier: Tier, way: Way) -> tuple[int, ...]:
+        """Of a byte that is computed with in tier k."""
+        row, read = [0] * len(self._index), (self._routed.read[k] * self._per_byte).tolist()
+        row[self._routed.own[k]] = read[self._routed.own[k]]
+        for r in _way_out(self._routed, k).tolist():
+            row[r] = int(way.result * read[r])
+        for engine in self._engines:
+            r = self._index[engine.name]
+            row[r] = int(_passing(engine, k, way, self._routed) * int(self.factors[r]))
+        if tier.compute is not None and tier.compute.rate is not None:
+            row[self._index[f"{tier.name}.compute"]] = 1
+        return tuple(row)
 
 
 def _further(
@@ -113,9 +143,10 @@ def slowed(rate: int, efficiency: Fraction, unit: str, field: str) -> int:
     return effective
 
 
-def _scale(routed: Routed, tiers: Sequence[Tier], engines: Sequence[Engine], ratios: Sequence[Fraction]) -> dict[str, int]:
+def _scale(routed: Routed, tiers: Sequence[Tier], engines: Sequence[Engine]) -> dict[str, int]:
     """Resource -> the fractions that it counts in, where less than whole bytes pass it."""
     scale: dict[str, int] = {}
+    ratios = [ratio_of(owner(name), engines) for name in routed.resources]
 
     def count_in(name: str, rate: int, parts: int, what: str, field: str) -> None:
         scale[name] = math.lcm(scale.get(name, 1), parts)
@@ -135,8 +166,8 @@ def _scale(routed: Routed, tiers: Sequence[Tier], engines: Sequence[Engine], rat
             found = f"found no link between {tier.name} and the processor, so that attending would load all that reading does"
             expected = "expected the rate of its cells as the tier's, and a link with the rate at which data leave it"
             raise InputError(found, expected, field=f"tiers.{tier.name}.compute")
-        field = f"tiers.{tier.name}.compute.result"
         for way in tier.compute.ways:
+            field = f"tiers.{tier.name}.compute.{way.key}"
             for r in way_out:
                 parts = (way.result * int(routed.read[k, r]) * ratios[r]).denominator
                 count_in(routed.resources[r], int(routed.rates[r]), parts, "results", field)
@@ -153,44 +184,10 @@ def _passing(engine: Engine, k: int, way: Way, routed: Routed) -> Fraction:
     return way.result if passed else Fraction(0)
 
 
-def _through(
-    loads: Int64, routes: Int64, routed: Routed, engines: Sequence[Engine], factors: Int64, index: dict[str, int]
-) -> Int64:
-    """The loads with those on the engines: a byte for each byte whose route passes one of their places."""
-    for engine in engines:
-        places = [r for r, name in enumerate(routed.resources) if owner(name) in engine.on]
-        loads[..., index[engine.name]] = routes[..., places].any(axis=-1) * factors[index[engine.name]]
-    return loads
-
-
 def _way_out(routed: Routed, k: int) -> Int64:
     """Resources between tier k's cells and the processor."""
     passed = np.flatnonzero(routed.read[k])
     return np.asarray(passed[passed != routed.own[k]], dtype=np.int64)
-
-
-def _computing(
-    k: int,
-    tier: Tier,
-    way: Way,
-    read: Int64,
-    routed: Routed,
-    engines: Sequence[Engine],
-    factors: Int64,
-    index: dict[str, int],
-    calls: Int64,
-) -> Operation:
-    """``read``, ``calls``: int64[R], what reading a byte and a block of tier k loads."""
-    row = [0] * len(index)
-    row[routed.own[k]] = int(read[routed.own[k]])
-    for r in _way_out(routed, k).tolist():
-        row[r] = int(way.result * int(read[r]))
-    for engine in engines:
-        r = index[engine.name]
-        row[r] = int(_passing(engine, k, way, routed) * int(factors[r]))
-    if tier.compute is not None and tier.compute.rate is not None:
-        row[index[f"{tier.name}.compute"]] = 1
-    return Operation(f"{way.verb} {tier.name}", k, tuple(row), tuple(calls.tolist()), tier.page, kinds=way.kinds)
 
 
 def _calls(tiers: Sequence[Tier], index: dict[str, int]) -> tuple[Int64, Int64, Int64]:

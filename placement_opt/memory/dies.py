@@ -63,9 +63,9 @@ def _paged(tier: Tier, pages: int, seconds: Fraction, table: Table, key: str) ->
     if tier.page == 1:
         raise table.error(key, f"found {key.rpartition('.')[2]} without a page", "expected page beside it")
     rate = int(pages * tier.page / seconds)
-    if rate < 1:
+    if not 1 <= rate <= LARGEST:
         found = f"found {pages:,} x {format_size(tier.page)} in {format_seconds(float(seconds))}"
-        raise table.error(key, found, "expected at least 1 B/s")
+        raise table.error(key, found, "expected at least 1 B/s" if rate < 1 else "expected at most 2**60 bytes a second")
     return rate
 
 

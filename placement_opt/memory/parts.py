@@ -16,12 +16,16 @@ class OfKind:
 
 @dataclass(frozen=True)
 class Way:
-    """One operation of computing where blocks lie: ``kinds`` of block that it is for, None for any; see :class:`Compute`."""
+    """One operation of computing where blocks lie; see :class:`Compute`.
+
+    ``kinds``: of block that it is for, None for any; ``key``: what says its result in the table of computing.
+    """
 
     verb: str
     kinds: frozenset[str] | None
     result: Fraction
     energy: Fraction | None
+    key: str = "result"
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,11 @@ class Compute:
             if own is not None:
                 result = self.result if own.result is None else own.result
                 assert result is not None
-                found.append(Way(verb, frozenset({kind}), result, self.energy if own.energy is None else own.energy))
+                energy, key = (
+                    self.energy if own.energy is None else own.energy,
+                    "result" if own.result is None else f"{kind}.result",
+                )
+                found.append(Way(verb, frozenset({kind}), result, energy, key))
         return tuple(found)
 
 

@@ -45,7 +45,7 @@ def check_given(name: str, required: tuple[str, ...], table: Table | None) -> No
     for key in required:
         if table is None:
             found = f"found no {key}, which {name} leaves to its user"
-            raise InputError(found, f"expected an instance that gives it: {key} in its memory table", field="memory")
+            raise InputError(found, f"expected it in the memory table of an instance, or --set {key}=VALUE", field="memory")
         if not _holds(table.data, key):
             raise table.error(key, f"found nothing, and {name} leaves it to its user", "expected this key")
 

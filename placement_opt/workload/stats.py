@@ -291,8 +291,13 @@ def _mean_least(mean: float | None, least: float | None) -> str:
 
 
 def _meta_rows(meta: dict[str, Any]) -> list[tuple[str, str]]:
-    words = ", ".join(f"{key} {value}" for key, value in meta.items() if key != "assumptions")
+    apart = ("assumptions", "model")
+    words = ", ".join(f"{key} {value}" for key, value in meta.items() if key not in apart)
     assumed = meta.get("assumptions")
     stated = assumed if isinstance(assumed, list) else [] if assumed is None else [assumed]
     rows = [("source", words)] if words else []
+    if "model" in meta:
+        model = meta["model"]
+        told = ", ".join(f"{key} {value}" for key, value in model.items()) if isinstance(model, dict) else str(model)
+        rows.append(("model", told))
     return rows + [("assumed", str(text)) for text in stated]

@@ -12,9 +12,9 @@ from placement_opt.bounds import METHODS
 from placement_opt.instance.instance import Instance
 from placement_opt.memory import Link, Tier, build_memory
 from placement_opt.memory.parts import Compute, Engine, OfKind
+from tests.agreement import check
 from tests.brute import optimum
 from tests.small import make_instance, make_trace
-from tests.test_agreement import check
 
 
 def behind(rate: int | None, ratio: Fraction) -> Instance:

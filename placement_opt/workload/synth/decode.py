@@ -14,7 +14,8 @@ read together are cut into ``tiles`` blocks; each routed expert has blocks of it
 
 A layer without KV is one step. After the last layer a step reads the rows that make words; the input's are not read. Decoded
 tokens wait at the processor until enough are there to be written (``page``, else ``block_tokens``); as long they are not read
-from memory and take no room there. Layers with a window keep and read the blocks that reach into it.
+from memory and take no room there. Layers with a window keep and read the blocks that reach into it. With a ``layout``, KV
+blocks are in pieces (:mod:`placement_opt.workload.transforms.mapping`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload.synth import params as p
 from placement_opt.workload.synth.decode_params import Params
 from placement_opt.workload.trace import Trace
+from placement_opt.workload.transforms.mapping import mapped, written_per_token
 
 Ids = npt.NDArray[np.int32]
 _KV, _WEIGHTS = BLOCK_KINDS.index("kv"), BLOCK_KINDS.index("weights")
@@ -49,7 +51,8 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
     """
     _, _, reads = amounts(params)
     p.limit_reads(reads)
-    return _Decoding(params, rng).trace()
+    trace = _Decoding(params, rng).trace()
+    return trace if params.layout is None else mapped(trace, params.mapping)
 
 
 def amounts(params: Params) -> tuple[int, int, int]:
@@ -249,6 +252,10 @@ def about(params: Params) -> dict[str, Any]:
     known |= {"ffn_matrices": shape.ffn_matrices, "experts": shape.experts, "active": shape.active}
     known |= {"kv_layers": shape.kv_layers, "head_groups": params.head_groups, "waiting_tokens": params.waiting}
     known |= {"weight_bits": bits.weight_bits, "kv_bits": bits.kv_bits, "source": shape.source, "date": shape.date}
+    if params.layout is not None:
+        written = written_per_token(params.mapping)
+        known |= {"written_per_token": float(written.size), "write_amplification": float(written.amplification)}
+        known |= {"pages_written_per_token": float(written.pages)} if params.page else {}
     stated = {key: value for key, value in dataclasses.asdict(params).items() if value is not None}
     return {"generator": "decode", "parameters": stated, "model": known, "assumptions": assumptions(params)}
 
@@ -262,6 +269,10 @@ def assumptions(params: Params) -> list[str]:
     found.append(f"{params.waiting} {tokens} at the processor until written, and is not read from memory as long")
     if params.weights == "placed":
         found.append("weights are read once a step, whatever the batch; rows of input embeddings are not read")
+    if params.layout is not None:
+        found.append("keys, values and sequences lie apart; a block is padded to pieces of whole bytes")
+    if params.layout is not None and params.buffer is not None:
+        found.append("keys and values lie on different planes; pages written before they are full stay so, the context's too")
     if params.batch > 1:
         found.append("a KV block has the tokens of all sequences of the batch, which are of equal length")
     if shape.experts > 1 and params.weights == "placed":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import parse_size
 from placement_opt.workload.llm import PRECISIONS, SHAPES, Precision, Shape
 from placement_opt.workload.synth import params as p
+from placement_opt.workload.transforms.mapping import LAYOUTS, Mapping
 
 STEPS = ("layer", "sequential", "head-groups")
 _OVERRIDES = (
@@ -43,6 +45,8 @@ class Params:
     page: str | None = p.size(None, "decoded tokens wait at the processor until they fill a page of each plane of a head group")
     planes: int = p.integer(1, 1, "planes of a die that pages lie in", 2**16)
     dies: int = p.integer(1, 1, "dies that pages lie in", 2**16)
+    layout: str | None = p.choice(None, LAYOUTS, "which KV lies side by side (default: all of a block, in one piece)")
+    buffer: str | None = p.size(None, "of each plane, shared by all layers, where KV waits until it is written (with page)")
     weights: str = p.choice("placed", ("placed", "none"), "whether weights are blocks of the trace")
     tiles: int = p.integer(1, 1, "blocks that the weights read together are cut into", 2**16)
     steps: str = p.choice("layer", STEPS, "how a layer is cut into steps")
@@ -53,6 +57,9 @@ class Params:
         if self.weights == "none" and self.steps != "layer":
             found = f"found {self.steps!r} beside weights = 'none'"
             raise InputError(found, "expected 'layer': other steps differ by the weights that they read", field="steps")
+        if self.buffer is not None and (self.page is None or self.layout is None):
+            found = "found a buffer without page and layout"
+            raise InputError(found, "expected both, because it says how full pages are", field="buffer")
         base, shape = SHAPES[self.model], self.shape
         for key in ("kv_heads", "head_size") if base.latent else ():
             if getattr(self, key) is not None:
@@ -108,13 +115,30 @@ class Params:
     def waiting(self) -> int:
         """Decoded tokens that wait at the processor until they are written together.
 
-        With a page: as many as fill it in every plane that a head group of a layer has; it has its share of all planes of all
-        dies, half of them for keys and half for values. Without: those of a KV block, one where its tokens are not given.
+        With a page: as many as fill it (or what a buffer holds of it) in every plane that a head group of a layer has; it has
+        its share of all planes of all dies, half of them for keys and half for values. Without: those of a KV block, one where
+        its tokens are not given.
         """
-        if self.page is None:
+        written = self.mapping.written
+        if written is None:
             return self.block_tokens or 1
-        bits = 8 * parse_size(self.page) * self.planes * self.dies
-        return max(1, bits // (self.head_groups * self.group_numbers * self.bits.kv_bits))
+        bits = 8 * written * self.planes * self.dies
+        return max(1, int(bits / (self.head_groups * self.group_numbers * self.bits.kv_bits)))
+
+    @property
+    def mapping(self) -> Mapping:
+        """Where KV lies; head-grouped where nothing is said."""
+        vectors = 1 if self.shape.latent else 2
+        return Mapping(
+            layout=self.layout or "head-grouped",
+            page=None if self.page is None else parse_size(self.page),
+            buffer=None if self.buffer is None else parse_size(self.buffer),
+            layers=self.shape.kv_layers,
+            head_groups=self.head_groups,
+            vector=Fraction(self.group_numbers * self.bits.kv_bits, 8 * vectors),
+            vectors=vectors,
+            sequences=self.batch,
+        )
 
     @property
     def traced_layers(self) -> int:
