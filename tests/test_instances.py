@@ -28,6 +28,7 @@ HOSTILE = sorted(path for path in (ROOT / "hostile").iterdir() if path.is_file()
 COMMANDS = {
     ".toml": ["bound", "FILE"],
     ".memory.toml": ["memory", "show", "FILE"],
+    ".explore.toml": ["explore", "FILE"],
     ".npz": ["trace", "info", "FILE"],
 } | {end: ["trace", "import", "FILE", "--format", name, "-o", "OUT"] for end, name in ENDINGS.items()}
 
@@ -124,7 +125,7 @@ def test_hostile_files_are_refused(path, tmp_path, monkeypatch, capsys):
 def test_missing_files_are_refused(command, tmp_path, monkeypatch, capsys):
     """A file that is not there is refused by name, whatever it should have been."""
     monkeypatch.chdir(tmp_path)
-    name = "nothing.toml" if command[0] in ("bound", "memory") else "nothing.npz"
+    name = "nothing.toml" if command[0] in ("bound", "memory", "explore") else "nothing.npz"
     words = {"FILE": name, "OUT": "out.npz"}
     assert main([words.get(word, word) for word in command]) == 2
     assert capsys.readouterr().err == f"error: {name}: found no such file, expected an existing file\n"

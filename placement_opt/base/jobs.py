@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from placement_opt.base.atomic import discard_drafts
 from placement_opt.base.errors import LimitError
@@ -72,17 +72,52 @@ def run_jobs(
     LimitError
         A process was killed, and there is no ``lost``.
     """
-    limits = limits or Limits()
-    if jobs > 1 and len(tasks) > 1:
-        return _Pool(work, tasks, limits, done, lost).run(min(jobs, len(tasks)))
-    results: list[_Result | None] = [None] * len(tasks)
-    for position, task in enumerate(tasks):
-        if limits.reached:
-            break
-        results[position] = result = work(task, limits)
-        if done is not None:
-            done(position, result)
-    return results
+    with Jobs(min(jobs, len(tasks)), limits or Limits()) as pool:
+        return pool.run(work, tasks, done=done, lost=lost)
+
+
+class Jobs:
+    """Processes that stay for several runs, each as :func:`run_jobs`; none where one is asked for.
+
+    Parameters
+    ----------
+    jobs
+        Processes.
+    limits
+        Deadline and stop request of all runs.
+    """
+
+    def __init__(self, jobs: int, limits: Limits) -> None:
+        self._jobs, self._limits = jobs, limits
+        self._pool: _Pool | None = None
+
+    def __enter__(self) -> Jobs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.end()
+
+    def run(
+        self,
+        work: Callable[[_Task, Limits], _Result],
+        tasks: Sequence[_Task],
+        *,
+        done: Callable[[int, _Result], None] | None = None,
+        lost: Callable[[_Task, str], _Result] | None = None,
+    ) -> list[_Result | None]:
+        """As :func:`run_jobs`."""
+        if self._jobs > 1 and len(tasks) > 1:
+            self._pool = self._pool or _Pool(self._limits)
+            return self._pool.run(_Round(work, tasks, done, lost), min(self._jobs, len(tasks)))
+        results: list[_Result | None] = [None] * len(tasks)
+        for position, task in enumerate(tasks):
+            if self._limits.reached:
+                break
+            results[position] = result = work(task, self._limits)
+            if done is not None:
+                done(position, result)
+        return results
 
 
 @dataclass(eq=False)
@@ -95,40 +130,49 @@ class _Worker:
     position: int | None = None
 
 
-class _Pool(Generic[_Task, _Result]):
-    """Hands tasks to processes one by one."""
+class _Round:
+    """Tasks, and what becomes of them."""
 
     def __init__(
         self,
-        work: Callable[[_Task, Limits], _Result],
-        tasks: Sequence[_Task],
-        limits: Limits,
-        done: Callable[[int, _Result], None] | None,
-        lost: Callable[[_Task, str], _Result] | None,
+        work: Callable[..., Any],
+        tasks: Sequence[Any],
+        done: Callable[[int, Any], None] | None,
+        lost: Callable[[Any, str], Any] | None,
     ) -> None:
-        self._work, self._tasks, self._limits, self._done, self._lost = work, tasks, limits, done, lost
-        self._results: list[_Result | None] = [None] * len(tasks)
-        self._waiting = deque(range(len(tasks)))
+        self.work, self.tasks, self.done, self.lost = work, tasks, done, lost
+        self.results: list[Any] = [None] * len(tasks)
+        self.waiting = deque(range(len(tasks)))
+
+
+class _Pool:
+    """Hands tasks to processes one by one."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._round = _Round(len, (), None, None)
         self._workers: list[_Worker] = []
         self._context = multiprocessing.get_context("spawn")
         self._reader, self._stop = self._context.Pipe(duplex=False)
 
-    def run(self, count: int) -> list[_Result | None]:
-        """Everything, in so many processes."""
-        try:
-            for _ in range(0 if self._limits.reached else count):
-                self._start()
-            while not self._limits.reached and (self._waiting or self._busy()):
-                if not self._workers:  # none of them could even begin
-                    self._give_up(self._waiting.popleft(), "its worker process could not be started")
-                self._listen(_PATIENCE_S)
+    def run(self, tasks: _Round, count: int) -> list[Any]:
+        """Everything, in so many processes, which stay."""
+        self._round = tasks
+        for worker in self._workers:
+            if worker.begun and worker.position is None:
+                self._give(worker)
+        for _ in range(0 if self._limits.reached else count - len(self._workers)):
+            self._start()
+        while not self._limits.reached and (tasks.waiting or self._busy()):
+            if not self._workers:  # none of them could even begin
+                self._give_up(tasks.waiting.popleft(), "its worker process could not be started")
+            self._listen(_PATIENCE_S)
+        if self._limits.reached:
             self._stop.close()
             end = time.monotonic() + _MERCY_S
             while self._busy() and (left := end - time.monotonic()) > 0:
                 self._listen(min(left, _PATIENCE_S))
-        finally:
-            self._end()
-        return self._results
+        return tasks.results
 
     def _busy(self) -> bool:
         return any(worker.position is not None for worker in self._workers)
@@ -155,18 +199,22 @@ class _Pool(Generic[_Task, _Result]):
             worker.begun = True
             if position is not None:
                 self._take(position, answer)
-            if self._waiting and not self._limits.reached:
-                worker.position = self._waiting.popleft()
-                with suppress(OSError):  # it has ended: the next look at the link tells
-                    worker.link.send((self._work, self._tasks[worker.position]))
+            self._give(worker)
+
+    def _give(self, worker: _Worker) -> None:
+        """The next task, if there is one."""
+        if self._round.waiting and not self._limits.reached:
+            worker.position = self._round.waiting.popleft()
+            with suppress(OSError):  # it has ended: the next look at the link tells
+                worker.link.send((self._round.work, self._round.tasks[worker.position]))
 
     def _take(self, position: int, answer: tuple[bool, Any]) -> None:
         good, value = answer
         if not good:
             raise cast(BaseException, value)
-        self._results[position] = value
-        if self._done is not None and value is not None:
-            self._done(position, value)
+        self._round.results[position] = value
+        if self._round.done is not None and value is not None:
+            self._round.done(position, value)
 
     def _bury(self, worker: _Worker) -> None:
         """A process has ended on its own: its task is lost, and another process takes its place if there is more to do."""
@@ -175,16 +223,17 @@ class _Pool(Generic[_Task, _Result]):
         worker.process.join()
         if worker.position is not None:
             self._give_up(worker.position, f"its worker process {_ending(worker.process.exitcode)}")
-        if worker.begun and self._waiting and not self._limits.reached:
+        if worker.begun and self._round.waiting and not self._limits.reached:
             self._start()
 
     def _give_up(self, position: int, why: str) -> None:
         why += "; most likely memory ran out (try fewer --jobs)"
-        if self._lost is None:
+        if self._round.lost is None:
             raise LimitError(why)
-        self._take(position, (True, self._lost(self._tasks[position], why)))
+        self._take(position, (True, self._round.lost(self._round.tasks[position], why)))
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """No process is left."""
         self._stop.close()
         for worker in self._workers:
             worker.link.close()

@@ -1,9 +1,9 @@
 """Files that must be refused: beside each ``NAME.toml``, ``NAME.csv``, ... a ``NAME.expected`` with exit code and message.
 
 The first line of an expected file is the exit code, the second the message as the command line prints it after ``error: ``,
-with paths seen from the folder. The kind of a file follows from its name: ``.memory.toml`` memory system, ``.toml`` instance,
-``.npz`` trace, those of :data:`placement_opt.workload.formats.ENDINGS` a text to be imported. Subfolders hold what others refer
-to.
+with paths seen from the folder. The kind of a file follows from its name: ``.memory.toml`` memory system, ``.explore.toml``
+exploration, ``.toml`` instance, ``.npz`` trace, those of :data:`placement_opt.workload.formats.ENDINGS` a text to be imported.
+Subfolders hold what others refer to.
 """
 
 from __future__ import annotations
@@ -45,6 +45,15 @@ def _memory(path: Path) -> object:
     return load_memory(path)
 
 
+def _exploration(path: Path) -> object:
+    from placement_opt.study.explore import check_spec
+    from placement_opt.study.explore_read import read_spec
+
+    spec = read_spec(path)
+    check_spec(spec)
+    return spec
+
+
 def _trace(path: Path) -> object:
     from placement_opt.workload.files.npz import load_trace
 
@@ -61,6 +70,7 @@ def _imported(name: str) -> Callable[[Path], object]:
 #: Ending -> how a file of that kind is read; the first that fits.
 _KINDS: tuple[tuple[str, Callable[[Path], object]], ...] = (
     (".memory.toml", _memory),
+    (".explore.toml", _exploration),
     (".toml", _instance),
     (".npz", _trace),
     *((end, _imported(name)) for end, name in ENDINGS.items()),

@@ -20,12 +20,12 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -51,6 +51,8 @@ from placement_opt.instance.instance import Instance
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 BackendName = Literal["local", "dask"]
 BACKENDS: tuple[BackendName, ...] = ("local", "dask")
 #: A quantum is 2**-80 s: a billion blocks lose less than 1e-15 s to rounding.
@@ -167,11 +169,7 @@ class Backend:
             for a, b in pairwise(cut_evenly(part, pieces)):
                 numbers = chosen[a:b]
                 shares.append(Share(actions, take_classes(part, np.arange(a, b)), terms[numbers], numbers))
-        if self.name == "dask":
-            assert self.address is not None
-            done = _on_dask(shares, self.address, limits)
-        else:
-            done = run_jobs(work_share, shares, jobs=self.jobs, limits=limits)
+        done = self.run(work_share, shares, limits=limits)
         parts = [part for part in done if part is not None]
         if len(parts) < len(shares):
             raise LimitError(f"the limits ended the dual pass after {len(parts)} of {len(shares)} shares")
@@ -181,6 +179,34 @@ class Backend:
         for share, (_, seconds) in zip(shares, parts, strict=True):
             paths[share.numbers] = seconds
         return SharedValue(value, paths, prices, total, len(shares))
+
+    def run(
+        self,
+        work: Callable[..., _Result],
+        tasks: Sequence[_Task],
+        *,
+        limits: Limits | None = None,
+        done: Callable[[int, _Result], None] | None = None,
+    ) -> list[_Result | None]:
+        """``work(task)`` of each task, wherever that is; None for those that the limits left undone.
+
+        Parameters
+        ----------
+        work, tasks
+            A module-level function of a task and, by default, no limits; picklable tasks.
+        done
+            Called here with (position, result), in order of completion.
+
+        Raises
+        ------
+        InputError
+            The cluster cannot be reached.
+        """
+        limits = limits or Limits()
+        if self.name != "dask":
+            return run_jobs(work, tasks, jobs=self.jobs, limits=limits, done=done)
+        assert self.address is not None
+        return _on_dask(work, tasks, self.address, limits, done)
 
 
 def evaluate_shares(
@@ -234,8 +260,14 @@ def _rounded_down(total: int) -> float:
     return value if Fraction(value) <= Fraction(total, 2**QUANTUM_BITS) else math.nextafter(value, -math.inf)
 
 
-def _on_dask(shares: Sequence[Share], address: str, limits: Limits) -> list[tuple[int, Float64] | None]:
-    """The shares worked on by a cluster; None for those that the limits left undone."""
+def _on_dask(
+    work: Callable[..., _Result],
+    tasks: Sequence[_Task],
+    address: str,
+    limits: Limits,
+    done: Callable[[int, _Result], None] | None,
+) -> list[_Result | None]:
+    """The tasks worked on by a cluster; None for those that the limits left undone."""
     try:
         import distributed  # noqa: F401
     except ImportError:
@@ -243,7 +275,7 @@ def _on_dask(shares: Sequence[Share], address: str, limits: Limits) -> list[tupl
             "found no package distributed", 'expected the extra "dask": pip install "placement-opt[dask]"', field="backend"
         ) from None
     if limits.reached:
-        return [None] * len(shares)
+        return [None] * len(tasks)
     seconds = min(_ANSWER_S, limits.remaining)
     try:
         client = run_watched(partial(_connect, address, seconds), limits.within(seconds))
@@ -252,7 +284,7 @@ def _on_dask(shares: Sequence[Share], address: str, limits: Limits) -> list[tupl
     except Exception as error:  # what answers there may be anything, and distributed believes it
         raise InputError(f"found no Dask scheduler at {address!r} ({str(error)[:200]})", field="dask-address") from None
     with client, client.as_current():
-        return _collect(client, shares, address, limits)
+        return _collect(client, work, tasks, address, limits, done)
 
 
 def _connect(address: str, seconds: float) -> Client:
@@ -268,14 +300,19 @@ def _connect(address: str, seconds: float) -> Client:
     return client
 
 
-def _collect(client: Client, shares: Sequence[Share], address: str, limits: Limits) -> list[tuple[int, Float64] | None]:
+def _collect(
+    client: Client,
+    work: Callable[..., _Result],
+    tasks: Sequence[_Task],
+    address: str,
+    limits: Limits,
+    done: Callable[[int, _Result], None] | None,
+) -> list[_Result | None]:
     from distributed import wait
 
-    results: list[tuple[int, Float64] | None] = [None] * len(shares)
-    # each share travels with its task, so that the scheduler can give it to another worker when one is lost
-    pending: dict[Future, int] = {
-        client.submit(work_share, share, pure=False, retries=_RETRIES): n for n, share in enumerate(shares)
-    }
+    results: list[_Result | None] = [None] * len(tasks)
+    # what a task needs travels with it, so that the scheduler can give it to another worker when one is lost
+    pending: dict[Future, int] = {client.submit(work, task, pure=False, retries=_RETRIES): n for n, task in enumerate(tasks)}
     while pending and not limits.reached:
         try:
             finished = wait(list(pending), timeout=_PATIENCE, return_when="FIRST_COMPLETED").done
@@ -286,12 +323,15 @@ def _collect(client: Client, shares: Sequence[Share], address: str, limits: Limi
         for future in finished:
             number = pending.pop(future)
             if future.status == "finished":
-                results[number] = future.result()
-                continue
-            error = future.exception() if future.status == "error" else None
-            future.cancel()
-            if isinstance(error, ImportError):
-                raise LimitError(f"the workers of {address} cannot load placement-opt: {error}") from None
-            results[number] = work_share(shares[number])
+                result = future.result()
+            else:
+                error = future.exception() if future.status == "error" else None
+                future.cancel()
+                if isinstance(error, ImportError):
+                    raise LimitError(f"the workers of {address} cannot load placement-opt: {error}") from None
+                result = work(tasks[number])
+            results[number] = result
+            if done is not None:
+                done(number, result)
     client.cancel(list(pending))
     return results
