@@ -51,7 +51,7 @@ _EACH = ("token", "step")
 def read_budgets(table: Table, memory: MemorySystem, *, steps: int, layers: int) -> tuple[Budget, ...]:
     """The budgets of a file, energy and time first, then those of tiers in their order; InputError at the key that is wrong.
 
-    ``steps``, ``layers``: of the trace.
+    ``steps``: of the trace; ``layers``: steps of a token, as many as layers or, where a layer has several, more.
     """
     found = []
     energy = table.get("energy", _as_energy(steps, layers))

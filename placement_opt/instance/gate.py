@@ -170,7 +170,7 @@ def ways_out(outline: Outline, most: int, read_bytes: int = 0) -> list[str]:
         if pages == 1 and fits(source, PAGE):
             ways.append(f"rules.page_tokens = {PAGE} fits")
     if not ways and (key := {"zipf": "steps", "requests": "requests", "drift": "tokens", "decode": "tokens"}.get(generator)):
-        steps = source.steps // source.layers
+        steps = source.steps // source.token_steps
         if count := _largest(steps, lambda part: fits(_share(source, part, steps, blocks=key == "requests"))):
             ways.append(f"trace.{key} = {_rounded(count)} fits")
     if generator not in GENERATORS:

@@ -182,7 +182,7 @@ class Outline:
 
     def budgets(self, steps: int) -> tuple[Budget, ...]:
         """What the run must keep, in so many steps."""
-        return read_budgets(self.tables.budgets, self.memory, steps=steps, layers=self.totals.layers)
+        return read_budgets(self.tables.budgets, self.memory, steps=steps, layers=self.totals.token_steps)
 
     @property
     def objective(self) -> Objective:

@@ -17,8 +17,7 @@ class Totals:
     Attributes
     ----------
     steps, blocks, reads, layers
-        T, B, N, and the steps of a token: the number of layers whose steps take turns (1 without layers), more where a layer
-        has several.
+        T, B, N, and the number of layers whose steps take turns (1 without layers).
     pairs
         (block, state) pairs at which a block is alive.
     peak
@@ -33,6 +32,8 @@ class Totals:
         Whether ``peak``, ``smallest`` and ``largest`` are exact.
     drawn
         Reads of single tokens that are made before they are gathered in pages.
+    steps_of_token
+        Steps of a token where they are not as many as there are layers; 0: one of each layer.
     """
 
     steps: int
@@ -48,6 +49,12 @@ class Totals:
     exact: bool = True
     firm: bool = True
     drawn: int = 0
+    steps_of_token: int = 0
+
+    @property
+    def token_steps(self) -> int:
+        """Steps of a token."""
+        return self.steps_of_token or self.layers
 
     @property
     def equal(self) -> bool:
@@ -107,20 +114,20 @@ def totals_of(trace: Trace, *, reads: int | None = None) -> Totals:
         steps=trace.num_steps,
         blocks=trace.num_blocks,
         reads=trace.num_reads if reads is None else reads,
-        layers=_steps_of_a_token(trace),
+        layers=1 if trace.step_layer is None else int(trace.step_layer.max()) + 1,
         pairs=int(life.sum()),
         peak=int(alive_bytes(trace, size).max()),
         smallest=int(size.min()),
         largest=int(size.max()),
         pieces=1 if trace.pieces is None else int(np.broadcast_to(trace.pieces, len(size))[size == size.max()].max()),
         read_units=units,
+        steps_of_token=_steps_of_token(trace),
     )
 
 
-def _steps_of_a_token(trace: Trace) -> int:
-    """By the labels of its steps; where they are no whole number for each token, as many as there are layers."""
-    if trace.step_layer is None:
-        return 1
-    layers = int(trace.step_layer.max()) + 1
-    tokens = 0 if trace.step_token is None else len(np.unique(trace.step_token))
-    return trace.num_steps // tokens if tokens and trace.num_steps % tokens == 0 else layers
+def _steps_of_token(trace: Trace) -> int:
+    """By the labels of its steps; 0 where they do not say, or tokens have no whole number of steps each."""
+    if trace.step_layer is None or trace.step_token is None:
+        return 0
+    tokens = len(np.unique(trace.step_token))
+    return trace.num_steps // tokens if trace.num_steps % tokens == 0 else 0

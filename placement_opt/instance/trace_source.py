@@ -27,6 +27,8 @@ from placement_opt.workload.trace import Trace
 
 #: Requests that are drawn to guess at more of them.
 SAMPLED_REQUESTS = 20_000
+#: Reads and blocks of decoding that are made at once, so that nothing need be guessed.
+MADE_DECODING = 500_000
 
 
 class Source(Protocol):
@@ -132,7 +134,7 @@ class Generated:
         small: dict[str, dict[str, Any]] = {
             "drift": {"prefill": 10, "tokens": 1},
             "zipf": {"blocks": 1, "steps": 1, "reads": 1},
-            "decode": {"context": 1, "tokens": 1},
+            "decode": {"context": 1, "tokens": 1, "block_tokens": None},
         }
         if self.name in small:
             return synthesize(self.name, {**self.values, **small[self.name]}, self.seed)
@@ -148,7 +150,7 @@ class Generated:
             reads, pairs = params.steps * params.reads, params.blocks * (params.steps + 1)
             return Totals(params.steps, params.blocks, reads, 1, pairs, params.blocks * size, size, size, reads * size)
         if self.name == "decode":
-            return decode_totals(params)
+            return decode_totals(params) if self._decoded is None else totals_of(self._decoded)
         found = totals_of(self._sample)
         if found.steps == params.requests:
             return found
@@ -160,6 +162,12 @@ class Generated:
         few = min(SAMPLED_REQUESTS, GENERATORS[self.name][0](**self.values).requests)
         return self._draw({**self.values, "requests": few})
 
+    @cached_property
+    def _decoded(self) -> Trace | None:
+        """Decoding, where there is little of it."""
+        few = max(decode.amounts(decode_params.Params(**self.values))) <= MADE_DECODING
+        return self._draw(self.values) if few else None
+
     @property
     def layers(self) -> Layers | None:
         return Drawn(drift.Params(**self.values), self.seed) if self.name == "drift" else None
@@ -167,6 +175,8 @@ class Generated:
     def make(self) -> Trace:
         if self.name == "requests" and self._sample.num_steps == self.totals.steps:
             return self._sample
+        if self.name == "decode" and self._decoded is not None:
+            return self._decoded
         return self._draw(self.values)
 
     def _draw(self, values: dict[str, Any]) -> Trace:
@@ -196,8 +206,9 @@ def decode_totals(params: decode_params.Params) -> Totals:
     if params.weights == "placed":
         size += params.bits.weight_bytes(params.shape.parameters)
     mean = max(1, size // blocks)
-    units, a_token = reads * mean, steps // params.tokens
-    return Totals(steps, blocks, reads, a_token, blocks * (steps + 1), size, mean, mean, units, exact=False, firm=False)
+    pairs, layers, each = blocks * (steps + 1), params.traced_layers, steps // params.tokens
+    guess = Totals(steps, blocks, reads, layers, pairs, size, mean, mean, reads * mean, exact=False, firm=False)
+    return dataclasses.replace(guess, steps_of_token=each)
 
 
 @dataclass(frozen=True, eq=False)

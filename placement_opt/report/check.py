@@ -88,7 +88,7 @@ def _text(one: Checked) -> str:
         ("files", ", ".join(f"{name} {format_size(size)}" for name, size in one.files[1:])),
         ("trace", f"{outline.source.what}: {count(totals.reads)} reads in {count(totals.steps)} steps{layers}{words}"),
         ("blocks", f"{count(totals.blocks)} of at most {format_size(one.largest)}; alive at once {format_size(one.peak)}"),
-        ("rules", f"{rule_text(rules.residency, rules.prefix)}, start {rules.initial}, pages of {rules.page_tokens}"),
+        ("rules", f"{rule_text(rules.residency, rules.prefix)}, start {_start(rules.initial)}, pages of {rules.page_tokens}"),
         ("budgets", ", ".join(f"{each.name} {said(each, outline.memory)}" for each in budgets)),
         ("objective", "" if minimised == TIME else minimised),
         ("outside", ", ".join(f"{each.name} {format_rate(each.rate)}" for each in outline.memory.outside)),
@@ -156,3 +156,10 @@ def _counted(one: Checked) -> str:
     if totals.exact:
         return "exactly"
     return "at most" if totals.drawn else "a guess"
+
+
+def _start(initial: str | dict[str, tuple[str, ...]]) -> str:
+    """A start in words: that of the file, or kinds and their tiers."""
+    if isinstance(initial, str):
+        return initial
+    return "with " + ", ".join(f"{kind} in {' then '.join(tiers)}" for kind, tiers in initial.items())

@@ -42,8 +42,8 @@ def refusal(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 2) -> st
 PAGES = [
     (),
     *((name,) for name in COMMANDS),
-    *(("trace", action) for action in ("import", "synth", "info")),
-    *(("trace", "synth", name) for name in ("drift", "zipf", "requests")),
+    *(("trace", action) for action in ("import", "synth", "info", "map")),
+    *(("trace", "synth", name) for name in ("drift", "zipf", "requests", "decode")),
     *(("memory", action) for action in ("list", "show")),
 ]
 

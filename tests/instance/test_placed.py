@@ -15,7 +15,9 @@ from placement_opt.instance.outline import read_outline
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.start import by_kind
 from placement_opt.play.simulate import simulate
+from placement_opt.report.check import checks_text
 from placement_opt.schedulers import REGISTRY
+from placement_opt.study.check import check
 from placement_opt.workload.synth import synthesize
 from placement_opt.workload.transforms.weights import PlacedWeights, with_weights
 
@@ -136,6 +138,16 @@ def test_a_file_of_rows_with_weights_is_refused_too(tmp_path: Path) -> None:
         load_instance(tmp_path / "t.toml")
 
 
+def test_pieces_of_kv_stay_and_weights_are_in_one() -> None:
+    """Whether the trace says it of each block or of all."""
+    trace = Trace.from_reads([[0], [0, 1]], sizes=8, layers=2, pieces=4)
+    both = with_weights(trace, trace.sizes, PlacedWeights(6, 2, 2))
+    assert both.pieces is not None
+    assert both.pieces.tolist() == [1, 1, 1, 1, 4, 4]
+    assert both.sizes.tolist() == [3, 3, 3, 3, 8, 8]
+    assert [both.reads(step).tolist() for step in range(2)] == [[0, 1, 4], [2, 3, 4, 5]]
+
+
 # Starts by kind: blocks 0 and 1 are weights of 4 B, 2 to 4 are KV of 2 B, 5 does not exist yet.
 KIND = np.array([1, 1, 0, 0, 0, 0], dtype=np.int8)
 SIZE = np.array([4, 4, 2, 2, 2, 2])
@@ -197,3 +209,22 @@ def test_a_file_beside_tiers_of_kinds_is_refused() -> None:
         InputError, match=r"found 'start\.npz' beside initial = tiers of kinds, expected a file with \"file\" only"
     ):
         build_instance("gh200", two_kinds(), rules=rules)
+
+
+def test_budgets_of_a_token_count_all_steps_of_it() -> None:
+    """A layer of head groups has several steps, which are of one token all the same."""
+    decode = {"synth": "decode", "seed": 1, "model": "llama-3.2-1b", "layers": 2, "tokens": 3, "steps": "head-groups"}
+    memory = {"preset": "gh200", "hbm.energy": "1 pJ/bit"}
+    for trace in (decode, synthesize("decode", {key: decode[key] for key in decode if key not in ("synth", "seed")}, 1)):
+        made = [build_instance(memory, trace, budgets={"energy": f"{energy}"}) for energy in ("2 J/token", "6 J")]
+        assert made[0].num_steps == 3 * (2 * 10 + 1)
+        assert made[0].hash == made[1].hash
+
+
+def test_check_names_the_tiers_of_a_start_by_kind(tmp_path: Path) -> None:
+    """In the order in which they are filled."""
+    (tmp_path / "t.toml").write_text(
+        'schema = 1\nname = "t"\nmemory = { preset = "gh200" }\n[rules]\nresidency = "free"\n'
+        'initial = { weights = ["hbm", "lpddr"], kv = "lpddr" }\n[trace]\nsynth = "decode"\nseed = 1\nlayers = 1\n'
+    )
+    assert "start with weights in hbm then lpddr, kv in lpddr, pages" in checks_text([check(tmp_path / "t.toml")])

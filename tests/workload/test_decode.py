@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError, LimitError
+from placement_opt.instance import trace_source
+from placement_opt.instance.totals import totals_of
 from placement_opt.instance.trace_source import Generated
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload.llm import SHAPES
@@ -94,6 +96,15 @@ def test_kv_is_that_of_the_model(name: str) -> None:
     assert trace.block_kind is None
 
 
+def test_layers_without_kv_are_one_step() -> None:
+    """Of four layers of Qwen3-Next the last alone attends: with two KV heads, three sub-steps and one with the rest."""
+    hybrid = {"model": "qwen3-next-80b-a3b", "layers": 4, "context": 20, "steps": "head-groups"}
+    trace = synthesize("decode", hybrid, 0)
+    assert trace.step_layer is not None
+    assert trace.step_layer.tolist() == [0, 1, 2, 3, 3, 3, 3, 3]
+    assert synthesize("decode", hybrid | {"steps": "layer", "weights": "none"}, 0).num_steps == 1
+
+
 @pytest.mark.parametrize("steps", ["layer", "sequential", "head-groups"])
 def test_decoded_tokens_wait_until_a_page_is_full(steps: str) -> None:
     """Two planes, shared by two head groups, with pages of 32 B: two tokens of 16 B for each."""
@@ -164,14 +175,23 @@ def test_information_names_kinds_and_assumptions() -> None:
         assert words in text
 
 
-def test_the_gate_knows_how_much_there_is_before_it_is_made() -> None:
-    """No more blocks, reads and steps than are promised; a token's steps are counted; the probe is small."""
-    source = Generated(None, "decode", {**SMALL, "tokens": 3, "steps": "head-groups"}, 0)
-    trace, totals = source.make(), source.totals
-    assert (totals.steps, totals.layers) == (trace.num_steps, trace.num_steps // 3)
+def test_the_gate_knows_how_much_there_is_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exactly, where there is little; else no less than there is, of which the probe has a token."""
+    parameters = SMALL | {"tokens": 3, "steps": "head-groups"}
+    source = Generated(None, "decode", parameters, 0)
+    trace = source.make()
+    assert source.totals == totals_of(trace)
+    assert source.totals.token_steps == trace.num_steps // 3
+    monkeypatch.setattr(trace_source, "MADE_DECODING", 0)
+    large = Generated(None, "decode", parameters, 0)
+    totals = large.totals
+    assert not totals.firm
+    assert (totals.steps, totals.token_steps, totals.layers) == (trace.num_steps, trace.num_steps // 3, 2)
     assert totals.blocks >= trace.num_blocks
     assert totals.reads >= trace.num_reads
-    assert source.probe.num_steps == trace.num_steps // 3
+    assert totals.peak >= source.totals.peak
+    assert large.make().blocks.tolist() == trace.blocks.tolist()
+    assert large.probe.num_steps == trace.num_steps // 3
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,11 @@ def test_a_buffer_alone_is_refused() -> None:
     """It says how full pages are, so that there must be pages."""
     with pytest.raises(InputError, match=r"^buffer: found a buffer without page and layout, expected both"):
         Params(buffer="8 KiB", layout="head-grouped")
+
+
+def test_traces_that_cannot_be_mapped_are_refused() -> None:
+    """Whose bytes are not known, and those that lie in pieces already."""
+    with pytest.raises(InputError, match=r"^size_unit: found blocks sized in tokens, expected whole blocks sized in bytes"):
+        mapped(Trace.from_reads([[0]], sizes=16, size_unit="tokens"), mapping())
+    with pytest.raises(InputError, match=r"^pieces: found blocks in pieces, expected whole blocks sized in bytes"):
+        mapped(mapped(Trace.from_reads([[0]], sizes=512), mapping()), mapping())

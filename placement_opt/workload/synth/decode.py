@@ -265,8 +265,7 @@ def assumptions(params: Params) -> list[str]:
     shape = params.shape
     found = ["attention is dense: every KV block is read whole for every token", "scales of quantised numbers are not counted"]
     found.append("the context lies in memory when step 0 begins, also where its last page is not full")
-    tokens = "decoded token waits" if params.waiting == 1 else "decoded tokens wait"
-    found.append(f"{params.waiting} {tokens} at the processor until written, and is not read from memory as long")
+    found.append(f"decoded tokens wait at the processor, not read from memory, until there are {params.waiting} to be written")
     if params.weights == "placed":
         found.append("weights are read once a step, whatever the batch; rows of input embeddings are not read")
     if params.layout is not None:

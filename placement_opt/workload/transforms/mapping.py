@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from placement_opt.base.arrays import Int64
+from placement_opt.base.errors import InputError
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload.trace import Trace
 
@@ -86,7 +87,15 @@ def mapped(trace: Trace, mapping: Mapping) -> Trace:
     """The trace, sized in bytes, with its KV blocks in pieces.
 
     A piece is whole bytes: a block that its pieces do not divide is padded, by less than a byte a piece.
+
+    Raises
+    ------
+    InputError
+        The trace is sized in tokens, or has pieces already.
     """
+    if trace.size_unit != "bytes" or trace.pieces is not None:
+        found = f"found blocks sized in {trace.size_unit}" if trace.pieces is None else "found blocks in pieces"
+        raise InputError(found, "expected whole blocks sized in bytes", field="size_unit" if trace.pieces is None else "pieces")
     size, pieces = trace.sizes.astype(np.int64), np.ones(trace.num_blocks, dtype=np.int32)
     kv = slice(None) if trace.block_kind is None else trace.block_kind == BLOCK_KINDS.index("kv")
     counts = mapping.pieces(size[kv])
