@@ -1,4 +1,4 @@
-"""docs/datasheet.md, from a datasheet to a proven design: its files and commands in an empty folder, and what it shows of them."""
+"""docs/datasheet.md, from a datasheet to a proven design: its commands in an empty folder, and what it shows of them."""
 
 from __future__ import annotations
 
