@@ -30,3 +30,7 @@ run compare demo/gh200.toml --schedulers static,reactive,lru,belady,sa,lp-rounde
 
 say "The table is in demo-out/comparison.csv, the instance in demo/gh200.toml: change a capacity or a rate there and run" \
     "placement-opt compare demo/gh200.toml again (in .venv/bin)."
+
+say "Memory that computes is asked the same: flash of 16 dies, 9 that multiply and 7 that attend (arXiv 2512.03608), and a layout that stays" \
+    "as it is drawn. docs/datasheet.md leads from a datasheet to such a line in ten steps:"
+run bound demo/flash.toml --method compact | tail -n 1
