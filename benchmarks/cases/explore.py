@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.registry import Figure, Spec, State, Target, register
 from placement_opt.bounds.dual.shares import Backend
-from placement_opt.study.explore import explore
+from placement_opt.study.explore.explore import explore
 
 _SPEC = """\
 schema = 1

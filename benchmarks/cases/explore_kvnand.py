@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.registry import Figure, Spec, State, register
-from placement_opt.study.explore import explore
-from placement_opt.study.explore_read import read_spec
+from placement_opt.study.explore.explore import explore
+from placement_opt.study.explore.read import read_spec
 
 _FILE = Path(__file__).parents[2] / "instances" / "explore" / "kvnand-g2.toml"
 _ALL = 15
@@ -37,7 +37,7 @@ def _explore(state: State) -> Mapping[str, Figure]:
 register(
     Spec(
         name="explore-kvnand-g2",
-        about="Dies of 16 that keep KV (KVNAND, discrete; 4 layers of Llama 3.1 8B, roles at the start), best at each context.",
+        about="Dies of 16 that keep KV (KVNAND, discrete; 4 layers of Llama 3.1 8B, blocks stay), best at each context.",
         build=_build,
         phases={"explore": _explore},
         sizes=(2, _ALL),

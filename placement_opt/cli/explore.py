@@ -39,9 +39,9 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.explore import explore_csv, explore_document, explore_text
     from placement_opt.report.explore_picture import check_front, check_heat, draw_front, draw_heat
     from placement_opt.report.machine import to_json
-    from placement_opt.study.explore import explore
-    from placement_opt.study.explore_certificates import check_folder, write_proofs
-    from placement_opt.study.explore_read import read_spec
+    from placement_opt.study.explore.certificates import check_folder, write_proofs
+    from placement_opt.study.explore.explore import explore
+    from placement_opt.study.explore.read import read_spec
 
     spec = read_spec(args.spec)
     try:

@@ -9,9 +9,9 @@ from placement_opt.base.units import format_energy, format_seconds
 from placement_opt.report.machine import to_csv
 from placement_opt.report.numbers import NOTHING, count, figure, percent
 from placement_opt.report.table import facts, paragraph, table
-from placement_opt.study.explore_found import Design, Explored, Found
-from placement_opt.study.explore_milp import Linear
-from placement_opt.study.explore_spec import Spec
+from placement_opt.study.explore.found import Design, Explored, Found
+from placement_opt.study.explore.milp import Linear
+from placement_opt.study.explore.spec import Spec
 
 #: Designs that a table shows; JSON and CSV have all of them.
 MOST_ROWS = 20

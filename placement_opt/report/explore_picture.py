@@ -16,8 +16,8 @@ import numpy as np
 from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import InputError, shown
 from placement_opt.report.numbers import figure, time_unit
-from placement_opt.study.explore_found import Explored, Found
-from placement_opt.study.explore_spec import Spec
+from placement_opt.study.explore.found import Explored, Found
+from placement_opt.study.explore.spec import Spec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

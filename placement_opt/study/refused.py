@@ -46,8 +46,8 @@ def _memory(path: Path) -> object:
 
 
 def _exploration(path: Path) -> object:
-    from placement_opt.study.explore import check_spec
-    from placement_opt.study.explore_read import read_spec
+    from placement_opt.study.explore.explore import check_spec
+    from placement_opt.study.explore.read import read_spec
 
     spec = read_spec(path)
     check_spec(spec)

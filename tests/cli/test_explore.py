@@ -12,10 +12,10 @@ import pytest
 from placement_opt.cli import main
 from placement_opt.instance.load import load_instance
 from placement_opt.report.explore_picture import cells, draw_front, draw_heat
-from placement_opt.study.explore import explore
-from placement_opt.study.explore_certificates import toml_text
-from placement_opt.study.explore_read import read_spec
-from placement_opt.study.explore_space import Space
+from placement_opt.study.explore.certificates import toml_text
+from placement_opt.study.explore.explore import explore
+from placement_opt.study.explore.read import read_spec
+from placement_opt.study.explore.space import Space
 
 SPEC = """\
 schema = 1

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from placement_opt.instance.instance import Instance
-from placement_opt.study.explore_shapes import combined
-from placement_opt.study.explore_space import Space, Unbuildable
-from placement_opt.study.explore_spec import Spec
+from placement_opt.study.explore.shapes import combined
+from placement_opt.study.explore.space import Space, Unbuildable
+from placement_opt.study.explore.spec import Spec
 from tests import brute
 from tests.brute_budgets import BudgetedEnumeration
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from placement_opt.study.explore import explore
-from placement_opt.study.explore_found import Found
-from placement_opt.study.explore_read import read_spec
+from placement_opt.study.explore.explore import explore
+from placement_opt.study.explore.found import Found
+from placement_opt.study.explore.read import read_spec
 from tests.study.spaces import enumerated, money, write_space
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from placement_opt.base.limits import Limits
-from placement_opt.study.explore_milp import added_costs, least_roofline, whose_rates
-from placement_opt.study.explore_read import read_spec
-from placement_opt.study.explore_shapes import combined
-from placement_opt.study.explore_space import Space
-from placement_opt.study.explore_spec import Spec
-from placement_opt.study.explore_work import Task, done
+from placement_opt.study.explore.milp import added_costs, least_roofline, whose_rates
+from placement_opt.study.explore.read import read_spec
+from placement_opt.study.explore.shapes import combined
+from placement_opt.study.explore.space import Space
+from placement_opt.study.explore.spec import Spec
+from placement_opt.study.explore.work import Task, done
 from tests.study.spaces import money, write_space
 
 

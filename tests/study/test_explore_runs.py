@@ -18,10 +18,10 @@ from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.shares import Backend
 from placement_opt.report.explore import explore_document
-from placement_opt.study import explore_work
-from placement_opt.study.explore import explore
-from placement_opt.study.explore_read import read_spec
-from placement_opt.study.explore_work import Chunk, Played, Record, Task, of_plain, plain
+from placement_opt.study.explore import work as explore_work
+from placement_opt.study.explore.explore import explore
+from placement_opt.study.explore.read import read_spec
+from placement_opt.study.explore.work import Chunk, Played, Record, Task, of_plain, plain
 from tests.study.spaces import write_space
 
 #: The package's attribute of this name is the function.
@@ -73,7 +73,7 @@ def test_a_killed_exploration_goes_on(space: Path, tmp_path: Path) -> None:
     code = (
         "import os, signal\n"
         "from placement_opt.study import explore_state\n"
-        "from placement_opt.study.explore import explore\n"
+        "from placement_opt.study.explore.explore import explore\n"
         "keep, count = explore_state.Kept.keep, []\n"
         "def kept(self, *what):\n"
         "    keep(self, *what)\n"

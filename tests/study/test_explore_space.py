@@ -12,12 +12,12 @@ import pytest
 
 from placement_opt.base.errors import InputError
 from placement_opt.instance.load import load_instance
-from placement_opt.study.explore import check_spec, explore
-from placement_opt.study.explore_certificates import toml_text
-from placement_opt.study.explore_front import Reached, eliminate, in_order, proven_on, settle
-from placement_opt.study.explore_read import parse_constraint, read_spec
-from placement_opt.study.explore_shapes import combined
-from placement_opt.study.explore_space import Space, shape_of
+from placement_opt.study.explore.certificates import toml_text
+from placement_opt.study.explore.explore import check_spec, explore
+from placement_opt.study.explore.front import Reached, eliminate, in_order, proven_on, settle
+from placement_opt.study.explore.read import parse_constraint, read_spec
+from placement_opt.study.explore.shapes import combined
+from placement_opt.study.explore.space import Space, shape_of
 from placement_opt.workload.files.npz import save_trace
 from tests.cli.cases import write_ahead, write_drift
 from tests.small import fetch_ahead

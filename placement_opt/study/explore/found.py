@@ -8,9 +8,9 @@ import numpy as np
 
 from placement_opt.base.tabular import Record as Row
 from placement_opt.base.tabular import Tabular
-from placement_opt.study.explore_milp import Linear
-from placement_opt.study.explore_search import Searched
-from placement_opt.study.explore_spec import AXES, COSTS, Spec
+from placement_opt.study.explore.milp import Linear
+from placement_opt.study.explore.search import Searched
+from placement_opt.study.explore.spec import AXES, COSTS, Spec
 
 
 @dataclass(frozen=True)

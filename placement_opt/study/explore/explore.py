@@ -18,14 +18,14 @@ from placement_opt.base.errors import PlacementError
 from placement_opt.base.jobs import Jobs
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.bounds.dual.shares import Backend
-from placement_opt.study.explore_found import Explored, found_of
-from placement_opt.study.explore_read import read_spec
-from placement_opt.study.explore_search import Search
-from placement_opt.study.explore_shapes import workload_groups
-from placement_opt.study.explore_space import Space, Unbuildable, check_parts
-from placement_opt.study.explore_spec import Spec
-from placement_opt.study.explore_state import Kept, kept_in
-from placement_opt.study.explore_work import Chunk, Record, Task, work
+from placement_opt.study.explore.found import Explored, found_of
+from placement_opt.study.explore.read import read_spec
+from placement_opt.study.explore.search import Search
+from placement_opt.study.explore.shapes import workload_groups
+from placement_opt.study.explore.space import Space, Unbuildable, check_parts
+from placement_opt.study.explore.spec import Spec
+from placement_opt.study.explore.state import Kept, kept_in
+from placement_opt.study.explore.work import Chunk, Record, Task, work
 
 #: Bounds of the first rung that travel together.
 _TOGETHER = 50

@@ -26,7 +26,7 @@ from placement_opt.instance.stated import beside, either
 from placement_opt.instance.trace_source import TraceAtHand, read_source
 from placement_opt.memory import MemorySystem, load_memory, preset
 from placement_opt.memory.energy import ENERGY
-from placement_opt.study.explore_spec import COSTS, Constraint, PartCost, Spec
+from placement_opt.study.explore.spec import COSTS, Constraint, PartCost, Spec
 
 #: Traces and memory files that are kept at hand.
 _KEPT = 16

@@ -16,7 +16,7 @@ from placement_opt.base.toml import Table, as_choice, as_integer, as_table, as_t
 from placement_opt.base.toml_keys import key_lines
 from placement_opt.base.units import parse_duration, parse_lifetime
 from placement_opt.instance.stated import beside
-from placement_opt.study.explore_spec import (
+from placement_opt.study.explore.spec import (
     AXES,
     BOUNDS,
     COSTS,

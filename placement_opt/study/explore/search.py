@@ -19,12 +19,12 @@ import numpy as np
 from placement_opt.answer.quick import QUICK
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
-from placement_opt.study.explore_front import Reached, eliminate, in_order, proven_on, settle
-from placement_opt.study.explore_milp import Linear, least_roofline
-from placement_opt.study.explore_shapes import Shapes, combined
-from placement_opt.study.explore_space import Space
-from placement_opt.study.explore_spec import Spec
-from placement_opt.study.explore_work import Played, Record, Task
+from placement_opt.study.explore.front import Reached, eliminate, in_order, proven_on, settle
+from placement_opt.study.explore.milp import Linear, least_roofline
+from placement_opt.study.explore.shapes import Shapes, combined
+from placement_opt.study.explore.space import Space
+from placement_opt.study.explore.spec import Spec
+from placement_opt.study.explore.work import Played, Record, Task
 
 #: Designs looked at together, at most; the first round is for one.
 _BATCH = 32

@@ -25,8 +25,8 @@ from placement_opt.play.consumption import Consumption
 from placement_opt.play.run import Run
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.study.explore_space import Shape, Space, Unbuildable, shape_of, wear_weights
-from placement_opt.study.explore_spec import Spec
+from placement_opt.study.explore.space import Shape, Space, Unbuildable, shape_of, wear_weights
+from placement_opt.study.explore.spec import Spec
 
 #: What is expected to take longer than this, in seconds, is not tried.
 LONGEST_S = 60.0

@@ -27,8 +27,8 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds.programs.step_data import read_steps
 from placement_opt.bounds.roofline import free_bytes, free_timer
 from placement_opt.instance.instance import Instance
-from placement_opt.study.explore_space import Shape
-from placement_opt.study.explore_spec import Spec
+from placement_opt.study.explore.space import Shape
+from placement_opt.study.explore.spec import Spec
 
 #: Columns beyond which it is not worth it: the rooflines of all designs are known already.
 MOST_COLUMNS = 20_000

@@ -15,7 +15,7 @@ from typing import TextIO
 from placement_opt.base.atomic import check_output, open_regular
 from placement_opt.base.errors import InputError
 from placement_opt.base.json import parse_json
-from placement_opt.study.explore_work import Record, Task, of_plain, plain
+from placement_opt.study.explore.work import Record, Task, of_plain, plain
 
 _FORM = "placement-opt exploration 1"
 

@@ -10,8 +10,8 @@ from fractions import Fraction
 import numpy as np
 
 from placement_opt.base.arrays import Int64
-from placement_opt.study.explore_spec import Spec
-from placement_opt.study.explore_work import Record, Task
+from placement_opt.study.explore.spec import Spec
+from placement_opt.study.explore.work import Record, Task
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,11 +21,11 @@ from placement_opt.bounds.result import Status
 from placement_opt.certify.files import pack_prices, pack_schedule
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
-from placement_opt.study.explore_found import Design, Explored, Found
-from placement_opt.study.explore_search import GOALS
-from placement_opt.study.explore_shapes import workload_groups
-from placement_opt.study.explore_space import Space, wear_weights
-from placement_opt.study.explore_work import played_by
+from placement_opt.study.explore.found import Design, Explored, Found
+from placement_opt.study.explore.search import GOALS
+from placement_opt.study.explore.shapes import workload_groups
+from placement_opt.study.explore.space import Space, wear_weights
+from placement_opt.study.explore.work import played_by
 
 _FILES = (("memory", "file"), ("trace", "file"), ("rules", "initial_file"))
 
