@@ -66,6 +66,7 @@ _HOME = {
     "bound": "placement_opt.bounds.bound",
     "build_instance": "placement_opt.instance.load",
     "compare": "placement_opt.study.compare",
+    "explore": "placement_opt.study.explore.explore",
     "load": "placement_opt.instance.load:load",
     "load_instance": "placement_opt.instance.load",
     "load_memory": "placement_opt.memory",
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
     from placement_opt.schedulers import make_scheduler
     from placement_opt.schedulers.cache import CachePolicy
     from placement_opt.study.compare import Comparison, compare
+    from placement_opt.study.explore.explore import explore
     from placement_opt.study.sweep import Sweep, sweep
     from placement_opt.study.worth import worth
     from placement_opt.workload.files.npz import load_trace, save_trace
@@ -129,6 +131,7 @@ __all__ = [
     "bound",
     "build_instance",
     "compare",
+    "explore",
     "load",
     "load_instance",
     "load_memory",

@@ -63,6 +63,25 @@ def explore(
     ------
     InputError
         What is wrong with the spec or an instance that it makes, at the first of them; a state of another exploration.
+
+    Examples
+    --------
+    Is twice the link worth more than twice the room?
+
+    >>> from pathlib import Path
+    >>> text = '''schema = 1
+    ... name = "room or link"
+    ... [base]
+    ... memory = { preset = "gh200", hbm.capacity = "64 KiB" }
+    ... llm = { layers = 1, kv_bytes = "16 KiB" }
+    ... trace = { synth = "drift", layers = 1, prefill = 10, tokens = 4, seed = 1 }
+    ... [choices]
+    ... more = [{ name = "room", set = { hbm.capacity = "128 KiB" } }, { name = "link", set = { c2c.up.rate = "900 GB/s" } }]
+    ... '''
+    >>> written = Path("spec.toml").write_text(text)
+    >>> (found,) = po.explore("spec.toml").best
+    >>> found.proven, found.best.label
+    (True, 'more=room')
     """
     check_limits(limits)
     limits = limits or Limits()
