@@ -24,7 +24,7 @@ from placement_opt.bounds.dual.evaluate import DualValue
 from placement_opt.bounds.dual.futures import Futures
 from placement_opt.bounds.dual.price_space import Point, PriceSpace
 from placement_opt.bounds.dual.slopes import Slopes, slopes
-from placement_opt.bounds.dual.tracked import tracked_sets
+from placement_opt.bounds.dual.tracked import Tracked, tracked_sets
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 
@@ -46,6 +46,25 @@ _RARELY, _NEEDED = 0.05, 1e-3
 _SHRINK, _FASTEST_SHRINK = 0.97, 0.7
 #: ... while a step gains less than this share of what softening takes away.
 _HELD_BACK = 0.02
+
+
+def needed_sets(instance: Instance, futures: tuple[Futures, ...], prices: Prices) -> tuple[Tracked, float]:
+    """(the sets of tiers without those that have room for everything and in which next to nothing lies, what prices promise).
+
+    Unless prices promise more without them: that may be all that holds a value down.
+    """
+    every = tracked_sets(instance)
+    here = slopes(instance, prices, futures=futures, tracked=every)
+    held = (here.rent + instance.capacity).sum(axis=0)
+    rarely = (held <= _RARELY * held.sum()) & (instance.wanted_bytes.max(initial=0) <= instance.capacity)
+    rarely &= ~every.untracked(instance.num_tiers)
+    if instance.initial is not None:
+        rarely &= ~instance.initial.any(axis=1)
+    if not rarely.any():
+        return every, here.value_s
+    fewer = every.without(rarely)
+    without = slopes(instance, prices, futures=futures, tracked=fewer).value_s
+    return (fewer if without <= here.value_s + _NEEDED * abs(here.value_s) else every), here.value_s
 
 
 class Climb:
@@ -168,22 +187,9 @@ class Climb:
         return hidden
 
     def look(self, prices: Prices) -> float:
-        """What prices promise; from here on tiers with room for all are left out if next to nothing lies there.
-
-        Unless prices promise more then: that may be all that holds a value down.
-        """
-        self._tracked = tracked_sets(self.instance)
-        here = self.slopes(prices)
-        held = (here.rent + self.instance.capacity).sum(axis=0)
-        rarely = (held <= _RARELY * held.sum()) & ~self.space.scarce.any(axis=0)
-        rarely &= ~self._tracked.untracked(self.instance.num_tiers)
-        if self.instance.initial is not None:
-            rarely &= ~self.instance.initial.any(axis=1)
-        if rarely.any():
-            every, self._tracked = self._tracked, self._tracked.without(rarely)
-            if self.slopes(prices).value_s > here.value_s + _NEEDED * abs(here.value_s):
-                self._tracked = every
-        return here.value_s
+        """What prices promise; from here on the sets of tiers are those that are needed at them."""
+        self._tracked, value_s = needed_sets(self.instance, self.futures, prices)
+        return value_s
 
     def _softness(self, reach: float) -> float:
         """The softening that takes a share ``reach`` of the best value away, or the coarsest if that is finer."""
