@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from placement_opt.answer.costs import (
     free,
     memory,
@@ -184,6 +186,43 @@ def _optimise(work: Work, limits: Limits) -> bool:
     return limits.reached or work.standing.state.latency_s != state.latency_s
 
 
+def _lives_long(work: Work) -> bool:
+    """Whether paths are too long for the search to go over every block's, and may be found at prices."""
+    from placement_opt.schedulers.optimised import PATHS
+    from placement_opt.schedulers.search.game import searchable
+    from placement_opt.schedulers.search.paths import num_states
+    from placement_opt.schedulers.search.priced import priceable
+
+    instance = work.instance
+    return instance.timed and num_states(instance) > PATHS and priceable(instance) and searchable(instance)
+
+
+def _priced(work: Work, limits: Limits) -> bool:
+    """Best paths at the rents of the bound, from the best schedule."""
+    from placement_opt.bounds.dual.climb import needed_sets
+    from placement_opt.bounds.dual.futures import merge_futures
+    from placement_opt.schedulers.search.paths import paths_of, schedule_of
+    from placement_opt.schedulers.search.priced import priced_paths
+
+    instance, state, work.seed = work.instance, work.standing.state, work.seed + 1
+    assert state.prices is not None
+    assert isinstance(state.schedule, Schedule)
+    needed, _ = needed_sets(instance, merge_futures(work.classes), state.prices)
+    left_out = np.logical_not(needed.has(instance.num_tiers).any(axis=0))
+    paths = paths_of(instance, state.schedule)
+    found = priced_paths(instance, paths, state.prices.rent, left_out, seed=work.seed, limits=limits)
+    if found is not None:
+        schedule = schedule_of(instance, found, "priced")
+        run = simulate(instance, Replay(schedule))
+        work.standing.lower_to(schedule, run.cost_s, "priced")
+    return work.standing.state.prices is not state.prices or work.standing.state.latency_s != state.latency_s
+
+
+def _rents_known(work: Work) -> bool:
+    state = work.standing.state
+    return isinstance(state.schedule, Schedule) and state.prices is not None and bool(state.prices.rent.any())
+
+
 def _scheduler(spec: str) -> Rung:
     cost = of_scheduler(spec)
     return Rung(spec, "schedule", _always, seconds(cost), partial(_schedule, spec), memory(cost))
@@ -208,5 +247,6 @@ RUNGS: tuple[Rung, ...] = (
     Rung("home kept", "schedule", _is_free, seconds(of_scheduler("belady"), 2.0), _kept_at_home),
     Rung("milp", "schedule", _defined(_MILP), seconds(_MILP), _branch, memory(_MILP)),
     Rung("lp-rounded", "schedule", _always, free, _round, ready=lambda work: work.targets is not None and not work.rounded),
+    Rung("priced", "schedule", _lives_long, search_s, _priced, memory(of_search), ready=_rents_known),
     Rung("optimised", "schedule", _always, search_s, _optimise, memory(of_search), endless=True),
 )

@@ -31,8 +31,9 @@ from placement_opt.instance.instance import Instance
 _GUESS = 0.03
 _LEAST_REACH = 0.01
 #: Where prices know of no capacity yet, or there is time for so many passes, it begins as coarse as is of use, for what begins
-#: too fine ends too low; where there is less time, no coarser than this. Without a deadline: where there is more to gain.
-_MANY, _FAR = 500, 0.1
+#: too fine ends too low; where there is less time, no coarser than this. Without a deadline, or where there is time for
+#: ``_SOME`` passes: where there is more to gain.
+_MANY, _SOME, _FAR = 500, 150, 0.1
 
 
 #: Evaluations in which an ascent comes somewhere, and what they take.
@@ -109,15 +110,14 @@ class Ascent:
         if climb.best.value_s <= 0.0:
             climb.offer(_even_prices(self._instance))
         self._reach = _GUESS if math.isinf(self.enough) else self.enough / max(climb.best.value_s, 1e-300) - 1.0
+        climb.look(climb.best.prices)
         began = clock.now()
         climb.slopes(climb.best.prices, 1e-6 * climb.space.slowest)
         passes = self._limits.remaining / max(clock.now() - began, 1e-9)
         if not climb.best.prices.rent.any() or (math.isfinite(passes) and passes > _MANY):
             self._reach = math.inf
-        elif math.isfinite(passes):
-            self._reach = min(self._reach, _FAR)
         elif self._reach > _FAR:
-            self._reach = math.inf
+            self._reach = math.inf if passes > _SOME else _FAR
         self._before = climb.best.value_s
         if climb.best.value_s > 0.0:
             climb.begin(max(self._reach, _LEAST_REACH))

@@ -121,6 +121,7 @@ def _bounds(instance: Instance) -> None:
     from placement_opt.answer.work import Work
     from placement_opt.bounds import METHODS
     from placement_opt.bounds.dual.evaluate import fetch_events
+    from placement_opt.schedulers.search.priced import priceable
 
     work = Work(instance, Standing(), gap=0.0)
     for method in METHODS:
@@ -132,7 +133,8 @@ def _bounds(instance: Instance) -> None:
             if found.prices is not None:
                 fetch_events(instance, found.prices, work.classes)
     for rung in RUNGS:
-        if (rung.suits(work) or rung.endless) and rung.ready(work) and rung.name != "milp":
+        suits = rung.suits(work) or rung.endless or (rung.name == "priced" and priceable(instance))
+        if suits and rung.ready(work) and rung.name != "milp":
             with contextlib.suppress(PlacementError):
                 rung.climb(work, _Looks())
 

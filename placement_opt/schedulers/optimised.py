@@ -35,7 +35,7 @@ _STARTS, _AGAIN, _ROUNDS_AGAIN, _LITTLE = 3, 3, 8, 3 * 10**7
 #: Pushes out of the best paths, and work beyond which there are none: for small instances.
 _PUSHES, _SMALL = 500, 4 * 10**6
 #: (Block, state) pairs beyond which blocks are bundled where many are read alike, and to how few if possible.
-_PATHS, _BUNDLED = 2**25, (2 * 10**7, 2**25, MOST_STATES)
+PATHS, _BUNDLED = 2**25, (2 * 10**7, 2**25, MOST_STATES)
 #: What sums of a few thousand step times may differ by, relatively.
 _ROUNDING = 1e-12
 #: Relative improvement that is handed over while the search goes on.
@@ -196,7 +196,7 @@ def _bound_of(bound: Bound) -> float:
 
 def _bundled(instance: Instance) -> Bundles | None:
     """Blocks that are read alike as bundles, where a path for every block would be too much."""
-    if num_states(instance) <= _PATHS:
+    if num_states(instance) <= PATHS:
         return None
     return next((found for most in _BUNDLED if (found := bundle(instance, most)) is not None), None)
 

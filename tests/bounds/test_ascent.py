@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load_instance
 from tests.bounds.cases import absurd_prices, draw
 from tests.small import fetch_ahead
 
@@ -138,3 +141,38 @@ def test_softening_hurries_before_a_deadline() -> None:
     limits.remaining = 2.0
     assert climb.shrink(0.1, 1.0) == 0.7
     assert climb.shrink(1e-6, 1.0) == 0.97
+
+
+def _cache(nvme: str) -> Instance:
+    """Requests in front of a drive; what lies nowhere is recomputed."""
+    path = Path(__file__).parents[2] / "instances" / "requests" / "nvme4-cache.toml"
+    return load_instance(path, {"memory.nvme.capacity": nvme})
+
+
+def test_tiers_that_hardly_anything_lies_in_are_left_out() -> None:
+    """Where room on the drive is dear, it is left out, until it is cheap again; a drive with too little room never is."""
+    for nvme, scarce in (("64 GiB", False), ("1 GiB", True)):
+        instance = _cache(nvme)
+        rho = np.zeros((instance.num_steps, instance.num_resources))
+        anew = list(instance.memory.resources).index("recompute")
+        rho[:, anew] = 1.0 / instance.memory.rates[anew]
+        dear = np.full((instance.num_steps + 1, instance.num_tiers), 1e-6)
+        cheap = dear * (np.arange(instance.num_tiers) < 2)
+        start = evaluate(instance, Prices(rho, dear))
+        climb = Climb(instance, merge_futures(classify(instance)), start, partial(evaluate, instance), limits=Limits())
+        every = len(climb._tracked.masks)
+        climb.look(start.prices)
+        assert len(climb._tracked.masks) == (every if scarce else every // 2)
+        climb.look(Prices(rho, cheap))
+        assert len(climb._tracked.masks) == every
+
+
+def test_softening_never_takes_more_than_the_whole_value() -> None:
+    """However far there may be to go: on a log whose blocks are kept for long the coarsest softening takes far more."""
+    instance = _cache("64 GiB")
+    futures = merge_futures(classify(instance))
+    start = evaluate(instance, roofline_prices(instance))
+    climb = Climb(instance, futures, start, lambda prices: evaluate(instance, prices), limits=Limits())
+    climb.begin(math.inf)
+    coarsest = 0.05 * climb.space.slowest
+    assert climb.slopes(start.prices, coarsest).value_s < 0.0 <= climb.slopes(start.prices, climb._soft).value_s

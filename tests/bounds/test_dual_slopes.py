@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.dual.slopes import slopes
+from placement_opt.bounds.dual.tracked import tracked_sets
 from placement_opt.bounds.result import Prices
 from tests.bounds.cases import change, draw, positive_prices, random_prices
 from tests.twins import dual_value
@@ -115,3 +117,24 @@ def test_futures_spell_out_the_reads_of_every_class(seed: int) -> None:
     pairs = set(zip(futures.node_hop.tolist(), futures.node_next.tolist(), strict=True))
     assert len(pairs) == len(futures)
     assert (futures.node_next < np.arange(len(futures))).all()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_fewer_sets_promise_no_less(seed: int) -> None:
+    """Without a tier other than home blocks have fewer ways: the value is no lower, and the same if no path used that tier."""
+    rng, instance = np.random.default_rng(seed), draw(seed, 3, blocks=8)
+    instance = replace(instance, initial=None)
+    prices = positive_prices(instance, rng)
+    every = tracked_sets(instance)
+    found = slopes(instance, prices)
+    for tier in range(instance.num_tiers):
+        if instance.inclusive and tier == instance.home:
+            continue
+        fewer = every.without(np.arange(instance.num_tiers) == tier)
+        assert not (fewer.masks >> tier & 1).any()
+        without = slopes(instance, prices, tracked=fewer)
+        assert without.value_s >= found.value_s - 1e-9 * (1 + abs(found.value_s))
+        held = (found.rent + instance.capacity)[:, tier]
+        if held.max() == 0.0:
+            assert without.value_s == pytest.approx(found.value_s, rel=1e-9, abs=1e-9)
+        assert (without.rent + instance.capacity)[:, tier].max() == 0.0

@@ -88,7 +88,7 @@ def test_optimised_on_bundles(residency: Residency, monkeypatch: pytest.MonkeyPa
     """Where paths would be too many bundles are searched, and the schedule of all blocks that comes of it beats its peers."""
     rng = np.random.default_rng(5)
     instance = copied(random_instance(rng, 3, residency, blocks=12, steps=10), 100)
-    monkeypatch.setattr(optimised, "_PATHS", num_states(instance) - 1)
+    monkeypatch.setattr(optimised, "PATHS", num_states(instance) - 1)
     monkeypatch.setattr(optimised, "_BUNDLED", (num_states(instance) // 10,))
     told: list[float] = []
     schedule, latency = optimise(instance, limits=Limits(), budget=1, improved=lambda *news: told.append(news[1]))

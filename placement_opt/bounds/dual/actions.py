@@ -90,7 +90,9 @@ class PricedActions:
         return adding
 
 
-def price_actions(instance: Instance, prices: Prices, kind: int = 0, *, soft: float | None = None) -> PricedActions:
+def price_actions(
+    instance: Instance, prices: Prices, kind: int = 0, *, soft: float | None = None, tracked: Tracked | None = None
+) -> PricedActions:
     """Evaluate the loads of operations on blocks of a kind at legal prices.
 
     Parameters
@@ -98,8 +100,10 @@ def price_actions(instance: Instance, prices: Prices, kind: int = 0, *, soft: fl
     soft
         None: minima, and nothing more. A number of seconds per unit: minima softened by so much
         (:mod:`placement_opt.bounds.dual.slopes_kernels`), or not if it is 0, and how they choose.
+    tracked
+        Some of the instance's sets, where others are left out; all of them by default.
     """
-    loads, tracked = instance.loads.counted, tracked_sets(instance)
+    loads, tracked = instance.loads.counted, tracked or tracked_sets(instance)
     has, untracked = tracked.has(instance.num_tiers), tracked.untracked(instance.num_tiers)
     usable, source_of = serving_ways(loads, tracked.masks, kind), loads.serves_from
     rents = prices.rent * float(loads.size[kind])

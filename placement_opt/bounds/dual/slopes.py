@@ -16,7 +16,7 @@ from placement_opt.bounds.dual.budgets import granted, second_left, settled, wei
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.dual.futures import Futures, merge_futures
-from placement_opt.bounds.dual.tracked import tracked_sets
+from placement_opt.bounds.dual.tracked import Tracked, tracked_sets
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 
@@ -78,7 +78,14 @@ class _Paths:
     read: Float64
 
 
-def slopes(instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] | None = None, soft: float = 0.0) -> Slopes:
+def slopes(
+    instance: Instance,
+    prices: Prices,
+    *,
+    futures: tuple[Futures, ...] | None = None,
+    soft: float = 0.0,
+    tracked: Tracked | None = None,
+) -> Slopes:
     """D and a slope of it.
 
     Parameters
@@ -90,10 +97,14 @@ def slopes(instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] |
     soft
         Seconds per byte by which minima are softened (:mod:`placement_opt.bounds.dual.minima_kernels`): the value lies below D
         and the slope is its gradient. 0: D itself, and a slope of it.
+    tracked
+        Some of the sets of tiers in which blocks may lie: the value is then no less than with all of them, and the same where
+        no cheapest path uses the others. All by default.
     """
+    tracked = tracked or tracked_sets(instance)
     futures = futures or merge_futures(classify(instance))
     prices = legal(instance, prices)
-    paths = [_paths(instance, prices, part, float(soft)) for part in futures]
+    paths = [_paths(instance, prices, part, float(soft), tracked) for part in futures]
     on_resources = slice(instance.num_resources)
     stored = sum((one.stored[:, on_resources] for one in paths[1:]), paths[0].stored[:, on_resources]) + instance.fixed
     loads = sum((one.moved[:, on_resources] for one in paths[1:]), paths[0].moved[:, on_resources]) + stored
@@ -104,7 +115,7 @@ def slopes(instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] |
     total = sum(one.cost_s for one in paths) + fixed - float((prices.rent * instance.capacity).sum())
     total += float(settled(instance, prices.mu))
     room = sum((one.held for one in paths[1:]), paths[0].held) - instance.capacity
-    untracked = tracked_sets(instance).untracked(instance.num_tiers)
+    untracked = tracked.untracked(instance.num_tiers)
     for one in paths:
         room[:-1, untracked] += one.read[:, untracked]
     metered = instance.metered.astype(np.float64)
@@ -114,15 +125,15 @@ def slopes(instance: Instance, prices: Prices, *, futures: tuple[Futures, ...] |
     return Slopes(total, loads, room, prices, granted(instance, metered), weight(instance, metered))
 
 
-def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float) -> _Paths:
+def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float, tracked: Tracked) -> _Paths:
     """All blocks of a kind at legal prices; ``soft`` in seconds per byte."""
     from placement_opt.bounds.dual import slopes_kernels as kernels
     from placement_opt.bounds.dual.idle_kernels import idle_products, push_down
 
     loads, size = instance.loads.counted, float(instance.loads.size[futures.kind])
     soft *= size
-    actions = price_actions(instance, prices, futures.kind, soft=soft)
-    tracked, pays, write, rent = actions.tracked, actions.has, actions.write, actions.rent
+    actions = price_actions(instance, prices, futures.kind, soft=soft, tracked=tracked)
+    pays, write, rent = actions.has, actions.write, actions.rent
     sets, tiers, steps = len(tracked.masks), instance.num_tiers, instance.num_steps
     leaves = 1 << max(0, steps - 1).bit_length()
     wide = wide_table(leaves, sets, len(futures.hop_step))

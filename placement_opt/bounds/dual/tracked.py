@@ -26,7 +26,7 @@ The home tier of the inclusive rule is in every set as it is, and is charged for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -74,6 +74,11 @@ class Tracked:
     def untracked(self, tiers: int) -> npt.NDArray[np.bool_]:
         """bool[K]: the tiers in ``always``."""
         return np.asarray((self.always >> np.arange(tiers)) & 1 == 1)
+
+    def without(self, tiers: npt.NDArray[np.bool_]) -> Tracked:
+        """The sets with none of these tiers (bool[K])."""
+        left_out = int(tiers @ (np.int64(1) << np.arange(len(tiers))))
+        return replace(self, masks=self.masks[self.masks & left_out == 0])
 
 
 def tracked_sets(instance: Instance) -> Tracked:

@@ -57,9 +57,7 @@ def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
     served = serving(instance.memory, kinds, masks)
     timer = served.timer
     value = instance.fixed @ timer.rho.T
-    limited = np.flatnonzero(instance.capacity < instance.wanted_bytes.max())
-    if instance.inclusive:
-        limited = limited[limited != instance.home]
+    limited = limited_tiers(instance)
     has = (masks[:, None] >> np.arange(tiers)) & 1 == 1
     arc, passing, copied, bare = _arcs(instance, kinds, masks, has, timer)
     pointers, order = instance.trace.by_block
@@ -103,6 +101,12 @@ def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
         count=np.array([0, 0, max(1, sets * (sets + len(timer.rho)) // _PAIR)], dtype=np.int64),
         dice=np.array([seed], dtype=np.uint64),
     )
+
+
+def limited_tiers(instance: Instance) -> Int64:
+    """int64[L]: tiers in which not everything that may be of use fits."""
+    limited = np.flatnonzero(instance.capacity < instance.wanted_bytes.max())
+    return limited[limited != instance.home] if instance.inclusive else limited
 
 
 def dearest(instance: Instance, game: Game) -> float:

@@ -1,0 +1,145 @@
+"""Search at prices: blocks choose their best paths, transfers timed exactly, room paid for at a bound's rents.
+
+Where blocks are read seldom and live long, most of a path is waiting, and :mod:`placement_opt.schedulers.search.search` spends
+its time there, state by state. Here a block takes time by its reads (:mod:`placement_opt.schedulers.search.priced_kernels`).
+For that, room must have prices that stand while blocks choose: the rents of the bound, lower where room is left and higher
+where there is too little, made anew after a part of the blocks has chosen, and moved for good after each sweep. Times of steps
+are smoothed at first, and sharper with each sweep. In the end the blocks that lie where no room is move out of the way, one by
+one.
+
+Mooncake's whole conversation trace under the rule cache, of which at least 113.6 s are proven: eight sweeps of 2 to 3 s each
+from belady's 159 s end at 118.1 s with rents that prove 113.4 s; with those of few intervals, which prove 98.8 s, at 118.6 s
+(119.7 s if rents move less than half as fast, 122.2 s if they stay). The search of bundles ended at 122.4 s after twelve sweeps
+of 9 s. Tried and lost there: to narrow the blur to a thirtieth of a tier and less (1 to 15 % worse: prices swing while blocks
+choose); a fine that rises until nothing is over, in place of the repair (1 % worse); and to let those make way first that lose
+least by it (no change).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from placement_opt.base.arrays import Flags, Float64, Int64
+from placement_opt.base.limits import Limits
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import tier_sets
+from placement_opt.schedulers.kinds import fewest
+from placement_opt.schedulers.search.game import limited_tiers, make_game
+from placement_opt.schedulers.search.paths import Paths, first_places, without_the_unread
+
+if TYPE_CHECKING:
+    from placement_opt.schedulers.search.priced_kernels import Idle
+
+#: Sweeps, and the widths of the smoothing in the first and the last, as shares of a step's time.
+SWEEPS, _WIDTHS = 8, (0.7, 0.05)
+#: Room has no price where this share of a tier is left: in the first sweep, and in the last.
+_BLUR = (0.15, 0.075)
+#: Prices are made anew so many times a sweep; too little room costs the mean rent more for each blur.
+_PARTS, _STEEP = 60, 1.0
+#: No rent counts as less than this share of the tier's mean.
+_LEAST_RENT = 0.05
+#: After a sweep rents fall by this power of e for a tier's whole room that is left, or rise; no more counts than a share.
+_LEARN, _MOST_LEFT = 8.0, 0.5
+_TIE = 1e-6
+
+
+def priceable(instance: Instance) -> bool:
+    """Whether the search is defined: blocks of one kind, loads by the byte, and what serves leaves blocks at the processor."""
+    operations = instance.memory.operations
+    brings = operations.brings[operations.serving].all()
+    return bool(operations.uniform and brings and len(fewest(instance.loads).row) == 1)
+
+
+def priced_paths(
+    instance: Instance,
+    paths: Paths,
+    rent: Float64,
+    idle: Flags,
+    *,
+    seed: int,
+    limits: Limits,
+    sweeps: int = SWEEPS,
+) -> Paths | None:
+    """Better paths, or at least others, as far as the limits allow; None where no room was found for them.
+
+    Parameters
+    ----------
+    instance
+        See :func:`priceable` and :func:`placement_opt.schedulers.search.game.searchable`.
+    paths
+        To begin with.
+    rent
+        float64[T + 1, K], s/byte: of a bound.
+    idle
+        bool[K]: tiers that blocks are not offered, and do not lie in at a given start.
+    seed
+        Of the order in which blocks choose.
+    """
+    from placement_opt.schedulers.search import game_kernels, search_kernels
+    from placement_opt.schedulers.search import priced_kernels as kernels
+    from placement_opt.schedulers.search.paths_kernels import SET
+
+    game, rng = make_game(instance, rent, seed), np.random.default_rng(seed)
+    paths = without_the_unread(instance, paths)
+    game.path[:] = paths.number & SET
+    game_kernels.smooth(game)
+    game_kernels.place_all(game)
+    masks, limited = tier_sets(instance), limited_tiers(instance)
+    left_out = int(idle @ (np.int64(1) << np.arange(instance.num_tiers)))
+    table = make_table(instance, np.flatnonzero(masks & left_out == 0))
+    capacity = instance.capacity[limited].astype(np.float64)
+    price = np.maximum(rent[:, limited], _LEAST_RENT * rent[:, limited].mean(axis=0))
+    steep = _STEEP * price.mean(axis=0)
+    reads = np.diff(instance.trace.by_block[0])
+    chooses = np.flatnonzero(reads > 0) if instance.forgets else np.arange(instance.num_blocks)
+    for number in range(sweeps):
+        if limits.reached:
+            break
+        part = number / max(1, sweeps - 1)
+        times = np.maximum(game.value.max(axis=1), game.floor)
+        game.width[:] = _between(_WIDTHS, part) * (times + times.mean()) / 2
+        game_kernels.smooth(game)
+        blur = np.maximum(_between(_BLUR, part) * capacity, 2.0 * table.unit[0])
+        for some in np.array_split(rng.permutation(chooses), _PARTS):
+            if limits.reached:
+                break
+            kernels.charge(game, table, price, steep, blur)
+            kernels.grow(game, table)
+            kernels.sweep(game, table, some)
+            kernels.count_room(game, table)
+        left = np.clip(game.room / np.maximum(capacity, 1.0), -_MOST_LEFT, _MOST_LEFT)
+        price *= np.exp(-_LEARN * left)
+    game.width[:] = 0.0
+    game_kernels.smooth(game)
+    if not search_kernels.repair(game, rng.permutation(instance.num_blocks), _TIE):
+        return None
+    return without_the_unread(instance, Paths(masks.astype(np.uint16), first_places(instance), game.path))
+
+
+def make_table(instance: Instance, use: Int64) -> Idle:
+    """The tree of these tier sets, by number, with nothing in it yet; copies are timed for the median block."""
+    from placement_opt.schedulers.search.priced_kernels import Idle
+
+    steps, sets = instance.num_steps, len(use)
+    levels = max(1, (steps - 1).bit_length())
+    rows = (int(np.diff(instance.trace.by_block[0]).max(initial=0)) + 1) * (2 * levels + 2)
+    return Idle(
+        use=use.astype(np.int64),
+        unit=np.array([float(np.median(instance.size))]),
+        tree=np.zeros((2 << levels, sets, sets)),
+        stay=np.zeros((2 << levels, sets)),
+        hold=np.zeros((steps + 1, sets)),
+        cost=np.zeros((rows + 1, sets)),
+        back=np.zeros((rows + 1, sets), dtype=np.int64),
+        row=np.zeros(rows, dtype=np.int64),
+        nodes=np.zeros(128, dtype=np.int64),
+        stack=np.zeros((128, 5), dtype=np.int64),
+        touched=np.zeros(steps + 1, dtype=np.int64),
+        taken=np.zeros((steps + 3, len(limited_tiers(instance))), dtype=np.int64),
+    )
+
+
+def _between(ends: tuple[float, float], part: float) -> float:
+    return float(ends[0] * (ends[1] / ends[0]) ** part)
