@@ -17,7 +17,7 @@ PYTEST_FLAGS ?= -n $(JOBS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo test format format-check lint types regress record unit bench wheel-test test-newest test-oldest clean
+.PHONY: help demo test format format-check lint types regress record unit bench reproduce wheel-test test-newest test-oldest clean
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
@@ -69,6 +69,9 @@ unit: $(WARM)  ## the tests alone; PYTEST_FLAGS="-k name" to choose
 bench: $(WARM)  ## run the benchmarks (minutes), write benchmarks/results/ and the table made from it
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python -m benchmarks.table
+
+reproduce: $(WARM)  ## published figures beside ours (minutes), all tables of benchmarks/REPRODUCED.md
+	$(BIN)/python -m benchmarks.reproduce all
 
 wheel-test: $(READY)  ## build the wheel, install it into an empty environment, bound an instance there
 	rm -rf $(WHEEL) build/lib
