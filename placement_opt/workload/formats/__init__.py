@@ -22,6 +22,10 @@ class Reader(Protocol):
 #: Name of a format -> where its reader is, how names of its files end, and what its reader can be told
 #: besides. An ending that is longer than another comes first.
 _FORMATS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "bailian": ("bailian:read", (".bailian.jsonl",), ("block_tokens",)),
+    "lmcache": ("lmcache:read", (".lmcache.jsonl",), ()),
+    "agentic": ("agentic:read", (".agentic.json",), ()),
+    "lengths": ("lengths:read", (".lengths.csv",), ("block_tokens",)),
     "reads-csv": ("reads_csv:read", (".csv",), ()),
     "mooncake": ("mooncake:read", (".jsonl", ".jsonl.gz", ".jsonl.zst"), ("block_tokens",)),
 }

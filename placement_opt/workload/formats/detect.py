@@ -15,8 +15,14 @@ from placement_opt.workload.transforms.keep import Keep
 
 #: Bytes of a file that are looked at.
 _HEAD = 2**20
+_MARK = b"\xef\xbb\xbf"
+#: Columns of a prompt's length, as they are usually called, in lower case.
+LENGTHS = ("contexttokens", "request tokens", "num_prefill_tokens", "input_length", "input_toks", "prompt_len")
 #: Keys of a first record -> the format; the first whose keys are all there.
 _BY_KEYS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"hash_ids", "parent_chat_id"}), "bailian"),
+    (frozenset({"chunk_hashes"}), "lmcache"),
+    (frozenset({"requests"}), "agentic"),
     (frozenset({"hash_ids"}), "mooncake"),
     (frozenset({"input_length"}), "mooncake"),
 )
@@ -74,7 +80,7 @@ def _head(path: str | PathLike[str]) -> bytes:
 
 
 def _of_text(head: bytes) -> str | None:
-    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = head.removeprefix(_MARK).lstrip()
     line = head.split(b"\n", 1)[0].strip()
     if not line.startswith(b"{"):
         return _of_table(line) if not line.startswith(b"[{") else "mooncake"
@@ -86,5 +92,12 @@ def _of_text(head: bytes) -> str | None:
 
 
 def _of_table(line: bytes) -> str | None:
-    columns = [part.strip().strip(b'"').lower() for part in line.split(b",")]
-    return "reads-csv" if columns[:3] == [b"n", b"l", b"read_kv"] else None
+    columns = columns_of(line)
+    if columns[:3] == ["n", "l", "read_kv"]:
+        return "reads-csv"
+    return "lengths" if any(name in columns for name in LENGTHS) else None
+
+
+def columns_of(line: bytes) -> list[str]:
+    """The names in the header of a table, in lower case."""
+    return [part.strip().strip('"').lower() for part in line.removeprefix(_MARK).decode("utf-8", "replace").split(",")]

@@ -51,17 +51,25 @@ class Requests:
 
     def add(self, time: float | None, ids: list[int | str], *, field: str = "hash_ids", date: bool = False) -> None:
         """One more request: its time, where the log has any (``date``: written as one), and the ids of its blocks, in order."""
+        self._kind = self._kind or (type(ids[0]) if ids else None)
+        if ids and type(ids[0]) is not self._kind:
+            raise InputError("found whole numbers and texts mixed", "expected ids of one kind", field=field)
+        self._begin(time, len(ids), date)
+        self.ids.extend(map(self._numbers.__getitem__, ids))
+
+    def add_fresh(self, time: float | None, blocks: int, *, date: bool = False) -> None:
+        """One more request of a log without ids: none of its blocks is another's."""
+        self._begin(time, blocks, date)
+        self.ids.extend(range(len(self.ids), len(self.ids) + blocks))
+
+    def _begin(self, time: float | None, blocks: int, date: bool) -> None:
         timed = (time is not None, date)
         if self._timed not in (None, timed):
             raise InputError(f"found {_WHEN[timed]} after {_WHEN[self._timed]}", "expected all alike", field="timestamp")
         self._timed = timed
-        self._kind = self._kind or (type(ids[0]) if ids else None)
-        if ids and type(ids[0]) is not self._kind:
-            raise InputError("found whole numbers and texts mixed", "expected ids of one kind", field=field)
         self.time.append(len(self.time) if time is None else time)
         self.whole.append(type(time) is int)
-        self.blocks.append(len(ids))
-        self.ids.extend(map(self._numbers.__getitem__, ids))
+        self.blocks.append(blocks)
 
     def check_size(self, tokens: int, field: str = "block_size") -> None:
         """Blocks have one size throughout a log."""
