@@ -21,6 +21,7 @@ HEADS = {
     "bailian": [b'{"chat_id": 7, "parent_chat_id": -1, "timestamp": 1, "input_length": 40, "hash_ids": [5, 6, 7]}\n'],
     "lmcache": [b'{"timestamp": 1.5, "chunk_size": 256, "seq_len": 600, "chunk_hashes": ["aa", "bb"]}\n'],
     "agentic": [b'{"block_size": 64, "requests": [{"t": 0, "in": 64, "hash_ids": [1]}]}', b'{\n "requests": [\n'],
+    "selections": [b'{"request_id": "r", "layer_id": 0, "seq_len_current": 100, "selected_token_pos": [3, 50, 99]}\n'],
     "lengths": [b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n"],
     "reads-csv": [b'n,l,read_kv\n1,0,"[0]"\n'],
 }

@@ -25,6 +25,7 @@ _FORMATS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "bailian": ("bailian:read", (".bailian.jsonl",), ("block_tokens",)),
     "lmcache": ("lmcache:read", (".lmcache.jsonl",), ()),
     "agentic": ("agentic:read", (".agentic.json",), ()),
+    "selections": ("selections:read", (".selections.jsonl",), ("block_tokens",)),
     "lengths": ("lengths:read", (".lengths.csv",), ("block_tokens",)),
     "reads-csv": ("reads_csv:read", (".csv",), ()),
     "mooncake": ("mooncake:read", (".jsonl", ".jsonl.gz", ".jsonl.zst"), ("block_tokens",)),

@@ -22,6 +22,7 @@ LENGTHS = ("contexttokens", "request tokens", "num_prefill_tokens", "input_lengt
 _BY_KEYS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"hash_ids", "parent_chat_id"}), "bailian"),
     (frozenset({"chunk_hashes"}), "lmcache"),
+    (frozenset({"selected_token_pos"}), "selections"),
     (frozenset({"requests"}), "agentic"),
     (frozenset({"hash_ids"}), "mooncake"),
     (frozenset({"input_length"}), "mooncake"),
