@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib
 import io
+import struct
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ HEADS = {
     "lmcache": [b'{"timestamp": 1.5, "chunk_size": 256, "seq_len": 600, "chunk_hashes": ["aa", "bb"]}\n'],
     "agentic": [b'{"block_size": 64, "requests": [{"t": 0, "in": 64, "hash_ids": [1]}]}', b'{\n "requests": [\n'],
     "selections": [b'{"request_id": "r", "layer_id": 0, "seq_len_current": 100, "selected_token_pos": [3, 50, 99]}\n'],
+    "access-csv": [b"Step,Block,bytes,layer,rw\n0,a,5,0,r\n0,b,6,0,w\n1,b,6,0,r\n"],
     "lengths": [b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n"],
     "reads-csv": [b'n,l,read_kv\n1,0,"[0]"\n'],
 }
@@ -40,6 +42,13 @@ def test_not_recognised(tmp_path: Path, head: bytes) -> None:
     """What no format begins with is refused, with the names that there are."""
     (tmp_path / "t").write_bytes(head)
     with pytest.raises(InputError, match=r"found a (format that is not recognised|file that cannot be read on)"):
+        detect(tmp_path / "t")
+
+
+def test_kv_events_are_no_trace(tmp_path: Path) -> None:
+    """Named, with what would do."""
+    (tmp_path / "t").write_bytes(b'{"ts": 1.5, "events": [{"type": "BlockStored", "block_hashes": [11, 12]}]}\n')
+    with pytest.raises(InputError, match=r"t:1: found KV events, which say what was stored .*, expected requests or lookups"):
         detect(tmp_path / "t")
 
 
@@ -101,6 +110,11 @@ def _has(name: str) -> bool:
 def test_cut_off_anywhere(tmp_path: Path, name: str) -> None:
     """Truncated or with a bit flipped at every byte: a trace, or an InputError that names the file."""
     _survives(tmp_path / "t", HEADS[name][0], name)
+
+
+def test_binary_cut_off_anywhere(tmp_path: Path) -> None:
+    """The same for binary records."""
+    _survives(tmp_path / "t", struct.pack("<IQIq", 5, 7, 8, -1) * 2, "oracle-general")
 
 
 def _survives(path: Path, data: bytes, name: str) -> None:

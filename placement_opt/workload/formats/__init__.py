@@ -26,6 +26,8 @@ _FORMATS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "lmcache": ("lmcache:read", (".lmcache.jsonl",), ()),
     "agentic": ("agentic:read", (".agentic.json",), ()),
     "selections": ("selections:read", (".selections.jsonl",), ("block_tokens",)),
+    "access-csv": ("access_csv:read", (".access.csv",), ("block_tokens",)),
+    "oracle-general": ("oracle_general:read", (".oracleGeneral", ".oracleGeneral.bin"), ()),
     "lengths": ("lengths:read", (".lengths.csv",), ("block_tokens",)),
     "reads-csv": ("reads_csv:read", (".csv",), ()),
     "mooncake": ("mooncake:read", (".jsonl", ".jsonl.gz", ".jsonl.zst"), ("block_tokens",)),

@@ -54,11 +54,15 @@ def read_any(
 
 
 def detect(path: str | PathLike[str]) -> str:
-    """The format of a file, by its first line; InputError for none that is known."""
+    """The format of a file, by its first line (binary ones by their names); InputError for none that is known."""
     if os.fspath(path) == STDIN:
         raise InputError("found nothing with standard input", f"expected one of {', '.join(READERS)}", field="format")
-    head = _head(path)
-    found = _of_text(head)
+    if os.fspath(path).endswith((".oracleGeneral", ".oracleGeneral.bin")):
+        return "oracle-general"
+    try:
+        found = _of_text(_head(path))
+    except InputError as error:
+        raise error.at(path=path) from None
     if found is None:
         expected = f"expected one that is known, or its name (--format {', '.join(READERS)})"
         raise InputError("found a format that is not recognised", expected, path=path)
@@ -89,6 +93,9 @@ def _of_text(head: bytes) -> str | None:
         record = parse_json(line.decode("utf-8"))
     except (InputError, UnicodeDecodeError):
         return next((name for keys, name in _BY_KEYS if all(b'"%s"' % key.encode() in head for key in keys)), None)
+    if "events" in record:
+        found = "found KV events, which say what was stored and evicted but not what was read"
+        raise InputError(found, "expected requests or lookups (a mooncake log, or LMCache's log of lookup hashes)", line=1)
     return next((name for keys, name in _BY_KEYS if keys <= record.keys()), None)
 
 
@@ -96,6 +103,8 @@ def _of_table(line: bytes) -> str | None:
     columns = columns_of(line)
     if columns[:3] == ["n", "l", "read_kv"]:
         return "reads-csv"
+    if {"step", "block"} <= set(columns):
+        return "access-csv"
     return "lengths" if any(name in columns for name in LENGTHS) else None
 
 
