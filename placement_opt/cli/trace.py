@@ -35,8 +35,10 @@ def fill(parser: LazyParser) -> None:
 def fill_import(parser: LazyParser) -> None:
     from placement_opt.workload.formats import READERS
 
-    parser.add_argument("file", metavar="FILE", help="what to read")
-    parser.add_argument("--format", choices=list(READERS), required=True, help="its format")
+    parser.add_argument("file", metavar="FILE", help="what to read, packed (gzip, zstd) or not; - for standard input")
+    parser.add_argument("--format", choices=list(READERS), help="its format; without it, what its first line looks like")
+    text = "tokens of a block, where the log does not say (mooncake: 512)"
+    parser.add_argument("--block-tokens", metavar="N", type=typed(partial(natural, 1, 2**31 - 1)), help=text)
     text = "only the first N steps (rows, requests in order of time)"
     parser.add_argument("--limit", metavar="N", type=typed(partial(natural, 1, 2**31 - 1)), help=text)
     text = "when blocks are freed: forever (never, the default; instances of the rule cache may forget them), "
@@ -54,18 +56,24 @@ def run_import(args: Namespace, console: Console) -> int:
     from placement_opt.base.errors import InputError
     from placement_opt.base.limits import Limits
     from placement_opt.instance.gate import check_text
-    from placement_opt.workload.formats import READERS
+    from placement_opt.workload.formats.detect import read_any
     from placement_opt.workload.transforms.keep import Keep
 
     check_outputs({"-o": args.output}, [args.file])
     if args.limit is None:
         check_text(args.file, Limits(memory=args.memory_limit))
     try:
-        trace = READERS[args.format](args.file, limit=args.limit, keep=Keep.of(args.keep, args.ttl))
+        trace = read_any(
+            args.file,
+            args.format,
+            limit=args.limit,
+            keep=Keep.of(args.keep, args.ttl),
+            block_tokens=args.block_tokens,
+        )
     except InputError as error:
         if error.path is not None or error.field is None:
             raise
-        raise InputError(error.found, error.expected, field=f"--{error.field}") from None
+        raise InputError(error.found, error.expected, field="--" + error.field.replace("_", "-")) from None
     return _save(trace, args, console)
 
 

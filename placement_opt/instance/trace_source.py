@@ -7,6 +7,7 @@ labels and units are (``probe``, a trace of the same kind that is small).
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from placement_opt.base import room
+from placement_opt.base.binary import begins_with
 from placement_opt.base.errors import LimitError
+from placement_opt.base.limits import Limits
 from placement_opt.base.toml import Table, as_choice, as_integer
 from placement_opt.base.units import parse_size
 from placement_opt.instance.stated import beside, blamed, either
@@ -25,6 +29,8 @@ from placement_opt.workload.layers import Drawn, Layers, Stored
 from placement_opt.workload.synth import GENERATORS, decode, decode_params, drift, synthesize
 from placement_opt.workload.trace import Trace
 
+#: How an NPZ begins.
+_NPZ = b"PK\x03\x04"
 #: Requests that are drawn to guess at more of them.
 SAMPLED_REQUESTS = 20_000
 #: Reads and blocks of decoding that are made at once, so that nothing need be guessed.
@@ -100,7 +106,9 @@ def read_source(table: Table) -> Source:
         return _generator(table)
     table.finish()
     place = beside(table, "file", file)
-    return RunsSource(table, place) if is_runs_file(place) else RowsSource(place)
+    if is_runs_file(place):
+        return RunsSource(table, place)
+    return RowsSource(place) if begins_with(place, _NPZ) or place.suffix == ".npz" else ImportedSource(place)
 
 
 def _generator(table: Table) -> Source:
@@ -240,6 +248,41 @@ class RowsSource:
 
     def make(self) -> Trace:
         return load_trace(self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class ImportedSource:
+    """A log or a table of a format that is recognised, imported as ``trace import FILE`` does; blocks are never freed."""
+
+    path: Path
+
+    @property
+    def what(self) -> str:
+        return f"imported from {self.path.name}"
+
+    @cached_property
+    def probe(self) -> Trace:
+        from placement_opt.workload.formats.detect import read_any
+
+        room.check_bytes(
+            room.BASE_BYTES + room.TEXT_BYTES * os.path.getsize(self.path),
+            Limits(),
+            "to import it",
+            place=os.fspath(self.path),
+            ways=lambda _: "trace import --limit N takes its first steps",
+        )
+        return read_any(self.path)
+
+    @cached_property
+    def totals(self) -> Totals:
+        return totals_of(self.probe)
+
+    @property
+    def layers(self) -> None:
+        return None
+
+    def make(self) -> Trace:
+        return self.probe
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from placement_opt.base.errors import InputError
 from placement_opt.workload.formats import READERS, mooncake
+from placement_opt.workload.transforms.keep import Keep
 from tests.workload.traces import REAL, needs_data, same
 
 
@@ -121,6 +122,25 @@ def test_reader_equals_the_obvious_one(tmp_path_factory: pytest.TempPathFactory,
     assert trace.meta["reads_after_new"] == late
 
 
+def test_variants(tmp_path: Path) -> None:
+    """Whole floats, dates, no output, no times, other block sizes, ids without the partial block, a mark, blank last lines."""
+    path = written(tmp_path / "t.jsonl", [record(5.0, [1, 2], input_length=600.0), record(2, [1], input_length=100.0)])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n \n")
+    trace = mooncake.read(path)
+    assert [trace.reads(step).tolist() for step in range(2)] == [[], [0]]
+    dates = [{"timestamp": f"2023-11-16 18:17:0{s}.97", "input_length": 600, "hash_ids": ["a"]} for s in (4, 3)]
+    trace = mooncake.read(written(path, dates))
+    assert trace.meta["last_ms"] - trace.meta["first_ms"] == 1000
+    assert trace.meta["partial_blocks"] == "left out"
+    untimed = [{"input_length": 48, "hash_ids": [3, 2**64, -1]}, {"input_length": 32, "hash_ids": [3, 2**64]}]
+    trace = mooncake.read(written(path, untimed), block_tokens=16)
+    assert trace.reads(1).tolist() == [0, 1]
+    assert (trace.meta["order"], trace.size.tolist()) == ("file", [16])
+    assert "first_ms" not in trace.meta
+    with pytest.raises(InputError, match="ttl: found a duration for a format without times"):
+        mooncake.read(path, block_tokens=16, keep=Keep.of("ttl", "3s"))
+
+
 def test_packed_file_reads_the_same(tmp_path: Path) -> None:
     """Gzip is recognised by content."""
     records = [record(0, [1, 2]), record(1, [1, 3])]
@@ -133,17 +153,40 @@ def test_packed_file_reads_the_same(tmp_path: Path) -> None:
 GOOD = json.dumps(record(0, [1, 2]))
 BROKEN = [
     ("", ":1: found an empty file, expected one JSON object a line"),
-    ("\n", ":1: found an empty line, expected a JSON object"),
-    (f"{GOOD}\n\n", ":2: found an empty line, expected a JSON object"),
+    ("\n", ":1: found an empty file, expected one JSON object a line"),
+    (f"{GOOD}\n\n{GOOD}", ":2: found an empty line, expected a JSON object"),
+    (f"[{GOOD}]\n", ":1: found one JSON list of objects, expected one object a line (`jq -c '.[]' FILE` writes it so)"),
+    (
+        f"{GOOD}\n" + json.dumps({"input_length": 512, "hash_ids": [1]}),
+        ":2: timestamp: found no time after a number, expected all alike",
+    ),
+    (
+        f"{GOOD}\n" + json.dumps(record(0, [1]) | {"timestamp": "2023-11-16 18:17:03"}),
+        ":2: timestamp: found a date after a number, expected all alike",
+    ),
+    (
+        json.dumps(record(0, [0, 1, 2], input_length=48)),
+        ":1: hash_ids: found 3 ids, expected 1, or 0 without a partial block (input_length 48 at 512 tokens a block;"
+        " --block-tokens 16 fits)",
+    ),
+    (
+        "\n".join(json.dumps(record(0, [n], input_length=length)) for n, length in ((1, 513), (2, 500))),
+        ":2: hash_ids: found 1 ids, expected 0 (input_length 500 at 512 tokens a block; earlier records leave out the partial"
+        " block)",
+    ),
     (f"{GOOD}\n[1]\n", ":2: found [1], expected a JSON object"),
     (f"{GOOD}\n{GOOD[:-1]}\n", f":2: found no valid JSON (Expecting ',' delimiter at column {len(GOOD)}), expected JSON"),
     ('{"timestamp": NaN}', ":1: found NaN, expected a finite number"),
     ('{"timestamp": 1, "timestamp": 2}', ":1: found the key 'timestamp' twice, expected each key once"),
-    ('{"timestamp": 1, "input_length": 1, "output_length": 1}', ":1: hash_ids: found no such key, expected it in every record"),
+    (
+        '{"timestamp": 1, "input_length": 1, "output_length": 1}',
+        ":1: hash_ids: found no such key, expected it in every record (--format lengths takes a log without ids, no prefix of"
+        " which is known to be shared)",
+    ),
     (json.dumps(record(-1, [1])), ":1: timestamp: found -1, expected milliseconds from 0"),
     (json.dumps(record(True, [1])), ":1: timestamp: found True, expected milliseconds from 0"),
     (json.dumps(record(0, [1]) | {"timestamp": "0"}), ":1: timestamp: found '0', expected milliseconds from 0"),
-    (json.dumps(record(0, [1], input_length=1.0)), ":1: input_length: found 1.0, expected a whole number from 0 to 2147483647"),
+    (json.dumps(record(0, [1], input_length=1.5)), ":1: input_length: found 1.5, expected a whole number from 0 to 2147483647"),
     (json.dumps(record(0, [1], input_length=-5)), ":1: input_length: found -5, expected a whole number from 0 to 2147483647"),
     (
         json.dumps(record(0, [1], output_length=None)),
@@ -154,14 +197,18 @@ BROKEN = [
     (json.dumps(record(0, [False])), ":1: hash_ids: found False, expected whole numbers or texts"),
     (json.dumps(record(0, [""])), ":1: hash_ids: found '', expected whole numbers or texts"),
     (
-        json.dumps(record(0, [1, 2], input_length=1025)),
-        ":1: hash_ids: found 2 ids, expected 3 (input_length 1025 at 512 tokens a block)",
+        json.dumps(record(0, [1, 2], input_length=9000)),
+        ":1: hash_ids: found 2 ids, expected 18, or 17 without a partial block (input_length 9000 at 512 tokens a block)",
     ),
     (
         f"{GOOD}\n" + json.dumps(record(0, [1, 2], input_length=512)),
-        ":2: hash_ids: found 2 ids, expected 1 (input_length 512 at 512 tokens a block)",
+        ":2: hash_ids: found 2 ids, expected 1 (input_length 512 at 512 tokens a block; --block-tokens 256 fits)",
     ),
-    (json.dumps(record(0, [1, 2, 1])), ":1: hash_ids: found 1 twice, expected each id once in a request"),
+    (
+        json.dumps(record(0, [1, 2, 1])),
+        ":1: hash_ids: found 1 twice, expected each id once in a request"
+        " (an id stands for a block and all that lies before it)",
+    ),
     (json.dumps(record(0, [1, "1"])), ":1: hash_ids: found whole numbers and texts mixed, expected ids of one kind"),
     (
         f"{GOOD}\n" + json.dumps(record(0, ["a"])),

@@ -19,12 +19,22 @@ class Reader(Protocol):
     def __call__(self, path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace: ...
 
 
-#: Name of a format -> where its reader is, and how names of its files end.
-_FORMATS = {
-    "reads-csv": ("reads_csv:read", (".csv",)),
-    "mooncake": ("mooncake:read", (".jsonl", ".jsonl.gz")),
+#: Name of a format -> where its reader is, how names of its files end, and what its reader can be told
+#: besides. An ending that is longer than another comes first.
+_FORMATS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "bailian": ("bailian:read", (".bailian.jsonl",), ("block_tokens",)),
+    "lmcache": ("lmcache:read", (".lmcache.jsonl",), ()),
+    "agentic": ("agentic:read", (".agentic.json",), ()),
+    "selections": ("selections:read", (".selections.jsonl",), ("block_tokens",)),
+    "access-csv": ("access_csv:read", (".access.csv",), ("block_tokens",)),
+    "oracle-general": ("oracle_general:read", (".oracleGeneral", ".oracleGeneral.bin"), ()),
+    "lengths": ("lengths:read", (".lengths.csv",), ("block_tokens",)),
+    "reads-csv": ("reads_csv:read", (".csv",), ()),
+    "mooncake": ("mooncake:read", (".jsonl", ".jsonl.gz", ".jsonl.zst"), ("block_tokens",)),
 }
 #: Name of a format -> its reader.
-READERS: Mapping[str, Reader] = Registry(__name__, {name: place for name, (place, _) in _FORMATS.items()})
+READERS: Mapping[str, Reader] = Registry(__name__, {name: place for name, (place, _, _) in _FORMATS.items()})
 #: How a file's name ends -> its format.
-ENDINGS = {ending: name for name, (_, endings) in _FORMATS.items() for ending in endings}
+ENDINGS = {ending: name for name, (_, endings, _) in _FORMATS.items() for ending in endings}
+#: Name of a format -> keywords of its reader beside ``limit`` and ``keep``.
+OPTIONS = {name: options for name, (_, _, options) in _FORMATS.items()}

@@ -1,13 +1,18 @@
-"""Lines of a text file, packed with gzip or not, in bounded memory: what every importer of text starts from."""
+"""Lines of a text file, packed or not, or of standard input, in bounded memory: what every importer of text starts from."""
 
 from __future__ import annotations
 
 import gzip
+import importlib
+import io
 import os
+import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
 
 from placement_opt.base import room
 from placement_opt.base.atomic import open_regular
@@ -20,6 +25,9 @@ MOST_RATIO = 200
 #: Bytes of text between two looks at the memory, and how much of that is to stay free.
 _LOOK = 2**24
 _RESERVE = 2**28
+#: The name that stands for standard input, and how packed files begin.
+STDIN = "-"
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 def read_lines(path: str | PathLike[str], longest: int) -> Iterator[bytes]:
@@ -28,42 +36,93 @@ def read_lines(path: str | PathLike[str], longest: int) -> Iterator[bytes]:
     Parameters
     ----------
     path
-        A regular file; gzip is recognised by its first bytes, not by the name.
+        A regular file, or ``-``: standard input; gzip and zstd are recognised by their first bytes, not by the name.
     longest
         Bytes that a line may have.
 
     Raises
     ------
     InputError
-        No regular file, a line that is too long, damaged gzip data, or more text than the size of the packed file allows.
+        No regular file, a line that is too long, damaged packed data, more text than the size of the packed file allows, zstd
+        where nothing unpacks it, or packed data on standard input.
     LimitError
         What is made of the lines has left hardly any memory.
     """
-    with open_regular(path) as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        most = max(SMALL_TEXT, MOST_RATIO * os.fstat(raw.fileno()).st_size)
-        stream = gzip.GzipFile(fileobj=raw) if packed else raw
+    with open_unpacked(path) as (stream, most):
         number = total = looked = 0
         while True:
-            try:
-                line = stream.readline(longest + 1)
-            except (OSError, EOFError, zlib.error) as error:
-                found = f"found a file that cannot be read on ({error})"
-                raise InputError(found, "expected whole gzip data or text", path=path, line=number + 1) from None
+            line = _read(stream, longest, path, number + 1)
             if not line:
                 return
             number += 1
             total += len(line)
             if len(line) > longest:
                 raise InputError(f"found a line of more than {longest} bytes", "expected shorter lines", path=path, line=number)
-            if packed and total > most:
-                found = f"found gzip data that unpack to more than {most} bytes"
+            if most is not None and total > most:
+                found = f"found {_packing(stream)} data that unpack to more than {most} bytes"
                 raise InputError(found, f"expected at most {MOST_RATIO} times their size (or unpack the file first)", path=path)
             if total - looked > _LOOK:
                 looked = total
                 _check_room(path, number)
             yield line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+@contextmanager
+def open_unpacked(path: str | PathLike[str]) -> Iterator[tuple[IO[bytes], int | None]]:
+    """The text of a file and, where it is packed, how many bytes of it are to be believed; errors as :func:`read_lines`."""
+    if os.fspath(path) == STDIN:
+        stream = io.BufferedReader(sys.stdin.buffer)  # type: ignore[type-var]
+        try:
+            if stream.peek(4).startswith((_GZIP, _ZSTD)):
+                raise InputError("found packed data", "expected text (unpack it on the way: `zcat FILE | ...`)", path=path)
+            yield stream, None
+        finally:
+            stream.detach()
+        return
+    with open_regular(path) as raw:
+        head = raw.read(4)
+        raw.seek(0)
+        most = max(SMALL_TEXT, MOST_RATIO * os.fstat(raw.fileno()).st_size)
+        if head.startswith(_GZIP):
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=raw)), most
+        elif head == _ZSTD:
+            yield _unpacked_zstd(raw, path), most
+        else:
+            yield raw, None
+
+
+def _unpacked_zstd(raw: BinaryIO, path: str | PathLike[str]) -> IO[bytes]:
+    """From Python 3.14 on its own module, before it the package ``zstandard``, where it is."""
+    for name in ("compression.zstd", "zstandard"):
+        try:
+            module: Any = importlib.import_module(name)
+        except ImportError:
+            continue
+        if name == "zstandard":
+            return io.BufferedReader(module.ZstdDecompressor(max_window_size=2**27).stream_reader(raw, read_across_frames=True))
+        return module.ZstdFile(raw)  # type: ignore[no-any-return]
+    found = "found zstd data, which nothing here unpacks"
+    raise InputError(found, "expected the package zstandard (or Python 3.14; or `zstd -d` the file)", path=path)
+
+
+def _packing(stream: IO[bytes]) -> str:
+    return "gzip" if isinstance(stream, gzip.GzipFile) else "zstd"
+
+
+def _read(stream: IO[bytes], longest: int, path: str | PathLike[str], number: int) -> bytes:
+    """One line; whatever an unpacker complains of is said with the line it came to."""
+    try:
+        return stream.readline(longest + 1)
+    except InputError:
+        raise
+    except (OSError, EOFError, zlib.error) as error:
+        found = f"found a file that cannot be read on ({error})"
+        raise InputError(found, "expected whole gzip data or text", path=path, line=number) from None
+    except Exception as error:  # of the zstd module, whichever it is
+        if not type(error).__name__.startswith("Zstd"):
+            raise
+        found = f"found a file that cannot be read on ({error})"
+        raise InputError(found, "expected whole zstd data", path=path, line=number) from None
 
 
 def _check_room(path: str | PathLike[str], number: int) -> None:

@@ -1,0 +1,113 @@
+"""Which format a file has, by what it begins with, and the trace of a file of any format."""
+
+from __future__ import annotations
+
+import os
+from os import PathLike
+from typing import Any
+
+from placement_opt.base.errors import InputError
+from placement_opt.base.json import parse_json
+from placement_opt.workload.formats import OPTIONS, READERS
+from placement_opt.workload.formats.lines import STDIN, open_unpacked
+from placement_opt.workload.trace import Trace
+from placement_opt.workload.transforms.keep import Keep
+
+#: Bytes of a file that are looked at.
+_HEAD = 2**20
+_MARK = b"\xef\xbb\xbf"
+#: Columns of a prompt's length, as they are usually called, in lower case.
+LENGTHS = ("contexttokens", "request tokens", "num_prefill_tokens", "input_length", "input_toks", "prompt_len")
+#: Keys of a first record -> the format; the first whose keys are all there.
+_BY_KEYS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"hash_ids", "parent_chat_id"}), "bailian"),
+    (frozenset({"chunk_hashes"}), "lmcache"),
+    (frozenset({"selected_token_pos"}), "selections"),
+    (frozenset({"requests"}), "agentic"),
+    (frozenset({"hash_ids"}), "mooncake"),
+    (frozenset({"input_length"}), "mooncake"),
+)
+
+
+def read_any(
+    path: str | PathLike[str],
+    format: str | None = None,
+    *,
+    limit: int | None = None,
+    keep: Keep | None = None,
+    **options: Any,
+) -> Trace:
+    """The trace of a file of the named format, or of the one that it is found to have.
+
+    ``options``: further keywords of readers (``block_tokens``); those that are None are left out.
+
+    Raises
+    ------
+    InputError
+        As the reader's; a format that is not recognised; an option that the format has no use for.
+    """
+    name = detect(path) if format is None else format
+    given = {key: value for key, value in options.items() if value is not None}
+    for key in given.keys() - set(OPTIONS[name]):
+        raise InputError(f"found it with the format {name}", "expected a format that has a use for it", field=key)
+    return READERS[name](path, limit=limit, keep=keep, **given)
+
+
+def detect(path: str | PathLike[str]) -> str:
+    """The format of a file, by its first line (binary ones by their names); InputError for none that is known."""
+    if os.fspath(path) == STDIN:
+        raise InputError("found nothing with standard input", f"expected one of {', '.join(READERS)}", field="format")
+    if os.fspath(path).endswith((".oracleGeneral", ".oracleGeneral.bin")):
+        return "oracle-general"
+    try:
+        found = _of_text(_head(path))
+    except InputError as error:
+        raise error.at(path=path) from None
+    if found is None:
+        expected = f"expected one that is known, or its name (--format {', '.join(READERS)})"
+        raise InputError("found a format that is not recognised", expected, path=path)
+    return found
+
+
+def _head(path: str | PathLike[str]) -> bytes:
+    """The first bytes, unpacked; what is wrong with packed data is for the reader to say."""
+    with open_unpacked(path) as (stream, most):
+        if most is None:
+            return stream.read(_HEAD)
+        try:
+            return stream.read(_HEAD)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"found a file that cannot be read on ({error})", "expected whole packed data", path=path
+            ) from None
+
+
+def _of_text(head: bytes) -> str | None:
+    head = head.removeprefix(_MARK).lstrip()
+    line = head.split(b"\n", 1)[0].strip()
+    if not line.startswith(b"{"):
+        return _of_table(line) if not line.startswith(b"[{") else "mooncake"
+    try:
+        record = parse_json(line.decode("utf-8"))
+    except (InputError, UnicodeDecodeError):
+        return next((name for keys, name in _BY_KEYS if all(b'"%s"' % key.encode() in head for key in keys)), None)
+    if "events" in record:
+        found = "found KV events, which say what was stored and evicted but not what was read"
+        raise InputError(found, "expected requests or lookups (a mooncake log, or LMCache's log of lookup hashes)", line=1)
+    return next((name for keys, name in _BY_KEYS if keys <= record.keys()), None)
+
+
+def _of_table(line: bytes) -> str | None:
+    columns = columns_of(line)
+    if columns[:3] == ["n", "l", "read_kv"]:
+        return "reads-csv"
+    if {"step", "block"} <= set(columns):
+        return "access-csv"
+    return "lengths" if any(name in columns for name in LENGTHS) else None
+
+
+def columns_of(line: bytes) -> list[str]:
+    """The names in the header of a table, in lower case."""
+    return [part.strip().strip('"').lower() for part in line.removeprefix(_MARK).decode("utf-8", "replace").split(",")]

@@ -1,0 +1,174 @@
+"""From a log of requests to a trace: what all formats share whose records name the blocks of a prompt by hashes.
+
+A step is a request, in order of time (those of equal time in file order; all in file order where the log has no times): it
+reads its blocks that exist, and produces the others. Equal ids stand for equal prefixes. The last block of a prompt may be
+partial; ids tell no length, so it counts, like all others, as a whole block, read as a whole. What a request generates is in no
+block, unless the format says so.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from itertools import count
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.errors import InputError
+from placement_opt.workload.formats.lines import file_label
+from placement_opt.workload.trace import Trace
+from placement_opt.workload.transforms.keep import Keep
+
+#: Sizes of blocks that are proposed where a number of ids does not fit.
+_USUAL = (16, 32, 64, 128, 256, 512, 1024, 2048)
+
+
+class Requests:
+    """All requests in file order; a few bytes each, for a small file can hold millions.
+
+    Parameters
+    ----------
+    unit
+        Of the times: "ms" or "s".
+    length
+        Name of the key that has the prompt's tokens, for messages.
+    """
+
+    def __init__(self, unit: str, length: str = "input_length") -> None:
+        self.unit, self.length = unit, length
+        self.time: array[float] = array("d")
+        self.whole = bytearray()  # whether the file has the time as a whole number
+        self.blocks: array[int] = array("q")  # how many each has
+        self.ids: array[int] = array("i")  # the blocks of all, numbered as the file first names them
+        self.tokens: int | None = None  # in a block
+        self._numbers: defaultdict[int | str, int] = defaultdict(count().__next__)
+        self._kind: type | None = None
+        self._partial: bool | None = None  # whether partial last blocks have ids
+        self._timed: tuple[bool, bool] | None = None
+
+    def add(self, time: float | None, ids: list[int | str], *, field: str = "hash_ids", date: bool = False) -> None:
+        """One more request: its time, where the log has any (``date``: written as one), and the ids of its blocks, in order."""
+        self._kind = self._kind or (type(ids[0]) if ids else None)
+        if ids and type(ids[0]) is not self._kind:
+            raise InputError("found whole numbers and texts mixed", "expected ids of one kind", field=field)
+        self._begin(time, len(ids), date)
+        self.ids.extend(map(self._numbers.__getitem__, ids))
+
+    def add_fresh(self, time: float | None, blocks: int, *, date: bool = False) -> None:
+        """One more request of a log without ids: none of its blocks is another's."""
+        self._begin(time, blocks, date)
+        self.ids.extend(range(len(self.ids), len(self.ids) + blocks))
+
+    def _begin(self, time: float | None, blocks: int, date: bool) -> None:
+        timed = (time is not None, date)
+        if self._timed not in (None, timed):
+            raise InputError(f"found {_WHEN[timed]} after {_WHEN[self._timed]}", "expected all alike", field="timestamp")
+        self._timed = timed
+        self.time.append(len(self.time) if time is None else time)
+        self.whole.append(type(time) is int)
+        self.blocks.append(blocks)
+
+    def check_size(self, tokens: int, field: str = "block_size") -> None:
+        """Blocks have one size throughout a log."""
+        if self.tokens not in (None, tokens):
+            found = f"found blocks of {tokens} tokens after some of {self.tokens}"
+            raise InputError(found, "expected one size", field=field)
+        self.tokens = tokens
+
+    def check_count(self, ids: int, length: int, *, field: str = "hash_ids", fixed: bool = False) -> None:
+        """As many ids as the prompt has blocks, partial last ones counted throughout or not at all.
+
+        ``fixed``: the log itself says how large blocks are, so that no other size is proposed.
+        """
+        size = self.tokens
+        assert size is not None
+        full, some = divmod(length, size)
+        partial = ids == full + 1
+        if ids == full + (some > 0) * partial and (not some or self._partial in (None, partial)):
+            self._partial = partial if some else self._partial
+            return
+        expected = f"{full + (some > 0)}"
+        if some and self._partial is not None:
+            expected = f"{full + self._partial}"
+        elif some:
+            expected += f", or {full} without a partial block"
+        why = f"{self.length} {length} at {size} tokens a block"
+        fits = [other for other in _USUAL if ids in (length // other, -(-length // other))]
+        if fits and not fixed and size not in fits:
+            why += f"; --block-tokens {fits[-1]} fits"
+        elif some and self._partial is not None and ids in (full, full + 1):
+            why += f"; earlier records {'have' if self._partial else 'leave out'} the partial block"
+        raise InputError(f"found {ids} ids", f"expected {expected} ({why})", field=field)
+
+    def trace(self, about: dict[str, Any], limit: int | None, keep: Keep | None) -> Trace:
+        """The trace of the first requests in order of time; ``about`` begins its metadata."""
+        timed = self._timed is not None and self._timed[0]
+        if keep is not None and not timed:
+            keep.check_untimed()
+        times = np.frombuffer(self.time)
+        taken = np.argsort(times, kind="stable")[:limit]
+        about = about | ({"limit": limit} if limit else {}) | {"requests": len(taken)}
+        if timed:
+            about |= {
+                f"first_{self.unit}": self._as_written(int(taken[0])),
+                f"last_{self.unit}": self._as_written(int(taken[-1])),
+                "distinct_times": len(np.unique(times[taken])),
+            }
+        else:
+            about |= {"order": "file"}
+        if self._partial is False:
+            about |= {"partial_blocks": "left out"}
+        trace = self._assemble(taken, about)
+        return trace if keep is None else keep.applied(trace, times[taken] / (1000.0 if self.unit == "ms" else 1.0))
+
+    def _assemble(self, taken: npt.NDArray[np.int64], about: dict[str, Any]) -> Trace:
+        """Blocks in order of production, each request's ids split into those that exist and those it produces.
+
+        ``taken``: int64[T], the numbers of the requests in order of time.
+        """
+        steps = len(taken)
+        every = np.frombuffer(self.blocks, dtype=np.int64)
+        counts = every[taken]
+        step = np.repeat(np.arange(steps), counts)
+        ends = np.cumsum(counts)
+        place = np.arange(len(step)) + np.repeat((np.cumsum(every) - every)[taken] - (ends - counts), counts)
+        named = np.frombuffer(self.ids, dtype=np.intc)[place] if len(place) else np.zeros(0, dtype=np.intc)
+        _, first, inverse = np.unique(named, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        block = rank[inverse]
+        new = np.zeros(len(named), dtype=bool)
+        new[first] = True
+        keys = (step[~new] << 32) | block[~new]
+        sort = np.argsort(keys)
+        in_prompt = np.arange(len(named)) - np.repeat(ends - counts, counts)
+        reads = np.bincount(step[~new], minlength=steps)
+        new_before = np.concatenate([[0], np.cumsum(new)])
+        new_before = new_before[:-1] - np.repeat(new_before[ends - counts], counts)  # within the same request
+        return Trace(
+            indptr=np.concatenate([[0], np.cumsum(reads)]).astype(np.int64),
+            blocks=(keys[sort] & (2**32 - 1)).astype(np.int32),
+            birth=step[np.sort(first)].astype(np.int32),
+            death=np.full(len(order), steps, dtype=np.int32),
+            size=np.array([self.tokens], dtype=np.int64),
+            size_unit="tokens",
+            position=in_prompt[~new][sort].astype(np.int32),
+            meta=about | {"reads_after_new": int(np.count_nonzero((new_before > 0) & ~new))},
+        )
+
+    def _as_written(self, number: int) -> float:
+        """The time of a request, whole where the file has it so."""
+        time = self.time[number]
+        return int(time) if self.whole[number] else time
+
+
+_WHEN = {(True, False): "a number", (True, True): "a date", (False, False): "no time"}
+
+
+def provenance(name: str, path: str | PathLike[str], tokens: int | None, unused: set[str]) -> dict[str, Any]:
+    """How the metadata of an imported log begins."""
+    return {"format": name, "file": file_label(path), "block_tokens": tokens, "unused_keys": sorted(unused)}
