@@ -39,10 +39,10 @@ class PlacementError(Exception):
     Examples
     --------
     >>> try:
-    ...     po.make_scheduler("mru")
+    ...     po.make_scheduler("lur")
     ... except po.PlacementError as error:
     ...     print(error.exit_code, error)
-    2 scheduler: found scheduler 'mru', did you mean 'lru'?
+    2 scheduler: found scheduler 'lur', did you mean 'lru'?
     """
 
     exit_code = 2

@@ -122,6 +122,17 @@ class CachePolicy:
             Its id, and its bytes.
         """
 
+    def ask(self, block: int, size: int) -> None:
+        """A block that is not in the tier is wanted there; room is made for it next, and if that works it comes in.
+
+        For rules whose victim depends on what it makes way for; most need nothing here.
+
+        Parameters
+        ----------
+        block, size
+            Its id, and its bytes.
+        """
+
     def miss(self, block: int, size: int) -> None:
         """A block comes into the tier, for which room was made.
 
@@ -166,37 +177,16 @@ class _Caches:
             own.init(room)
 
     def start(self, first_reads: Sequence[Ids]) -> Resident | None:
-        """The blocks that are read first and then the newest, tier by tier; what comes in last is worth most."""
-        setting = self._setting
-        if setting.initial is not None:
-            self._held |= setting.initial
-            for level, tier in enumerate(self._tiers):
-                for block in np.flatnonzero(setting.initial[tier]).tolist():
-                    self._enter(level, block)
-            return None
-        order = np.concatenate([*first_reads, setting.initial_blocks[::-1]]).astype(np.int64)
-        _, first = np.unique(order, return_index=True)
-        self._fill(order[np.sort(first)].tolist())
-        if self._home >= 0:
-            self._held[self._home, setting.initial_blocks] = True
-        return self._held.copy()
-
-    def _fill(self, order: list[int]) -> None:
-        """Each block, the most wanted first, into the fastest tier that has room (inclusive: into all that have)."""
-        levels: list[list[int]] = [[] for _ in self._tiers]
-        for block in order:
-            size, placed = int(self._setting.size[block]), False
-            for level in range(len(self._tiers)):
-                if size <= self._room[level] and (self._home >= 0 or not placed):
-                    self._room[level] -= size
-                    levels[level].append(block)
-                    placed = True
-            if not placed and self._home < 0 and self._setting.residency != "cache":
-                raise ScheduleError("no tier has room for it at the start", block=block)
-        for level, blocks in enumerate(levels):
-            for block in reversed(blocks):
-                self._room[level] += int(self._setting.size[block])
+        """State 0, level by level."""
+        for level, blocks in enumerate(start_levels(self._setting, first_reads)):
+            for block in blocks:
                 self._enter(level, block)
+        if self._setting.initial is not None:
+            self._held |= self._setting.initial
+            return None
+        if self._home >= 0:
+            self._held[self._home, self._setting.initial_blocks] = True
+        return self._held.copy()
 
     def step(self, view: View) -> Moves:
         """Hits and misses of the reads, then of what is produced; the moves that they come to."""
@@ -246,20 +236,21 @@ class _Caches:
         old = [below for below in range(level + 1, len(self._tiers)) if self._held[self._tiers[below], block]] if moving else []
         for below in old:  # its old place is there for a victim
             self._leave(below, block)
-        if self._make_room(level, size):
+        if self._make_room(level, block):
             self._enter(level, block)
             return True
         for below in old:
-            if not self._make_room(below, size):
+            if not self._make_room(below, block):
                 raise ScheduleError("its old place was taken", step=self._step, block=block)
             self._enter(below, block)
         return False
 
-    def _make_room(self, level: int, size: int) -> bool:
-        """Evict until there is room for so many bytes; whether there is."""
-        tier = self._tiers[level]
+    def _make_room(self, level: int, block: int) -> bool:
+        """Evict until there is room for a block; whether there is."""
+        tier, size = self._tiers[level], int(self._setting.size[block])
         if size > int(self._setting.capacity[tier]):
             return False
+        self._policies[level].ask(block, size)
         while self._room[level] < size:
             victim = self._policies[level].evict()
             if not 0 <= victim < self._held.shape[1] or not self._held[tier, victim]:
@@ -275,9 +266,8 @@ class _Caches:
         """Whether a victim may go: nothing need keep it, something below does, or finds room for it."""
         if self._home >= 0 or any(self._held[self._tiers[below], victim] for below in range(len(self._tiers))):
             return True
-        size = int(self._setting.size[victim])
         for below in range(level + 1, len(self._tiers)):
-            if self._make_room(below, size):
+            if self._make_room(below, victim):
                 self._enter(below, victim)
                 return True
         return self._setting.residency == "cache"
@@ -292,3 +282,26 @@ class _Caches:
         self._room[level] += int(self._setting.size[block])
         self._held[self._tiers[level], block] = False
         self._policies[level].free(block)
+
+
+def start_levels(setting: Setting, first_reads: Sequence[Ids]) -> list[list[int]]:
+    """The blocks in each cache at state 0, in the order in which they come in: as given, by their ids; otherwise those that are
+    read first and then the newest, each in the fastest tier that has room (inclusive: in all that have), the most wanted
+    last. ScheduleError where one has to lie somewhere and finds no room."""
+    tiers, inclusive = cache_tiers(setting), setting.residency == "inclusive"
+    if setting.initial is not None:
+        return [np.flatnonzero(setting.initial[tier]).tolist() for tier in tiers]
+    order = np.concatenate([*first_reads, setting.initial_blocks[::-1]]).astype(np.int64)
+    _, first = np.unique(order, return_index=True)
+    levels: list[list[int]] = [[] for _ in tiers]
+    rooms = [int(setting.capacity[tier]) for tier in tiers]
+    for block in order[np.sort(first)].tolist():
+        size, placed = int(setting.size[block]), False
+        for level, blocks in enumerate(levels):
+            if size <= rooms[level] and (inclusive or not placed):
+                rooms[level] -= size
+                blocks.append(block)
+                placed = True
+        if not placed and not inclusive and setting.residency != "cache":
+            raise ScheduleError("no tier has room for it at the start", block=block)
+    return [blocks[::-1] for blocks in levels]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from placement_opt.instance.instance import Instance, Residency
 from placement_opt.play.simulate import simulate
@@ -34,3 +37,19 @@ def measured(rule: Residency, spec: str) -> Measured:
     run = simulate(_instance(rule), make_scheduler(spec))
     stored = tuple(int(x) for x in run.stored_bytes)
     return round(run.hit_rate * run.read_bytes), stored, int(run.copied_bytes.sum()), float(f"{run.latency_s:.10g}")
+
+
+#: Bytes of the fast tier, from a few blocks to most of them.
+ROOMS = (3, 5, 8, 12, 18, 26, 36, 50)
+
+
+def at_rooms(spec: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """At each of :data:`ROOMS`, inclusive: misses of blocks of a byte; bytes stored there, of blocks of 1 to 3 bytes."""
+    trace = _instance("inclusive").trace
+    found: tuple[list[int], list[int]] = ([], [])
+    for room in ROOMS:
+        for sizes, kept in zip(([1], [1 + block % 3 for block in range(trace.num_blocks)]), found, strict=True):
+            sized = replace(trace, size=np.array(sizes, dtype=np.int64))
+            run = simulate(make_instance(two_tier(hbm=room), sized), make_scheduler(spec))
+            kept.append(round((1 - run.hit_rate) * run.read_bytes) if len(sizes) == 1 else int(run.stored_bytes[0]))
+    return tuple(found[0]), tuple(found[1])

@@ -1,0 +1,1 @@
+"""Classical replacement rules, one a file, on one compiled engine (:mod:`placement_opt.schedulers.classical.caching`)."""

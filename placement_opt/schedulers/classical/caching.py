@@ -1,0 +1,108 @@
+"""What the classical policies share: the hooks of :mod:`placement_opt.schedulers.cache`, compiled.
+
+A policy is its kind (the hooks in its ``*_kernels.py``), what it needs of the arrays of a :class:`State`, and the numbers that
+its options come to for a tier of some bytes. What a cache does with victims, tier by tier and rule by rule, is stated in
+:mod:`placement_opt.schedulers.cache`, whose plain caches make the same moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from placement_opt.base.errors import ScheduleError
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.base import Policy, cache_tiers
+from placement_opt.schedulers.cache import start_levels
+from placement_opt.schedulers.hierarchy.transition import Sources, moves_between, stuck
+
+if TYPE_CHECKING:
+    from placement_opt.schedulers.classical.state_kernels import State
+
+_RULES = {"inclusive": 0, "exclusive": 1, "free": 2, "cache": 3}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Of the arrays of a :class:`State`.
+
+    Attributes
+    ----------
+    lists
+        Number of lists.
+    nodes
+        In how many of them a block can be at once.
+    heap, keys
+        Whether there is a heap, or a row, of blocks; and whether there are keys.
+    """
+
+    lists: int = 0
+    nodes: int = 1
+    heap: bool = False
+    keys: bool = False
+
+
+@dataclass
+class Classical(Policy):
+    """A policy on the compiled engine; every tier that is a cache has a state of its own, and all blocks compete for it."""
+
+    kind: ClassVar[str]
+    needs: ClassVar[Needs]
+
+    def registers(self, capacity: int) -> list[int]:  # noqa: ARG002
+        """The first registers of a tier of so many bytes."""
+        return []
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        from placement_opt.schedulers.classical import engine_kernels, hooks_kernels
+
+        self._kernels, self._kind = engine_kernels, hooks_kernels.KINDS[self.kind]
+        self._setting, self._sources = setting, Sources(setting.memory)
+        self._rule = _RULES[setting.residency]
+        self._home = setting.home if setting.residency == "inclusive" else -1
+        self._state = state = self._made(setting)
+        if self._home >= 0:
+            state.block[setting.initial_blocks, 0] = 1 << self._home
+        levels = start_levels(setting, first_reads)
+        blocks = np.array([block for level in levels for block in level], dtype=np.int64)
+        level = np.array([level for level, blocks in enumerate(levels) for _ in blocks], dtype=np.int64)
+        self._kernels.fill(state, self._kind, blocks, level)
+        if setting.initial is not None:
+            return None
+        resident: Resident = (state.block[:, 0] >> np.arange(len(setting.capacity))[:, None] & 1).astype(bool)
+        return resident
+
+    def step(self, view: View) -> Moves:
+        state, births = self._state, view.births.astype(np.int64)
+        state.size[births] = self._setting.size[births]
+        reads, out = view.reads.astype(np.int64), stuck(self._setting, view)
+        if len(out):
+            reads = reads[~np.isin(reads, out)]
+        homeless = self._kernels.step(state, self._kind, self._rule, self._home, view.freed.astype(np.int64), reads, births)
+        if homeless >= 0:
+            trouble = "produced, but no tier has room for it" if homeless in births else "its old place was taken"
+            raise ScheduleError(trouble, step=view.step, block=int(homeless))
+        blocks, before, after, near = self._kernels.changes(state)
+        return moves_between(blocks, before, after, near, self._sources, state.size[blocks])
+
+    def _made(self, setting: Setting) -> State:
+        """Empty tiers."""
+        from placement_opt.schedulers.classical import state_kernels as kernels
+
+        tiers, blocks, needs = cache_tiers(setting), len(setting.size), self.needs
+        levels, nodes = len(tiers), blocks * needs.nodes
+        node = np.zeros((levels, nodes + needs.lists, 6 if needs.heap else 4), dtype=np.int32)
+        node[:, :, kernels.OLDER] = node[:, :, kernels.NEWER] = np.arange(nodes + needs.lists)
+        node[:, :, kernels.WHERE] = -1
+        level = np.zeros((levels + 1, kernels.HELD + needs.lists), dtype=np.int64)
+        for row, tier in zip(level, tiers, strict=False):
+            capacity = int(setting.capacity[tier])
+            own = self.registers(capacity)
+            row[: kernels.FIRST] = capacity, capacity, tier, nodes
+            row[kernels.FIRST : kernels.FIRST + len(own)] = own
+        number = np.zeros((levels, blocks * needs.keys + 1, 2))
+        size = setting.size.astype(np.int64)
+        return kernels.State(node, number, level, size, np.zeros((blocks, 5), dtype=np.int32))
