@@ -54,10 +54,10 @@ def played(instance: Instance, scheduler: po.Scheduler) -> object:
 
 
 def stirred(seed: int) -> Instance:
-    """40 steps over 24 blocks, some read much more than others, some produced, some freed: caches that are full for long."""
+    """28 steps over 24 blocks, some read much more than others, some produced, some freed: caches that are full for long."""
     rng = np.random.default_rng([seed, 5])
     tiers, rule = 1 + seed % 4, ("inclusive", "exclusive", "free", "cache")[seed // 4 % 4]
-    blocks, steps = 24, 40
+    blocks, steps = 24, 28
     births = np.where(np.arange(blocks) < 16, -1, rng.integers(0, steps // 2, blocks))
     deaths = np.where(rng.random(blocks) < 0.2, rng.integers(steps // 2 + 1, steps, blocks), steps)
     weight = 1.0 / (1.0 + np.argsort(rng.random(blocks)))
