@@ -62,6 +62,10 @@ def read_model(root: Table, table: Table, memory: MemorySystem, trace: Trace) ->
     if placing == "placed":
         placed = _placed(table, trace, weight_bytes, tiles or 1)
         weight_bytes, resident = 0, max(0, resident - placed.resident)
+    elif trace.block_kind is not None and trace.block_kind.any() and (weight_bytes or resident):
+        found = f"found weights of {format_size(max(weight_bytes, resident))} beside a trace with blocks of weights"
+        expected = 'expected weight_bytes = "0 B" and weight_resident = "0 B": the blocks are the weights'
+        raise table.error("preset" if known else "weight_bytes" if weight_bytes else "weight_resident", found, expected)
     unit_bytes = 1
     if trace.size_unit != "bytes":
         needed = {"kv_bytes": kv_bytes} | ({"layers": layers} if trace.size_unit == "tokens" else {})

@@ -228,3 +228,17 @@ def test_check_names_the_tiers_of_a_start_by_kind(tmp_path: Path) -> None:
         'initial = { weights = ["hbm", "lpddr"], kv = "lpddr" }\n[trace]\nsynth = "decode"\nseed = 1\nlayers = 1\n'
     )
     assert "start with weights in hbm then lpddr, kv in lpddr, pages" in checks_text([check(tmp_path / "t.toml")])
+
+
+def test_weights_are_not_counted_twice(tmp_path: Path) -> None:
+    """A trace whose blocks are the weights beside [llm] weights that every step reads is refused; zero bytes are not."""
+    text = (
+        'schema = 1\nname = "twice"\nmemory = { preset = "gh200" }\nrules = { residency = "free" }\n'
+        'trace = { synth = "decode", seed = 0, model = "llama-3.1-8b", layers = 1, context = 64 }\n'
+    )
+    path = tmp_path / "twice.toml"
+    path.write_text(text + 'llm = { preset = "llama-3.1-8b" }\n')
+    with pytest.raises(InputError, match='llm.preset: found weights of .* beside a trace with blocks of weights, .* "0 B"'):
+        load_instance(path)
+    path.write_text(text + 'llm = { preset = "llama-3.1-8b", weight_bytes = "0 B", weight_resident = "0 B" }\n')
+    assert not load_instance(path).fixed.any()

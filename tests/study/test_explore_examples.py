@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from placement_opt.cli import main
 from placement_opt.study.explore.explore import check_spec, explore
 from placement_opt.study.explore.read import read_spec
 from placement_opt.study.explore.space import Space
@@ -47,11 +48,17 @@ def test_few_dies_keep_a_short_context() -> None:
     assert found.best.label == "g2=1"
 
 
-def test_the_file_of_the_page_can_be_explored(tmp_path: Path) -> None:
-    """The file that docs/explore.md shows is one, and names every key that there is."""
+def test_the_file_of_the_page_can_be_explored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file that docs/explore.md shows is one, names every key that there is, and its exploration begins as shown."""
     page = (FOLDER.parents[1] / "docs" / "explore.md").read_text()
     (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (tmp_path / "spec.toml").write_text(text)
     spec = read_spec(tmp_path / "spec.toml")
     check_spec(spec)
     assert (spec.bounds, spec.schedulers, spec.gap) == (BOUNDS, SCHEDULERS, GAP)
+    (shown,) = re.findall(r"\$ placement-opt explore spec.toml\n(.*?)\.\.\.\n", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    assert main(["explore", "spec.toml"]) == 0
+    assert capsys.readouterr().out.startswith(shown)

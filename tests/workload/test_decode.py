@@ -107,8 +107,8 @@ def test_layers_without_kv_are_one_step() -> None:
 
 @pytest.mark.parametrize("steps", ["layer", "sequential", "head-groups"])
 def test_decoded_tokens_wait_until_a_page_is_full(steps: str) -> None:
-    """Two planes, shared by two head groups, with pages of 32 B: two tokens of 16 B for each."""
-    trace = make(steps=steps, tokens=5, page="32 B", planes=2)
+    """Eight planes for two head groups, pages of 8 B, two for keys and two for values of each: two tokens of 8 B."""
+    trace = make(steps=steps, tokens=5, page="8 B", planes=8)
     born = np.flatnonzero(trace.birth >= 0)
     assert trace.sizes[born].tolist() == [32] * 8
     assert trace.step_token is not None

@@ -115,7 +115,10 @@ def test_tokens_wait_until_what_is_written_is_full() -> None:
     flash = {"model": "llama-2-7b", "page": "4 KiB", "planes": 32, "dies": 16, "layout": "head-grouped"}
     assert Params(**flash).waiting == 4096 * 512 // (2 * 32 * 256) == 128
     assert Params(**flash, buffer="8 KiB").waiting == 16
-    assert Params(**flash | {"dies": 1, "planes": 1}).waiting == 1
+    # Where planes are fewer than streams of keys and of values, a page of each is filled all the same: 16 tokens of 256 B.
+    assert Params(**flash | {"dies": 1, "planes": 1}).waiting == 16
+    # Sequences share the buffer: eight of them leave each an eighth of it.
+    assert Params(**flash, buffer="8 KiB", batch=8).mapping.written == Fraction(64)
 
 
 def test_a_buffer_alone_is_refused() -> None:

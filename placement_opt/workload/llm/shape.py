@@ -249,11 +249,12 @@ class Shape:
         """Parameters of all layers with this many of their routed experts."""
         width = self.expert_ffn or self.ffn
         sparse = experts * self._expert(width, devices) + self._expert(self.shared * width, devices) + self._router()
-        dense = self.dense_layers * self._expert(self.ffn, devices)
+        dense_layers = min(self.dense_layers, self.layers)
+        dense = dense_layers * self._expert(self.ffn, devices)
         mixing = self.layers * self.norms * self.norm_vectors * self.hidden + self.kv_layers * self._attention(devices)
         if self.recurrent:
             mixing += (self.layers - self.kv_layers) * self.recurrent.parameters(self.hidden, devices)
-        return mixing + dense + (self.layers - self.dense_layers) * sparse
+        return mixing + dense + (self.layers - dense_layers) * sparse
 
     def _attention(self, devices: int) -> int:
         """Parameters of the attention of one layer."""

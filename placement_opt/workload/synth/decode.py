@@ -260,6 +260,13 @@ def about(params: Params) -> dict[str, Any]:
     return {"generator": "decode", "parameters": stated, "model": known, "assumptions": assumptions(params)}
 
 
+#: What is inferred where pages are written before they are full (:mod:`placement_opt.workload.transforms.mapping`).
+_BUFFER = (
+    "keys and values lie on different planes, whose buffers all layers and sequences share evenly, as labels of arXiv"
+    " 2512.03608 imply; pages written before they are full stay so, the context's too"
+)
+
+
 def assumptions(params: Params) -> list[str]:
     """In words, those that matter at these parameters."""
     shape = params.shape
@@ -271,7 +278,7 @@ def assumptions(params: Params) -> list[str]:
     if params.layout is not None:
         found.append("keys, values and sequences lie apart; a block is padded to pieces of whole bytes")
     if params.layout is not None and params.buffer is not None:
-        found.append("keys and values lie on different planes; pages written before they are full stay so, the context's too")
+        found.append(_BUFFER)
     if params.batch > 1:
         found.append("a KV block has the tokens of all sequences of the batch, which are of equal length")
     if shape.experts > 1 and params.weights == "placed":

@@ -115,15 +115,15 @@ class Params:
     def waiting(self) -> int:
         """Decoded tokens that wait at the processor until they are written together.
 
-        With a page: as many as fill it (or what a buffer holds of it) in every plane that a head group of a layer has; it has
-        its share of all planes of all dies, half of them for keys and half for values. Without: those of a KV block, one where
-        its tokens are not given.
+        With a page: as many as fill it (or what a buffer holds of it) in every plane that a head group of a layer has, its
+        share of all planes of all dies, half of them for keys and half for values, and a page of each at least. Without: those
+        of a KV block, one where its tokens are not given.
         """
-        written = self.mapping.written
-        if written is None:
+        mapping = self.mapping
+        if mapping.written is None:
             return self.block_tokens or 1
-        bits = 8 * written * self.planes * self.dies
-        return max(1, int(bits / (self.head_groups * self.group_numbers * self.bits.kv_bits)))
+        pages = max(Fraction(1), Fraction(self.planes * self.dies, self.head_groups * mapping.vectors))
+        return max(1, int(pages * mapping.written / mapping.vector))
 
     @property
     def mapping(self) -> Mapping:

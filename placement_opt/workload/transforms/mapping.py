@@ -3,7 +3,8 @@
 Keys and values lie apart (one vector, where attention is latent), each sequence's by itself. ``head-grouped``: the tokens of
 one head group follow each other; ``token-major``: the head groups of one token do, so that one head group's are scattered, a
 vector in each place. What is new waits in a buffer beside each plane that all layers share: where it holds less than a page of
-each, pages are written before they are full, and stay so.
+each, pages are written before they are full, and stay so (arXiv 2512.03608; how much of a page a layer's share of the buffer
+holds is inferred from the labels of its figure 12).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Mapping:
     page
         Bytes of a page; None: bytes lie where they like.
     buffer
-        Bytes beside each plane in which the new KV of all layers waits; None: as much as there is of it.
+        Bytes beside each plane in which the new KV of all layers and sequences waits; None: as much as there is of it.
     layers, head_groups
         Of the model that keep KV; of a layer.
     vector
@@ -63,7 +64,7 @@ class Mapping:
         """
         if self.page is None or self.buffer is None:
             return None if self.page is None else Fraction(self.page)
-        return min(Fraction(self.page), Fraction(self.vectors * self.buffer, self.layers))
+        return min(Fraction(self.page), Fraction(self.vectors * self.buffer, self.layers * self.sequences))
 
     @property
     def stretch(self) -> Fraction | None:
