@@ -238,7 +238,7 @@ def test_weights_are_not_counted_twice(tmp_path: Path) -> None:
     )
     path = tmp_path / "twice.toml"
     path.write_text(text + 'llm = { preset = "llama-3.1-8b" }\n')
-    with pytest.raises(InputError, match='llm.preset: found weights of .* beside a trace with blocks of weights, .* "0 B"'):
+    with pytest.raises(InputError, match=r'llm.preset: found weights of .* beside a trace with blocks of weights, .* "0 B"'):
         load_instance(path)
     path.write_text(text + 'llm = { preset = "llama-3.1-8b", weight_bytes = "0 B", weight_resident = "0 B" }\n')
     assert not load_instance(path).fixed.any()
