@@ -49,6 +49,7 @@ class CachePolicy:
     >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
     >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
     >>> policy = Recent()
+    >>> policy.ask(0, 4_500_000)  # room is about to be made: this one does not care for whom
     >>> po.simulate(instance, policy)
     Run(Recent on instance: 2.88411e-05 s)
     >>> policy.name, policy.online, policy.source, callable(policy.start), callable(policy.step)

@@ -25,7 +25,7 @@ from placement_opt.study.explore.work import Chunk, Played, Record, Task, of_pla
 from tests.study.spaces import write_space
 
 #: The package's attribute of this name is the function.
-MODULE = importlib.import_module("placement_opt.study.explore")
+MODULE = importlib.import_module("placement_opt.study.explore.explore")
 
 
 def said(found: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def test_a_killed_exploration_goes_on(space: Path, tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
     code = (
         "import os, signal\n"
-        "from placement_opt.study import explore_state\n"
+        "from placement_opt.study.explore import state as explore_state\n"
         "from placement_opt.study.explore.explore import explore\n"
         "keep, count = explore_state.Kept.keep, []\n"
         "def kept(self, *what):\n"
