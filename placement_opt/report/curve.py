@@ -6,22 +6,20 @@ pyplot's global state; the same sweep gives the same bytes.
 
 from __future__ import annotations
 
-import importlib.util
-import io
 import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from placement_opt.base.capacity import parse_count
-from placement_opt.base.errors import InputError, shown
+from placement_opt.base.errors import InputError
 from placement_opt.base.units import format_rate, format_seconds, format_size, parse_duration, parse_rate, parse_size
 from placement_opt.report.numbers import time_unit
+from placement_opt.report.picture import STYLE, check_installed, check_place, picture_bytes
 from placement_opt.study.keys import SweepKey, parse_value
 from placement_opt.study.sweep import Point, Sweep
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import XAxis, YAxis
 
-_FORMATS = (".png", ".svg")
 _MOST_PANELS = 16
 #: An axis whose largest value is more than this many times its smallest is logarithmic.
 _WIDE_X, _WIDE_Y = 12.0, 25.0
@@ -39,15 +36,6 @@ _BOUND, _ROOFLINE, _FORBIDDEN = "#111111", "#777777", "#ececec"
 #: Colours that colour-blind readers tell apart (Okabe and Ito), and marks for those who print.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#5B5B9F")
 _MARKS = "osD^vPX*"
-_STYLE: dict[Any, Any] = {
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9.0,
-    "legend.frameon": False,
-    "svg.hashsalt": "placement-opt",
-    "svg.fonttype": "none",
-}
 
 
 @dataclass(frozen=True)
@@ -81,15 +69,12 @@ class Axis:
 
 def check_picture(path: str, keys: Sequence[SweepKey]) -> None:
     """Refuse, before anything is computed, a picture that cannot be drawn; InputError says why."""
-    if Path(path).suffix.lower() not in _FORMATS:
-        raise InputError(f"found {shown(path)}", "expected a name that ends in .png or .svg", field="--plot")
+    check_place(path, "--plot")
     panels = math.prod(len(key.values) for key in keys[1:])
     if panels > _MOST_PANELS:
         found = f"found {panels} combinations of the keys after the first, each a panel of its own"
         raise InputError(found, f"expected at most {_MOST_PANELS}", field="--plot")
-    if importlib.util.find_spec("matplotlib") is None:
-        expected = "expected it to be installed: pip install 'placement-opt[plot]'"
-        raise InputError("found no matplotlib, which draws the curve", expected, field="--plot")
+    check_installed("curve", "--plot")
 
 
 def make_axis(values: Sequence[str]) -> Axis:
@@ -122,14 +107,13 @@ def draw(sweep: Sweep, path: str) -> bytes:
     import matplotlib
     from matplotlib.figure import Figure
 
-    kind = Path(path).suffix.lower().removeprefix(".")
     first, *others = sweep.keys
     panels = list(itertools.product(*(key.values for key in others)))
     across = len(panels) if len(panels) <= 3 else math.ceil(math.sqrt(len(panels)))
     down = math.ceil(len(panels) / across)
     width = 4.6 if across == 1 else 2.9
     scale = _Scale(sweep)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(2.2 + width * across, 0.8 + (2.8 if down == 1 else 2.2) * down), layout="constrained", dpi=160)
         grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
         cells = [grid[n // across][n % across] for n in range(across * down)]
@@ -146,9 +130,7 @@ def draw(sweep: Sweep, path: str) -> bytes:
                 axes.set_xlabel(scale.ticks(axes, first, width))
         figure.suptitle(sweep.points[0].compared.proof.instance, fontsize=10)
         figure.legend(*cells[0].get_legend_handles_labels(), loc="outside right upper")
-        picture = io.BytesIO()
-        figure.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    return picture.getvalue()
+        return picture_bytes(figure, path)
 
 
 class _Scale:

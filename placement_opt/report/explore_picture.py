@@ -5,17 +5,15 @@ matplotlib is an extra and is imported only when a picture is drawn, without a d
 
 from __future__ import annotations
 
-import importlib.util
-import io
 import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import InputError, shown
 from placement_opt.report.numbers import figure, time_unit
+from placement_opt.report.picture import STYLE, check_installed, check_place, picture_bytes
 from placement_opt.study.explore.found import Explored, Found
 from placement_opt.study.explore.spec import Spec
 
@@ -23,29 +21,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_FORMATS = (".png", ".svg")
 #: Values of a choice on an axis of a heat map, and cells that have their number written in them.
 _MOST_CELLS, _WRITTEN = 64, 200
 #: An axis whose largest value is more than this many times its smallest is logarithmic.
 _WIDE = 25.0
 _ON, _OPEN, _OFF, _BOUND = "#0072B2", "#E69F00", "#999999", "#111111"
-_STYLE: dict[Any, Any] = {
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9.0,
-    "legend.frameon": False,
-    "svg.hashsalt": "placement-opt",
-    "svg.fonttype": "none",
-}
 
 
 def _check(path: str, option: str) -> None:
-    if Path(path).suffix.lower() not in _FORMATS:
-        raise InputError(f"found {shown(path)}", "expected a name that ends in .png or .svg", field=option)
-    if importlib.util.find_spec("matplotlib") is None:
-        expected = "expected it to be installed: pip install 'placement-opt[plot]'"
-        raise InputError("found no matplotlib, which draws the picture", expected, field=option)
+    check_place(path, option)
+    check_installed("picture", option)
 
 
 def check_front(path: str, spec: Spec) -> None:
@@ -76,14 +61,14 @@ def draw_front(found: Explored, path: str) -> bytes:
     """The first two axes of every front, a panel each: values of schedules, and the bounds under those left open."""
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure_, panels = _panels(len(found.fronts))
         for axes, one in zip(panels, found.fronts, strict=True):
             _front(axes, one)
             axes.set_title(one.workload)
         figure_.suptitle(found.spec.name, fontsize=10)
         panels[0].legend(loc="best")
-        return _bytes(figure_, path)
+        return picture_bytes(figure_, path)
 
 
 def _front(axes: Axes, found: Found) -> None:
@@ -121,12 +106,12 @@ def draw_heat(found: Explored, path: str, first: int, second: int) -> bytes:
     """The least value over the first choice (across) and the second (down), others at their best; else bounds."""
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure_, panels = _panels(len(found.best))
         for axes, one in zip(panels, found.best, strict=True):
             _heat(axes, found.spec, one, first, second)
         figure_.suptitle(found.spec.name, fontsize=10)
-        return _bytes(figure_, path)
+        return picture_bytes(figure_, path)
 
 
 def cells(spec: Spec, found: Found, first: int, second: int) -> tuple[Float64, Float64]:
@@ -181,9 +166,3 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     for n, axes in enumerate(panels):
         axes.set_visible(n < count)
     return figure_, panels[:count]
-
-
-def _bytes(figure_: Figure, path: str) -> bytes:
-    kind, picture = Path(path).suffix.lower().removeprefix("."), io.BytesIO()
-    figure_.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    return picture.getvalue()

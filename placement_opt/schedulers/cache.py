@@ -151,7 +151,7 @@ class CachePolicy:
         int
             Its id.
         """
-        raise NotImplementedError("evict")
+        raise ScheduleError("no evict is defined, so that no room can be made")
 
     def free(self, block: int) -> None:
         """A block leaves the tier: evicted, moved up, or freed for good.

@@ -14,7 +14,8 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -69,12 +70,10 @@ def _module(path: Path, digest: str) -> Any:
     if outline is None or outline.loader is None:
         raise InputError("found no module of Python", "expected a file that ends in .py", path=path)
     module = importlib.util.module_from_spec(outline)
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:  # what lies beside it can be imported, as from a script
-        sys.path.append(folder)
     sys.modules[name] = module
     try:
-        outline.loader.exec_module(module)
+        with _beside(path.resolve().parent):
+            outline.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
         if not isinstance(error, Exception):
@@ -83,6 +82,28 @@ def _module(path: Path, digest: str) -> Any:
         found = f"found {type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
         raise InputError(found, "expected a module that can be imported", path=path, line=line) from error
     return module
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[None]:
+    """What lies in a folder can be imported, as from a script; afterwards others may have modules of the same names."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        fresh = {name for name in set(sys.modules) - before if name.partition(".")[0] not in before}
+        own = {name for name in fresh if _lies_in(sys.modules[name], name, folder)}
+        for name in fresh:
+            if name.partition(".")[0] in own:
+                del sys.modules[name]
+
+
+def _lies_in(module: Any, name: str, folder: Path) -> bool:
+    """Whether a module of this name is a file, or a package, in a folder itself."""
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).resolve() in (folder / f"{name}.py", folder / name / "__init__.py")
 
 
 def _line(error: BaseException, path: Path) -> int | None:

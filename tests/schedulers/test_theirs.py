@@ -217,3 +217,27 @@ def test_what_is_recorded_has_the_hash_of_the_file(here: Path) -> None:
     (here / "mine.py").write_text((here / "mine.py").read_text() + "\n# changed\n")
     (file,) = regress([path]).files
     assert [line for line in file.lines if "its file is not the one recorded" in line]
+
+
+def test_a_cache_without_evict_says_so() -> None:
+    """As an object, too, at the step that first needs room."""
+
+    class Full(Fifo):
+        evict = po.CachePolicy.evict
+
+    trace = make_trace([[0], [1], [2]], [-1, -1, -1])
+    instance = make_instance(two_tier(hbm=1), trace, "inclusive", initial=np.array([[True, False, False], [True] * 3]))
+    with pytest.raises(ScheduleError, match=r"Full.*no evict is defined"):
+        po.simulate(instance, Full())
+
+
+def test_what_lies_beside_a_file_is_its_own(tmp_path: Path) -> None:
+    """Two folders with helpers of the same name do not see each other's."""
+    for n, folder in enumerate((tmp_path / "a", tmp_path / "b")):
+        folder.mkdir()
+        (folder / "helping.py").write_text(f"most = {n}\n")
+        (folder / "mine.py").write_text(
+            f"# {n}\nfrom helping import most\nclass Mine:\n source = str(most)\n start = step = print\n"
+        )
+    made = [make_scheduler(f"{tmp_path}/{folder}/mine.py:Mine") for folder in "ab"]
+    assert [one._policy.source for one in made] == ["0", "1"]  # type: ignore[attr-defined]

@@ -218,3 +218,10 @@ def test_more_reads_than_rows_hold_are_refused() -> None:
     """Before anything is made."""
     with pytest.raises(LimitError, match="reads, expected at most"):
         synthesize("decode", {"tokens": 2**24, "context": 2**20, "block_tokens": 1}, 0)
+
+
+@pytest.mark.parametrize("key", ["planes", "dies"])
+def test_planes_without_pages_are_refused(key: str) -> None:
+    """They say how many pages fill at once, so that there must be pages."""
+    with pytest.raises(InputError, match=rf"{key}: found 2 {key} without a page, expected page beside it"):
+        make(**{key: 2})

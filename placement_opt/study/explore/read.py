@@ -60,9 +60,18 @@ def read_spec(path: str | PathLike[str]) -> Spec:
     search = _read_search(root)
     root.finish()
     found = Spec(path, name, base, base_path, lines, choices, workloads, parts, **objective, **search)
+    if found.minimise == "cost" and not _costs_money(found):
+        expected = "expected money beside some alternative, or money or money_per_gb in [costs.TIER]"
+        raise InputError("found cost, though nothing costs money", expected, path=path, field="objective.minimise")
     if found.count > MOST_DESIGNS:
         raise root.error("choices", f"found {found.count:,} designs", f"expected at most {MOST_DESIGNS:,}")
     return found
+
+
+def _costs_money(spec: Spec) -> bool:
+    """Whether anything does."""
+    stated = any(name == "money" for _, part in spec.parts for name, _ in (*part.each, *part.per_gb))
+    return stated or any(one.money for choice in spec.choices for one in choice.alternatives)
 
 
 def _read_base(root: Table) -> tuple[dict[str, Any], Path, dict[str, int]]:

@@ -60,6 +60,10 @@ class Params:
         if self.buffer is not None and (self.page is None or self.layout is None):
             found = "found a buffer without page and layout"
             raise InputError(found, "expected both, because it says how full pages are", field="buffer")
+        for key in ("planes", "dies"):
+            if self.page is None and getattr(self, key) > 1:
+                found = f"found {getattr(self, key)} {key} without a page"
+                raise InputError(found, "expected page beside it: decoded tokens wait until they fill one of each", field=key)
         base, shape = SHAPES[self.model], self.shape
         for key in ("kv_heads", "head_size") if base.latent else ():
             if getattr(self, key) is not None:

@@ -1,0 +1,45 @@
+"""What all pictures share: the formats, how they look, and what is refused before anything is computed for one."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from placement_opt.base.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FORMATS = (".png", ".svg")
+#: Settings of matplotlib; the salt makes equal pictures equal bytes.
+STYLE: dict[Any, Any] = {
+    "font.size": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9.0,
+    "legend.frameon": False,
+    "svg.hashsalt": "placement-opt",
+    "svg.fonttype": "none",
+}
+
+
+def check_place(path: str, option: str) -> None:
+    """InputError for a name that says no format."""
+    if Path(path).suffix.lower() not in _FORMATS:
+        raise InputError(f"found {shown(path)}", "expected a name that ends in .png or .svg", field=option)
+
+
+def check_installed(what: str, option: str) -> None:
+    """InputError where there is nothing to draw with."""
+    if importlib.util.find_spec("matplotlib") is None:
+        expected = "expected it to be installed: pip install 'placement-opt[plot]'"
+        raise InputError(f"found no matplotlib, which draws the {what}", expected, field=option)
+
+
+def picture_bytes(figure: Figure, path: str) -> bytes:
+    """The picture in the format that the name of its file ends with."""
+    kind, picture = Path(path).suffix.lower().removeprefix("."), io.BytesIO()
+    figure.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    return picture.getvalue()
