@@ -69,7 +69,7 @@ def test_query_heads_on_their_own_read_a_page_again() -> None:
         ({}, ["--alone"], "--alone: found --alone without --kept, expected both"),
         ({}, ["--rate", "0"], "--rate: found 0.0, expected more than nothing"),
         (
-            {"page": None},
+            {"page": None, "planes": 1, "dies": 1},
             ["--block-pages", "7", "--kept", "1"],
             "--block-pages: found --block-pages for KV without pages, expected",
         ),
