@@ -37,6 +37,7 @@
     y[b,o,t]     share of b that operation o serves at step t               -      b in READ[t], o in SERVES[b]
     z[b,j,k,t]   share of b copied j -> k during step t                     -      b in STAY[t], j != k
     p[b,k,t]     share of b stored in k in passing, at the processor        -      b in NEAR[t]
+    held[b,t]    share of b that lies in any tier at state t (rule cache)   -      b in LIVE[t]
     tau[t]       time of the step                                           time   STEPS
 
 Units: one of size is the largest block, one of time is what it takes on the slowest resource (models/common.py).
@@ -110,6 +111,9 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
             for i, k in enumerate(m.TIERS):
                 m.x[b, k, 0].fix(int(instance.initial[i, b]))
 
+    if instance.forgets:
+        m.held = pyo.Var(m.LIVES, domain=pyo.UnitInterval)
+
     # Objective
     lasts = sum(m.tau[t] for t in m.STEPS)
 
@@ -163,6 +167,9 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
         copies = sum(m.x[b, k, t] for k in m.TIERS)
         return copies == 1 if instance.residency == "exclusive" else copies >= 1
 
+    if instance.forgets:
+        _anywhere(m)
+
     @m.Constraint(m.TIERS, m.STATES)
     def capacity(m, k, t):
         """A tier holds no more than its capacity, at every state from 0 to T."""
@@ -193,6 +200,33 @@ def build(instance: Instance, relax: bool = False) -> pyo.ConcreteModel:
         return m.l[t] <= m.tau[t]
 
     return m
+
+
+def _anywhere(m: pyo.ConcreteModel) -> None:
+    """How much of a block lies in all tiers together; whole blocks need none of this, parts would be multiplied by copying."""
+
+    @m.Constraint([(b, k, t) for b, t in m.LIVES for k in m.TIERS])
+    def somewhere(m, b, k, t):
+        """What lies in a tier lies somewhere."""
+        return m.x[b, k, t] <= m.held[b, t]
+
+    @m.Constraint(m.LIVES)
+    def together(m, b, t):
+        """There is no more of it than in all tiers together."""
+        return m.held[b, t] <= sum(m.x[b, k, t] for k in m.TIERS)
+
+    @m.Constraint(m.READS)
+    def within(m, b, t):
+        """Tiers serve no more of a block than there is in them."""
+        inside = [o for k in m.TIERS for o in m.FROM[k] & m.SERVES[b]]
+        return sum(m.y[b, o, t] for o in inside) <= m.a[b, t] * m.held[b, t]
+
+    @m.Constraint([(b, t) for t in m.STEPS for b in m.STAY[t]])
+    def gained(m, b, t):
+        """There is more of a block after a step by what came to the processor from outside."""
+        inside = {o for k in m.TIERS for o in m.FROM[k]}
+        came = [o for o in m.BRING & m.SERVES[b] if o not in inside] if b in m.READ[t] else []
+        return m.held[b, t + 1] <= m.held[b, t] + sum(m.y[b, o, t] for o in came)
 
 
 def value(instance: Instance, relax: bool = False) -> float:

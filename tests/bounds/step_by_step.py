@@ -1,9 +1,9 @@
 """The program of the problem statement for every field of the table of operations, step by step and row by row.
 
 For every block and state x[b,k,t], copies in tiers; for every read y[b,o,t], the share that operation o serves; p[b,k,t] stored
-in passing, z[b,j,k,t] copied; tau[t]. Loads are written out from the columns of the table: calls once a block, bytes rounded up
-to grains, each in proportion to the part of the block. Nothing is shared with the package but the arrays of the instance, and
-the solver is asked through another interface.
+in passing, z[b,j,k,t] copied; under the rule cache held[b,t], what lies in any tier; tau[t]. Loads are written out from the
+columns of the table: calls once a block, bytes rounded up to grains, each in proportion to the part of the block. Nothing is
+shared with the package but the arrays of the instance, and the solver is asked through another interface.
 
 At fixed prices instead of times, every load costs its price and ``tau`` is left out: what a flow at those prices is.
 """
@@ -81,6 +81,7 @@ class _Horizon:
         ]
         self.second = max(float(np.max(row)) for row in self.loads) or 1.0
         self.x: dict[tuple[int, int, int], int] = {}
+        self.held: dict[tuple[int, int], int] = {}
 
     def value(self) -> float:
         instance = self.instance
@@ -108,6 +109,11 @@ class _Horizon:
                 low = 1.0
             self.x[b, k, t] = self.rows.column(low, high, whole=self.whole)
         copies = [(self.x[b, k, t], 1.0) for k in self.tiers]
+        if instance.residency == "cache":
+            held = self.held[b, t] = self.rows.column(0.0, 1.0)
+            self.rows.row([(held, 1.0), *((x, -1.0) for x, _ in copies)], -np.inf, 0.0)
+            for x, _ in copies:
+                self.rows.row([(x, 1.0), (held, -1.0)], -np.inf, 0.0)
         if instance.residency in ("exclusive", "free"):
             self.rows.row(copies, 1.0, 1.0 if instance.residency == "exclusive" else np.inf)
 
@@ -116,12 +122,16 @@ class _Horizon:
         instance, trace = self.instance, self.instance.trace
         loads: list[tuple[int, Floats]] = []
         at_hand: dict[int, list[Term]] = {}
+        self.outside: dict[int, list[Term]] = {}
         for position in range(int(trace.indptr[t]), int(trace.indptr[t + 1])):
             b = int(trace.blocks[position])
             at_hand[b] = self.read(t, b, instance.share(position), loads)
         for b in range(instance.num_blocks):
             if (b, 0, t + 1) not in self.x:
                 continue
+            if self.held and (b, t) in self.held:
+                came = [(y, -1.0) for y, _ in self.outside.get(b, [])]
+                self.rows.row([(self.held[b, t + 1], 1.0), (self.held[b, t], -1.0), *came], -np.inf, 0.0)
             for k in self.tiers:
                 p = self.rows.column(0.0, 1.0)
                 loads.append((p, self.loads[b][k]))
@@ -157,9 +167,14 @@ class _Horizon:
                 from_tier[source].append((y, 1.0))
             if self.table.brings[o]:
                 brought.append((y, 1.0))
+                if source < 0:
+                    self.outside.setdefault(b, []).append((y, 1.0))
         self.rows.row(served, share, share)
         for k in self.tiers:
             self.rows.row([*from_tier[k], (self.x[b, k, t], -share)], -np.inf, 0.0)
+        if self.held:
+            inside = [term for terms in from_tier.values() for term in terms]
+            self.rows.row([*inside, (self.held[b, t], -share)], -np.inf, 0.0)
         return brought
 
     def time(self, t: int, loads: list[tuple[int, Floats]]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import placement_opt.bounds.lp as lp
+from models.horizon import value
 from placement_opt.base.errors import LimitError
 from placement_opt.base.highs import Ended, solve
 from placement_opt.base.limits import Limits
@@ -17,6 +18,8 @@ from placement_opt.bounds import milp, roofline, step
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.load import build_instance
+from placement_opt.workload.trace import Trace
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
 from tests.worlds import any_instance
 
@@ -274,3 +277,22 @@ def test_what_the_solver_cannot_scale_leaves_the_per_step_bound() -> None:
     result = lp.bound(make_instance(two_tier(hbm=4 * 10**9, lpddr=10**12), trace))
     assert result.lower_bound_s is not None
     assert result.lower_bound_s >= (step.bound(make_instance(two_tier(hbm=4 * 10**9, lpddr=10**12), trace)).lower_bound_s or 0)
+
+
+def test_parts_of_a_block_are_not_multiplied() -> None:
+    """Half a block copied from tier to tier is still half of it: the LP pays for bringing the rest.
+
+    Two blocks of 1000 B are produced by step 0 and read by step 5. The fast tier holds one of them, the link passes 500 B/s
+    each way, recomputing makes 100 B/s, and no step takes less than 1 s. What is stored behind the link, d, takes d / 500 s
+    at step 0 and again at step 5, and what is recomputed, 1000 - d, as long as that: d = 2500 / 3, 5/3 + 4 + 5/3 s. Copies of
+    halves in the fast tier, which the four steps between have time for, would spare it the first 2/3 s. Whole blocks: one is
+    stored behind the link and its read shared with recomputing, 2 + 4 + 5/3 s.
+    """
+    memory = two_tier(1000, 10**4, rates=(10**6, 500, 10**6))
+    trace = Trace.from_reads([[], [], [], [], [], [0, 1]], births=[0, 0], sizes=1000)
+    instance = build_instance(memory, trace, rules={"residency": "cache", "floor": "1 s"}, recompute={"rate": "100 B/s"})
+    found = lp.bound(instance)
+    assert found.status is Status.OPTIMAL
+    assert found.lower_bound_s == pytest.approx(22 / 3, rel=1e-6)
+    assert value(instance, relax=True) == pytest.approx(22 / 3, rel=1e-6)
+    assert milp.bound(instance).lower_bound_s == pytest.approx(23 / 3, rel=1e-6)

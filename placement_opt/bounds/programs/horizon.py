@@ -8,6 +8,9 @@ algebraic statement in ``models/horizon.py``.
 How a read is served has a variable for each operation that can serve it. Where there are only reads, which all leave the block
 at the processor, fewer do: one for all reads of a step with two tiers, none under the exclusive rule.
 
+Where blocks may lie nowhere, how much of a block lies in any tier has a column, too: it grows by what comes from outside alone.
+Whole blocks need no such rule; parts of them would be multiplied by copying them to and fro (x + x is not more of the block).
+
 Meters and budgets have columns and rows of their own, last of all (:mod:`placement_opt.bounds.programs.budget_rows`).
 
 Scaled units: sizes in multiples of ``unit`` bytes, time in what that many take
@@ -28,6 +31,7 @@ from placement_opt.bounds.dual.classes import Classes
 from placement_opt.bounds.programs.budget_rows import BudgetRows, column_scale
 from placement_opt.bounds.programs.byte_loads import byte_loads, time_unit
 from placement_opt.bounds.programs.events import Events
+from placement_opt.bounds.programs.held import add_held
 from placement_opt.bounds.programs.horizon_names import column_names, row_names
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
@@ -108,6 +112,8 @@ class HorizonProgram:
         self.stores = np.flatnonzero(events.share > 0)
         inside = classes.step < classes.last[owner]
         self.read_stored = np.where(inside, np.searchsorted(self.stores, at), -1)
+        self.read_event = np.where(inside, at, -1)
+        self.anywhere = inst.forgets and self.each
         sizes = {
             "tau": steps,
             "inventory": tiers * (steps + 1),
@@ -116,6 +122,7 @@ class HorizonProgram:
             "p": tiers * len(self.stores),
             "z": sum(len(which) for _, _, which in self.copies),
             "y": (len(self.bytes.source) if self.each else tiers if self.split else 0) * len(classes.step),
+            "held": self.segments if self.anywhere else 0,
             "meter": self.budgets.num_columns,
         }
         self.column: dict[str, int] = {}
@@ -140,7 +147,7 @@ class HorizonProgram:
                 found.append((j, k, np.flatnonzero(~whole) if passing else np.arange(len(whole))))
         return found
 
-    def _x(self, tier: int, segment: Any) -> Any:
+    def x_column(self, tier: int, segment: Any) -> Any:
         return self.column["x"] + self.tiers.index(tier) * self.segments + segment
 
     # ---- building ------------------------------------------------------------------------------------------------
@@ -165,6 +172,8 @@ class HorizonProgram:
         self._residency(low, high)
         self._moves(high)
         self._service(high)
+        if self.anywhere:
+            add_held(self, high)
         self._meters()
         integral = None
         if self.integral:
@@ -184,7 +193,8 @@ class HorizonProgram:
             names=lambda: (column_names(self), row_names(self)),
         )
 
-    def _new_rows(self, name: str, count: int, low: Any, high: Any, index: Any) -> int:
+    def new_rows(self, name: str, count: int, low: Any, high: Any, index: Any) -> int:
+        """``count`` rows of a kind, between ``low`` and ``high``; the first of them."""
         first = self.rows
         self.row_low.append(np.broadcast_to(np.asarray(low, dtype=np.float64), count))
         self.row_high.append(np.broadcast_to(np.asarray(high, dtype=np.float64), count))
@@ -212,8 +222,8 @@ class HorizonProgram:
     def _meters(self) -> None:
         """Rows of meters and budgets."""
         rows = self.budgets
-        meter = self._new_rows("meter", len(self.given), -np.inf, rows.meter_most(self.given), None)
-        budget = self._new_rows("budget", len(self.instance.budgets), -np.inf, rows.budget_most(), None)
+        meter = self.new_rows("meter", len(self.given), -np.inf, rows.meter_most(self.given), None)
+        budget = self.new_rows("budget", len(self.instance.budgets), -np.inf, rows.budget_most(), None)
         rows.entries(self.matrix.add, meter, budget, self.column["meter"])
         for m, loads in enumerate(self.metered):
             loaded = np.flatnonzero(np.abs(loads) >= SMALLEST)
@@ -242,7 +252,7 @@ class HorizonProgram:
         for k in self.tiers:
             self._load(
                 classes.first[born] - 1,
-                self._x(k, self.first_segment[born]),
+                self.x_column(k, self.first_segment[born]),
                 self.bytes.store[:, k],
                 self._weight(born),
                 self.kind[born],
@@ -251,16 +261,16 @@ class HorizonProgram:
     def _inventory(self, high: Float64) -> None:
         steps, inst = self.instance.num_steps, self.instance
         for n, k in enumerate(self.tiers):
-            first = self._new_rows("capacity", steps + 1, 0.0, 0.0, k)
+            first = self.new_rows("capacity", steps + 1, 0.0, 0.0, k)
             room = self.column["inventory"] + n * (steps + 1) + np.arange(steps + 1)
             high[room] = inst.capacity[k] / self.unit
             self.matrix.add(first + np.arange(steps + 1), room, 1.0)
             self.matrix.add(first + np.arange(1, steps + 1), room[:-1], -1.0)
             segment = np.arange(self.segments)
             weight = self._weight(self.segment_owner)
-            self.matrix.add(first + self.opens, self._x(k, segment), -weight)
+            self.matrix.add(first + self.opens, self.x_column(k, segment), -weight)
             ends = self.closes < steps
-            self.matrix.add(first + self.closes[ends] + 1, self._x(k, segment[ends]), weight[ends])
+            self.matrix.add(first + self.closes[ends] + 1, self.x_column(k, segment[ends]), weight[ends])
 
     def _residency(self, low: Float64, high: Float64) -> None:
         """Bounds of x, the given start, and what must be alive."""
@@ -274,15 +284,15 @@ class HorizonProgram:
         given = (classes.begin >= 0) & (classes.first == 0)
         start = self.first_segment[given]
         for k in self.tiers:
-            columns = self._x(k, np.arange(self.segments))
+            columns = self.x_column(k, np.arange(self.segments))
             high[columns] = np.where(used, count, 0.0)
             held = ((classes.begin[given] >> k) & 1) * classes.count[given]
-            low[self._x(k, start)] = high[self._x(k, start)] = held
+            low[self.x_column(k, start)] = high[self.x_column(k, start)] = held
         if not (inst.inclusive or inst.forgets):
             top = count if inst.residency == "exclusive" else np.inf
-            rows = self._new_rows("alive", self.segments, count, top, "segment") + np.arange(self.segments)
+            rows = self.new_rows("alive", self.segments, count, top, "segment") + np.arange(self.segments)
             for k in self.tiers:
-                self.matrix.add(rows, self._x(k, np.arange(self.segments)), 1.0)
+                self.matrix.add(rows, self.x_column(k, np.arange(self.segments)), 1.0)
 
     def _moves(self, high: Float64) -> None:
         """keep, source and passing: what a segment may hold beyond the one before it."""
@@ -290,9 +300,9 @@ class HorizonProgram:
         count = classes.count[events.owner].astype(np.float64)
         keep = {}
         for k in self.tiers:
-            keep[k] = self._new_rows("keep", len(events.step), -np.inf, 0.0, k) + np.arange(len(events.step))
-            self.matrix.add(keep[k], self._x(k, self.before + 1), 1.0)
-            self.matrix.add(keep[k], self._x(k, self.before), -1.0)
+            keep[k] = self.new_rows("keep", len(events.step), -np.inf, 0.0, k) + np.arange(len(events.step))
+            self.matrix.add(keep[k], self.x_column(k, self.before + 1), 1.0)
+            self.matrix.add(keep[k], self.x_column(k, self.before), -1.0)
             columns = self.column["p"] + self.tiers.index(k) * len(self.stores) + np.arange(len(self.stores))
             high[columns] = count[self.stores] * events.share[self.stores]
             self.matrix.add(keep[k][self.stores], columns, -1.0)
@@ -307,9 +317,9 @@ class HorizonProgram:
             copied = events.owner[which]
             self._load(events.step[which], columns, self.bytes.copy[:, j, k], self._weight(copied), self.kind[copied])
             if j in self.tiers:
-                rows = self._new_rows("source", len(which), -np.inf, 0.0, (j, k)) + np.arange(len(which))
+                rows = self.new_rows("source", len(which), -np.inf, 0.0, (j, k)) + np.arange(len(which))
                 self.matrix.add(rows, columns, 1.0)
-                self.matrix.add(rows, self._x(j, self.before[which]), -1.0)
+                self.matrix.add(rows, self.x_column(j, self.before[which]), -1.0)
 
     def _service(self, high: Float64) -> None:
         """How each read's bytes are split over what can serve them; of reads alone, sums suffice with two tiers or one copy."""
@@ -322,7 +332,7 @@ class HorizonProgram:
         else:
             weight = self._weight(self.read_owner) * self.classes.share  # one copy: it serves every read
             for k in self.tiers:
-                self._load(self.classes.step, self._x(k, self.read_segment), self.bytes.serve[:, k], weight, self.kind)
+                self._load(self.classes.step, self.x_column(k, self.read_segment), self.bytes.serve[:, k], weight, self.kind)
 
     def _service_sums(self) -> None:
         """Two tiers: bytes served from tier f at a step, at most the bytes resident there; the other tier serves the rest."""
@@ -338,15 +348,15 @@ class HorizonProgram:
         resources = inst.num_resources
         self.row_high[0] -= (total[:, None] * read[0, other, :resources] * self.load_scale[:resources]).ravel()
         self._give(total.sum(), read[0, other])
-        rows = self._new_rows("served", steps, -np.inf, total, "all") + np.arange(steps)
+        rows = self.new_rows("served", steps, -np.inf, total, "all") + np.arange(steps)
         self.matrix.add(rows, served, 1.0)
-        rows = self._new_rows("resident", steps, -np.inf, 0.0, fast) + np.arange(steps)
+        rows = self.new_rows("resident", steps, -np.inf, 0.0, fast) + np.arange(steps)
         self.matrix.add(rows, served, 1.0)
-        self.matrix.add(rows[classes.step], self._x(fast, self.read_segment), -weight)
+        self.matrix.add(rows[classes.step], self.x_column(fast, self.read_segment), -weight)
         if not inst.inclusive:
-            rows = self._new_rows("resident", steps, total, np.inf, other) + np.arange(steps)
+            rows = self.new_rows("resident", steps, total, np.inf, other) + np.arange(steps)
             self.matrix.add(rows, served, 1.0)
-            self.matrix.add(rows[classes.step], self._x(other, self.read_segment), weight)
+            self.matrix.add(rows[classes.step], self.x_column(other, self.read_segment), weight)
 
     def _service_split(self, high: Float64) -> None:
         """Reads alone: shares of each that come from each tier."""
@@ -355,7 +365,7 @@ class HorizonProgram:
         count = classes.count[self.read_owner].astype(np.float64)
         weight = self._weight(self.read_owner) * classes.share
         least = -np.inf if inst.inclusive else count
-        served = self._new_rows("served", reads, least, count, "all") + np.arange(reads)
+        served = self.new_rows("served", reads, least, count, "all") + np.arange(reads)
         if inst.inclusive:  # the home tier serves what the others do not
             total = np.zeros(inst.num_steps)
             np.add.at(total, classes.step, weight * count)
@@ -366,9 +376,9 @@ class HorizonProgram:
             columns = self.column["y"] + n * reads + np.arange(reads)
             high[columns] = count
             self.matrix.add(served, columns, 1.0)
-            rows = self._new_rows("resident", reads, -np.inf, 0.0, k) + np.arange(reads)
+            rows = self.new_rows("resident", reads, -np.inf, 0.0, k) + np.arange(reads)
             self.matrix.add(rows, columns, 1.0)
-            self.matrix.add(rows, self._x(k, self.read_segment), -1.0)
+            self.matrix.add(rows, self.x_column(k, self.read_segment), -1.0)
             instead = self.bytes.serve[:, inst.home] if inst.inclusive else 0.0
             self._load(classes.step, columns, self.bytes.serve[:, k] - instead, weight, self.kind)
 
@@ -379,21 +389,21 @@ class HorizonProgram:
         count = classes.count[self.read_owner].astype(np.float64)
         weight, kind = self._weight(self.read_owner) * classes.share, self.kind[self.read_owner]
         columns = [self.column["y"] + v * reads + np.arange(reads) for v in range(len(table.source))]
-        served = self._new_rows("served", reads, count, count, "all") + np.arange(reads)
+        served = self.new_rows("served", reads, count, count, "all") + np.arange(reads)
         for v, column in enumerate(columns):
             high[column] = np.where(table.applies[kind, v], count, 0.0)
             self.matrix.add(served, column, 1.0)
             self._load(classes.step, column, table.serve[:, v], weight, kind)
         for k in self.tiers:
-            rows = self._new_rows("resident", reads, -np.inf, 0.0, k) + np.arange(reads)
-            self.matrix.add(rows, self._x(k, self.read_segment), -1.0)
+            rows = self.new_rows("resident", reads, -np.inf, 0.0, k) + np.arange(reads)
+            self.matrix.add(rows, self.x_column(k, self.read_segment), -1.0)
             for v in np.flatnonzero(np.array(table.source) == k).tolist():
                 self.matrix.add(rows, columns[v], 1.0)
         if self.always_brings:
             return
         at = np.flatnonzero(self.read_stored >= 0)
         for n, k in enumerate(self.tiers):
-            rows = self._new_rows("passing", len(self.stores), -np.inf, 0.0, k) + np.arange(len(self.stores))
+            rows = self.new_rows("passing", len(self.stores), -np.inf, 0.0, k) + np.arange(len(self.stores))
             self.matrix.add(rows, self.column["p"] + n * len(self.stores) + np.arange(len(self.stores)), 1.0)
             for v in np.flatnonzero(table.brings).tolist():
                 self.matrix.add(rows[self.read_stored[at]], columns[v][at], -classes.share[at])
@@ -425,5 +435,5 @@ class HorizonProgram:
         if self.instance.inclusive:
             held[self.instance.home] = self.classes.count[self.segment_owner]
         for k in self.tiers:
-            held[k] = x[self._x(k, np.arange(self.segments))]
+            held[k] = x[self.x_column(k, np.arange(self.segments))]
         return held

@@ -30,6 +30,8 @@ def column_names(program: HorizonProgram) -> list[str]:
         ways = [*tier, *(operations.names[row] for row in operations.serving[inst.num_tiers :].tolist())]
         reads = range(len(classes.step))
         names += [f"y[{block[program.read_owner[n]]},{way},{classes.step[n]}]" for way in ways for n in reads]
+    if program.anywhere:
+        names += [f"held[{block[owner[s]]},{opens[s]}]" for s in range(program.segments)]
     names += [f"meter[{inst.memory.meters.names[meter]}]" for meter in inst.used_meters]
     return names + ["excess"] * program.budgets.elastic
 
@@ -60,6 +62,15 @@ def row_names(program: HorizonProgram) -> list[str]:
             names += [f"budget[{budget.name}]" for budget in inst.budgets]
         elif name == "alive":
             names += [f"alive[{block[g]},{t}]" for g, t in zip(program.segment_owner, program.opens.tolist(), strict=True)]
+        elif name == "somewhere":
+            opens = zip(program.segment_owner, program.opens.tolist(), strict=True)
+            names += [f"somewhere[{block[g]},{tier[index]},{t}]" for g, t in opens]
+        elif name == "together":
+            names += [f"together[{block[g]},{t}]" for g, t in zip(program.segment_owner, program.opens.tolist(), strict=True)]
+        elif name == "gained":
+            names += [f"gained[{b},{t}]" for b, t in zip(at, events.step.tolist(), strict=True)]
+        elif name == "within":
+            names += [f"within[{b},{t}]" for b, t in reads]
         elif program.aggregated:
             where = "" if name == "served" else f"{tier[index]},"
             names += [f"{name}[all,{where}{t}]" for t in range(inst.num_steps)]
