@@ -71,6 +71,9 @@ def transformed(traces: Sequence[Trace], steps: Sequence[Step]) -> Iterator[Made
     if not steps:
         yield made
     for at, step in enumerate(steps):
+        if step.kind.joins and (at or len(traces) == 1):
+            found = "found it behind another" if at else "found one trace"
+            raise InputError(found, "expected several traces, and this as the first transform", field=step.name)
         given = [made.trace] if at else list(traces)
         try:
             made = _recorded(step, given, step.kind.make(given if step.kind.joins else given[0], step.params))
@@ -85,7 +88,7 @@ def _recorded(step: Step, given: Sequence[Trace], made: Made) -> Made:
     told = list(made.told)
     record = {**step.record(), **({"found": dict(made.found)} if made.found else {}), **({"told": told} if told else {})}
     meta: dict[str, Any] = dict(made.trace.meta)
-    if step.kind.joins and len(given) > 1:
+    if step.kind.joins:
         meta = {}
         record["of"] = [dict(trace.meta) for trace in given]
     meta["transforms"] = [*meta.get("transforms", []), record]

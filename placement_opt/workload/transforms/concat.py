@@ -37,8 +37,6 @@ class Params:
 
 def make(traces: Sequence[Trace], params: Params) -> Made:
     """All steps of the first, then all of the second, and so on; blocks that the first never frees stay to the end."""
-    if len(traces) == 1:
-        return Made(traces[0])
     ends = np.cumsum([0, *(trace.num_steps for trace in traces)])
     when = [np.arange(begin, end) for begin, end in pairwise(ends.tolist())]
     found = joined(traces, when, [int(begin) - 1 for begin in ends[:-1]])

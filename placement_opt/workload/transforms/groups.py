@@ -101,6 +101,8 @@ def turned(trace: Trace, group: Int64, at: Int64, size: Int64, *, whole: bool) -
         Without ``position`` where groups have several members or read more than the trace did.
     """
     count, base = len(at), trace.share_base
+    if not count:
+        return trace
     member = np.flatnonzero(group >= 0)
     of, death = np.full(count, trace.num_blocks, dtype=np.int64), np.full(count, -1, dtype=np.int64)
     np.minimum.at(of, group[member], member)
@@ -146,8 +148,8 @@ def form(trace: Trace, group: Int64) -> tuple[Int64, Int64]:
     member = np.flatnonzero(group >= 0)
     several = np.bincount(group[member], minlength=len(at)) > 1
     group[member[~several[group[member]]]] = -1
-    number = np.cumsum(several) - 1
-    return np.where(group >= 0, number[group], -1), at[several]
+    number = np.append(np.cumsum(several) - 1, -1)  # the last, for those that are in none
+    return number[group], at[several]
 
 
 def summed_size(trace: Trace, group: Int64, count: int) -> Int64:

@@ -30,8 +30,6 @@ class Params:
 
 def make(traces: Sequence[Trace], params: Params) -> Made:
     """What any of them begins with is there from the start."""
-    if len(traces) == 1:
-        return Made(traces[0])
     found = joined(traces, _when(traces, params), [-1] * len(traces))
     shared = 0
     if params.same != "no":

@@ -52,7 +52,7 @@ def make(trace: Trace, params: Params) -> Made:
     group, at = form(trace, group)
     size = np.zeros(len(at), dtype=np.int64)
     np.maximum.at(size, group[group >= 0], trace.sizes[group >= 0])
-    made = turned(trace, group, at, size, whole=True) if len(at) else trace
+    made = turned(trace, group, at, size, whole=True)
     merged, less = int(np.count_nonzero(group >= 0)), size_read(made) / max(size_read(trace), 1)
     told = [f"{merged:,} blocks merged into {len(at):,}; {times(less)} of what was read is read"]
     if len(at) and trace.position is not None:

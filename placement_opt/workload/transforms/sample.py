@@ -7,8 +7,10 @@ pages not yet full) and no floor add to it. That is an estimate and no bound. Ag
 bound is one of the whole trace, since leaving out blocks raises none, and a weak one.
 
 The error: at given prices a bound is a constant and a sum over blocks, so that the estimate's standard error is that of a
-sum whose terms are taken with probability R: sqrt((1 - R) / R sum w^2) / sum w. Here w is what is read of a block, which is
-what is told; blocks that differ more in their cost than in that make it larger. Bounds of several seeds show it itself.
+sum whose terms are taken with probability R: sqrt((1 - R) / R sum w^2) / sum w, w what a block costs. That is not known here.
+Told is the error with w what is read of a block, which is that of the roofline. A bound that is made of what does not fit
+is a small difference of what is read and what is held, and errs by more: docs/transforms.md has it measured, up to six times
+as much. Bounds of several seeds show it itself.
 """
 
 from __future__ import annotations
@@ -69,12 +71,14 @@ def make(trace: Trace, params: Params) -> Made:
     total = float(weight.sum())
     read = float(weight[kept].sum()) / total if total else params.rate
     error = math.sqrt((1 - params.rate) / params.rate * float(weight @ weight)) / total if total else 0.0
-    found = {"blocks_share": float(kept.mean()), "read_share": read, "standard_error": error}
+    size = float(trace.sizes[kept].sum()) / float(trace.sizes.sum())
+    found = {"blocks_share": float(kept.mean()), "size_share": size, "read_share": read, "standard_error": error}
     if params.rate == 1:
         return Made(trace, found)
     told = [
-        f"{kept.mean():.3%} of the blocks, {read:.3%} of what is read; standard error of such a sample {error:.2%}",
+        f"{kept.mean():.3%} of the blocks, {size:.3%} of their size, {read:.3%} of what is read",
         f"every capacity must be {params.rate:g} times what it was; the bound over {params.rate:g} is an estimate, no bound",
+        f"standard error of what is read {error:.2%}, of the bound perhaps several times that: samples of other seeds tell",
     ]
     return Made(take_blocks(trace, kept), found, told)
 
