@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,15 @@ def test_refusals(capsys: pytest.CaptureFixture[str], argv: list[str], message: 
     out, err = capsys.readouterr()
     assert (out, err[: 7 + len(message)]) == ("", f"error: {message}")
     assert not Path("u.npz").exists()
+
+
+def test_the_page_about_transforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its commands run as they stand, and its table has a row for each transform."""
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / "transforms.md").read_text()
+    commands = [shlex.split(line)[1:] for line in text.splitlines() if line.startswith("placement-opt ")]
+    assert [command[1] for command in commands] == ["synth", "transform", "info", "transform"]
+    for command in commands:
+        assert main(command) == 0
+    assert "blocks are rewritten as they age" in capsys.readouterr().out
+    assert re.findall(r"^\| `([a-z-]+)` \| [^|]*\| [^|]*\| [^|]*\|$", text, re.MULTILINE) == list(TRANSFORMS)

@@ -111,8 +111,7 @@ def _lives(trace: Trace, group: Int64, size: Int64) -> tuple[Lives, Int64]:
 
 def _shares(trace: Trace, size: Int64) -> tuple[Int64, int, bool]:
     """(int64[N] numerators, their base, whether they are exact) of what each read takes of a block of so many bytes."""
-    keys, which = np.unique(np.stack([trace.sizes[trace.blocks], size, shares_of(trace)]), axis=1, return_inverse=True)
-    parts = []
+    keys, which = _different(trace.sizes[trace.blocks], size, shares_of(trace))
     if keys.shape[1] <= _MOST_SHARES:
         parts = [Fraction(own * share, whole * trace.share_base) for own, whole, share in keys.T.tolist()]
         base = 1
@@ -122,10 +121,20 @@ def _shares(trace: Trace, size: Int64) -> tuple[Int64, int, bool]:
                 break
         else:
             numerators = np.array([int(part * base) for part in parts], dtype=np.int64)
-            return numerators[which.ravel()], base, True
+            return numerators[which], base, True
     exact = keys[0].astype(np.float64) * keys[2] / (keys[1].astype(np.float64) * trace.share_base)
     numerators = np.ceil(exact * _MOST_BASE).astype(np.int64).clip(1, _MOST_BASE)
-    return numerators[which.ravel()], _MOST_BASE, False
+    return numerators[which], _MOST_BASE, False
+
+
+def _different(*columns: Int64) -> tuple[Int64, Int64]:
+    """(int64[columns, n] the different rows, int64[N] which each is)."""
+    which = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        values, place = np.unique(column, return_inverse=True)
+        which = np.unique(which * len(values) + place, return_inverse=True)[1]
+    first = np.unique(which, return_index=True)[1]
+    return np.stack([column[first] for column in columns]), which
 
 
 TRANSFORM = Transform(Params, make)
