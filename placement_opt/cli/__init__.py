@@ -18,6 +18,7 @@ from placement_opt.cli.console import Console
 from placement_opt.cli.parser import Exit, LazyParser, add_commands
 
 COMMANDS = {
+    "init": ("placement_opt.cli.init", "starter files for a situation: an instance, a memory file, what they name"),
     "check": ("placement_opt.cli.check", "what an instance asks for and whether it fits, before anything is drawn"),
     "bound": ("placement_opt.cli.bound", "a proven lower bound on the latency of every placement policy"),
     "simulate": ("placement_opt.cli.simulate", "the latency of one scheduler"),

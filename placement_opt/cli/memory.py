@@ -34,16 +34,27 @@ def fill_show(parser: LazyParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a preset, or a memory file (TOML)")
     text = "another number, by its key in an instance's memory table: --set flash.dies=12; once for each"
     parser.add_argument("--set", metavar="KEY=VALUE", dest="keys", action="append", default=[], help=text)
+    parser.add_argument(
+        "--toml", action="store_true", help="the preset's file as it is, to be changed and named by an instance"
+    )
     add_output(parser, progress=False)
     parser.set_defaults(run=run_show)
 
 
 def run_show(args: Namespace, console: Console) -> int:
+    from placement_opt.base.errors import InputError
     from placement_opt.memory import load_memory, preset
+    from placement_opt.memory.files import preset_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.memory import memory_info, memory_text
     from placement_opt.study.keys import parse_assignment
 
+    if args.toml:
+        if args.keys or args.json:
+            other = "--set" if args.keys else "--json"
+            raise InputError(f"found it beside {other}", "expected one of them: the file is printed as it is", field="--toml")
+        console.print(preset_text(args.name).rstrip("\n"))
+        return 0
     is_file = args.name.endswith(".toml") or Path(args.name).exists()
     numbers = dict(map(parse_assignment, args.keys)) if args.keys else None
     memory = load_memory(args.name, numbers) if is_file else preset(args.name, numbers)

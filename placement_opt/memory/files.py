@@ -139,6 +139,11 @@ def preset(name: str, overrides: Mapping[str, Any] | Table | None = None) -> Mem
     return load_memory(_preset_path(name), overrides)
 
 
+def preset_text(name: str) -> str:
+    """The file of a preset, to be changed and named as ``[memory] file``."""
+    return _preset_path(name).read_text(encoding="utf-8")
+
+
 def preset_with_required(name: str) -> tuple[MemorySystem, tuple[str, ...]]:
     """A preset and the keys that it leaves to its user, of which the numbers in it mean nothing."""
     return _read(_preset_path(name))
