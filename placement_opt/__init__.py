@@ -76,6 +76,7 @@ _HOME = {
     "save_trace": "placement_opt.workload.files.npz",
     "simulate": "placement_opt.play.simulate",
     "sweep": "placement_opt.study.sweep",
+    "transform": "placement_opt.workload.transforms",
     "verify": "placement_opt.certify.verify:verify_files",
     "worth": "placement_opt.study.worth",
 }
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from placement_opt.study.worth import worth
     from placement_opt.workload.files.npz import load_trace, save_trace
     from placement_opt.workload.trace import Trace
+    from placement_opt.workload.transforms import transform
 
 __all__ = [
     "METHODS",
@@ -141,6 +143,7 @@ __all__ = [
     "save_trace",
     "simulate",
     "sweep",
+    "transform",
     "verify",
     "worth",
 ]

@@ -73,7 +73,8 @@ from placement_opt.instance.outside import read_outside, with_outside
 from placement_opt.instance.scaled import LayerShare, scaled
 from placement_opt.instance.stated import beside, blamed, either
 from placement_opt.instance.totals import Totals
-from placement_opt.instance.trace_source import Source, read_source
+from placement_opt.instance.trace_source import Source
+from placement_opt.instance.transformed import read_trace
 from placement_opt.memory import MemorySystem, load_memory, override, preset
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.memory.system import Outside
@@ -265,7 +266,7 @@ def outline_of(
     memory = _read_memory(tables.memory) if memory is None else override(memory, tables.memory)
     home = _home_tier(tables.rules, rules, memory)
     _check_initial(tables.rules, rules, memory)
-    source = read_source(tables.trace) if source is None else source
+    source = read_trace(tables.trace) if source is None else source
     model = read_model(tables.root, tables.llm, memory, source.probe)
     if outside is None:
         outside = read_outside(tables.root, tables.recompute, tables.stores, model)

@@ -36,13 +36,14 @@ class Paged:
     tail_write_tokens: Int64
 
 
-def page(trace: Trace, page_tokens: int) -> Paged:
+def page(trace: Trace, page_tokens: int, *, of: int = 1) -> Paged:
     """Group tokens ``q * page_tokens .. (q + 1) * page_tokens - 1`` of each layer into one block.
 
     A page is produced by the step that produces the last of its tokens (before step 0 where all exist then) and freed with
     the last of them. A page that never gets all its tokens is never a block; so a prefill that ends within a page leaves
     one to be filled by the tokens decoded next. Pages are numbered in order of production, then of tokens, then of layers.
-    ``page_tokens`` 1 returns the trace as it is.
+    ``page_tokens`` 1 returns the trace as it is. ``of``: the trace is one of pages of so many tokens already, which divide
+    the larger ones; what is counted of pages not yet full is then in full smaller ones.
 
     Raises
     ------
@@ -52,9 +53,9 @@ def page(trace: Trace, page_tokens: int) -> Paged:
     if not 1 <= page_tokens < 2**16:
         raise InputError(f"found {page_tokens}", "expected 1 to 65535 tokens a page", field="page_tokens")
     steps = trace.num_steps
-    if page_tokens == 1:
+    if page_tokens == of:
         return Paged(trace, np.zeros(steps, dtype=np.int64), np.zeros(steps, dtype=np.int64))
-    token, layer = _labels(trace, page_tokens)
+    token, layer = _labels(trace, page_tokens, of)
     pages = int(token.max()) // page_tokens + 1
     keys, page_of = np.unique(layer * pages + token // page_tokens, return_inverse=True)
     birth = np.full(len(keys), -1, dtype=np.int64)
@@ -62,7 +63,7 @@ def page(trace: Trace, page_tokens: int) -> Paged:
     np.maximum.at(birth, page_of, trace.birth)
     np.maximum.at(death, page_of, trace.death)
     # A page without all its tokens is born after the end.
-    birth[np.bincount(page_of) < page_tokens] = steps
+    birth[np.bincount(page_of) * of < page_tokens] = steps
     full = np.flatnonzero(birth < steps)
     order = full[np.lexsort((keys[full] // pages, keys[full] % pages, birth[full]))]
     if len(order) == 0:
@@ -73,9 +74,12 @@ def page(trace: Trace, page_tokens: int) -> Paged:
 
     read_page = page_of[trace.blocks]
     open_page = trace.read_step <= birth[read_page]
-    rows, share = np.unique(
-        trace.read_step[~open_page].astype(np.int64) * len(order) + number[read_page[~open_page]], return_counts=True
+    tokens = np.full(trace.num_reads, of, dtype=np.int64) if trace.shares is None else trace.shares.astype(np.int64)
+    rows, which = np.unique(
+        trace.read_step[~open_page].astype(np.int64) * len(order) + number[read_page[~open_page]], return_inverse=True
     )
+    share = np.zeros(len(rows), dtype=np.int64)
+    np.add.at(share, which, tokens[~open_page])
     appended = trace.birth[(trace.birth >= 0) & (trace.birth < birth[page_of])]
     paged = dataclasses.replace(
         trace,
@@ -95,22 +99,27 @@ def page(trace: Trace, page_tokens: int) -> Paged:
     )
     return Paged(
         paged,
-        np.bincount(trace.read_step[open_page], minlength=steps).astype(np.int64),
-        np.bincount(appended, minlength=steps).astype(np.int64),
+        np.bincount(trace.read_step[open_page], weights=tokens[open_page], minlength=steps).astype(np.int64),
+        np.bincount(appended, minlength=steps).astype(np.int64) * of,
     )
 
 
-def _labels(trace: Trace, page_tokens: int) -> tuple[Int64, Int64]:
+def _labels(trace: Trace, page_tokens: int, of: int) -> tuple[Int64, Int64]:
     """The token and layer of every block, each pair at most once; InputError where blocks are not that."""
     expected = "expected 1, or a trace whose blocks are single tokens of single layers"
+    if of > 1:
+        expected = f"expected {of}, or a trace of full pages of {of} tokens of single layers"
     found = f"found {page_tokens} for blocks"
     if trace.size_unit != "token-layers":
         raise InputError(f"{found} sized in {trace.size_unit}", expected, field="page_tokens")
     if trace.block_token is None or trace.block_layer is None:
         raise InputError(f"{found} without token and layer labels", expected, field="page_tokens")
-    if (trace.size != 1).any():
-        raise InputError(f"{found} of {int(trace.size[trace.size != 1][0])} tokens", expected, field="page_tokens")
-    if trace.shares is not None:
+    if (trace.size != of).any():
+        raise InputError(f"{found} of {int(trace.size[trace.size != of][0])} tokens", expected, field="page_tokens")
+    if page_tokens % of or (trace.block_token % of).any():
+        what = "which do not divide that" if page_tokens % of else f"of which one begins within a page of {of}"
+        raise InputError(f"{found} of {of} tokens, {what}", expected, field="page_tokens")
+    if trace.shares is not None and trace.share_base != of:
         raise InputError(f"{found} that are read in part", expected, field="page_tokens")
     if trace.block_kind is not None and trace.block_kind.any():
         raise InputError(f"{found} of which some are weights", expected, field="page_tokens")

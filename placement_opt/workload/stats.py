@@ -12,6 +12,7 @@ from placement_opt.base.arrays import Int64
 from placement_opt.base.units import format_size
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload.trace import Trace
+from placement_opt.workload.transforms.record import record_rows
 from placement_opt.workload.unread import Unread, unread
 
 QUANTILES = (10, 25, 50, 75, 90, 99)
@@ -291,7 +292,7 @@ def _mean_least(mean: float | None, least: float | None) -> str:
 
 
 def _meta_rows(meta: dict[str, Any]) -> list[tuple[str, str]]:
-    apart = ("assumptions", "model")
+    apart = ("assumptions", "model", "transforms")
     words = ", ".join(f"{key} {value}" for key, value in meta.items() if key not in apart)
     assumed = meta.get("assumptions")
     stated = assumed if isinstance(assumed, list) else [] if assumed is None else [assumed]
@@ -300,4 +301,5 @@ def _meta_rows(meta: dict[str, Any]) -> list[tuple[str, str]]:
         model = meta["model"]
         told = ", ".join(f"{key} {value}" for key, value in model.items()) if isinstance(model, dict) else str(model)
         rows.append(("model", told))
+    rows += record_rows(meta.get("transforms"))
     return rows + [("assumed", str(text)) for text in stated]

@@ -23,7 +23,8 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import in_rows
 from placement_opt.instance.outline import Outline, outline_of
 from placement_opt.instance.stated import beside, either
-from placement_opt.instance.trace_source import TraceAtHand, read_source
+from placement_opt.instance.trace_source import TraceAtHand
+from placement_opt.instance.transformed import read_trace
 from placement_opt.memory import MemorySystem, load_memory, preset
 from placement_opt.memory.energy import ENERGY
 from placement_opt.study.explore.spec import COSTS, Constraint, PartCost, Spec
@@ -116,7 +117,7 @@ class Space:
         if key not in self._traces:
             table = root.table("trace")
             assert table is not None
-            made = TraceAtHand(read_source(table).make())
+            made = TraceAtHand(read_trace(table).make())
             if len(self._traces) >= _KEPT:
                 del self._traces[next(iter(self._traces))]
             self._traces[key] = made
