@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.given import check_kind, check_path
@@ -335,7 +336,7 @@ def in_rows(outline: Outline, limits: Limits | None = None) -> Instance:
             capacity=outline.capacity,
             size=size,
             fixed=_fixed(outline, paged),
-            floor=np.full(trace.num_steps, float(rules.floor)),
+            floor=_floor(rules.floor, trace),
             initial=_initial(outline, paged.trace, size),
             page_tokens=rules.page_tokens,
             home_tier=outline.home_tier,
@@ -405,6 +406,12 @@ def in_runs(outline: Outline) -> Layered:
         return replace(made, fixed_metered=_totals(memory, [(row, model.weight_bytes * made.num_steps)]))
     except InputError as error:
         raise error.at(path=path) from None
+
+
+def _floor(least: Fraction, trace: Trace) -> Float64:
+    """float64[T] seconds: what no step goes below, and what the trace says of each, whichever is more."""
+    floor = np.full(trace.num_steps, float(least))
+    return floor if trace.step_floor is None else np.maximum(floor, trace.step_floor / 1e9)
 
 
 def _contents(model: Model, trace: Trace, size: Int64) -> Contents:

@@ -148,6 +148,8 @@ def head(instance: Instance, steps: int) -> Instance:
         block_layer=None if trace.block_layer is None else trace.block_layer[kept],
         block_kind=None if trace.block_kind is None else trace.block_kind[kept],
         pieces=trace.pieces if trace.pieces is None or len(trace.pieces) == 1 else trace.pieces[kept],
+        step_floor=None if trace.step_floor is None else trace.step_floor[:steps],
+        requests=None if trace.requests is None else trace.requests.within(0, steps),
     )
     return replace(
         instance,

@@ -223,6 +223,9 @@ def _check_layered(trace: Trace) -> int:
         raise InputError("found blocks that are weights", "expected KV alone, which is what runs are for", field="block_kind")
     if trace.pieces is not None and (trace.pieces > 1).any():
         raise InputError("found blocks in pieces", "expected each in one, which is what runs are for", field="pieces")
+    if trace.step_floor is not None and (trace.step_floor > 0).any():
+        found = "found steps that take a time of their own at least"
+        raise InputError(found, "expected none, which runs do not say", field="step_floor")
     if trace.step_layer is None or trace.block_layer is None:
         return 1
     layers = int(trace.step_layer.max()) + 1

@@ -17,9 +17,11 @@ import numpy.typing as npt
 
 from placement_opt.base.arrays import Ints
 from placement_opt.base.errors import InputError
+from placement_opt.base.given import check_kind
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload import lists
+from placement_opt.workload.served import Served
 
 SizeUnit = Literal["bytes", "tokens", "token-layers"]
 SIZE_UNITS: tuple[SizeUnit, ...] = ("bytes", "tokens", "token-layers")
@@ -27,6 +29,8 @@ SIZE_UNITS: tuple[SizeUnit, ...] = ("bytes", "tokens", "token-layers")
 MOST_LAYERS = 2**16
 #: One block, and all blocks together, in ``size_unit``: sums over them must fit 64-bit integers.
 LARGEST_BLOCK, MOST_UNITS = 2**50, 2**60
+#: The longest that a step can be made to take, in nanoseconds (104 days): exact as a float64.
+LONGEST_FLOOR = 2**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,12 @@ class Trace(Tabular):
         int32[B] or int32[1]: in how many equal contiguous pieces each block is stored, whole bytes each; None: in one. An
         operation on the block is a request for each of them, and each is rounded up to pages by itself. It matters where
         operations count calls or round bytes up.
+    step_floor
+        int64[T] nanoseconds: the least time that each step takes, whatever is moved (it waits for what arrives next, or
+        computes); None: 0.
+    requests
+        The requests that the steps serve (:class:`placement_opt.workload.served.Served`); None: the trace does not say. They
+        decide no answer: waits and times to tokens are told by them.
     meta
         Provenance, JSON-able: format or generator, parameters, source.
 
@@ -87,6 +97,8 @@ class Trace(Tabular):
     ([0, 0, 0], [0, 0, 0], None, None)
     >>> trace.shares, trace.share_base, trace.block_kind, trace.pieces, trace.meta
     (None, 1, None, None, {})
+    >>> trace.step_floor, trace.requests, po.Trace.from_reads([[0], [0]], floors=[0, 5_000]).step_floor.tolist()
+    (None, None, [0, 5000])
     >>> trace.position is None, po.Trace.from_reads([[1, 0], [1]], positions=True).position.tolist()
     (True, [1, 0, 0])
     """
@@ -106,6 +118,8 @@ class Trace(Tabular):
     block_layer: npt.NDArray[np.int32] | None = None
     block_kind: npt.NDArray[np.int8] | None = None
     pieces: npt.NDArray[np.int32] | None = None
+    step_floor: npt.NDArray[np.int64] | None = None
+    requests: Served | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -124,6 +138,7 @@ class Trace(Tabular):
         layers: int | None = None,
         positions: bool = False,
         pieces: int | Sequence[int] | None = None,
+        floors: Sequence[int] | None = None,
     ) -> Trace:
         """A trace from the ids that each step reads.
 
@@ -149,6 +164,8 @@ class Trace(Tabular):
             (:attr:`Trace.position`).
         pieces
             Of every block or of each (:attr:`Trace.pieces`); None: all are stored in one.
+        floors
+            T nanoseconds that the steps take at least (:attr:`Trace.step_floor`).
 
         Returns
         -------
@@ -201,6 +218,7 @@ class Trace(Tabular):
             step_layer=step_layer,
             block_layer=block_layer,
             pieces=None if pieces is None else lists.pieces_of(pieces),
+            step_floor=None if floors is None else lists.whole_numbers(floors, "floors", "nanoseconds, whole numbers"),
         )
 
     def __repr__(self) -> str:
@@ -349,6 +367,7 @@ def check_trace(trace: Trace) -> None:
         bad = (trace.block_kind < 0) | (trace.block_kind >= len(BLOCK_KINDS))
         _refuse("block_kind", bad, trace.block_kind, f"one of {known}")
     _check_pieces(trace)
+    _check_times(trace)
     if not isinstance(trace.meta, Mapping):
         raise InputError(f"found {type(trace.meta).__name__}", "expected a table", field="meta")
 
@@ -467,6 +486,17 @@ def _check_pieces(trace: Trace) -> None:
     _refuse("pieces", trace.pieces < 1, trace.pieces, "numbers from 1")
     if trace.size_unit == "bytes":
         check_piece_bytes(trace.pieces, trace.size)
+
+
+def _check_times(trace: Trace) -> None:
+    """The least time of each step, and the requests."""
+    if trace.step_floor is not None:
+        _check_array("step_floor", trace.step_floor, np.int64, trace.num_steps)
+        bad = (trace.step_floor < 0) | (trace.step_floor > LONGEST_FLOOR)
+        _refuse("step_floor", bad, trace.step_floor, "nanoseconds from 0 to 2**53")
+    if trace.requests is not None:
+        check_kind(trace.requests, Served, "a table of requests (workload.served.Served)", field="requests")
+        trace.requests.check_steps(trace.num_steps)
 
 
 def check_piece_bytes(pieces: npt.NDArray[np.int32], size: npt.NDArray[np.int64]) -> None:

@@ -15,13 +15,16 @@ from placement_opt.base.limits import Limits
 from placement_opt.base.room import NoRoom
 from placement_opt.base.units import parse_size
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.load import load_instance
+from placement_opt.instance.load import build_instance, load_instance
 from placement_opt.instance.start import save_initial
+from placement_opt.schedulers.sa import head
 from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.llm import PRECISIONS, preset
 from placement_opt.workload.paging import page
 from placement_opt.workload.synth import GENERATORS, synthesize
+from placement_opt.workload.trace import Trace
 from tests.small import make_trace
+from tests.workload.traces import random_served
 
 MEMORY = """\
 schema = 1
@@ -208,6 +211,24 @@ def test_steps_that_are_no_layers_read_no_weights_of_a_preset(tmp_path: Path) ->
 def test_the_floor_of_a_step(tmp_path: Path) -> None:
     """floor is the seconds that every step takes at least."""
     assert load(tmp_path, changes={'initial = "free"': 'floor = "5 us"'}).floor.tolist() == [5e-6] * 10
+
+
+def test_steps_with_floors_of_their_own(tmp_path: Path) -> None:
+    """Nanoseconds of the trace or the floor of the rules, whichever is more; requests decide nothing."""
+    trace = Trace.from_reads([[0], [0], [0]], floors=[0, 4_000, 7_001])
+    save_trace(trace, tmp_path / "t.npz")
+    text = 'schema = 1\nname = "f"\n[memory]\nfile = "memory.toml"\n[trace]\nfile = "t.npz"\n[rules]\nfloor = "5 us"\n'
+    instance = load(tmp_path, text)
+    assert instance.floor.tolist() == [5e-6, 5e-6, 7001e-9]
+    assert load(tmp_path, text.replace("5 us", "8 us")).hash != instance.hash
+    save_trace(dataclasses.replace(trace, requests=random_served(np.random.default_rng(1), 3)), tmp_path / "t.npz")
+    served = load(tmp_path, text)
+    assert served.trace.requests is not None
+    assert served.hash == instance.hash
+    plain = dataclasses.replace(trace, step_floor=None)
+    assert head(served, 2).floor.tolist() == [5e-6, 5e-6]
+    assert head(served, 2).trace.step_floor.tolist() == [0, 4000]
+    assert build_instance("gh200", plain).hash == build_instance("gh200", Trace.from_reads([[0]] * 3, floors=[0] * 3)).hash
 
 
 def test_pages_and_what_is_still_being_filled(tmp_path: Path) -> None:

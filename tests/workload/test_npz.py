@@ -21,7 +21,7 @@ from placement_opt.base import room
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.files import npz
 from placement_opt.workload.files.npz import load_trace, save_trace
-from tests.workload.traces import random_trace, same
+from tests.workload.traces import random_served, random_trace, same
 
 FULL = random_trace(np.random.default_rng(0), layers=2, shares=True, sizes=True, deaths=True, positions=True)
 
@@ -75,11 +75,15 @@ def test_round_trip(
     if sizes:
         pieces = rng.integers(1, 9, trace.num_blocks if shares else 1).astype(np.int32)
         trace = replace(trace, block_kind=rng.integers(0, 2, trace.num_blocks).astype(np.int8), pieces=pieces)
+    if deaths:
+        floors = rng.integers(0, 10**9, trace.num_steps) if shares else None
+        trace = replace(trace, step_floor=floors, requests=random_served(rng, trace.num_steps))
     path = tmp_path_factory.mktemp("npz") / "t.npz"
     save_trace(trace, path)
     assert same(load_trace(path), trace)
     outline, reads = npz.outline_trace(path)
     assert (outline.position is not None, reads) == (positions, trace.num_reads)
+    assert (outline.step_floor is None, outline.requests is None) == (trace.step_floor is None, trace.requests is None)
 
 
 def test_same_trace_same_bytes(tmp_path: Path) -> None:
@@ -375,3 +379,18 @@ def test_directory_of_many_members_is_not_read(tmp_path: Path) -> None:
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
     assert message == ("found no readable NPZ (a directory of more members than a trace has), expected a trace file")
+
+
+def test_half_a_table_of_requests_is_refused(tmp_path: Path) -> None:
+    """Its arrays come together, and what they say is checked."""
+    trace = replace(FULL, requests=random_served(np.random.default_rng(1), FULL.num_steps))
+    save_trace(trace, tmp_path / "t.npz")
+    with zipfile.ZipFile(tmp_path / "t.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    late = npy(np.full(3, FULL.num_steps, dtype=np.int32))
+    assert refusal(packed(tmp_path / "late.npz", members | {"request_last.npy": late})) == (
+        "requests.last: found 6 at entry 0, expected a step from 0 to 5"
+    )
+    del members["request_first.npy"]
+    found = refusal(packed(tmp_path / "half.npz", members))
+    assert found == "request_first: found no such member, expected all arrays of requests or none"

@@ -8,6 +8,7 @@ import pytest
 from placement_opt.base.errors import InputError
 from placement_opt.workload.runs import LayerRuns, collect, drift_layer, drift_reads, layers_of
 from placement_opt.workload.synth import drift
+from placement_opt.workload.trace import Trace
 from tests.small import make_trace
 
 PARAMS = [
@@ -72,11 +73,14 @@ def test_a_sample_holds_the_runs_of_its_blocks() -> None:
 
 
 def test_traces_that_runs_cannot_say_are_refused() -> None:
-    """Shares, freed blocks and layers that do not take turns are named."""
+    """Shares, freed blocks, steps with times of their own and layers that do not take turns are named."""
     with pytest.raises(InputError, match="read in part"):
         layers_of(make_trace([[0]], [-1], shares=[[1]], share_base=2))
     with pytest.raises(InputError, match="freed"):
         layers_of(make_trace([[0], []], [-1], deaths=[1]))
+    assert len(layers_of(Trace.from_reads([[0], [0]], floors=[0, 0]))) == 1
+    with pytest.raises(InputError, match="step_floor: found steps that take a time of their own at least, expected none"):
+        layers_of(Trace.from_reads([[0], [0]], floors=[0, 5]))
     trace = drift.generate(PARAMS[0], np.random.default_rng(1))
     object.__setattr__(trace, "step_layer", trace.step_layer[::-1].copy())
     with pytest.raises(InputError, match="take turns"):

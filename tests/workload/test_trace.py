@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError
+from placement_opt.workload.served import COLUMNS, Served
 from placement_opt.workload.trace import Trace
 from tests.workload.traces import random_trace
 
@@ -34,6 +35,9 @@ GOOD = Trace(
     step_layer=ints(0, 1, 0),
     block_token=ints(0, 1, 2),
 )
+
+#: Of a trace of four steps.
+SERVED = Served(longs(0, 7), ints(0, 1), ints(0, 2), ints(1, 3), longs(5, 6), longs(2, 2))
 
 BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"indptr": longs(0)}, "indptr: found no steps, expected at least one"),
@@ -96,6 +100,15 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
         {"pieces": ints(12), "size": longs(6), "size_unit": "bytes"},
         "pieces: found 12 pieces of block 0, which has 6 bytes, expected equal pieces of whole bytes",
     ),
+    ({"step_floor": ints(0, 1, 2)}, "step_floor: found int32 with 1 axes, expected one axis of int64"),
+    ({"step_floor": longs(0, 1)}, "step_floor: found 2 entries, expected 3"),
+    ({"step_floor": longs(0, -1, 2)}, "step_floor: found -1 at entry 1, expected nanoseconds from 0 to 2**53"),
+    (
+        {"step_floor": longs(0, 1, 2**53 + 1)},
+        "step_floor: found 9007199254740993 at entry 2, expected nanoseconds from 0 to 2**53",
+    ),
+    ({"requests": {}}, "requests: found a table, expected a table of requests (workload.served.Served)"),
+    ({"requests": SERVED}, "requests.last: found 3 at entry 1, expected a step from 0 to 2"),
     ({"meta": [1]}, "meta: found list, expected a table"),
 ]
 
@@ -120,6 +133,57 @@ def test_the_order_of_reads_is_kept_where_asked_for() -> None:
     with pytest.raises(InputError) as caught:
         Trace.from_reads([[0], [3, 1, 3]], positions=True)
     assert str(caught.value) == "reads[1]: found block 3 twice, expected each block once, where the order of reads counts"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arrival": [0, 7]}, "requests.arrival: found list, expected one axis of int64"),
+        ({"first": longs(0, 2)}, "requests.first: found int64 with 1 axes, expected one axis of int32"),
+        ({"last": ints(1)}, "requests.last: found 1 entries, expected 2, one a request"),
+        ({"arrival": longs(0, -7)}, "requests.arrival: found -7 at entry 1, expected nanoseconds from 0 and below 2**62"),
+        (
+            {"arrival": longs(2**62, 7)},
+            f"requests.arrival: found {2**62} at entry 0, expected nanoseconds from 0 and below 2**62",
+        ),
+        ({"admitted": ints(-1, 1)}, "requests.admitted: found -1 at entry 0, expected steps from 0"),
+        ({"first": ints(0, 0)}, "requests.first: found 0 at entry 1, expected the step that lets it in or a later one"),
+        ({"last": ints(1, 1)}, "requests.last: found 1 at entry 1, expected the step of the first token or a later one"),
+        ({"output_tokens": longs(2, 0)}, "requests.output_tokens: found 0 at entry 1, expected counts from 1 and below 2**31"),
+    ],
+)
+def test_one_wrong_column_of_requests_is_refused(change: dict[str, Any], message: str) -> None:
+    """A good table with one thing broken is refused with the column, the entry and what should be there."""
+    with pytest.raises(InputError) as caught:
+        replace(SERVED, **change)
+    assert str(caught.value) == message
+
+
+def test_a_table_without_requests_is_none() -> None:
+    """It would say nothing: a trace has a table or has none."""
+    with pytest.raises(InputError, match="requests: found no requests, expected at least one, or no table of them"):
+        Served(*(getattr(SERVED, name)[:0] for name in COLUMNS))  # type: ignore[arg-type]
+
+
+def test_requests_within_steps_and_when_any_runs() -> None:
+    """Those wholly within a range of steps, counted from its first; a step at which none runs is idle."""
+    served = Served(longs(0, 7, 9), ints(0, 1, 5), ints(0, 2, 5), ints(1, 3, 6), longs(5, 6, 7), longs(2, 2, 2))
+    assert len(served) == 3
+    assert served.running(8).tolist() == [True] * 4 + [False, True, True, False]
+    inner = served.within(1, 7)
+    assert inner is not None
+    assert [getattr(inner, name).tolist() for name in COLUMNS] == [[7, 9], [0, 4], [1, 4], [2, 5], [6, 7], [2, 2]]
+    assert {name: getattr(inner, name).dtype for name in COLUMNS} == COLUMNS
+    assert served.within(2, 5) is None
+
+
+def test_the_least_times_of_steps_from_lists() -> None:
+    """Nanoseconds, one for each step."""
+    found = Trace.from_reads([[0], [0]], floors=[0, 5]).step_floor
+    assert found is not None
+    assert (found.dtype, found.tolist()) == (np.int64, [0, 5])
+    with pytest.raises(InputError, match=r"floors: found 0\.5 at entry 0, expected nanoseconds, whole numbers"):
+        Trace.from_reads([[0]], floors=[0.5])  # type: ignore[list-item]
 
 
 def test_pieces_of_every_block_or_of_each() -> None:

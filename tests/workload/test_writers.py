@@ -15,7 +15,7 @@ from placement_opt.workload.formats import READERS
 from placement_opt.workload.formats.oracle_general import RECORD
 from placement_opt.workload.formats.writers import WRITERS
 from placement_opt.workload.trace import Trace
-from tests.workload.traces import REAL, needs_data
+from tests.workload.traces import REAL, needs_data, random_served
 
 ARRAYS = ("indptr", "blocks", "birth", "death", "size", "position", "step_layer", "block_layer")
 
@@ -61,6 +61,9 @@ def test_losses_are_named(tmp_path: Path) -> None:
     assert WRITERS["access-csv"](shared, tmp_path / "t") == ["that layers share blocks"]
     labels = replace(Trace.from_reads([[0]]), step_token=np.zeros(1, dtype=np.int32))
     assert WRITERS["access-csv"](labels, tmp_path / "t") == ["the tokens of steps and blocks"]
+    timed = replace(Trace.from_reads([[0]], floors=[5]), requests=random_served(np.random.default_rng(0), 1))
+    lost = ["how long steps take at least", "when requests come, start and end"]
+    assert WRITERS["access-csv"](timed, tmp_path / "t") == lost
     tokens = Trace.from_reads([[0, 1]], sizes=[1, 2], size_unit="tokens")
     for name, message in (
         ("oracle-general", "size: found sizes in tokens, expected bytes, below"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from placement_opt.workload.served import COLUMNS, Served
 from placement_opt.workload.trace import Trace
 
 
@@ -59,12 +60,23 @@ def random_trace(
     )
 
 
+def random_served(rng: np.random.Generator, steps: int, requests: int = 3) -> Served:
+    """Requests that fit so many steps."""
+    admitted, first, last = np.sort(rng.integers(0, steps, (3, requests)), axis=0).astype(np.int32)
+    tokens = rng.integers(1, 100, (2, requests))
+    return Served(np.sort(rng.integers(0, 10**9, requests)), admitted, first, last, tokens[0], tokens[1])
+
+
 def same(one: Trace, other: Trace) -> bool:
     """Whether two traces are equal in everything, types included."""
     names = ["indptr", "blocks", "birth", "death", "size", "shares", "position", "step_token", "step_layer"]
-    names += ["block_token", "block_layer", "block_kind", "pieces"]
-    for name in names:
-        left, right = getattr(one, name), getattr(other, name)
+    names += ["block_token", "block_layer", "block_kind", "pieces", "step_floor"]
+    pairs = [(getattr(one, name), getattr(other, name)) for name in names]
+    if (one.requests is None) != (other.requests is None):
+        return False
+    if one.requests is not None:
+        pairs += [(getattr(one.requests, name), getattr(other.requests, name)) for name in COLUMNS]
+    for left, right in pairs:
         if (left is None) != (right is None):
             return False
         if left is not None and not (left.dtype == right.dtype and np.array_equal(left, right)):

@@ -1,9 +1,9 @@
 """A trace in one file: an NPZ of its arrays with a schema number, written the same way every time, read without trust.
 
 Members, each a plain ``.npy`` of one axis: ``schema`` (one number), ``header`` (JSON as bytes: size unit, share base, which
-optional arrays follow, metadata) and the arrays of :class:`~placement_opt.workload.trace.Trace` under their own names, little
-endian. Nothing is allocated before the directory of the file has been found small, complete and consistent, and nothing beyond
-what a file of that size may hold.
+optional arrays follow, metadata) and the arrays of :class:`~placement_opt.workload.trace.Trace` under their own names, those of
+its requests with ``request_`` before them, little endian. Nothing is allocated before the directory of the file has been found
+small, complete and consistent, and nothing beyond what a file of that size may hold.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from placement_opt.base.given import check_kind, check_path
 from placement_opt.base.json import dump_json, parse_json
 from placement_opt.base.limits import Limits
 from placement_opt.base.npz import opened, read_vector, write_vectors
+from placement_opt.workload.served import COLUMNS, Served
 from placement_opt.workload.trace import Trace
 
 SCHEMA = 1
@@ -37,8 +38,10 @@ _LARGEST_DIRECTORY = 2**17
 _REQUIRED = {"schema": "<i8", "header": "|u1", "indptr": "<i8", "blocks": "<i4", "birth": "<i4", "death": "<i4", "size": "<i8"}
 _LABELS = dict.fromkeys(("step_token", "step_layer", "block_token", "block_layer"), "<i4")
 _BY_READ = {"shares": "<u2", "position": "<i4"}
-_OPTIONAL = _BY_READ | _LABELS | {"block_kind": "|i1", "pieces": "<i4"}
-_DTYPES = _REQUIRED | _OPTIONAL
+_OPTIONAL = _BY_READ | _LABELS | {"block_kind": "|i1", "pieces": "<i4", "step_floor": "<i8"}
+#: Member -> column of the table of requests, all or none of them.
+_REQUESTS = {f"request_{name}": name for name in COLUMNS}
+_DTYPES = _REQUIRED | _OPTIONAL | {member: COLUMNS[name].str for member, name in _REQUESTS.items()}
 _KEYS = ("arrays", "meta", "share_base", "size_unit")
 
 
@@ -66,6 +69,8 @@ def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
     check_kind(trace, Trace, "a trace such as Trace.from_reads([[0, 1], [1]])", field="trace")
     check_path(path, field="path")
     optional = {name: array for name in _OPTIONAL if (array := getattr(trace, name)) is not None}
+    if trace.requests is not None:
+        optional |= {member: getattr(trace.requests, name) for member, name in _REQUESTS.items()}
     header = {"arrays": sorted(optional), "meta": trace.meta, "share_base": trace.share_base, "size_unit": trace.size_unit}
     text = dump_json(header).encode("ascii")
     if len(text) > _LARGEST_HEADER:
@@ -111,7 +116,7 @@ def load_trace(path: str | PathLike[str]) -> Trace:
     with opened(path, "a trace file", "a smaller trace") as handle:
         arrays, names = _read_members(handle, f"{fspath(path)}: reading it")
         header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)
-        parts: dict[str, Any] = arrays | header
+        parts: dict[str, Any] = _with_requests(arrays) | header
         return Trace(**parts)
 
 
@@ -127,7 +132,7 @@ def outline_trace(path: str | PathLike[str]) -> tuple[Trace, int]:
         most = handle.seek(0, 2) * MOST_RATIO  # what its pointers claim beyond that is refused with the reads
         header = _read_header(arrays.pop("schema"), arrays.pop("header"), names)
         indptr = arrays.pop("indptr")
-        parts: dict[str, Any] = arrays | header | {"share_base": 1}
+        parts: dict[str, Any] = _with_requests(arrays) | header | {"share_base": 1}
         reads = min(max(0, int(indptr[-1])), most) if len(indptr) else 0
         return Trace(indptr=np.zeros_like(indptr), blocks=np.zeros(0, dtype=np.int32), **parts), reads
 
@@ -172,6 +177,9 @@ def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> None:
     for name in _REQUIRED:
         if f"{name}.npy" not in names:
             raise InputError("found no such member", "expected this array of a trace", field=name)
+    for member in _REQUESTS if any(f"{member}.npy" in names for member in _REQUESTS) else ():
+        if f"{member}.npy" not in names:
+            raise InputError("found no such member", "expected all arrays of requests or none", field=member)
     for info in infos:
         if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(f"found the member {info.filename!r} encrypted or packed unusually", "expected stored or deflated")
@@ -179,6 +187,12 @@ def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> None:
     most = min(LARGEST_TRACE, max(SMALL_TRACE, MOST_RATIO * size))
     if total > most:
         raise InputError(f"found {size} bytes that unpack to {total}", f"expected at most {most}")
+
+
+def _with_requests(arrays: dict[str, Array]) -> dict[str, Any]:
+    """The arrays, those of requests joined to their table."""
+    columns = {name: arrays.pop(member) for member, name in _REQUESTS.items() if member in arrays}
+    return arrays | ({"requests": Served(**columns)} if columns else {})
 
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array:

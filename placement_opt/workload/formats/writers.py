@@ -132,6 +132,8 @@ def _lost(trace: Trace, *, never_read: bool, places: bool = True) -> list[str]:
         "which share of a block is read": trace.shares is not None,
         "what kind each block is of": trace.block_kind is not None,
         "the order of each prefix": places and trace.position is not None,
+        "how long steps take at least": trace.step_floor is not None and bool(trace.step_floor.any()),
+        "when requests come, start and end": places and trace.requests is not None,
         "blocks that no step accesses": never_read,
         "steps that access nothing": bool((_accesses(trace) == 0).any()),
     }
