@@ -157,6 +157,7 @@ def test_several_traces() -> None:
         ([NAMED, NAMED], ["merge:same=labels"], "merge.same: found two blocks for token 0 of layer 0 in trace 0, expected one"),
         ([], ["page"], "trace: found no trace, expected one at least"),
         ([BYTES, 3], ["concat"], "trace: found 3, expected a trace, or a list of them"),
+        ("t.npz", ["page"], "trace: found 't.npz', expected a trace, or a list of them"),
         (3, ["page"], "trace: found 3, expected a trace, or a list of them"),
     ):
         with pytest.raises(InputError) as error:

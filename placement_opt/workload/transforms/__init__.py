@@ -46,11 +46,10 @@ def transform(trace: Trace | Sequence[Trace], *steps: str | Mapping[str, Any]) -
     >>> po.transform([trace, trace], "concat:same=ids")
     Trace(6 steps, 4 blocks, 16 reads)
     """
-    several = not isinstance(trace, Trace)
-    traces = list(trace) if isinstance(trace, Sequence) else [trace]
+    traces: list[Any] = list(trace) if isinstance(trace, list | tuple) else [trace]
     for one in traces:
         check_kind(one, Trace, "a trace, or a list of them", field="trace")
-    if several and not traces:
+    if not traces:
         raise InputError("found no trace", "expected one at least", field="trace")
     return list(transformed(traces, [Step.of(step) for step in steps]))[-1].trace
 
