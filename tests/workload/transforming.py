@@ -10,7 +10,7 @@ from placement_opt.workload.trace import Trace
 from tests.workload.traces import random_trace
 
 ARRAYS = ("indptr", "blocks", "birth", "death", "size", "shares", "position", "step_token", "step_layer")
-ARRAYS += ("block_token", "block_layer", "block_kind", "pieces")
+ARRAYS += ("block_token", "block_layer", "block_kind", "pieces", "step_floor")
 
 
 def rich(seed: int, *, unit: str = "bytes", equal: bool = False) -> Trace:
@@ -35,6 +35,7 @@ def rich(seed: int, *, unit: str = "bytes", equal: bool = False) -> Trace:
         size_unit=unit,
         block_kind=(rng.random(16) < 0.2).astype(np.int8) if kinds else None,
         pieces=count if pieces and not equal else None,
+        step_floor=rng.integers(0, 9, 8) if rng.random() < 0.5 else None,
     )
 
 

@@ -12,9 +12,10 @@ from placement_opt.base.arrays import Flags, Int64
 from placement_opt.base.errors import InputError
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.select import BY_BLOCK, BY_STEP, Lives, Rows, rebuilt, shares_of
+from placement_opt.workload.transforms.served import joined_requests
 
 #: What an array is where a trace has none of it and others have.
-_DEFAULT = {"block_kind": 0}
+_DEFAULT = {"block_kind": 0, "step_floor": 0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,9 @@ def joined(traces: Sequence[Trace], when: Sequence[Int64], first: Sequence[int])
     reads = np.repeat(starts[order] - indptr[:-1], counts[order]) + np.arange(indptr[-1])
     blocks = np.concatenate([trace.blocks + np.int64(number) for trace, number in zip(traces, offset, strict=False)])
     arrays, lost = _arrays(traces)
+    together = max(first) < 0
+    if not together and any(trace.requests is not None for trace in traces):
+        lost.append("lost: requests, whose times of arrival count from when each trace begins")
     shares = np.concatenate([shares_of(trace) * (base // trace.share_base) for trace in traces])
     whole = Trace(
         indptr=indptr,
@@ -84,6 +88,7 @@ def joined(traces: Sequence[Trace], when: Sequence[Int64], first: Sequence[int])
         position=None if (place := arrays.pop("position")) is None else place[reads],
         pieces=None if all(trace.pieces is None for trace in traces) else _one_or_each(traces, "pieces", 1),
         **{name: values if values is None or name not in BY_STEP else values[order] for name, values in arrays.items()},
+        requests=joined_requests(traces, when) if together else None,
         meta=traces[0].meta,
     )
     of = np.repeat(np.arange(len(traces)), np.diff(offset))
@@ -106,7 +111,8 @@ def _arrays(traces: Sequence[Trace]) -> tuple[dict[str, Any], list[str]]:
             arrays[name] = None
         elif name in _DEFAULT:
             dtype = next(values.dtype for values in given if values is not None)
-            fill = [np.full(trace.num_blocks, _DEFAULT[name], dtype=dtype) for trace in traces]
+            counts = [trace.num_steps if name in BY_STEP else trace.num_blocks for trace in traces]
+            fill = [np.full(count, _DEFAULT[name], dtype=dtype) for count in counts]
             arrays[name] = np.concatenate([own if values is None else values for own, values in zip(fill, given, strict=True)])
         elif any(values is None for values in given):
             arrays[name] = None

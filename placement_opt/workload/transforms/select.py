@@ -15,9 +15,10 @@ import numpy as np
 from placement_opt.base.arrays import Flags, Int64
 from placement_opt.base.errors import InputError
 from placement_opt.workload.trace import Trace
+from placement_opt.workload.transforms.served import taken
 
 #: Optional arrays with an entry for each step, each block, each read; and those with one for each block or one for all.
-BY_STEP = ("step_token", "step_layer")
+BY_STEP = ("step_token", "step_layer", "step_floor")
 BY_BLOCK = ("block_token", "block_layer", "block_kind")
 BY_READ = ("shares", "position")
 BY_BLOCK_OR_ALL = ("size", "pieces")
@@ -100,9 +101,9 @@ def take_steps(trace: Trace, steps: Int64) -> Trace:
     if not lives.any():
         raise InputError("found no block alive at these steps", "expected at least one", field="steps")
     stays, number = np.flatnonzero(lives), np.cumsum(lives) - 1
-    taken = np.zeros(trace.num_steps, dtype=np.bool_)
-    taken[steps] = True
-    reads = taken[trace.read_step]
+    chosen = np.zeros(trace.num_steps, dtype=np.bool_)
+    chosen[steps] = True
+    reads = chosen[trace.read_step]
     counts = np.diff(trace.indptr)[steps]
     return dataclasses.replace(
         trace,
@@ -112,6 +113,7 @@ def take_steps(trace: Trace, steps: Int64) -> Trace:
         death=death[stays].astype(np.int32),
         shares=None if trace.shares is None else trace.shares[reads],
         position=None if trace.position is None else trace.position[reads],
+        requests=taken(trace.requests, steps),
         **step_arrays(trace, steps),
         **block_arrays(trace, stays),
     )
