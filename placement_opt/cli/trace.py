@@ -1,4 +1,4 @@
-"""``placement-opt trace import | export | synth | runs | info | map | models``."""
+"""``placement-opt trace import | export | synth | capture | select | runs | info | map | models``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from placement_opt.cli import runs
+from placement_opt.cli import runs, trace_capture, trace_select
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -25,6 +25,8 @@ def fill(parser: LazyParser) -> None:
         "import": (fill_import, "make a trace from a file of another format"),
         "export": (fill_export, "write a trace in a format of others"),
         "synth": (fill_synth, "generate a trace"),
+        "capture": (trace_capture.fill, "run a language model and write what its attention reads, as a trace or selections"),
+        "select": (trace_select.fill, "choose again, by a stricter rule, from captured selections with weights"),
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
         "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),
         "map": (fill_map, "how the KV of a trace of decode lies on pages: pages read and written for a token, wear"),
