@@ -2,8 +2,8 @@
 
 A model of the shape of Llama (grouped queries, rotary positions, gated feed-forward), of under a million parameters, on the
 sources of Python's own library in tokens of its own (byte pairs, ``VOCABULARY`` of them). It learns short contexts first and
-then as long ones as are captured. The folder is what ``placement-opt trace capture`` reads, with ``prompt.txt``, a text that the
-model never saw.
+then as long ones as are captured. The folder is what ``placement-opt trace capture`` reads, with ``prompt.txt``, a text
+that the model never saw.
 
 The seed fixes what is drawn, the number of steps what is done; sums of floating-point numbers come out in another order on
 another processor or number of threads, so the weights, and a trace made with them, are alike elsewhere but not equal.

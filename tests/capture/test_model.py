@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from placement_opt.base.errors import LimitError
 from placement_opt.cli import main
 from placement_opt.workload.capture import decode
 from placement_opt.workload.capture.models import load_model, weights_digest
@@ -260,6 +261,26 @@ def test_models_that_are_none(llama: str, prompt: str, tmp_path: Path, capsys: p
     assert "found no tokenizer of" in text
     assert "or --ids and a prompt of token numbers" in text
     assert not output.exists()
+
+
+def test_too_little_memory_is_a_limit(llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever torch calls it on the device; other faults stay what they are."""
+    loaded = load_model(llama)
+
+    def failing(text: str) -> Any:
+        def forward(**_: Any) -> None:
+            raise RuntimeError(text)
+
+        return forward
+
+    monkeypatch.setattr(loaded.model, "forward", failing("CUDA out of memory. Tried to allocate 2 GiB"))
+    with pytest.raises(
+        LimitError, match="found too little memory on cpu to run a prompt of 24 tokens with eager attention, expected"
+    ):
+        next(decode.steps(loaded, np.array(PROMPT), decode.Decoding(3)))
+    monkeypatch.setattr(loaded.model, "forward", failing("shapes differ"))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        next(decode.steps(loaded, np.array(PROMPT), decode.Decoding(3)))
 
 
 def test_models_without_attention(prompt: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
-from placement_opt.base.errors import InputError
+from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.capture.models import Loaded
 
 #: Tokens of the prompt that are run at once: eager attention holds heads x this x context numbers.
@@ -72,10 +72,23 @@ def steps(loaded: Loaded, prompt: Int64, how: Decoding) -> Iterator[Step]:
     ------
     InputError
         Too few or too many tokens for the model's context (before anything is run); a model that shows no attention.
+    LimitError
+        The device has no room for the model's attention.
     """
+    before, given = _parts(loaded, prompt, how)
+    try:
+        yield from _run(loaded, before, given, how)
+    except RuntimeError as error:  # torch has no kind of its own for it on every device
+        if "memory" not in str(error):
+            raise
+        found = f"found too little memory on {loaded.model.device} to run a prompt of {len(before)} tokens with eager attention"
+        raise LimitError(f"{found}, expected fewer (--prompt-tokens), or a larger device") from None
+
+
+def _run(loaded: Loaded, before: Int64, given: Int64, how: Decoding) -> Iterator[Step]:
+    """The prompt in chunks, then token by token."""
     import torch
 
-    before, given = _parts(loaded, prompt, how)
     model, rng = loaded.model, np.random.default_rng(how.seed)
     cache_name = "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
     with torch.inference_mode():
