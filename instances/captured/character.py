@@ -30,7 +30,7 @@ class Character:
     first
         The share of steps that read the sequence's first token.
     read
-        The share of all blocks that are ever read.
+        The share of the sequence's tokens, in all layers, that are ever read.
     """
 
     kept: float
@@ -65,7 +65,7 @@ def character(trace: Trace) -> Character:
         stack,
         float((age <= NEWEST).mean()),
         len(first) / trace.num_steps,
-        1.0 - info.never_read,
+        info.read_blocks / ((info.layers or 1) * (int(trace.step_token[-1]) + 1)),
     )
 
 

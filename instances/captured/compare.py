@@ -31,8 +31,9 @@ PAGE = FOLDER.parent.parent / "docs" / "capture.md"
 MEASURED = FOLDER / "compare.json"
 LEARNT, UNTRAINED = FOLDER / "learnt.selections.jsonl.gz", FOLDER / "untrained.selections.jsonl.gz"
 BEGIN, END = "<!-- made by instances.captured.compare: begin -->\n", "<!-- made by instances.captured.compare: end -->\n"
-#: Decoded tokens, the first ones, that bounds and schedulers are computed for; KV that the fast tier holds of all there is.
-TOKENS, CAPACITIES = 64, ("5 %", "25 %")
+#: Decoded tokens, the first ones, that bounds and schedulers are computed for; what the fast tier holds: two and four times
+#: what all layers read at a token (4 x 64 tokens of 4 KiB).
+TOKENS, CAPACITIES = 64, ("2 MiB", "4 MiB")
 SCHEDULERS = ("static", "lru", "belady")
 _INSTANCE = """\
 schema = 1
@@ -120,7 +121,7 @@ def tables(measured: dict[str, Any]) -> str:
     """The Markdown between the markers."""
     given = traces()
     told = {name: character(trace) for name, trace in given.items()}
-    parts = [_traces_table(told), _layers_table(given), _bounds_table(measured)]
+    parts = [_traces_table(told), _layers_table(given), _bounds_table(measured, list(given))]
     return "\n".join(parts)
 
 
@@ -137,7 +138,7 @@ def _traces_table(told: dict[str, Character]) -> str:
         line("blocks an LRU cache needs to hit, p50 / p90 / p99", [_three(one.stack) for one in each]),
         line(f"reads of the newest {NEWEST} tokens", [percent(one.newest) for one in each]),
         line("steps that read token 0", [percent(one.first) for one in each]),
-        line("blocks ever read", [percent(one.read) for one in each]),
+        line("tokens ever read", [percent(one.read) for one in each]),
     ]
     return "\n".join([*head, *rows, ""])
 
@@ -154,13 +155,13 @@ def _layers_table(given: dict[str, Trace]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _bounds_table(measured: dict[str, Any]) -> str:
+def _bounds_table(measured: dict[str, Any], names: list[str]) -> str:
     lines = [
         "| HBM holds | trace | roofline [us] | bound [us] | `belady` | `lru` | `static` |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for capacity, found in measured.items():
-        for name, one in found.items():
+        for name, one in ((name, found[name]) for name in names):
             above = [percent(one[scheduler] / one["bound"] - 1) for scheduler in ("belady", "lru", "static")]
             cells = [f"{1e6 * one['roofline']:.2f}", f"{1e6 * one['bound']:.2f}", *above]
             lines.append(f"| {capacity} | {name} | " + " | ".join(cells) + " |")
@@ -173,8 +174,10 @@ def _three(values: tuple[int, int, int]) -> str:
 
 def current() -> str:
     """The page with its tables made anew."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, begins, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, ends, after = rest.partition(END)
+    if not begins or not ends:
+        raise ValueError(f"{PAGE} has no place for the tables")
     return f"{before}{BEGIN}\n{tables(json.loads(MEASURED.read_text(encoding='utf-8')))}\n{END}{after}"
 
 

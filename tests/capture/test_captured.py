@@ -40,10 +40,11 @@ def test_both_forms_are_of_one_model_and_prompt(name: str) -> None:
     assert tokens.meta["model"] == pages.meta["model"]
     assert tokens.meta["prompt_sha256"] == pages.meta["prompt_sha256"]
     assert tokens.meta["model"]["layers"] == SHAPE["num_hidden_layers"]
-    assert tokens.num_steps == pages.num_steps == 256 * 4
-    assert tokens.step_token is not None
-    assert (int(tokens.step_token[0]), int(tokens.step_token[-1])) == (2048, 2303)
-    assert int(tokens.step_token[-1]) < CONTEXT
+    for trace, decoded in ((tokens, 256), (pages, 64)):
+        assert trace.num_steps == decoded * 4
+        assert trace.step_token is not None
+        assert (int(trace.step_token[0]), int(trace.step_token[-1])) == (2048, 2047 + decoded)
+        assert 2048 + decoded <= CONTEXT
     assert int(pages.size[0]) == 16
 
 
@@ -84,7 +85,7 @@ def test_the_generator_is_matched() -> None:
     assert learnt.step_token is not None
     for name, trace in given.items():
         assert trace.num_steps == learnt.num_steps
-        assert trace.num_reads == pytest.approx(learnt.num_reads, rel=0.01)
+        assert trace.num_reads == pytest.approx(learnt.num_reads, rel=0.02)
         if name.startswith("drift"):
             assert character(trace).kept == pytest.approx(character(learnt).kept, abs=0.03)
 
