@@ -101,7 +101,7 @@ def test_selections_are_those_of_one_pass(
         np.testing.assert_allclose(row["selected_weight_ppm"], 1e6 * mean[chosen], atol=3)
         rest = [
             sum(mean[c] for c in range(len(mean)) if c not in chosen and (c + first) // rule.page_tokens == page)
-            for page in range(8)
+            for page in range(24)
         ]
         assert row["unselected_weight_ppm"] == pytest.approx(1e6 * max(rest), abs=3)
 

@@ -96,12 +96,12 @@ def _run(loaded: Loaded, before: Int64, given: Int64, how: Decoding) -> Iterator
         for first in range(0, len(before), _CHUNK):
             piece = torch.from_numpy(before[first : first + _CHUNK])[None].to(model.device)
             out = model(input_ids=piece, use_cache=True, **cache)
-            cache = {cache_name: out[cache_name]}
+            cache = {cache_name: _shown(out, cache_name)}
         for number in range(how.tokens):
             token = int(given[number]) if how.replay else _drawn(out, how.temperature, rng)
             piece = torch.tensor([[token]], device=model.device)
             out = model(input_ids=piece, use_cache=True, output_attentions=True, **cache)
-            cache = {cache_name: out[cache_name]}
+            cache = {cache_name: _shown(out, cache_name)}
             yield Step(number, len(before) + number + 1, _attention(out))
 
 
@@ -131,8 +131,16 @@ def _drawn(out: Any, temperature: float, rng: np.random.Generator) -> int:
 
 
 def _attention(out: Any) -> list[npt.NDArray[np.float32]]:
-    found = out.get("attentions")
-    if not found or any(one is None or one.ndim != 4 for one in found):
-        expected = "expected a model all of whose layers attend to tokens, with eager attention"
-        raise InputError("found no weights of attention in what the model gives", expected, field="MODEL")
+    found = _shown(out, "attentions")
+    if any(one is None or one.ndim != 4 for one in found):
+        found = _shown({}, "attentions of every layer")
     return [one[0, :, -1].float().cpu().numpy() for one in found]
+
+
+def _shown(out: Any, name: str) -> Any:
+    """What the model gives under a name; InputError where that is nothing."""
+    found = out.get(name)
+    if found is None or found == ():
+        expected = "expected a model all of whose layers attend to tokens, with eager attention"
+        raise InputError(f"found no {name} in what the model gives", expected, field="MODEL")
+    return found
