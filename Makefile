@@ -61,6 +61,7 @@ record: $(WARM)  ## after a change that is meant: rewrite recorded values, the R
 	$(BIN)/placement-opt regress instances/ --jobs $(JOBS) --update
 	$(BIN)/python -m instances.optimum
 	$(BIN)/python -m instances.example
+	$(BIN)/python -m instances.captured.compare
 	$(BIN)/python -m benchmarks.table
 	$(BIN)/python -m benchmarks.presets
 

@@ -100,15 +100,20 @@ def beginning(trace: Trace, tokens: int) -> Trace:
     )
 
 
+def question(folder: Path, trace: Trace, capacity: str) -> po.Instance:
+    """The instance that is measured: the beginning of a trace before a fast tier of so much; its files are in the folder."""
+    po.save_trace(beginning(trace, TOKENS), folder / "compared.npz")
+    (folder / "compared.toml").write_text(_INSTANCE.format(capacity=capacity))
+    return po.load_instance(folder / "compared.toml")
+
+
 def measure() -> dict[str, Any]:
     """Bound, roofline and schedulers' times in seconds, by capacity and name of the trace."""
     found: dict[str, Any] = {}
     with scratch_folder() as folder:
         for name, trace in traces().items():
-            po.save_trace(beginning(trace, TOKENS), folder / "compared.npz")
             for capacity in CAPACITIES:
-                (folder / "compared.toml").write_text(_INSTANCE.format(capacity=capacity))
-                instance = po.load_instance(folder / "compared.toml")
+                instance = question(folder, trace, capacity)
                 bound = po.bound(instance, "compact").lower_bound_s
                 roofline = po.bound(instance, "roofline").lower_bound_s
                 times = {one: po.simulate(instance, po.make_scheduler(one)).latency_s for one in SCHEDULERS}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import placement_opt as po
 from instances.captured import compare
 from instances.captured.character import character, layer_of
 from instances.captured.train import CONTEXT, SHAPE
@@ -88,6 +89,18 @@ def test_the_generator_is_matched() -> None:
         assert trace.num_reads == pytest.approx(learnt.num_reads, rel=0.02)
         if name.startswith("drift"):
             assert character(trace).kept == pytest.approx(character(learnt).kept, abs=0.03)
+
+
+def test_what_was_measured_comes_out_again(tmp_path: Path) -> None:
+    """Of ``compare.json`` what takes no time: roofline and lru of the learnt trace; no bound is above a schedule."""
+    measured = json.loads(compare.MEASURED.read_text())
+    instance = compare.question(tmp_path, read_any(compare.LEARNT), "2 MiB")
+    recorded = measured["2 MiB"]["learnt"]
+    assert po.bound(instance, "roofline").lower_bound_s == pytest.approx(recorded["roofline"], rel=1e-9)
+    assert po.simulate(instance, po.make_scheduler("lru")).latency_s == pytest.approx(recorded["lru"], rel=1e-9)
+    assert tuple(measured) == compare.CAPACITIES
+    for one in (found for each in measured.values() for found in each.values()):
+        assert one["roofline"] <= one["bound"] <= min(one[name] for name in compare.SCHEDULERS)
 
 
 def test_the_tables_follow_from_the_files() -> None:
