@@ -17,7 +17,8 @@ PYTEST_FLAGS ?= -n $(JOBS)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo test format format-check lint types regress record unit bench reproduce wheel-test test-newest test-oldest clean
+.PHONY: help demo test format format-check lint types regress record unit bench reproduce wheel-test
+.PHONY: test-newest test-oldest test-capture clean
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
@@ -60,6 +61,7 @@ record: $(WARM)  ## after a change that is meant: rewrite recorded values, the R
 	$(BIN)/placement-opt regress instances/ --jobs $(JOBS) --update
 	$(BIN)/python -m instances.optimum
 	$(BIN)/python -m instances.example
+	$(BIN)/python -m instances.captured.compare
 	$(BIN)/python -m benchmarks.table
 	$(BIN)/python -m benchmarks.presets
 
@@ -102,6 +104,15 @@ test-newest:  ## the tests against the wheel, with the newest releases that pypr
 
 test-oldest:  ## the same with the oldest releases, named in constraints-oldest.txt, and the oldest Python here
 	$(call leg,oldest,oldest,--constraint constraints-oldest.txt)
+
+test-capture:  ## captures of models (extra capture: torch, transformers), in an environment of their own
+	rm -rf build/capture
+	mkdir -p build/capture
+	python="$(PYTHON)"; "$${python:-$$(.ci/python oldest)}" -m venv build/capture/env
+	build/capture/env/bin/python -m pip install --quiet --constraint constraints.txt setuptools
+	build/capture/env/bin/python -m pip install --quiet --constraint constraints.txt --constraint constraints-capture.txt \
+		--no-build-isolation --editable '.[test,capture]'
+	build/capture/env/bin/python -m pytest tests/capture
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) build demo-out placement_opt/__pycache__/loops-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

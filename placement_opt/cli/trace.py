@@ -1,4 +1,4 @@
-"""``placement-opt trace import | export | synth | transform | runs | info | map | models``."""
+"""``placement-opt trace``: traces imported, made, changed, described, written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from placement_opt.cli import runs, trace_transform
+from placement_opt.cli import runs
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -25,7 +25,9 @@ def fill(parser: LazyParser) -> None:
         "import": (fill_import, "make a trace from a file of another format"),
         "export": (fill_export, "write a trace in a format of others"),
         "synth": (fill_synth, "generate a trace"),
-        "transform": (trace_transform.fill, "make a trace from a trace: pages, clusters, scales, samples, slices, layers"),
+        "transform": ("placement_opt.cli.trace_transform", "make a trace from a trace: pages, clusters, scales, samples, slices, layers"),
+        "capture": ("placement_opt.cli.trace_capture", "run a language model and write what its attention reads, as a trace or selections"),
+        "select": ("placement_opt.cli.trace_select", "choose again, by a stricter rule, from captured selections with weights"),
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
         "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),
         "map": (fill_map, "how the KV of a trace of decode lies on pages: pages read and written for a token, wear"),

@@ -5,6 +5,9 @@ of 100 tokens, the last of which (position 99) is being made, these are read. Ro
 one request and layer, of ``block_tokens`` tokens. Tokens before the newest of a request's first row in a layer are the prefill,
 whose blocks exist from the start; a later block is produced by the first row whose newest token lies in it or beyond. What a
 row selects in the block that it produces itself is at hand and no read. A block of the prefill that no row selects is left out.
+
+Beside these keys the first row may say where all of them come from, in an object ``capture`` that goes into the metadata, and
+each may say what attention its tokens have: ``selected_weight_ppm``, which a trace has no place for.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from placement_opt.workload.transforms.keep import Keep
 def read(
     path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None, block_tokens: int | None = None
 ) -> Trace:
-    """The trace of a ``selections`` file, packed or not; steps and blocks carry their layer.
+    """The trace of a ``selections`` file, packed or not; steps and blocks carry their layer, those of one request their token.
 
     Parameters
     ----------
@@ -49,17 +52,27 @@ def read(
     if keep is not None:
         keep.check_untimed()
     rows = _Rows(block_tokens or 1)
+    about: dict[str, Any] = {"format": "selections", "file": file_label(path)} | ({"limit": limit} if limit else {})
     try:
         for line, record in islice(read_records(path), limit):
             try:
+                if not rows.first:
+                    about = _captured(record) | about
                 rows.add(record)
             except InputError as error:
                 raise error.at(line=line) from None
-        about = {"format": "selections", "file": file_label(path)} | ({"limit": limit} if limit else {})
         trace = rows.trace(about)
         return trace if keep is None else keep.applied(trace)
     except InputError as error:
         raise error.at(path=path) from None
+
+
+def _captured(record: dict[str, Any]) -> dict[str, Any]:
+    """What the first row says of where the rows come from."""
+    said = record.get("capture", {})
+    if not isinstance(said, dict):
+        raise InputError(f"found {said!r:.40}", "expected an object: where the rows come from", field="capture")
+    return said
 
 
 class _Rows:
@@ -128,6 +141,8 @@ class _Rows:
         layers = np.frombuffer(self.layer, dtype=np.intc).astype(np.int32)
         one = np.zeros(len(self.first), dtype=np.int32)
         one[stream] = layers
+        requests = len({request for request, _ in self.streams})
+        alone = requests == 1  # tokens of several requests would be numbered alike
         return Trace(
             indptr=np.searchsorted(reads, np.arange(steps + 1, dtype=np.int64) << 32).astype(np.int64),
             blocks=(reads & (2**32 - 1)).astype(np.int32),
@@ -137,5 +152,7 @@ class _Rows:
             size_unit="token-layers",
             step_layer=layers,
             block_layer=one[of[by_birth]],
-            meta=about | {"rows": steps, "block_tokens": size, "requests": len({request for request, _ in self.streams})},
+            step_token=newest.astype(np.int32) if alone else None,
+            block_token=begins[by_birth].astype(np.int32) if alone else None,
+            meta=about | {"rows": steps, "block_tokens": size, "requests": requests},
         )
