@@ -12,15 +12,16 @@ from os import PathLike
 from typing import Any
 
 from placement_opt.base.errors import InputError
+from placement_opt.workload.formats.columns import Keys
 from placement_opt.workload.formats.lines import check_limit
-from placement_opt.workload.formats.records import ids_of, read_records, time_of, whole
-from placement_opt.workload.formats.requests import Requests, provenance
+from placement_opt.workload.formats.records import ids_of, time_of, whole
+from placement_opt.workload.formats.requests import Requests, provenance, take
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
 
 #: Tokens in a block where neither the records nor the caller say.
 BLOCK_TOKENS = 512
-_KEYS = {"timestamp", "input_length", "output_length", "hash_ids", "block_size"}
+_KEYS = Keys("timestamp", "input_length", "hash_ids", generated="output_length", size="block_size", untimed=True)
 
 
 def read(
@@ -58,16 +59,10 @@ def read(
 
 
 def _parse(path: str | PathLike[str], block_tokens: int | None = None) -> tuple[Requests, dict[str, Any]]:
-    requests, unused = Requests("ms"), set[str]()
+    requests = Requests("ms")
     default = BLOCK_TOKENS if block_tokens is None else block_tokens
-    for line, record in read_records(path):
-        try:
-            _add(record, requests, default)
-        except InputError as error:
-            raise error.at(line=line) from None
-        if not record.keys() <= _KEYS:
-            unused.update(record.keys() - _KEYS)
-    return requests, provenance("mooncake", path, requests.tokens, unused)
+    seen = take(path, requests, _KEYS, default, lambda record: _add(record, requests, default))
+    return requests, provenance("mooncake", path, requests.tokens, seen.difference(_KEYS))
 
 
 def _add(record: dict[str, Any], requests: Requests, default: int) -> None:
