@@ -52,7 +52,7 @@ def columns_of(records: Records, keys: Keys, tokens: int | None) -> Columns | No
         return None
     sizes = {tokens} if keys.size is None else set(column(objects, keys.size, tokens, low=1) or (None, None))
     size = sizes.pop()
-    times = _times(objects, keys)
+    times = times_of(objects, keys)
     flat = _flat(ids)
     if size is None or sizes or times is None or flat is None:
         return None
@@ -72,7 +72,7 @@ def _is_column(values: list[Any], low: int = 0) -> bool:
     return not values or (set(map(type, values)) == {int} and min(values) >= low and max(values) < LARGEST)
 
 
-def _times(objects: list[dict[str, Any]], keys: Keys) -> tuple[npt.NDArray[np.float64] | None, bytes] | None:
+def times_of(objects: list[dict[str, Any]], keys: Keys) -> tuple[npt.NDArray[np.float64] | None, bytes] | None:
     """All times, and whether each is a whole number."""
     values = [one[keys.time] for one in objects if keys.time in one]
     if not values and keys.untimed:

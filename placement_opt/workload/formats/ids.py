@@ -67,11 +67,27 @@ class Ids:
         """int64[N]: of each id the number of its value, from 0 without gaps."""
         if self._found is None or len(self._found) < len(self._raw):
             kind = np.uint64 if self._raw.typecode == "Q" else np.int64
-            self._found = _numbered(np.frombuffer(self._raw.tobytes(), dtype=kind))
+            self._found = numbered(np.frombuffer(self._raw.tobytes(), dtype=kind))
         return self._found
 
 
-def _numbered(raw: Array) -> Int64:
+def by_appearance(numbers: Int64) -> Int64:
+    """Numbers from 0 without gaps, renumbered in the order in which they first appear."""
+    first = first_of(numbers)
+    new = np.zeros(len(numbers), dtype=bool)
+    new[first] = True
+    return (np.cumsum(new) - 1)[first[numbers]]
+
+
+def first_of(numbers: Int64) -> Int64:
+    """Of each number from 0 to the largest, none missing, the place where it first appears."""
+    first = np.full(int(numbers.max(initial=-1)) + 1, len(numbers), dtype=np.int64)
+    np.minimum.at(first, numbers, np.arange(len(numbers)))
+    return first
+
+
+def numbered(raw: Array) -> Int64:
+    """Of each whole number the place of its value among the distinct ones, ascending."""
     if not len(raw):
         return np.zeros(0, dtype=np.int64)
     low, high = int(raw.min()), int(raw.max())

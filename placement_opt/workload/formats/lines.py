@@ -90,10 +90,8 @@ def _split(block: bytes, longest: int, path: str | PathLike[str], number: int) -
     lines = block.split(b"\n")
     if b"\r" in block:
         lines = [line.removesuffix(b"\r") for line in lines]
-    if len(block) > longest:
-        long = next((place for place, line in enumerate(lines) if len(line) > longest), None)
-        if long is not None:
-            raise _too_long(longest, path, number + long)
+    if len(block) > longest and max(map(len, lines)) > longest:
+        raise _too_long(longest, path, number + next(place for place, line in enumerate(lines) if len(line) > longest))
     return lines
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
 from placement_opt.workload.formats.columns import Columns, Keys, columns_of
-from placement_opt.workload.formats.ids import Ids
+from placement_opt.workload.formats.ids import Ids, first_of
 from placement_opt.workload.formats.lines import file_label
 from placement_opt.workload.formats.records import read_many, repeated
 from placement_opt.workload.trace import Trace
@@ -62,6 +62,19 @@ class Requests:
         """One more request of a log without ids: none of its blocks is another's."""
         self._begin(time, blocks, date)
         self.ids.extend_fresh(blocks)
+
+    def add_fresh_many(self, time: npt.NDArray[np.float64] | None, blocks: npt.NDArray[np.int64], *, date: bool) -> bool:
+        """As :meth:`add_fresh` many times; False where times are not as before, and then none was added."""
+        timed = (time is not None, date)
+        if self._timed not in (None, timed):
+            return False
+        begin, many = len(self.time), len(blocks)
+        self.time.frombytes((np.arange(begin, begin + many, dtype=np.float64) if time is None else time).tobytes())
+        self.whole.extend(bytes(many))
+        self.blocks.frombytes(blocks.tobytes())
+        self.ids.extend_fresh(int(blocks.sum()))
+        self._timed = timed
+        return True
 
     def add_many(self, found: Columns | None) -> bool:
         """Many requests at once; False where any of them has to be looked at by itself, and then none was added.
@@ -175,10 +188,9 @@ class Requests:
         in_prompt = np.arange(len(step)) - np.repeat(begins, counts)
         if not np.array_equal(taken, np.arange(len(every))):
             named = named[in_prompt + np.repeat((np.cumsum(every) - every)[taken], counts)]
-        first = np.full(int(named.max(initial=-1)) + 1, len(named), dtype=np.int64)
-        np.minimum.at(first, named, np.arange(len(named)))
+        first = first_of(named)
         new = np.zeros(len(named) + 1, dtype=bool)
-        new[first] = True
+        new[first] = True  # the last place is of numbers that no request taken has
         new = new[:-1]
         produced = np.cumsum(new)
         block = (produced - 1)[first[named]]
