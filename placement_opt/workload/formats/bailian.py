@@ -17,7 +17,7 @@ import numpy as np
 from placement_opt.base.errors import InputError
 from placement_opt.workload.formats.columns import Keys
 from placement_opt.workload.formats.lines import check_limit
-from placement_opt.workload.formats.records import ids_of, need, time_of, whole
+from placement_opt.workload.formats.records import UNITS, ids_of, need, time_of, whole
 from placement_opt.workload.formats.requests import Requests, provenance, take
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
@@ -29,15 +29,21 @@ _OTHERS = ("chat_id", "parent_chat_id")
 
 
 def read(
-    path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None, block_tokens: int | None = None
+    path: str | PathLike[str],
+    *,
+    limit: int | None = None,
+    keep: Keep | None = None,
+    block_tokens: int | None = None,
+    time_unit: str | None = None,
 ) -> Trace:
     """The trace of a ``bailian`` file, packed or not.
 
-    Parameters are those of :func:`placement_opt.workload.formats.mooncake.read`, and errors likewise. ``meta`` counts the
+    Parameters are those of :func:`placement_opt.workload.formats.mooncake.read`, but for the unit of times (None: s), and errors
+    likewise. ``meta`` counts the
     chats' first turns (``roots``) and the turns whose parent is not in the file (``orphans``).
     """
     check_limit(limit)
-    requests, turns = Requests("s"), _Turns()
+    requests, turns = Requests(time_unit or "s"), _Turns()
     tokens = BLOCK_TOKENS if block_tokens is None else block_tokens
     requests.check_size(tokens)
     try:
@@ -70,7 +76,7 @@ class _Turns:
 
 
 def _add(record: dict[str, Any], requests: Requests) -> None:
-    time = time_of(need(record, "timestamp"), "seconds", "timestamp")
+    time = time_of(need(record, "timestamp"), UNITS[requests.unit], "timestamp")
     if "output_length" in record:
         whole(record, "output_length")
     ids = ids_of(need(record, "hash_ids"), "hash_ids")

@@ -14,7 +14,7 @@ from typing import Any
 from placement_opt.base.errors import InputError
 from placement_opt.workload.formats.columns import Keys
 from placement_opt.workload.formats.lines import check_limit
-from placement_opt.workload.formats.records import ids_of, time_of, whole
+from placement_opt.workload.formats.records import UNITS, ids_of, time_of, whole
 from placement_opt.workload.formats.requests import Requests, provenance, take
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
@@ -25,7 +25,12 @@ _KEYS = Keys("timestamp", "input_length", "hash_ids", generated="output_length",
 
 
 def read(
-    path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None, block_tokens: int | None = None
+    path: str | PathLike[str],
+    *,
+    limit: int | None = None,
+    keep: Keep | None = None,
+    block_tokens: int | None = None,
+    time_unit: str | None = None,
 ) -> Trace:
     """The trace of a ``mooncake`` file, packed or not.
 
@@ -43,6 +48,8 @@ def read(
         How long blocks live; a ttl may be in time or in steps. None: for ever.
     block_tokens
         Tokens of a block where the records do not say; None: 512.
+    time_unit
+        Of the timestamps: ``"s"`` or ``"ms"``; None: ms.
 
     Raises
     ------
@@ -52,14 +59,16 @@ def read(
     """
     check_limit(limit)
     try:
-        requests, about = _parse(path, block_tokens)
+        requests, about = _parse(path, block_tokens, time_unit)
         return requests.trace(about, limit, keep)
     except InputError as error:
         raise error.at(path=path) from None
 
 
-def _parse(path: str | PathLike[str], block_tokens: int | None = None) -> tuple[Requests, dict[str, Any]]:
-    requests = Requests("ms")
+def _parse(
+    path: str | PathLike[str], block_tokens: int | None = None, time_unit: str | None = None
+) -> tuple[Requests, dict[str, Any]]:
+    requests = Requests(time_unit or "ms")
     default = BLOCK_TOKENS if block_tokens is None else block_tokens
     seen = take(path, requests, _KEYS, default, lambda record: _add(record, requests, default))
     return requests, provenance("mooncake", path, requests.tokens, seen.difference(_KEYS))
@@ -68,7 +77,7 @@ def _parse(path: str | PathLike[str], block_tokens: int | None = None) -> tuple[
 def _add(record: dict[str, Any], requests: Requests, default: int) -> None:
     said = "block_size" in record
     requests.check_size(whole(record, "block_size", 1) if said else default)
-    time = time_of(record["timestamp"], "milliseconds", "timestamp") if "timestamp" in record else None
+    time = time_of(record["timestamp"], UNITS[requests.unit], "timestamp") if "timestamp" in record else None
     if "output_length" in record:
         whole(record, "output_length")
     length = whole(record, "input_length")

@@ -16,6 +16,8 @@ LONGEST_LINE = 2**24
 LARGEST = 2**31
 #: Characters that an id may have.
 LONGEST_ID = 1024
+#: Short name of a unit of times -> what messages call it.
+UNITS = {"s": "seconds", "ms": "milliseconds"}
 _MARK = b"\xef\xbb\xbf"
 
 
