@@ -22,7 +22,7 @@ from placement_opt.base.errors import InputError
 _DEEPEST = 64
 _LONGEST_INTEGER = 1024  # bits
 #: Texts beyond this are weighed before they are parsed; bytes that their values may take.
-_LIGHT, _HEAVIEST = 2**20, 2**27
+_LIGHT, _HEAVIEST = 2**20, 100_000_000
 #: Bytes that a value takes by what it begins with or is separated by; more than what they take in CPython 3.11 to 3.14.
 _WEIGHTS = ((b"{", 96), (b"[", 80), (b'"', 32), (b",", 40))
 

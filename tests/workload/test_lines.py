@@ -56,9 +56,9 @@ def test_gzip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     message = refusal(tmp_path / "t")
     assert tracemalloc.get_traced_memory()[1] < 2**21
     tracemalloc.stop()
-    most = max(2**16, 200 * size)
+    most = max(2**16, 100 * size)
     assert most < 2**20
-    expected = "expected at most 200 times their size (or unpack the file first)"
+    expected = "expected at most 100 times their size (or unpack the file first)"
     assert message == f": found gzip data that unpack to more than {most} bytes, {expected}"
 
 

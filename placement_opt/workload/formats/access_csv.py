@@ -103,7 +103,7 @@ class _Rows:
     def __init__(self, columns: list[str], limit: int | None) -> None:
         self.columns, self.limit = len(columns), limit
         self.place = {name: columns.index(name) for name in columns}
-        self.steps: array[int] = array("q")  # number of the step of each row
+        self.steps: array[int] = array("i")  # number of the step of each row
         self.blocks = Ids()  # of each row; numbers are told from texts
         self.sizes: array[int] = array("q")
         self.writes = bytearray()
@@ -129,7 +129,7 @@ class _Rows:
         number = np.cumsum(begins) - 1 + len(self.layers)
         rows = len(lines) if self.limit is None else int(np.searchsorted(number, self.limit))
         self.full = rows < len(lines)
-        self.steps.frombytes(number[:rows].tobytes())
+        self.steps.frombytes(number[:rows].astype(np.intc).tobytes())
         self.layers.frombytes(layer[:rows][begins[:rows]].tobytes())
         names = fields.whole_names(place["block"])
         if names is None:
@@ -184,7 +184,7 @@ class _Rows:
             self.writes.append(write)
 
     def trace(self, meta: dict[str, Any], block_tokens: int) -> Trace:
-        steps, layers = np.frombuffer(self.steps, dtype=np.int64), np.frombuffer(self.layers, dtype=np.int64)
+        steps, layers = np.frombuffer(self.steps, dtype=np.intc).astype(np.int64), np.frombuffer(self.layers, dtype=np.int64)
         block = self.blocks.numbers()
         if "layer" in self.place:
             block = numbered(layers[steps] * (int(block.max()) + 1) + block)

@@ -67,7 +67,7 @@ class Ids:
         """int64[N]: of each id the number of its value, from 0 without gaps."""
         if self._found is None or len(self._found) < len(self._raw):
             kind = np.uint64 if self._raw.typecode == "Q" else np.int64
-            self._found = numbered(np.frombuffer(self._raw.tobytes(), dtype=kind))
+            self._found = numbered(np.frombuffer(self._raw, dtype=kind) if self._raw else np.zeros(0, dtype=kind))
         return self._found
 
 

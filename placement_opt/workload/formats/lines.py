@@ -21,7 +21,7 @@ from placement_opt.base.units import format_size
 
 #: A gzip file may unpack to this much whatever its size, and beyond it to at most ``MOST_RATIO`` times its size.
 SMALL_TEXT = 2**24
-MOST_RATIO = 200
+MOST_RATIO = 100
 #: Bytes of text that are split into lines at a time.
 _PIECE = 2**16
 #: Bytes of text between two looks at the memory, and how much of that is to stay free.
