@@ -310,9 +310,7 @@ class ImportedSource:
         format, block_tokens, time_unit, limit, keep, _ = self.options
         return blamed(
             self.table,
-            lambda: read_kept(
-                self.path, format, limit=limit, keep=keep, block_tokens=block_tokens, time_unit=time_unit
-            ),
+            lambda: read_kept(self.path, format, limit=limit, keep=keep, block_tokens=block_tokens, time_unit=time_unit),
             "file",
         )
 

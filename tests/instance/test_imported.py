@@ -61,7 +61,11 @@ def test_how_a_log_is_imported(tmp_path: Path) -> None:
         ("t.jsonl", 'format = "moncake"', "trace.format: found 'moncake', did you mean 'mooncake'?"),
         ("t.jsonl", "block_tokens = 0", "trace.block_tokens: found 0, expected a whole number from 1 to 2147483647"),
         ("t.jsonl", 'keep = "ttl"', "trace.ttl: found none with keep = 'ttl', expected one with keep = \"ttl\", and only then"),
-        ("t.jsonl", 'ttl = "5 s"', "trace.ttl: found a time with keep = 'forever', expected one with keep = \"ttl\", and only then"),
+        (
+            "t.jsonl",
+            'ttl = "5 s"',
+            "trace.ttl: found a time with keep = 'forever', expected one with keep = \"ttl\", and only then",
+        ),
         ("t.jsonl", 'time_unit = "us"', "trace.time_unit: found 'us', did you mean 's'?"),
         (
             "t.lmcache.jsonl",

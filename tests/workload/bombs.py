@@ -1,7 +1,7 @@
 """Small files that would take much: what is made of them, in a process whose peak memory is looked at.
 
-``python -m tests.workload.bombs FOLDER`` reads what :func:`made` put there; a line for each: name, outcome, KiB of memory at the
-most until then, seconds of the processor.
+``python -m tests.workload.bombs FOLDER`` reads what :func:`made` put there; a line for each: name, outcome, KiB of memory at
+the most until then, seconds of the processor.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "endless header": (".csv", lambda: b"step,block," + b"x" * 2**25),
     "nested lists": (".jsonl", lambda: b'{"hash_ids": ' + b"[" * 2**23),
     "nested tables": (".jsonl", lambda: b'{"hash_ids": ' + b'{"a":' * 2**20),
-    "lists in a list": (".jsonl", lambda: _RECORD % _many(b"[]", 2**24 - 99)),
-    "tables in a list": (".jsonl", lambda: _RECORD % _many(b"{}", 2**24 - 99)),
-    "texts in a list": (".jsonl", lambda: _RECORD % _many(b'"ab"', 2**24 - 99)),
-    "numbers in a list": (".jsonl", lambda: _RECORD % _many(b"12345678", 2**24 - 99)),
-    "a huge number": (".jsonl", lambda: _RECORD % (b"9" * (2**24 - 99))),
+    "lists in a list": (".jsonl", lambda: _RECORD % _many(b"[]", 2**23 - 99)),
+    "tables in a list": (".jsonl", lambda: _RECORD % _many(b"{}", 2**23 - 99)),
+    "texts in a list": (".jsonl", lambda: _RECORD % _many(b'"ab"', 2**23 - 99)),
+    "numbers in a list": (".jsonl", lambda: _RECORD % _many(b"12345678", 2**23 - 99)),
+    "a huge number": (".jsonl", lambda: _RECORD % (b"9" * (2**23 - 99))),
     "a huge time": (".jsonl", lambda: (_RECORD % b"1").replace(b": 0", b": 1e999")),
     "ids of a megabyte": (".jsonl", lambda: b"".join(_RECORD % (b'"%d%s"' % (n, b"x" * 2**20)) for n in range(32))),
     "lists of an agentic session": (".json", lambda: b'{"requests": [%s]}' % _many(b"[]", 2**25)),

@@ -14,11 +14,11 @@ _BAILIAN = (
     b'{"chat_id": 8, "parent_chat_id": 7, "timestamp": 2, "input_length": 16, "hash_ids": [5]}\n'
 )
 _LMCACHE = (
-    b'{"timestamp": 1.5, "model_name": "m", "chunk_size": 256, "seq_len": 600, "shapes": [[2, 3]], "chunk_hashes": ["aa", "b"]}\n'
+    b'{"timestamp": 1.5, "model_name": "m", "chunk_size": 256, "seq_len": 600, "shapes": [[2]], "chunk_hashes": ["aa", "b"]}\n'
     b'{"timestamp": 2.5, "model_name": "m", "chunk_size": 256, "seq_len": 256, "chunk_hashes": ["\\u0061a"]}\n'
 )
 _AGENTIC = (
-    b'{"id": "s", "block_size": 64, "hash_id_scope": "local", "requests": [{"t": 0.0, "in": 130, "out": 9, "hash_ids": [1, 2]},\n'
+    b'{"id": "s", "block_size": 64, "hash_id_scope": "local", "requests": [{"t": 0.0, "in": 130, "hash_ids": [1, 2]},\n'
     b' {"t": 5, "requests": [{"t": 0.5, "in": 64, "hash_ids": [1]}]}]}'
 )
 _SELECTIONS = (

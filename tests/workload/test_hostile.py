@@ -13,7 +13,6 @@ import pytest
 
 from placement_opt.workload.files.npz import load_trace, save_trace
 from placement_opt.workload.files.runs import load_rows, save_runs
-
 from placement_opt.workload.formats import READERS
 from placement_opt.workload.runs import layers_of
 from placement_opt.workload.trace import Trace

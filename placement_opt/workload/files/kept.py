@@ -34,9 +34,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 _ABANDONED = 86_400
 
 
-def read_kept(
-    path: str | PathLike[str], format: str | None, *, limit: int | None, keep: Keep | None, **options: Any
-) -> Trace:
+def read_kept(path: str | PathLike[str], format: str | None, *, limit: int | None, keep: Keep | None, **options: Any) -> Trace:
     """As :func:`placement_opt.workload.formats.detect.read_any`, which is asked only where the trace is not kept yet.
 
     Raises

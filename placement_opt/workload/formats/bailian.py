@@ -38,7 +38,7 @@ def read(
 ) -> Trace:
     """The trace of a ``bailian`` file, packed or not.
 
-    Parameters are those of :func:`placement_opt.workload.formats.mooncake.read`, but for the unit of times (None: s), and errors
+    Parameters are those of :func:`placement_opt.workload.formats.mooncake.read`, but for times (None: s), and errors
     likewise. ``meta`` counts the
     chats' first turns (``roots``) and the turns whose parent is not in the file (``orphans``).
     """
@@ -62,7 +62,7 @@ class _Turns:
         self.parents: array[int] = array("q")
 
     def fit(self, records: list[dict[str, Any]]) -> bool:
-        every = [record.get(key) for key in _OTHERS for record in records]
+        every: list[Any] = [record.get(key) for key in _OTHERS for record in records]
         return set(map(type, every)) == {int} and min(every) >= -1 and max(every) < 2**63
 
     def note(self, records: list[dict[str, Any]]) -> None:

@@ -45,7 +45,8 @@ def columns_of(records: Records, keys: Keys, tokens: int | None) -> Columns | No
     objects = records.objects
     if objects is None:
         return None
-    length, ids = column(objects, keys.length), [one.get(keys.ids) for one in objects]
+    length = column(objects, keys.length)
+    ids: list[Any] = [one.get(keys.ids) for one in objects]
     if length is None or set(map(type, ids)) != {list}:
         return None
     if keys.generated is not None and not _is_column([one[keys.generated] for one in objects if keys.generated in one]):
@@ -63,8 +64,8 @@ def columns_of(records: Records, keys: Keys, tokens: int | None) -> Columns | No
 
 
 def column(objects: list[dict[str, Any]], key: str, missing: int | None = None, low: int = 0) -> list[int] | None:
-    """The values of a key, ``missing`` where it is not there; None unless all are whole numbers from ``low`` and below 2**31."""
-    values = [one.get(key, missing) for one in objects]
+    """The values of a key, ``missing`` where it is not there; None unless all are whole numbers from ``low``, below 2**31."""
+    values: list[Any] = [one.get(key, missing) for one in objects]
     return values if _is_column(values, low) else None
 
 

@@ -76,7 +76,8 @@ def by_appearance(numbers: Int64) -> Int64:
     first = first_of(numbers)
     new = np.zeros(len(numbers), dtype=bool)
     new[first] = True
-    return (np.cumsum(new) - 1)[first[numbers]]
+    rank: Int64 = np.cumsum(new) - 1
+    return rank[first[numbers]]
 
 
 def first_of(numbers: Int64) -> Int64:
@@ -95,7 +96,8 @@ def numbered(raw: Array) -> Int64:
         place = (raw - raw.dtype.type(low)).astype(np.int64)
         found = np.zeros(high - low + 1, dtype=bool)
         found[place] = True
-        return (np.cumsum(found) - 1)[place]
+        number: Int64 = (np.cumsum(found) - 1)[place]
+        return number
     order = np.argsort(raw)
     begins = np.ones(len(raw), dtype=bool)
     np.not_equal(raw[order[1:]], raw[order[:-1]], out=begins[1:])

@@ -21,7 +21,7 @@ from placement_opt.base.errors import InputError
 from placement_opt.workload.formats.columns import Keys, column, times_of
 from placement_opt.workload.formats.detect import LENGTHS, columns_of
 from placement_opt.workload.formats.lines import check_limit, file_label, read_blocks, read_lines, shown
-from placement_opt.workload.formats.records import LARGEST, read_many, time_of, whole
+from placement_opt.workload.formats.records import LARGEST, LONGEST_LINE, read_many, time_of, whole
 from placement_opt.workload.formats.requests import Requests
 from placement_opt.workload.formats.table import fields_of
 from placement_opt.workload.trace import Trace
@@ -94,7 +94,7 @@ class _Requests(Requests):
 
 
 def _is_jsonl(path: str | PathLike[str]) -> bool:
-    first = next(read_lines(path, 2**24), b"")
+    first = next(read_lines(path, LONGEST_LINE), b"")
     return first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
 
 
@@ -152,9 +152,7 @@ def _add_rows(requests: _Requests, lines: list[bytes], number: int, columns: int
     return dates is not None and requests.add_lengths(number, dates, length, date=True)
 
 
-def _add_row(
-    requests: _Requests, text: bytes, line: int, columns: list[str], time_at: int | None, length_at: int
-) -> None:
+def _add_row(requests: _Requests, text: bytes, line: int, columns: list[str], time_at: int | None, length_at: int) -> None:
     try:
         row = next(csv.reader([text.decode("utf-8")]))
     except (UnicodeDecodeError, csv.Error, StopIteration):

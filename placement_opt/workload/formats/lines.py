@@ -35,7 +35,7 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 def read_lines(path: str | PathLike[str], longest: int) -> Iterator[bytes]:
-    """The lines of a file one by one, without their ends (LF or CR LF); parameters and errors are those of :func:`read_blocks`."""
+    """The lines of a file one by one, without their ends (LF or CR LF); otherwise as :func:`read_blocks`."""
     for _, lines in read_blocks(path, longest):
         yield from lines
 
@@ -131,7 +131,9 @@ def _unpacked_zstd(raw: BinaryIO, path: str | PathLike[str]) -> IO[bytes]:
         except ImportError:
             continue
         if name == "zstandard":
-            return io.BufferedReader(module.ZstdDecompressor(max_window_size=2**_WINDOW).stream_reader(raw, read_across_frames=True))
+            return io.BufferedReader(
+                module.ZstdDecompressor(max_window_size=2**_WINDOW).stream_reader(raw, read_across_frames=True)
+            )
         most = {module.DecompressionParameter.window_log_max: _WINDOW}
         return module.ZstdFile(raw, options=most)  # type: ignore[no-any-return]
     found = "found zstd data, which nothing here unpacks"

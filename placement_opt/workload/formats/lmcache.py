@@ -64,4 +64,3 @@ def _add(record: dict[str, Any], requests: Requests) -> None:
     ids = ids_of(need(record, "chunk_hashes"), "chunk_hashes")
     requests.check_count(len(ids), whole(record, "seq_len"), field="chunk_hashes", fixed=True)
     requests.add(time, ids, field="chunk_hashes", date=type(record["timestamp"]) is str)
-

@@ -12,7 +12,7 @@ from placement_opt.base.json import parse_json, parse_objects
 from placement_opt.workload.formats.lines import read_blocks
 
 #: Bytes that one line of a log may have.
-LONGEST_LINE = 2**24
+LONGEST_LINE = 2**23
 LARGEST = 2**31
 #: Characters that an id may have.
 LONGEST_ID = 1024

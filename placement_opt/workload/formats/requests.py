@@ -261,12 +261,12 @@ def take(
     try:
         for records in read_many(path):
             objects = records.objects
-            if objects is not None and (others is None or others.fit(objects)):
-                if requests.add_many(columns_of(records, keys, tokens)):
-                    seen.update(*objects)
-                    if others is not None:
-                        others.note(objects)
-                    continue
+            usual = objects is not None and (others is None or others.fit(objects))
+            if objects is not None and usual and requests.add_many(columns_of(records, keys, tokens)):
+                seen.update(*objects)
+                if others is not None:
+                    others.note(objects)
+                continue
             for line, record in records.one_by_one(path):
                 try:
                     add(record)

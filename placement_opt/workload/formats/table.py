@@ -75,7 +75,8 @@ class Fields(NamedTuple):
         if not (within & (days.astype("datetime64[M]").astype(np.int64) == months)).all():
             return None
         whole = ((days.astype(np.int64) * 24 + hour) * 60 + minute) * 60 + second
-        return (whole * 10**6 + part * 10 ** max(0, 26 - max(most, 20))) / 10**6
+        micro: Int64 = whole * 10**6 + part * 10 ** max(0, 26 - max(most, 20))
+        return micro / 10**6
 
     def whole_names(self, column: int) -> Int64 | None:
         """As :meth:`whole`, of numbers without zeros before them, so that equal numbers are equal texts."""
