@@ -85,9 +85,11 @@ class Fields(NamedTuple):
 
 
 def fields_of(lines: list[bytes], columns: int, *, texts: bool = False) -> Fields | None:
-    """The fields of rows between commas; None where rows have other numbers of them, quotes or (but for ``texts``) spaces."""
+    """The fields of rows between commas; None where rows have other numbers of them, quotes or spaces.
+
+    ``texts``: spaces may be, and all is ASCII."""
     text = b"\n".join([*lines, b""])
-    if b'"' in text or (not texts and any(space in text for space in _SPACES)):
+    if b'"' in text or any(space in text for space in (_SPACES[2:] if texts else _SPACES)) or (texts and not text.isascii()):
         return None
     data = np.frombuffer(text, dtype=np.uint8)
     marks = np.flatnonzero((data == _COMMA) | (data == _LINE))
