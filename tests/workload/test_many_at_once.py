@@ -24,6 +24,10 @@ def found(name: str, path: Path) -> Trace | str:
         return str(error)
 
 
+def nothing(*_given: object, **_more: object) -> None:
+    """Never many at once."""
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_at_once_as_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The same trace, metadata included, or a refusal by both, at the same line of the same file."""
@@ -31,9 +35,9 @@ def test_at_once_as_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     outcomes = []
     for one_by_one in (False, True):
         if one_by_one:
-            monkeypatch.setattr(records, "parse_objects", lambda lines: None)
+            monkeypatch.setattr(records, "parse_objects", nothing)
             for module in (access_csv, lengths):
-                monkeypatch.setattr(module, "fields_of", lambda *given, **more: None)
+                monkeypatch.setattr(module, "fields_of", nothing)
         outcomes.append([])
         for data in cases:
             (tmp_path / "t").write_bytes(data)
