@@ -16,6 +16,14 @@ settings.register_profile("house", derandomize=True, deadline=None, database=Non
 settings.load_profile("house")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_kept_traces() -> Iterator[None]:
+    """Tests neither read nor fill the user's cache of imported traces."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PLACEMENT_OPT_TRACE_CACHE", "off")
+        yield
+
+
 @pytest.fixture
 def ahead(tmp_path: Path) -> str:
     """The instance file of the statement's example for fetching ahead."""

@@ -17,7 +17,6 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from placement_opt.base import clock
+from placement_opt.base.user_cache import usable, user_cache
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _IN_PACKAGE = _PACKAGE / "__pycache__"
@@ -56,10 +56,10 @@ def njit(**options: Any) -> Any:
 def folder(version: str) -> str | None:
     """Where loops compiled by this numba are kept: in the package, else in the user's cache; None where neither is writable."""
     name = f"loops-{_fingerprint(version)}"
-    if _usable(_IN_PACKAGE / name):
+    if usable(_IN_PACKAGE / name):
         return str(_IN_PACKAGE / name)
-    ours = _user_cache()
-    if ours is not None and _usable(ours / name, private=True):
+    ours = user_cache()
+    if ours is not None and usable(ours / name, private=True):
         return str(ours / name)
     return None
 
@@ -79,26 +79,6 @@ def _fingerprint(version: str) -> str:
     for path in sorted(_PACKAGE.rglob("*_kernels.py")):
         digest.update(hashlib.blake2b(f"{path.relative_to(_PACKAGE)}\n".encode() + path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _user_cache() -> Path | None:
-    """The user's folder for what can be made again; None without a home. A relative one would be the current directory's."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    return base / "placement-opt" if base.is_absolute() else None
-
-
-def _usable(path: Path, *, private: bool = False) -> bool:
-    """Whether files can be made there; where it is to be ``private``, whether nobody else can."""
-    try:
-        path.mkdir(mode=0o700 if private else 0o777, parents=True, exist_ok=True)
-        for one in (path.parent, path) if private else ():
-            found = one.stat()
-            if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-                return False
-        tempfile.TemporaryFile(dir=path).close()
-    except OSError:
-        return False
-    return True
 
 
 @contextmanager

@@ -43,6 +43,8 @@ def fill_import(parser: LazyParser) -> None:
     parser.add_argument("--format", choices=list(READERS), help="its format; without it, what its first line looks like")
     text = "tokens of a block, where the log does not say (mooncake: 512)"
     parser.add_argument("--block-tokens", metavar="N", type=typed(partial(natural, 1, 2**31 - 1)), help=text)
+    text = "of a log's times, where it is not the format's own (mooncake: ms, bailian: s)"
+    parser.add_argument("--time-unit", choices=["s", "ms"], help=text)
     text = "only the first N steps (rows, requests in order of time)"
     parser.add_argument("--limit", metavar="N", type=typed(partial(natural, 1, 2**31 - 1)), help=text)
     text = "when blocks are freed: forever (never, the default; instances of the rule cache may forget them), "
@@ -73,6 +75,7 @@ def run_import(args: Namespace, console: Console) -> int:
             limit=args.limit,
             keep=Keep.of(args.keep, args.ttl),
             block_tokens=args.block_tokens,
+            time_unit=args.time_unit,
         )
     except InputError as error:
         if error.path is not None or error.field is None:

@@ -11,15 +11,15 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from placement_opt.base import room
 from placement_opt.base.binary import begins_with
-from placement_opt.base.errors import LimitError
+from placement_opt.base.errors import LimitError, named
 from placement_opt.base.limits import Limits
-from placement_opt.base.toml import Table, as_choice, as_integer
+from placement_opt.base.toml import Table, as_choice, as_integer, as_text
 from placement_opt.base.units import parse_size
 from placement_opt.instance.stated import beside, blamed, either
 from placement_opt.instance.totals import Totals, totals_of
@@ -28,6 +28,7 @@ from placement_opt.workload.files.runs import RunsFile, is_runs_file, load_rows,
 from placement_opt.workload.layers import Drawn, Layers, Stored
 from placement_opt.workload.synth import GENERATORS, decode, decode_params, drift, synthesize
 from placement_opt.workload.trace import Trace
+from placement_opt.workload.transforms.keep import KEEPS, Keep
 
 #: How an NPZ begins.
 _NPZ = b"PK\x03\x04"
@@ -104,11 +105,15 @@ def read_source(table: Table) -> Source:
     file, _ = either(table, "file", "synth")
     if file is None:
         return _generator(table)
+    options = ImportOptions.of(table)
     table.finish()
     place = beside(table, "file", file)
-    if is_runs_file(place):
-        return RunsSource(table, place)
-    return RowsSource(place) if begins_with(place, _NPZ) or place.suffix == ".npz" else ImportedSource(place)
+    runs = is_runs_file(place)
+    if not runs and not begins_with(place, _NPZ) and place.suffix != ".npz":
+        return ImportedSource(table, place, options)
+    for key in options.given:
+        raise table.error(key, f"found it with the trace file {named(file)!r}", "expected it with a log that is imported")
+    return RunsSource(table, place) if runs else RowsSource(place)
 
 
 def _generator(table: Table) -> Source:
@@ -250,11 +255,41 @@ class RowsSource:
         return load_trace(self.path)
 
 
+class ImportOptions(NamedTuple):
+    """How a log is imported, as ``trace import`` is told; None: as it is without a word."""
+
+    format: str | None
+    block_tokens: int | None
+    time_unit: str | None
+    limit: int | None
+    keep: Keep | None
+    given: list[str]  # the keys that are there
+
+    @classmethod
+    def of(cls, table: Table) -> ImportOptions:
+        """Read a table's keys; InputError for values that cannot be."""
+        from placement_opt.workload.formats import READERS
+
+        names = ("format", "block_tokens", "time_unit", "limit", "keep", "ttl")
+        rule, ttl = table.get("keep", as_choice(KEEPS)), table.get("ttl", as_text)
+        keep = None if rule is None and ttl is None else blamed(table, lambda: Keep.of(rule or "forever", ttl), "keep")
+        return cls(
+            table.get("format", as_choice(tuple(READERS))),
+            table.get("block_tokens", as_integer(1, 2**31 - 1)),
+            table.get("time_unit", as_choice(("s", "ms"))),
+            table.get("limit", as_integer(1, 2**31 - 1)),
+            keep,
+            [key for key in names if key in table],
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class ImportedSource:
-    """A log or a table of a format that is recognised, imported as ``trace import FILE`` does; blocks are never freed."""
+    """A log or a table of a format that is named or recognised, imported as ``trace import FILE`` does, once."""
 
+    table: Table
     path: Path
+    options: ImportOptions
 
     @property
     def what(self) -> str:
@@ -262,16 +297,22 @@ class ImportedSource:
 
     @cached_property
     def probe(self) -> Trace:
-        from placement_opt.workload.formats.detect import read_any
+        from placement_opt.workload.files.kept import read_kept
 
-        room.check_bytes(
-            room.BASE_BYTES + room.TEXT_BYTES * os.path.getsize(self.path),
-            Limits(),
-            "to import it",
-            place=os.fspath(self.path),
-            ways=lambda _: "trace import --limit N takes its first steps",
+        if self.options.limit is None:
+            room.check_bytes(
+                room.BASE_BYTES + room.TEXT_BYTES * os.path.getsize(self.path),
+                Limits(),
+                "to import it",
+                place=os.fspath(self.path),
+                ways=lambda _: f"{self.table.field('limit')} takes its first steps",
+            )
+        format, block_tokens, time_unit, limit, keep, _ = self.options
+        return blamed(
+            self.table,
+            lambda: read_kept(self.path, format, limit=limit, keep=keep, block_tokens=block_tokens, time_unit=time_unit),
+            "file",
         )
-        return read_any(self.path)
 
     @cached_property
     def totals(self) -> Totals:

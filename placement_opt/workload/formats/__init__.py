@@ -22,7 +22,7 @@ class Reader(Protocol):
 #: Name of a format -> where its reader is, how names of its files end, and what its reader can be told
 #: besides. An ending that is longer than another comes first.
 _FORMATS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    "bailian": ("bailian:read", (".bailian.jsonl",), ("block_tokens",)),
+    "bailian": ("bailian:read", (".bailian.jsonl",), ("block_tokens", "time_unit")),
     "lmcache": ("lmcache:read", (".lmcache.jsonl",), ()),
     "agentic": ("agentic:read", (".agentic.json",), ()),
     "selections": ("selections:read", (".selections.jsonl",), ("block_tokens",)),
@@ -30,7 +30,7 @@ _FORMATS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "oracle-general": ("oracle_general:read", (".oracleGeneral", ".oracleGeneral.bin"), ()),
     "lengths": ("lengths:read", (".lengths.csv",), ("block_tokens",)),
     "reads-csv": ("reads_csv:read", (".csv",), ()),
-    "mooncake": ("mooncake:read", (".jsonl", ".jsonl.gz", ".jsonl.zst"), ("block_tokens",)),
+    "mooncake": ("mooncake:read", (".jsonl", ".jsonl.gz", ".jsonl.zst"), ("block_tokens", "time_unit")),
 }
 #: Name of a format -> its reader.
 READERS: Mapping[str, Reader] = Registry(__name__, {name: place for name, (place, _, _) in _FORMATS.items()})

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
+from placement_opt.workload.formats.ids import first_of
 from placement_opt.workload.trace import Trace
 
 Numbers = npt.NDArray[np.int64]
@@ -53,8 +54,8 @@ def trace_of(
         With the line: a block changes its size, is written twice or not by its first access, is read by the step that
         writes it.
     """
-    blocks = int(block.max()) + 1
-    first = np.unique(block, return_index=True)[1]
+    first = first_of(block)
+    blocks = len(first)
     if len(size) > 1:
         _check(size == size[first][block], line, "another size than before of this block", "one", "bytes")
     birth = np.full(blocks, -1, dtype=np.int64)
@@ -69,7 +70,8 @@ def trace_of(
     order = np.lexsort((np.arange(blocks), birth))
     rank = np.empty(blocks, dtype=np.int64)
     rank[order] = np.arange(blocks)
-    reads = np.unique((step[reading] << 32) | rank[block[reading]])
+    reads = np.sort((step[reading] << 32) | rank[block[reading]])
+    reads = reads[np.diff(reads, prepend=-1) > 0]
     return Trace(
         indptr=np.searchsorted(reads, np.arange(steps + 1, dtype=np.int64) << 32).astype(np.int64),
         blocks=(reads & (2**32 - 1)).astype(np.int32),

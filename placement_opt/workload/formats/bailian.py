@@ -8,54 +8,75 @@ tree is counted in the metadata, and which blocks turns share is what their ids 
 
 from __future__ import annotations
 
+from array import array
 from os import PathLike
 from typing import Any
 
+import numpy as np
+
 from placement_opt.base.errors import InputError
+from placement_opt.workload.formats.columns import Keys
 from placement_opt.workload.formats.lines import check_limit
-from placement_opt.workload.formats.records import ids_of, need, read_records, time_of, whole
-from placement_opt.workload.formats.requests import Requests, provenance
+from placement_opt.workload.formats.records import UNITS, ids_of, need, time_of, whole
+from placement_opt.workload.formats.requests import Requests, provenance, take
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
 
 #: Tokens in a block where the caller does not say.
 BLOCK_TOKENS = 16
-_KEYS = {"chat_id", "parent_chat_id", "timestamp", "input_length", "output_length", "hash_ids"}
+_KEYS = Keys("timestamp", "input_length", "hash_ids", generated="output_length")
+_OTHERS = ("chat_id", "parent_chat_id")
 
 
 def read(
-    path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None, block_tokens: int | None = None
+    path: str | PathLike[str],
+    *,
+    limit: int | None = None,
+    keep: Keep | None = None,
+    block_tokens: int | None = None,
+    time_unit: str | None = None,
 ) -> Trace:
     """The trace of a ``bailian`` file, packed or not.
 
-    Parameters are those of :func:`placement_opt.workload.formats.mooncake.read`, and errors likewise. ``meta`` counts the
+    Parameters are those of :func:`placement_opt.workload.formats.mooncake.read`, but for times (None: s), and errors
+    likewise. ``meta`` counts the
     chats' first turns (``roots``) and the turns whose parent is not in the file (``orphans``).
     """
     check_limit(limit)
-    requests, unused = Requests("s"), set[str]()
-    requests.check_size(BLOCK_TOKENS if block_tokens is None else block_tokens)
-    chats, parents, roots = set[int](), list[int](), 0
+    requests, turns = Requests(time_unit or "s"), _Turns()
+    tokens = BLOCK_TOKENS if block_tokens is None else block_tokens
+    requests.check_size(tokens)
     try:
-        for line, record in read_records(path):
-            try:
-                _add(record, requests)
-                chat, parent = _number(record, "chat_id"), _number(record, "parent_chat_id")
-            except InputError as error:
-                raise error.at(line=line) from None
-            chats.add(chat)
-            roots += parent == -1
-            if parent != -1:
-                parents.append(parent)
-            unused.update(record.keys() - _KEYS)
-        about = provenance("bailian", path, requests.tokens, unused)
-        about |= {"roots": roots, "orphans": sum(parent not in chats for parent in parents)}
+        seen = take(path, requests, _KEYS, tokens, lambda record: _add(record, requests), turns)
+        about = provenance("bailian", path, requests.tokens, seen.difference(_KEYS, _OTHERS)) | turns.counts()
         return requests.trace(about, limit, keep)
     except InputError as error:
         raise error.at(path=path) from None
 
 
+class _Turns:
+    """Which chat each turn is, and which it follows."""
+
+    def __init__(self) -> None:
+        self.chats: array[int] = array("q")
+        self.parents: array[int] = array("q")
+
+    def fit(self, records: list[dict[str, Any]]) -> bool:
+        every: list[Any] = [record.get(key) for key in _OTHERS for record in records]
+        return set(map(type, every)) == {int} and min(every) >= -1 and max(every) < 2**63
+
+    def note(self, records: list[dict[str, Any]]) -> None:
+        self.chats.extend([_number(record, "chat_id") for record in records])
+        self.parents.extend([_number(record, "parent_chat_id") for record in records])
+
+    def counts(self) -> dict[str, int]:
+        chats, parents = np.frombuffer(self.chats, dtype=np.int64), np.frombuffer(self.parents, dtype=np.int64)
+        orphans = (parents != -1) & ~np.isin(parents, chats)
+        return {"roots": int(np.count_nonzero(parents == -1)), "orphans": int(orphans.sum())}
+
+
 def _add(record: dict[str, Any], requests: Requests) -> None:
-    time = time_of(need(record, "timestamp"), "seconds", "timestamp")
+    time = time_of(need(record, "timestamp"), UNITS[requests.unit], "timestamp")
     if "output_length" in record:
         whole(record, "output_length")
     ids = ids_of(need(record, "hash_ids"), "hash_ids")

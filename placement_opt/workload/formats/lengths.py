@@ -10,15 +10,20 @@ reads, and ``meta`` says so (``prefixes``: "unknown").
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
+from placement_opt.workload.formats.columns import Keys, column, times_of
 from placement_opt.workload.formats.detect import LENGTHS, columns_of
-from placement_opt.workload.formats.lines import check_limit, file_label, read_lines, shown
-from placement_opt.workload.formats.records import LARGEST, read_records, time_of, whole
+from placement_opt.workload.formats.lines import check_limit, file_label, read_blocks, read_lines, shown
+from placement_opt.workload.formats.records import LARGEST, LONGEST_LINE, read_many, time_of, whole
 from placement_opt.workload.formats.requests import Requests
+from placement_opt.workload.formats.table import fields_of
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
 
@@ -27,6 +32,7 @@ BLOCK_TOKENS = 512
 #: Blocks that all requests may have together, and how many more for each line: a few digits can claim any number.
 MOST_BLOCKS, MOST_PER_LINE = 2**20, 64
 _LONGEST = 2**16
+_KEYS = Keys("timestamp", "input_length", "hash_ids", untimed=True)
 TIMES = ("timestamp", "arrived_at", "arrival_time")
 
 
@@ -43,66 +49,118 @@ def read(
         With file, line and column: no such column, no number, too many blocks.
     """
     check_limit(limit)
-    requests = Requests("s")
-    requests.check_size(BLOCK_TOKENS if block_tokens is None else block_tokens)
-    total = 0
+    requests = _Requests(BLOCK_TOKENS if block_tokens is None else block_tokens)
     try:
-        for line, time, length, date in _jsonl(path) if _is_jsonl(path) else _table(path):
-            assert requests.tokens is not None
-            blocks = -(-length // requests.tokens)
-            total += blocks
-            if total > MOST_BLOCKS + MOST_PER_LINE * line:
-                found = f"found {total} blocks up to here"
-                raise InputError(found, "expected fewer (larger ones, with --block-tokens)", line=line)
-            try:
-                requests.add_fresh(time, blocks, date=date)
-            except InputError as error:
-                raise error.at(line=line) from None
+        if _is_jsonl(path):
+            _jsonl(path, requests)
+        else:
+            _table(path, requests)
         about = {"format": "lengths", "file": file_label(path), "block_tokens": requests.tokens, "prefixes": "unknown"}
         return requests.trace(about, limit, keep)
     except InputError as error:
         raise error.at(path=path) from None
 
 
-def _is_jsonl(path: str | PathLike[str]) -> bool:
-    first = next(read_lines(path, 2**24), b"")
-    return first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
+class _Requests(Requests):
+    """Requests by their lengths, a bounded number of blocks for each line."""
 
+    def __init__(self, tokens: int) -> None:
+        super().__init__("s")
+        self.check_size(tokens)
+        self.size, self.total = tokens, 0
 
-def _jsonl(path: str | PathLike[str]) -> Iterator[tuple[int, float | None, int, bool]]:
-    for line, record in read_records(path):
+    def add_lengths(self, line: int, time: npt.NDArray[np.float64] | None, length: Int64, *, date: bool = False) -> bool:
+        """Those of consecutive lines; False where any of them has to be looked at by itself."""
+        blocks = -(-length // self.size)
+        if (self.total + np.cumsum(blocks) > MOST_BLOCKS + MOST_PER_LINE * (line + np.arange(len(blocks)))).any():
+            return False
+        if time is not None and not (time.min() >= 0 and time.max() < 2**53):
+            return False
+        if not self.add_fresh_many(time, blocks, date=date):
+            return False
+        self.total += int(blocks.sum())
+        return True
+
+    def add_length(self, line: int, time: float | None, length: int, *, date: bool) -> None:
+        blocks = -(-length // self.size)
+        self.total += blocks
+        if self.total > MOST_BLOCKS + MOST_PER_LINE * line:
+            found = f"found {self.total} blocks up to here"
+            raise InputError(found, "expected fewer (larger ones, with --block-tokens)", line=line)
         try:
-            raw = record.get("timestamp")
-            time = None if raw is None else time_of(raw, "milliseconds", "timestamp") / 1000
-            yield line, time, whole(record, "input_length"), type(raw) is str
+            self.add_fresh(time, blocks, date=date)
         except InputError as error:
             raise error.at(line=line) from None
 
 
-def _table(path: str | PathLike[str]) -> Iterator[tuple[int, float | None, int, bool]]:
-    time_at = length_at = None
-    columns: list[str] = []
-    for line, text in enumerate(read_lines(path, _LONGEST), start=1):
-        if line == 1:
-            columns = columns_of(text)
+def _is_jsonl(path: str | PathLike[str]) -> bool:
+    first = next(read_lines(path, LONGEST_LINE), b"")
+    return first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
+
+
+def _jsonl(path: str | PathLike[str], requests: _Requests) -> None:
+    for records in read_many(path):
+        objects = records.objects or []
+        length = column(objects, _KEYS.length) if objects else None
+        times = times_of(objects, _KEYS) if length is not None else None
+        if length is not None and times is not None:
+            time = None if times[0] is None else times[0] / 1000
+            if requests.add_lengths(records.line, time, np.array(length, dtype=np.int64)):
+                continue
+        for line, record in records.one_by_one(path):
+            try:
+                raw = record.get("timestamp")
+                one = None if raw is None else time_of(raw, "milliseconds", "timestamp") / 1000
+                requests.add_length(line, one, whole(record, "input_length"), date=type(raw) is str)
+            except InputError as error:
+                raise error.at(line=line) from None
+
+
+def _table(path: str | PathLike[str], requests: _Requests) -> None:
+    columns: list[str] | None = None
+    time_at: int | None = None
+    length_at = 0
+    for number, lines in read_blocks(path, _LONGEST):
+        if columns is None:
+            header, number = lines.pop(0), number + 1
+            columns = columns_of(header)
             time_at = next((columns.index(name) for name in TIMES if name in columns), None)
-            length_at = next((columns.index(name) for name in LENGTHS if name in columns), None)
-            if length_at is None:
-                raise InputError(f"found {shown(text)}", f"expected one of the columns {', '.join(LENGTHS)}", line=1)
-            continue
-        if not text.strip():
-            continue
-        try:
-            row = next(csv.reader([text.decode("utf-8")]))
-        except (UnicodeDecodeError, csv.Error, StopIteration):
-            raise InputError(f"found {shown(text)}", "expected a row of text", line=line) from None
-        assert length_at is not None
-        if len(row) != len(columns):
-            raise InputError(f"found {len(row)} columns", f"expected {len(columns)}", line=line)
-        time, date = (None, False) if time_at is None else _time(row[time_at], line, columns[time_at])
-        yield line, time, _count(row[length_at], line, columns[length_at]), date
-    if not columns:
+            at = next((columns.index(name) for name in LENGTHS if name in columns), None)
+            if at is None:
+                raise InputError(f"found {shown(header)}", f"expected one of the columns {', '.join(LENGTHS)}", line=1)
+            length_at = at
+        if lines and not _add_rows(requests, lines, number, len(columns), time_at, length_at):
+            for line, text in enumerate(lines, start=number):
+                if text.strip():
+                    _add_row(requests, text, line, columns, time_at, length_at)
+    if columns is None:
         raise InputError("found an empty file", "expected a header and rows", line=1)
+
+
+def _add_rows(requests: _Requests, lines: list[bytes], number: int, columns: int, time_at: int | None, at: int) -> bool:
+    """Plain rows at once; False where any is not."""
+    fields = fields_of(lines, columns, texts=True)
+    length = None if fields is None else fields.whole(at, LARGEST)
+    if fields is None or length is None:
+        return False
+    if time_at is None:
+        return requests.add_lengths(number, None, length)
+    seconds = fields.whole(time_at)
+    if seconds is not None:
+        return requests.add_lengths(number, seconds.astype(np.float64), length)
+    dates = fields.dates(time_at)
+    return dates is not None and requests.add_lengths(number, dates, length, date=True)
+
+
+def _add_row(requests: _Requests, text: bytes, line: int, columns: list[str], time_at: int | None, length_at: int) -> None:
+    try:
+        row = next(csv.reader([text.decode("utf-8")]))
+    except (UnicodeDecodeError, csv.Error, StopIteration):
+        raise InputError(f"found {shown(text)}", "expected a row of text", line=line) from None
+    if len(row) != len(columns):
+        raise InputError(f"found {len(row)} columns", f"expected {len(columns)}", line=line)
+    time, date = (None, False) if time_at is None else _time(row[time_at], line, columns[time_at])
+    requests.add_length(line, time, _count(row[length_at], line, columns[length_at]), date=date)
 
 
 def _count(text: str, line: int, column: str) -> int:

@@ -20,18 +20,28 @@ from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.units import format_size
 
 #: A gzip file may unpack to this much whatever its size, and beyond it to at most ``MOST_RATIO`` times its size.
-SMALL_TEXT = 2**26
-MOST_RATIO = 200
+SMALL_TEXT = 2**24
+MOST_RATIO = 100
+#: Bytes of text that are split into lines at a time.
+_PIECE = 2**16
 #: Bytes of text between two looks at the memory, and how much of that is to stay free.
 _LOOK = 2**24
 _RESERVE = 2**28
 #: The name that stands for standard input, and how packed files begin.
 STDIN = "-"
+#: Bytes of a window that zstd may ask for, as a power of 2: what `zstd --ultra` takes up to level 21.
+_WINDOW = 26
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 def read_lines(path: str | PathLike[str], longest: int) -> Iterator[bytes]:
-    """The lines of a file one by one, without their ends (LF or CR LF).
+    """The lines of a file one by one, without their ends (LF or CR LF); otherwise as :func:`read_blocks`."""
+    for _, lines in read_blocks(path, longest):
+        yield from lines
+
+
+def read_blocks(path: str | PathLike[str], longest: int) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines of a file, without their ends (LF or CR LF), many at a time, each time with the number of the first.
 
     Parameters
     ----------
@@ -49,22 +59,44 @@ def read_lines(path: str | PathLike[str], longest: int) -> Iterator[bytes]:
         What is made of the lines has left hardly any memory.
     """
     with open_unpacked(path) as (stream, most):
-        number = total = looked = 0
+        number, total, looked, begun, size = 1, 0, 0, [b""], 0
         while True:
-            line = _read(stream, longest, path, number + 1)
-            if not line:
-                return
-            number += 1
-            total += len(line)
-            if len(line) > longest:
-                raise InputError(f"found a line of more than {longest} bytes", "expected shorter lines", path=path, line=number)
+            piece = _read(stream, path, number)
+            total += len(piece)
             if most is not None and total > most:
                 found = f"found {_packing(stream)} data that unpack to more than {most} bytes"
                 raise InputError(found, f"expected at most {MOST_RATIO} times their size (or unpack the file first)", path=path)
             if total - looked > _LOOK:
                 looked = total
                 _check_room(path, number)
-            yield line.removesuffix(b"\n").removesuffix(b"\r")
+            end = piece.rfind(b"\n")
+            begun.append(piece if end < 0 else piece[:end])
+            size += len(begun[-1])
+            if end >= 0 or not piece:
+                lines = _split(b"".join(begun), longest, path, number) if end >= 0 or size else []
+                if lines:
+                    yield number, lines
+                number += len(lines)
+                begun = [piece[end + 1 :]]
+                size = len(begun[0])
+            if size > longest + 1:
+                raise _too_long(longest, path, number)
+            if not piece:
+                return
+
+
+def _split(block: bytes, longest: int, path: str | PathLike[str], number: int) -> list[bytes]:
+    """The lines of a text whose last line has no end."""
+    lines = block.split(b"\n")
+    if b"\r" in block:
+        lines = [line.removesuffix(b"\r") for line in lines]
+    if len(block) > longest and max(map(len, lines)) > longest:
+        raise _too_long(longest, path, number + next(place for place, line in enumerate(lines) if len(line) > longest))
+    return lines
+
+
+def _too_long(longest: int, path: str | PathLike[str], number: int) -> InputError:
+    return InputError(f"found a line of more than {longest} bytes", "expected shorter lines", path=path, line=number)
 
 
 @contextmanager
@@ -99,8 +131,11 @@ def _unpacked_zstd(raw: BinaryIO, path: str | PathLike[str]) -> IO[bytes]:
         except ImportError:
             continue
         if name == "zstandard":
-            return io.BufferedReader(module.ZstdDecompressor(max_window_size=2**27).stream_reader(raw, read_across_frames=True))
-        return module.ZstdFile(raw)  # type: ignore[no-any-return]
+            return io.BufferedReader(
+                module.ZstdDecompressor(max_window_size=2**_WINDOW).stream_reader(raw, read_across_frames=True)
+            )
+        most = {module.DecompressionParameter.window_log_max: _WINDOW}
+        return module.ZstdFile(raw, options=most)  # type: ignore[no-any-return]
     found = "found zstd data, which nothing here unpacks"
     raise InputError(found, "expected the package zstandard (or Python 3.14; or `zstd -d` the file)", path=path)
 
@@ -109,10 +144,10 @@ def _packing(stream: IO[bytes]) -> str:
     return "gzip" if isinstance(stream, gzip.GzipFile) else "zstd"
 
 
-def _read(stream: IO[bytes], longest: int, path: str | PathLike[str], number: int) -> bytes:
-    """One line; whatever an unpacker complains of is said with the line it came to."""
+def _read(stream: IO[bytes], path: str | PathLike[str], number: int) -> bytes:
+    """The next piece of a text, empty at its end; whatever an unpacker complains of is said with the line it came to."""
     try:
-        return stream.readline(longest + 1)
+        return stream.read(_PIECE)
     except InputError:
         raise
     except (OSError, EOFError, zlib.error) as error:

@@ -12,13 +12,14 @@ from os import PathLike
 from typing import Any
 
 from placement_opt.base.errors import InputError
+from placement_opt.workload.formats.columns import Keys
 from placement_opt.workload.formats.lines import check_limit
-from placement_opt.workload.formats.records import ids_of, need, read_records, time_of, whole
-from placement_opt.workload.formats.requests import Requests, provenance
+from placement_opt.workload.formats.records import ids_of, need, time_of, whole
+from placement_opt.workload.formats.requests import Requests, provenance, take
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
 
-_KEYS = {"timestamp", "model_name", "chunk_size", "seq_len", "chunk_hashes"}
+_KEYS = Keys("timestamp", "seq_len", "chunk_hashes", size="chunk_size")
 
 
 def read(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None) -> Trace:
@@ -28,22 +29,33 @@ def read(path: str | PathLike[str], *, limit: int | None = None, keep: Keep | No
     are one, too, for their blocks differ in size.
     """
     check_limit(limit)
-    requests, unused, models = Requests("s", "seq_len"), set[str](), set[str]()
+    requests, models = Requests("s", "seq_len"), _Models()
     try:
-        for line, record in read_records(path):
-            try:
-                _add(record, requests)
-                models.add(_model(record))
-                if len(models) > 1:
-                    found = f"found {record['model_name']!r:.40} after another model"
-                    raise InputError(found, "expected one model (split the file by model_name)", field="model_name")
-            except InputError as error:
-                raise error.at(line=line) from None
-            unused.update(record.keys() - _KEYS)
-        about = provenance("lmcache", path, requests.tokens, unused) | {"model": models.pop()}
+        seen = take(path, requests, _KEYS, None, lambda record: _add(record, requests), models)
+        about = provenance("lmcache", path, requests.tokens, seen.difference(_KEYS, {"model_name"})) | {"model": models.name}
         return requests.trace(about, limit, keep)
     except InputError as error:
         raise error.at(path=path) from None
+
+
+class _Models:
+    """The one model of all lookups."""
+
+    name: str | None = None
+
+    def fit(self, records: list[dict[str, Any]]) -> bool:
+        names = [record.get("model_name", "") for record in records]
+        return set(map(type, names)) == {str} and len({*names, names[0] if self.name is None else self.name}) == 1
+
+    def note(self, records: list[dict[str, Any]]) -> None:
+        for record in records:
+            name = record.get("model_name", "")
+            if not isinstance(name, str):
+                raise InputError(f"found {name!r:.40}", "expected a text", field="model_name")
+            if self.name not in (None, name):
+                found = f"found {name!r:.40} after another model"
+                raise InputError(found, "expected one model (split the file by model_name)", field="model_name")
+            self.name = name
 
 
 def _add(record: dict[str, Any], requests: Requests) -> None:
@@ -52,10 +64,3 @@ def _add(record: dict[str, Any], requests: Requests) -> None:
     ids = ids_of(need(record, "chunk_hashes"), "chunk_hashes")
     requests.check_count(len(ids), whole(record, "seq_len"), field="chunk_hashes", fixed=True)
     requests.add(time, ids, field="chunk_hashes", date=type(record["timestamp"]) is str)
-
-
-def _model(record: dict[str, Any]) -> str:
-    value = record.get("model_name", "")
-    if not isinstance(value, str):
-        raise InputError(f"found {value!r:.40}", "expected a text", field="model_name")
-    return value

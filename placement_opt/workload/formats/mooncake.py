@@ -12,19 +12,25 @@ from os import PathLike
 from typing import Any
 
 from placement_opt.base.errors import InputError
+from placement_opt.workload.formats.columns import Keys
 from placement_opt.workload.formats.lines import check_limit
-from placement_opt.workload.formats.records import ids_of, read_records, time_of, whole
-from placement_opt.workload.formats.requests import Requests, provenance
+from placement_opt.workload.formats.records import UNITS, ids_of, time_of, whole
+from placement_opt.workload.formats.requests import Requests, provenance, take
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
 
 #: Tokens in a block where neither the records nor the caller say.
 BLOCK_TOKENS = 512
-_KEYS = {"timestamp", "input_length", "output_length", "hash_ids", "block_size"}
+_KEYS = Keys("timestamp", "input_length", "hash_ids", generated="output_length", size="block_size", untimed=True)
 
 
 def read(
-    path: str | PathLike[str], *, limit: int | None = None, keep: Keep | None = None, block_tokens: int | None = None
+    path: str | PathLike[str],
+    *,
+    limit: int | None = None,
+    keep: Keep | None = None,
+    block_tokens: int | None = None,
+    time_unit: str | None = None,
 ) -> Trace:
     """The trace of a ``mooncake`` file, packed or not.
 
@@ -42,6 +48,8 @@ def read(
         How long blocks live; a ttl may be in time or in steps. None: for ever.
     block_tokens
         Tokens of a block where the records do not say; None: 512.
+    time_unit
+        Of the timestamps: ``"s"`` or ``"ms"``; None: ms.
 
     Raises
     ------
@@ -51,29 +59,25 @@ def read(
     """
     check_limit(limit)
     try:
-        requests, about = _parse(path, block_tokens)
+        requests, about = _parse(path, block_tokens, time_unit)
         return requests.trace(about, limit, keep)
     except InputError as error:
         raise error.at(path=path) from None
 
 
-def _parse(path: str | PathLike[str], block_tokens: int | None = None) -> tuple[Requests, dict[str, Any]]:
-    requests, unused = Requests("ms"), set[str]()
+def _parse(
+    path: str | PathLike[str], block_tokens: int | None = None, time_unit: str | None = None
+) -> tuple[Requests, dict[str, Any]]:
+    requests = Requests(time_unit or "ms")
     default = BLOCK_TOKENS if block_tokens is None else block_tokens
-    for line, record in read_records(path):
-        try:
-            _add(record, requests, default)
-        except InputError as error:
-            raise error.at(line=line) from None
-        if not record.keys() <= _KEYS:
-            unused.update(record.keys() - _KEYS)
-    return requests, provenance("mooncake", path, requests.tokens, unused)
+    seen = take(path, requests, _KEYS, default, lambda record: _add(record, requests, default))
+    return requests, provenance("mooncake", path, requests.tokens, seen.difference(_KEYS))
 
 
 def _add(record: dict[str, Any], requests: Requests, default: int) -> None:
     said = "block_size" in record
     requests.check_size(whole(record, "block_size", 1) if said else default)
-    time = time_of(record["timestamp"], "milliseconds", "timestamp") if "timestamp" in record else None
+    time = time_of(record["timestamp"], UNITS[requests.unit], "timestamp") if "timestamp" in record else None
     if "output_length" in record:
         whole(record, "output_length")
     length = whole(record, "input_length")

@@ -17,6 +17,7 @@ from placement_opt.base.atomic import open_regular
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.workload.formats.accesses import trace_of
+from placement_opt.workload.formats.ids import numbered
 from placement_opt.workload.formats.lines import check_limit, file_label
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
@@ -74,6 +75,6 @@ def _made(table: np.ndarray, meta: dict[str, object]) -> Trace:
     ):
         if not good.all():
             raise InputError(f"found {found}", f"expected {expected}", line=int(np.argmin(good)) + 1, field=field)
-    block = np.unique(table["id"], return_inverse=True)[1].astype(np.int64)
+    block = numbered(table["id"])
     about = meta | {"first_s": int(time[0]), "last_s": int(time[-1])}
     return trace_of(np.arange(len(table)), block, steps=len(table), size=size, unit="bytes", meta=about)

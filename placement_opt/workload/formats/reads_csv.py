@@ -22,10 +22,10 @@ from placement_opt.workload.transforms.keep import Keep
 
 #: Token positions are below this.
 MOST_TOKENS = 2**24
-#: Blocks of the prefill and of all rows; a short file can ask for very many.
-MOST_BLOCKS = 2**27
+#: Blocks of the prefill and of all rows; fewer where there are few reads, for a short file can ask for very many.
+MOST_BLOCKS, SMALL_BLOCKS, MOST_PER_READ = 2**27, 2**22, 256
 _HEADER = b"n,l,read_kv"
-_LONGEST_LINE = 2**26
+_LONGEST_LINE = 2**23
 _BATCH_BYTES = 2**22
 _ITEMS = b"0123456789,"
 
@@ -184,9 +184,10 @@ def _assemble(batches: list[_Rows], meta: dict[str, object]) -> Trace:
     layers, layer = np.unique(label, return_inverse=True)
     steps, prefill = len(token), int(token[0])
     old = prefill * len(layers)
-    if old + steps > MOST_BLOCKS:
+    most = min(MOST_BLOCKS, SMALL_BLOCKS + MOST_PER_READ * (steps + int(counts.sum())))
+    if old + steps > most:
         found = f"found {prefill} prefill tokens, {len(layers)} layers and {steps} rows"
-        raise InputError(found, f"expected at most {MOST_BLOCKS} blocks", line=2, field="n")
+        raise InputError(found, f"expected at most {most} blocks with so many reads", line=2, field="n")
     produced = token * len(layers) + layer  # of each row the block it produces, counted as if no row were missing
     blocks = np.empty(int(counts.sum()), dtype=np.int32)
     row = place = 0

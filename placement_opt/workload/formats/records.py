@@ -5,16 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 from placement_opt.base.errors import InputError
-from placement_opt.base.json import parse_json
-from placement_opt.workload.formats.lines import read_lines
+from placement_opt.base.json import parse_json, parse_objects
+from placement_opt.workload.formats.lines import read_blocks
 
 #: Bytes that one line of a log may have.
-LONGEST_LINE = 2**24
+LONGEST_LINE = 2**23
 LARGEST = 2**31
+#: Characters that an id may have.
+LONGEST_ID = 1024
+#: Short name of a unit of times -> what messages call it.
+UNITS = {"s": "seconds", "ms": "milliseconds"}
 _MARK = b"\xef\xbb\xbf"
+
+
+class Records(NamedTuple):
+    """Some consecutive objects of a JSONL file."""
+
+    line: int  # of the first
+    lines: list[bytes]
+    #: The objects at once, whole numbers beyond 64 bits as floats; None where one has to be looked at by itself.
+    objects: list[dict[str, Any]] | None
+
+    def one_by_one(self, path: str | PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Each object with its line, exactly as it is written; InputError with the line for what is none."""
+        for line, text in enumerate(self.lines, start=self.line):
+            try:
+                yield line, _record(text)
+            except InputError as error:
+                raise error.at(path=path, line=line) from None
+
+    def each(self, path: str | PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Each object with its line, as it was read at once where that was so; errors as :meth:`one_by_one`."""
+        return self.one_by_one(path) if self.objects is None else enumerate(self.objects, start=self.line)
 
 
 def read_records(path: str | PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -24,28 +49,42 @@ def read_records(path: str | PathLike[str]) -> Iterator[tuple[int, dict[str, Any
     ------
     InputError
         With the line: no JSON object, an empty line before others, a file without objects; as
-        :func:`placement_opt.workload.formats.lines.read_lines`.
+        :func:`placement_opt.workload.formats.lines.read_blocks`.
     """
-    line = blank = 0
-    for line, text in enumerate(read_lines(path, LONGEST_LINE), start=1):
-        if line == 1:
-            text = text.removeprefix(_MARK)
-        if not text or text.isspace():
-            blank = blank or line
-            continue
-        if blank:
+    for records in read_many(path, parse=False):
+        yield from records.one_by_one(path)
+
+
+def read_many(path: str | PathLike[str], *, parse: bool = True) -> Iterator[Records]:
+    """The objects of a JSONL file, many at a time; errors as :func:`read_records`, of texts that are no objects at their turn.
+
+    ``parse``: whether ``objects`` are made.
+    """
+    first, blank = True, 0
+    for number, lines in read_blocks(path, LONGEST_LINE):
+        if first:
+            lines[0] = lines[0].removeprefix(_MARK)
+            first = False
+        count = len(lines)
+        while lines and not lines[-1].strip():
+            lines.pop()
+        if lines and (blank or not all(map(bytes.strip, lines))):
+            blank = blank or number + next(place for place, line in enumerate(lines) if not line.strip())
+            lines = lines[: max(0, blank - number)]
+            if lines:
+                yield Records(number, lines, None)
             raise InputError("found an empty line", "expected a JSON object", path=path, line=blank)
-        try:
-            yield line, _record(text)
-        except InputError as error:
-            raise error.at(path=path, line=line) from None
-    if line == 0 or blank == 1:
+        if lines:
+            yield Records(number, lines, parse_objects(lines) if parse else None)
+        if len(lines) < count:
+            blank = blank or number + len(lines)
+    if first or blank == 1:
         raise InputError("found an empty file", "expected one JSON object a line", path=path, line=1)
 
 
 def _record(text: bytes) -> dict[str, Any]:
     try:
-        record = parse_json(text.decode("utf-8"))
+        record = parse_json(text)
     except UnicodeDecodeError:
         raise InputError("found bytes that are not UTF-8", "expected a JSON object") from None
     if isinstance(record, list) and record and isinstance(record[0], dict):
@@ -96,9 +135,15 @@ def ids_of(value: Any, key: str) -> list[int | str]:
         raise InputError(f"found {item!r:.40}", "expected whole numbers or texts", field=key)
     if len(kinds) > 1:
         raise InputError("found whole numbers and texts mixed", "expected ids of one kind", field=key)
+    if str in kinds and (most := max(map(len, value))) > LONGEST_ID:
+        raise InputError(f"found an id of {most} characters", f"expected at most {LONGEST_ID}", field=key)
     if len(set(value)) < len(value):
         seen: set[int | str] = set()
-        item = next(item for item in value if item in seen or seen.add(item))  # type: ignore[func-returns-value]
-        why = "expected each id once in a request (an id stands for a block and all that lies before it)"
-        raise InputError(f"found {item!r:.40} twice", why, field=key)
+        raise repeated(next(item for item in value if item in seen or seen.add(item)), key)  # type: ignore[func-returns-value]
     return value
+
+
+def repeated(item: int | str, key: str) -> InputError:
+    """An id that a request has twice."""
+    why = "expected each id once in a request (an id stands for a block and all that lies before it)"
+    return InputError(f"found {item!r:.40} twice", why, field=key)

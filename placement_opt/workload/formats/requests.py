@@ -9,16 +9,18 @@ block, unless the format says so.
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
-from itertools import count
+from collections.abc import Callable
 from os import PathLike
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
+from placement_opt.workload.formats.columns import Columns, Keys, columns_of
+from placement_opt.workload.formats.ids import Ids, first_of
 from placement_opt.workload.formats.lines import file_label
+from placement_opt.workload.formats.records import read_many, repeated
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
 
@@ -42,9 +44,8 @@ class Requests:
         self.time: array[float] = array("d")
         self.whole = bytearray()  # whether the file has the time as a whole number
         self.blocks: array[int] = array("q")  # how many each has
-        self.ids: array[int] = array("i")  # the blocks of all, numbered as the file first names them
+        self.ids = Ids()  # of the blocks of all
         self.tokens: int | None = None  # in a block
-        self._numbers: defaultdict[int | str, int] = defaultdict(count().__next__)
         self._kind: type | None = None
         self._partial: bool | None = None  # whether partial last blocks have ids
         self._timed: tuple[bool, bool] | None = None
@@ -55,12 +56,61 @@ class Requests:
         if ids and type(ids[0]) is not self._kind:
             raise InputError("found whole numbers and texts mixed", "expected ids of one kind", field=field)
         self._begin(time, len(ids), date)
-        self.ids.extend(map(self._numbers.__getitem__, ids))
+        self.ids.extend(ids)
 
     def add_fresh(self, time: float | None, blocks: int, *, date: bool = False) -> None:
         """One more request of a log without ids: none of its blocks is another's."""
         self._begin(time, blocks, date)
-        self.ids.extend(range(len(self.ids), len(self.ids) + blocks))
+        self.ids.extend_fresh(blocks)
+
+    def add_fresh_many(self, time: npt.NDArray[np.float64] | None, blocks: npt.NDArray[np.int64], *, date: bool) -> bool:
+        """As :meth:`add_fresh` many times; False where times are not as before, and then none was added."""
+        timed = (time is not None, date)
+        if self._timed not in (None, timed):
+            return False
+        begin, many = len(self.time), len(blocks)
+        self.time.frombytes((np.arange(begin, begin + many, dtype=np.float64) if time is None else time).tobytes())
+        self.whole.extend(bytes(many))
+        self.blocks.frombytes(blocks.tobytes())
+        self.ids.extend_fresh(int(blocks.sum()))
+        self._timed = timed
+        return True
+
+    def add_many(self, found: Columns | None) -> bool:
+        """Many requests at once; False where any of them has to be looked at by itself, and then none was added.
+
+        What is added is what :meth:`add` would have added after all checks but one, :meth:`check_repeats`.
+        """
+        if found is None:
+            return False
+        timed, kind = (found.time is not None, False), self._kind or found.kind
+        if self._timed not in (None, timed) or self.tokens not in (None, found.tokens) or found.kind not in (None, kind):
+            return False
+        some, partial = found.length % found.tokens > 0, found.counts == found.length // found.tokens + 1
+        likewise = bool(partial[some][0]) if some.any() and self._partial is None else self._partial
+        if not ((found.counts - found.length // found.tokens == partial & some) & (~some | (partial == likewise))).all():
+            return False
+        begin, many = len(self.time), len(found.counts)
+        self.time.frombytes((np.arange(begin, begin + many, dtype=np.float64) if found.time is None else found.time).tobytes())
+        self.whole.extend(found.whole)
+        self.blocks.frombytes(found.counts.tobytes())
+        if isinstance(found.ids, array):
+            self.ids.extend_whole(found.ids)
+        else:
+            self.ids.extend(found.ids)
+        self._timed, self._kind, self._partial, self.tokens = timed, kind, likewise, found.tokens
+        return True
+
+    def check_repeats(self, field: str = "hash_ids") -> None:
+        """Each id once in a request: of all so far, where a request is a line; called at the end, and before another error."""
+        if not len(self.ids):
+            return
+        request = np.repeat(np.arange(len(self.blocks)), np.frombuffer(self.blocks, dtype=np.int64))
+        keys = (request << 32) | self.ids.numbers()
+        ordered = np.sort(keys)
+        twice = ordered[1:][ordered[1:] == ordered[:-1]]
+        if len(twice):
+            raise repeated(self.ids.value(int(np.argmax(keys == twice[0]))), field).at(line=int(twice[0] >> 32) + 1)
 
     def _begin(self, time: float | None, blocks: int, date: bool) -> None:
         timed = (time is not None, date)
@@ -130,34 +180,34 @@ class Requests:
         ``taken``: int64[T], the numbers of the requests in order of time.
         """
         steps = len(taken)
-        every = np.frombuffer(self.blocks, dtype=np.int64)
+        every, named = np.frombuffer(self.blocks, dtype=np.int64), self.ids.numbers()
         counts = every[taken]
         step = np.repeat(np.arange(steps), counts)
         ends = np.cumsum(counts)
-        place = np.arange(len(step)) + np.repeat((np.cumsum(every) - every)[taken] - (ends - counts), counts)
-        named = np.frombuffer(self.ids, dtype=np.intc)[place] if len(place) else np.zeros(0, dtype=np.intc)
-        _, first, inverse = np.unique(named, return_index=True, return_inverse=True)
-        order = np.argsort(first)
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = np.arange(len(order))
-        block = rank[inverse]
-        new = np.zeros(len(named), dtype=bool)
-        new[first] = True
-        keys = (step[~new] << 32) | block[~new]
-        sort = np.argsort(keys)
-        in_prompt = np.arange(len(named)) - np.repeat(ends - counts, counts)
-        reads = np.bincount(step[~new], minlength=steps)
-        new_before = np.concatenate([[0], np.cumsum(new)])
-        new_before = new_before[:-1] - np.repeat(new_before[ends - counts], counts)  # within the same request
+        begins = ends - counts
+        in_prompt = np.arange(len(step)) - np.repeat(begins, counts)
+        if not np.array_equal(taken, np.arange(len(every))):
+            named = named[in_prompt + np.repeat((np.cumsum(every) - every)[taken], counts)]
+        first = first_of(named)
+        new = np.zeros(len(named) + 1, dtype=bool)
+        new[first] = True  # the last place is of numbers that no request taken has
+        new = new[:-1]
+        produced = np.cumsum(new)
+        block = (produced - 1)[first[named]]
+        old = np.flatnonzero(~new)
+        keys = (step[old] << 32) | block[old]
+        sort = slice(None) if (keys[1:] > keys[:-1]).all() else np.argsort(keys)
+        reads = np.bincount(step[old], minlength=steps)
+        new_before = produced[old] - np.concatenate([[0], produced])[begins][step[old]]  # within the same request
         return Trace(
             indptr=np.concatenate([[0], np.cumsum(reads)]).astype(np.int64),
             blocks=(keys[sort] & (2**32 - 1)).astype(np.int32),
-            birth=step[np.sort(first)].astype(np.int32),
-            death=np.full(len(order), steps, dtype=np.int32),
+            birth=step[new].astype(np.int32),
+            death=np.full(int(new.sum()), steps, dtype=np.int32),
             size=np.array([self.tokens], dtype=np.int64),
             size_unit="tokens",
-            position=in_prompt[~new][sort].astype(np.int32),
-            meta=about | {"reads_after_new": int(np.count_nonzero((new_before > 0) & ~new))},
+            position=in_prompt[old][sort].astype(np.int32),
+            meta=about | {"reads_after_new": int(np.count_nonzero(new_before))},
         )
 
     def _as_written(self, number: int) -> float:
@@ -169,6 +219,69 @@ class Requests:
 _WHEN = {(True, False): "a number", (True, True): "a date", (False, False): "no time"}
 
 
-def provenance(name: str, path: str | PathLike[str], tokens: int | None, unused: set[str]) -> dict[str, Any]:
+class Others(Protocol):
+    """What a format takes of its records besides the requests."""
+
+    def fit(self, records: list[dict[str, Any]]) -> bool:
+        """Whether all of them are usual, so that :meth:`note` will not complain."""
+        ...
+
+    def note(self, records: list[dict[str, Any]]) -> None:
+        """Take it; InputError for what is wrong with the first that is not as it should be."""
+        ...
+
+
+def take(
+    path: str | PathLike[str],
+    requests: Requests,
+    keys: Keys,
+    tokens: int | None,
+    add: Callable[[dict[str, Any]], None],
+    others: Others | None = None,
+) -> set[str]:
+    """All records of a JSONL log as requests, many at a time where they are usual; the keys that they have.
+
+    Parameters
+    ----------
+    path, requests
+        The log, and where its requests go.
+    keys, tokens
+        Of the records; tokens in a block where these do not say.
+    add
+        Checks one record and adds it to ``requests``: it says what many at once must come to.
+    others
+        What else is taken of each record.
+
+    Raises
+    ------
+    InputError
+        With the line: what ``add`` and ``others`` raise, and as :func:`placement_opt.workload.formats.records.read_records`.
+    """
+    seen: set[str] = set()
+    try:
+        for records in read_many(path):
+            objects = records.objects
+            usual = objects is not None and (others is None or others.fit(objects))
+            if objects is not None and usual and requests.add_many(columns_of(records, keys, tokens)):
+                seen.update(*objects)
+                if others is not None:
+                    others.note(objects)
+                continue
+            for line, record in records.one_by_one(path):
+                try:
+                    add(record)
+                    if others is not None:
+                        others.note([record])
+                except InputError as error:
+                    raise error.at(line=line) from None
+                seen.update(record)
+    except InputError:
+        requests.check_repeats(keys.ids)  # of earlier lines
+        raise
+    requests.check_repeats(keys.ids)
+    return seen
+
+
+def provenance(name: str, path: str | PathLike[str], tokens: int | None, unused: set[Any]) -> dict[str, Any]:
     """How the metadata of an imported log begins."""
     return {"format": name, "file": file_label(path), "block_tokens": tokens, "unused_keys": sorted(unused)}

@@ -13,17 +13,22 @@ each may say what attention its tokens have: ``selected_weight_ppm``, which a tr
 from __future__ import annotations
 
 from array import array
-from itertools import islice
+from contextlib import suppress
+from itertools import chain, islice
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.workload.formats.lines import check_limit, file_label
-from placement_opt.workload.formats.records import LARGEST, need, read_records, whole
+from placement_opt.workload.formats.records import LARGEST, need, read_many, whole
 from placement_opt.workload.trace import MOST_LAYERS, Trace
 from placement_opt.workload.transforms.keep import Keep
+
+#: Blocks of all requests for each selected position, up to which a table of them is made instead of sorting.
+MOST_TABLE = 8
 
 
 def read(
@@ -54,7 +59,8 @@ def read(
     rows = _Rows(block_tokens or 1)
     about: dict[str, Any] = {"format": "selections", "file": file_label(path)} | ({"limit": limit} if limit else {})
     try:
-        for line, record in islice(read_records(path), limit):
+        every = chain.from_iterable(records.each(path) for records in read_many(path))
+        for line, record in islice(every, limit):
             try:
                 if not rows.first:
                     about = _captured(record) | about
@@ -85,7 +91,7 @@ class _Rows:
         self.newest: array[int] = array("q")  # of each row: position of the token that is made
         self.layer: array[int] = array("i")
         self.counts: array[int] = array("q")
-        self.positions: array[int] = array("i")
+        self.positions: array[int] = array("q")
 
     def add(self, record: dict[str, Any]) -> None:
         request, layer = record.get("request_id"), whole(record, "layer_id")
@@ -97,10 +103,7 @@ class _Rows:
         chosen = need(record, "selected_token_pos")
         if not isinstance(chosen, list) or not set(map(type, chosen)) <= {int}:
             raise InputError(f"found {chosen!r:.40}", "expected a list of token positions", field="selected_token_pos")
-        if chosen and not 0 <= min(chosen) <= max(chosen) < length:
-            found = f"found {max(chosen) if min(chosen) >= 0 else min(chosen)!r:.40}"
-            expected = f"expected positions from 0 to {length - 1} (seq_len_current {length})"
-            raise InputError(found, expected, field="selected_token_pos")
+        positions = _positions(chosen, length)
         stream = self.streams.setdefault((request, layer), len(self.streams))
         if stream == len(self.first):
             self.first.append(length - 1)
@@ -113,31 +116,43 @@ class _Rows:
         self.newest.append(length - 1)
         self.layer.append(layer)
         self.counts.append(len(chosen))
-        self.positions.extend(chosen)
+        self.positions.extend(positions)
+
+    def _bases(self) -> tuple[Int64, int | None]:
+        """What the blocks of each request and layer are counted from; and how many all have, where a table can hold them."""
+        blocks = np.array(self.length) // self.tokens + 1
+        if blocks.sum() > MOST_TABLE * (len(self.positions) + len(self.stream)):
+            return np.arange(len(blocks)) * LARGEST, None
+        return np.cumsum(blocks) - blocks, int(blocks.sum())
 
     def trace(self, about: dict[str, Any]) -> Trace:
         stream, newest = np.frombuffer(self.stream, dtype=np.int64), np.frombuffer(self.newest, dtype=np.int64)
-        steps, size = len(stream), self.tokens
-        step = np.repeat(np.arange(steps), np.frombuffer(self.counts, dtype=np.int64))
-        position = np.frombuffer(self.positions, dtype=np.intc) if step.size else np.zeros(0, dtype=np.intc)
-        wanted = stream[step] * LARGEST + position // size
+        steps, size, first = len(stream), self.tokens, np.array(self.first)
+        counts = np.frombuffer(self.counts, dtype=np.int64)
+        position = np.frombuffer(self.positions, dtype=np.int64) if self.positions else np.zeros(0, dtype=np.int64)
+        base, dense = self._bases()
+        wanted = np.repeat(base[stream], counts) + (position if size == 1 else position // size)
         # A row makes the block that its newest token lies in, where that begins behind the prefill and no row before made it.
-        made = stream * LARGEST + newest // size
-        fresh = (newest // size) * size >= np.array(self.first)[stream]
-        keys, number = np.unique(np.concatenate([made[fresh], wanted]), return_inverse=True)
+        fresh = (newest // size) * size >= first[stream]
+        made = (base[stream] + newest // size)[fresh]
+        keys, number = _numbered(np.concatenate([made, wanted]), dense)
+        of = np.searchsorted(base, keys, side="right") - 1
+        begins = (keys - base[of]) * size
         # The row that produces a block: the first of its stream whose newest token is not before the block's first.
         order = np.lexsort((np.arange(steps), stream))
         reached = (stream * LARGEST + newest)[order]
-        begins = (keys % LARGEST) * size
-        of = keys // LARGEST
         row = order[np.minimum(np.searchsorted(reached, of * LARGEST + begins), steps - 1)]
-        birth = np.where(begins < np.array(self.first)[of], -1, row)
+        birth = np.where(begins < first[of], -1, row)
         by_birth = np.lexsort((keys, birth))
         rank = np.empty(len(keys), dtype=np.int64)
         rank[by_birth] = np.arange(len(keys))
-        block = number[int(fresh.sum()) :]
-        old = birth[block] < step
-        reads = np.unique((step[old] << 32) | rank[block[old]])
+        block = number[len(made) :]
+        step = np.repeat(np.arange(steps), counts)
+        reads = (step << 32) | rank[block]
+        if len(made):
+            reads = reads[birth[block] < step]
+        reads.sort()
+        reads = reads[np.diff(reads, prepend=-1) > 0]
         layers = np.frombuffer(self.layer, dtype=np.intc).astype(np.int32)
         one = np.zeros(len(self.first), dtype=np.int32)
         one[stream] = layers
@@ -156,3 +171,25 @@ class _Rows:
             block_token=begins[by_birth].astype(np.int32) if alone else None,
             meta=about | {"rows": steps, "block_tokens": size, "requests": requests},
         )
+
+
+def _positions(chosen: list[int], length: int) -> array[int]:
+    """Token positions below ``length``."""
+    found: array[int] = array("q")
+    with suppress(OverflowError):
+        found.fromlist(chosen)
+    numbers = np.frombuffer(found, dtype=np.int64) if found else np.full(min(len(chosen), 1), -1)
+    if len(numbers) and (numbers.min() < 0 or numbers.max() >= length):
+        wrong = next(one for one in chosen if not 0 <= one < length)
+        expected = f"expected positions from 0 to {length - 1} (seq_len_current {length})"
+        raise InputError(f"found {wrong!r:.40}", expected, field="selected_token_pos")
+    return found
+
+
+def _numbered(keys: Int64, most: int | None) -> tuple[Int64, Int64]:
+    """The distinct keys, ascending, and of each key its number among them; ``most``: keys are below, where that is little."""
+    if most is None:
+        return np.unique(keys, return_inverse=True)
+    found = np.zeros(most, dtype=bool)
+    found[keys] = True
+    return np.flatnonzero(found), (np.cumsum(found) - 1)[keys]
