@@ -1,7 +1,7 @@
 """``lengths``: requests of which only the lengths are known: the CSV files of Azure's and BurstGPT's traces, JSONL without ids.
 
 Columns (or keys) by any of their usual names: a time (``TIMESTAMP``, ``Timestamp``, ``arrived_at``: seconds, or a date and
-time; ``timestamp`` in JSONL: milliseconds), the prompt's tokens (``ContextTokens``, ``Request tokens``, ``num_prefill_tokens``,
+time; ``timestamp`` in JSONL: milliseconds, ``arrival_time_ns``), the prompt's tokens (``ContextTokens``, ``Request tokens``, ``num_prefill_tokens``,
 ``input_length``) and what is generated (``GeneratedTokens``, ``Response tokens``, ``num_decode_tokens``, ``output_length``),
 which is not used. No ids, so nobody knows which prompts begin alike: each request has blocks of its own, which nobody else
 reads, and ``meta`` says so (``prefixes``: "unknown").
@@ -74,7 +74,10 @@ def _jsonl(path: str | PathLike[str]) -> Iterator[tuple[int, float | None, int, 
         try:
             raw = record.get("timestamp")
             time = None if raw is None else time_of(raw, "milliseconds", "timestamp") / 1000
-            yield line, time, whole(record, "input_length"), type(raw) is str
+            if time is None and "arrival_time_ns" in record:
+                time = time_of(record["arrival_time_ns"], "nanoseconds", "arrival_time_ns") / 1e9
+            key = next((name for name in LENGTHS if name in record), "input_length")
+            yield line, time, whole(record, key), type(raw) is str
         except InputError as error:
             raise error.at(line=line) from None
 

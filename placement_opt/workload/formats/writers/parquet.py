@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from os import PathLike
-from pathlib import Path
 
 from placement_opt.base.atomic import atomic_file
 from placement_opt.workload.formats.parquet import arrow
@@ -28,7 +27,7 @@ def write(trace: Trace, path: str | PathLike[str]) -> list[str]:
         As :func:`placement_opt.workload.formats.writers.access_csv.write`; there is no pyarrow.
     """
     check_accesses(trace)
-    pyarrow, parquet = arrow(Path(path))
+    pyarrow, parquet = arrow(path)
     table = pyarrow.table({name: pyarrow.array(column) for name, column in columns(trace).items()})
     with atomic_file(path) as handle:
         parquet.write_table(table, handle, row_group_size=_GROUP, compression="snappy")
