@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 
 from placement_opt.base.atomic import atomic_file
-from placement_opt.workload.formats.writers.losses import lost
+from placement_opt.workload.formats.writers.losses import lost, unit_lost
 from placement_opt.workload.formats.writers.rows import check_accesses, columns
 from placement_opt.workload.trace import Trace
 
@@ -34,4 +34,4 @@ def write(trace: Trace, path: str | PathLike[str]) -> list[str]:
         for start in range(0, len(table["step"]), ROWS):
             rows = zip(*(column[start : start + ROWS].tolist() for column in table.values()), strict=True)
             handle.write("".join(f"{','.join(map(str, row))}\n" for row in rows).encode("ascii"))
-    return lost(trace)
+    return unit_lost(trace, layered=True) + lost(trace)

@@ -6,6 +6,7 @@ from os import PathLike
 
 from placement_opt.base.atomic import atomic_file
 from placement_opt.workload.formats.writers.access_csv import ROWS
+from placement_opt.workload.formats.writers.losses import unit_lost
 from placement_opt.workload.formats.writers.oracle_general import of_records, records_lost
 from placement_opt.workload.formats.writers.rows import accesses, check_accesses, check_one_size, next_accesses
 from placement_opt.workload.trace import Trace
@@ -38,4 +39,4 @@ def write(trace: Trace, path: str | PathLike[str]) -> list[str]:
         for start in range(0, len(step), ROWS):
             rows = zip(*(column[start : start + ROWS].tolist() for column in table.values()), strict=True)
             handle.write("".join(f"{','.join(map(str, row))}\n" for row in rows).encode("ascii"))
-    return of_records(step, made) + records_lost(trace)
+    return of_records(step, made) + unit_lost(trace, layered=False) + records_lost(trace)

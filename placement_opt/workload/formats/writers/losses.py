@@ -32,6 +32,12 @@ def lost(trace: Trace, carried: Container[str] = ()) -> list[str]:
     return [what for what, is_lost in found.items() if is_lost and what not in carried]
 
 
+def unit_lost(trace: Trace, *, layered: bool) -> list[str]:
+    """The unit of sizes that are no bytes, where the format (``layered``: it knows the layers of steps) has another."""
+    unit = "token-layers" if layered and trace.step_layer is not None else "tokens"
+    return [] if trace.size_unit in ("bytes", unit) else [f"that sizes are in {trace.size_unit} (they come back in {unit})"]
+
+
 def _across_layers(trace: Trace) -> bool:
     """Whether a step accesses a block of another layer than its own."""
     own, of = trace.step_layer, trace.block_layer

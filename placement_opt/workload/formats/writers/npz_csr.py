@@ -8,7 +8,7 @@ from os import PathLike
 from placement_opt.base.arrays import Array
 from placement_opt.base.atomic import atomic_file
 from placement_opt.base.npz import write_vectors
-from placement_opt.workload.formats.writers.losses import ACROSS, FREED, IDLE, UNREAD, lost
+from placement_opt.workload.formats.writers.losses import ACROSS, FREED, IDLE, UNREAD, lost, unit_lost
 from placement_opt.workload.formats.writers.rows import check_one_size
 from placement_opt.workload.trace import Trace
 
@@ -38,7 +38,4 @@ def write(trace: Trace, path: str | PathLike[str]) -> list[str]:
         arrays["block_layers"] = trace.block_layer
     with atomic_file(path) as handle:
         write_vectors(handle, arrays, dict.fromkeys(arrays, "<i8"), zipfile.ZIP_STORED)
-    unit = "token-layers" if trace.step_layer is not None else "tokens"
-    other = trace.size_unit not in ("bytes", unit)
-    unsaid = [f"that sizes are in {trace.size_unit} (they come back in {unit})"] if other else []
-    return unsaid + lost(trace, {ACROSS, FREED, IDLE, UNREAD})
+    return unit_lost(trace, layered=True) + lost(trace, {ACROSS, FREED, IDLE, UNREAD})

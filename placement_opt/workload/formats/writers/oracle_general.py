@@ -9,7 +9,7 @@ import numpy as np
 from placement_opt.base.atomic import atomic_file
 from placement_opt.base.errors import InputError
 from placement_opt.workload.formats.oracle_general import RECORD
-from placement_opt.workload.formats.writers.losses import lost
+from placement_opt.workload.formats.writers.losses import ACROSS, lost
 from placement_opt.workload.formats.writers.rows import accesses, check_accesses, next_accesses
 from placement_opt.workload.trace import Trace
 
@@ -49,4 +49,4 @@ def of_records(step: np.ndarray, made: np.ndarray) -> list[str]:
 def records_lost(trace: Trace) -> list[str]:
     """The losses of records, which know no layers."""
     layers = trace.step_layer is not None or trace.block_layer is not None
-    return lost(trace, {"that layers share blocks"}) + (["which layer steps and blocks are of"] if layers else [])
+    return lost(trace, {ACROSS}) + (["which layer steps and blocks are of"] if layers else [])

@@ -6,7 +6,7 @@ from os import PathLike
 
 from placement_opt.base.atomic import atomic_file
 from placement_opt.workload.formats.parquet import arrow
-from placement_opt.workload.formats.writers.losses import lost
+from placement_opt.workload.formats.writers.losses import lost, unit_lost
 from placement_opt.workload.formats.writers.rows import check_accesses, columns
 from placement_opt.workload.trace import Trace
 
@@ -31,4 +31,4 @@ def write(trace: Trace, path: str | PathLike[str]) -> list[str]:
     table = pyarrow.table({name: pyarrow.array(column) for name, column in columns(trace).items()})
     with atomic_file(path) as handle:
         parquet.write_table(table, handle, row_group_size=_GROUP, compression="snappy")
-    return lost(trace)
+    return unit_lost(trace, layered=True) + lost(trace)
