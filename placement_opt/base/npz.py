@@ -30,6 +30,8 @@ _NPY = re.compile(
 #: ``MOST_RATIO`` times its size.
 LARGEST_ARRAYS, SMALL_ARRAYS, MOST_RATIO = 2**35, 2**26, 100
 _LARGEST_DIRECTORY = 2**17
+#: Kinds of whole numbers, as the end of a dtype in a head.
+INTEGERS = {"i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"}
 #: Bytes that are read of a member at a time.
 _PIECE = 2**17
 #: What the parts below can raise on bytes that are no archive of ours.

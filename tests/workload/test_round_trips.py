@@ -203,7 +203,7 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     import sys
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(InputError, match=r"t: found no pyarrow, .* \(pip install 'placement-opt\[parquet\]'\)"):
+    with pytest.raises(InputError, match=r"found no pyarrow, .* \(pip install 'placement-opt\[parquet\]'\)"):
         WRITERS["parquet"](Trace.from_reads([[0]]), tmp_path / "t")
     (tmp_path / "t").write_bytes(b"PAR1" + bytes(8) + b"PAR1")
     with pytest.raises(InputError, match="t: found no pyarrow"):

@@ -17,7 +17,7 @@ from placement_opt.base import room
 from placement_opt.base.arrays import Array
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.base.npz import opened, read_head
+from placement_opt.base.npz import INTEGERS, opened, read_head
 from placement_opt.workload.formats.columns import BELOW, trace_of_columns
 from placement_opt.workload.formats.lines import check_limit, file_label
 from placement_opt.workload.trace import Trace
@@ -26,10 +26,10 @@ from placement_opt.workload.transforms.keep import Keep
 MAGIC = b"\x93NUMPY"
 #: The header of an array of records of one axis.
 _RECORDS = re.compile(
-    rb"\{\s*'descr':\s*\[((?:\('[a-z_]{1,16}',\s*'[<|][a-z][0-9]'\),?\s*){1,8})\],\s*'fortran_order':\s*False,"
+    rb"\{\s*'descr':\s*\[((?:\('[a-z_]{1,16}',\s*'[<|][a-z][1248]'\),?\s*){1,8})\],\s*'fortran_order':\s*False,"
     rb"\s*'shape':\s*\(([0-9]{1,18}),\s*\),?\s*\}\s*"
 )
-_FIELD = re.compile(rb"\('([a-z_]{1,16})',\s*'([<|][a-z][0-9])'\)")
+_FIELD = re.compile(rb"\('([a-z_]{1,16})',\s*'([<|][a-z][1248])'\)")
 _EXPECTED = "expected whole numbers of shape (N, 2), step and block, or records with fields step and block"
 #: Bytes that an access takes while it is imported.
 _BYTES = 200
@@ -64,9 +64,9 @@ def _columns(handle: BinaryIO, where: str) -> dict[str, Array]:
     if head is None:
         raise InputError("found no array of version 1", _EXPECTED)
     if head.shape:
+        if head.dtype[1:] not in INTEGERS or len(head.shape) != 2 or head.shape[1] != 2:
+            raise InputError(f"found {head.dtype} of shape {head.shape}", _EXPECTED)
         dtype, shape, offset = np.dtype(head.dtype), head.shape, head.length
-        if dtype.kind not in "iu" or len(shape) != 2 or shape[1] != 2:
-            raise InputError(f"found {dtype} of shape {shape}", _EXPECTED)
     else:
         dtype, shape, offset = _records(handle)
     rows = shape[0]
@@ -94,6 +94,6 @@ def _records(handle: BinaryIO) -> tuple[np.dtype[np.void], tuple[int, ...], int]
         expected = "expected step and block, and perhaps bytes, layer, rw"
         raise InputError(f"found the fields {', '.join(names)}", expected)
     for name, kind in fields:
-        if kind[1] not in ("b" if name == "rw" else "iu"):
+        if kind[1:] not in ({"b1"} if name == "rw" else INTEGERS):
             raise InputError(f"found {kind}", "expected " + ("bool" if name == "rw" else "whole numbers"), field=name)
     return np.dtype(fields), (int(about[2]),), 10 + length

@@ -19,7 +19,7 @@ from placement_opt.base import room
 from placement_opt.base.arrays import Array
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.base.npz import LARGEST_ARRAYS, SmallReads, check_packing, opened, read_head, read_vector
+from placement_opt.base.npz import INTEGERS, LARGEST_ARRAYS, SmallReads, check_packing, opened, read_head, read_vector
 from placement_opt.workload.formats.lines import check_limit, file_label
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
@@ -107,7 +107,7 @@ def _integers(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
     name = info.filename.removesuffix(".npy")
     with archive.open(info) as stream:
         head = read_head(stream)
-    if head is None or head.dtype[1:2] not in ("i", "u"):
+    if head is None or head.dtype[1:] not in INTEGERS:
         raise InputError("found no whole numbers", "expected integers, little endian, of one axis", field=name)
     try:
         array = read_vector(archive, info, np.dtype(head.dtype), LARGEST_ARRAYS)
@@ -125,6 +125,7 @@ def _made(arrays: dict[str, Array], about: dict[str, Any], limit: int | None, bl
     whole = len(indptr) - 1
     steps = min(whole, limit or whole)
     indices = indices[: indptr[steps]]
+    _between(indices, 0, 2**63 - 1, "indices")
     blocks = _count(arrays)
     if blocks is None:
         ids, indices = np.unique(indices, return_inverse=True)

@@ -4,25 +4,35 @@ Requests, as AIPerf's Baseten traces have them: ``total_hashes`` (or ``hash_ids`
 ``timestamp_start_unix_ms`` (``timestamp``, ms) and ``block_size``; steps and blocks are as
 :mod:`placement_opt.workload.formats.requests` says. Other columns, prompts above all, are not read. Needs pyarrow. Rows are
 streamed; what the file's footer says of its size is held against the size of the file and the memory before any are read.
+pyarrow trusts what it reads and ends its process on some damaged files, so that it works in one of its own.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import placement_opt
 from placement_opt.base import room
 from placement_opt.base.arrays import Array
-from placement_opt.base.atomic import open_regular
-from placement_opt.base.errors import InputError
+from placement_opt.base.atomic import open_regular, scratch_folder
+from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.npz import MOST_RATIO, SMALL_ARRAYS
+from placement_opt.workload.files.npz import load_trace, save_trace
 from placement_opt.workload.formats.columns import BELOW, trace_of_columns
-from placement_opt.workload.formats.lines import check_limit
+from placement_opt.workload.formats.lines import check_limit, file_label
 from placement_opt.workload.formats.records import ids_of, time_of, whole
 from placement_opt.workload.formats.requests import Requests, provenance
 from placement_opt.workload.trace import Trace
@@ -43,6 +53,8 @@ _LARGEST_FOOTER = 2**24
 _MOST_VALUES, _PER_BYTE = 2**20, 64
 #: Bytes that a value takes while it is imported, and rows that are read at a time.
 _BYTES, _ROWS = 200, 2**12
+#: How a process ends that found something wrong with the file.
+REFUSED = 9
 
 
 def read(
@@ -72,26 +84,71 @@ def read(
     check_limit(limit)
     try:
         _check_frame(path)
-        pyarrow, parquet = arrow(path)
-        try:
-            with open_regular(path) as handle, parquet.ParquetFile(handle) as file:
-                return _read(path, file, limit, keep, block_tokens)
-        except (pyarrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"found no readable Parquet ({str(error)[:100]!r})", "expected a whole file") from None
+        find_arrow()
+        return _apart(path, {"limit": limit, "block_tokens": block_tokens, "keep": None if keep is None else [keep.rule, keep.seconds and str(keep.seconds), keep.steps]})
     except InputError as error:
         raise error.at(path=path) from None
 
 
-def arrow(path: str | PathLike[str]) -> tuple[Any, Any]:
-    """pyarrow and its part for Parquet; InputError where they are not installed."""
+def _apart(path: str | PathLike[str], options: dict[str, Any]) -> Trace:
+    """The trace, made by a process of its own, which a damaged file may end."""
+    with scratch_folder() as folder:
+        made = folder / "t.npz"
+        root = os.fspath(Path(placement_opt.__file__).parents[1])
+        paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        command = [sys.executable, "-P", "-m", "placement_opt.workload.formats.parquet", os.path.abspath(path), os.fspath(made), json.dumps(options)]
+        done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONPATH": paths}, check=False)
+        if done.returncode == 0:
+            trace = load_trace(made)
+            return dataclasses.replace(trace, meta=trace.meta | {"file": file_label(path)})
+    if done.returncode != REFUSED:
+        raise InputError("found a file that ends what reads it", "expected whole Parquet")
+    said = json.loads(done.stdout)
+    if "limit" in said:
+        raise LimitError(said["limit"])
+    raise InputError(said["found"], said["expected"], line=said["line"], field=said["field"])
+
+
+def main(path: str, target: str, options: str) -> int:
+    """In a process of its own: make the trace and write it, or say on stdout why there is none."""
+    given = json.loads(options)
+    rule, seconds, steps = given["keep"] or ("forever", None, None)
+    keep = Keep(rule, seconds and Fraction(seconds), steps) if given["keep"] else None
     try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
+        save_trace(_opened(path, given["limit"], keep, given["block_tokens"]), target)
+    except InputError as error:
+        print(json.dumps({"found": error.found, "expected": error.expected, "line": error.line, "field": error.field}))
+        return REFUSED
+    except LimitError as error:
+        print(json.dumps({"limit": str(error)}))
+        return REFUSED
+    return 0
+
+
+def _opened(path: str, limit: int | None, keep: Keep | None, block_tokens: int | None) -> Trace:
+    pyarrow, parquet = arrow()
+    try:
+        with open_regular(path) as handle, parquet.ParquetFile(handle) as file:
+            return _read(path, file, limit, keep, block_tokens)
+    except (InputError, LimitError):
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        raise InputError(f"found no readable Parquet ({str(error)[:100]!r})", "expected a whole file") from None
+
+
+def find_arrow() -> None:
+    """InputError where there is no pyarrow; it is not imported."""
+    if "pyarrow" in sys.modules and sys.modules["pyarrow"] is None or not importlib.util.find_spec("pyarrow"):
         found = "found no pyarrow, which reads and writes Parquet"
-        raise InputError(found, "expected it installed (pip install 'placement-opt[parquet]')", path=path) from None
+        raise InputError(found, "expected it installed (pip install 'placement-opt[parquet]')")
+
+
+def arrow() -> tuple[Any, Any]:
+    """pyarrow and its part for Parquet; InputError where they are not installed."""
+    find_arrow()
+    import pyarrow
+    import pyarrow.parquet
+
     return pyarrow, pyarrow.parquet
 
 
@@ -194,3 +251,7 @@ def _requests(file: Any, called: dict[str, str], block_tokens: int | None) -> Re
     if not len(requests.blocks):
         raise InputError("found no rows", "expected at least one")
     return requests
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

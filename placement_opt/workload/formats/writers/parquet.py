@@ -27,7 +27,7 @@ def write(trace: Trace, path: str | PathLike[str]) -> list[str]:
         As :func:`placement_opt.workload.formats.writers.access_csv.write`; there is no pyarrow.
     """
     check_accesses(trace)
-    pyarrow, parquet = arrow(path)
+    pyarrow, parquet = arrow()
     table = pyarrow.table({name: pyarrow.array(column) for name, column in columns(trace).items()})
     with atomic_file(path) as handle:
         parquet.write_table(table, handle, row_group_size=_GROUP, compression="snappy")
