@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.base import room
 from placement_opt.base import npz as base_npz
+from placement_opt.base import room
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.files import npz
 from placement_opt.workload.files.npz import load_trace, save_trace

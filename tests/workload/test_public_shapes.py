@@ -65,7 +65,8 @@ def test_every_case_is_held() -> None:
 
 PUBLIC: dict[str, tuple[str, str, int, int, int]] = {  # text, format, steps, blocks, reads
     "Azure 2023": (
-        "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 18:15:46.6805900,374,44\r\n2023-11-16 18:15:50.9951690,1396,109\r\n",
+        "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 18:15:46.6805900,374,44\r\n"
+        "2023-11-16 18:15:50.9951690,1396,109\r\n",
         "lengths",
         2,
         4,
@@ -90,7 +91,13 @@ PUBLIC: dict[str, tuple[str, str, int, int, int]] = {  # text, format, steps, bl
         3,
         0,
     ),
-    "Mooncake": ('{"timestamp": 0, "input_length": 6758, "output_length": 500, "hash_ids": %s}\n' % list(range(14)), "mooncake", 1, 14, 0),
+    "Mooncake": (
+        f'{{"timestamp": 0, "input_length": 6758, "output_length": 500, "hash_ids": {list(range(14))}}}\n',
+        "mooncake",
+        1,
+        14,
+        0,
+    ),
     "AIPerf sessions": (
         '{"session_id": "s", "timestamp": 100, "input_length": 600, "hash_ids": [0, 1]}\n'
         '{"session_id": "s", "delay": 500, "input_length": 1100, "hash_ids": [0, 1, 2]}\n',
@@ -100,7 +107,8 @@ PUBLIC: dict[str, tuple[str, str, int, int, int]] = {  # text, format, steps, bl
         2,
     ),
     "AIPerf export": (
-        '{"metadata": {"request_start_ns": 1759522419158355424}, "metrics": {"input_sequence_length": {"value": 550, "unit": "tokens"}}}\n'
+        '{"metadata": {"request_start_ns": 1759522419158355424}, "metrics": '
+        '{"input_sequence_length": {"value": 550, "unit": "tokens"}}}\n'
         '{"metadata": {"request_start_ns": 1759522419158355424}, "metrics": {}, "error": {"code": 503}}\n',
         "aiperf",
         1,
@@ -125,7 +133,10 @@ WORDS = {
         '{"captureData": {"endpointInput": {"data": "e30=", "encoding": "BASE64"}}, "eventMetadata": {"eventId": "a"}}\n',
         "SageMaker's data capture",
     ),
-    "inputs.json": ('{\n  "data": [\n    {"session_id": "a", "payloads": [{"messages": []}]}\n  ]\n}\n', "AIPerf's inputs.json"),
+    "inputs.json": (
+        '{\n  "data": [\n    {"session_id": "a", "payloads": [{"messages": []}]}\n  ]\n}\n',
+        "AIPerf's inputs.json",
+    ),
     "multi-turn": ('{"session_id": "a", "turns": [{"text": "Hello", "delay": 5}]}\n', "AIPerf's multi-turn conversations"),
 }
 
@@ -142,13 +153,18 @@ def test_prompts_in_words_are_refused(tmp_path: Path, name: str) -> None:
 
 
 def turns(*records: dict[str, Any]) -> str:
-    return "".join(json.dumps({"input_length": 512 * len(record.get("hash_ids", [])) or 9} | record) + "\n" for record in records)
+    return "".join(
+        json.dumps({"input_length": 512 * len(record.get("hash_ids", [])) or 9} | record) + "\n" for record in records
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"text_input": "Hello"}\n', ":1: text_input: found a prompt in words, which has no ids, expected input_length and hash_ids"),
+        (
+            '{"text_input": "Hello"}\n',
+            ":1: text_input: found a prompt in words, which has no ids, expected input_length and hash_ids",
+        ),
         ('{"messages": [{"role": "user"}]}\n', ":1: messages: found a prompt in words"),
         (turns({"session_id": 5, "hash_ids": [1]}), ":1: session_id: found 5, expected a text"),
         (turns({"session_id": "s", "delay": -1, "hash_ids": [1]}), ":1: delay: found -1, expected milliseconds from 0"),

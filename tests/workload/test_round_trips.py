@@ -123,7 +123,10 @@ def _seen(trace: Trace, lost: set[str]) -> list[Any]:
         blocks.append(repr((life, labels, reads)))
     steps = [None if label is None else label.tolist() for label in (trace.step_layer, trace.step_token)]
     if losses.IDLE in lost:
-        steps = [None if label is None else [each for each, is_active in zip(label, active, strict=True) if is_active] for label in steps]
+        steps = [
+            None if label is None else [each for each, is_active in zip(label, active, strict=True) if is_active]
+            for label in steps
+        ]
     return [int(number[-1]), trace.size_unit, steps, sorted(blocks)]
 
 
@@ -161,7 +164,8 @@ def test_what_comes_back_is_the_trace(tmp_path: Path, name: str, kind: str, seed
     try:
         lost = set(WRITERS[name](trace, path))
     except InputError as error:
-        assert kind not in TAKES[name] or "found no step that accesses a block" in str(error)
+        if kind in TAKES[name] and "found no step that accesses a block" not in str(error):
+            raise
         return
     found = READERS[name](path, **_options(name, trace))
     if name in RECORDS:
@@ -191,7 +195,11 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
         ("selections", shared, "found another kind of trace, expected one of decoding, its steps and blocks labelled"),
         ("reads-csv", labels, "found blocks that are not those of one layer's tokens, expected one of decoding"),
         ("access-csv", Trace.from_reads([[]], births=[-1]), "found no step that accesses a block, expected one at least"),
-        ("npz-csr", Trace.from_reads([[0, 1]], sizes=[1, 2], size_unit="tokens"), "size: found sizes in tokens, expected bytes"),
+        (
+            "npz-csr",
+            Trace.from_reads([[0, 1]], sizes=[1, 2], size_unit="tokens"),
+            "size: found sizes in tokens, expected bytes",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             WRITERS[name](trace, tmp_path / "t")

@@ -22,7 +22,16 @@ from placement_opt.base.errors import InputError
 from placement_opt.base.given import check_kind, check_path
 from placement_opt.base.json import dump_json, parse_json
 from placement_opt.base.limits import Limits
-from placement_opt.base.npz import LARGEST_ARRAYS, MOST_RATIO, SMALL_ARRAYS, SmallReads, check_packing, opened, read_vector, write_vectors
+from placement_opt.base.npz import (
+    LARGEST_ARRAYS,
+    MOST_RATIO,
+    SMALL_ARRAYS,
+    SmallReads,
+    check_packing,
+    opened,
+    read_vector,
+    write_vectors,
+)
 from placement_opt.workload.trace import Trace
 
 SCHEMA = 1

@@ -1,14 +1,14 @@
 """``aiperf``: requests as AIPerf's ``mooncake_trace`` has them, in sessions, or as its ``profile_export.jsonl`` records them.
 
-``{"session_id": "s", "timestamp": 0, "input_length": 600, "output_length": 9, "hash_ids": [1, 2]}`` (ms, 512 tokens a block unless
-``block_size`` or the caller says other), further turns of the session with ``delay`` (ms after the turn before) instead of a
-time. How long a turn takes is in no such file, so that the next is as early as can be; turns of sessions without times follow
-in file order. The ids of each turn are those of its whole prompt; a file none of whose turns repeats anything of the turn before
-(deltas, to which AIPerf puts the history when it replays them) is refused.
+``{"session_id": "s", "timestamp": 0, "input_length": 600, "output_length": 9, "hash_ids": [1, 2]}`` (ms, 512 tokens a block
+unless ``block_size`` or the caller says other), further turns of the session with ``delay`` (ms after the turn before) instead
+of a time. How long a turn takes is in no such file, so that the next is as early as can be; turns of sessions without times
+follow in file order. The ids of each turn are those of its whole prompt; a file none of whose turns repeats anything of the
+turn before (deltas, to which AIPerf puts the history when it replays them) is refused.
 
-An export has a record ``{"metadata": {"request_start_ns": ...}, "metrics": {"input_sequence_length": {"value": 550}}}`` for each
-request that was answered: lengths without ids, whose blocks are read by nobody (``prefixes``: "unknown"). Records that are texts
-(``text_input``, ``messages``, ``payload``, ``inputs.json``) have no blocks, and are refused.
+An export has a record ``{"metadata": {"request_start_ns": 5}, "metrics": {"input_sequence_length": {"value": 550}}}`` for each
+request that was answered: lengths without ids, whose blocks are read by nobody (``prefixes``: "unknown"). Records that are
+texts (``text_input``, ``messages``, ``payload``, ``inputs.json``) have no blocks, and are refused.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def read(
 ) -> Trace:
     """The trace of an ``aiperf`` file, packed or not.
 
-    Parameters are those of :func:`placement_opt.workload.formats.mooncake.read`, and errors likewise; besides, an InputError for
-    texts and for deltas. ``meta`` counts the ``sessions`` and their further ``turns``.
+    Parameters are those of :func:`placement_opt.workload.formats.mooncake.read`, and errors likewise; besides, an InputError
+    for texts and for deltas. ``meta`` counts the ``sessions`` and their further ``turns``.
     """
     check_limit(limit)
     try:
@@ -66,7 +66,9 @@ class _File:
     def add(self, record: dict[str, Any], line: int) -> None:
         """One more record, of either kind."""
         if text := next((key for key in _TEXTS if key in record), None):
-            expected = "expected input_length and hash_ids (AIPerf's traces with hashes; or log what the server looks up or stores)"
+            expected = (
+                "expected input_length and hash_ids (AIPerf's traces with hashes; or log what the server looks up or stores)"
+            )
             raise InputError("found a prompt in words, which has no ids", expected, field=text)
         if "metrics" in record:
             self._add_export(record, line)
@@ -81,7 +83,7 @@ class _File:
             whole(record, "output_length")
         length = whole(record, "input_length")
         if "hash_ids" not in record:
-            why = "expected it in every record (--format lengths takes a log without ids, no prefix of which is known to be shared)"
+            why = "expected it in every record (--format lengths takes a log without ids, whose prefixes are unknown)"
             raise InputError("found no such key", why, field="hash_ids")
         ids = ids_of(record["hash_ids"], "hash_ids")
         self.requests.check_count(len(ids), length, fixed=said)
@@ -132,7 +134,11 @@ class _File:
         if self.exported:
             return {"prefixes": "unknown"} | ({"failed": self.errors} if self.errors else {})
         if self.turns and not self.repeating and not self.whole:
-            found = "found turns none of which repeats the turn before it (deltas, whose history AIPerf adds when it replays them)"
-            expected = "expected the ids of each turn's whole prompt (context_mode message_array_with_responses says that they are)"
+            found = (
+                "found turns none of which repeats the turn before it (deltas, whose history AIPerf adds when it replays them)"
+            )
+            expected = (
+                "expected the ids of each turn's whole prompt (context_mode message_array_with_responses says that they are)"
+            )
             raise InputError(found, expected, field="hash_ids")
         return {"sessions": len(self.last), "turns": self.turns, "times": "a turn's own time is not known and counts as none"}

@@ -1,4 +1,4 @@
-"""Files that are known and are no traces: prompts in words, of which nobody knows the blocks. Each is refused with the way out."""
+"""Files that are known and are no traces: prompts in words, whose blocks nobody knows. Each is refused with the way out."""
 
 from __future__ import annotations
 

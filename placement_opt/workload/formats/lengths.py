@@ -1,8 +1,8 @@
 """``lengths``: requests of which only the lengths are known: the CSV files of Azure's and BurstGPT's traces, JSONL without ids.
 
 Columns (or keys) by any of their usual names: a time (``TIMESTAMP``, ``Timestamp``, ``arrived_at``: seconds, or a date and
-time; ``timestamp`` in JSONL: milliseconds, ``arrival_time_ns``), the prompt's tokens (``ContextTokens``, ``Request tokens``, ``num_prefill_tokens``,
-``input_length``) and what is generated (``GeneratedTokens``, ``Response tokens``, ``num_decode_tokens``, ``output_length``),
+time; in JSONL ``timestamp``: milliseconds, ``arrival_time_ns``), the prompt's tokens (``ContextTokens``, ``Request tokens``,
+``num_prefill_tokens``, ``input_length``) and what is generated (``GeneratedTokens``, ``Response tokens``, ``num_decode_tokens``, ``output_length``),
 which is not used. No ids, so nobody knows which prompts begin alike: each request has blocks of its own, which nobody else
 reads, and ``meta`` says so (``prefixes``: "unknown").
 """

@@ -1,6 +1,6 @@
 """``libcachesim-csv``: a table of accesses as libCacheSim's CSV reader takes it, one object a row.
 
-Columns by their names in a header (``time``, ``obj_id``, ``obj_size``, ``next_access_vtime``, also as other tools write them), or
+Columns by their names in a header (``time``, ``obj_id``, ``obj_size``, ``next_access_vtime``, or as others call them), or
 without a header by their order, which is this one: one column is objects, two are time and object, three or four the rest as
 well. Objects are any texts. A row is a step that reads its object, which exists from the start. When an object is accessed
 next follows from the rows themselves; what they say of it is not used, and neither are columns of other names.

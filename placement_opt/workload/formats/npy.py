@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from os import PathLike
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -66,7 +66,8 @@ def _columns(handle: BinaryIO, where: str) -> dict[str, Array]:
     if head.shape:
         if head.dtype[1:] not in INTEGERS or len(head.shape) != 2 or head.shape[1] != 2:
             raise InputError(f"found {head.dtype} of shape {head.shape}", _EXPECTED)
-        dtype, shape, offset = np.dtype(head.dtype), head.shape, head.length
+        dtype: np.dtype[Any] = np.dtype(head.dtype)
+        shape, offset = head.shape, head.length
     else:
         dtype, shape, offset = _records(handle)
     rows = shape[0]

@@ -208,4 +208,5 @@ def _labels(arrays: dict[str, Array], name: str, count: int, taken: Any) -> Arra
     if len(arrays[name]) != count:
         raise InputError(f"found {len(arrays[name])} entries", f"expected {count}", field=name)
     _between(arrays[name], 0, 2**16 - 1, name)
-    return arrays[name][taken].astype(np.int32)
+    labels: Array = arrays[name][taken].astype(np.int32)
+    return labels

@@ -85,7 +85,14 @@ def read(
     try:
         _check_frame(path)
         find_arrow()
-        return _apart(path, {"limit": limit, "block_tokens": block_tokens, "keep": None if keep is None else [keep.rule, keep.seconds and str(keep.seconds), keep.steps]})
+        return _apart(
+            path,
+            {
+                "limit": limit,
+                "block_tokens": block_tokens,
+                "keep": None if keep is None else [keep.rule, keep.seconds and str(keep.seconds), keep.steps],
+            },
+        )
     except InputError as error:
         raise error.at(path=path) from None
 
@@ -96,11 +103,19 @@ def _apart(path: str | PathLike[str], options: dict[str, Any]) -> Trace:
         made = folder / "t.npz"
         root = os.fspath(Path(placement_opt.__file__).parents[1])
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [sys.executable, "-P", "-m", "placement_opt.workload.formats.parquet", os.path.abspath(path), os.fspath(made), json.dumps(options)]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "placement_opt.workload.formats.parquet",
+            os.path.abspath(path),
+            os.fspath(made),
+            json.dumps(options),
+        ]
         done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONPATH": paths}, check=False)
         if done.returncode == 0:
             trace = load_trace(made)
-            return dataclasses.replace(trace, meta=trace.meta | {"file": file_label(path)})
+            return dataclasses.replace(trace, meta={**trace.meta, "file": file_label(path)})
     if done.returncode != REFUSED:
         raise InputError("found a file that ends what reads it", "expected whole Parquet")
     said = json.loads(done.stdout)
@@ -138,7 +153,7 @@ def _opened(path: str, limit: int | None, keep: Keep | None, block_tokens: int |
 
 def find_arrow() -> None:
     """InputError where there is no pyarrow; it is not imported."""
-    if "pyarrow" in sys.modules and sys.modules["pyarrow"] is None or not importlib.util.find_spec("pyarrow"):
+    if ("pyarrow" in sys.modules and sys.modules["pyarrow"] is None) or not importlib.util.find_spec("pyarrow"):
         found = "found no pyarrow, which reads and writes Parquet"
         raise InputError(found, "expected it installed (pip install 'placement-opt[parquet]')")
 

@@ -1,4 +1,4 @@
-"""Exporters: one format a file, each ``write(trace, path) -> list[str]`` (what the format cannot say of the trace), loaded when used."""
+"""Exporters: one format a file, each ``write(trace, path) -> list[str]``: what the format cannot say; loaded when used."""
 
 from __future__ import annotations
 

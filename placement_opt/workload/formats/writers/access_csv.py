@@ -1,4 +1,4 @@
-"""``access-csv`` out: ``step,block``, with ``bytes`` and ``layer`` where the trace has them, ``rw`` where blocks are produced."""
+"""``access-csv`` out: ``step,block``, with ``bytes``, ``layer`` and ``rw`` (where blocks are produced) as the trace has them."""
 
 from __future__ import annotations
 

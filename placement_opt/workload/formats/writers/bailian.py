@@ -29,7 +29,12 @@ def write(trace: Trace, path: str | PathLike[str]) -> list[str]:
     size = block_tokens(trace)
     with atomic_file(path) as handle:
         for step, ids in prompts(trace):
-            record = {"chat_id": step, "parent_chat_id": -1, "timestamp": step, "input_length": size * len(ids)}
+            record: dict[str, object] = {
+                "chat_id": step,
+                "parent_chat_id": -1,
+                "timestamp": step,
+                "input_length": size * len(ids),
+            }
             record |= {"output_length": 0, "type": "text", "turn": 1, "hash_ids": ids}
             handle.write(json.dumps(record).encode("ascii") + b"\n")
     said = [] if size == BLOCK_TOKENS else [f"the tokens of a block (--block-tokens {size} says them)"]

@@ -1,4 +1,4 @@
-"""A trace of decoding token by token, as the exporters of such formats need it: each block known by its layer and first token."""
+"""A trace of decoding token by token, as exporters of such formats need it: each block by its layer and first token."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Decoding:
         return layer * 2**32 + token
 
     def _check_births(self, trace: Trace) -> None:
-        """A block behind the prefill is produced by its layer's first step that reaches it, and each such step has its block."""
+        """A block behind the prefill is produced by its layer's first step that reaches it; each such step has one."""
         order = np.lexsort((np.arange(trace.num_steps), self.layer))
         reached = self.keys(self.layer, self.token)[order]
         row = order[np.minimum(np.searchsorted(reached, self.keys(self.of, self.begins)), trace.num_steps - 1)]
