@@ -2,7 +2,8 @@
 
 Columns (or keys) by any of their usual names: a time (``TIMESTAMP``, ``Timestamp``, ``arrived_at``: seconds, or a date and
 time; in JSONL ``timestamp``: milliseconds, ``arrival_time_ns``), the prompt's tokens (``ContextTokens``, ``Request tokens``,
-``num_prefill_tokens``, ``input_length``) and what is generated (``GeneratedTokens``, ``Response tokens``, ``num_decode_tokens``, ``output_length``),
+``num_prefill_tokens``, ``input_length``) and what is generated
+(``GeneratedTokens``, ``Response tokens``, ``num_decode_tokens``, ``output_length``),
 which is not used. No ids, so nobody knows which prompts begin alike: each request has blocks of its own, which nobody else
 reads, and ``meta`` says so (``prefixes``: "unknown").
 """

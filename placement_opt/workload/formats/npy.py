@@ -67,7 +67,8 @@ def _columns(handle: BinaryIO, where: str) -> dict[str, Array]:
         if head.dtype[1:] not in INTEGERS or len(head.shape) != 2 or head.shape[1] != 2:
             raise InputError(f"found {head.dtype} of shape {head.shape}", _EXPECTED)
         dtype: np.dtype[Any] = np.dtype(head.dtype)
-        shape, offset = head.shape, head.length
+        shape: tuple[int, ...] = head.shape
+        offset = head.length
     else:
         dtype, shape, offset = _records(handle)
     rows = shape[0]

@@ -1,4 +1,4 @@
-"""``access-csv`` out: ``step,block``, with ``bytes``, ``layer`` and ``rw`` (where blocks are produced) as the trace has them."""
+"""``access-csv`` out: ``step,block``, with ``bytes``, ``layer`` and ``rw`` (where blocks are produced) as it has them."""
 
 from __future__ import annotations
 
