@@ -10,7 +10,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
@@ -26,6 +26,12 @@ _NPY = re.compile(
     rb"\{\s*'descr':\s*'([<|][a-z][0-9])',\s*'fortran_order':\s*(False|True),"
     rb"\s*'shape':\s*\(([0-9]{1,18}),\s*([0-9]{1,18})?\),?\s*\}\s*"
 )
+#: All members together, unpacked; a file may unpack to ``SMALL_ARRAYS`` whatever its size, and beyond it to at most
+#: ``MOST_RATIO`` times its size.
+LARGEST_ARRAYS, SMALL_ARRAYS, MOST_RATIO = 2**35, 2**26, 100
+_LARGEST_DIRECTORY = 2**17
+#: Kinds of whole numbers, as the end of a dtype in a head.
+INTEGERS = {"i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"}
 #: Bytes that are read of a member at a time.
 _PIECE = 2**17
 #: What the parts below can raise on bytes that are no archive of ours.
@@ -40,6 +46,32 @@ _BROKEN = (
     OverflowError,
     struct.error,
 )
+
+
+class SmallReads:
+    """A file that hands out only so much at a time: keeps ``zipfile`` from reading a directory of gigabytes."""
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+        self.seek, self.tell, self.seekable = handle.seek, handle.tell, handle.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._handle.read(_LARGEST_DIRECTORY + 1 if size < 0 else min(size, _LARGEST_DIRECTORY + 1))
+        if len(data) > _LARGEST_DIRECTORY:
+            raise zipfile.BadZipFile("a directory of more members than a trace has")
+        return data
+
+
+def check_packing(infos: Iterable[zipfile.ZipInfo], size: int) -> None:
+    """Refuse members of a file of so many bytes by what the directory says of them, before anything is unpacked."""
+    total = 0
+    for info in infos:
+        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError(f"found the member {info.filename!r} encrypted or packed unusually", "expected stored or deflated")
+        total += info.file_size
+    most = min(LARGEST_ARRAYS, max(SMALL_ARRAYS, MOST_RATIO * size))
+    if total > most:
+        raise InputError(f"found {size} bytes that unpack to {total}", f"expected at most {most}")
 
 
 class _Stream(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from placement_opt.cli import runs
+from placement_opt.cli import runs, trace_export
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -23,11 +23,14 @@ from placement_opt.cli.parser import (
 def fill(parser: LazyParser) -> None:
     group = {
         "import": (fill_import, "make a trace from a file of another format"),
-        "export": (fill_export, "write a trace in a format of others"),
+        "export": (trace_export.fill, "write a trace in a format of others"),
         "synth": (fill_synth, "generate a trace"),
-        "transform": ("placement_opt.cli.trace_transform", "make a trace from a trace: pages, clusters, scales, samples, slices, layers"),
-        "capture": ("placement_opt.cli.trace_capture", "run a language model and write what its attention reads, as a trace or selections"),
-        "select": ("placement_opt.cli.trace_select", "choose again, by a stricter rule, from captured selections with weights"),
+        "transform": (
+            "placement_opt.cli.trace_transform",
+            "make a trace from a trace: pages, clusters, samples, slices, layers",
+        ),
+        "capture": ("placement_opt.cli.trace_capture", "run a language model, write what its attention reads"),
+        "select": ("placement_opt.cli.trace_select", "choose again from captured selections with weights"),
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
         "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),
         "map": (fill_map, "how the KV of a trace of decode lies on pages: pages read and written for a token, wear"),
@@ -82,31 +85,6 @@ def run_import(args: Namespace, console: Console) -> int:
             raise
         raise InputError(error.found, error.expected, field="--" + error.field.replace("_", "-")) from None
     return _save(trace, args, console)
-
-
-def fill_export(parser: LazyParser) -> None:
-    parser.add_argument("file", metavar="TRACE", help="a trace file (NPZ)")
-    names = ["access-csv", "mooncake", "oracle-general"]
-    parser.add_argument("--format", choices=names, required=True, help="what to write")
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the file to write")
-    add_memory_limit(parser)
-    parser.set_defaults(run=run_export)
-
-
-def run_export(args: Namespace, console: Console) -> int:
-    from placement_opt.base.atomic import check_outputs
-    from placement_opt.base.limits import Limits
-    from placement_opt.instance.gate import check_stored
-    from placement_opt.report.trace import saved
-    from placement_opt.workload.files.npz import load_trace
-    from placement_opt.workload.formats.writers import WRITERS
-
-    check_outputs({"-o": args.output}, [args.file])
-    check_stored(args.file, Limits(memory=args.memory_limit))
-    trace = load_trace(args.file)
-    lost = WRITERS[args.format](trace, args.output)
-    console.print("\n".join([saved(trace, args.output), *(f"lost: {what}" for what in lost)]))
-    return 0
 
 
 def fill_synth(parser: LazyParser) -> None:

@@ -72,8 +72,8 @@ _KINDS: tuple[tuple[str, Callable[[Path], object]], ...] = (
     (".memory.toml", _memory),
     (".explore.toml", _exploration),
     (".toml", _instance),
-    (".npz", _trace),
     *((end, _imported(name)) for end, name in ENDINGS.items()),
+    (".npz", _trace),
 )
 
 

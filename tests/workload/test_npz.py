@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base import npz as base_npz
 from placement_opt.base import room
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.files import npz
@@ -116,8 +117,9 @@ def test_file_written_by_numpy_is_read(tmp_path: Path, write: Callable[..., None
 
 def test_very_regular_trace_is_stored_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where packing would look like a bomb to the loader, the arrays are stored as they are and the file loads."""
-    monkeypatch.setattr(npz, "SMALL_TRACE", 2**10)
-    monkeypatch.setattr(npz, "MOST_RATIO", 2)
+    for module in (npz, base_npz):
+        monkeypatch.setattr(module, "SMALL_ARRAYS", 2**10)
+        monkeypatch.setattr(module, "MOST_RATIO", 2)
     trace = random_trace(np.random.default_rng(0), steps=3, blocks=5000, density=1.0)
     save_trace(trace, tmp_path / "t.npz")
     with zipfile.ZipFile(tmp_path / "t.npz") as archive:

@@ -22,18 +22,21 @@ from placement_opt.base.errors import InputError
 from placement_opt.base.given import check_kind, check_path
 from placement_opt.base.json import dump_json, parse_json
 from placement_opt.base.limits import Limits
-from placement_opt.base.npz import opened, read_vector, write_vectors
+from placement_opt.base.npz import (
+    LARGEST_ARRAYS,
+    MOST_RATIO,
+    SMALL_ARRAYS,
+    SmallReads,
+    check_packing,
+    opened,
+    read_vector,
+    write_vectors,
+)
 from placement_opt.workload.served import COLUMNS, Served
 from placement_opt.workload.trace import Trace
 
 SCHEMA = 1
-#: All members together, unpacked.
-LARGEST_TRACE = 2**35
-#: A file may unpack to this much whatever its size, and beyond it to at most ``MOST_RATIO`` times its size.
-SMALL_TRACE = 2**26
-MOST_RATIO = 100
 _LARGEST_HEADER = 2**20
-_LARGEST_DIRECTORY = 2**17
 
 _REQUIRED = {"schema": "<i8", "header": "|u1", "indptr": "<i8", "blocks": "<i4", "birth": "<i4", "death": "<i4", "size": "<i8"}
 _LABELS = dict.fromkeys(("step_token", "step_layer", "block_token", "block_layer"), "<i4")
@@ -79,7 +82,7 @@ def save_trace(trace: Trace, path: str | PathLike[str]) -> None:
     members |= {name: getattr(trace, name) for name in _REQUIRED if name not in members} | optional
     with atomic_file(path) as handle:
         unpacked = write_vectors(handle, members, _DTYPES, zipfile.ZIP_DEFLATED)
-        if unpacked > max(SMALL_TRACE, MOST_RATIO * handle.tell()):
+        if unpacked > max(SMALL_ARRAYS, MOST_RATIO * handle.tell()):
             # So regular that our own reader would take it for a bomb: unpacked it is above suspicion.
             handle.seek(0)
             handle.truncate()
@@ -137,27 +140,13 @@ def outline_trace(path: str | PathLike[str]) -> tuple[Trace, int]:
         return Trace(indptr=np.zeros_like(indptr), blocks=np.zeros(0, dtype=np.int32), **parts), reads
 
 
-class _SmallReads:
-    """A file that hands out only so much at a time: keeps ``zipfile`` from reading a directory of gigabytes."""
-
-    def __init__(self, handle: BinaryIO) -> None:
-        self._handle = handle
-        self.seek, self.tell, self.seekable = handle.seek, handle.tell, handle.seekable
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._handle.read(_LARGEST_DIRECTORY + 1 if size < 0 else min(size, _LARGEST_DIRECTORY + 1))
-        if len(data) > _LARGEST_DIRECTORY:
-            raise zipfile.BadZipFile("a directory of more members than a trace has")
-        return data
-
-
 def _read_members(handle: BinaryIO, what: str, without: Container[str] = ()) -> tuple[dict[str, Array], set[str]]:
     """The members, but for some, and the names of the arrays of all of them."""
     size = handle.seek(0, 2)
     handle.seek(0)
     if size == 0:
         raise InputError("found an empty file", "expected a trace file")
-    with zipfile.ZipFile(_SmallReads(handle)) as archive:
+    with zipfile.ZipFile(SmallReads(handle)) as archive:
         infos = archive.infolist()
         _check_directory(infos, size)
         named = {info.filename.removesuffix(".npy"): info for info in infos}
@@ -169,6 +158,9 @@ def _read_members(handle: BinaryIO, what: str, without: Container[str] = ()) -> 
 def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> None:
     """Names, methods and declared sizes, before anything is unpacked."""
     names = [info.filename for info in infos]
+    if "indices.npy" in names:
+        found = "found a sparse matrix of steps and blocks"
+        raise InputError(found, "expected a trace file (trace import FILE -o T.npz makes one)")
     for name in names:
         if name.removesuffix(".npy") not in _DTYPES or not name.endswith(".npy"):
             raise InputError(f"found the member {name!r:.60}", "expected only the arrays of a trace")
@@ -180,13 +172,7 @@ def _check_directory(infos: list[zipfile.ZipInfo], size: int) -> None:
     for member in _REQUESTS if any(f"{member}.npy" in names for member in _REQUESTS) else ():
         if f"{member}.npy" not in names:
             raise InputError("found no such member", "expected all arrays of requests or none", field=member)
-    for info in infos:
-        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError(f"found the member {info.filename!r} encrypted or packed unusually", "expected stored or deflated")
-    total = sum(info.file_size for info in infos)
-    most = min(LARGEST_TRACE, max(SMALL_TRACE, MOST_RATIO * size))
-    if total > most:
-        raise InputError(f"found {size} bytes that unpack to {total}", f"expected at most {most}")
+    check_packing(infos, size)
 
 
 def _with_requests(arrays: dict[str, Array]) -> dict[str, Any]:
@@ -197,7 +183,7 @@ def _with_requests(arrays: dict[str, Array]) -> dict[str, Any]:
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array:
     try:
-        return read_vector(archive, info, np.dtype(_DTYPES[name]), _LARGEST_HEADER if name == "header" else LARGEST_TRACE)
+        return read_vector(archive, info, np.dtype(_DTYPES[name]), _LARGEST_HEADER if name == "header" else LARGEST_ARRAYS)
     except InputError as error:
         raise error.at(field=name) from None
 

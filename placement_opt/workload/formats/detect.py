@@ -9,6 +9,7 @@ from typing import Any
 from placement_opt.base.errors import InputError
 from placement_opt.base.json import parse_json
 from placement_opt.workload.formats import OPTIONS, READERS
+from placement_opt.workload.formats.foreign import check_foreign
 from placement_opt.workload.formats.lines import STDIN, open_unpacked
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
@@ -24,9 +25,15 @@ _BY_KEYS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"chunk_hashes"}), "lmcache"),
     (frozenset({"selected_token_pos"}), "selections"),
     (frozenset({"requests"}), "agentic"),
+    *((frozenset({"hash_ids", key}), "aiperf") for key in ("session_id", "delay", "context_mode")),
+    (frozenset({"metadata", "metrics"}), "aiperf"),
     (frozenset({"hash_ids"}), "mooncake"),
     (frozenset({"input_length"}), "mooncake"),
+    *((frozenset({key}), "aiperf") for key in ("text_input", "messages", "payload")),
+    (frozenset({"input_toks"}), "lengths"),
 )
+#: How binary files begin -> the format.
+_BY_MAGIC = {b"PAR1": "parquet", b"PK\x03\x04": "npz-csr", b"\x93NUMPY": "npy"}
 
 
 def read_any(
@@ -85,7 +92,10 @@ def _head(path: str | PathLike[str]) -> bytes:
 
 
 def _of_text(head: bytes) -> str | None:
+    if name := next((name for magic, name in _BY_MAGIC.items() if head.startswith(magic)), None):
+        return name
     head = head.removeprefix(_MARK).lstrip()
+    check_foreign(head)
     line = head.split(b"\n", 1)[0].strip()
     if not line.startswith(b"{"):
         return _of_table(line) if not line.startswith(b"[{") else "mooncake"
@@ -105,6 +115,8 @@ def _of_table(line: bytes) -> str | None:
         return "reads-csv"
     if {"step", "block"} <= set(columns):
         return "access-csv"
+    if {"obj_id", "obj-id", "object_id"} & set(columns):
+        return "libcachesim-csv"
     return "lengths" if any(name in columns for name in LENGTHS) else None
 
 

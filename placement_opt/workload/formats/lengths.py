@@ -1,8 +1,9 @@
 """``lengths``: requests of which only the lengths are known: the CSV files of Azure's and BurstGPT's traces, JSONL without ids.
 
 Columns (or keys) by any of their usual names: a time (``TIMESTAMP``, ``Timestamp``, ``arrived_at``: seconds, or a date and
-time; ``timestamp`` in JSONL: milliseconds), the prompt's tokens (``ContextTokens``, ``Request tokens``, ``num_prefill_tokens``,
-``input_length``) and what is generated (``GeneratedTokens``, ``Response tokens``, ``num_decode_tokens``, ``output_length``),
+time; in JSONL ``timestamp``: milliseconds, ``arrival_time_ns``), the prompt's tokens (``ContextTokens``, ``Request tokens``,
+``num_prefill_tokens``, ``input_length``) and what is generated
+(``GeneratedTokens``, ``Response tokens``, ``num_decode_tokens``, ``output_length``),
 which is not used. No ids, so nobody knows which prompts begin alike: each request has blocks of its own, which nobody else
 reads, and ``meta`` says so (``prefixes``: "unknown").
 """
@@ -101,7 +102,8 @@ def _is_jsonl(path: str | PathLike[str]) -> bool:
 def _jsonl(path: str | PathLike[str], requests: _Requests) -> None:
     for records in read_many(path):
         objects = records.objects or []
-        length = column(objects, _KEYS.length) if objects else None
+        plain = objects and not any("arrival_time_ns" in record for record in objects)
+        length = column(objects, _KEYS.length) if plain else None
         times = times_of(objects, _KEYS) if length is not None else None
         if length is not None and times is not None:
             time = None if times[0] is None else times[0] / 1000
@@ -111,7 +113,10 @@ def _jsonl(path: str | PathLike[str], requests: _Requests) -> None:
             try:
                 raw = record.get("timestamp")
                 one = None if raw is None else time_of(raw, "milliseconds", "timestamp") / 1000
-                requests.add_length(line, one, whole(record, "input_length"), date=type(raw) is str)
+                if one is None and "arrival_time_ns" in record:
+                    one = time_of(record["arrival_time_ns"], "nanoseconds", "arrival_time_ns") / 1e9
+                key = next((name for name in LENGTHS if name in record), "input_length")
+                requests.add_length(line, one, whole(record, key), date=type(raw) is str)
             except InputError as error:
                 raise error.at(line=line) from None
 
