@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
+
+import numpy as np
 
 _MOONCAKE = (
     b'{"timestamp": 0, "input_length": 1024, "output_length": 5, "hash_ids": [1, 2]}\n'
@@ -30,6 +33,28 @@ _LENGTHS = (
     b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:17:04.0319600,3180,8\n"
     b"2023-11-16 18:17:05,110,27\n"
 )
+_AIPERF = (
+    b'{"session_id": "s", "timestamp": 100, "input_length": 600, "hash_ids": [0, 1]}\n'
+    b'{"session_id": "s", "delay": 500, "input_length": 1100, "hash_ids": [0, 1, 2]}\n'
+)
+
+
+def _csr() -> bytes:
+    """Three reads of two steps."""
+    stream = io.BytesIO()
+    np.savez(stream, indptr=np.array([0, 2, 3], dtype=np.int16), indices=np.array([7, 3, 3], dtype=np.int16))
+    return stream.getvalue()
+
+
+def _npy() -> bytes:
+    """Three rows of step and block."""
+    stream = io.BytesIO()
+    np.save(stream, np.array([[0, 7], [0, 3], [1, 3]], dtype=np.int16))
+    return stream.getvalue()
+
+
+#: Formats that are read in a process of their own, a second for each file: `test_arrays_and_tables.py` damages theirs.
+APART = {"parquet"}
 #: Name of a format -> how its file's name ends, what is in it.
 FIXTURES: dict[str, tuple[str, bytes]] = {
     "mooncake": (".jsonl", _MOONCAKE),
@@ -41,4 +66,8 @@ FIXTURES: dict[str, tuple[str, bytes]] = {
     "lengths": (".csv", _LENGTHS),
     "reads-csv": (".csv", b'n,l,read_kv\n2,0,"[0,1]"\n2,1,[1]\n3,0,"[0, 2]"\n3,1,"[]"\n4,0,"[3]"\n'),
     "oracle-general": (".oracleGeneral", b"".join(struct.pack("<IQIq", t, 2**63 + t % 2, 64, -1) for t in range(4))),
+    "aiperf": (".jsonl", _AIPERF),
+    "libcachesim-csv": (".csv", b"time,obj_id,obj_size,next_access_vtime\n0,a,8,2\n0,17,16,-1\n1,a,8,-1\n"),
+    "npz-csr": (".npz", _csr()),
+    "npy": (".npy", _npy()),
 }

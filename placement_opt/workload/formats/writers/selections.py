@@ -7,7 +7,7 @@ from os import PathLike
 
 from placement_opt.base.atomic import atomic_file
 from placement_opt.workload.formats.writers.decoding import Decoding
-from placement_opt.workload.formats.writers.losses import ACROSS, IDLE, lost
+from placement_opt.workload.formats.writers.losses import ACROSS, IDLE, LABELS, lost
 from placement_opt.workload.trace import Trace
 
 
@@ -32,4 +32,4 @@ def write(trace: Trace, path: str | PathLike[str]) -> list[str]:
             record |= {"selected_token_pos": sorted(rows.begins[trace.reads(step)].tolist())}
             handle.write(json.dumps(record).encode("ascii") + b"\n")
     said = [] if rows.size == 1 else [f"the tokens of a block (--block-tokens {rows.size} says them)"]
-    return said + lost(trace, {ACROSS, IDLE})
+    return said + lost(trace, {ACROSS, IDLE, LABELS})
