@@ -56,10 +56,10 @@ def read(
 
 def _add(record: dict[str, Any], requests: Requests) -> None:
     time = time_of(need(record, "timestamp"), "seconds", "timestamp")
-    if "output_length" in record:
-        whole(record, "output_length")
+    answer = whole(record, "output_length") if "output_length" in record else 0
     ids = ids_of(need(record, "hash_ids"), "hash_ids")
     requests.check_count(len(ids), whole(record, "input_length"))
+    requests.note(whole(record, "input_length"), answer)
     requests.add(time, ids, date=type(record["timestamp"]) is str)
 
 

@@ -3,7 +3,7 @@
 Columns (or keys) by any of their usual names: a time (``TIMESTAMP``, ``Timestamp``, ``arrived_at``: seconds, or a date and
 time; ``timestamp`` in JSONL: milliseconds), the prompt's tokens (``ContextTokens``, ``Request tokens``, ``num_prefill_tokens``,
 ``input_length``) and what is generated (``GeneratedTokens``, ``Response tokens``, ``num_decode_tokens``, ``output_length``),
-which is not used. No ids, so nobody knows which prompts begin alike: each request has blocks of its own, which nobody else
+if it is there. No ids, so nobody knows which prompts begin alike: each request has blocks of its own, which nobody else
 reads, and ``meta`` says so (``prefixes``: "unknown").
 """
 
@@ -27,6 +27,7 @@ BLOCK_TOKENS = 512
 #: Blocks that all requests may have together, and how many more for each line: a few digits can claim any number.
 MOST_BLOCKS, MOST_PER_LINE = 2**20, 64
 _LONGEST = 2**16
+ANSWERS = ("generatedtokens", "response tokens", "num_decode_tokens", "output_length", "output_toks", "output_len")
 TIMES = ("timestamp", "arrived_at", "arrival_time")
 
 
@@ -47,13 +48,14 @@ def read(
     requests.check_size(BLOCK_TOKENS if block_tokens is None else block_tokens)
     total = 0
     try:
-        for line, time, length, date in _jsonl(path) if _is_jsonl(path) else _table(path):
+        for line, time, length, answer, date in _jsonl(path) if _is_jsonl(path) else _table(path):
             assert requests.tokens is not None
             blocks = -(-length // requests.tokens)
             total += blocks
             if total > MOST_BLOCKS + MOST_PER_LINE * line:
                 found = f"found {total} blocks up to here"
                 raise InputError(found, "expected fewer (larger ones, with --block-tokens)", line=line)
+            requests.note(length, answer)
             try:
                 requests.add_fresh(time, blocks, date=date)
             except InputError as error:
@@ -69,24 +71,26 @@ def _is_jsonl(path: str | PathLike[str]) -> bool:
     return first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"["))
 
 
-def _jsonl(path: str | PathLike[str]) -> Iterator[tuple[int, float | None, int, bool]]:
+def _jsonl(path: str | PathLike[str]) -> Iterator[tuple[int, float | None, int, int, bool]]:
     for line, record in read_records(path):
         try:
             raw = record.get("timestamp")
             time = None if raw is None else time_of(raw, "milliseconds", "timestamp") / 1000
-            yield line, time, whole(record, "input_length"), type(raw) is str
+            answer = whole(record, "output_length") if "output_length" in record else 0
+            yield line, time, whole(record, "input_length"), answer, type(raw) is str
         except InputError as error:
             raise error.at(line=line) from None
 
 
-def _table(path: str | PathLike[str]) -> Iterator[tuple[int, float | None, int, bool]]:
-    time_at = length_at = None
+def _table(path: str | PathLike[str]) -> Iterator[tuple[int, float | None, int, int, bool]]:
+    time_at = length_at = answer_at = None
     columns: list[str] = []
     for line, text in enumerate(read_lines(path, _LONGEST), start=1):
         if line == 1:
             columns = columns_of(text)
             time_at = next((columns.index(name) for name in TIMES if name in columns), None)
             length_at = next((columns.index(name) for name in LENGTHS if name in columns), None)
+            answer_at = next((columns.index(name) for name in ANSWERS if name in columns), None)
             if length_at is None:
                 raise InputError(f"found {shown(text)}", f"expected one of the columns {', '.join(LENGTHS)}", line=1)
             continue
@@ -100,7 +104,8 @@ def _table(path: str | PathLike[str]) -> Iterator[tuple[int, float | None, int, 
         if len(row) != len(columns):
             raise InputError(f"found {len(row)} columns", f"expected {len(columns)}", line=line)
         time, date = (None, False) if time_at is None else _time(row[time_at], line, columns[time_at])
-        yield line, time, _count(row[length_at], line, columns[length_at]), date
+        answer = 0 if answer_at is None else _count(row[answer_at], line, columns[answer_at])
+        yield line, time, _count(row[length_at], line, columns[length_at]), answer, date
     if not columns:
         raise InputError("found an empty file", "expected a header and rows", line=1)
 
