@@ -1,4 +1,4 @@
-"""``placement-opt trace import | export | synth | runs | info | map | models``."""
+"""``placement-opt trace import | export | derive | synth | runs | info | map | models``."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def fill(parser: LazyParser) -> None:
     group = {
         "import": (fill_import, "make a trace from a file of another format"),
         "export": (fill_export, "write a trace in a format of others"),
+        "derive": ("placement_opt.cli.trace_derive", "make the steps of a server from a log of requests"),
         "synth": (fill_synth, "generate a trace"),
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
         "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),

@@ -112,7 +112,12 @@ class SlowServer:
         place = 0
         while (key := self.key(number, place)) is not None:
             page = self.known.get(key)
-            if page is None or self.pages[page].full is None or self.pages[page].full >= step or not self.alive(page, step, now):
+            if (
+                page is None
+                or self.pages[page].full is None
+                or self.pages[page].full >= step
+                or not self.alive(page, step, now)
+            ):
                 break
             one.pages[place] = page
             self.pages[page].users += 1

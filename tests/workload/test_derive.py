@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from placement_opt.base.errors import InputError, LimitError
+from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.workload.derive import make, selection
 from placement_opt.workload.derive.batching import Server
-from placement_opt.workload.derive.log import Log, log_of
-from placement_opt.workload.derive.make import derive
+from placement_opt.workload.derive.log import Log
 from placement_opt.workload.derive.params import Serving
 from placement_opt.workload.derive.rows import groups_of
 from placement_opt.workload.trace import Trace
@@ -101,7 +100,9 @@ def slow_trace(slow: SlowServer, keep: Keep) -> Trace:
             death[block] = begins[-1] if last == len(slow.reads) - 1 else max(birth + 1, begins[last + 1] - 1)
     partial = serving.last_page == "shares"
     shares = [{block: Fraction(tokens, slow.size) for block, tokens in row.items()} for row in rows]
-    trace = Trace.from_reads([list(row) for row in rows], [birth for birth, *_ in blocks], deaths=death, shares=shares if partial else None)
+    trace = Trace.from_reads(
+        [list(row) for row in rows], [birth for birth, *_ in blocks], deaths=death, shares=shares if partial else None
+    )
     scale = slow.size // trace.share_base if partial else 1
     each = serving.layers == "each"
     iteration = np.repeat(np.arange(len(slow.reads)), np.diff(begins))
@@ -135,7 +136,12 @@ def slow_trace(slow: SlowServer, keep: Keep) -> Trace:
 
 
 def random_keep(rng: np.random.Generator) -> Keep:
-    rules = (Keep(), Keep("last-use"), Keep("ttl", steps=int(rng.integers(0, 6))), Keep("ttl", seconds=Fraction(int(rng.integers(0, 60)), 10**9)))
+    rules = (
+        Keep(),
+        Keep("last-use"),
+        Keep("ttl", steps=int(rng.integers(0, 6))),
+        Keep("ttl", seconds=Fraction(int(rng.integers(0, 60)), 10**9)),
+    )
     return rules[rng.integers(4)]
 
 
@@ -162,7 +168,7 @@ def test_steps_are_those_of_a_slow_server(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_batch_breaks_its_limits(seed: int) -> None:
-    """At most so many requests and tokens an iteration; every token of a prompt is computed once or was found; none waits in vain."""
+    """Requests and tokens of an iteration; each token of a prompt is computed once or was found; nothing waits in vain."""
     rng = np.random.default_rng(100 + seed)
     log, serving = random_log(rng, 25), random_serving(rng)
     batches = Server(log, serving, serving.page_tokens or BLOCK, None).run()
@@ -187,9 +193,12 @@ def test_dense_decoding_reads_all_of_a_request() -> None:
     """Alone, each token reads every full page of its request, and of the prompt what was there before the chunk."""
     log = Log(np.array([0]), np.array([0, 3]), np.arange(3), 4, np.array([11]), np.array([7]))
     trace = fast_trace(log, Serving(model="llama-3.2-1b", chunk_tokens=4, page_tokens=2))
-    assert [trace.reads(step).tolist() for step in range(trace.num_steps)] == [[], [0, 1], [0, 1, 2, 3], *(
-        [list(range((11 + token) // 2)) for token in range(6)]
-    )]
+    assert [trace.reads(step).tolist() for step in range(trace.num_steps)] == [
+        [],
+        [0, 1],
+        [0, 1, 2, 3],
+        *([list(range((11 + token) // 2)) for token in range(6)]),
+    ]
     assert trace.birth.tolist() == [0, 0, 1, 1, 2, 3, 5, 7]
     assert (trace.size.tolist(), trace.size_unit) == ([2 * 16], "token-layers")
     assert {key: trace.meta[key] for key in ("prefill_reads", "decode_reads", "prefill_tokens", "decoded_tokens")} == {
@@ -245,10 +254,12 @@ def inclusion(weight: list[float], draws: int) -> list[float]:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_selections_are_those_drawn_one_by_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sinks, latest pages and as many distinct ones between as are wanted: the same as a loop over streams, tokens and draws."""
+def test_selections_are_those_drawn_one_by_one(seed: int) -> None:
+    """Sinks, latest pages, as many distinct ones between as are wanted: those of a loop over streams, tokens and draws."""
     rng = np.random.default_rng(seed)
-    law = selection.locality(int(rng.integers(1, 9)), int(rng.integers(0, 3)), float(rng.random()), float(rng.random()), float(rng.random() * 3))
+    law = selection.locality(
+        int(rng.integers(1, 9)), int(rng.integers(0, 3)), float(rng.random()), float(rng.random()), float(rng.random() * 3)
+    )
     there = np.sort(rng.integers(0, 25, 12))
     found: list[list[list[int]]] = [[[], []] for _ in there]
     for tokens, pages in selection.Selector(law, 30).select(np.random.default_rng(seed), there, 2):
@@ -272,7 +283,7 @@ def test_draws_in_parts_go_on_where_they_were(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("layers", ["union", "each"])
 def test_sparse_decoding_reads_what_is_selected(layers: str) -> None:
-    """Prompts are read as a whole, tokens as selected, distinct in a layer; layers of an iteration select apart, or all alike."""
+    """Prompts are read as a whole, tokens as selected, distinct in a layer; layers select each by itself, or all alike."""
     log = Log(np.array([0, 0]), np.array([0, 5, 10]), np.arange(10), 4, np.array([20, 20]), np.array([6, 6]))
     serving = Serving(model="llama-3.2-1b", attention="sparse", top_pages=4, sinks=1, layers=layers, page_tokens=2)
     trace = fast_trace(log, serving)
@@ -284,7 +295,9 @@ def test_sparse_decoding_reads_what_is_selected(layers: str) -> None:
     assert (len({frozenset(row) for row in rows}) > 1) == (layers == "each")
 
 
-LOG = Log(np.array([0, 5, 900]), np.array([0, 2, 4, 6]), np.array([0, 1, 0, 1, 0, 2]), 4, np.array([8, 8, 8]), np.array([2, 3, 1]))
+LOG = Log(
+    np.array([0, 5, 900]), np.array([0, 2, 4, 6]), np.array([0, 1, 0, 1, 0, 2]), 4, np.array([8, 8, 8]), np.array([2, 3, 1])
+)
 
 
 def test_an_idle_step_waits_for_the_next_request() -> None:

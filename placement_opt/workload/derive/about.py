@@ -25,7 +25,12 @@ def about(
 ) -> dict[str, Any]:
     """The metadata of a trace; JSON-able."""
     shape = SHAPES[settings.model]
-    found = {"generator": "derive", "parameters": settings.stated | {"page_tokens": page_tokens}, "seed": seed, "keep": keep.rule}
+    found = {
+        "generator": "derive",
+        "parameters": settings.stated | {"page_tokens": page_tokens},
+        "seed": seed,
+        "keep": keep.rule,
+    }
     if keep.rule == "ttl":
         found["ttl"] = f"{keep.steps} steps" if keep.seconds is None else f"{float(keep.seconds):g} s"
     found |= {
@@ -33,7 +38,7 @@ def about(
         "idle_iterations": len(batches.idle_step),
         "pages": int(len(batches.page) - batches.found.sum()),
         "pages_found": int(batches.found.sum()),
-        "prefill_tokens": _computed(log, batches),
+        "prefill_tokens": _computed(batches),
         "decoded_tokens": int((log.answer - 1).sum()),
         "semantics": {"prefill": "prefix", "decode": "set"},
         **counts,
@@ -45,7 +50,7 @@ def about(
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _computed(log: Log, batches: Batches) -> int:
+def _computed(batches: Batches) -> int:
     """Tokens of prompts that are computed, one at least of each."""
     chunks = batches.chunk_after - batches.chunk_before
     return int(chunks.sum()) + int((chunks == 0).sum())
@@ -59,10 +64,10 @@ def assumptions(log: Log, settings: Serving, keep: Keep) -> list[str]:
 def _batching(log: Log, settings: Serving) -> list[str]:
     chunk = settings.chunk_tokens or settings.batch_tokens
     found = [
-        f"continuous batching, first come, first served: at most {settings.max_running} requests and {settings.batch_tokens} tokens"
-        f" an iteration, one of each that decodes, then up to {chunk} of each prompt",
-        "the iteration that computes the end of a prompt gives the first token of the answer; the last token's KV is never made",
-        "iterations depend on no placement: a page that an earlier request left counts as computed, whoever has to make it anew",
+        f"continuous batching, first come, first served: at most {settings.max_running} requests and"
+        f" {settings.batch_tokens} tokens an iteration, one of each that decodes, then up to {chunk} of each prompt",
+        "the iteration that computes the end of a prompt gives the answer's first token; the KV of its last is never made",
+        "iterations depend on no placement: pages that earlier requests left count as computed, also if they are made anew",
     ]
     if settings.arrivals == "none" or not log.arrival.any():
         found.append("all requests are there at the start, in the order of the log")
@@ -75,15 +80,17 @@ def _batching(log: Log, settings: Serving) -> list[str]:
 
 
 def _pages(settings: Serving, keep: Keep) -> list[str]:
-    found = ["equal ids are equal prefixes; only pages that a prompt fills are found again, from the step after their production"]
+    found = [
+        "equal ids are equal prefixes; only pages that a prompt fills are found again, from the step after their production"
+    ]
     if settings.answers == "repeated":
-        found.append("a prompt that begins with the whole of an earlier one, and is longer than it and its answer, repeats the answer")
+        found.append("a prompt that begins with all of an earlier one, as long as it and its answer, repeats the answer")
     else:
         found.append("pages with tokens of answers are their request's own: ids do not tell which prompts repeat an answer")
     if settings.last == "full":
-        found.append("a page is produced when it is full; until then its tokens are at the processor, neither read nor written")
+        found.append("a page is produced when full; until then its tokens are at the processor, neither read nor written")
     else:
-        found.append("a page is produced, and written whole, with its first token; it is read in the share of its tokens that are there")
+        found.append("a page is produced, and written whole, with its first token, and read in the share of tokens there")
     if keep.rule == "ttl":
         found.append("a page is in use from when its request is let in until that ends, whatever its layers attend to")
     found.append("a page that several requests of an iteration share is read once in it")
@@ -106,7 +113,9 @@ def _attention(settings: Serving) -> list[str]:
     if settings.layers == "union":
         found.append("a step is an iteration, and a block what all layers that attend alike have of a page")
     else:
-        found.append("layers are steps one after another, each of which reads its own blocks; an idle step is labelled as the first")
+        found.append(
+            "layers are steps one after another, each of which reads its own blocks; an idle step is labelled as the first"
+        )
     if shape.kv_every > 1:
         found.append("layers without KV are left out, states that they keep are not counted")
     return found

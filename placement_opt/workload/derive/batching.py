@@ -239,6 +239,20 @@ class Server:
         known = np.array(self.clock, dtype=np.int64).T
         page = np.concatenate([np.zeros(0, dtype=np.int64), *self.page])
         start = np.concatenate([[0], np.cumsum(self.count)]).astype(np.int64)
-        stays = (np.array(values, dtype=np.int64) for values in (self.admitted, self.first, self.last))
-        found = np.array(self.found, dtype=np.int64)
-        return Batches(self.step, *idle, (known[0], known[1]), self.serving.step_ns, *stays, *chunks, start, page, found)
+        return Batches(
+            steps=self.step,
+            idle_step=idle[0],
+            idle_ns=idle[1],
+            clock=(known[0], known[1]),
+            step_ns=self.serving.step_ns,
+            admitted=np.array(self.admitted, dtype=np.int64),
+            first=np.array(self.first, dtype=np.int64),
+            last=np.array(self.last, dtype=np.int64),
+            chunk_request=chunks[0],
+            chunk_step=chunks[1],
+            chunk_before=chunks[2],
+            chunk_after=chunks[3],
+            start=start,
+            page=page,
+            found=np.array(self.found, dtype=np.int64),
+        )

@@ -272,5 +272,5 @@ def _served(log: Log, batches: Batches, begins: Int64, settings: Serving) -> Ser
     """The requests, in steps: the first and the last layer's of their iterations."""
     arrival = log.arrival if settings.arrivals == "log" else np.zeros_like(log.arrival)
     first, last = (begins[iteration + 1] - 1 for iteration in (batches.first, batches.last))
-    steps = (values.astype(np.int32) for values in (begins[batches.admitted], first, last))
-    return Served(arrival, *steps, log.prompt, log.answer)
+    admitted = begins[batches.admitted].astype(np.int32)
+    return Served(arrival, admitted, first.astype(np.int32), last.astype(np.int32), log.prompt, log.answer)

@@ -31,24 +31,36 @@ class Serving:
     model: str = p.choice("llama-3.1-8b", tuple(SHAPES), "architecture: its layers with KV and their windows")
     attention: str | None = p.choice(None, ATTENTIONS, "what a token attends to; without it hybrid where the model has windows")
     layers: str = p.choice("union", ("union", "each"), "whether a step is an iteration, or each layer of it is one")
-    page_tokens: int | None = p.integer(None, 1, "tokens of a page, which divide the log's blocks (default: as many)", 2**16 - 1)
+    page_tokens: int | None = p.integer(
+        None, 1, "tokens of a page, which divide the log's blocks (default: as many)", 2**16 - 1
+    )
     last_page: str = p.choice("full", ("full", "shares"), "whether a page is a block once full, or from its first token on")
-    answers: str = p.choice("private", ("private", "repeated"), "whether prompts that continue an earlier one repeat its answer")
+    answers: str = p.choice(
+        "private", ("private", "repeated"), "whether prompts that continue an earlier one repeat its answer"
+    )
     output_tokens: int | None = p.integer(None, 1, "tokens of each answer where the log does not say", 2**24)
     max_running: int = p.integer(256, 1, "requests at once", 2**20)
     batch_tokens: int = p.integer(8192, 1, "tokens of an iteration: one of each request that decodes, the rest prefill", 2**30)
-    chunk_tokens: int | None = p.integer(None, 1, "tokens of one prompt in one iteration (default: those of the iteration)", 2**30)
+    chunk_tokens: int | None = p.integer(
+        None, 1, "tokens of one prompt in one iteration (default: those of the iteration)", 2**30
+    )
     step_time: str = p.duration("20 ms", "what an iteration is taken to last when arrivals are put into iterations")
     arrivals: str = p.choice("log", ("log", "none"), "whether requests come when the log says, or are all there at the start")
     window: int | None = p.integer(None, 1, "latest tokens that a layer with a window attends to (default: the model's)", 2**30)
     hybrid: str | None = dataclasses.field(
         default=None,
-        metadata={"type": str, "convert": lambda value: _ratio(value) and str(value), "help": "N:M layers without and with a window"},
+        metadata={
+            "type": str,
+            "convert": lambda value: _ratio(value) and str(value),
+            "help": "N:M layers without and with a window",
+        },
     )
     sinks: int | None = p.integer(None, 0, "first tokens that are attended to as well (default: 0)", 2**20)
     top_pages: int | None = p.integer(None, 1, "pages that a decoded token attends to", 2**20)
     recent: float | None = p.number(None, 0.0, 1.0, "share of them that are the latest (default: 0.25)")
-    overlap: float | None = p.number(None, 0.0, 1.0, "chance that a page chosen before is kept for the next token (default: 0.9)")
+    overlap: float | None = p.number(
+        None, 0.0, 1.0, "chance that a page chosen before is kept for the next token (default: 0.9)"
+    )
     zipf: float | None = p.number(None, 0.0, 10.0, "exponent of the pages' popularity (default: 0.8)")
 
     def __post_init__(self) -> None:

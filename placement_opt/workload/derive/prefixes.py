@@ -70,7 +70,7 @@ class Prefixes:
         np.maximum.at(self.until, keys, clock)
 
     def continued(self, request: int) -> int | None:
-        """The latest earlier request whose whole prompt and answer this prompt may begin with; then it may be continued itself."""
+        """The latest earlier request whose prompt and answer this prompt may begin with; from now on it may be continued."""
         if not self.repeated:
             return None
         blocks = self.log.blocks(request)[: int(self.log.prompt[request]) // self.log.block_tokens]

@@ -1,10 +1,10 @@
 """Sparse attention: the pages that each decoded token selects, by a model of locality with a seed.
 
 Of k pages a token takes the first ones (sinks), the latest ones, and m of those between. These are drawn with inclusion
-probabilities proportional to a Zipf law over their ranks, capped at 1: the pages, most popular first, are cut into m strata of about
-equal probability, of each of which one is drawn. For the next token each of the m draws stays with a given chance, and else is made
-anew; so a selection has m distinct pages always. The pages between that are there when a request first has to select have ranks in
-random order (of its own, and of the layer's); those that come later follow them.
+probabilities proportional to a Zipf law over their ranks, capped at 1: the pages, most popular first, are cut into m strata of
+about equal probability, of each of which one is drawn. For the next token each of the m draws stays with a given chance, and
+else is made anew; so a selection has m distinct pages always. The pages between that are there when a request first has to
+select have ranks in random order (of its own, and of the layer's); those that come later follow them.
 """
 
 from __future__ import annotations
