@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from placement_opt.cli import runs
+from placement_opt.cli import runs, trace_derive
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -24,7 +24,7 @@ def fill(parser: LazyParser) -> None:
     group = {
         "import": (fill_import, "make a trace from a file of another format"),
         "export": (fill_export, "write a trace in a format of others"),
-        "derive": ("placement_opt.cli.trace_derive", "make the steps of a server from a log of requests"),
+        "derive": (trace_derive.fill, "make the steps of a server from a log of requests"),
         "synth": (fill_synth, "generate a trace"),
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
         "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),

@@ -26,8 +26,8 @@ from placement_opt.workload.synth.params import limit_reads
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
 
-#: Bytes that a read takes while it is gathered, and a page of a request and of the log while requests are batched.
-_READ_BYTES, _PAGE_BYTES = 28, 96
+#: Bytes that a read takes while it is gathered, a step, and a page of a request and of the log while requests are batched.
+_READ_BYTES, _STEP_BYTES, _PAGE_BYTES = 28, 64, 96
 
 
 def derive(
@@ -127,6 +127,8 @@ def _derived(log: Log, settings: Serving, keep: Keep, seed: int, limits: Limits,
         ttl = Ttl(int(keep.seconds * 10**9), False) if keep.seconds is not None else Ttl(keep.steps or 0, True)
     batches = Server(log, settings, page_tokens, ttl).run()
     stays = Stays(log, batches, page_tokens, settings.last == "shares")
+    turns = len(settings.windows) if settings.layers == "each" else 1
+    room.check("deriving it: steps", batches.steps * turns * _STEP_BYTES, limits)
     groups = groups_of(settings.windows, each=settings.layers == "each")
     grid = Grid(stays.running(), stays.births(), [layers for _, layers in groups], settings.layers == "each")
     if not len(grid.birth):
@@ -195,6 +197,9 @@ def _gather(
     """All reads, and how many there are of prompts and of decoded tokens, those of shared pages by each request."""
     sparse = _selected(stays, settings, len(groups), seed) if settings.kind == "sparse" else None
     sinks = settings.sinks or 0
+    most = sum(stays.most_reads(window, sinks) for window, _ in groups)
+    limit_reads(most)
+    room.check("deriving it: reads", most * _READ_BYTES, limits)
     parts = {
         window: (stays.prefill(window, sinks), stays.decode(window, sinks), stays.decode_begun(window, sinks))
         for window, _ in groups

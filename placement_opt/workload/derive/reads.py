@@ -47,13 +47,24 @@ class Stays:
         birth[batches.page[own]] = np.where(token < prompt, within, batches.first[request] + 1 + token - prompt)
         return birth
 
+    def _reach(self, window: int | None, sinks: int) -> tuple[Int64, Int64, Int64]:
+        """int64[C] each: a chunk reads the full pages ``low .. full - 1``, and before them the first ``front``."""
+        before, size = self.batches.chunk_before, self.page_tokens
+        full = before // size
+        low = np.zeros_like(full) if window is None else np.minimum(np.maximum(before - window + 1, 0) // size, full)
+        return full, low, np.minimum(-(-sinks // size), low)
+
+    def most_reads(self, window: int | None, sinks: int) -> int:
+        """At least the reads of chunks, and of pages that are being filled."""
+        full, low, front = self._reach(window, sinks)
+        partial = len(full) + int((self.log.answer - 1).sum()) if self.partial else 0
+        return int((full - low + front).sum()) + partial
+
     def prefill(self, window: int | None, sinks: int) -> tuple[Int64, Int64, Int64]:
         """What chunks read: iterations, pages, tokens of each that are there."""
         batches, size = self.batches, self.page_tokens
         before, request = batches.chunk_before, batches.chunk_request
-        full = before // size
-        low = np.zeros_like(full) if window is None else np.minimum(np.maximum(before - window + 1, 0) // size, full)
-        front = np.minimum(-(-sinks // size), low)
+        full, low, front = self._reach(window, sinks)
         counts = full - low + front
         chunk = np.repeat(np.arange(len(counts)), counts)
         place = np.arange(len(chunk)) - np.repeat(np.cumsum(counts) - counts, counts)
