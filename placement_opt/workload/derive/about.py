@@ -113,9 +113,8 @@ def _attention(settings: Serving) -> list[str]:
     if settings.layers == "union":
         found.append("a step is an iteration, and a block what all layers that attend alike have of a page")
     else:
-        found.append(
-            "layers are steps one after another, each of which reads its own blocks; an idle step is labelled as the first"
-        )
+        found.append("layers are steps one after another, each with blocks of its own; an idle step is labelled as the first")
+        found.append("what rates and budgets call a token is an iteration, whatever it computes")
     if shape.kv_every > 1:
         found.append("layers without KV are left out, states that they keep are not counted")
     return found
