@@ -66,6 +66,7 @@ _HOME = {
     "bound": "placement_opt.bounds.bound",
     "build_instance": "placement_opt.instance.load",
     "compare": "placement_opt.study.compare",
+    "derive": "placement_opt.workload.derive.make",
     "explore": "placement_opt.study.explore.explore",
     "load": "placement_opt.instance.load:load",
     "load_instance": "placement_opt.instance.load",
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from placement_opt.study.explore.explore import explore
     from placement_opt.study.sweep import Sweep, sweep
     from placement_opt.study.worth import worth
+    from placement_opt.workload.derive.make import derive
     from placement_opt.workload.files.npz import load_trace, save_trace
     from placement_opt.workload.trace import Trace
     from placement_opt.workload.transforms import transform
@@ -133,6 +135,7 @@ __all__ = [
     "bound",
     "build_instance",
     "compare",
+    "derive",
     "explore",
     "load",
     "load_instance",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from placement_opt.cli import runs, trace_export
+from placement_opt.cli import runs
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -21,9 +21,10 @@ from placement_opt.cli.parser import (
 
 
 def fill(parser: LazyParser) -> None:
-    group = {
+    group: dict[str, tuple[str | Callable[[LazyParser], None], str]] = {
         "import": (fill_import, "make a trace from a file of another format"),
-        "export": (trace_export.fill, "write a trace in a format of others"),
+        "export": ("placement_opt.cli.trace_export", "write a trace in a format of others"),
+        "derive": ("placement_opt.cli.trace_derive", "make the steps of a server from a log of requests"),
         "synth": (fill_synth, "generate a trace"),
         "transform": (
             "placement_opt.cli.trace_transform",

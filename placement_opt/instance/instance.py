@@ -501,6 +501,9 @@ def check_prefix(prefix: Prefix, residency: Residency, trace: Trace) -> None:
     if residency != "cache":
         found = f"found strict prefixes under the rule {residency}"
         raise InputError(found, "expected them under cache, where a block may be missing", field="prefix")
+    if trace.position is None and trace.requests is not None:
+        found = "found a trace whose steps serve several requests at once, and decoded tokens, which ask for no prefix"
+        raise InputError(found, 'expected "free", or a trace whose steps are requests (trace import)', field="prefix")
     if trace.position is None:
         expected = "expected one that does: imported from mooncake, drawn by requests, or with the array position"
         raise InputError("found a trace that does not say in which order its steps ask for blocks", expected, field="prefix")

@@ -27,7 +27,7 @@ from placement_opt.instance.llm_table import Model
 from placement_opt.instance.outline import SCHEMA, Outline, outline_of, read_outline
 from placement_opt.instance.packing import refuse_unpackable
 from placement_opt.instance.scaled import LayerShare
-from placement_opt.instance.start import by_kind, first_fit, load_initial
+from placement_opt.instance.start import by_kind, cold, first_fit, load_initial
 from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import totals_of
 from placement_opt.instance.trace_source import TraceAtHand
@@ -462,6 +462,8 @@ def _initial(outline: Outline, trace: Trace, size: Int64) -> npt.NDArray[np.bool
     if isinstance(rules.initial, dict):
         tiers = {kind: [memory.tier_index(name) for name in names] for kind, names in rules.initial.items()}
         return by_kind(home, tiers, trace.block_kind, trace.birth < 0, size, outline.capacity)
+    if rules.initial == "home":
+        return cold(len(memory.tiers), outline.home, trace.birth < 0, forgets=rules.residency == "cache")
     if rules.initial != "first-fit":
         return None
     return first_fit(memory, home, trace.birth < 0, size, outline.capacity, forgets=rules.residency == "cache")

@@ -24,7 +24,7 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
     residency = "inclusive"       # or exclusive, free, cache
     prefix = "free"               # or strict, with cache: no copy serves behind a missing block of the step's prefix
     home = "dram"                 # keeps everything if inclusive; without it, the largest tier that is not the fastest
-    initial = "free"              # or first-fit, or file with initial_file = "start.npz", or the tiers of each kind of block:
+    initial = "free"              # or home, first-fit, file with initial_file = "start.npz", or the tiers of each kind:
                                   # { weights = "flash", kv = ["hbm", "dram"] }
     page_tokens = 1
     floor = "5 us"                # no step takes less; without it, 0
@@ -41,6 +41,7 @@ Every key there is (paths are relative to the file; sizes, rates and durations c
 A capacity may also be ``"2000 tokens"`` (of all layers of the trace), ``"64 blocks"`` or pages, ``"30%"`` of the most bytes
 alive at once, all of them room for KV beside the weights, or ``"unlimited"``.
 
+``home`` is a cold start: every initial block lies in the home tier alone, under the rule cache nowhere.
 ``first-fit`` puts every initial block, in order of ids, into the fastest tier that still has room for it; under the inclusive
 rule the home tier holds all of them besides, under the rule cache those without room lie nowhere. A preset's ``weight_bytes``
 are one layer's, and so count only where the steps of the trace are layers; steps that are requests read no weights unless the
@@ -84,7 +85,7 @@ SCHEMA = 1
 LARGEST_TOTAL = 2**61
 #: Keys that name a file, relative to the instance's.
 _FILES = ("memory.file", "trace.file", "rules.initial_file")
-_INITIALS = ("free", "first-fit", "file")
+_INITIALS = ("free", "home", "first-fit", "file")
 #: Tables of a file; the first two must be there.
 _TABLES = ("memory", "trace", "llm", "rules", "recompute", "stores", "budgets", "objective")
 

@@ -1,4 +1,4 @@
-"""A given start: which tiers hold which initial blocks when step 0 begins, bool[K, B]; first-fit, by kind, or from a file.
+"""A given start: which tiers hold which initial blocks when step 0 begins, bool[K, B]; cold, first-fit, by kind, from a file.
 
 The file is an NPZ with one array, ``resident``. It is read without trust: nothing is unpacked beyond the bytes that so many
 tiers and blocks take, and no code in it is run.
@@ -25,6 +25,13 @@ from placement_opt.memory.system import MemorySystem
 
 _MEMBER = "resident.npy"
 _LARGEST_HEADER = 4096
+
+
+def cold(tiers: int, home: int, exists: npt.NDArray[np.bool_], *, forgets: bool) -> npt.NDArray[np.bool_]:
+    """bool[K, B]: every initial block (``exists``: bool[B]) in one of so many tiers alone; nowhere where it may be so."""
+    resident = np.zeros((tiers, len(exists)), dtype=np.bool_)
+    resident[home] = exists & (not forgets)
+    return resident
 
 
 def first_fit(

@@ -26,6 +26,7 @@ from placement_opt.instance.layered import Layered
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.budgeted import Split, budgeted_split
 from placement_opt.play.consumption import Consumption, consumption
+from placement_opt.play.latencies import Latencies, latencies
 from placement_opt.play.protocol import Effort
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.split_program import Moved
@@ -138,6 +139,9 @@ class Run(Tabular):
             row["objective_s"] = self.cost_s
         if (joules := self.consumption.joules) is not None:
             row |= {"joules": joules, f"joules_per_{self.counts[:-1]}": self.consumption.joules_each}
+        if self.latencies is not None:
+            for name, times in self.latencies.percentiles().items():
+                row |= {f"{name}_{percent}_s": value for percent, value in times._asdict().items()}
         for tier in self.consumption.tiers:
             row[f"written_bytes_{tier.tier}"] = tier.written_bytes
             if tier.lifetime_s is not None:
@@ -209,6 +213,41 @@ class Run(Tabular):
         [('hbm', 4500000.0, None), ('lpddr', 0.0, None)]
         """
         return consumption(self.instance.memory, self.metered, self.latency_s, self.tokens)
+
+    @cached_property
+    def latencies(self) -> Latencies | None:
+        """Waits, times to the first token and per further token of the trace's requests; None where it has none.
+
+        What budgets make the run wait for besides its steps is not among them.
+
+        Examples
+        --------
+        >>> import dataclasses
+        >>> from placement_opt.workload.served import Served
+        >>> ns, steps, tokens = [0, 40_000], [[0, 1], [0, 1], [1, 2]], [8, 3]
+        >>> dtypes = ["int64", *["int32"] * 3, *["int64"] * 2]
+        >>> import numpy as np
+        >>> columns = zip([ns, *steps, tokens, [2, 2]], dtypes)
+        >>> table = Served(*(np.array(one, dtype) for one, dtype in columns))
+        >>> trace = po.Trace.from_reads([[0], [0], [0]], sizes=4_500_000)
+        >>> trace = dataclasses.replace(trace, requests=table)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "0 B"}, trace)
+        >>> run = po.simulate(instance, po.make_scheduler("lru"))
+        >>> [f"{one:.3g}" for one in run.step_s], [f"{one:.3g}" for one in run.latencies.begin]
+        (['1e-05', '1e-05', '1e-05'], ['0', '4e-05', '5e-05'])
+        >>> [f"{one:.3g}" for one in run.latencies.ttft], [f"{one:.3g}" for one in run.latencies.tpot]
+        (['1e-05', '1e-05'], ['4e-05', '1e-05'])
+        """
+        if not isinstance(self.instance, Instance) or self.instance.trace.requests is None:
+            return None
+        served, steps = self.instance.trace.requests, self.step_s.copy()
+        idle = np.flatnonzero(~served.running(len(steps)))
+        if self.split is None:
+            steps[idle] = self.timer.times(self.served[idle] / self.instance.share_base, self.base[idle])
+        else:
+            reads = self._amounts[idle].reshape(len(idle), -1) @ self.timer.ways.loads
+            steps[idle] = ((self.base[idle] + reads) / self.instance.memory.rates).max(axis=1)
+        return latencies(served, steps)
 
     def _taken(self, pattern: int) -> Float64:
         """float64[n]: units that each of a pattern's ways serves in all, each step split so that it takes least time."""

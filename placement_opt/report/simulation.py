@@ -15,6 +15,7 @@ from placement_opt.report.machine import to_csv
 from placement_opt.report.meters import TIME, meter_rows, meters_document, tier_table, wear_document
 from placement_opt.report.numbers import count, figure, full_seconds, percent, rates
 from placement_opt.report.parts import assumption_rows, assumptions_info
+from placement_opt.report.requests import requests_document, requests_tables
 from placement_opt.report.table import facts, paragraph, table
 
 _ADVICE = "compare raises it"
@@ -62,6 +63,7 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
         "further": [{"operation": name, "served_bytes": size} for name, size in _further(run)],
         "copies": [{"from": source, "to": target, "bytes": size} for source, target, size in _copies(run)],
         "critical": [{"resource": name, "share": share} for name, share in zip(resources, run.critical_share, strict=True)],
+        **requests_document(run),
         **assumptions_info(run.instance.memory.assumptions),
     }
 
@@ -109,7 +111,7 @@ def simulation_text(run: Run, proof: Proof) -> str:
             *assumption_rows(instance.memory.assumptions),
         ]
     )
-    parts = [head, tier_table(run)]
+    parts = [head, *requests_tables(run), tier_table(run)]
     further = [[name, format_size(size)] for name, size in _further(run)]
     if further:
         parts.append(table(["served by", "bytes"], further, "lr"))

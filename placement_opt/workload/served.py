@@ -35,7 +35,7 @@ class Served:
     last
         int32[R]: the step at whose end the last one is, ``first`` or later.
     prompt_tokens, output_tokens
-        int64[R]: of the prompt, and of the answer, from 1.
+        int64[R]: of the prompt, and of the answer; 0 where there is none, or the log does not say.
 
     Raises
     ------
@@ -68,7 +68,7 @@ class Served:
         _refuse("last", self.last < self.first, self.last, "the step of the first token or a later one")
         for name in ("prompt_tokens", "output_tokens"):
             counts = getattr(self, name)
-            _refuse(name, (counts < 1) | (counts >= MOST_TOKENS), counts, "counts from 1 and below 2**31")
+            _refuse(name, (counts < 0) | (counts >= MOST_TOKENS), counts, "counts from 0 and below 2**31")
 
     def __len__(self) -> int:
         return len(self.arrival)

@@ -276,6 +276,23 @@ def test_first_fit(tmp_path: Path) -> None:
     assert np.flatnonzero(initial[1]).tolist() == list(range(30, 40))
 
 
+def test_a_cold_start(tmp_path: Path) -> None:
+    """Initial blocks lie in the home tier alone, whatever the fast one has room for; where they may be forgotten, nowhere."""
+    for residency in ("inclusive", "exclusive", "free"):
+        changes = {'initial = "free"': 'initial = "home"', 'residency = "inclusive"': f'residency = "{residency}"'}
+        initial = load(tmp_path, changes=changes).initial
+        assert initial is not None
+        assert [np.flatnonzero(row).tolist() for row in initial] == [[], list(range(40))]
+    trace = Trace.from_reads([[0], [0, 1]], births=[-1, 0])
+    rules = {"residency": "cache", "initial": "home"}
+    cache = build_instance("gh200", trace, rules=rules, recompute={"rate": "1 GB/s"})
+    assert cache.initial is not None
+    assert not cache.initial.any()
+    full = {"preset": "gh200", "hbm.capacity": "1 GB", "lpddr.capacity": "1 B"}
+    with pytest.raises(InputError, match=r"found 2 B placed in lpddr, expected at most 1 B"):
+        build_instance(full, Trace.from_reads([[0], [1]]), rules={"residency": "free", "initial": "home"})
+
+
 FROM_FILE = {'initial = "free"': 'initial = "file"\ninitial_file = "start.npz"'}
 
 

@@ -19,6 +19,7 @@ from placement_opt.workload.formats import mooncake
 from placement_opt.workload.trace import Trace
 from tests.operations import system
 from tests.small import make_instance
+from tests.workload.traces import random_served
 
 RULES = {"residency": "cache", "prefix": "strict"}
 CARRY = "expected one that does: imported from mooncake, drawn by requests, or with the array position"
@@ -41,6 +42,10 @@ def test_what_strict_prefixes_need() -> None:
         assert asked(residency=rule) == f"instance: rules.prefix (override): {message}"
     assert asked(replace(TRACE, position=None)) == f"instance: rules.prefix (override): {SILENT}"
     assert asked({"synth": "zipf", "seed": 1, "blocks": 5, "steps": 3, "reads": 2}).endswith(SILENT)
+    batches = replace(TRACE, position=None, requests=random_served(np.random.default_rng(0), 2))
+    found = "found a trace whose steps serve several requests at once, and decoded tokens, which ask for no prefix"
+    expected = 'expected "free", or a trace whose steps are requests (trace import)'
+    assert asked(batches) == f"instance: rules.prefix (override): {found}, {expected}"
     memory = system([9000], {"a": 1}, [[1]], [[1]], more=[Operation("remade", None, (1,))])
     cache = make_instance(memory, TRACE, "cache")
     with pytest.raises(InputError) as caught:

@@ -149,7 +149,10 @@ def test_the_order_of_reads_is_kept_where_asked_for() -> None:
         ({"admitted": ints(-1, 1)}, "requests.admitted: found -1 at entry 0, expected steps from 0"),
         ({"first": ints(0, 0)}, "requests.first: found 0 at entry 1, expected the step that lets it in or a later one"),
         ({"last": ints(1, 1)}, "requests.last: found 1 at entry 1, expected the step of the first token or a later one"),
-        ({"output_tokens": longs(2, 0)}, "requests.output_tokens: found 0 at entry 1, expected counts from 1 and below 2**31"),
+        (
+            {"output_tokens": longs(2, -1)},
+            "requests.output_tokens: found -1 at entry 1, expected counts from 0 and below 2**31",
+        ),
     ],
 )
 def test_one_wrong_column_of_requests_is_refused(change: dict[str, Any], message: str) -> None:

@@ -91,8 +91,8 @@ def _walk(outer: dict[str, Any], place: str, start: float, requests: Requests, u
 
 
 def _add(record: dict[str, Any], time: float, requests: Requests) -> None:
-    if "out" in record:
-        whole(record, "out")
+    answer = whole(record, "out") if "out" in record else 0
     ids = ids_of(need(record, "hash_ids"), "hash_ids")
     requests.check_count(len(ids), whole(record, "in"), fixed=True)
+    requests.note(whole(record, "in"), answer)
     requests.add(time, ids)

@@ -77,10 +77,11 @@ class _Turns:
 
 def _add(record: dict[str, Any], requests: Requests) -> None:
     time = time_of(need(record, "timestamp"), UNITS[requests.unit], "timestamp")
-    if "output_length" in record:
-        whole(record, "output_length")
+    answer = whole(record, "output_length") if "output_length" in record else 0
     ids = ids_of(need(record, "hash_ids"), "hash_ids")
-    requests.check_count(len(ids), whole(record, "input_length"))
+    length = whole(record, "input_length")
+    requests.check_count(len(ids), length)
+    requests.note(length, answer)
     requests.add(time, ids, date=type(record["timestamp"]) is str)
 
 

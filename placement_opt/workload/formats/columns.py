@@ -23,7 +23,7 @@ class Keys(NamedTuple):
     time: str
     length: str
     ids: str
-    generated: str | None = None  # a whole number where it is there, and not used
+    generated: str | None = None  # a whole number where it is there
     size: str | None = None  # tokens in a block; None: records do not say
     untimed: bool = False  # whether a log may have no times
 
@@ -38,6 +38,7 @@ class Columns(NamedTuple):
     ids: array[int] | list[int] | list[str]  # M; an array where all are signed whole numbers of 64 bits
     kind: type | None  # of the ids; None where there is none
     tokens: int  # in a block
+    answer: Int64  # N, tokens that each generated; 0 where the log does not say
 
 
 def columns_of(records: Records, keys: Keys, tokens: int | None) -> Columns | None:
@@ -49,18 +50,17 @@ def columns_of(records: Records, keys: Keys, tokens: int | None) -> Columns | No
     ids: list[Any] = [one.get(keys.ids) for one in objects]
     if length is None or set(map(type, ids)) != {list}:
         return None
-    if keys.generated is not None and not _is_column([one[keys.generated] for one in objects if keys.generated in one]):
-        return None
+    answer = [0] * len(objects) if keys.generated is None else column(objects, keys.generated, 0)
     sizes = {tokens} if keys.size is None else set(column(objects, keys.size, tokens, low=1) or (None, None))
     size = sizes.pop()
     times = times_of(objects, keys)
     flat = _flat(ids)
-    if size is None or sizes or times is None or flat is None:
+    if size is None or sizes or times is None or flat is None or answer is None:
         return None
     if isinstance(flat[0], array) and _may_have_booleans(records, flat[0]):
         return None
     counts = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
-    return Columns(*times, np.array(length, dtype=np.int64), counts, *flat, size)
+    return Columns(*times, np.array(length, dtype=np.int64), counts, *flat, size, np.array(answer, dtype=np.int64))
 
 
 def column(objects: list[dict[str, Any]], key: str, missing: int | None = None, low: int = 0) -> list[int] | None:

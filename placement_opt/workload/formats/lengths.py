@@ -4,7 +4,7 @@ Columns (or keys) by any of their usual names: a time (``TIMESTAMP``, ``Timestam
 time; in JSONL ``timestamp``: milliseconds, ``arrival_time_ns``), the prompt's tokens (``ContextTokens``, ``Request tokens``,
 ``num_prefill_tokens``, ``input_length``) and what is generated
 (``GeneratedTokens``, ``Response tokens``, ``num_decode_tokens``, ``output_length``),
-which is not used. No ids, so nobody knows which prompts begin alike: each request has blocks of its own, which nobody else
+if it is there. No ids, so nobody knows which prompts begin alike: each request has blocks of its own, which nobody else
 reads, and ``meta`` says so (``prefixes``: "unknown").
 """
 
@@ -34,6 +34,7 @@ BLOCK_TOKENS = 512
 MOST_BLOCKS, MOST_PER_LINE = 2**20, 64
 _LONGEST = 2**16
 _KEYS = Keys("timestamp", "input_length", "hash_ids", untimed=True)
+ANSWERS = ("generatedtokens", "response tokens", "num_decode_tokens", "output_length", "output_toks", "output_len")
 TIMES = ("timestamp", "arrived_at", "arrival_time")
 
 
@@ -70,7 +71,9 @@ class _Requests(Requests):
         self.check_size(tokens)
         self.size, self.total = tokens, 0
 
-    def add_lengths(self, line: int, time: npt.NDArray[np.float64] | None, length: Int64, *, date: bool = False) -> bool:
+    def add_lengths(
+        self, line: int, time: npt.NDArray[np.float64] | None, length: Int64, answer: Int64, *, date: bool = False
+    ) -> bool:
         """Those of consecutive lines; False where any of them has to be looked at by itself."""
         blocks = -(-length // self.size)
         if (self.total + np.cumsum(blocks) > MOST_BLOCKS + MOST_PER_LINE * (line + np.arange(len(blocks)))).any():
@@ -79,15 +82,17 @@ class _Requests(Requests):
             return False
         if not self.add_fresh_many(time, blocks, date=date):
             return False
+        self.note_many(length, answer)
         self.total += int(blocks.sum())
         return True
 
-    def add_length(self, line: int, time: float | None, length: int, *, date: bool) -> None:
+    def add_length(self, line: int, time: float | None, length: int, answer: int, *, date: bool) -> None:
         blocks = -(-length // self.size)
         self.total += blocks
         if self.total > MOST_BLOCKS + MOST_PER_LINE * line:
             found = f"found {self.total} blocks up to here"
             raise InputError(found, "expected fewer (larger ones, with --block-tokens)", line=line)
+        self.note(length, answer)
         try:
             self.add_fresh(time, blocks, date=date)
         except InputError as error:
@@ -107,7 +112,8 @@ def _jsonl(path: str | PathLike[str], requests: _Requests) -> None:
         times = times_of(objects, _KEYS) if length is not None else None
         if length is not None and times is not None:
             time = None if times[0] is None else times[0] / 1000
-            if requests.add_lengths(records.line, time, np.array(length, dtype=np.int64)):
+            answer = column(objects, "output_length", 0)
+            if answer is not None and requests.add_lengths(records.line, time, *map(np.array, (length, answer))):
                 continue
         for line, record in records.one_by_one(path):
             try:
@@ -116,7 +122,8 @@ def _jsonl(path: str | PathLike[str], requests: _Requests) -> None:
                 if one is None and "arrival_time_ns" in record:
                     one = time_of(record["arrival_time_ns"], "nanoseconds", "arrival_time_ns") / 1e9
                 key = next((name for name in LENGTHS if name in record), "input_length")
-                requests.add_length(line, one, whole(record, key), date=type(raw) is str)
+                answered = next((whole(record, name) for name in ANSWERS if name in record), 0)
+                requests.add_length(line, one, whole(record, key), answered, date=type(raw) is str)
             except InputError as error:
                 raise error.at(line=line) from None
 
@@ -124,7 +131,7 @@ def _jsonl(path: str | PathLike[str], requests: _Requests) -> None:
 def _table(path: str | PathLike[str], requests: _Requests) -> None:
     columns: list[str] | None = None
     time_at: int | None = None
-    length_at = 0
+    length_at, answer_at = 0, None
     for number, lines in read_blocks(path, _LONGEST):
         if columns is None:
             header, number = lines.pop(0), number + 1
@@ -134,30 +141,44 @@ def _table(path: str | PathLike[str], requests: _Requests) -> None:
             if at is None:
                 raise InputError(f"found {shown(header)}", f"expected one of the columns {', '.join(LENGTHS)}", line=1)
             length_at = at
-        if lines and not _add_rows(requests, lines, number, len(columns), time_at, length_at):
+            answer_at = next((columns.index(name) for name in ANSWERS if name in columns), None)
+        if lines and not _add_rows(requests, lines, number, len(columns), time_at, length_at, answer_at):
             for line, text in enumerate(lines, start=number):
                 if text.strip():
-                    _add_row(requests, text, line, columns, time_at, length_at)
+                    _add_row(requests, text, line, columns, time_at, length_at, answer_at)
     if columns is None:
         raise InputError("found an empty file", "expected a header and rows", line=1)
 
 
-def _add_rows(requests: _Requests, lines: list[bytes], number: int, columns: int, time_at: int | None, at: int) -> bool:
+def _add_rows(
+    requests: _Requests, lines: list[bytes], number: int, columns: int, time_at: int | None, at: int, answer_at: int | None
+) -> bool:
     """Plain rows at once; False where any is not."""
     fields = fields_of(lines, columns, texts=True)
     length = None if fields is None else fields.whole(at, LARGEST)
     if fields is None or length is None:
         return False
+    answer = np.zeros_like(length) if answer_at is None else fields.whole(answer_at, LARGEST)
+    if answer is None:
+        return False
     if time_at is None:
-        return requests.add_lengths(number, None, length)
+        return requests.add_lengths(number, None, length, answer)
     seconds = fields.whole(time_at)
     if seconds is not None:
-        return requests.add_lengths(number, seconds.astype(np.float64), length)
+        return requests.add_lengths(number, seconds.astype(np.float64), length, answer)
     dates = fields.dates(time_at)
-    return dates is not None and requests.add_lengths(number, dates, length, date=True)
+    return dates is not None and requests.add_lengths(number, dates, length, answer, date=True)
 
 
-def _add_row(requests: _Requests, text: bytes, line: int, columns: list[str], time_at: int | None, length_at: int) -> None:
+def _add_row(
+    requests: _Requests,
+    text: bytes,
+    line: int,
+    columns: list[str],
+    time_at: int | None,
+    length_at: int,
+    answer_at: int | None,
+) -> None:
     try:
         row = next(csv.reader([text.decode("utf-8")]))
     except (UnicodeDecodeError, csv.Error, StopIteration):
@@ -165,7 +186,8 @@ def _add_row(requests: _Requests, text: bytes, line: int, columns: list[str], ti
     if len(row) != len(columns):
         raise InputError(f"found {len(row)} columns", f"expected {len(columns)}", line=line)
     time, date = (None, False) if time_at is None else _time(row[time_at], line, columns[time_at])
-    requests.add_length(line, time, _count(row[length_at], line, columns[length_at]), date=date)
+    answer = 0 if answer_at is None else _count(row[answer_at], line, columns[answer_at])
+    requests.add_length(line, time, _count(row[length_at], line, columns[length_at]), answer, date=date)
 
 
 def _count(text: str, line: int, column: str) -> int:

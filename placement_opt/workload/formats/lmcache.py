@@ -63,4 +63,5 @@ def _add(record: dict[str, Any], requests: Requests) -> None:
     time = time_of(need(record, "timestamp"), "seconds", "timestamp")
     ids = ids_of(need(record, "chunk_hashes"), "chunk_hashes")
     requests.check_count(len(ids), whole(record, "seq_len"), field="chunk_hashes", fixed=True)
+    requests.note(whole(record, "seq_len"))
     requests.add(time, ids, field="chunk_hashes", date=type(record["timestamp"]) is str)

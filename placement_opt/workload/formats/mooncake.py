@@ -78,12 +78,12 @@ def _add(record: dict[str, Any], requests: Requests, default: int) -> None:
     said = "block_size" in record
     requests.check_size(whole(record, "block_size", 1) if said else default)
     time = time_of(record["timestamp"], UNITS[requests.unit], "timestamp") if "timestamp" in record else None
-    if "output_length" in record:
-        whole(record, "output_length")
+    answer = whole(record, "output_length") if "output_length" in record else 0
     length = whole(record, "input_length")
     if "hash_ids" not in record:
         why = "expected it in every record (--format lengths takes a log without ids, no prefix of which is known to be shared)"
         raise InputError("found no such key", why, field="hash_ids")
     ids = ids_of(record["hash_ids"], "hash_ids")
     requests.check_count(len(ids), length, fixed=said)
+    requests.note(length, answer)
     requests.add(time, ids, date=type(record.get("timestamp")) is str)

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from os import PathLike
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.workload.formats.columns import Columns, Keys, columns_of
 from placement_opt.workload.formats.ids import Ids, first_of
 from placement_opt.workload.formats.lines import file_label
 from placement_opt.workload.formats.records import read_many, repeated
+from placement_opt.workload.served import Served
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
 
@@ -45,10 +48,22 @@ class Requests:
         self.whole = bytearray()  # whether the file has the time as a whole number
         self.blocks: array[int] = array("q")  # how many each has
         self.ids = Ids()  # of the blocks of all
+        self.prompt: array[int] = array("i")  # tokens of each
+        self.answer: array[int] = array("i")  # tokens that each generated; 0 where the log does not say
         self.tokens: int | None = None  # in a block
         self._kind: type | None = None
         self._partial: bool | None = None  # whether partial last blocks have ids
         self._timed: tuple[bool, bool] | None = None
+
+    def note(self, prompt: int, answer: int = 0) -> None:
+        """Tokens of the prompt and of the answer of the request that is added next."""
+        self.prompt.append(prompt)
+        self.answer.append(answer)
+
+    def note_many(self, prompt: Int64, answer: Int64) -> None:
+        """Likewise of many."""
+        self.prompt.frombytes(prompt.astype(np.intc).tobytes())
+        self.answer.frombytes(answer.astype(np.intc).tobytes())
 
     def add(self, time: float | None, ids: list[int | str], *, field: str = "hash_ids", date: bool = False) -> None:
         """One more request: its time, where the log has any (``date``: written as one), and the ids of its blocks, in order."""
@@ -94,6 +109,7 @@ class Requests:
         self.time.frombytes((np.arange(begin, begin + many, dtype=np.float64) if found.time is None else found.time).tobytes())
         self.whole.extend(found.whole)
         self.blocks.frombytes(found.counts.tobytes())
+        self.note_many(found.length, found.answer)
         if isinstance(found.ids, array):
             self.ids.extend_whole(found.ids)
         else:
@@ -171,8 +187,18 @@ class Requests:
             about |= {"order": "file"}
         if self._partial is False:
             about |= {"partial_blocks": "left out"}
-        trace = self._assemble(taken, about)
+        trace = replace(self._assemble(taken, about), requests=self._served(taken, times))
         return trace if keep is None else keep.applied(trace, times[taken] / (1000.0 if self.unit == "ms" else 1.0))
+
+    def _served(self, taken: Int64, times: npt.NDArray[np.float64]) -> Served | None:
+        """The table of those requests, each let in and answered at its step; None where the log has no lengths."""
+        if len(self.prompt) < len(self.time):
+            return None
+        first = times[taken[0]] if self._timed is not None and self._timed[0] else np.inf
+        arrival = np.rint(np.maximum(times[taken] - first, 0.0) * (1e6 if self.unit == "ms" else 1e9))
+        steps = np.arange(len(taken), dtype=np.int32)
+        prompt, answer = (np.frombuffer(column, dtype=np.intc)[taken].astype(np.int64) for column in (self.prompt, self.answer))
+        return Served(np.minimum(arrival, 2.0**61).astype(np.int64), steps, steps, steps, prompt, answer)
 
     def _assemble(self, taken: npt.NDArray[np.int64], about: dict[str, Any]) -> Trace:
         """Blocks in order of production, each request's ids split into those that exist and those it produces.
