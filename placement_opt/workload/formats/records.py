@@ -18,12 +18,27 @@ _MARK = b"\xef\xbb\xbf"
 
 
 def read_records(path: str | PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a JSONL file with their line numbers; a byte order mark and empty lines at the end are passed over.
+    """The objects of a JSONL file with their line numbers.
 
     Raises
     ------
     InputError
-        With the line: no JSON object, an empty line before others, a file without objects; as
+        With the line: no JSON object; as :func:`read_texts`.
+    """
+    for line, text in read_texts(path):
+        try:
+            yield line, _record(text)
+        except InputError as error:
+            raise error.at(path=path, line=line) from None
+
+
+def read_texts(path: str | PathLike[str]) -> Iterator[tuple[int, bytes]]:
+    """The lines of a JSONL file with their numbers; a byte order mark and empty lines at the end are passed over.
+
+    Raises
+    ------
+    InputError
+        With the line: an empty line before others, a file without any; as
         :func:`placement_opt.workload.formats.lines.read_lines`.
     """
     line = blank = 0
@@ -35,10 +50,7 @@ def read_records(path: str | PathLike[str]) -> Iterator[tuple[int, dict[str, Any
             continue
         if blank:
             raise InputError("found an empty line", "expected a JSON object", path=path, line=blank)
-        try:
-            yield line, _record(text)
-        except InputError as error:
-            raise error.at(path=path, line=line) from None
+        yield line, text
     if line == 0 or blank == 1:
         raise InputError("found an empty file", "expected one JSON object a line", path=path, line=1)
 
