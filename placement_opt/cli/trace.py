@@ -37,7 +37,7 @@ def fill(parser: LazyParser) -> None:
 def fill_import(parser: LazyParser) -> None:
     from placement_opt.workload.formats import READERS
     from placement_opt.workload.formats.kv_batches import GAPS
-    from placement_opt.workload.formats.kv_history import parse_layers
+    from placement_opt.workload.formats.kv_groups import parse_layers
 
     parser.add_argument("file", metavar="FILE", help="what to read, packed (gzip, zstd) or not; - for standard input")
     parser.add_argument("--format", choices=list(READERS), help="its format; without it, what its first line looks like")

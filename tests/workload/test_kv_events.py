@@ -17,7 +17,7 @@ from placement_opt.base import room
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.formats import kv_batches, kv_events
 from placement_opt.workload.formats.detect import detect, read_any
-from placement_opt.workload.formats.kv_history import parse_layers
+from placement_opt.workload.formats.kv_groups import parse_layers
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
 from tests.workload.kv_events import CLEARED, RELEASES, SMALL, batch, lines, packed, positional, recorded, removed, stored
@@ -168,7 +168,8 @@ def test_gaps(tmp_path: Path) -> None:
 
 
 ROOT = ": found nothing stored in GPU, expected blocks that the engine computed"
-AGAIN = "behind another block than before, expected the block before it to be the same each time (hashes that stand for their prefixes)"
+AGAIN = "behind another block than before, expected the block before it to be the same each time (hashes that stand for "
+AGAIN += "their prefixes)"
 BROKEN: list[tuple[list[Any], str]] = [
     ([batch(1)], ROOT),
     ([batch(1, stored([1], medium="CPU", size=0), removed([1]))], ROOT),
@@ -204,7 +205,8 @@ BROKEN: list[tuple[list[Any], str]] = [
     ),
     (
         numbered(5, 5),
-        ":2: seq: found 5 after 5, expected numbers that rise (where the engine began anew, so did its cache: split the file there)",
+        ":2: seq: found 5 after 5, expected numbers that rise (where the engine began anew, so did its cache: split the file "
+        "there)",
     ),
     (numbered(5, None), ":2: seq: found batches with numbers and without, expected all alike"),
     (numbered(None, 5), ":2: seq: found batches with numbers and without, expected all alike"),

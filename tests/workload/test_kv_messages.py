@@ -73,8 +73,8 @@ BROKEN: list[tuple[Any, str]] = [
     ([1, [5]], "events[0]: found 5, expected an event: a list or a map"),
     ([1, [[]]], "events[0].type: found None, expected one of BlockStored, BlockRemoved, AllBlocksCleared"),
     ([1, [["Read", [1]]]], "events[0].type: found 'Read', expected one of BlockStored, BlockRemoved, AllBlocksCleared"),
-    ([1, [["AllBlocksCleared"], ["BlockRemoved"]]], "events[1].block_hashes: found no such field, expected BlockRemoved to have "
-     "it"),
+    ([1, [["AllBlocksCleared"], ["BlockRemoved"]]], "events[1].block_hashes: found no such field, expected BlockRemoved to "
+     "have it"),
     ([1, [["BlockStored", [1], None, []]]], "events[0].block_size: found no such field, expected BlockStored to have it"),
     ([1, [["BlockRemoved", 5]]], "events[0].block_hashes: found 5, expected a list of hashes"),
     ([1, [["BlockRemoved", [1.5]]]], f"events[0].block_hashes: found 1.5, {NO_HASH}"),

@@ -129,7 +129,7 @@ def test_missing_messages_are_counted(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_missing_messages_are_fetched(engine: Engine, tmp_path: Path) -> None:
-    """What came before, and what was missed; what the engine no longer keeps stays missing, what comes twice is written once."""
+    """What came before, and what was missed; what is no longer kept stays missing, what comes twice is written once."""
 
     def script(one: Engine) -> None:
         one.send(2)

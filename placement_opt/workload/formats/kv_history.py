@@ -19,13 +19,11 @@ from os import PathLike
 
 from placement_opt.base.errors import InputError, shown
 from placement_opt.workload.formats.kv_batches import Order, read_batches
+from placement_opt.workload.formats.kv_groups import reach
 from placement_opt.workload.formats.kv_messages import COMPUTE, Batch, Cleared, Hash, Removed, Stored
 
 #: Media are numbered in a byte and mapped to tiers.
 _MOST_MEDIA = 16
-#: Kinds of attention that see the whole of what lies before; of others but windows, the block before is all that is sure.
-_WHOLE = (None, "full_attention", "mla_attention", "sink_full_attention")
-_FAR = 2**31 - 1
 #: The numbers of blocks, and of the steps of all, that are kept in 32 bits.
 _MOST = 2**31 - 2
 
@@ -44,14 +42,19 @@ class History:
     ----------
     parent, depth, birth, group
         Of each block: the one before it (-1: none, or not known), how many lie before it (-1: its place is not known), the
-        step that produced it (-1: there from the start), the number of its group's layers and size in ``tokens``.
+        step that produced it (-1: there from the start), the group that it is of.
+    tokens
+        Of a block of each group.
     step_time, step_line, step_parent, step_reach, step_ends
         Of each step: the batch's time (made never to fall) and line, the block before its chain (-1: none), how many blocks
         before it are read at most, where its chain ends in ``chain``.
     change_state, change_medium, change_block, change_up
         Of each change of residency: the first state that it holds in, number of the medium, block, 1 (comes) or 0 (goes).
-    media, counts, unread
-        Names of media by their numbers, 0 the compute medium; what was counted; names of fields that are not known.
+    media, counts, copies, unread
+        Names of media by their numbers, 0 the compute medium; what was counted, and copies by their media; names of fields
+        that are not known.
+    full
+        Whether the limit was reached, so that there is more.
     """
 
     def __init__(self, layers: Mapping[int, int] | None = None, limit: int | None = None) -> None:
@@ -125,10 +128,12 @@ class History:
             self.step_time.append(max(time, self.step_time[-1]) if self.step_time else time)
             self.step_line.append(line)
             self.step_parent.append(parent)
-            self.step_reach.append(_reach(event))
+            self.step_reach.append(reach(event))
             self.step_ends.append(len(self.chain))
         before = parent
-        for name in event.hashes:
+        known = next((place for place, name in enumerate(event.hashes) if name not in numbers), len(event.hashes))
+        fresh = known if numbers.keys().isdisjoint(event.hashes[known:]) else len(event.hashes)
+        for name in event.hashes[:fresh]:
             block = self._number(numbers, name, event.group, self.steps - 1)
             if self.depth[block] < 0:
                 self.parent[block], self.depth[block] = before, (self.depth[before] + 1 if before >= 0 else 0)
@@ -138,9 +143,31 @@ class History:
             self._hold(0, block, self.steps)
             self.chain.append(block)
             before = block
+        if fresh < len(event.hashes):
+            before = self._produce(numbers, event.hashes[fresh:], event.group, before)
         self.step_ends[-1] = len(self.chain)
         self.counts["stored"] += len(event.hashes)
         self._last = (event.group, before)
+
+    def _produce(self, numbers: dict[Hash, int], hashes: list[Hash], group: int, before: int) -> int:
+        """A chain of new blocks behind a block, made and held all at once; the last of them."""
+        first, count = len(self.parent), len(hashes)
+        blocks = range(first, first + count)
+        self._check_number(blocks[-1])
+        depth = self.depth[before] + 1 if before >= 0 else 0
+        numbers.update(zip(hashes, blocks, strict=True))
+        self.parent.append(before)
+        self.parent.extend(blocks[:-1])
+        self.depth.extend(range(depth, depth + count))
+        self.birth.extend([self.steps - 1] * count)
+        self.group.extend([group] * count)
+        self.chain.extend(blocks)
+        self._held[0].update(dict.fromkeys(blocks, 1))
+        self.change_state.extend([self.steps] * count)
+        self.change_medium.extend([0] * count)
+        self.change_block.extend(blocks)
+        self.change_up.extend([1] * count)
+        return blocks[-1]
 
     def _ancestor(self, numbers: dict[Hash, int], event: Stored) -> int:
         """The block before a chain. One that no event stored was there before the recording began, in the compute medium."""
@@ -198,13 +225,16 @@ class History:
         block = numbers.get(name)
         if block is None:
             block = numbers[name] = len(self.parent)
-            if block > _MOST:
-                raise InputError("found 2**31 blocks", "expected fewer (--limit takes the first steps)")
+            self._check_number(block)
             self.parent.append(-1)
             self.depth.append(-1)
             self.birth.append(birth)
             self.group.append(group)
         return block
+
+    def _check_number(self, block: int) -> None:
+        if block > _MOST:
+            raise InputError("found 2**31 blocks", "expected fewer (--limit takes the first steps)")
 
     def _medium(self, name: str) -> int:
         if name not in self.media:
@@ -215,10 +245,9 @@ class History:
         return self.media.index(name)
 
     def _check_kind(self, hashes: list[Hash]) -> None:
-        for name in hashes:
-            self._kind = self._kind or type(name)
-            if type(name) is not self._kind:
-                raise InputError("found hashes that are numbers and hashes that are bytes", "expected one kind")
+        self._kind = self._kind or (type(hashes[0]) if hashes else None)
+        if hashes and {*map(type, hashes)} != {self._kind}:
+            raise InputError("found hashes that are numbers and hashes that are bytes", "expected one kind")
 
     def _check_size(self, event: Stored) -> None:
         if self.layers is None and self.tokens and event.group not in self.tokens:
@@ -229,13 +258,6 @@ class History:
         if event.tokens != size or not size:
             found = f"found blocks of {event.tokens} tokens" + (f" after some of {size}" if size else "")
             raise InputError(found, "expected one size in a group, at least 1")
-
-
-def _reach(event: Stored) -> int:
-    """How many blocks before a chain its first token reads at most."""
-    if event.window is not None:
-        return -(-(event.window - 1) // event.tokens)
-    return _FAR if event.kind in _WHOLE else 1
 
 
 def read_history(
@@ -267,18 +289,3 @@ def read_history(
         if history.full:
             break
     return history
-
-
-def parse_layers(text: str) -> dict[int, int]:
-    """``"0=8,1=24"``: layers by the numbers of their groups; InputError for anything else."""
-    found: dict[int, int] = {}
-    for part in text.split(","):
-        group, _, layers = (piece.strip() for piece in part.partition("="))
-        if not (_is_number(group) and _is_number(layers) and 0 < int(layers) < 2**16 and int(group) not in found):
-            raise InputError(f"found {shown(part)}", 'expected groups, each once, and their layers, such as "0=8,1=24"')
-        found[int(group)] = int(layers)
-    return found
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 7

@@ -202,7 +202,8 @@ def _fits(name: str, value: Any) -> bool:
 def _hashes(value: Any, *, once: bool) -> list[Hash]:
     if not isinstance(value, list):
         raise InputError(f"found {shown(value)}", "expected a list of hashes", field="block_hashes")
-    found = [_hash(one, "block_hashes") for one in value]
+    small = {*map(type, value)} == {int} and min(value) >= -(2**63) and max(value) < 2**64
+    found = value if small else [_hash(one, "block_hashes") for one in value]
     if once and len({*found}) < len(found):
         seen: set[Hash] = set()
         twice = next(one for one in found if one in seen or seen.add(one))  # type: ignore[func-returns-value]
