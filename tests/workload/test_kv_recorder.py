@@ -6,8 +6,7 @@ import json
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,65 +18,11 @@ from placement_opt.cli import main
 from placement_opt.workload.formats import kv_events, kv_recorder
 from placement_opt.workload.formats.kv_recorder import Recording, record
 from tests.workload.kv_events import SMALL, positional
+from tests.workload.publisher import END, Engine
 
-zmq = pytest.importorskip("zmq", reason="needs pyzmq")
+pytest.importorskip("zmq", reason="needs pyzmq")
 msgpack = pytest.importorskip("msgpack", reason="needs msgpack")
 PAYLOADS = [msgpack.packb(positional(one)) for one in SMALL]
-_PATIENCE_MS = 20_000
-END = (-1).to_bytes(8, "big", signed=True)
-
-
-class Engine:
-    """A publisher on free ports. It begins once somebody subscribed, which an XPUB socket tells."""
-
-    def __init__(self, topic: bytes = b"") -> None:
-        self._context, self._topic = zmq.Context(), topic
-        self._events, self._replay = self._context.socket(zmq.XPUB), self._context.socket(zmq.ROUTER)
-        self._events.setsockopt(zmq.XPUB_VERBOSE, 1)
-        ports = [one.bind_to_random_port("tcp://127.0.0.1") for one in (self._events, self._replay)]
-        self.endpoint, self.replay = (f"tcp://127.0.0.1:{port}" for port in ports)
-        self._thread: threading.Thread | None = None
-        self._failed: list[BaseException] = []
-
-    def plays(self, script: Callable[[Engine], None]) -> None:
-        """Follow the script in a thread of its own, from the first subscription on."""
-
-        def follow() -> None:
-            try:
-                assert self._events.poll(_PATIENCE_MS), "nobody subscribed"
-                self._events.recv()
-                script(self)
-            except BaseException as error:
-                self._failed.append(error)
-
-        self._thread = threading.Thread(target=follow)
-        self._thread.start()
-
-    def send(self, *numbers: int) -> None:
-        """Messages by their numbers, as the engine publishes them."""
-        for number in numbers:
-            self.send_frames(self._topic, number.to_bytes(8, "big"), PAYLOADS[number % len(PAYLOADS)])
-
-    def send_frames(self, *frames: bytes) -> None:
-        self._events.send_multipart(frames)
-
-    def answers(self, *numbers: int, end: bool = True, wanted: int | None = None) -> None:
-        """Wait for a request to the replay, and answer with these messages."""
-        assert self._replay.poll(_PATIENCE_MS), "nobody asked"
-        who, empty, start = self._replay.recv_multipart()
-        assert empty == b""
-        assert wanted is None or int.from_bytes(start, "big") == wanted
-        for number in numbers:
-            self._replay.send_multipart([who, b"", number.to_bytes(8, "big"), PAYLOADS[number % len(PAYLOADS)]])
-        if end:
-            self._replay.send_multipart([who, b"", END, b""])
-
-    def close(self) -> None:
-        if self._thread is not None:
-            self._thread.join()
-        self._context.destroy(linger=0)
-        if self._failed:
-            raise self._failed[0]
 
 
 def written(path: Path) -> list[Any]:
@@ -89,7 +34,7 @@ def written(path: Path) -> list[Any]:
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    one = Engine()
+    one = Engine(PAYLOADS)
     yield one
     one.close()
 
@@ -109,7 +54,7 @@ def test_what_was_recorded_is_what_was_sent(engine: Engine, tmp_path: Path) -> N
 
 def test_topics(tmp_path: Path) -> None:
     """Only what was asked for."""
-    engine = Engine(b"kv@pod")
+    engine = Engine(PAYLOADS, b"kv@pod")
 
     def script(one: Engine) -> None:
         one.send_frames(b"other", bytes(8), b"\xc0")
@@ -193,7 +138,7 @@ def test_what_is_no_stream_of_events(engine: Engine, tmp_path: Path, frames: tup
     expected = "expected a topic, a number of 8 bytes and a payload (is this where an engine publishes KV events?)"
     assert str(caught.value) == f"found a message of {sizes} bytes), {expected}"
     assert list(tmp_path.iterdir()) == []
-    other = Engine()
+    other = Engine(PAYLOADS)
 
     def script(one: Engine) -> None:
         one.send(0)
@@ -238,7 +183,7 @@ def test_the_command(engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixtu
     engine.plays(lambda one: one.send(3, 5, 6))
     assert main(["trace", "record", engine.endpoint, "-o", str(tmp_path / "e"), "--messages", "3"]) == 0
     assert capsys.readouterr() == (f"{tmp_path / 'e'}: 3 messages, 3 to 6, 1 missing in 1 gap\n", "")
-    other = Engine()
+    other = Engine(PAYLOADS)
     other.plays(lambda one: one.send(3, 5))
     assert main(["trace", "record", other.endpoint, "-o", str(tmp_path / "f"), "--until-gap", "--json"]) == 1
     counted = {"messages": 1, "fetched": 0, "first": 3, "last": 3, "gaps": 0, "missing": 0, "ended": "gap"}
