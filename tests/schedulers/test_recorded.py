@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError, ScheduleError
@@ -18,70 +16,12 @@ from placement_opt.schedulers import make_scheduler
 from placement_opt.study.compare import chosen_schedulers, compare
 from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.formats.detect import read_any
+from tests.schedulers.recordings import asked, engine, held
 from tests.workload.kv_events import CLEARED, SMALL, batch, lines, removed, stored
-
-MEMORY = """schema = 1
-name = "two"
-processor = "gpu"
-[tiers.hbm]
-capacity = "{room} KiB"
-rate = "8 GB/s"
-at = "gpu"
-[tiers.dram]
-capacity = "1 MiB"
-rate = "1 GB/s"
-at = "host"
-[links.pcie]
-from = "host"
-to = "gpu"
-rate = "1 GB/s"
-"""
-#: Blocks of 16 tokens are 1 KiB.
-QUESTION = """schema = 1
-name = "q"
-[memory]
-file = "two.memory.toml"
-[llm]
-layers = 1
-kv_bytes = "64 B"
-[rules]
-residency = "{rule}"
-[recompute]
-rate = "0.5 GB/s"
-[trace]
-file = "{file}"
-"""
-
-
-def asked(folder: Path, batches: list[Any], *, room: int = 64, rule: str = "cache", file: str = "t.kvevents.jsonl") -> Instance:
-    """The question of a recording."""
-    lines(folder / "t.kvevents.jsonl", batches)
-    (folder / "two.memory.toml").write_text(MEMORY.format(room=room))
-    (folder / "q.toml").write_text(QUESTION.format(rule=rule, file=file))
-    return load_instance(folder / "q.toml")
-
-
-def engine(folder: Path, media: str = "GPU:hbm+CPU:dram", file: str = "t.kvevents.jsonl") -> str:
-    return f"recorded:file={folder / file},media={media}"
 
 
 def run(folder: Path, instance: Instance, media: str = "GPU:hbm+CPU:dram") -> Run:
     return simulate(instance, make_scheduler(engine(folder, media)), record=True, per_step=True)
-
-
-def held(run: Run) -> list[list[list[int]]]:
-    """For each state, the blocks in each tier, played again from the recorded moves."""
-    assert run.schedule is not None
-    now = run.schedule.initial.copy()
-    states = [now.copy()]
-    for step in range(run.instance.num_steps):
-        moves = run.schedule.moves(step)
-        for tier, ids in (*moves.store, *((target, ids) for _, target, ids in moves.fetch)):
-            now[tier, ids] = True
-        for tier, ids in moves.drop:
-            now[tier, ids] = False
-        states.append(now.copy())
-    return [[np.flatnonzero(row).tolist() for row in state] for state in states]
 
 
 def test_by_hand(tmp_path: Path) -> None:
@@ -162,7 +102,7 @@ def test_stored_twice_lies_until_removed_twice(tmp_path: Path) -> None:
 def test_beside_the_bound(tmp_path: Path) -> None:
     """compare takes it like any other, no faster than what is proven; it is asked for by name alone."""
     asked(tmp_path, SMALL)
-    (one,) = compare([tmp_path / "q.toml"], ("lru", engine(tmp_path)), method="lp").instances
+    (one,) = compare([tmp_path / "q.toml"], ("lru", engine(tmp_path)), method="roofline").instances
     assert [row.outcome for row in one.schedules] == ["timed", "timed"]
     assert all(row.gap is not None and row.gap >= -1e-9 for row in one.schedules)
     assert "recorded" not in chosen_schedulers("all")
