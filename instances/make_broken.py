@@ -16,6 +16,9 @@ import numpy as np
 from placement_opt.base.atomic import write_bytes_atomic
 
 Arrays = dict[str, Any]
+#: A recording of one message, number 0, in msgpack: [1.0, [["AllBlocksCleared"]]].
+_PAYLOAD = b"\x92\xcb" + struct.pack(">d", 1.0) + b"\x91\x91\xb0AllBlocksCleared"
+KV_EVENTS = b"\x81\xa9kv-events\x01" + b"\x92\x00\xc4" + bytes([len(_PAYLOAD)]) + _PAYLOAD
 _HEADER = {"arrays": [], "meta": {}, "share_base": 1, "size_unit": "bytes"}
 
 
@@ -71,6 +74,8 @@ def make_broken(folder: Path) -> None:
     write_bytes_atomic(folder / "npz-flipped-bit.npz", bytes(flipped))
     write_bytes_atomic(folder / "npz-pickle.npz", pack(good(), {"birth": _pickle()}))
     write_bytes_atomic(folder / "npz-huge-claim.npz", pack(good(), {"blocks": _npy_head("<i4", 2**41) + b"\0" * 16}))
+    write_bytes_atomic(folder / "kvevents-cut-off.kvevents", KV_EVENTS[:-1])
+    write_bytes_atomic(folder / "kvevents-version.kvevents", KV_EVENTS[:11] + b"\x02" + KV_EVENTS[12:])
     line = b'{"timestamp": 0, "input_length": 512, "output_length": 5, "hash_ids": [1]}\n'
     write_bytes_atomic(folder / "jsonl-cut-off.jsonl.gz", _stored_gzip(line * 50)[:-4])
 

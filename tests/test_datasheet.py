@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from placement_opt.cli import main
+from tests.pages import commands, shown
 
 PAGE = (Path(__file__).parents[1] / "docs" / "datasheet.md").read_text()
 STEPS = dict(re.findall(r"^## (\d+)\. .*?\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
@@ -24,35 +23,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (made / name).write_text(text)
     never = (made / "years.toml").read_text().replace("[budgets]", '[budgets]\ntime = "10 ms"')
     (made / "never.toml").write_text(never)
-    (synth,) = (command for command, _ in commands("3") if " -o " in command)
+    (synth,) = (command for command, _ in commands(STEPS["3"]) if " -o " in command)
     with pytest.MonkeyPatch.context() as patch:  # the steps may be run in any order
         patch.chdir(made)
         assert main(shlex.split(synth)) == 0
     return made
-
-
-def commands(step: str) -> Iterator[tuple[str, list[str]]]:
-    """Each command of a step with the lines that it shows."""
-    for block in re.findall(r"```\n(\$ .*?)```", STEPS[step], re.DOTALL):
-        lines = block.splitlines()
-        starts = [n for n, line in enumerate(lines) if line.startswith("$ ")]
-        for first, after in pairwise([*starts, len(lines)]):
-            yield lines[first].removeprefix("$ placement-opt "), lines[first + 1 : after]
-
-
-def shown(wanted: list[str], out: list[str]) -> str | None:
-    """The first line that does not follow in the output as the page has it; None if all do."""
-    at, gap = 0, False
-    for line in wanted:
-        if line == "...":
-            gap = True
-            continue
-        while gap and at < len(out) and out[at] != line:
-            at += 1
-        if at >= len(out) or out[at] != line:
-            return line
-        at, gap = at + 1, False
-    return None if gap or at == len(out) else f"{out[at]} is not shown"
 
 
 def test_the_page_has_ten_steps() -> None:
@@ -67,7 +42,7 @@ def test_a_step_shows_what_comes_out(
 ) -> None:
     """Every command ends as the page shows it, line by line but for those left out."""
     monkeypatch.chdir(folder)
-    for command, wanted in commands(step):
+    for command, wanted in commands(STEPS[step]):
         code = main(shlex.split(command))
         out = capsys.readouterr().out.splitlines()
         assert code == ("never.toml" in command and command.startswith("bound")), command

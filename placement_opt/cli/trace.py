@@ -35,6 +35,7 @@ def fill(parser: LazyParser) -> None:
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
         "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),
         "map": (fill_map, "how the KV of a trace of decode lies on pages: pages read and written for a token, wear"),
+        "record": ("placement_opt.cli.trace_record", "record the KV events that a serving engine publishes"),
         "models": (fill_models, "the language models that [llm] may name: layers, KV and weights"),
     }
     add_commands(parser, group, "action")
@@ -42,6 +43,8 @@ def fill(parser: LazyParser) -> None:
 
 def fill_import(parser: LazyParser) -> None:
     from placement_opt.workload.formats import READERS
+    from placement_opt.workload.formats.kv_batches import GAPS
+    from placement_opt.workload.formats.kv_groups import parse_layers
 
     parser.add_argument("file", metavar="FILE", help="what to read, packed (gzip, zstd) or not; - for standard input")
     parser.add_argument("--format", choices=list(READERS), help="its format; without it, what its first line looks like")
@@ -56,6 +59,10 @@ def fill_import(parser: LazyParser) -> None:
     parser.add_argument("--keep", choices=["forever", "last-use", "ttl"], default="forever", help=text)
     text = 'with --keep ttl: "600s" of the trace\'s own time, or "100 steps" (requests); what is wanted later is produced again'
     parser.add_argument("--ttl", metavar="TIME|STEPS", help=text)
+    text = "kv-events: where messages are missing, refuse (the default), or go on and say how many"
+    parser.add_argument("--gaps", choices=GAPS, help=text)
+    text = "kv-events: layers of each group of blocks to be taken, such as 0=8,1=24"
+    parser.add_argument("--group-layers", metavar="N=N,...", type=typed(parse_layers), help=text)
     _add_target(parser)
     add_memory_limit(parser)
     parser.set_defaults(run=run_import)
@@ -80,6 +87,8 @@ def run_import(args: Namespace, console: Console) -> int:
             keep=Keep.of(args.keep, args.ttl),
             block_tokens=args.block_tokens,
             time_unit=args.time_unit,
+            gaps=args.gaps,
+            group_layers=args.group_layers,
         )
     except InputError as error:
         if error.path is not None or error.field is None:

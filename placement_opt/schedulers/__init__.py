@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from placement_opt.play.protocol import Scheduler
     from placement_opt.schedulers.base import Policy
 
-__all__ = ["REGISTRY", "Description", "Option", "as_scheduler", "describe", "make_scheduler", "name_of"]
+__all__ = ["ASKED", "REGISTRY", "Description", "Option", "as_scheduler", "describe", "make_scheduler", "name_of"]
 
 
 #: Schedulers by name, in the order in which tables show them.
@@ -53,6 +53,8 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "milp": "branch_and_bound:Milp",
     },
 )
+#: Those that are asked for by their names alone, because they need a file.
+ASKED: Mapping[str, type[Policy]] = Registry(__name__, {"recorded": "recorded:Recorded"})
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,14 @@ def make_scheduler(spec: str) -> Scheduler:
         theirs_class, rest = theirs.from_file(spec)
         return theirs.made(theirs_class, _parse(spec, rest, theirs.option_kinds(theirs_class)) if rest else {}, spec)
     name, colon, rest = spec.partition(":")
-    if name not in REGISTRY:
+    if name not in REGISTRY and name not in ASKED:
         if name in theirs.installed():
             theirs_class = theirs.from_package(name)
             return theirs.made(theirs_class, _parse(name, rest, theirs.option_kinds(theirs_class)) if colon else {}, spec)
-        raise InputError(f"found scheduler {shown(name)}", nearest(name, [*REGISTRY, *theirs.installed()]), field="scheduler")
-    policy = REGISTRY[name]
+        raise InputError(
+            f"found scheduler {shown(name)}", nearest(name, [*REGISTRY, *ASKED, *theirs.installed()]), field="scheduler"
+        )
+    policy = REGISTRY[name] if name in REGISTRY else ASKED[name]
     given = _parse(name, rest, {one.name: type(one.default) for one in fields(policy)}) if colon else {}
     return cast("Scheduler", policy(**given))
 
@@ -127,9 +131,9 @@ def name_of(given: str | Scheduler) -> str:
 
 
 def describe() -> list[Description]:
-    """All schedulers with their options, in the order of the registry."""
+    """All schedulers with their options, in the order of the registries."""
     found = []
-    for name, policy in REGISTRY.items():
+    for name, policy in (*REGISTRY.items(), *ASKED.items()):
         options = [
             Option(one.name, cast(Any, one.default), one.metadata["choices"], one.metadata["text"]) for one in fields(policy)
         ]

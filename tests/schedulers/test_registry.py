@@ -8,16 +8,19 @@ import sys
 import pytest
 
 from placement_opt.base.errors import InputError
-from placement_opt.schedulers import REGISTRY, describe, make_scheduler
+from placement_opt.schedulers import ASKED, REGISTRY, describe, make_scheduler
 from placement_opt.schedulers.sa import SA
 
 NAMES = list(REGISTRY)
+#: With those that are asked for by their names alone.
+ALL = {**REGISTRY, **ASKED}
 
 
 def test_names() -> None:
     """Each class carries the name under which it is registered."""
     assert len(set(NAMES)) == len(REGISTRY) >= 10
-    assert [REGISTRY[name].title for name in NAMES] == NAMES
+    assert len(ALL) == len(REGISTRY) + len(ASKED)
+    assert [ALL[name].title for name in ALL] == list(ALL)
 
 
 def test_options_are_typed() -> None:
@@ -37,14 +40,14 @@ def test_names_carry_the_options_that_differ() -> None:
 def test_who_sees_what() -> None:
     """Those that are handed the whole instance say so, and only those."""
     online = {one.name: one.online for one in describe()}
-    assert online == {name: not hasattr(policy, "plan") for name, policy in REGISTRY.items()}
+    assert online == {name: not hasattr(policy, "plan") for name, policy in ALL.items()}
     assert (online["lru"], online["belady"]) == (True, False)
 
 
 def test_descriptions() -> None:
     """Each has a line of text, a source, and options with defaults; exactly these."""
     known = {one.name: one for one in describe()}
-    assert list(known) == NAMES
+    assert list(known) == list(ALL)
     assert all(one.text and one.source for one in known.values())
     assert known["lru"].options[0].choices == ("layer", "global")
     assert [(option.key, option.default) for option in known["sa"].options] == [
@@ -56,7 +59,7 @@ def test_descriptions() -> None:
     ("spec", "message"),
     [
         ("lur", "scheduler: found scheduler 'lur', did you mean 'lru'?"),
-        ("", "scheduler: found scheduler '', expected one of " + ", ".join(NAMES)),
+        ("", "scheduler: found scheduler '', expected one of " + ", ".join(ALL)),
         ("lru:scop=global", "lru: found option 'scop', did you mean 'scope'?"),
         ("belady:x=1", "belady: found option 'x', expected none here"),
         ("lru:", "lru: found '', expected key=value"),

@@ -39,6 +39,13 @@ _AIPERF = (
 )
 
 
+_KV_EVENTS = (
+    b'{"ts": 1.5, "events": [{"type": "BlockStored", "block_hashes": [11, 12], "parent_block_hash": null, "block_size": 16,'
+    b' "token_ids": [1, 2], "medium": "GPU"}]}\n'
+    b'[2.5, [["BlockStored", [13], 12, [], 16, null, "GPU"], ["BlockRemoved", [11], "GPU"]], null]\n'
+)
+
+
 def _csr() -> bytes:
     """Three reads of two steps."""
     stream = io.BytesIO()
@@ -67,6 +74,7 @@ FIXTURES: dict[str, tuple[str, bytes]] = {
     "reads-csv": (".csv", b'n,l,read_kv\n2,0,"[0,1]"\n2,1,[1]\n3,0,"[0, 2]"\n3,1,"[]"\n4,0,"[3]"\n'),
     "oracle-general": (".oracleGeneral", b"".join(struct.pack("<IQIq", t, 2**63 + t % 2, 64, -1) for t in range(4))),
     "aiperf": (".jsonl", _AIPERF),
+    "kv-events": (".kvevents.jsonl", _KV_EVENTS),
     "libcachesim-csv": (".csv", b"time,obj_id,obj_size,next_access_vtime\n0,a,8,2\n0,17,16,-1\n1,a,8,-1\n"),
     "npz-csr": (".npz", _csr()),
     "npy": (".npy", _npy()),

@@ -22,6 +22,14 @@ HEADS = {
     "bailian": [b'{"chat_id": 7, "parent_chat_id": -1, "timestamp": 1, "input_length": 40, "hash_ids": [5, 6, 7]}\n'],
     "lmcache": [b'{"timestamp": 1.5, "chunk_size": 256, "seq_len": 600, "chunk_hashes": ["aa", "bb"]}\n'],
     "agentic": [b'{"block_size": 64, "requests": [{"t": 0, "in": 64, "hash_ids": [1]}]}', b'{\n "requests": [\n'],
+    "kv-events": [
+        b'{"ts": 1.5, "events": [{"type": "BlockStored", "block_hashes": [1], "parent_block_hash": 0, "token_ids": [],'
+        b' "block_size": 8}]}\n',
+        b'[1.5, [["BlockStored", [1], null, [], 16, null]], 0]\n',
+        b"\x92\xcb" + bytes(8) + b"\x90",
+        b"\x81\xa9kv-events\x01",
+        b"\x82\xa2ts\x01",
+    ],
     "selections": [b'{"request_id": "r", "layer_id": 0, "seq_len_current": 100, "selected_token_pos": [3, 50, 99]}\n'],
     "access-csv": [b"Step,Block,bytes,layer,rw\n0,a,5,0,r\n0,b,6,0,w\n1,b,6,0,r\n"],
     "lengths": [b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n"],
@@ -37,18 +45,13 @@ def test_recognised(tmp_path: Path, name: str, head: bytes) -> None:
     assert detect(tmp_path / "t") == detect(tmp_path / "z") == name
 
 
-@pytest.mark.parametrize("head", [b"", b"\n", b"hello\n", b"{}\n", b"\x1f\x8b\x00", b"a,b,c\n", bytes(5)])
+@pytest.mark.parametrize(
+    "head", [b"", b"\n", b"hello\n", b"{}\n", b"\x1f\x8b\x00", b"a,b,c\n", bytes(5), b"\x93NUMPO\x01", b"[1, 2]\n"]
+)
 def test_not_recognised(tmp_path: Path, head: bytes) -> None:
     """What no format begins with is refused, with the names that there are."""
     (tmp_path / "t").write_bytes(head)
     with pytest.raises(InputError, match=r"found a (format that is not recognised|file that cannot be read on)"):
-        detect(tmp_path / "t")
-
-
-def test_kv_events_are_no_trace(tmp_path: Path) -> None:
-    """Named, with what would do."""
-    (tmp_path / "t").write_bytes(b'{"ts": 1.5, "events": [{"type": "BlockStored", "block_hashes": [11, 12]}]}\n')
-    with pytest.raises(InputError, match=r"t:1: found KV events, which say what was stored .*, expected requests or lookups"):
         detect(tmp_path / "t")
 
 

@@ -175,7 +175,15 @@ def test_what_comes_back_is_the_trace(tmp_path: Path, name: str, kind: str, seed
         assert (LAYERS in lost) == (trace.step_layer is not None)
         return
     left = {item for item in lost if "(--block-tokens" not in item} - UNSEEN
-    known = {losses.FREED, losses.PREFIX, losses.LABELS, losses.UNREAD, losses.IDLE, "which share of a block is read"}
+    known = {
+        losses.FREED,
+        losses.PREFIX,
+        losses.REQUESTS,
+        losses.LABELS,
+        losses.UNREAD,
+        losses.IDLE,
+        "which share of a block is read",
+    }
     unit = {item for item in left if item.startswith("that sizes are in ")}
     assert left - unit <= known
     found = replace(found, size_unit=trace.size_unit) if unit else found

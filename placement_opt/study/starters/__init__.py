@@ -10,7 +10,6 @@ from pathlib import Path
 
 from placement_opt.base.atomic import atomic_file, check_output
 from placement_opt.base.errors import InputError, named
-from placement_opt.memory.files import preset_text
 
 _HERE = Path(__file__).parent
 #: Situation -> what it is, the preset that its memory file begins as.
@@ -44,6 +43,8 @@ def write_starter(situation: str, folder: str | Path) -> list[Path]:
     InputError
         No such folder can be made, or one of the files is there already: nothing is written then, or overwritten.
     """
+    from placement_opt.memory.files import preset_text  # not needed to say what there is
+
     _, preset = SITUATIONS[situation]
     sources = sorted(path for path in (_HERE / situation).iterdir() if path.is_file())
     target = Path(folder)

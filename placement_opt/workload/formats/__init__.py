@@ -24,6 +24,7 @@ class Reader(Protocol):
 _FORMATS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "bailian": ("bailian:read", (".bailian.jsonl",), ("block_tokens", "time_unit")),
     "lmcache": ("lmcache:read", (".lmcache.jsonl",), ()),
+    "kv-events": ("kv_events:read", (".kvevents.jsonl", ".kvevents"), ("gaps", "group_layers")),
     "agentic": ("agentic:read", (".agentic.json",), ()),
     "selections": ("selections:read", (".selections.jsonl",), ("block_tokens",)),
     "access-csv": ("access_csv:read", (".access.csv",), ("block_tokens",)),

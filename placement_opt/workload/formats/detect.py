@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from os import PathLike
 from typing import Any
 
@@ -10,6 +11,7 @@ from placement_opt.base.errors import InputError
 from placement_opt.base.json import parse_json
 from placement_opt.workload.formats import OPTIONS, READERS
 from placement_opt.workload.formats.foreign import check_foreign
+from placement_opt.workload.formats.kv_batches import is_packed
 from placement_opt.workload.formats.lines import STDIN, open_unpacked
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
@@ -17,6 +19,8 @@ from placement_opt.workload.transforms.keep import Keep
 #: Bytes of a file that are looked at.
 _HEAD = 2**20
 _MARK = b"\xef\xbb\xbf"
+#: How a batch of KV events begins that is written as a list.
+_BATCH = re.compile(rb"\[\s*[0-9.eE+-]+\s*,\s*\[")
 #: Columns of a prompt's length, as they are usually called, in lower case.
 LENGTHS = ("contexttokens", "request tokens", "num_prefill_tokens", "input_length", "input_toks", "prompt_len")
 #: Keys of a first record -> the format; the first whose keys are all there.
@@ -24,6 +28,7 @@ _BY_KEYS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"hash_ids", "parent_chat_id"}), "bailian"),
     (frozenset({"chunk_hashes"}), "lmcache"),
     (frozenset({"selected_token_pos"}), "selections"),
+    (frozenset({"ts", "events"}), "kv-events"),
     (frozenset({"requests"}), "agentic"),
     *((frozenset({"hash_ids", key}), "aiperf") for key in ("session_id", "delay", "context_mode")),
     (frozenset({"metadata", "metrics"}), "aiperf"),
@@ -94,18 +99,19 @@ def _head(path: str | PathLike[str]) -> bytes:
 def _of_text(head: bytes) -> str | None:
     if name := next((name for magic, name in _BY_MAGIC.items() if head.startswith(magic)), None):
         return name
+    if is_packed(head):
+        return "kv-events"
     head = head.removeprefix(_MARK).lstrip()
     check_foreign(head)
     line = head.split(b"\n", 1)[0].strip()
+    if line.startswith(b"["):
+        return "mooncake" if line.startswith(b"[{") else "kv-events" if _BATCH.match(line) else None
     if not line.startswith(b"{"):
-        return _of_table(line) if not line.startswith(b"[{") else "mooncake"
+        return _of_table(line)
     try:
         record = parse_json(line.decode("utf-8"))
     except (InputError, UnicodeDecodeError):
         return next((name for keys, name in _BY_KEYS if all(b'"%s"' % key.encode() in head for key in keys)), None)
-    if "events" in record:
-        found = "found KV events, which say what was stored and evicted but not what was read"
-        raise InputError(found, "expected requests or lookups (a mooncake log, or LMCache's log of lookup hashes)", line=1)
     return next((name for keys, name in _BY_KEYS if keys <= record.keys()), None)
 
 

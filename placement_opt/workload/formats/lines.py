@@ -99,6 +99,30 @@ def _too_long(longest: int, path: str | PathLike[str], number: int) -> InputErro
     return InputError(f"found a line of more than {longest} bytes", "expected shorter lines", path=path, line=number)
 
 
+def read_chunks(path: str | PathLike[str], size: int) -> Iterator[bytes]:
+    """The bytes of a file, packed or not, ``size`` at a time; path and errors as :func:`read_lines`."""
+    with open_unpacked(path) as (stream, most):
+        total = looked = 0
+        while True:
+            try:
+                chunk = stream.read(size)
+            except InputError:
+                raise
+            except Exception as error:  # of an unpacker, whichever it is
+                found = f"found a file that cannot be read on ({error})"
+                raise InputError(found, "expected whole packed data", path=path) from None
+            if not chunk:
+                return
+            total += len(chunk)
+            if most is not None and total > most:
+                found = f"found {_packing(stream)} data that unpack to more than {most} bytes"
+                raise InputError(found, f"expected at most {MOST_RATIO} times their size (or unpack the file first)", path=path)
+            if total - looked > _LOOK:
+                looked = total
+                _check_room(path, total, "bytes")
+            yield chunk
+
+
 @contextmanager
 def open_unpacked(path: str | PathLike[str]) -> Iterator[tuple[IO[bytes], int | None]]:
     """The text of a file and, where it is packed, how many bytes of it are to be believed; errors as :func:`read_lines`."""
@@ -160,9 +184,9 @@ def _read(stream: IO[bytes], path: str | PathLike[str], number: int) -> bytes:
         raise InputError(found, "expected whole zstd data", path=path, line=number) from None
 
 
-def _check_room(path: str | PathLike[str], number: int) -> None:
+def _check_room(path: str | PathLike[str], number: int, what: str = "lines") -> None:
     if (left := room.available()) < _RESERVE:
-        found = f"found {format_size(left)} of memory left after so many lines"
+        found = f"found {format_size(left)} of memory left after so many {what}"
         raise LimitError(f"{os.fspath(path)}:{number}: {found}, expected {format_size(_RESERVE)} (take a part, with --limit)")
 
 

@@ -43,7 +43,7 @@ class Records(NamedTuple):
 
 
 def read_records(path: str | PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a JSONL file with their line numbers; a byte order mark and empty lines at the end are passed over.
+    """The objects of a JSONL file with their line numbers.
 
     Raises
     ------
@@ -53,6 +53,12 @@ def read_records(path: str | PathLike[str]) -> Iterator[tuple[int, dict[str, Any
     """
     for records in read_many(path, parse=False):
         yield from records.one_by_one(path)
+
+
+def read_texts(path: str | PathLike[str]) -> Iterator[tuple[int, bytes]]:
+    """The lines of a JSONL file with their numbers, whatever is in them; errors of empty ones as :func:`read_records`."""
+    for records in read_many(path, parse=False):
+        yield from enumerate(records.lines, start=records.line)
 
 
 def read_many(path: str | PathLike[str], *, parse: bool = True) -> Iterator[Records]:
