@@ -171,7 +171,7 @@ def _packing(stream: IO[bytes]) -> str:
 def _read(stream: IO[bytes], path: str | PathLike[str], number: int) -> bytes:
     """The next piece of a text, empty at its end; whatever an unpacker complains of is said with the line it came to."""
     try:
-        return stream.read(_PIECE)
+        return stream.read1(_PIECE)  # type: ignore[attr-defined, no-any-return]  # what comes before an error is had
     except InputError:
         raise
     except (OSError, EOFError, zlib.error) as error:
