@@ -60,6 +60,8 @@ def _programs(size: Size, seconds: float) -> Plan:
     if METHODS["milp"].cost.expected_s(size) <= seconds:
         return Plan((quick, "milp"), f"small enough to decide every block ({text})")
     if METHODS[quick].cost.expected_s(size) > seconds:
+        if METHODS["step"].cost.expected_s(size) <= seconds:
+            return Plan(("step",), f"anything tighter would take longer than {seconds:.4g} s ({text})")
         return Plan((), f"anything tighter would take longer than {seconds:.4g} s ({text})")
     if METHODS["lp"].cost.expected_s(size) > seconds:
         return Plan((quick,), f"the exact LP would take longer than {seconds:.4g} s ({text})")

@@ -76,6 +76,7 @@ def climb(
         (replace(LARGE, reads=1_000_000_000), 60.0, ()),
         (replace(LARGE, tiers=3, sets=4, reads=3_000), 60.0, ("compact", "lp")),
         (replace(LARGE, tiers=3, sets=4, reads=300_000), 60.0, ("compact",)),
+        (replace(LARGE, tiers=3, sets=8, steps=17_000, reads=1_000_000, all_reads=1_000_000), 60.0, ("step",)),
         (replace(LARGE, tiers=1, sets=1), 60.0, ("step", "lp")),
         (LARGE, 0.0, ()),
         (replace(LARGE, tiers=3, sets=4, reads=300_000, hard=True), 60.0, ("intervals", "compact")),
