@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from placement_opt.cli import runs
+from placement_opt.cli import runs, trace_info
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -26,7 +26,7 @@ def fill(parser: LazyParser) -> None:
         "export": (fill_export, "write a trace in a format of others"),
         "synth": (fill_synth, "generate a trace"),
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
-        "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),
+        "info": (trace_info.fill, "describe a trace: sizes, working set, reuse, overlap, what caches could hit"),
         "map": (fill_map, "how the KV of a trace of decode lies on pages: pages read and written for a token, wear"),
         "models": (fill_models, "the language models that [llm] may name: layers, KV and weights"),
     }
@@ -157,26 +157,6 @@ def run_synth(args: Namespace, console: Console) -> int:
         field = "--" + error.field.replace("_", "-") if error.field else None
         raise InputError(error.found, error.expected, field=field) from None
     return _save(trace, args, console)
-
-
-def fill_info(parser: LazyParser) -> None:
-    parser.add_argument("file", metavar="TRACE", help="a trace file (NPZ)")
-    add_memory_limit(parser)
-    add_output(parser, progress=False)
-    parser.set_defaults(run=run_info)
-
-
-def run_info(args: Namespace, console: Console) -> int:
-    from placement_opt.base.limits import Limits
-    from placement_opt.instance.gate import check_stored
-    from placement_opt.report.machine import to_json
-    from placement_opt.workload.files.npz import load_trace
-    from placement_opt.workload.stats import describe_trace
-
-    check_stored(args.file, Limits(memory=args.memory_limit))
-    info = describe_trace(load_trace(args.file))
-    console.print(to_json(info.as_dict()) if args.json else info.as_text())
-    return 0
 
 
 def fill_map(parser: LazyParser) -> None:

@@ -19,13 +19,12 @@ from placement_opt.base.capacity import parse_count
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import format_rate, format_seconds, format_size, parse_duration, parse_rate, parse_size
 from placement_opt.report.numbers import time_unit
-from placement_opt.report.picture import STYLE, check_installed, check_place, picture_bytes
+from placement_opt.report.picture import STYLE, check_installed, check_place, make_log, picture_bytes
 from placement_opt.study.keys import SweepKey, parse_value
 from placement_opt.study.sweep import Point, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import XAxis, YAxis
 
 _MOST_PANELS = 16
 #: An axis whose largest value is more than this many times its smallest is logarithmic.
@@ -172,9 +171,9 @@ def _panel(axes: Axes, points: Sequence[Point], scale: _Scale) -> None:
     rows = [[math.nan if value is None else value / scale.factor for value in scale.times(point)] for point in points]
     times = np.array(rows, dtype=np.float64).reshape(len(points), 2 + len(scale.names))
     if scale.axis.log:
-        _make_log(axes.xaxis)
+        make_log(axes.xaxis)
     if scale.log:
-        _make_log(axes.yaxis)
+        make_log(axes.yaxis)
     axes.grid(True, axis="y", color="#e3e3e3", linewidth=0.6)
     axes.set_axisbelow(True)
     line = "-" if scale.axis.counted else ""  # words have no order to follow
@@ -190,13 +189,3 @@ def _panel(axes: Axes, points: Sequence[Point], scale: _Scale) -> None:
     low = axes.get_ylim()[0] if scale.log else 0.0
     axes.vlines(x, low, times[:, 1], color=_FORBIDDEN, lw=7, zorder=1, label="no policy gets here")
     axes.set_ylim(bottom=low)
-
-
-def _make_log(axis: XAxis | YAxis) -> None:
-    """A logarithmic axis with plain numbers at 1, 2 and 5."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    (axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale)("log")
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
