@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _MOST_PANELS = 16
 #: An axis whose largest value is more than this many times its smallest is logarithmic.
 _WIDE_X, _WIDE_Y = 12.0, 25.0
+#: Or more than this many times, where none of four values or more is off by this factor from even ratios.
+_WIDE_EVEN, _EVEN = 4.0, 1.1
 #: What a tick's label needs, and the share of a panel's width that the values span.
 _TICK_INCHES, _LETTER_INCHES, _PLOTTED = 0.08, 0.075, 0.8
 _BOUND, _ROOFLINE, _FORBIDDEN = "#111111", "#777777", "#ececec"
@@ -57,8 +59,12 @@ class Axis:
 
     @property
     def log(self) -> bool:
-        """Whether the values span so much that their ratios are what matters."""
-        return self.counted and min(self.places) > 0 and max(self.places) > _WIDE_X * min(self.places)
+        """Whether the values span so much, or are so evenly spaced in it, that their ratios are what matters."""
+        if not self.counted or min(self.places) <= 0:
+            return False
+        ratios = [high / low for low, high in itertools.pairwise(sorted(self.places))]
+        even = len(ratios) > 2 and max(ratios) < _EVEN * min(ratios)
+        return max(self.places) > (_WIDE_EVEN if even else _WIDE_X) * min(self.places)
 
     def gap(self) -> float:
         """The smallest distance between two values as a share of the axis; 1 for a single one."""
