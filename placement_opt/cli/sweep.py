@@ -22,8 +22,8 @@ def fill(parser: LazyParser) -> None:
         "The bound, and schedulers where asked for, of one instance at many points. KEY is any key of the instance file\n"
         "(trace.drift, rules.residency, llm.kv_bytes, memory.hbm.capacity); TIER.capacity, TIER.rate, LINK.rate and the like\n"
         "need no memory. before them. Values are written as in the file, or bare: --set hbm.capacity=18GiB,20GiB,25GiB;\n"
-        "hbm.capacity=18GiB..25GiB:8 is eight values evenly spaced, hbm.capacity=10%..50%:5 shares of the most KV alive at once,\n"
-        "hbm.capacity=auto (or auto:5) nine (five) such shares, from what the largest step reads to everything"
+        "hbm.capacity=18GiB..25GiB:8 is eight values evenly spaced, hbm.capacity=10%..50%:5 shares of the most KV alive at\n"
+        "once, hbm.capacity=auto (or auto:5) nine (five) such shares, from what the largest step reads to everything"
     )
     add_instance(parser)
     text = "what varies; several of them give all combinations, the last one fastest"
