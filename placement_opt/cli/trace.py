@@ -1,4 +1,4 @@
-"""``placement-opt trace import | export | synth | runs | info | map | models``."""
+"""``placement-opt trace import | export | synth | runs | info | fit | map | models``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from placement_opt.cli import runs, trace_info
+from placement_opt.cli import runs, trace_fit, trace_info
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -27,6 +27,7 @@ def fill(parser: LazyParser) -> None:
         "synth": (fill_synth, "generate a trace"),
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
         "info": (trace_info.fill, "describe a trace: sizes, working set, reuse, overlap, what caches could hit"),
+        "fit": (trace_fit.fill, "estimate a generator's parameters from a trace, and say how alike both are"),
         "map": (fill_map, "how the KV of a trace of decode lies on pages: pages read and written for a token, wear"),
         "models": (fill_models, "the language models that [llm] may name: layers, KV and weights"),
     }

@@ -31,9 +31,23 @@ def any_trace(path: str | PathLike[str], limits: Limits | None = None) -> Trace:
     NoRoom, LimitError
         It needs more memory than there is; found before it is made where its file says how much there is of it.
     """
-    limits, place = limits or Limits(), Path(path)
+    place = Path(path)
     if place.suffix == ".toml":
         return trace_in_bytes(load_instance(place, limits=limits))
+    return _of_file(place, limits or Limits())
+
+
+def sized_trace(path: str | PathLike[str], limits: Limits | None = None) -> tuple[Trace, int | None]:
+    """The trace as :func:`any_trace`, an instance's in its own unit, and the bytes of one unit where they are known."""
+    place = Path(path)
+    if place.suffix != ".toml":
+        trace = _of_file(place, limits or Limits())
+        return trace, 1 if trace.size_unit == "bytes" else None
+    instance = load_instance(place, limits=limits)
+    return instance.trace, int(instance.size[0]) // int(instance.trace.sizes[0])
+
+
+def _of_file(place: Path, limits: Limits) -> Trace:
     if begins_with(place, _NPZ) or place.suffix == ".npz":
         check_stored(place, limits)
         return load_trace(place)

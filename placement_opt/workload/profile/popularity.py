@@ -46,14 +46,14 @@ def popularity(trace: Trace) -> Popularity | None:
     if not len(count):
         return None
     reach = np.cumsum(count) / count.sum()
-    exponent = _likeliest(count)
+    exponent = likeliest(count)
     rank = np.unique(np.ceil(len(count) * _SHARES).astype(np.int64))
     top = {f"{share} %": float(reach[-(-len(count) * share // 100) - 1]) for share in (1, 10, 50)}
     distance = float(np.abs(reach - _reach(exponent, len(count))).max())
     return Popularity(rank.tolist(), count[rank - 1].tolist(), top, exponent, distance)
 
 
-def _likeliest(count: Int64) -> float:
+def likeliest(count: Int64) -> float:
     """The exponent s that maximises the likelihood: where the mean of ln(rank) is that of the law; 0 where all are alike."""
     logs = np.log(np.arange(1, len(count) + 1))
     wanted = float(count @ logs) / float(count.sum())
