@@ -74,10 +74,17 @@ def fit_text(found: Fitted, asked: Comparison | None) -> str:
 
 def _sides(fit: Fit) -> str:
     rows = [
-        [each.name, _told(each.one, each.unit), _told(each.other, each.unit), percent(each.distance), _octaves(each.octaves)]
+        [
+            each.name,
+            _told(each.one, each.unit),
+            _told(each.other, each.unit),
+            percent(each.distance),
+            percent(each.by_chance),
+            _octaves(each.octaves),
+        ]
         for each in fit.aspects
     ]
-    return table(["side", "trace", "fit", "apart by", "octaves"], rows, "lrrrr")
+    return table(["side", "trace", "fit", "apart by", "by chance", "octaves"], rows, "lrrrrr")
 
 
 def _told(value: float | None, unit: str) -> str:
@@ -91,8 +98,9 @@ def _octaves(value: float | None) -> str:
 def _sentence(fit: Fit) -> str:
     far = [f"{each.name} ({percent(each.distance)})" for each in fit.apart]
     if not far:
-        return f"The fit is like the trace: no side is more than {percent(ALIKE)} apart."
-    what = f"The trace does not look like any draw of {fit.generator}: more than {percent(ALIKE)} apart in {', '.join(far)}."
+        return f"The fit is like the trace: no side is more than {percent(ALIKE)} apart, or than draws of the fit are."
+    more = f"more than {percent(ALIKE)} apart, and more than draws of the fit are, in {', '.join(far)}"
+    what = f"The trace does not look like what {fit.generator} draws: {more}."
     return f"{what} What is proven of the fit is proven of the fit, not of the trace."
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
@@ -16,10 +16,13 @@ from placement_opt.instance.outline import outline_of
 from placement_opt.instance.trace_source import Generated, TraceAtHand
 from placement_opt.study.compare import Comparison, compare
 from placement_opt.workload.fit import FITS
-from placement_opt.workload.fit.likeness import Aspect, apart, likeness, score
+from placement_opt.workload.fit.likeness import Aspect, apart, likeness, score, with_chance
 from placement_opt.workload.stats import TraceInfo, describe_trace
 from placement_opt.workload.synth import GENERATORS
 from placement_opt.workload.trace import Trace
+
+#: Draws at other seeds that say what chance does.
+_DRAWS = 2
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Fitted:
 def fit_trace(
     trace: Trace, generator: str | None = None, *, unit_bytes: int | None = None, seed: int = 0, limits: Limits | None = None
 ) -> Fitted:
-    """Estimate a generator's parameters, or those of all of them, draw from each once, and compare.
+    """Estimate a generator's parameters, or those of all of them, draw from each, and compare.
 
     Parameters
     ----------
@@ -111,7 +114,16 @@ def fit_trace(
             declined[name] = str(error)
     if not fits:
         raise InputError(next(iter(declined.values())), "expected a trace that a generator can have drawn", field="--generator")
-    return Fitted(tuple(sorted(fits, key=lambda fit: fit.score)), declined)
+    best, *others = sorted(fits, key=lambda fit: fit.score)
+    return Fitted((_against_chance(best), *others), declined)
+
+
+def _against_chance(fit: Fit) -> Fit:
+    """The same, its sides held against how much draws at other seeds differ from the one compared."""
+    first = describe_trace(fit.trace)
+    others = [Generated(None, fit.generator, fit.parameters, fit.seed + n).make() for n in range(1, 1 + _DRAWS)]
+    draws = [likeness(first, describe_trace(each)) for each in others]
+    return replace(fit, aspects=with_chance(fit.aspects, draws))
 
 
 def _fit(name: str, trace: Trace, info: TraceInfo, unit_bytes: int | None, seed: int, limits: Limits) -> Fit:

@@ -54,7 +54,7 @@ def share_taken(part: Int64, whole: Int64) -> float:
         return 0.0
     low = float((part / whole).max())
     found = least_digits(low, low + 1.0 / float(whole.max()))
-    if found <= 1 and 2 * np.count_nonzero(np.floor(found * whole + 1e-9) == part) >= len(part):
+    if found <= 1 and 2 * np.count_nonzero(np.floor(found * whole + 1e-9) == part) > len(part):
         return found
     return rounded(min(1.0, float(part.sum() + len(part) / 2) / float(whole.sum())))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from placement_opt.workload.profile.distribution import Octaves
 from placement_opt.workload.profile.hits import HitCurve
 from placement_opt.workload.stats import TraceInfo
 
-#: Two traces whose distances are all at most this are called alike; so much lies between two traces of one generator at seeds
-#: of their own where they are short, and between those of different generators lies more (tests/study/test_fit.py).
+#: Two traces are called alike where no side is farther apart than this, or than draws of one generator at seeds of their own.
 ALIKE = 0.15
 
 
@@ -32,6 +31,8 @@ class Aspect:
         From 0, the same, to 1.
     octaves
         Of distances and times between reads: by how many factors of two they lie apart on the average (Wasserstein).
+    by_chance
+        The distance between draws of the fit at other seeds; None where nobody looked.
     """
 
     name: str
@@ -40,6 +41,12 @@ class Aspect:
     unit: str
     distance: float
     octaves: float | None = None
+    by_chance: float | None = None
+
+    @property
+    def far(self) -> bool:
+        """Whether this is more than :data:`ALIKE`, and more than chance."""
+        return self.distance > max(ALIKE, self.by_chance or 0.0)
 
 
 def likeness(one: TraceInfo, other: TraceInfo) -> list[Aspect]:
@@ -76,8 +83,14 @@ def score(aspects: list[Aspect]) -> float:
 
 
 def apart(aspects: list[Aspect]) -> list[Aspect]:
-    """Those that are more than :data:`ALIKE` apart, the farthest first."""
-    return sorted((each for each in aspects if each.distance > ALIKE), key=lambda each: -each.distance)
+    """Those that are far apart, the farthest first."""
+    return sorted((each for each in aspects if each.far), key=lambda each: -each.distance)
+
+
+def with_chance(aspects: list[Aspect], draws: list[list[Aspect]]) -> list[Aspect]:
+    """The same, knowing how far apart draws of one generator are: the most of each side."""
+    most = [max(each.distance for each in side) for side in zip(*draws, strict=True)]
+    return [replace(each, by_chance=distance) for each, distance in zip(aspects, most, strict=True)]
 
 
 def _difference(one: float, other: float) -> float:
