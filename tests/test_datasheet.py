@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from placement_opt.cli import main
+from tests.pages import shown
 
 PAGE = (Path(__file__).parents[1] / "docs" / "datasheet.md").read_text()
 STEPS = dict(re.findall(r"^## (\d+)\. .*?\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
@@ -38,21 +39,6 @@ def commands(step: str) -> Iterator[tuple[str, list[str]]]:
         starts = [n for n, line in enumerate(lines) if line.startswith("$ ")]
         for first, after in pairwise([*starts, len(lines)]):
             yield lines[first].removeprefix("$ placement-opt "), lines[first + 1 : after]
-
-
-def shown(wanted: list[str], out: list[str]) -> str | None:
-    """The first line that does not follow in the output as the page has it; None if all do."""
-    at, gap = 0, False
-    for line in wanted:
-        if line == "...":
-            gap = True
-            continue
-        while gap and at < len(out) and out[at] != line:
-            at += 1
-        if at >= len(out) or out[at] != line:
-            return line
-        at, gap = at + 1, False
-    return None if gap or at == len(out) else f"{out[at]} is not shown"
 
 
 def test_the_page_has_ten_steps() -> None:

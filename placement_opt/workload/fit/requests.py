@@ -136,13 +136,16 @@ def _prefixes(seen: _Sessions, first: Flags, block: int) -> dict[str, Any]:
 
 
 def _mean_turns(seen: _Sessions, sessions: int) -> float:
-    """By how many requests of the first half have another turn: behind the end of the trace are turns that nobody sees."""
+    """By how many requests of the first half have another turn, of those whose next turn would come before the end."""
     steps = len(seen.turn)
     half = max(1, steps // 2)
-    goes_on = np.zeros(steps, dtype=np.bool_)
-    goes_on[seen.previous[seen.previous >= 0]] = True
-    ends = half - np.count_nonzero(goes_on[:half])
-    return half / ends if ends else steps / sessions
+    before = seen.previous[seen.previous >= 0]
+    pause = np.log((np.flatnonzero(seen.previous >= 0) - before)[before < half])
+    if len(pause) < _FEW:
+        return steps / sessions
+    law = LogNormal(math.exp(float(pause.mean())), float(pause.std()))
+    would_show = float(law.below(steps - 0.5 - np.arange(half)).sum())
+    return would_show / (would_show - len(pause)) if would_show > len(pause) else steps / sessions
 
 
 def _turns(seen: _Sessions, later: Flags, block: int, step_s: float) -> dict[str, Any]:
