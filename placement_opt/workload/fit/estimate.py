@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64, Int64
 
@@ -65,7 +67,7 @@ class LogNormal:
     def __init__(self, median: float, spread: float) -> None:
         self.middle, self.spread = math.log(median), max(spread, 1e-3)
 
-    def below(self, length: Float64) -> Float64:
+    def below(self, length: npt.NDArray[np.floating[Any]]) -> Float64:
         """The probability of at most so much."""
         return _normal((np.log(np.maximum(length, 1e-300)) - self.middle) / self.spread)
 
@@ -90,25 +92,31 @@ def likeliest_length(chances: Callable[[LogNormal, int], Float64], count: Int64,
         A first guess of the median.
     """
 
-    def loss(at: tuple[float, float]) -> float:
+    def loss(at: tuple[float, ...]) -> float:
         if not (0 <= at[1] <= 5 and 0 <= at[0] <= 40):
             return math.inf
         likely = chances(LogNormal(math.exp(at[0]), at[1]), len(count))
         return float(-(count @ np.log(np.maximum(likely, 1e-12))))
 
-    here, step = (math.log(max(1.0, middle)), 1.0), 1.0
-    best = loss(here)
-    while step > 1e-3:  # a pattern search: two parameters, no derivatives
-        found = [(here[0] + a * step, here[1] + b * step) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+    median, spread = least(loss, (math.log(max(1.0, middle)), 1.0))
+    return math.exp(median), max(0.0, spread)
+
+
+def least(loss: Callable[[tuple[float, ...]], float], start: tuple[float, ...], step: float = 1.0) -> tuple[float, ...]:
+    """Where a function of two or three numbers is least: a pattern search, without derivatives, from ``start`` on."""
+    best = loss(start)
+    while step > 1e-3:
+        moves = itertools.product((-step, 0.0, step), repeat=len(start))
+        found = [tuple(at + by for at, by in zip(start, move, strict=True)) for move in moves]
         values = [loss(each) for each in found]
         if min(values) < best - 1e-9:
             best = min(values)
-            here = found[values.index(best)]
+            start = found[values.index(best)]
         else:
             step /= 2
-    return math.exp(here[0]), max(0.0, here[1])
+    return start
 
 
-def _normal(score: Float64) -> Float64:
+def _normal(score: npt.NDArray[np.floating[Any]]) -> Float64:
     """The standard normal law at each score."""
     return 0.5 * (1.0 + np.array([math.erf(each / math.sqrt(2.0)) for each in score.tolist()]))

@@ -17,7 +17,7 @@ import numpy as np
 
 from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.base.errors import InputError
-from placement_opt.workload.fit.estimate import Estimate, LogNormal, likeliest_length, rounded
+from placement_opt.workload.fit.estimate import Estimate, LogNormal, least, likeliest_length, rounded
 from placement_opt.workload.profile.popularity import likeliest
 from placement_opt.workload.trace import Trace
 
@@ -25,6 +25,8 @@ from placement_opt.workload.trace import Trace
 _SHARED = 3
 #: Fewer later turns than this say nothing of their lengths and pauses.
 _FEW = 5
+#: Requests without another turn are looked at in so many groups.
+_BINS = 200
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def estimate(trace: Trace, unit_bytes: int | None) -> Estimate:
     parameters = {
         "requests": trace.num_steps,
         "sessions_per_second": rounded(sessions / seconds),
-        "turns": rounded(max(1.0, _mean_turns(seen, sessions))),
+        "turns": rounded(trace.num_steps / sessions),
         "block_tokens": block,
         "answer": 1,
         "answer_spread": 0.0,
@@ -135,31 +137,46 @@ def _prefixes(seen: _Sessions, first: Flags, block: int) -> dict[str, Any]:
     )
 
 
-def _mean_turns(seen: _Sessions, sessions: int) -> float:
-    """By how many requests of the first half have another turn, of those whose next turn would come before the end."""
-    steps = len(seen.turn)
-    half = max(1, steps // 2)
-    before = seen.previous[seen.previous >= 0]
-    pause = np.log((np.flatnonzero(seen.previous >= 0) - before)[before < half])
-    if len(pause) < _FEW:
-        return steps / sessions
-    law = LogNormal(math.exp(float(pause.mean())), float(pause.std()))
-    would_show = float(law.below(steps - 0.5 - np.arange(half)).sum())
-    return would_show / (would_show - len(pause)) if would_show > len(pause) else steps / sessions
+def _returns(seen: _Sessions) -> tuple[float, float, float]:
+    """Share of the requests that have another turn, median of the requests until then, and its spread.
+
+    The likeliest, with the turns counted in that would come after the end of the trace: a request with r of them behind it and
+    no turn has one there, or none at all. There are turns enough (``_FEW``).
+    """
+    steps, known = len(seen.turn), np.flatnonzero(seen.previous >= 0)
+    pause = np.log(known - seen.previous[known])
+    over = seen.asked > seen.prefix  # others have no blocks of their own that anything could go on from
+    over[seen.previous[known]] = False
+    left = steps - 0.5 - np.flatnonzero(over)
+    count = -(-len(left) // _BINS)
+    left, weight = left[count // 2 :: count], len(left) / max(1, len(left[count // 2 :: count]))
+
+    def loss(at: tuple[float, ...]) -> float:
+        share, middle, spread = 1.0 / (1.0 + math.exp(-at[0])), at[1], at[2]
+        if not (0.01 <= spread <= 5 and 0 <= middle <= 40 and -10 <= at[0] <= 10):
+            return math.inf
+        seen_again = len(pause) * (math.log(share) - math.log(spread)) - float(((pause - middle) ** 2).sum()) / (2 * spread**2)
+        gone = np.log1p(-share * LogNormal(math.exp(middle), spread).below(left))
+        return -seen_again - weight * float(gone.sum())
+
+    share = min(0.99, len(known) / steps)
+    start = math.log(share / (1 - share)), float(pause.mean()), min(5.0, max(0.1, float(pause.std())))
+    odds, middle, spread = least(loss, start)
+    return 1.0 / (1.0 + math.exp(-odds)), math.exp(middle), spread
 
 
 def _turns(seen: _Sessions, later: Flags, block: int, step_s: float) -> dict[str, Any]:
-    """What later turns add, and how long after the turn before they come."""
-    before = seen.previous[later]
-    counts = np.bincount(np.maximum(seen.asked[later] - seen.asked[before], 0))
+    """How many later turns there are, what they add, and how long after the turn before they come."""
+    counts = np.bincount(np.maximum(seen.asked[later] - seen.asked[seen.previous[later]], 0))
     mean = float(counts @ np.arange(len(counts))) / float(counts.sum())
     median, spread = likeliest_length(partial(_passed, block), counts, block * max(0.1, mean))
-    pause = np.log((np.flatnonzero(later) - before) * step_s)
+    share, pause, pause_spread = _returns(seen)
     return {
+        "turns": rounded(min(1 / (1 - share), float(len(later)))),
         "question": max(1, round(rounded(median))),
         "question_spread": rounded(spread),
-        "think": f"{rounded(math.exp(float(np.median(pause)))):g} s",
-        "think_spread": rounded(round(min(5.0, float(pause.std())), 6)),
+        "think": f"{rounded(pause * step_s):g} s",
+        "think_spread": rounded(pause_spread),
     }
 
 
