@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 from os import PathLike
 from typing import Any
 
@@ -22,7 +23,7 @@ from placement_opt.workload.synth import GENERATORS
 from placement_opt.workload.trace import Trace
 
 #: Draws at other seeds that say what chance does.
-_DRAWS = 2
+_DRAWS = 3
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,11 @@ def fit_trace(
 
 
 def _against_chance(fit: Fit) -> Fit:
-    """The same, its sides held against how much draws at other seeds differ from the one compared."""
-    first = describe_trace(fit.trace)
-    others = [Generated(None, fit.generator, fit.parameters, fit.seed + n).make() for n in range(1, 1 + _DRAWS)]
-    draws = [likeness(first, describe_trace(each)) for each in others]
+    """The same, its sides held against how much draws at this and other seeds differ from each other."""
+    seeds = range(fit.seed + 1, fit.seed + 1 + _DRAWS)
+    others = [Generated(None, fit.generator, fit.parameters, seed).make() for seed in seeds]
+    found = [describe_trace(each) for each in (fit.trace, *others)]
+    draws = [likeness(one, other) for one, other in combinations(found, 2)]
     return replace(fit, aspects=with_chance(fit.aspects, draws))
 
 
