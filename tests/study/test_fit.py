@@ -41,7 +41,10 @@ def drift(seed: int = 5) -> Trace:
     [
         ("drift", {"layers": 2, "prefill": 200, "tokens": 40, "drift": 0.2, "read_share": 0.3}),
         ("zipf", {"blocks": 600, "steps": 60, "reads": 80, "exponent": 0.9}),
-        ("requests", {"requests": 800, "turns": 2.0, "prompt": 2000, "think": "20 s", "prompt_spread": 0.6, "question": 700}),
+        (
+            "requests",
+            {"requests": 800, "turns": 2.0, "prompt": 2000, "think": "20 s", "prompt_spread": 0.6, "question_spread": 0.8},
+        ),
     ],
 )
 def test_a_trace_is_most_like_the_fit_of_its_own_generator(name: str, parameters: dict[str, object]) -> None:

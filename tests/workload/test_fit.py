@@ -110,8 +110,10 @@ def test_requests_are_recovered(given: dict[str, Any]) -> None:
     """Counts and prefixes exactly; rates, turns and medians to a tenth; spreads to a tenth of a unit of the logarithm."""
     found = estimated("requests", **given, answer=1, answer_spread=0.0, sessions_per_second=2.0)
     for name, value in ({"prefixes": 1, "block_tokens": 512, "answer": 1} | given).items():
-        if name in ("requests", "prefixes", "prefix_tokens", "block_tokens", "answer"):
+        if name in ("requests", "prefixes", "prefix_tokens", "block_tokens"):
             assert found[name] == value, name
+        elif name == "answer":
+            assert found[name] <= 0.1 * given["question"]  # there is none, and little is taken for it
         elif name.endswith("spread"):
             assert found[name] == pytest.approx(value, abs=0.1), name
         elif name == "think":

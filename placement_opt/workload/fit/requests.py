@@ -46,7 +46,7 @@ class _Sessions:
 
 
 def estimate(trace: Trace, unit_bytes: int | None) -> Estimate:
-    """All parameters but the split of what a turn adds into question and answer, which no trace shows: it is all question.
+    """All parameters, but that what every later turn adds is taken for the answer, without spread, and all beyond for question.
 
     Raises
     ------
@@ -169,10 +169,11 @@ def _turns(seen: _Sessions, later: Flags, block: int, step_s: float) -> dict[str
     """How many later turns there are, what they add, and how long after the turn before they come."""
     counts = np.bincount(np.maximum(seen.asked[later] - seen.asked[seen.previous[later]], 0))
     mean = float(counts @ np.arange(len(counts))) / float(counts.sum())
-    median, spread = likeliest_length(partial(_passed, block), counts, block * max(0.1, mean))
+    median, spread, least_added = _added(counts, block, block * max(0.1, mean))
     share, pause, pause_spread = _returns(seen)
     return {
         "turns": rounded(min(1 / (1 - share), float(len(later)))),
+        "answer": max(1, round(rounded(least_added))),
         "question": max(1, round(rounded(median))),
         "question_spread": rounded(spread),
         "think": f"{rounded(pause * step_s):g} s",
@@ -186,14 +187,28 @@ def _fitting(block: int, law: LogNormal, counts: int) -> Float64:
     return np.diff(law.below(ends))
 
 
-def _passed(block: int, law: LogNormal, counts: int) -> Float64:
-    """How likely a length that begins anywhere in a block passes k ends of blocks, for each k.
+def _passed(block: int, law: LogNormal, counts: int, shift: float) -> Float64:
+    """How likely a length, ``shift`` longer than the law says, that begins anywhere in a block passes k ends of blocks.
 
     A length of a blocks passes k of them with probability max(0, 1 - |a - k|), a second difference of ramps in k.
     """
     ends = block * np.arange(-1, counts + 1, dtype=np.float64)
-    found: Float64 = np.diff(law.spared(ends), n=2) / block
+    found: Float64 = np.diff(law.spared(ends - shift), n=2) / block
     return found
+
+
+def _added(counts: Int64, block: int, guess: float) -> tuple[float, float, float]:
+    """Median and spread of what a turn adds beyond what all turns add, and that: the likeliest of all three."""
+
+    def loss(at: tuple[float, ...]) -> float:
+        if not (0 <= at[0] <= 40 and 0 <= at[1] <= 5 and 0 <= at[2] <= 40):
+            return math.inf
+        likely = _passed(block, LogNormal(math.exp(at[0]), at[1]), len(counts), math.exp(at[2]))
+        return float(-(counts @ np.log(np.maximum(likely, 1e-12))))
+
+    start = math.log(max(1.0, guess))
+    median, spread, least_added = least(loss, (start, 1.0, max(0.0, start - 2.0)))
+    return math.exp(median), spread, math.exp(least_added)
 
 
 def _lost(trace: Trace) -> list[str]:
