@@ -22,7 +22,8 @@ def fill(parser: LazyParser) -> None:
         "The bound, and schedulers where asked for, of one instance at many points. KEY is any key of the instance file\n"
         "(trace.drift, rules.residency, llm.kv_bytes, memory.hbm.capacity); TIER.capacity, TIER.rate, LINK.rate and the like\n"
         "need no memory. before them. Values are written as in the file, or bare: --set hbm.capacity=18GiB,20GiB,25GiB;\n"
-        "hbm.capacity=18GiB..25GiB:8 is eight values evenly spaced, hbm.capacity=10%..50%:5 shares of the most KV alive at once"
+        "hbm.capacity=18GiB..25GiB:8 is eight values evenly spaced, hbm.capacity=10%..50%:5 shares of the most KV alive at\n"
+        "once, hbm.capacity=auto (or auto:5) nine (five) such shares, from what the largest step reads to everything"
     )
     add_instance(parser)
     text = "what varies; several of them give all combinations, the last one fastest"
@@ -47,22 +48,24 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.curve import check_picture, draw
     from placement_opt.report.machine import to_json
     from placement_opt.report.sweep import sweep_csv, sweep_document, sweep_text
+    from placement_opt.study.auto_capacity import spelt_out
     from placement_opt.study.compare import chosen_schedulers
     from placement_opt.study.keys import parse_keys, parse_value
     from placement_opt.study.sweep import check_points, sweep
 
-    keys = parse_keys(args.keys)
+    limits = Limits(memory=args.memory_limit)
+    spelt = spelt_out(args.keys, args.instance, limits)
+    keys = parse_keys(spelt)
     schedulers = chosen_schedulers(args.schedulers) if args.schedulers is not None else ()
     if args.plot is not None:
         check_picture(args.plot, keys)
     varied = {key.path: [parse_value(text) for text in key.values] for key in keys}
     check_outputs({"--csv": args.csv, "--plot": args.plot}, input_files(args.instance, varied))
-    limits = Limits(memory=args.memory_limit)
     check_points(args.instance, keys, limits, jobs=args.jobs, layers=args.scale_layers)
     with console.interruptible(limits):
         found = sweep(
             str(args.instance),
-            args.keys,
+            spelt,
             schedulers,
             method=args.method,
             bound_seconds=args.time_limit,

@@ -33,7 +33,8 @@ def fill(parser: LazyParser) -> None:
         "capture": ("placement_opt.cli.trace_capture", "run a language model, write what its attention reads"),
         "select": ("placement_opt.cli.trace_select", "choose again from captured selections with weights"),
         "runs": (runs.fill, "write a layered trace as a file of runs, which need not fit in memory"),
-        "info": (fill_info, "describe a trace: sizes, working set, reuse, overlap"),
+        "info": ("placement_opt.cli.trace_info", "describe a trace: sizes, working set, reuse, overlap, what caches could hit"),
+        "fit": ("placement_opt.cli.trace_fit", "estimate a generator's parameters from a trace, and say how alike both are"),
         "map": (fill_map, "how the KV of a trace of decode lies on pages: pages read and written for a token, wear"),
         "record": ("placement_opt.cli.trace_record", "record the KV events that a serving engine publishes"),
         "models": (fill_models, "the language models that [llm] may name: layers, KV and weights"),
@@ -151,26 +152,6 @@ def run_synth(args: Namespace, console: Console) -> int:
         field = "--" + error.field.replace("_", "-") if error.field else None
         raise InputError(error.found, error.expected, field=field) from None
     return _save(trace, args, console)
-
-
-def fill_info(parser: LazyParser) -> None:
-    parser.add_argument("file", metavar="TRACE", help="a trace file (NPZ)")
-    add_memory_limit(parser)
-    add_output(parser, progress=False)
-    parser.set_defaults(run=run_info)
-
-
-def run_info(args: Namespace, console: Console) -> int:
-    from placement_opt.base.limits import Limits
-    from placement_opt.instance.gate import check_stored
-    from placement_opt.report.machine import to_json
-    from placement_opt.workload.files.npz import load_trace
-    from placement_opt.workload.stats import describe_trace
-
-    check_stored(args.file, Limits(memory=args.memory_limit))
-    info = describe_trace(load_trace(args.file))
-    console.print(to_json(info.as_dict()) if args.json else info.as_text())
-    return 0
 
 
 def fill_map(parser: LazyParser) -> None:

@@ -19,17 +19,18 @@ from placement_opt.base.capacity import parse_count
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import format_rate, format_seconds, format_size, parse_duration, parse_rate, parse_size
 from placement_opt.report.numbers import time_unit
-from placement_opt.report.picture import STYLE, check_installed, check_place, picture_bytes
+from placement_opt.report.picture import STYLE, check_installed, check_place, make_log, picture_bytes
 from placement_opt.study.keys import SweepKey, parse_value
 from placement_opt.study.sweep import Point, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import XAxis, YAxis
 
 _MOST_PANELS = 16
 #: An axis whose largest value is more than this many times its smallest is logarithmic.
 _WIDE_X, _WIDE_Y = 12.0, 25.0
+#: Or more than this many times, where none of four values or more is off by this factor from even ratios.
+_WIDE_EVEN, _EVEN = 4.0, 1.1
 #: What a tick's label needs, and the share of a panel's width that the values span.
 _TICK_INCHES, _LETTER_INCHES, _PLOTTED = 0.08, 0.075, 0.8
 _BOUND, _ROOFLINE, _FORBIDDEN = "#111111", "#777777", "#ececec"
@@ -58,8 +59,12 @@ class Axis:
 
     @property
     def log(self) -> bool:
-        """Whether the values span so much that their ratios are what matters."""
-        return self.counted and min(self.places) > 0 and max(self.places) > _WIDE_X * min(self.places)
+        """Whether the values span so much, or are so evenly spaced in it, that their ratios are what matters."""
+        if not self.counted or min(self.places) <= 0:
+            return False
+        ratios = [high / low for low, high in itertools.pairwise(sorted(self.places))]
+        even = len(ratios) > 2 and max(ratios) < _EVEN * min(ratios)
+        return max(self.places) > (_WIDE_EVEN if even else _WIDE_X) * min(self.places)
 
     def gap(self) -> float:
         """The smallest distance between two values as a share of the axis; 1 for a single one."""
@@ -172,9 +177,9 @@ def _panel(axes: Axes, points: Sequence[Point], scale: _Scale) -> None:
     rows = [[math.nan if value is None else value / scale.factor for value in scale.times(point)] for point in points]
     times = np.array(rows, dtype=np.float64).reshape(len(points), 2 + len(scale.names))
     if scale.axis.log:
-        _make_log(axes.xaxis)
+        make_log(axes.xaxis)
     if scale.log:
-        _make_log(axes.yaxis)
+        make_log(axes.yaxis)
     axes.grid(True, axis="y", color="#e3e3e3", linewidth=0.6)
     axes.set_axisbelow(True)
     line = "-" if scale.axis.counted else ""  # words have no order to follow
@@ -190,13 +195,3 @@ def _panel(axes: Axes, points: Sequence[Point], scale: _Scale) -> None:
     low = axes.get_ylim()[0] if scale.log else 0.0
     axes.vlines(x, low, times[:, 1], color=_FORBIDDEN, lw=7, zorder=1, label="no policy gets here")
     axes.set_ylim(bottom=low)
-
-
-def _make_log(axis: XAxis | YAxis) -> None:
-    """A logarithmic axis with plain numbers at 1, 2 and 5."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    (axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale)("log")
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())

@@ -9,6 +9,12 @@ from placement_opt.report.table import facts
 from placement_opt.report.trace import saved
 from placement_opt.workload.trace import Trace
 
+#: Keys of the metadata that :func:`derived_rows` tells.
+DERIVED = frozenset(
+    {"log", "semantics", "groups", "iterations", "idle_iterations", "prefill_tokens", "decoded_tokens"}
+    | {"pages", "pages_found", "prefill_reads", "decode_reads"}
+)
+
 
 def derived_rows(meta: dict[str, Any]) -> list[tuple[str, str]]:
     """(name, text) of what was derived, its settings apart; none for a trace that was not."""

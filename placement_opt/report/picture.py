@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from placement_opt.base.errors import InputError, shown
 
 if TYPE_CHECKING:
+    from matplotlib.axis import XAxis, YAxis
     from matplotlib.figure import Figure
 
 _FORMATS = (".png", ".svg")
@@ -43,3 +44,13 @@ def picture_bytes(figure: Figure, path: str) -> bytes:
     kind, picture = Path(path).suffix.lower().removeprefix("."), io.BytesIO()
     figure.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return picture.getvalue()
+
+
+def make_log(axis: XAxis | YAxis) -> None:
+    """A logarithmic axis with plain numbers at 1, 2 and 5."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    (axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale)("log")
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -30,6 +30,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
+from placement_opt.study.auto_capacity import spelt_out
 from placement_opt.study.compare import Comparison, Named, named_schedulers, sources_of
 from placement_opt.study.grid import Bounding, Cell, Grid, Lost, Question, Timing, all_scheduled
 from placement_opt.study.keys import SweepKey, Values, parse_keys, parse_value
@@ -205,6 +206,7 @@ def sweep(
         these.
     keys
         What varies, one or a list, each as ``"hbm.capacity=18GiB,20GiB"``; see :func:`placement_opt.study.keys.parse_key`.
+        ``"hbm.capacity=auto"``: from the largest step to everything (:mod:`placement_opt.study.auto_capacity`).
     schedulers
         As in :func:`placement_opt.study.compare.compare`; none, to have the bounds alone.
     method, bound_seconds
@@ -241,9 +243,10 @@ def sweep(
     if not isinstance(instance, Instance | str | PathLike):
         sweep_one = partial(sweep, method=method, bound_seconds=bound_seconds, layers=layers, jobs=jobs, limits=limits)
         return [sweep_one(one, keys, schedulers, report=report) for one in sources_of(instance)]
-    (source,), parsed, schedulers = sources_of(instance), parse_keys(several(keys)), named_schedulers(schedulers, jobs)
+    (source,), schedulers = sources_of(instance), named_schedulers(schedulers, jobs)
     if isinstance(source, Layered):
         raise InputError(f"found {source.name}, a question in runs", "expected one in rows", field="instance")
+    parsed = parse_keys(spelt_out(several(keys), source, limits))
     path = Path(source.name) if isinstance(source, Instance) else source
     points, values = _points(parsed)
     asked = [Question(source, layers, at) for at in values]

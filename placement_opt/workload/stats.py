@@ -9,38 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
-from placement_opt.base.units import format_size
 from placement_opt.memory.operations import BLOCK_KINDS
+from placement_opt.workload.profile.by_layer import LayerInfo, OverlapOverTime, by_layer, overlap_over_time
+from placement_opt.workload.profile.distribution import Distribution, Octaves
+from placement_opt.workload.profile.hits import HitCurve, hit_curve
+from placement_opt.workload.profile.last_reads import NeverAgain, never_again
+from placement_opt.workload.profile.popularity import Popularity, popularity
+from placement_opt.workload.profile.prefix import PrefixDepth, prefix_depth
+from placement_opt.workload.profile.working_set import WorkingSet, alive, working_set
 from placement_opt.workload.trace import Trace
-from placement_opt.workload.transforms.record import record_rows
 from placement_opt.workload.unread import Unread, unread
-
-QUANTILES = (10, 25, 50, 75, 90, 99)
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """Some whole numbers by their count, mean, extremes and percentiles (the smallest value that so many percent reach)."""
-
-    count: int
-    mean: float
-    least: int
-    greatest: int
-    percentiles: dict[str, int]
-
-    @classmethod
-    def of_histogram(cls, histogram: Int64) -> Distribution | None:
-        """From how often each of 0, 1, 2, ... occurs; None where nothing does."""
-        below = np.cumsum(histogram)
-        count = int(below[-1])
-        if count == 0:
-            return None
-        values = np.flatnonzero(histogram)
-        mean = float(histogram[values] @ values.astype(np.float64)) / count
-        ranks = [-(-count * q // 100) for q in QUANTILES]
-        at = np.searchsorted(below, ranks)
-        percentiles = {f"p{q}": int(value) for q, value in zip(QUANTILES, at, strict=True)}
-        return cls(count, mean, int(values[0]), int(values[-1]), percentiles)
 
 
 @dataclass(frozen=True)
@@ -106,6 +84,12 @@ class TraceInfo:
         By the name of each kind of block that there is; None where the trace does not say what its blocks are.
     meta
         The provenance that the trace carries.
+    histograms
+        In octaves: ``reuse_distance`` and ``stack_distance``, as above, ``steps_apart``, the steps since the previous read of
+        the block, and ``stack_size``, the size of the distinct blocks of ``stack_distance`` (None as ``hits``).
+    working_set, popularity, hits, never_again, by_layer, overlap_over_time, prefix
+        As their classes say; ``popularity`` is None where nothing is read, ``by_layer`` and ``prefix`` for traces without
+        layers and without positions, ``hits`` where sums over the reads do not fit 64 bits.
     """
 
     steps: int
@@ -132,59 +116,22 @@ class TraceInfo:
     overlap: Overlap
     kinds: dict[str, KindInfo] | None
     meta: dict[str, Any]
+    histograms: dict[str, Octaves | None]
+    working_set: WorkingSet
+    popularity: Popularity | None
+    hits: HitCurve | None
+    never_again: NeverAgain
+    by_layer: list[LayerInfo] | None
+    overlap_over_time: OverlapOverTime
+    prefix: PrefixDepth | None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for JSON."""
         return asdict(self)
 
-    def as_text(self) -> str:
-        """A table for people."""
-        rows = [*self._size_rows(), *self._read_rows(), *self._kind_rows(), *_meta_rows(self.meta)]
-        width = max(len(name) for name, _ in rows)
-        return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
-
-    def _amount(self, size: float) -> str:
-        if self.size_unit == "bytes":
-            return f"{format_size(size)} ({format_size(size, binary=False)})"
-        return f"{size:,.0f} {self.size_unit}"
-
-    def _size_rows(self) -> list[tuple[str, str]]:
-        kept = self.kept_unread
-        layers = "" if self.layers is None else f", {self.layers:,} layers"
-        return [
-            ("steps", f"{self.steps:,}{layers}, {self.empty_steps:,} without reads"),
-            ("blocks", f"{self.blocks:,}, {self._amount(self.total_size)}"),
-            ("", f"{self.initial_blocks:,} initial, {self.born_blocks:,} produced, {self.freed_blocks:,} freed"),
-            ("alive at once", f"at most {self.peak_alive_blocks:,}, {self._amount(self.peak_alive_size)}"),
-            ("working set", f"{self.read_blocks:,} blocks ever read, {self._amount(self.read_blocks_size)}"),
-            ("never read", f"{self.never_read:.1%} of the blocks"),
-            ("", f"{kept.blocks:.1%} of the blocks, {kept.bytes:.1%} of their size, are not freed either"),
-            ("held in vain", f"{kept.room:.1%} of size x steps: by blocks that are never freed, after their last read"),
-        ]
-
-    def _read_rows(self) -> list[tuple[str, str]]:
-        overlap = self.overlap
-        pairs = "consecutive steps" if self.layers is None else "consecutive steps of a layer"
-        return [
-            ("reads", f"{self.reads:,}, {self._amount(self.read_size)}"),
-            ("reads per step", _spread(self.reads_per_step)),
-            ("reuse distance", f"{_spread(self.reuse_distance)} ({self.reuse_unit})"),
-            ("stack distance", f"{_spread(self.stack_distance)} (distinct blocks)"),
-            ("overlap", f"Jaccard {_mean_least(overlap.jaccard_mean, overlap.jaccard_least)} ({pairs})"),
-            ("", f"kept {_mean_least(overlap.kept_mean, overlap.kept_least)}"),
-        ]
-
-    def _kind_rows(self) -> list[tuple[str, str]]:
-        rows = []
-        for name, kind in (self.kinds or {}).items():
-            each = kind.read_size_per_token
-            read = "" if each is None else f", {self._amount(each)} read a token"
-            rows.append((f"of {name}", f"{kind.blocks:,} blocks, {self._amount(kind.size)}{read}"))
-        return rows
-
 
 def describe_trace(trace: Trace) -> TraceInfo:
-    """Statistics of a trace, all exact: one pass over the reads, O(N log T) for the stack distances."""
+    """Statistics of a trace, all exact but for the fitted exponent: O(N log T), some 30 passes over the reads in all."""
     from placement_opt.workload.stats_kernels import reuse_distances, shared_reads, stack_distances
 
     reads = np.diff(trace.indptr)
@@ -194,7 +141,11 @@ def describe_trace(trace: Trace) -> TraceInfo:
     by_turn = trace.step_layer is not None and not mixed
     times_read = np.bincount(trace.blocks, weights=trace.shares, minlength=trace.num_blocks)
     ever = times_read > 0
-    alive_blocks, alive_size = _peaks(trace)
+    shared = shared_reads(trace.indptr, trace.blocks, previous)
+    stack = stack_distances(*rows, *trace.births_by_step)
+    found = hit_curve(trace)
+    apart = {"reuse_distance": turns_apart if by_turn else steps_apart, "stack_distance": stack, "steps_apart": steps_apart}
+    histograms: dict[str, Octaves | None] = {name: Octaves.of_histogram(counts) for name, counts in apart.items()}
     return TraceInfo(
         steps=trace.num_steps,
         reads=trace.num_reads,
@@ -210,16 +161,24 @@ def describe_trace(trace: Trace) -> TraceInfo:
         read_blocks_size=int(trace.sizes[ever].sum()),
         never_read=1.0 - float(np.count_nonzero(ever)) / trace.num_blocks,
         kept_unread=unread(trace),
-        peak_alive_blocks=alive_blocks,
-        peak_alive_size=alive_size,
+        peak_alive_blocks=int(alive(trace, np.ones(trace.num_blocks, dtype=np.int64)).max()),
+        peak_alive_size=int(alive(trace, trace.sizes).max()),
         reads_per_step=_some(Distribution.of_histogram(np.bincount(reads))),
         empty_steps=int(np.count_nonzero(reads == 0)),
         reuse_unit="turns of the layer" if by_turn else "steps",
-        reuse_distance=Distribution.of_histogram(turns_apart if by_turn else steps_apart),
-        stack_distance=Distribution.of_histogram(stack_distances(*rows, *trace.births_by_step)),
-        overlap=_overlap(reads, previous, shared_reads(trace.indptr, trace.blocks, previous)),
+        reuse_distance=Distribution.of_histogram(apart["reuse_distance"]),
+        stack_distance=Distribution.of_histogram(stack),
+        overlap=_overlap(reads, previous, shared),
         kinds=_kinds(trace, times_read),
         meta=dict(trace.meta),
+        histograms=histograms | {"stack_size": None if found is None else found[1]},
+        working_set=working_set(trace, steps_apart),
+        popularity=popularity(trace),
+        hits=None if found is None else found[0],
+        never_again=never_again(trace),
+        by_layer=by_layer(trace, reads, previous, shared),
+        overlap_over_time=overlap_over_time(reads, previous, shared),
+        prefix=prefix_depth(trace),
     )
 
 
@@ -255,16 +214,6 @@ def _turns(trace: Trace) -> tuple[Int64, Int64]:
     return previous, turn
 
 
-def _peaks(trace: Trace) -> tuple[int, int]:
-    """The most blocks, and the most units, alive at one state."""
-    change = np.zeros((2, trace.num_steps + 2), dtype=np.int64)
-    for row, amount in enumerate((np.broadcast_to(np.int64(1), trace.num_blocks), trace.sizes)):
-        np.add.at(change[row], trace.birth + 1, amount)
-        np.subtract.at(change[row], trace.death.astype(np.int64) + 1, amount)
-    blocks, units = np.cumsum(change, axis=1).max(axis=1)
-    return int(blocks), int(units)
-
-
 def _overlap(reads: Int64, previous: Int64, shared: Int64) -> Overlap:
     later = np.flatnonzero(previous >= 0)
     before, both = reads[previous[later]], shared[later]
@@ -278,28 +227,3 @@ def _overlap(reads: Int64, previous: Int64, shared: Int64) -> Overlap:
 def _some(found: Distribution | None) -> Distribution:
     assert found is not None  # a trace has a step
     return found
-
-
-def _spread(found: Distribution | None) -> str:
-    if found is None:
-        return "none"
-    marks = ", ".join(f"{name} {found.percentiles[name]:,}" for name in ("p50", "p90", "p99"))
-    return f"mean {found.mean:,.1f}, {marks}, max {found.greatest:,}"
-
-
-def _mean_least(mean: float | None, least: float | None) -> str:
-    return "none" if mean is None or least is None else f"mean {mean:.3f}, least {least:.3f}"
-
-
-def _meta_rows(meta: dict[str, Any]) -> list[tuple[str, str]]:
-    apart = ("assumptions", "model", "transforms")
-    words = ", ".join(f"{key} {value}" for key, value in meta.items() if key not in apart)
-    assumed = meta.get("assumptions")
-    stated = assumed if isinstance(assumed, list) else [] if assumed is None else [assumed]
-    rows = [("source", words)] if words else []
-    if "model" in meta:
-        model = meta["model"]
-        told = ", ".join(f"{key} {value}" for key, value in model.items()) if isinstance(model, dict) else str(model)
-        rows.append(("model", told))
-    rows += record_rows(meta.get("transforms"))
-    return rows + [("assumed", str(text)) for text in stated]

@@ -49,6 +49,9 @@ def test_wide_axes_are_logarithmic() -> None:
     assert make_axis(("1GiB", "16GiB")).log
     assert not make_axis(("4GiB", "16GiB")).log
     assert not make_axis(("0B", "16GiB")).log
+    assert make_axis(("10%", "17.8%", "31.7%", "56.3%", "100%")).log  # even ratios
+    assert not make_axis(("10%", "20%", "30%", "40%", "50%")).log
+    assert not make_axis(("10%", "15%", "22.5%", "33.8%")).log
     assert not make_axis(("a", "b")).log
 
 

@@ -13,6 +13,7 @@ from placement_opt.instance import trace_source
 from placement_opt.instance.totals import totals_of
 from placement_opt.instance.trace_source import Generated
 from placement_opt.memory.operations import BLOCK_KINDS
+from placement_opt.report.trace_info import info_text
 from placement_opt.workload.llm import SHAPES
 from placement_opt.workload.stats import describe_trace
 from placement_opt.workload.synth import synthesize
@@ -168,7 +169,8 @@ def test_batch_precision_and_devices_change_bytes() -> None:
 
 def test_information_names_kinds_and_assumptions() -> None:
     """What a trace is made of stands in its description."""
-    text = describe_trace(make(batch=2, experts=2, active=1)).as_text()
+    trace = make(batch=2, experts=2, active=1)
+    text = info_text(describe_trace(trace), trace)
     assert "of kv " in text
     assert "read a token" in text
     for words in ("attention is dense", "all sequences of the batch", "drawn evenly", "input embeddings are not read"):

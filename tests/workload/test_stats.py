@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement_opt.workload.stats import QUANTILES, Distribution, TraceInfo, describe_trace
+from placement_opt.report.trace_info import info_text
+from placement_opt.workload.profile.distribution import QUANTILES, Distribution
+from placement_opt.workload.stats import TraceInfo, describe_trace
 from placement_opt.workload.stats_kernels import reuse_distances, shared_reads, stack_distances
 from placement_opt.workload.trace import Trace
 from tests.small import make_trace
@@ -135,10 +137,11 @@ def test_blocks_read_by_several_layers_are_measured_in_steps() -> None:
 
 def test_trace_without_reads_has_no_distances() -> None:
     """Nothing read: no distances, no overlap, and still a description."""
-    info = describe_trace(make_trace([[], []], births=[-1, 0]))
+    trace = make_trace([[], []], births=[-1, 0])
+    info = describe_trace(trace)
     assert (info.reads, info.reuse_distance, info.stack_distance, info.never_read) == (0, None, None, 1.0)
     assert (info.overlap.pairs, info.overlap.jaccard_mean, info.overlap.kept_least) == (1, None, None)
-    assert "reuse distance  none (steps)" in info.as_text()
+    assert "reuse distance  none (steps)" in info_text(info, trace)
 
 
 def test_description_as_json_and_as_text() -> None:
@@ -148,7 +151,7 @@ def test_description_as_json_and_as_text() -> None:
     table = json.loads(json.dumps(info.as_dict()))
     assert set(table) == set(TraceInfo.__dataclass_fields__)
     assert table["reuse_distance"]["percentiles"] == {"p10": 1, "p25": 1, "p50": 1, "p75": 2, "p90": 2, "p99": 2}
-    assert info.as_text().splitlines() == [
+    assert info_text(info, trace).splitlines() == [
         "steps           3, 1 layers, 0 without reads",
         "blocks          2, 4 KiB (4.096 kB)",
         "                2 initial, 0 produced, 0 freed",
@@ -163,10 +166,17 @@ def test_description_as_json_and_as_text() -> None:
         "stack distance  mean 1.7, p50 2, p90 2, p99 2, max 2 (distinct blocks)",
         "overlap         Jaccard mean 0.500, least 0.500 (consecutive steps of a layer)",
         "                kept mean 0.750, least 0.500",
+        "never again     40 % of the reads, 25 % of size x states",
+        "popularity      the most read 1 %, 10 %, 50 % of the blocks have 60 %, 60 %, 60 % of the reads",
+        "                Zipf exponent 0.58, off by 0 % of the reads at most",
+        "hits at most    60 % of reads: the others are first uses, which no cache of any size has kept",
+        "cache of 50 %   lru 20 %, the best on demand 40 %  (2 KiB (2.048 kB))",
+        "cache of 100 %  lru 60 %, the best on demand 60 %  (4 KiB (4.096 kB))",
     ]
     tokens = replace(trace, size_unit="tokens", meta={"format": "mine"})
-    assert describe_trace(tokens).as_text().splitlines()[-1] == "source          format mine"
-    assert "5, 10,240 tokens" in describe_trace(tokens).as_text()
+    text = info_text(describe_trace(tokens), tokens)
+    assert text.splitlines()[-1] == "source          format mine"
+    assert "5, 10,240 tokens" in text
 
 
 @needs_data

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_opt.cli import main
+from placement_opt.report.trace_info import info_text
 from placement_opt.report.unread import kept_unread
 from placement_opt.workload import unread as module
 from placement_opt.workload.files.npz import save_trace
@@ -59,9 +60,10 @@ def test_a_trace_that_keeps_for_nobody() -> None:
     found = unread(dead())
     assert (found.blocks, found.bytes, found.room) == pytest.approx((1 / 3, 6 / 8, (4 * 6 + 1) / (5 + 4 * 6 + 2)))
     info = describe_trace(dead())
+    text = info_text(info, dead())
     assert info.kept_unread == found
-    assert "33.3% of the blocks, 75.0% of their size, are not freed either" in info.as_text()
-    assert "held in vain    80.6% of size x steps" in info.as_text()
+    assert "33.3% of the blocks, 75.0% of their size, are not freed either" in text
+    assert "held in vain    80.6% of size x steps" in text
     assert info.as_dict()["kept_unread"] == found.as_dict()
 
 
