@@ -182,7 +182,7 @@ def test_the_gate_knows_how_much_there_is_before_it_is_made(monkeypatch: pytest.
     trace = source.make()
     assert source.totals == totals_of(trace)
     assert source.totals.token_steps == trace.num_steps // 3
-    monkeypatch.setattr(trace_source, "MADE_DECODING", 0)
+    monkeypatch.setattr(trace_source, "MADE", 0)
     large = Generated(None, "decode", parameters, 0)
     totals = large.totals
     assert not totals.firm

@@ -30,6 +30,8 @@ from placement_opt.base.arrays import Int64
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload.synth import params as p
 from placement_opt.workload.synth.decode_params import Params
+from placement_opt.workload.synth.outline import Outline
+from placement_opt.workload.totals import Totals
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.mapping import mapped, written_per_token
 
@@ -68,6 +70,20 @@ def amounts(params: Params) -> tuple[int, int, int]:
         groups = {"layer": 1, "sequential": 2, "head-groups": k + 1}[params.steps]
         weights = (shape.layers * (groups + (shape.experts if shape.experts > 1 else 0)) + 1) * tiles
     return steps * params.tokens, weights + initial + born, params.tokens * (weights + initial + born)
+
+
+def totals(params: Params) -> Totals:
+    """No less than there is, the sizes guessed at."""
+    steps, blocks, reads = amounts(params)
+    size = (
+        params.bits.kv_bytes(params.shape.kv_numbers * params.shape.kv_layers) * (params.context + params.tokens) * params.batch
+    )
+    if params.weights == "placed":
+        size += params.bits.weight_bytes(params.shape.parameters)
+    mean = max(1, size // blocks)
+    pairs, layers, each = blocks * (steps + 1), params.traced_layers, steps // params.tokens
+    guess = Totals(steps, blocks, reads, layers, pairs, size, mean, mean, reads * mean, exact=False, firm=False)
+    return dataclasses.replace(guess, steps_of_token=each)
 
 
 @dataclasses.dataclass
@@ -294,3 +310,4 @@ def assumptions(params: Params) -> list[str]:
 
 
 GENERATOR = Params, generate
+OUTLINE = Outline("tokens", totals, small={"context": 1, "tokens": 1, "block_tokens": None})

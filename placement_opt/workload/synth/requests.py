@@ -26,6 +26,7 @@ from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import parse_duration
 from placement_opt.workload.synth import params as p
+from placement_opt.workload.synth.outline import Outline
 from placement_opt.workload.trace import Trace
 
 
@@ -211,3 +212,4 @@ class _Cache:
 
 
 GENERATOR = Params, generate
+OUTLINE = Outline("requests", None, grows=True, freed=lambda params: params.keep != "forever")

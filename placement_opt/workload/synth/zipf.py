@@ -15,6 +15,8 @@ import numpy as np
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import format_size, parse_size
 from placement_opt.workload.synth import params as p
+from placement_opt.workload.synth.outline import Outline
+from placement_opt.workload.totals import Totals
 from placement_opt.workload.trace import LARGEST_BLOCK, MOST_UNITS, Trace
 
 
@@ -68,4 +70,12 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
     )
 
 
+def totals(params: Params) -> Totals:
+    """All of it is known."""
+    size = parse_size(params.block_size)
+    reads, pairs = params.steps * params.reads, params.blocks * (params.steps + 1)
+    return Totals(params.steps, params.blocks, reads, 1, pairs, params.blocks * size, size, size, reads * size)
+
+
 GENERATOR = Params, generate
+OUTLINE = Outline("steps", totals, small={"blocks": 1, "steps": 1, "reads": 1})

@@ -1,0 +1,40 @@
+"""What a generator says of its traces before it draws any: every generator's module has an ``OUTLINE`` beside ``GENERATOR``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from placement_opt.workload.totals import Totals
+
+
+def _never(params: Any) -> bool:
+    del params
+    return False
+
+
+@dataclass(frozen=True)
+class Outline:
+    """How much a generator will draw.
+
+    Attributes
+    ----------
+    longer
+        The parameter that a trace grows in proportion to: what would be less where the trace does not fit.
+    totals
+        Of parameters, without drawing: exact, or no less than there is (not ``exact`` then, and what is small is drawn at once).
+        None: nothing is known, and it is guessed from fewer of ``longer``.
+    small
+        Parameters that make a trace of the same kind small, whatever the others are: the same unit and labels.
+    grows
+        Whether blocks, too, come in proportion to ``longer``.
+    freed
+        Of parameters: whether blocks are freed, so that a longer trace holds no more of them at once.
+    """
+
+    longer: str
+    totals: Callable[[Any], Totals] | None
+    small: Mapping[str, Any] = field(default_factory=dict)
+    grows: bool = False
+    freed: Callable[[Any], bool] = _never
