@@ -170,7 +170,8 @@ class Generated:
 
     @property
     def _few(self) -> int:
-        return min(SAMPLED, getattr(self.params, self.outline.longer))
+        whole: int = getattr(self.params, self.outline.longer)
+        return min(SAMPLED, whole)
 
     @cached_property
     def _part(self) -> Trace:

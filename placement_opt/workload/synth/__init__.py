@@ -25,6 +25,7 @@ ABOUT: Mapping[str, str] = {
     "drift": "sparse attention whose read set drifts",
     "zipf": "independent reads, popularity falls with rank",
     "requests": "multi-turn requests over a prefix cache",
+    "chat": "agents over a prefix cache: tool loops, think times, sub-agents",
     "decode": "dense decoding of a language model: weights and KV as blocks in bytes",
 }
 #: Name -> (parameter class, generate function).
@@ -52,10 +53,9 @@ def synthesize(name: str, parameters: Mapping[str, Any], seed: int) -> Trace:
     LimitError
         The trace would not fit in memory.
     """
-    import dataclasses
-
     import numpy as np
 
     params_class, generate = GENERATORS[name]
     trace = generate(params_class(**parameters), np.random.default_rng(seed))
-    return dataclasses.replace(trace, meta={**trace.meta, "seed": seed})
+    object.__setattr__(trace, "meta", {**trace.meta, "seed": seed})  # replace() would check all arrays again
+    return trace

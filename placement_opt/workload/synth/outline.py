@@ -23,7 +23,7 @@ class Outline:
     longer
         The parameter that a trace grows in proportion to: what would be less where the trace does not fit.
     totals
-        Of parameters, without drawing: exact, or no less than there is (not ``exact`` then, and what is small is drawn at once).
+        Of parameters, without drawing: exact, or no less than there is (not ``exact`` then; what is small is drawn at once).
         None: nothing is known, and it is guessed from fewer of ``longer``.
     small
         Parameters that make a trace of the same kind small, whatever the others are: the same unit and labels.
