@@ -152,7 +152,7 @@ class Generated:
     def probe(self) -> Trace:
         if self.outline.totals is None:
             return self._part
-        return synthesize(self.name, {**self.values, **self.outline.small}, self.seed)
+        return synthesize(self.name, {**self.values, **self.outline.small(self.params)}, self.seed)
 
     @cached_property
     def totals(self) -> Totals:

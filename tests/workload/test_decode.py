@@ -16,7 +16,7 @@ from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload.llm import SHAPES
 from placement_opt.workload.stats import describe_trace
 from placement_opt.workload.synth import synthesize
-from placement_opt.workload.synth.decode import amounts
+from placement_opt.workload.synth.decode_amounts import amounts
 from placement_opt.workload.synth.decode_params import Params
 from placement_opt.workload.trace import Trace
 

@@ -26,6 +26,12 @@ ABOUT: Mapping[str, str] = {
     "zipf": "independent reads, popularity falls with rank",
     "requests": "multi-turn requests over a prefix cache",
     "chat": "agents over a prefix cache: tool loops, think times, sub-agents",
+    "rag": "requests over shared documents, cached as prefixes or each for itself",
+    "segments": "memories of a planning agent, recalled, and made anew where they change",
+    "diffusion": "diffusion decoding with a sparse cache, made anew for each block",
+    "needle": "long contexts: a window, and rare returns to pages far back",
+    "moe": "weights of experts, as tokens are routed",
+    "embedding": "lookups in tables of recommendation models, in pages",
     "decode": "dense decoding of a language model: weights and KV as blocks in bytes",
 }
 #: Name -> (parameter class, generate function).

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.workload.synth import params as p
-from placement_opt.workload.synth.spans import spans
+from placement_opt.workload.synth.spans import AT_ONCE, spans
 from placement_opt.workload.trace import Trace
 
 Floats = npt.NDArray[np.float64]
@@ -119,17 +119,20 @@ def grow(uses: Uses) -> Grown:
     )
 
 
-def trace_of(uses: Uses, params: Any, name: str, deaths: Deaths | None = None) -> Trace:
-    """The trace of blocks of ``params.block_tokens`` tokens of all layers, places in prompts kept.
+def trace_of(uses: Uses, params: Any, name: str, deaths: Deaths | None = None, *, prefixes: bool = True) -> Trace:
+    """The trace of blocks of ``params.block_tokens`` tokens of all layers.
 
     Parameters
     ----------
     uses
-        Those of a step are of chains that the later ones extend, so that blocks are numbered along the prompt.
+        What is used.
     params
         Of the generator of this name; ``meta`` holds them.
     deaths
         The last state of each life; None: of ``ttl``.
+    prefixes
+        Whether each use of a step extends those before it. Blocks are then numbered along the prompt, and have their places in
+        it (``position``).
 
     Raises
     ------
@@ -144,16 +147,34 @@ def trace_of(uses: Uses, params: Any, name: str, deaths: Deaths | None = None) -
         raise InputError(found, "expected blocks that at least one prompt fills", field="block_tokens")
     of_life = expiry(uses, grown.life_last) if deaths is None else deaths(grown)
     count = np.diff(grown.indptr)
+    blocks = grown.blocks if prefixes else _ascending(grown.blocks, count)
     return Trace(
         indptr=grown.indptr,
-        blocks=grown.blocks,
+        blocks=blocks,
         birth=grown.birth,
         death=grown.deaths(of_life),
         size=np.array([params.block_tokens], dtype=np.int64),
         size_unit="tokens",
-        position=spans(np.zeros_like(count), count),  # what is cached of a prompt is its beginning
+        # What is cached of a prompt is its beginning.
+        position=spans(np.zeros_like(count), count) if prefixes else None,
         meta={"generator": name, "parameters": dataclasses.asdict(params), "seconds": float(uses.time[-1])},
     )
+
+
+def _ascending(blocks: npt.NDArray[np.int32], count: Int64) -> npt.NDArray[np.int32]:
+    """The rows of so many blocks each, every one sorted; some thousands of rows at once."""
+    ends = np.cumsum(count)
+    found = np.empty_like(blocks)
+    at = 0
+    while at < len(count):
+        start = int(ends[at] - count[at])
+        upto = max(at + 1, int(np.searchsorted(ends, start + AT_ONCE, side="right")))
+        end = int(ends[upto - 1])
+        keys = np.repeat(np.arange(upto - at, dtype=np.int64) << 32, count[at:upto]) | blocks[start:end]
+        keys.sort()
+        found[start:end] = keys & (2**32 - 1)
+        at = upto
+    return found
 
 
 def _begins(chain: Int64, time: Floats, ttl: float) -> npt.NDArray[np.bool_]:

@@ -29,9 +29,9 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int64
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload.synth import params as p
+from placement_opt.workload.synth.decode_amounts import amounts, totals
 from placement_opt.workload.synth.decode_params import Params
 from placement_opt.workload.synth.outline import Outline
-from placement_opt.workload.totals import Totals
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.mapping import mapped, written_per_token
 
@@ -55,35 +55,6 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
     p.limit_reads(reads)
     trace = _Decoding(params, rng).trace()
     return trace if params.layout is None else mapped(trace, params.mapping)
-
-
-def amounts(params: Params) -> tuple[int, int, int]:
-    """Steps, and the most blocks and reads that there can be."""
-    shape, tiles, k = params.shape, params.tiles, params.head_groups
-    initial = -(-params.context // params.run) * k * shape.kv_layers
-    written = -(-params.waiting // (params.block_tokens or params.waiting))
-    born = params.tokens // params.waiting * written * k * shape.kv_layers
-    steps, weights = params.traced_layers, 0
-    if params.weights == "placed":
-        each = {"layer": 1, "sequential": 3, "head-groups": k + 2}[params.steps]
-        steps = shape.kv_layers * each + shape.layers - shape.kv_layers + 1
-        groups = {"layer": 1, "sequential": 2, "head-groups": k + 1}[params.steps]
-        weights = (shape.layers * (groups + (shape.experts if shape.experts > 1 else 0)) + 1) * tiles
-    return steps * params.tokens, weights + initial + born, params.tokens * (weights + initial + born)
-
-
-def totals(params: Params) -> Totals:
-    """No less than there is, the sizes guessed at."""
-    steps, blocks, reads = amounts(params)
-    size = (
-        params.bits.kv_bytes(params.shape.kv_numbers * params.shape.kv_layers) * (params.context + params.tokens) * params.batch
-    )
-    if params.weights == "placed":
-        size += params.bits.weight_bytes(params.shape.parameters)
-    mean = max(1, size // blocks)
-    pairs, layers, each = blocks * (steps + 1), params.traced_layers, steps // params.tokens
-    guess = Totals(steps, blocks, reads, layers, pairs, size, mean, mean, reads * mean, exact=False, firm=False)
-    return dataclasses.replace(guess, steps_of_token=each)
 
 
 @dataclasses.dataclass
@@ -310,4 +281,4 @@ def assumptions(params: Params) -> list[str]:
 
 
 GENERATOR = Params, generate
-OUTLINE = Outline("tokens", totals, small={"context": 1, "tokens": 1, "block_tokens": None})
+OUTLINE = Outline("tokens", totals, small=lambda _: {"context": 1, "tokens": 1, "block_tokens": None})

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from placement_opt.workload.totals import Totals
+
+
+def _nothing(params: Any) -> Mapping[str, Any]:
+    del params
+    return {}
 
 
 def _never(params: Any) -> bool:
@@ -26,7 +31,7 @@ class Outline:
         Of parameters, without drawing: exact, or no less than there is (not ``exact`` then; what is small is drawn at once).
         None: nothing is known, and it is guessed from fewer of ``longer``.
     small
-        Parameters that make a trace of the same kind small, whatever the others are: the same unit and labels.
+        Of parameters: what makes the trace small, whatever the others are, with the same unit and labels.
     grows
         Whether blocks, too, come in proportion to ``longer``.
     freed
@@ -35,6 +40,6 @@ class Outline:
 
     longer: str
     totals: Callable[[Any], Totals] | None
-    small: Mapping[str, Any] = field(default_factory=dict)
+    small: Callable[[Any], Mapping[str, Any]] = _nothing
     grows: bool = False
     freed: Callable[[Any], bool] = _never
