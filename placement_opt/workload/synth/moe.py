@@ -54,7 +54,7 @@ class Params:
         shape = SHAPES[self.model]
         if shape.experts < 2 and not all(key is not None for key in (self.experts, self.active, self.expert_size)):
             found = f"found {self.model!r}, which has no experts"
-            raise InputError(found, "expected a model that has some, or experts, active and expert_size", field="model")
+            raise InputError(found, "expected one that has some, or experts, active and expert_size", field="model")
         if self.passed > self.routed:
             found = f"found {self.passed} active of {self.routed} experts"
             raise InputError(found, "expected at most all of them", field="active" if self.active else "experts")
