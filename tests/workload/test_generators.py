@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +171,24 @@ def test_more_reads_than_rows_hold_are_refused(name: str, values: dict[str, Any]
     """Before much is made."""
     with pytest.raises(LimitError, match=r"found settings that make .* reads, expected at most"):
         synthesize(name, values, 0)
+
+
+def test_the_page_has_them_all_and_its_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row and a section for each, parameters that there are, and commands that end well."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "generators.md").read_text(encoding="utf-8")
+    for name in GENERATORS:
+        assert f"| [`{name}`](#{name}) |" in page
+        section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        fields = {field.name for field in dataclasses.fields(GENERATORS[name][0])}
+        assert name == "decode" or fields & set(re.findall(r"`(\w+)", section))
+    monkeypatch.chdir(tmp_path)
+    example = page.split("```sh\n")[1].split("```")[0]
+    text, commands = example.split("<<'END'\n")[1].split("END\n")
+    Path("far.toml").write_text(text)
+    for command in commands.splitlines():
+        program, *words = shlex.split(command)
+        assert program == "placement-opt"
+        assert main(words) == 0
+    assert "static is 12x the optimum" in " ".join(capsys.readouterr().out.split())
