@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from placement_opt.workload.synth.distinct import Distinct
 from placement_opt.workload.synth.distinct_kernels import fill
-from tests.workload.test_zipf import inclusion
+from tests.workload.traces import inclusion
 
 
 def slow(uniform: list[float], chance: list[float], keeps: list[list[int]], back: int, count: int) -> list[list[int]]:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.synth.zipf import Params, _wandering, generate
 from placement_opt.workload.trace import Trace
-from tests.workload.traces import digest
+from tests.workload.traces import digest, inclusion
 
 
 def make(seed: int = 0, **parameters: object) -> Trace:
     return generate(Params(**parameters), np.random.default_rng(seed))  # type: ignore[arg-type]
-
-
-def inclusion(weights: list[float], draws: int) -> list[float]:
-    """How often each item is among so many successive draws without putting back, by enumeration of all orders."""
-    chance = [0.0] * len(weights)
-    for order in itertools.permutations(range(len(weights)), draws):
-        left, probability = sum(weights), 1.0
-        for item in order:
-            probability *= weights[item] / left
-            left -= weights[item]
-        for item in order:
-            chance[item] += probability
-    return chance
 
 
 def test_every_step_reads_different_blocks_that_exist_from_the_start() -> None:

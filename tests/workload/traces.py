@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,16 @@ def digest(trace: Trace) -> str:
         array = getattr(trace, name)
         found.update(b"-" if array is None else array.tobytes())
     return found.hexdigest()[:12]
+
+
+def inclusion(weights: list[float], draws: int) -> list[float]:
+    """How often each item is among so many successive draws without putting back, by enumeration of all orders."""
+    chance = [0.0] * len(weights)
+    for order in itertools.permutations(range(len(weights)), draws):
+        left, probability = sum(weights), 1.0
+        for item in order:
+            probability *= weights[item] / left
+            left -= weights[item]
+        for item in order:
+            chance[item] += probability
+    return chance
