@@ -41,7 +41,7 @@ from placement_opt.bounds.targets import find_targets
 from placement_opt.instance.gate import ROWS
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
-from placement_opt.instance.totals import Totals, totals_of
+from placement_opt.instance.totals import totals_of
 from placement_opt.layered import solve
 from placement_opt.memory import preset
 from placement_opt.play.simulate import simulate
@@ -51,6 +51,7 @@ from placement_opt.schedulers.lp_rounded import ROUNDING
 from placement_opt.schedulers.optimised import SEARCH, optimise
 from placement_opt.workload.layers import Drawn
 from placement_opt.workload.synth import drift, synthesize
+from placement_opt.workload.totals import Totals
 
 HEAD = """\
 # What bounds, schedulers and proofs are expected to take: the factors of the costs that they declare (base/cost.py).

@@ -99,15 +99,9 @@ def run_import(args: Namespace, console: Console) -> int:
 
 
 def fill_synth(parser: LazyParser) -> None:
-    from placement_opt.workload.synth import GENERATORS
+    from placement_opt.workload.synth import ABOUT
 
-    about = {
-        "drift": "sparse attention whose read set drifts",
-        "zipf": "independent reads, popularity falls with rank",
-        "requests": "multi-turn requests over a prefix cache",
-        "decode": "dense decoding of a language model: weights and KV as blocks in bytes",
-    }
-    group = {name: (partial(fill_generator, name), about.get(name, name)) for name in GENERATORS}
+    group = {name: (partial(fill_generator, name), about) for name, about in ABOUT.items()}
     add_commands(parser, group, "generator")
 
 

@@ -162,6 +162,7 @@ def _commands(folder: Path) -> None:
     trace, runs = str(folder / "trace.npz"), str(folder / "runs")
     for argv in (
         ["trace", "synth", "drift", "--layers", "2", "--prefill", "40", "--tokens", "8", "-o", trace],
+        ["trace", "synth", "zipf", "--draws", "successive", "-o", str(folder / "zipf.npz")],
         ["trace", "info", trace],
         ["trace", "runs", question, "-o", runs],
         ["bound", question, "--prices", "--method", "compact"],

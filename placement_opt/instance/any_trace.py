@@ -11,10 +11,10 @@ from placement_opt.base.limits import Limits
 from placement_opt.instance.gate import check_rows, check_stored, check_text
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
-from placement_opt.instance.totals import Totals
 from placement_opt.workload.files.npz import load_trace
 from placement_opt.workload.files.runs import is_runs_file, load_rows, open_runs
 from placement_opt.workload.formats.detect import read_any
+from placement_opt.workload.totals import Totals
 from placement_opt.workload.trace import Trace
 
 #: How an NPZ begins.

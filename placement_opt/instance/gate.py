@@ -18,8 +18,8 @@ from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.units import format_size
 from placement_opt.instance.instance import check_room
-from placement_opt.instance.totals import Totals, totals_of
-from placement_opt.workload.synth import GENERATORS
+from placement_opt.instance.totals import totals_of
+from placement_opt.workload.totals import Totals
 
 if TYPE_CHECKING:
     from placement_opt.instance.layered import Layered
@@ -157,23 +157,25 @@ def check_layer(layers: Layers, path: str | PathLike[str], limits: Limits) -> No
 
 def ways_out(outline: Outline, most: int, read_bytes: int = 0) -> list[str]:
     """What would fit into so many bytes, in words: fewer layers, pages, fewer steps, runs."""
+    from placement_opt.instance.trace_source import Generated
+
     source, pages = outline.source.totals, outline.rules.page_tokens
 
     def fits(totals: Totals, page_tokens: int = pages) -> bool:
         return rows_bytes(totals.paged(page_tokens, alike=True), read_bytes) <= most
 
-    ways, generator = [], str(outline.tables.trace.data.get("synth"))
-    if generator == "drift":
+    ways, drawn = [], outline.source if isinstance(outline.source, Generated) else None
+    if drawn is not None and drawn.layers is not None:
         layers = source.layers
         if count := _largest(layers, lambda part: fits(_share(source, part, layers, blocks=True))):
             ways.append(f"--scale-layers {count}/{layers} fits")
         if pages == 1 and fits(source, PAGE):
             ways.append(f"rules.page_tokens = {PAGE} fits")
-    if not ways and (key := {"zipf": "steps", "requests": "requests", "drift": "tokens", "decode": "tokens"}.get(generator)):
-        steps = source.steps // source.token_steps
-        if count := _largest(steps, lambda part: fits(_share(source, part, steps, blocks=key == "requests"))):
-            ways.append(f"trace.{key} = {_rounded(count)} fits")
-    if generator not in GENERATORS:
+    if not ways and drawn is not None:
+        whole, grows = getattr(drawn.params, drawn.outline.longer), drawn.outline.grows
+        if count := _largest(whole, lambda part: fits(_share(source, part, whole, blocks=grows))):
+            ways.append(f"trace.{drawn.outline.longer} = {_rounded(count)} fits")
+    if drawn is None:
         share = (most - room.BASE_BYTES) / max(1, rows_bytes(source, read_bytes) - room.BASE_BYTES)
         ways += [f"about {100 * share:.2g} % of its steps fit"] if 0 < share < 1 else []
     if answers_in_runs(outline) and in_runs(outline).memory_needed() <= most:

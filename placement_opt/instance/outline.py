@@ -73,12 +73,12 @@ from placement_opt.instance.llm_table import Model, read_model, rooms
 from placement_opt.instance.outside import read_outside, with_outside
 from placement_opt.instance.scaled import LayerShare, scaled
 from placement_opt.instance.stated import beside, blamed, either
-from placement_opt.instance.totals import Totals
 from placement_opt.instance.trace_source import Source
 from placement_opt.instance.transformed import read_trace
 from placement_opt.memory import MemorySystem, load_memory, override, preset
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.memory.system import Outside
+from placement_opt.workload.totals import Totals
 
 SCHEMA = 1
 #: Bytes of all blocks together, times the base of the shares: sums over a step's reads then fit 64-bit integers.

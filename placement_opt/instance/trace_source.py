@@ -1,6 +1,6 @@
 """Where the trace of an instance file comes from: a generator, a file of rows, a file of runs; made only when asked for.
 
-Each kind tells, without making the trace, how much there is of it (:class:`placement_opt.instance.totals.Totals`) and what its
+Each kind tells, without making the trace, how much there is of it (:class:`placement_opt.workload.totals.Totals`) and what its
 labels and units are (``probe``, a trace of the same kind that is small).
 """
 
@@ -20,22 +20,23 @@ from placement_opt.base.binary import begins_with
 from placement_opt.base.errors import LimitError, named
 from placement_opt.base.limits import Limits
 from placement_opt.base.toml import Table, as_choice, as_integer, as_text
-from placement_opt.base.units import parse_size
 from placement_opt.instance.stated import beside, blamed, either
-from placement_opt.instance.totals import Totals, totals_of
+from placement_opt.instance.totals import totals_of
 from placement_opt.workload.files.npz import load_trace, outline_trace
 from placement_opt.workload.files.runs import RunsFile, is_runs_file, load_rows, open_runs
 from placement_opt.workload.layers import Drawn, Layers, Stored
-from placement_opt.workload.synth import GENERATORS, decode, decode_params, drift, synthesize
+from placement_opt.workload.synth import GENERATORS, OUTLINES, drift, synthesize
+from placement_opt.workload.synth.outline import Outline
+from placement_opt.workload.totals import Totals
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import KEEPS, Keep
 
 #: How an NPZ begins.
 _NPZ = b"PK\x03\x04"
-#: Requests that are drawn to guess at more of them.
-SAMPLED_REQUESTS = 20_000
-#: Reads and blocks of decoding that are made at once, so that nothing need be guessed.
-MADE_DECODING = 500_000
+#: Requests (or whatever makes a trace longer) that are drawn to guess at more of them.
+SAMPLED = 20_000
+#: Reads and blocks that are made at once, so that nothing need be guessed.
+MADE = 500_000
 
 
 class Source(Protocol):
@@ -142,54 +143,63 @@ class Generated:
     def what(self) -> str:
         return f"drawn by {self.name}"
 
+    @property
+    def params(self) -> Any:
+        """What the values make, with its defaults."""
+        return GENERATORS[self.name][0](**self.values)
+
+    @property
+    def outline(self) -> Outline:
+        """What the generator says of itself."""
+        return OUTLINES[self.name]
+
     @cached_property
     def probe(self) -> Trace:
-        small: dict[str, dict[str, Any]] = {
-            "drift": {"prefill": 10, "tokens": 1},
-            "zipf": {"blocks": 1, "steps": 1, "reads": 1},
-            "decode": {"context": 1, "tokens": 1, "block_tokens": None},
-        }
-        if self.name in small:
-            return synthesize(self.name, {**self.values, **small[self.name]}, self.seed)
-        return self._sample
+        if self.outline.totals is None:
+            return self._part
+        return synthesize(self.name, {**self.values, **self.outline.small(self.params)}, self.seed)
 
     @cached_property
     def totals(self) -> Totals:
-        params = GENERATORS[self.name][0](**self.values)
-        if self.name == "drift":
-            return drift_totals(params, Drawn(params, self.seed))
-        if self.name == "zipf":
-            size = parse_size(params.block_size)
-            reads, pairs = params.steps * params.reads, params.blocks * (params.steps + 1)
-            return Totals(params.steps, params.blocks, reads, 1, pairs, params.blocks * size, size, size, reads * size)
-        if self.name == "decode":
-            return decode_totals(params) if self._decoded is None else totals_of(self._decoded)
-        found = totals_of(self._sample)
-        if found.steps == params.requests:
+        if self.outline.totals is not None:
+            return self._stated if self._whole is None else totals_of(self._whole)
+        found, whole = totals_of(self._part), getattr(self.params, self.outline.longer)
+        if self._few == whole:
             return found
-        return found.times(params.requests / found.steps, freed=params.keep != "forever")
+        return found.times(whole / self._few, freed=self.outline.freed(self.params))
 
     @cached_property
-    def _sample(self) -> Trace:
-        """Requests, all of them where they are few."""
-        few = min(SAMPLED_REQUESTS, GENERATORS[self.name][0](**self.values).requests)
-        return self._draw({**self.values, "requests": few})
+    def _stated(self) -> Totals:
+        assert self.outline.totals is not None
+        return self.outline.totals(self.params)
+
+    @property
+    def _few(self) -> int:
+        whole: int = getattr(self.params, self.outline.longer)
+        return min(SAMPLED, whole)
 
     @cached_property
-    def _decoded(self) -> Trace | None:
-        """Decoding, where there is little of it."""
-        few = max(decode.amounts(decode_params.Params(**self.values))) <= MADE_DECODING
-        return self._draw(self.values) if few else None
+    def _part(self) -> Trace:
+        """The beginning of what nothing is known of: all of it, where it is little."""
+        return self._draw({**self.values, self.outline.longer: self._few})
+
+    @cached_property
+    def _whole(self) -> Trace | None:
+        """What nothing exact is known of, where there is little of it."""
+        stated = self._stated
+        few = max(stated.steps, stated.blocks, stated.reads) <= MADE
+        return self._draw(self.values) if few and not stated.exact else None
 
     @property
     def layers(self) -> Layers | None:
         return Drawn(drift.Params(**self.values), self.seed) if self.name == "drift" else None
 
     def make(self) -> Trace:
-        if self.name == "requests" and self._sample.num_steps == self.totals.steps:
-            return self._sample
-        if self.name == "decode" and self._decoded is not None:
-            return self._decoded
+        if self.outline.totals is None:
+            if self._few == getattr(self.params, self.outline.longer):
+                return self._part
+        elif self._whole is not None:
+            return self._whole
         return self._draw(self.values)
 
     def _draw(self, values: dict[str, Any]) -> Trace:
@@ -200,28 +210,6 @@ class Generated:
             return blamed(table, lambda: synthesize(self.name, values, self.seed), "synth")
         except LimitError as error:
             raise LimitError(f"{table.path}: {table.name}: {error}") from None
-
-
-def drift_totals(params: drift.Params, drawn: Drawn) -> Totals:
-    """Of the drift generator: a token of each layer is produced by each step of that layer, and nothing is freed."""
-    layers, steps = params.layers, params.layers * params.tokens
-    blocks, reads = layers * drawn.blocks, layers * int(drawn.reads(0).sum())
-    pairs = layers * params.prefill * (steps + 1) + steps * (steps + 1) // 2
-    return Totals(steps, blocks, reads, layers, pairs, blocks, 1, 1, reads)
-
-
-def decode_totals(params: decode_params.Params) -> Totals:
-    """Of the decode generator: no less than there is, the sizes guessed at."""
-    steps, blocks, reads = decode.amounts(params)
-    size = (
-        params.bits.kv_bytes(params.shape.kv_numbers * params.shape.kv_layers) * (params.context + params.tokens) * params.batch
-    )
-    if params.weights == "placed":
-        size += params.bits.weight_bytes(params.shape.parameters)
-    mean = max(1, size // blocks)
-    pairs, layers, each = blocks * (steps + 1), params.traced_layers, steps // params.tokens
-    guess = Totals(steps, blocks, reads, layers, pairs, size, mean, mean, reads * mean, exact=False, firm=False)
-    return dataclasses.replace(guess, steps_of_token=each)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,9 @@ from placement_opt.base import room
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.limits import Limits
 from placement_opt.base.toml import Table
-from placement_opt.instance.totals import Totals, totals_of
+from placement_opt.instance.totals import totals_of
 from placement_opt.instance.trace_source import Source, read_source
+from placement_opt.workload.totals import Totals
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms import transformed
 from placement_opt.workload.transforms.step import Step

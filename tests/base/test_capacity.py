@@ -158,7 +158,7 @@ def test_the_engine_on_runs_counts_alike(tmp_path: Path) -> None:
 
 def test_counts_of_what_is_only_guessed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the gate knows a part of the trace alone, capacities are those of the whole once it is made."""
-    monkeypatch.setattr(tracesource, "SAMPLED_REQUESTS", 20)
+    monkeypatch.setattr(tracesource, "SAMPLED", 20)
     text = DRIFT[: DRIFT.index("[trace]")] + '[trace]\nsynth = "requests"\nrequests = 60\nseed = 1\n'
     text += '[rules]\nresidency = "free"\n'
     for share in (1, 4):

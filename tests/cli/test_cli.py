@@ -13,6 +13,7 @@ import pytest
 
 import placement_opt
 from placement_opt.cli import COMMANDS, main
+from placement_opt.workload.synth import GENERATORS
 from tests.cli.cases import write_ahead, write_drift
 from tests.small import make_trace
 
@@ -43,7 +44,7 @@ PAGES = [
     (),
     *((name,) for name in COMMANDS),
     *(("trace", action) for action in ("import", "synth", "info", "map")),
-    *(("trace", "synth", name) for name in ("drift", "zipf", "requests", "decode")),
+    *(("trace", "synth", name) for name in GENERATORS),
     *(("memory", action) for action in ("list", "show")),
 ]
 

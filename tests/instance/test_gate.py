@@ -18,10 +18,11 @@ from placement_opt.instance.gate import check_outline
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.scaled import parse_layer_share
-from placement_opt.instance.totals import Totals, totals_of
+from placement_opt.instance.totals import totals_of
 from placement_opt.workload.files.npz import load_trace, outline_trace, save_trace
 from placement_opt.workload.paging import page
 from placement_opt.workload.synth import synthesize
+from placement_opt.workload.totals import Totals
 from tests.cli.cases import DRIFT
 from tests.instance.cases import HUGE, forbid_drawing
 from tests.small import make_trace
@@ -110,7 +111,7 @@ def test_totals_of_pages_are_no_less_than_theirs(page_tokens: int) -> None:
 
 def test_many_requests_are_guessed_from_some(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A part of them is drawn; the guess is said to be one, and near where blocks do not live long."""
-    monkeypatch.setattr(tracesource, "SAMPLED_REQUESTS", 1000)
+    monkeypatch.setattr(tracesource, "SAMPLED", 1000)
     for keep in ("", 'keep = "ttl"\nttl = "100 s"\n'):
         outline = read_outline(other(tmp_path, f'[trace]\nsynth = "requests"\nrequests = 4000\nseed = 1\n{keep}'))
         true = totals_of(outline.source.make())

@@ -21,7 +21,7 @@ from placement_opt.schedulers.sa import head
 from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.llm import PRECISIONS, preset
 from placement_opt.workload.paging import page
-from placement_opt.workload.synth import GENERATORS, synthesize
+from placement_opt.workload.synth import ABOUT, GENERATORS, OUTLINES, synthesize
 from placement_opt.workload.trace import Trace
 from tests.small import make_trace
 from tests.workload.traces import random_served
@@ -538,16 +538,17 @@ def test_synthesize_is_what_files_and_command_line_share() -> None:
 
 def test_every_parameter_of_every_generator_explains_itself() -> None:
     """Help, a type and a conversion for each, and defaults that pass their own checks."""
-    assert list(GENERATORS) == ["drift", "zipf", "requests", "decode"]
-    assert len(GENERATORS) == 4
+    assert {"drift", "zipf", "requests", "decode"} <= set(GENERATORS)
+    assert list(GENERATORS) == list(OUTLINES) == list(ABOUT)
     with pytest.raises(KeyError):
         GENERATORS["drfit"]
-    for params, _ in GENERATORS.values():
+    for name, (params, _) in GENERATORS.items():
         chosen = params()
         for field in dataclasses.fields(params):
             assert field.metadata["help"]
             assert field.metadata["type"] in (int, float, str)
             assert getattr(chosen, field.name) == field.default
+        assert OUTLINES[name].longer in {field.name for field in dataclasses.fields(params)}
 
 
 JUNK = [

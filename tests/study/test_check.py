@@ -199,7 +199,7 @@ def test_the_text_says_how_reads_are_counted(drift: str, tmp_path: Path, monkeyp
     path = tmp_path / "pages.toml"
     path.write_text(DRIFT + "[rules]\npage_tokens = 4\n")
     assert "steps of 2 layers (at most)\n" in checks_text([check(path)])
-    monkeypatch.setattr(tracesource, "SAMPLED_REQUESTS", 20)
+    monkeypatch.setattr(tracesource, "SAMPLED", 20)
     path.write_text(
         DRIFT[: DRIFT.index("[trace]")].replace("2 MiB", "2 GiB") + '[trace]\nsynth = "requests"\nrequests = 40\nseed = 1\n'
     )

@@ -17,7 +17,7 @@ from placement_opt.report.trace_info import info_text
 from placement_opt.workload.llm import SHAPES
 from placement_opt.workload.stats import describe_trace
 from placement_opt.workload.synth import synthesize
-from placement_opt.workload.synth.decode import amounts
+from placement_opt.workload.synth.decode_amounts import amounts
 from placement_opt.workload.synth.decode_params import Params
 from placement_opt.workload.trace import Trace
 
@@ -184,7 +184,7 @@ def test_the_gate_knows_how_much_there_is_before_it_is_made(monkeypatch: pytest.
     trace = source.make()
     assert source.totals == totals_of(trace)
     assert source.totals.token_steps == trace.num_steps // 3
-    monkeypatch.setattr(trace_source, "MADE_DECODING", 0)
+    monkeypatch.setattr(trace_source, "MADE", 0)
     large = Generated(None, "decode", parameters, 0)
     totals = large.totals
     assert not totals.firm

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from placement_opt.base.errors import InputError
 from placement_opt.workload.synth.requests import Params, _arrivals, generate
 from placement_opt.workload.trace import Trace
+from tests.workload.traces import digest
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -151,6 +152,19 @@ def test_equal_seeds_give_equal_traces() -> None:
     assert np.array_equal(one.blocks, other.blocks)
     assert np.array_equal(one.indptr, other.indptr)
     assert not np.array_equal(one.indptr, next_seed.indptr)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "seed", "expected"),
+    [
+        ({}, 0, "7a670be58d4b"),
+        ({"requests": 3000, "keep": "session", "prefixes": 20, "turns": 4.0}, 5, "a8114077138c"),
+        ({"requests": 3000, "keep": "ttl", "ttl": "200 s", "prefixes": 20, "turns": 4.0, "think": "20 s"}, 1, "55badeefae17"),
+    ],
+)
+def test_draws_never_change(parameters: dict[str, object], seed: int, expected: str) -> None:
+    """Recorded instances are these draws."""
+    assert digest(make(seed, **parameters)) == expected
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +93,26 @@ REAL = DATA / "conversation_trace.jsonl"
 
 
 needs_data = pytest.mark.skipif(not REAL.exists(), reason="needs the public traces in ../shared/data/mooncake")
+
+
+def digest(trace: Trace) -> str:
+    """Tells traces apart by all their arrays, a few letters long: what a generator draws must never change."""
+    found = hashlib.sha256()
+    arrays = ("indptr", "blocks", "birth", "death", "size", "shares", "position", "pieces", "block_kind")
+    for name in (*arrays, "step_token", "step_layer", "block_token", "block_layer"):
+        array = getattr(trace, name)
+        found.update(b"-" if array is None else array.tobytes())
+    return found.hexdigest()[:12]
+
+
+def inclusion(weights: list[float], draws: int) -> list[float]:
+    """How often each item is among so many successive draws without putting back, by enumeration of all orders."""
+    chance = [0.0] * len(weights)
+    for order in itertools.permutations(range(len(weights)), draws):
+        left, probability = sum(weights), 1.0
+        for item in order:
+            probability *= weights[item] / left
+            left -= weights[item]
+        for item in order:
+            chance[item] += probability
+    return chance

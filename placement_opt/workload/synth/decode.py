@@ -29,7 +29,9 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int64
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload.synth import params as p
+from placement_opt.workload.synth.decode_amounts import amounts, totals
 from placement_opt.workload.synth.decode_params import Params
+from placement_opt.workload.synth.outline import Outline
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.mapping import mapped, written_per_token
 
@@ -53,21 +55,6 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
     p.limit_reads(reads)
     trace = _Decoding(params, rng).trace()
     return trace if params.layout is None else mapped(trace, params.mapping)
-
-
-def amounts(params: Params) -> tuple[int, int, int]:
-    """Steps, and the most blocks and reads that there can be."""
-    shape, tiles, k = params.shape, params.tiles, params.head_groups
-    initial = -(-params.context // params.run) * k * shape.kv_layers
-    written = -(-params.waiting // (params.block_tokens or params.waiting))
-    born = params.tokens // params.waiting * written * k * shape.kv_layers
-    steps, weights = params.traced_layers, 0
-    if params.weights == "placed":
-        each = {"layer": 1, "sequential": 3, "head-groups": k + 2}[params.steps]
-        steps = shape.kv_layers * each + shape.layers - shape.kv_layers + 1
-        groups = {"layer": 1, "sequential": 2, "head-groups": k + 1}[params.steps]
-        weights = (shape.layers * (groups + (shape.experts if shape.experts > 1 else 0)) + 1) * tiles
-    return steps * params.tokens, weights + initial + born, params.tokens * (weights + initial + born)
 
 
 @dataclasses.dataclass
@@ -294,3 +281,4 @@ def assumptions(params: Params) -> list[str]:
 
 
 GENERATOR = Params, generate
+OUTLINE = Outline("tokens", totals, small=lambda _: {"context": 1, "tokens": 1, "block_tokens": None})

@@ -29,6 +29,8 @@ import numpy.typing as npt
 
 from placement_opt.base.errors import InputError
 from placement_opt.workload.synth import params as p
+from placement_opt.workload.synth.outline import Outline
+from placement_opt.workload.totals import Totals
 from placement_opt.workload.trace import Trace
 
 #: ``variation`` -> drift.
@@ -133,4 +135,14 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
     )
 
 
+def totals(params: Params) -> Totals:
+    """A token of each layer is produced by each step of that layer, and nothing is freed."""
+    layers, steps = params.layers, params.layers * params.tokens
+    ends = range(params.prefill, params.prefill + params.tokens)
+    blocks, reads = layers * ends.stop, layers * int(p.shares_of(params.read_share, ends).sum())
+    pairs = layers * params.prefill * (steps + 1) + steps * (steps + 1) // 2
+    return Totals(steps, blocks, reads, layers, pairs, blocks, 1, 1, reads)
+
+
 GENERATOR = Params, generate
+OUTLINE = Outline("tokens", totals, small=lambda _: {"prefill": 10, "tokens": 1})

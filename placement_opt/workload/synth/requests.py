@@ -15,9 +15,7 @@ never; ``ttl``: when unused for longer than ``ttl``, after which a request must 
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +24,9 @@ from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.units import parse_duration
 from placement_opt.workload.synth import params as p
+from placement_opt.workload.synth.chains import Deaths, Grown, Uses, trace_of
+from placement_opt.workload.synth.draws import lengths, pauses, popularity, running
+from placement_opt.workload.synth.outline import Outline
 from placement_opt.workload.trace import Trace
 
 
@@ -76,18 +77,6 @@ class _Requests:
     prefix: Int64
 
 
-@dataclass
-class _Chain:
-    """Blocks in the cache that extend one prefix: a system prefix's, or what a session adds to it."""
-
-    ids: list[range] = field(default_factory=list)
-    used: int = -1
-
-    @property
-    def count(self) -> int:
-        return sum(len(part) for part in self.ids)
-
-
 def generate(params: Params, rng: np.random.Generator) -> Trace:
     """A trace of ``requests`` steps over blocks of ``block_tokens`` tokens of all layers, without layers or labels.
 
@@ -99,12 +88,7 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
         More reads than rows can hold.
     """
     requests = _arrivals(params, rng)
-    p.limit_reads(int(requests.blocks.sum()))
-    return _Cache(params, requests).trace()
-
-
-def _lengths(rng: np.random.Generator, median: float, spread: float, count: int) -> Int64:
-    return np.maximum(1, np.exp(rng.normal(np.log(median), spread, count))).astype(np.int64)
+    return trace_of(_uses(params, requests), params, "requests", _deaths(params, requests))
 
 
 def _arrivals(params: Params, rng: np.random.Generator) -> _Requests:
@@ -112,102 +96,42 @@ def _arrivals(params: Params, rng: np.random.Generator) -> _Requests:
     sessions = params.requests
     start = np.cumsum(rng.exponential(1 / params.sessions_per_second, sessions))
     turns = rng.geometric(1 / params.turns, sessions)
-    popularity = np.arange(1, params.prefixes + 1) ** -params.prefix_exponent
-    prefix = rng.choice(params.prefixes, sessions, p=popularity / popularity.sum())
+    prefix = rng.choice(params.prefixes, sessions, p=popularity(params.prefixes, params.prefix_exponent))
     session = np.repeat(np.arange(sessions), turns)
     first = np.cumsum(turns) - turns
-    added = _lengths(rng, params.question, params.question_spread, len(session))
-    added += _lengths(rng, params.answer, params.answer_spread, len(session))
-    pause = np.exp(rng.normal(np.log(max(1e-9, float(parse_duration(params.think)))), params.think_spread, len(session)))
-    added[first] = params.prefix_tokens + _lengths(rng, params.prompt, params.prompt_spread, sessions)
+    added = lengths(rng, params.question, params.question_spread, len(session))
+    added += lengths(rng, params.answer, params.answer_spread, len(session))
+    pause = pauses(rng, params.think, params.think_spread, len(session))
+    added[first] = params.prefix_tokens + lengths(rng, params.prompt, params.prompt_spread, sessions)
     pause[first] = start
-    tokens = np.minimum(_running(added, first, turns), params.longest)
-    time = _running(pause, first, turns)
+    tokens = np.minimum(running(added, first, turns), params.longest)
+    time = running(pause, first, turns)
     order = np.argsort(time, kind="stable")[: params.requests]
     final = np.zeros(len(session), dtype=np.bool_)
     final[first + turns - 1] = True
     return _Requests(time[order], session[order], final[order], tokens[order] // params.block_tokens, prefix[session[order]])
 
 
-def _running(values: npt.NDArray[Any], first: Int64, turns: Int64) -> npt.NDArray[Any]:
-    """Running sums that begin anew with every session."""
-    total = np.cumsum(values)
-    return np.asarray(total - np.repeat(total[first] - values[first], turns))
+def _uses(params: Params, requests: _Requests) -> Uses:
+    """Two of each request: its system prefix, and what its session adds to it."""
+    steps, shared = len(requests.time), params.prefix_tokens // params.block_tokens
+    chain = np.stack([requests.prefix, params.prefixes + requests.session], axis=1).ravel()
+    wanted = np.stack([np.full(steps, shared, dtype=np.int64), requests.blocks - shared], axis=1).ravel()
+    ttl = np.inf if params.ttl is None else float(parse_duration(params.ttl))
+    return Uses(np.repeat(np.arange(steps), 2), chain, wanted, requests.time, ttl)
 
 
-class _Cache:
-    """What is cached while the requests go by, and the trace that they leave."""
+def _deaths(params: Params, requests: _Requests) -> Deaths | None:
+    """With ``keep = "session"``, those of sessions whose last request is there."""
+    if params.keep != "session":
+        return None
 
-    def __init__(self, params: Params, requests: _Requests) -> None:
-        self.params, self.requests = params, requests
-        self.ttl = np.inf if params.ttl is None else float(parse_duration(params.ttl))
-        self.shared = params.prefix_tokens // params.block_tokens
-        self.prefixes = [_Chain() for _ in range(params.prefixes)]
-        self.sessions: dict[int, _Chain] = {}
-        self.rows: list[list[range]] = []
-        self.birth: list[int] = []
-        self.lives: list[tuple[range, int]] = []
+    def ended(grown: Grown) -> Int64:
+        over = (grown.life_chain >= params.prefixes) & requests.last[grown.life_last]
+        return np.where(over, grown.life_last, len(requests.time))
 
-    def trace(self) -> Trace:
-        requests, params = self.requests, self.params
-        for step, session in enumerate(requests.session.tolist()):
-            self._serve(step, session)
-            if requests.last[step]:
-                chain = self.sessions.pop(session)
-                self._free(chain, step if params.keep == "session" else self._expiry(step))
-        for chain in [*self.prefixes, *self.sessions.values()]:
-            self._free(chain, len(requests.time) if params.keep == "session" else self._expiry(chain.used))
-        return self._finish()
-
-    def _serve(self, step: int, session: int) -> None:
-        row: list[range] = []
-        prefix = self.prefixes[self.requests.prefix[step]]
-        own = self.sessions.setdefault(session, _Chain())
-        for chain, wanted in ((prefix, self.shared), (own, int(self.requests.blocks[step]) - self.shared)):
-            if chain.ids and self.requests.time[step] > self.requests.time[chain.used] + self.ttl:
-                self._free(chain, self._expiry(chain.used))
-            row += chain.ids
-            if new := wanted - chain.count:
-                chain.ids.append(range(len(self.birth), len(self.birth) + new))
-                self.birth += [step] * new
-            chain.used = step
-        self.rows.append(row)
-
-    def _expiry(self, used: int) -> int:
-        """The last step not later than ``ttl`` after step ``used``; T where none is later."""
-        time = self.requests.time
-        later = int(np.searchsorted(time, time[used] + self.ttl, side="right"))
-        return later if later == len(time) else later - 1
-
-    def _free(self, chain: _Chain, death: int) -> None:
-        self.lives += [(part, death) for part in chain.ids]
-        chain.ids = []
-
-    def _finish(self) -> Trace:
-        params, steps = self.params, len(self.rows)
-        if not self.birth:
-            found = f"found {params.block_tokens}, more than any prompt's tokens"
-            raise InputError(found, "expected blocks that at least one prompt fills", field="block_tokens")
-        birth = np.array(self.birth, dtype=np.int32)
-        death = np.empty(len(birth), dtype=np.int32)
-        for part, last in self.lives:
-            death[part.start : part.stop] = last
-        lengths = [sum(len(part) for part in row) for row in self.rows]
-        parts = [np.arange(part.start, part.stop, dtype=np.int32) for row in self.rows for part in row]
-        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        # What is cached of a prompt is its beginning.
-        position = np.arange(indptr[-1], dtype=np.int32) - np.repeat(indptr[:-1].astype(np.int32), lengths)
-        return Trace(
-            indptr=indptr,
-            blocks=np.concatenate([np.zeros(0, dtype=np.int32), *parts]),
-            birth=birth,
-            # A block lives in at least one state, the one after the step that produced it.
-            death=np.minimum(np.maximum(death, birth + 1), steps).astype(np.int32),
-            size=np.array([params.block_tokens], dtype=np.int64),
-            size_unit="tokens",
-            position=position,
-            meta={"generator": "requests", "parameters": dataclasses.asdict(params), "seconds": float(self.requests.time[-1])},
-        )
+    return ended
 
 
 GENERATOR = Params, generate
+OUTLINE = Outline("requests", None, grows=True, freed=lambda params: params.keep != "forever")
