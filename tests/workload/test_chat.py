@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_opt.base.errors import InputError
+from placement_opt.report.trace_info import info_text
 from placement_opt.workload.stats import describe_trace
 from placement_opt.workload.synth import synthesize
 from placement_opt.workload.synth.chat import Params, _sessions, drawn, generate
@@ -177,7 +178,7 @@ def test_a_description_says_where_it_comes_from() -> None:
     trace = synthesize("chat", {"requests": 20}, 3)
     assert trace.meta["parameters"]["spawned_calls"] == 8
     assert trace.meta["seed"] == 3
-    assert "chat" in describe_trace(trace).as_text()
+    assert "chat" in info_text(describe_trace(trace), trace)
 
 
 @pytest.mark.parametrize(

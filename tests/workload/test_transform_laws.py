@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_opt.base.errors import InputError
+from placement_opt.report.trace_info import info_text
 from placement_opt.workload.files.npz import load_trace, save_trace
 from placement_opt.workload.stats import describe_trace
 from placement_opt.workload.synth import synthesize
@@ -194,7 +195,7 @@ def test_every_transform_is_recorded_and_told(tmp_path: Path) -> None:
     assert [one["parameters"] for one in records][1:] == [{"tokens": 4}, {"rate": 0.5, "seed": 2}]
     assert [one.get("generator") for one in records[0]["of"]] == ["drift", "drift"]
     assert records[0]["of"][0]["transforms"][0]["name"] == "slice"
-    text = describe_trace(back).as_text()
+    text = info_text(describe_trace(back), back)
     assert "transform       merge of 2 traces: order turns, same labels, steps 2" in text
     assert "every capacity must be" in text
 
@@ -202,7 +203,8 @@ def test_every_transform_is_recorded_and_told(tmp_path: Path) -> None:
 def test_metadata_of_others_are_shown_as_far_as_they_go() -> None:
     """A file may have anything under that name."""
     for meta in ({"transforms": 3}, {"transforms": [3, {"name": "x", "parameters": 1, "told": 2, "of": 3}]}):
-        assert describe_trace(replace(Trace.from_reads([[0]]), meta=meta)).as_text().count("transform") <= 2
+        trace = replace(Trace.from_reads([[0]]), meta=meta)
+        assert info_text(describe_trace(trace), trace).count("transform") <= 2
 
 
 def test_each_transform_is_imported_when_it_is_asked_for() -> None:
