@@ -21,5 +21,5 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.study.starters import write_starter
 
     paths = write_starter(args.situation, args.folder or args.situation)
-    console.print("\n".join([*map(str, paths), "", f"next: placement-opt bound {paths[0]} --gap 1%"]))
+    console.print("\n".join([*map(str, paths), "", f"next: placement-opt bound {paths[0]} --gap 2%"]))
     return 0

@@ -45,13 +45,27 @@ def test_recognised(tmp_path: Path, name: str, head: bytes) -> None:
     assert detect(tmp_path / "t") == detect(tmp_path / "z") == name
 
 
-@pytest.mark.parametrize(
-    "head", [b"", b"\n", b"hello\n", b"{}\n", b"\x1f\x8b\x00", b"a,b,c\n", bytes(5), b"\x93NUMPO\x01", b"[1, 2]\n"]
-)
+@pytest.mark.parametrize("head", [b"hello\n", b"{}\n", b"\x1f\x8b\x00", bytes(5), b"\x93NUMPO\x01", b"[1, 2]\n"])
 def test_not_recognised(tmp_path: Path, head: bytes) -> None:
     """What no format begins with is refused, with the names that there are."""
     (tmp_path / "t").write_bytes(head)
     with pytest.raises(InputError, match=r"found a (format that is not recognised|file that cannot be read on)"):
+        detect(tmp_path / "t")
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (b"", "found an empty file, expected a log"),
+        (b"\n", "found an empty file, expected a log"),
+        (b"a,b,c\n", "1: found the header 'a,b,c', expected one with step and block"),
+        (b"step;block\n", "1: found columns apart by ';', expected commas"),
+    ],
+)
+def test_tables_are_told_what_they_lack(tmp_path: Path, head: bytes, message: str) -> None:
+    """A table without a known header, with other separators, or with nothing in it."""
+    (tmp_path / "t").write_bytes(head)
+    with pytest.raises(InputError, match=message):
         detect(tmp_path / "t")
 
 

@@ -222,5 +222,6 @@ def _number(text: bytes, field: str, below: int, line: int) -> int:
     """A whole number in plain digits; ``7.0`` is one."""
     digits = text.strip().removesuffix(b".0")
     if not digits.isdigit() or len(digits) > 19 or (value := int(digits)) >= below:
-        raise InputError(f"found {shown(text)}", f"expected a whole number below {below}", line=line, field=field)
+        unit = " (of bytes, without a unit)" if field == "bytes" else ""
+        raise InputError(f"found {shown(text)}", f"expected a whole number below {below}{unit}", line=line, field=field)
     return value

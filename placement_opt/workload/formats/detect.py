@@ -12,7 +12,7 @@ from placement_opt.base.json import parse_json
 from placement_opt.workload.formats import OPTIONS, READERS
 from placement_opt.workload.formats.foreign import check_foreign
 from placement_opt.workload.formats.kv_batches import is_packed
-from placement_opt.workload.formats.lines import STDIN, open_unpacked
+from placement_opt.workload.formats.lines import STDIN, open_unpacked, shown
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
 
@@ -37,6 +37,8 @@ _BY_KEYS: tuple[tuple[frozenset[str], str], ...] = (
     *((frozenset({key}), "aiperf") for key in ("text_input", "messages", "payload")),
     (frozenset({"input_toks"}), "lengths"),
 )
+#: What the first line of a table may have in it.
+_PRINTABLE = re.compile(rb"[\t\x20-\x7e\x80-\xff]+")
 #: How binary files begin -> the format.
 _BY_MAGIC = {b"PAR1": "parquet", b"PK\x03\x04": "npz-csr", b"\x93NUMPY": "npy"}
 
@@ -72,7 +74,10 @@ def detect(path: str | PathLike[str]) -> str:
     if os.fspath(path).endswith((".oracleGeneral", ".oracleGeneral.bin")):
         return "oracle-general"
     try:
-        found = _of_text(_head(path))
+        head = _head(path)
+        found = _of_text(head)
+        if found is None:
+            _check_table(head)
     except InputError as error:
         raise error.at(path=path) from None
     if found is None:
@@ -124,6 +129,19 @@ def _of_table(line: bytes) -> str | None:
     if {"obj_id", "obj-id", "object_id"} & set(columns):
         return "libcachesim-csv"
     return "lengths" if any(name in columns for name in LENGTHS) else None
+
+
+def _check_table(head: bytes) -> None:
+    """Say what a table of accesses lacks; nothing of what is none."""
+    if not head.strip():
+        raise InputError("found an empty file", "expected a log, or a table with a header")
+    line = head.removeprefix(_MARK).lstrip().split(b"\n", 1)[0].strip()
+    for separator in (b";", b"\t", b"|"):
+        if separator in line and b"," not in line and _PRINTABLE.fullmatch(line):
+            raise InputError(f"found columns apart by {separator.decode()!r}", "expected commas", line=1)
+    if b"," in line and _PRINTABLE.fullmatch(line) and line[:1] not in b"{[":
+        expected = "expected one with step and block (and perhaps bytes, layer, rw), or of another table of docs/formats.md"
+        raise InputError(f"found the header {shown(line)}", expected, line=1)
 
 
 def columns_of(line: bytes) -> list[str]:
