@@ -45,13 +45,19 @@ def test_recognised(tmp_path: Path, name: str, head: bytes) -> None:
     assert detect(tmp_path / "t") == detect(tmp_path / "z") == name
 
 
-@pytest.mark.parametrize(
-    "head", [b"", b"\n", b"hello\n", b"{}\n", b"\x1f\x8b\x00", b"a,b,c\n", bytes(5), b"\x93NUMPO\x01", b"[1, 2]\n"]
-)
+@pytest.mark.parametrize("head", [b"hello\n", b"{}\n", b"\x1f\x8b\x00", b"a,b,c\n", bytes(5), b"\x93NUMPO\x01", b"[1, 2]\n"])
 def test_not_recognised(tmp_path: Path, head: bytes) -> None:
     """What no format begins with is refused, with the names that there are."""
     (tmp_path / "t").write_bytes(head)
     with pytest.raises(InputError, match=r"found a (format that is not recognised|file that cannot be read on)"):
+        detect(tmp_path / "t")
+
+
+@pytest.mark.parametrize("head", [b"", b"\n \n", b"\xef\xbb\xbf\n"])
+def test_what_is_empty_is_said_to_be(tmp_path: Path, head: bytes) -> None:
+    """A file of no record is no question of its format."""
+    (tmp_path / "t").write_bytes(head)
+    with pytest.raises(InputError, match=r"t: found nothing in the file, expected a log of at least one record"):
         detect(tmp_path / "t")
 
 

@@ -72,9 +72,12 @@ def detect(path: str | PathLike[str]) -> str:
     if os.fspath(path).endswith((".oracleGeneral", ".oracleGeneral.bin")):
         return "oracle-general"
     try:
-        found = _of_text(_head(path))
+        head = _head(path)
+        found = _of_text(head)
     except InputError as error:
         raise error.at(path=path) from None
+    if found is None and not head.removeprefix(_MARK).strip():
+        raise InputError("found nothing in the file", "expected a log of at least one record", path=path)
     if found is None:
         expected = f"expected one that is known, or its name (--format {', '.join(READERS)})"
         raise InputError("found a format that is not recognised", expected, path=path)
