@@ -53,6 +53,14 @@ def test_not_recognised(tmp_path: Path, head: bytes) -> None:
         detect(tmp_path / "t")
 
 
+@pytest.mark.parametrize("head", [b"0,1\n1,2\n", b"step;block\n0;1\n", b"step\tblock\n0\t1\n"])
+def test_a_table_without_names_is_told_how_to_begin(tmp_path: Path, head: bytes) -> None:
+    """No header, or other separators than commas."""
+    (tmp_path / "t").write_bytes(head)
+    with pytest.raises(InputError, match=r"names of its columns and has commas between them, such as step,block$"):
+        detect(tmp_path / "t")
+
+
 @pytest.mark.parametrize("head", [b"", b"\n \n", b"\xef\xbb\xbf\n"])
 def test_what_is_empty_is_said_to_be(tmp_path: Path, head: bytes) -> None:
     """A file of no record is no question of its format."""

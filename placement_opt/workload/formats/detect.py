@@ -80,6 +80,8 @@ def detect(path: str | PathLike[str]) -> str:
         raise InputError("found nothing in the file", "expected a log of at least one record", path=path)
     if found is None:
         expected = f"expected one that is known, or its name (--format {', '.join(READERS)})"
+        if head.removeprefix(_MARK).lstrip()[:1] not in b"{[":
+            expected += "; a table begins with the names of its columns and has commas between them, such as step,block"
         raise InputError("found a format that is not recognised", expected, path=path)
     return found
 
