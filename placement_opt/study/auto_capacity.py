@@ -1,7 +1,8 @@
 """``hbm.capacity=auto``: the capacities at which time over capacity is worth knowing, from what the trace has.
 
 They are shares of the most bytes alive at once, evenly spaced in their logarithm: from what the largest step reads, below which
-no step's reads fit whole (or from an eighth, where a step reads more than that), up to everything.
+no step's reads fit whole (or from an eighth, where a step reads more than that; in either case there is room for the largest
+block), up to everything.
 """
 
 from __future__ import annotations
@@ -65,11 +66,11 @@ def spelt_out(keys: Sequence[str], source: Source, limits: Limits | None = None)
 
 
 def least_share(instance: Instance) -> float:
-    """Bytes of the blocks that the largest step reads over the most bytes alive at once, an eighth at most."""
+    """The share of the most bytes alive at once that the largest step reads, an eighth at most, or the largest block has."""
     trace, size = instance.trace, instance.size
     read = np.bincount(trace.read_step, weights=size[trace.blocks].astype(np.float64), minlength=1)
-    share = float(read.max()) / float(alive_bytes(trace, size).max())
-    return min(share, _LEAST) or _LEAST
+    peak = float(alive_bytes(trace, size).max())
+    return max(min(float(read.max()) / peak, _LEAST) or _LEAST, float(size.max()) / peak)
 
 
 def _spaced(least: float, count: int) -> list[str]:

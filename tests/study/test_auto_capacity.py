@@ -8,6 +8,7 @@ import pytest
 
 from placement_opt.base.errors import InputError
 from placement_opt.cli import main
+from placement_opt.instance.load import build_instance
 from placement_opt.study.auto_capacity import least_share, spelt_out
 from placement_opt.study.sweep import sweep
 from tests.cli.cases import write_drift
@@ -19,6 +20,17 @@ def test_the_least_is_the_largest_step_or_an_eighth() -> None:
     for reads, share in (([[0, 1], [2]], 2 / 20), ([[*range(20)]], 0.125), ([[]], 0.125)):
         instance = make_instance(two_tier(), make_trace(reads, [-1] * 20))
         assert least_share(instance) == pytest.approx(share)
+
+
+def test_the_least_has_room_for_the_largest_block() -> None:
+    """3 of 6 bytes are one block, and where all is one, there is nothing to choose; each capacity is taken."""
+    instance = build_instance("gh200", make_trace([[0], [1], [2]], [-1] * 3, None, [1, 2, 3]))
+    assert [point.values for point in sweep(instance, ["hbm.capacity=auto:3"], method="step").points] == [
+        ("50%",),
+        ("70.8%",),
+        ("100%",),
+    ]
+    assert spelt_out(["hbm.capacity=auto"], make_instance(two_tier(), make_trace([[0]], [-1]))) == ["hbm.capacity=100%"]
 
 
 def test_capacities_are_spaced_evenly_in_their_logarithm() -> None:

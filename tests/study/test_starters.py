@@ -56,6 +56,15 @@ def test_the_policy_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert "mine.py:Mine:again=3" in capsys.readouterr().out
 
 
+def test_the_next_command_can_be_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder with a blank in its name is one word of it."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "csv", "my trace"]) == 0
+    assert capsys.readouterr().out.endswith("next: placement-opt bound 'my trace/instance.toml' --gap 1%\n")
+
+
 def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A second time, one file there already, a place that is a file, a folder in no folder: refused, and nothing is written."""
     assert main(["init", "csv", str(tmp_path / "a")]) == 0

@@ -58,7 +58,11 @@ WAY = "expected each block written once, before it is read (what is written anew
         ("access-csv", b"step,block,x\n", ":1: found 'step,block,x', expected the columns step and block, and perhaps bytes"),
         ("access-csv", b"step,block\n", ":1: found no rows, expected at least one"),
         ("access-csv", b"step,block\n1\n", ":2: found 1 columns, expected 2"),
-        ("access-csv", b"step,block\n-1,a\n", ":2: step: found '-1', expected a whole number below 4611686018427387904"),
+        (
+            "access-csv",
+            b"step,block\n-1,a\n",
+            ":2: step: found '-1', expected a whole number from 0 and below 4611686018427387904",
+        ),
         ("access-csv", b"step,block\n" + b"9" * 4000 + b",a\n", ":2: step: found '9999"),
         ("access-csv", b"step,block\n2,a\n1,a\n", ":3: step: found 1 after 2, expected steps (and layers) that never fall"),
         ("access-csv", b"step,block\n2,\n", ":2: block: found nothing, expected a block"),

@@ -156,6 +156,12 @@ def test_garbage_is_refused(tmp_path: Path, data: bytes) -> None:
     assert refusal(tmp_path / "t.npz").startswith("found no readable NPZ (")
 
 
+def test_a_log_in_place_of_a_trace_is_told_how_to_become_one(tmp_path: Path) -> None:
+    """Who hands a log to what takes a trace reads which command makes a trace of it."""
+    (tmp_path / "log.jsonl").write_text('{"timestamp": 0, "input_length": 600, "output_length": 4, "hash_ids": [1, 2]}\n')
+    assert refusal(tmp_path / "log.jsonl").endswith("expected a trace file (trace import FILE -o T.npz makes one of a log)")
+
+
 def test_every_truncation_is_refused(tmp_path: Path) -> None:
     """No beginning of a good file is a trace."""
     data = saved(tmp_path / "t.npz")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -223,6 +225,12 @@ def test_scales_of_layers() -> None:
     trace = replace(make_trace([[0, 1, 2]], [-1] * 3, None, [60] * 3), block_layer=np.arange(3, dtype=np.int32))
     assert transform(trace, "scale:factor=1/2,layers=0:1/3 2:1/6").sizes.tolist() == [20, 30, 10]
     assert transform(trace, "scale:deepest=1/3").sizes.tolist() == [60, 40, 20]
+    fine = replace(
+        trace, size=np.full(3, 2**26, dtype=np.int64)
+    )  # a factor whose numerator and denominator 64 bits do not multiply
+    first, last = Fraction("0.999983"), Fraction(1, 999_979)
+    exact = [math.ceil(2**26 * (first + (last - first) * Fraction(place, 2))) for place in range(3)]
+    assert transform(fine, "scale:factor=0.999983,deepest=1/999979").sizes.tolist() == exact
 
 
 def test_ageing_by_hand() -> None:

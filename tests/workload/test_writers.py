@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.formats import READERS
 from placement_opt.workload.formats.oracle_general import RECORD
 from placement_opt.workload.formats.writers import WRITERS
+from placement_opt.workload.served import COLUMNS
 from placement_opt.workload.trace import Trace
 from tests.workload.traces import REAL, needs_data, random_served
 
@@ -39,8 +41,31 @@ def test_mooncake_round_trip(tmp_path: Path) -> None:
         "".join(f'{{"input_length": {512 * len(ids)}, "hash_ids": {ids}}}\n' for ids in ([4, 5], [4, 6, 7]))
     )
     trace = READERS["mooncake"](tmp_path / "t")
-    assert WRITERS["mooncake"](trace, tmp_path / "u") == ["the times, lengths and outputs of the requests"]
+    assert WRITERS["mooncake"](trace, tmp_path / "u") == []
     assert alike(READERS["mooncake"](tmp_path / "u"), trace)
+    nobody = replace(trace, requests=None)
+    assert WRITERS["mooncake"](nobody, tmp_path / "u") == ["the times, lengths and outputs of the requests"]
+    assert alike(READERS["mooncake"](tmp_path / "u"), nobody)
+
+
+@pytest.mark.parametrize("ids", [(2, 3), (1, 2)])
+@pytest.mark.parametrize(("name", "said"), [("mooncake", []), ("bailian", ["which chat each request is of"])])
+def test_requests_keep_their_times_and_lengths(tmp_path: Path, name: str, said: list[str], ids: tuple[int, int]) -> None:
+    """Fractions of a unit, prompts that end within a block, whose id is there or is not, and answers come back as they were."""
+    more = {"block_size": 16} if name == "mooncake" else {"chat_id": 1, "parent_chat_id": -1, "type": "text", "turn": 1}
+    records = (
+        {"timestamp": 5 + 1.25 * n, "input_length": 20 + 16 * n, "output_length": 3 + n, "hash_ids": [*range(ids[n])]} | more
+        for n in range(2)
+    )
+    (tmp_path / "t").write_text("".join(json.dumps(record) + "\n" for record in records))
+    trace = READERS[name](tmp_path / "t")
+    assert WRITERS[name](trace, tmp_path / "u") == said
+    again = READERS[name](tmp_path / "u")
+    assert alike(again, trace)
+    for column in COLUMNS:
+        assert getattr(again.requests, column).tolist() == getattr(trace.requests, column).tolist()
+    assert again.requests is not None
+    assert again.requests.output_tokens.tolist() == [3, 4]
 
 
 def test_records_round_trip(tmp_path: Path) -> None:

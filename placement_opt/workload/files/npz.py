@@ -146,6 +146,9 @@ def _read_members(handle: BinaryIO, what: str, without: Container[str] = ()) -> 
     handle.seek(0)
     if size == 0:
         raise InputError("found an empty file", "expected a trace file")
+    if handle.read(2) != b"PK":
+        found = "found no readable NPZ (File is not a zip file)"
+        raise InputError(found, "expected a trace file (trace import FILE -o T.npz makes one of a log)")
     with zipfile.ZipFile(SmallReads(handle)) as archive:
         infos = archive.infolist()
         _check_directory(infos, size)

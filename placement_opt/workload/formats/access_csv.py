@@ -223,5 +223,7 @@ def _number(text: bytes, field: str, below: int, line: int) -> int:
     digits = text.strip().removesuffix(b".0")
     if not digits.isdigit() or len(digits) > 19 or (value := int(digits)) >= below:
         unit = " (of bytes, without a unit)" if field == "bytes" else ""
-        raise InputError(f"found {shown(text)}", f"expected a whole number below {below}{unit}", line=line, field=field)
+        raise InputError(
+            f"found {shown(text)}", f"expected a whole number from 0 and below {below}{unit}", line=line, field=field
+        )
     return value

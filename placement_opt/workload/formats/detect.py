@@ -133,7 +133,7 @@ def _of_table(line: bytes) -> str | None:
 
 def _check_table(head: bytes) -> None:
     """Say what a table of accesses lacks; nothing of what is none."""
-    if not head.strip():
+    if not head.removeprefix(_MARK).strip():
         raise InputError("found an empty file", "expected a log, or a table with a header")
     line = head.removeprefix(_MARK).lstrip().split(b"\n", 1)[0].strip()
     for separator in (b";", b"\t", b"|"):

@@ -139,9 +139,11 @@ def _sizes(trace: Trace, params: Params) -> Int64:
     size, meant = trace.sizes // pieces, _meant(trace, params)
     scaled = trace.sizes.copy()
     for blocks, factor in _factors(trace, params):
-        whole, rest = np.divmod(size, factor.denominator)
+        # what is left of a division is less than the denominator: where 64 bits do not hold it times the numerator, Python's do
+        exact = size if factor.numerator * factor.denominator < 2**63 else size.astype(object)
+        whole, rest = exact // factor.denominator, exact % factor.denominator
         each = whole * factor.numerator - (-rest * factor.numerator // factor.denominator)
-        scaled = np.where(blocks & meant, each * pieces, scaled)
+        scaled = np.where(blocks & meant, each.astype(np.int64) * pieces, scaled)
     return scaled
 
 
