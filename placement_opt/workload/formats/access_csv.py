@@ -222,8 +222,6 @@ def _number(text: bytes, field: str, below: int, line: int) -> int:
     """A whole number in plain digits; ``7.0`` is one."""
     digits = text.strip().removesuffix(b".0")
     if not digits.isdigit() or len(digits) > 19 or (value := int(digits)) >= below:
-        unit = " (of bytes, without a unit)" if field == "bytes" else ""
-        raise InputError(
-            f"found {shown(text)}", f"expected a whole number from 0 and below {below}{unit}", line=line, field=field
-        )
+        kind = "number of bytes, without a unit," if field == "bytes" else "number"
+        raise InputError(f"found {shown(text)}", f"expected a whole {kind} from 0 and below {below}", line=line, field=field)
     return value
