@@ -23,5 +23,5 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.study.starters import write_starter
 
     paths = write_starter(args.situation, args.folder or args.situation)
-    console.print("\n".join([*map(str, paths), "", f"next: placement-opt bound {shlex.quote(str(paths[0]))} --gap 2%"]))
+    console.print("\n".join([*map(str, paths), "", f"next: placement-opt bound {shlex.quote(str(paths[0]))}"]))
     return 0

@@ -50,7 +50,7 @@ def test_the_policy_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     """With mine.py of the folder beside lru, its option given."""
     monkeypatch.chdir(tmp_path)
     assert main(["init", "policy"]) == 0
-    assert capsys.readouterr().out.endswith("next: placement-opt bound policy/instance.toml --gap 2%\n")
+    assert capsys.readouterr().out.endswith("next: placement-opt bound policy/instance.toml\n")
     monkeypatch.chdir(tmp_path / "policy")
     assert main(["compare", "instance.toml", "--schedulers", "lru,mine.py:Mine:again=3"]) == 0
     assert "mine.py:Mine:again=3" in capsys.readouterr().out
@@ -62,7 +62,7 @@ def test_the_next_command_can_be_pasted(
     """A folder with a blank in its name is one word of it."""
     monkeypatch.chdir(tmp_path)
     assert main(["init", "csv", "my trace"]) == 0
-    assert capsys.readouterr().out.endswith("next: placement-opt bound 'my trace/instance.toml' --gap 1%\n")
+    assert capsys.readouterr().out.endswith("next: placement-opt bound 'my trace/instance.toml'\n")
 
 
 def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
