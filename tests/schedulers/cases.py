@@ -12,7 +12,7 @@ from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import Description, describe
+from placement_opt.schedulers import ASKED, Description, describe
 from placement_opt.schedulers.search.paths import Paths, schedule_of
 from placement_opt.workload.synth import GENERATORS
 from tests.small import make_instance, random_instance, two_tier
@@ -33,7 +33,8 @@ def _specs(one: Description) -> list[str]:
 
 
 #: Every other scheduler that there is, with options that reach its branches.
-SPECS = tuple(spec for one in describe() if one.name not in _SLOW for spec in _specs(one))
+#: Those that need a file of their own are tested with it.
+SPECS = tuple(spec for one in describe() if one.name not in {*_SLOW, *ASKED} for spec in _specs(one))
 
 
 def with_layers(instance: Instance, layers: int) -> Instance:
