@@ -79,7 +79,7 @@ truth_case(
     "truth-drift-exclusive",
     "Both sides of 11,000 reads, drift 10 %, on HBM, DRAM and NVMe, exclusive.",
     _drift_exclusive,
-    (4, 60),
+    (20, 60),
     (0.002, 30.0, None),
     peers=("lru", "belady"),
 )
@@ -107,7 +107,7 @@ register(
         about="Both sides of Mooncake's whole conversation trace, 12,031 requests, on HBM, DRAM and 30 TB of NVMe, free.",
         build=_mooncake,
         phases={"answer": partial(both_sides, 0.018, 30.0)},
-        sizes=(20, 12_031),
+        sizes=(200, 12_031),
         requires=(MOONCAKE,),
         targets=(Target("gap", "at most", 0.02), Target("answer_s", "at most", 31.0)),
     )

@@ -209,7 +209,7 @@ for _rule, _gap, _seconds in (("inclusive", 0.0051, 26.0), ("exclusive", 0.001, 
         f"truth-1e6-requests-{_rule}",
         f"Both sides of 1.5e6 blocks of 3,000 requests on HBM, DRAM and NVMe with unequal rates, {_rule}.",
         partial(_requests, _rule),
-        (10, 3000),
+        (60, 3000),
         (_gap, _seconds, 2.0),
         peers=("lru",),
     )
