@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from placement_opt.cli import main
-from tests.pages import shown
+from tests.pages import commands, shown
 
 PAGE = (Path(__file__).parents[1] / "docs" / "share.md").read_text()
 
@@ -23,14 +23,11 @@ def test_the_page_shows_what_comes_out(
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
-    commands = 0
-    for block in re.findall(r"```\n(\$ .*?)```", PAGE, re.DOTALL):
-        for part in re.split(r"^\$ placement-opt ", block, flags=re.MULTILINE)[1:]:
-            command, *wanted = part.splitlines()
-            assert main(shlex.split(command)) == 0, command
-            assert shown(wanted, [line.rstrip() for line in capsys.readouterr().out.splitlines()]) is None, command
-            commands += 1
-    assert commands == 4
+    found = list(commands(PAGE))
+    assert len(found) == 4
+    for command, wanted in found:
+        assert main(shlex.split(command)) == 0, command
+        assert shown(wanted, [line.rstrip() for line in capsys.readouterr().out.splitlines()]) is None, command
     assert files["shared.toml"].endswith((tmp_path / "fit.toml").read_text())
     before = files["private.toml"].partition("[trace]")[0].replace("private", "shared")
     assert files["shared.toml"].startswith(before)

@@ -112,6 +112,28 @@ def typed(convert: Callable[[str], Any]) -> Callable[[str], Any]:
     return call
 
 
+#: Type of a parameter -> the word for it in the help, and what makes it from an argument.
+_KINDS: dict[type, tuple[str, Callable[[str], Any]]] = {
+    int: ("N", lambda text: natural(0, 2**63 - 1, text)),
+    float: ("X", lambda text: decimal(text)),
+    str: ("TEXT", str),
+}
+
+
+def add_parameters(parser: argparse.ArgumentParser, parameters: type[Any], but: Sequence[str] = ()) -> None:
+    """One option for each field of a parameter class (``workload/synth/params.py``), from what it says of itself."""
+    import dataclasses  # which takes as long to load as all the rest here
+
+    for field in dataclasses.fields(parameters):
+        if field.name in but:
+            continue
+        default = "" if field.default is None else f" (default: {field.default})"
+        text = (field.metadata["help"] + default).replace("%", "%%")
+        metavar, convert = _KINDS[field.metadata["type"]]
+        option = "--" + field.name.replace("_", "-")
+        parser.add_argument(option, dest=field.name, metavar=metavar, type=typed(convert), default=field.default, help=text)
+
+
 def add_instance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("instance", metavar="INSTANCE", help="instance file (TOML)")
 

@@ -14,6 +14,7 @@ from placement_opt.cli.parser import (
     add_commands,
     add_memory_limit,
     add_output,
+    add_parameters,
     decimal,
     natural,
     typed,
@@ -106,20 +107,9 @@ def fill_synth(parser: LazyParser) -> None:
 
 
 def fill_generator(name: str, parser: LazyParser) -> None:
-    """One option for each of the generator's parameters, from what they say of themselves."""
-    import dataclasses
-
     from placement_opt.workload.synth import GENERATORS
 
-    parameters, _ = GENERATORS[name]
-    for field in dataclasses.fields(parameters):
-        default = "" if field.default is None else f" (default: {field.default})"
-        text = field.metadata["help"] + default
-        option = "--" + field.name.replace("_", "-")
-        metavar, convert = _KINDS[field.metadata["type"]]
-        parser.add_argument(
-            option, dest=field.name, metavar=metavar, type=typed(convert), default=field.default, help=text.replace("%", "%%")
-        )
+    add_parameters(parser, GENERATORS[name][0])
     parser.add_argument("--seed", metavar="N", type=typed(partial(natural, 0, 2**63 - 1)), default=0, help="default: 0")
     _add_target(parser)
     add_memory_limit(parser)
@@ -212,14 +202,6 @@ def _save(trace: Any, args: Namespace, console: Console) -> int:
     save_trace(trace, args.output)
     console.print(saved(trace, args.output))
     return 0
-
-
-#: Type of a parameter -> the word for it in the help, and what makes it from an argument.
-_KINDS: dict[type, tuple[str, Callable[[str], Any]]] = {
-    int: ("N", partial(natural, 0, 2**63 - 1)),
-    float: ("X", decimal),
-    str: ("TEXT", str),
-}
 
 
 def fill_models(parser: LazyParser) -> None:

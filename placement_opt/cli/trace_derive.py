@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from functools import partial
-from typing import Any
 
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_memory_limit, decimal, natural, typed
-
-#: Type of a setting -> the word for it in the help, and what makes it from an argument.
-_KINDS: dict[type, tuple[str, Any]] = {int: ("N", partial(natural, 0, 2**63 - 1)), float: ("X", decimal), str: ("TEXT", str)}
+from placement_opt.cli.parser import LazyParser, add_memory_limit, add_parameters, natural, typed
 
 
 def fill(parser: LazyParser) -> None:
     """One option for each of the settings, from what they say of themselves, and those of logs."""
-    import dataclasses
-
     from placement_opt.workload.derive.params import Serving
     from placement_opt.workload.formats import READERS
 
@@ -32,14 +26,7 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--keep", choices=["forever", "last-use", "ttl"], default="forever", help=text)
     parser.add_argument("--ttl", metavar="TIME|STEPS", help='with --keep ttl: "600s" by --step-time, or "100 steps"')
     parser.add_argument("--no-arrivals", action="store_true", help="all requests are there at the start")
-    for field in dataclasses.fields(Serving):
-        if field.name == "arrivals":
-            continue
-        default = "" if field.default is None else f" (default: {field.default})"
-        metavar, convert = _KINDS[field.metadata["type"]]
-        text = (field.metadata["help"] + default).replace("%", "%%")
-        option = "--" + field.name.replace("_", "-")
-        parser.add_argument(option, dest=field.name, metavar=metavar, type=typed(convert), default=field.default, help=text)
+    add_parameters(parser, Serving, but=("arrivals",))
     text = "of the pages that sparse attention selects (default: 0)"
     parser.add_argument("--seed", metavar="N", type=typed(partial(natural, 0, 2**63 - 1)), default=0, help=text)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the trace file to write (NPZ)")

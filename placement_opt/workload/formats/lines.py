@@ -63,9 +63,7 @@ def read_blocks(path: str | PathLike[str], longest: int) -> Iterator[tuple[int, 
         while True:
             piece = _read(stream, path, number)
             total += len(piece)
-            if most is not None and total > most:
-                found = f"found {_packing(stream)} data that unpack to more than {most} bytes"
-                raise InputError(found, f"expected at most {MOST_RATIO} times their size (or unpack the file first)", path=path)
+            _check_unpacked(stream, total, most, path)
             if total - looked > _LOOK:
                 looked = total
                 _check_room(path, number)
@@ -114,9 +112,7 @@ def read_chunks(path: str | PathLike[str], size: int) -> Iterator[bytes]:
             if not chunk:
                 return
             total += len(chunk)
-            if most is not None and total > most:
-                found = f"found {_packing(stream)} data that unpack to more than {most} bytes"
-                raise InputError(found, f"expected at most {MOST_RATIO} times their size (or unpack the file first)", path=path)
+            _check_unpacked(stream, total, most, path)
             if total - looked > _LOOK:
                 looked = total
                 _check_room(path, total, "bytes")
@@ -182,6 +178,13 @@ def _read(stream: IO[bytes], path: str | PathLike[str], number: int) -> bytes:
             raise
         found = f"found a file that cannot be read on ({error})"
         raise InputError(found, "expected whole zstd data", path=path, line=number) from None
+
+
+def _check_unpacked(stream: IO[bytes], total: int, most: int | None, path: str | PathLike[str]) -> None:
+    """Refuse packed data that have come to more than is to be believed of their size."""
+    if most is not None and total > most:
+        found = f"found {_packing(stream)} data that unpack to more than {most} bytes"
+        raise InputError(found, f"expected at most {MOST_RATIO} times their size (or unpack the file first)", path=path)
 
 
 def _check_room(path: str | PathLike[str], number: int, what: str = "lines") -> None:

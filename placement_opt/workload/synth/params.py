@@ -61,6 +61,13 @@ def check(params: Any) -> None:
             raise error.at(field=field.name) from None
 
 
+def check_keep(keep: str, ttl: str | None) -> None:
+    """Refuse a time without use where nothing is freed by it, and none where it is."""
+    if (keep == "ttl") != (ttl is not None):
+        found = "found nothing" if ttl is None else f"found {ttl!r} beside keep = {keep!r}"
+        raise InputError(found, "expected a duration with keep = 'ttl' and only then", field="ttl")
+
+
 def limit_reads(reads: int) -> None:
     """Refuse, before anything is made, a trace too large to be held as rows."""
     if reads > LARGEST_READS:

@@ -56,9 +56,7 @@ class Params:
 
     def __post_init__(self) -> None:
         p.check(self)
-        if (self.keep == "ttl") != (self.ttl is not None):
-            found = "found nothing" if self.ttl is None else f"found {self.ttl!r} beside keep = {self.keep!r}"
-            raise InputError(found, "expected a duration with keep = 'ttl' and only then", field="ttl")
+        p.check_keep(self.keep, self.ttl)
         if self.retrieved > self.documents:
             raise InputError(f"found {self.retrieved}", f"expected at most all documents, {self.documents}", field="retrieved")
 

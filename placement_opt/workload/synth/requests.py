@@ -58,9 +58,7 @@ class Params:
 
     def __post_init__(self) -> None:
         p.check(self)
-        if (self.keep == "ttl") != (self.ttl is not None):
-            found = "found nothing" if self.ttl is None else f"found {self.ttl!r} beside keep = {self.keep!r}"
-            raise InputError(found, "expected a duration with keep = 'ttl' and only then", field="ttl")
+        p.check_keep(self.keep, self.ttl)
         if self.longest < self.prefix_tokens:
             found = f"found {self.longest}"
             raise InputError(found, f"expected at least prefix_tokens, {self.prefix_tokens}", field="longest")
