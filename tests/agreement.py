@@ -12,7 +12,7 @@ from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance.instance import Instance
 from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import REGISTRY, make_scheduler
+from placement_opt.schedulers import RECORDED, make_scheduler
 from tests.brute import optimum
 
 SAME = 1e-9
@@ -58,7 +58,7 @@ def check(instance: Instance, turn: int = 0) -> None:
         assert least == pytest.approx(roofline.value(instance), rel=SAME, abs=1e-300)
         assert each == pytest.approx(step.value(instance), rel=SAME, abs=1e-300)
         assert whole_steps == pytest.approx(step.value(instance, integer=True), rel=STEP_INTEGER, abs=1e-300)
-    check_schedules(instance, decided, REGISTRY if turn % 4 == 0 else [name for name in REGISTRY if name not in SEARCH])
+    check_schedules(instance, decided, RECORDED if turn % 4 == 0 else [name for name in RECORDED if name not in SEARCH])
 
 
 def check_all(drawn: Iterable[tuple[int, Instance]]) -> None:

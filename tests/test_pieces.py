@@ -20,7 +20,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import build_instance
 from placement_opt.memory.meters import Meters
 from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import REGISTRY, make_scheduler
+from placement_opt.schedulers import RECORDED, make_scheduler
 from placement_opt.study.check import check
 from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.runs import layers_of
@@ -31,7 +31,7 @@ from tests.twins import whole_load
 from tests.worlds import any_budgets, any_operations
 
 #: Schedulers that do not search.
-ONLINE = [name for name in REGISTRY if name not in ("optimised", "sa", "milp")]
+ONLINE = [name for name in RECORDED if name not in ("optimised", "sa", "milp")]
 BOUNDS = ("roofline", "step", "step-integer", "lp", "milp")
 
 
@@ -96,7 +96,7 @@ def test_all_agree_on_random_instances() -> None:
             if bound.prices is not None and not instance.forgets:
                 claim = verify_prices(instance, certify_prices(instance, bound.prices))
                 assert claim <= Fraction(best) * (1 + Fraction(1, 10**8)), (seed, bound.method)
-        for name in REGISTRY if seen % 3 == 1 else ONLINE:
+        for name in RECORDED if seen % 3 == 1 else ONLINE:
             run = simulate(instance, make_scheduler(name), record=True)
             assert run.schedule is not None
             assert best <= run.latency_s * (1 + 1e-9), (seed, name)

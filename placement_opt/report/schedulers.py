@@ -9,16 +9,21 @@ from typing import Any
 
 from placement_opt.report.table import facts
 from placement_opt.schedulers import Description, Option
+from placement_opt.schedulers.base import FAMILIES
 
 
 def schedulers_document(known: Sequence[Description]) -> dict[str, Any]:
-    """The JSON keys: ``schedulers`` with ``name, online, source, text`` and ``options``."""
+    """The JSON keys: ``schedulers`` with ``name, family, online, source, text`` and ``options``."""
     return {"schedulers": [asdict(one) for one in known]}
 
 
 def schedulers_text(known: Sequence[Description]) -> str:
-    """A paragraph for each: what it does, what it sees, where it is from, and its options with their defaults."""
-    return "\n\n".join(_paragraph(one) for one in known) + "\n"
+    """By family, a paragraph for each: what it does, what it sees, where it is from, and its options with their defaults."""
+    parts = []
+    for family, text in FAMILIES.items():
+        own = [_paragraph(one) for one in known if one.family == family]
+        parts += [f"# {family}: {text}", *own] if own else []
+    return "\n\n".join(parts) + "\n"
 
 
 def _paragraph(one: Description) -> str:

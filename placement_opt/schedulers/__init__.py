@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from placement_opt.play.protocol import Scheduler
     from placement_opt.schedulers.base import Policy
 
-__all__ = ["ASKED", "REGISTRY", "Description", "Option", "as_scheduler", "describe", "make_scheduler", "name_of"]
+__all__ = ["ASKED", "RECORDED", "REGISTRY", "Description", "Option", "as_scheduler", "describe", "make_scheduler", "name_of"]
 
 
 #: Schedulers by name, in the order in which tables show them.
@@ -46,12 +46,24 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "w-tinylfu": "classical.w_tinylfu:WTinyLFU",
         "gdsf": "classical.gdsf:GDSF",
         "random": "classical.random:Random",
+        # cascades
+        # servers
+        # attention
+        # systems
+        # arXiv 2508.13231
+        # clairvoyant
         "belady": "belady:Belady",
+        # programs
         "myopic": "myopic:Myopic",
         "lp-rounded": "lp_rounded:LpRounded",
         "optimised": "optimised:Optimised",
         "milp": "branch_and_bound:Milp",
     },
+)
+#: Those that ``regress`` records where nothing else is asked for.
+RECORDED = (
+    *("static", "reactive", "page", "sa", "lru", "fifo", "mru", "clock", "sieve", "lfu", "slru", "2q", "arc", "car", "lirs"),
+    *("s3-fifo", "w-tinylfu", "gdsf", "random", "belady", "myopic", "lp-rounded", "optimised", "milp"),
 )
 #: Those that are asked for by their names alone, because they need a file.
 ASKED: Mapping[str, type[Policy]] = Registry(__name__, {"recorded": "recorded:Recorded"})
@@ -72,6 +84,7 @@ class Description:
     """What the ``schedulers`` command says of one of them."""
 
     name: str
+    family: str
     online: bool
     source: str
     text: str
@@ -138,7 +151,7 @@ def describe() -> list[Description]:
             Option(one.name, cast(Any, one.default), one.metadata["choices"], one.metadata["text"]) for one in fields(policy)
         ]
         text = (policy.__doc__ or "").partition("\n")[0]
-        found.append(Description(name, policy.online, policy.source, text, tuple(options)))
+        found.append(Description(name, policy.family, policy.online, policy.source, text, tuple(options)))
     return found
 
 

@@ -13,6 +13,20 @@ from placement_opt.base.errors import InputError
 from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Effort, Setting
 
+#: What kinds of policies there are, and what each of them is.
+FAMILIES = {
+    "ours": "online, with prices and estimates learnt on the way",
+    "fixed": "where a block lies is decided once",
+    "classical": "caches, by what they evict",
+    "cascade": "rules for what moves between tiers",
+    "serving": "what servers of language models do",
+    "attention": "what is kept or brought by what attention reads",
+    "system": "rules of published systems",
+    "paper": "the rules of arXiv 2508.13231 and of its simulator",
+    "program": "a program solved for each step",
+    "clairvoyant": "the trace is known",
+}
+
 
 def option(
     default: Any, text: str, *, choices: tuple[str, ...] = (), low: float | None = None, high: float | None = None
@@ -35,11 +49,15 @@ def option(
 class Policy:
     """A policy by its name, whose dataclass fields are its options (see :func:`option`).
 
-    ``cost``: what it is expected to take with its options at their defaults, being simulated included.
+    ``cost``: what it is expected to take with its options at their defaults, being simulated included. ``family``: one of
+    :data:`FAMILIES`. ``by_position``: whether what it does depends on the ids of blocks beyond their order within a step, so
+    that it moves otherwise where the same blocks have other ids.
     """
 
     title: ClassVar[str]
     online: ClassVar[bool] = True
+    family: ClassVar[str] = "classical"
+    by_position: ClassVar[bool] = False
     source: ClassVar[str]
     cost: ClassVar[Cost[Size]]
 

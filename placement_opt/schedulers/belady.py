@@ -31,6 +31,7 @@ class Belady(Policy):
 
     title: ClassVar[str] = "belady"
     online: ClassVar[bool] = False
+    family: ClassVar[str] = "clairvoyant"
     source: ClassVar[str] = "Belady, IBM Systems Journal 5(2), 1966"
     cost: ClassVar[Cost[Size]] = passing("belady")
 

@@ -53,6 +53,7 @@ class LpRounded(Policy):
 
     title: ClassVar[str] = "lp-rounded"
     online: ClassVar[bool] = False
+    family: ClassVar[str] = "clairvoyant"
     source: ClassVar[str] = "this project: class counts of the LP made whole and repaired to capacity"
     cost: ClassVar[Cost[Size]] = replace(ROUNDING, parts=lambda size: [relaxation(size)])
 

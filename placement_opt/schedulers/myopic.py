@@ -41,6 +41,7 @@ class Myopic(Policy):
     """
 
     title: ClassVar[str] = "myopic"
+    family: ClassVar[str] = "program"
     source: ClassVar[str] = 'the "per decode step" program of arXiv 2508.13231, with the residency given'
     cost: ClassVar[Cost[Size]] = passing("myopic")
 

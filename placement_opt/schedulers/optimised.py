@@ -79,6 +79,7 @@ class Optimised(Policy):
 
     title: ClassVar[str] = "optimised"
     online: ClassVar[bool] = False
+    family: ClassVar[str] = "clairvoyant"
     source: ClassVar[str] = "this project: block-coordinate descent over smoothed step times"
     cost: ClassVar[Cost[Size]] = replace(SEARCH, parts=_candidates)
 

@@ -38,6 +38,7 @@ class Page(Policy):
 
     title: ClassVar[str] = "page"
     online: ClassVar[bool] = False
+    family: ClassVar[str] = "paper"
     source: ClassVar[str] = "arXiv 2508.13231: HBMInitPaged, PageMigration, PreferHBMPaged"
     cost: ClassVar[Cost[Size]] = passing("page")
 

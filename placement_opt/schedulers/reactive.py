@@ -30,6 +30,7 @@ class Reactive(Policy):
     """
 
     title: ClassVar[str] = "reactive"
+    family: ClassVar[str] = "paper"
     source: ClassVar[str] = "arXiv 2508.13231: NormalMigration, PreferHBM"
     cost: ClassVar[Cost[Size]] = passing("reactive")
 

@@ -41,6 +41,7 @@ class Recorded(Policy):
 
     title: ClassVar[str] = "recorded"
     online: ClassVar[bool] = False
+    family: ClassVar[str] = "serving"
     source: ClassVar[str] = "KV events of vLLM and SGLang"
     cost: ClassVar[Cost[Size]] = passing("static")
 

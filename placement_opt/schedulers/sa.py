@@ -51,6 +51,7 @@ class SA(Policy):
 
     title: ClassVar[str] = "sa"
     online: ClassVar[bool] = False
+    family: ClassVar[str] = "paper"
     source: ClassVar[str] = "arXiv 2508.13231: SAMigration, LookAheadOnePlacement"
     cost: ClassVar[Cost[Size]] = Cost(
         "sa",

@@ -28,6 +28,7 @@ class Static(Policy):
     """
 
     title: ClassVar[str] = "static"
+    family: ClassVar[str] = "fixed"
     source: ClassVar[str] = "arXiv 2508.13231: HBMInit, NoMigration, PreferHBM"
     cost: ClassVar[Cost[Size]] = passing("static")
 

@@ -23,7 +23,7 @@ from placement_opt.base.toml import read_text, read_toml
 from placement_opt.bounds.auto import affordable
 from placement_opt.instance.gate import check_file
 from placement_opt.instance.load import load_instance
-from placement_opt.schedulers import REGISTRY, make_scheduler
+from placement_opt.schedulers import RECORDED, make_scheduler
 from placement_opt.study.enclosed import NOTHING, best_prices, better, certified, complaints, enclose, statement
 from placement_opt.study.record import SUFFIX, Record, best_path, differences, measure, read_record, to_text
 from placement_opt.study.refused import SUFFIX as EXPECTED
@@ -308,7 +308,7 @@ def _check_instance(task: _Task, limits: Limits) -> tuple[Outcome, list[str], Re
     empty = old is not None and not old.methods and not old.schedulers
     listed = None if task.fresh or empty else old
     methods = listed.methods if listed else affordable(instance, AFFORDABLE_S)
-    schedulers = tuple(dict.fromkeys([*(listed.schedulers if listed else REGISTRY), *task.schedulers]))
+    schedulers = tuple(dict.fromkeys([*(listed.schedulers if listed else RECORDED), *task.schedulers]))
     new, troubles, prices = measure(instance, methods, schedulers, limits)
     if limits.reached:
         return Outcome.UNFINISHED, [], new

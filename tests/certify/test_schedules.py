@@ -18,14 +18,14 @@ from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import table
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import REGISTRY, make_scheduler
+from placement_opt.schedulers import RECORDED, make_scheduler
 from tests.certify.certificates import draw, slow_replay
 from tests.small import chain, make_instance, make_trace, two_tier
 
 ANY = Fraction(10**9)
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", RECORDED)
 def test_equals_the_simulator_for_every_scheduler(name: str) -> None:
     """Random instances of all rules: checker, simulator and slow twin agree on the time to the last digit."""
     done = 0

@@ -19,7 +19,7 @@ from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Moves, View
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import REGISTRY, make_scheduler
+from placement_opt.schedulers import RECORDED, make_scheduler
 from placement_opt.schedulers.search.bundles import bundle
 from placement_opt.workload.trace import Trace
 from tests.brute import optimum
@@ -164,7 +164,7 @@ def test_enumeration_lies_between_every_bound_and_every_schedule() -> None:
             except InputError:  # not for this memory system
                 continue
             assert (bound or 0.0) <= free * (1 + 1e-9) <= best * (1 + 2e-9), (seed, name)
-        for name in REGISTRY:
+        for name in RECORDED:
             run = simulate(instance, make_scheduler(name), record=True)
             assert run.latency_s >= best * (1 - 1e-9), (seed, name)
             assert run.schedule is not None
