@@ -60,6 +60,7 @@ _HOME = {
     "Status": "placement_opt.bounds.result",
     "Sweep": "placement_opt.study.sweep",
     "Trace": "placement_opt.workload.trace",
+    "Tuning": "placement_opt.study.tuned",
     "View": "placement_opt.play.protocol",
     "answer": "placement_opt.answer.answer",
     "Answer": "placement_opt.answer.answer",
@@ -78,6 +79,7 @@ _HOME = {
     "simulate": "placement_opt.play.simulate",
     "sweep": "placement_opt.study.sweep",
     "transform": "placement_opt.workload.transforms",
+    "tune": "placement_opt.study.tune",
     "verify": "placement_opt.certify.verify:verify_files",
     "worth": "placement_opt.study.worth",
 }
@@ -101,6 +103,8 @@ if TYPE_CHECKING:
     from placement_opt.study.compare import Comparison, compare
     from placement_opt.study.explore.explore import explore
     from placement_opt.study.sweep import Sweep, sweep
+    from placement_opt.study.tune import tune
+    from placement_opt.study.tuned import Tuning
     from placement_opt.study.worth import worth
     from placement_opt.workload.derive.make import derive
     from placement_opt.workload.files.npz import load_trace, save_trace
@@ -129,6 +133,7 @@ __all__ = [
     "Status",
     "Sweep",
     "Trace",
+    "Tuning",
     "View",
     "__version__",
     "answer",
@@ -147,6 +152,7 @@ __all__ = [
     "simulate",
     "sweep",
     "transform",
+    "tune",
     "verify",
     "worth",
 ]

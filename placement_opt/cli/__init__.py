@@ -24,6 +24,7 @@ COMMANDS = {
     "simulate": ("placement_opt.cli.simulate", "the latency of one scheduler"),
     "compare": ("placement_opt.cli.compare", "schedulers on instances, each held against the bound"),
     "sweep": ("placement_opt.cli.sweep", "bound and schedulers while any number of the instance varies"),
+    "tune": ("placement_opt.cli.tune", "a scheduler over its options beside the bound, and what of the best carries over"),
     "explore": ("placement_opt.cli.explore", "the best of many designs, proven, and the front of time, cost, energy, lifetime"),
     "verify": ("placement_opt.cli.verify", "prove certificates of bounds and schedules again, in exact integers"),
     "schedulers": ("placement_opt.cli.schedulers", "the schedulers there are, with their options and sources"),

@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from placement_opt.play.protocol import Scheduler
     from placement_opt.schedulers.base import Policy
 
-__all__ = ["ASKED", "RECORDED", "REGISTRY", "Description", "Option", "as_scheduler", "describe", "make_scheduler", "name_of"]
+__all__ = [
+    "ASKED",
+    "RECORDED",
+    "REGISTRY",
+    "Description",
+    "Option",
+    "as_scheduler",
+    "describe",
+    "make_scheduler",
+    "name_of",
+    "option_defaults",
+    "split_spec",
+]
 
 
 #: Schedulers by name, in the order in which tables show them.
@@ -131,6 +143,23 @@ def make_scheduler(spec: str) -> Scheduler:
     policy = REGISTRY[name] if name in REGISTRY else ASKED[name]
     given = _parse(name, rest, {one.name: type(one.default) for one in fields(policy)}) if colon else {}
     return cast("Scheduler", policy(**given))
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """("name", ":key=value,...") of a scheduler's name, the options as they were written; "" without any."""
+    if theirs.file_of(spec) is not None:
+        options = theirs.from_file(spec)[1]
+        return (spec, "") if options is None else (spec[: len(spec) - len(options) - 1], f":{options}")
+    name, colon, rest = spec.partition(":")
+    return name, f"{colon}{rest}"
+
+
+def option_defaults(name: str) -> dict[str, Any]:
+    """The options of a scheduler by its name without any, and their defaults; InputError for an unknown one."""
+    make_scheduler(name)
+    if name in REGISTRY or name in ASKED:
+        return {one.name: one.default for one in fields(REGISTRY[name] if name in REGISTRY else ASKED[name])}
+    return theirs.option_defaults(theirs.from_package(name) if theirs.file_of(name) is None else theirs.from_file(name)[0])
 
 
 def as_scheduler(given: str | Scheduler) -> Scheduler:

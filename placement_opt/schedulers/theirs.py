@@ -130,13 +130,18 @@ def from_package(name: str) -> type[Any]:
     return cast("type[Any]", found)
 
 
-def option_kinds(policy: type[Any]) -> dict[str, type]:
-    """Its options and their types: the arguments of its constructor that have a default that is a flag, a number or a text."""
+def option_defaults(policy: type[Any]) -> dict[str, Any]:
+    """Its options and their defaults: the arguments of its constructor whose default is a flag, a number or a text."""
     try:
         found = inspect.signature(policy).parameters.values()
     except (TypeError, ValueError):
         return {}
-    return {one.name: type(one.default) for one in found if isinstance(one.default, _KINDS) and one.kind is not one.VAR_KEYWORD}
+    return {one.name: one.default for one in found if isinstance(one.default, _KINDS) and one.kind is not one.VAR_KEYWORD}
+
+
+def option_kinds(policy: type[Any]) -> dict[str, type]:
+    """Its options and their types, which are those of the defaults."""
+    return {name: type(default) for name, default in option_defaults(policy).items()}
 
 
 def parse_flag(text: str) -> bool:

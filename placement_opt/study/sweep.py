@@ -248,7 +248,7 @@ def sweep(
         raise InputError(f"found {source.name}, a question in runs", "expected one in rows", field="instance")
     parsed = parse_keys(spelt_out(several(keys), source, limits))
     path = Path(source.name) if isinstance(source, Instance) else source
-    points, values = _points(parsed)
+    points, values = points_of(parsed)
     asked = [Question(source, layers, at) for at in values]
     width, prove = 1 + len(schedulers), partial(_prove, method, bound_seconds)
     grid = Grid(len(asked) * width, jobs, report, "{:.5g} s".format)
@@ -274,13 +274,13 @@ def check_points(
 ) -> None:
     """NoRoom for the first point at which the trace could not be held; what else is wrong is for its own work to say."""
     traces = [key for key in keys if key.path.partition(".")[0] in ("trace", "rules")]
-    for values in _points(traces)[1]:
+    for values in points_of(traces)[1]:
         with suppress(InputError):
             overrides = {key: parse_value(text) for key, text in values}
             check_file(file, limits, jobs=jobs, layers=layers, overrides=overrides)
 
 
-def _points(keys: Sequence[SweepKey]) -> tuple[list[tuple[str, ...]], list[Values]]:
+def points_of(keys: Sequence[SweepKey]) -> tuple[list[tuple[str, ...]], list[Values]]:
     """All combinations of the keys' values, the last key fastest: the values alone, and with their paths."""
     points = list(itertools.product(*(each.values for each in keys)))
     return points, [tuple(zip((each.path for each in keys), point, strict=True)) for point in points]
