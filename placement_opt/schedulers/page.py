@@ -39,6 +39,7 @@ class Page(Policy):
     title: ClassVar[str] = "page"
     online: ClassVar[bool] = False
     family: ClassVar[str] = "paper"
+    by_position: ClassVar[bool] = True  # a page is of blocks that follow each other
     source: ClassVar[str] = "arXiv 2508.13231: HBMInitPaged, PageMigration, PreferHBMPaged"
     cost: ClassVar[Cost[Size]] = passing("page")
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +42,8 @@ def measured(rule: Residency, spec: str) -> Measured:
     return round(run.hit_rate * run.read_bytes), stored, int(run.copied_bytes.sum()), float(f"{run.latency_s:.10g}")
 
 
+_RECORDED = Path(__file__).with_name("goldens.json")
+
 #: Bytes of the fast tier, from a few blocks to most of them.
 ROOMS = (3, 5, 8, 12, 18, 26, 36, 50)
 
@@ -53,3 +58,23 @@ def at_rooms(spec: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
             run = simulate(make_instance(two_tier(hbm=room), sized), make_scheduler(spec))
             kept.append(round((1 - run.hit_rate) * run.read_bytes) if len(sizes) == 1 else int(run.stored_bytes[0]))
     return tuple(found[0]), tuple(found[1])
+
+
+@cache
+def recorded() -> dict[str, list[list[int]]]:
+    """What :func:`at_rooms` found of every policy with every word that its options allow."""
+    found: dict[str, list[list[int]]] = json.loads(_RECORDED.read_text())
+    return found
+
+
+def write(specs: Sequence[str]) -> None:
+    """Record it anew."""
+    rows = [f"  {json.dumps(spec)}: {json.dumps(at_rooms(spec))}" for spec in specs]
+    _RECORDED.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+
+
+if __name__ == "__main__":
+    from tests.schedulers.cases import PROGRAMS, SPECS
+    from tests.schedulers.classics import TWINS
+
+    write([spec for spec in dict.fromkeys([*SPECS, *TWINS]) if spec.partition(":")[0] not in PROGRAMS])
