@@ -58,7 +58,8 @@ def check(instance: Instance, turn: int = 0) -> None:
         assert least == pytest.approx(roofline.value(instance), rel=SAME, abs=1e-300)
         assert each == pytest.approx(step.value(instance), rel=SAME, abs=1e-300)
         assert whole_steps == pytest.approx(step.value(instance, integer=True), rel=STEP_INTEGER, abs=1e-300)
-    check_schedules(instance, decided, RECORDED if turn % 4 == 0 else [name for name in RECORDED if name not in SEARCH])
+    names = RECORDED if turn % 4 == 0 else [name for name in RECORDED if name not in SEARCH]
+    check_schedules(instance, decided, names if turn == 0 else names[turn % 3 :: 3])
 
 
 def check_all(drawn: Iterable[tuple[int, Instance]]) -> None:

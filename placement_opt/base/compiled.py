@@ -64,12 +64,17 @@ def folder(version: str) -> str | None:
     return None
 
 
+def kept() -> Path | None:
+    """Where compiled loops are kept; None where that is nowhere."""
+    place = folder(_numba().__version__)
+    return None if place is None else Path(place)
+
+
 def forget_others() -> None:
     """Remove what was compiled of other sources, or by another numba, where ours is kept."""
-    place = folder(_numba().__version__)
-    if place is not None:
-        for other in Path(place).parent.glob("loops-*"):
-            if other != Path(place):
+    if (place := kept()) is not None:
+        for other in place.parent.glob("loops-*"):
+            if other != place:
                 shutil.rmtree(other, ignore_errors=True)
 
 

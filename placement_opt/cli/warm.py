@@ -13,7 +13,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from placement_opt.base.compiled import forget_others
+from placement_opt.base.compiled import forget_others, kept
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
@@ -78,6 +78,7 @@ QUESTIONS = {
 }
 #: Blocks up to which schedulers end by themselves: pairs of blocks have their turn last.
 _FEW_BLOCKS = 12
+_DONE = "warmed"
 #: Looks at the limits after which whatever would go on for longer has met all of its loops.
 _LOOKS = 400
 
@@ -96,8 +97,16 @@ class _Looks(Limits):
 
 
 def warm(jobs: int = 2) -> None:
-    """Answer every question in every way, bounds and schedules side by side where ``jobs`` allows."""
+    """Answer every question in every way, bounds and schedules side by side where ``jobs`` allows; a mark says it was done."""
     run_jobs(_answer, ("bound", "schedule"), jobs=jobs)
+    if (place := kept()) is not None:
+        (place / _DONE).touch()
+
+
+def warmed() -> bool:
+    """Whether all this was done for the loops as they are now."""
+    place = kept()
+    return place is not None and (place / _DONE).exists()
 
 
 def _answer(side: str, limits: Limits) -> None:

@@ -272,7 +272,7 @@ def test_what_was_warmed_is_not_compiled_again(drift: str, tmp_path: Path) -> No
         "import sys\n"
         "from placement_opt.cli import warm\n"
         "from placement_opt.cli import main\n"
-        "warm.warm()\n"
+        "warm.warmed() or warm.warm()\n"
         "from numba.core import event\n"
         "drift, requests = sys.argv[1:]\n"
         "with event.install_recorder('numba:compile') as seen:\n"

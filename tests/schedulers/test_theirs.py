@@ -207,8 +207,9 @@ def test_a_package_offers_schedulers(monkeypatch: pytest.MonkeyPatch) -> None:
     theirs.installed.cache_clear()
 
 
-def test_what_is_recorded_has_the_hash_of_the_file(here: Path) -> None:
+def test_what_is_recorded_has_the_hash_of_the_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recorded with --schedulers, found again without, and a changed file is told."""
+    monkeypatch.setattr("placement_opt.study.regress.RECORDED", ("static",))
     write_ahead(here)
     (here / "ahead.best.json").unlink(missing_ok=True)
     path = here / "ahead.toml"

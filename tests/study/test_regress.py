@@ -27,6 +27,12 @@ METHODS = ("roofline", "step", "lp")
 SCHEDULERS = ("static", "lru")
 
 
+@pytest.fixture(autouse=True)
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is listed, schedulers that do not search are played alone: what is recorded is not the question here."""
+    monkeypatch.setattr("placement_opt.study.regress.RECORDED", ("static", "reactive", "page", "sa", "lru", "belady"))
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one instance and its best file, few methods and schedulers in it, made once."""
