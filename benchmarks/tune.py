@@ -53,9 +53,8 @@ def run(jobs: int) -> dict[str, Any]:
 
 def render(results: dict[str, Any]) -> str:
     """The Markdown table, a row a case."""
-    lines = [
-        "| policy | option and default | tried | instances | default costs | at worst | best one setting | costs | carries over |"
-    ]
+    heads = ("policy", "option and default", "tried", "instances", "default costs", "at worst", "best one setting", "costs")
+    lines = [f"| {' | '.join((*heads, 'carries over'))} |"]
     lines.append("|---|---|---|---|---:|---:|---|---:|---:|")
     for one in results.values():
         knobs = one["knobs"]
