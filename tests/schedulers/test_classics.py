@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import placement_opt as po
-from placement_opt.base.errors import ScheduleError
 from placement_opt.instance.instance import Instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from tests.schedulers.caches import missed, one_a_step, played, skewed
 from tests.schedulers.cases import any_instance, as_cache
 from tests.schedulers.classics import TWINS
 from tests.schedulers.golden import at_rooms
-from tests.small import chain, make_instance, make_trace, two_tier
+from tests.small import chain, make_instance, make_trace
 
 #: Spec -> misses of blocks of a byte, and bytes stored of blocks of 1 to 3 bytes, at each of ``golden.ROOMS``.
 GOLDEN: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -40,17 +40,10 @@ GOLDEN: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "gdsf": ((217, 215, 212, 208, 112, 55, 33, 13), (50, 88, 141, 215, 268, 295, 326, 173)),
     "random": ((217, 211, 193, 166, 129, 90, 54, 27), (52, 86, 145, 193, 232, 243, 230, 193)),
     "random:seed=7": ((217, 212, 189, 162, 104, 87, 54, 21), (50, 86, 139, 195, 236, 249, 228, 208)),
+    "prefix-lru": ((217, 215, 212, 209, 141, 57, 34, 15), (45, 88, 137, 212, 330, 441, 343, 165)),
+    "leaf-random": ((217, 215, 212, 193, 134, 92, 47, 13), (45, 85, 143, 214, 319, 347, 278, 217)),
+    "leaf-random:seed=7": ((217, 215, 212, 197, 131, 86, 46, 14), (44, 85, 141, 217, 322, 348, 274, 197)),
 }
-
-
-def played(instance: Instance, scheduler: po.Scheduler) -> object:
-    """Start and moves of a run, or what is wrong with it."""
-    try:
-        schedule = simulate(instance, scheduler, record=True).schedule
-    except ScheduleError as error:
-        return error.message, error.step, error.block
-    assert schedule is not None
-    return schedule.initial.tolist(), schedule.indptr.tolist(), schedule.op.tolist(), schedule.block.tolist()
 
 
 def stirred(seed: int) -> Instance:
@@ -95,26 +88,6 @@ def test_golden(spec: str) -> None:
     """Exactly the recorded misses and bytes; paste the shown line if a change is meant."""
     found = at_rooms(spec)
     assert found == GOLDEN[spec], f'    "{spec}": {found},'
-
-
-def one_a_step(reads: list[int], sizes: list[int], room: int) -> Instance:
-    """A cache of so many bytes, empty at the start, and reads one after the other."""
-    blocks = len(sizes)
-    trace = make_trace([[block] for block in reads], [-1] * blocks, sizes=sizes)
-    return make_instance(two_tier(hbm=room), trace, initial=np.array([[False] * blocks, [True] * blocks]))
-
-
-def skewed(rng: np.random.Generator, blocks: int, count: int) -> list[int]:
-    """Reads of blocks, some of them much more often than others, and a scan of all."""
-    weight = 1.0 / (1.0 + rng.permutation(blocks))
-    reads: list[int] = rng.choice(blocks, count, p=weight / weight.sum()).tolist()
-    return [*reads[: count // 2], *range(blocks), *reads[count // 2 :]]
-
-
-def missed(reads: list[int], sizes: list[int], room: int, spec: str) -> tuple[int, int]:
-    """(Bytes missed, bytes stored)."""
-    run = simulate(one_a_step(reads, sizes, room), make_scheduler(spec))
-    return round((1 - run.hit_rate) * run.read_bytes), int(run.stored_bytes[0])
 
 
 def test_none_misses_less_than_belady() -> None:

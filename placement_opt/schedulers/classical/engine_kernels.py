@@ -18,6 +18,7 @@ from placement_opt.schedulers.classical.state_kernels import (
     ROOM,
     ROUND,
     TIER,
+    TIERS,
     TOUCHED,
     State,
 )
@@ -35,7 +36,8 @@ def _holds(s: State, k: int, b: int) -> bool:
 def _note(s: State, b: int) -> None:
     """A block's mask changes in this round."""
     if s.block[b, MOVED] != s.level[-1, ROUND]:
-        s.block[b, MOVED], s.block[b, BEFORE] = s.level[-1, ROUND], s.block[b, MASK]
+        mask = s.block[b, MASK] & TIERS
+        s.block[b, MOVED], s.block[b, MASK] = s.level[-1, ROUND], mask | mask << BEFORE
         s.block[s.level[-1, TOUCHED], LIST] = b
         s.level[-1, TOUCHED] += 1
 
@@ -68,7 +70,7 @@ def _make_room(s: State, kind: int, rule: int, k: int, b: int) -> bool:
         if victim < 0:  # no bounds are checked in compiled code
             raise IndexError("a full tier without a victim")
         _leave(s, kind, k, victim, True)
-        may_go = rule == INCLUSIVE or s.block[victim, MASK] != 0
+        may_go = rule == INCLUSIVE or s.block[victim, MASK] & TIERS != 0
         if not may_go:
             for below in range(k + 1, len(s.level) - 1):
                 if _make_room(s, kind, rule, below, victim):
@@ -125,10 +127,34 @@ def fill(s: State, kind: int, blocks: Any, level: Any) -> None:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def step(s: State, kind: int, rule: int, home: int, freed: Any, reads: Any, births: Any) -> int:
-    """One step's freed blocks, reads and births, in this order; -1, or the block that found no place.
+def _changes(s: State) -> tuple[Any, Any, Any, Any]:
+    """(blocks, masks before, masks now, whether at the processor) of all that this round moved."""
+    blocks = s.block[: s.level[-1, TOUCHED], LIST].copy()
+    kept = 0
+    for i in range(len(blocks)):
+        masks = s.block[blocks[i], MASK]
+        if s.block[blocks[i], NEAR] != _GONE and masks >> BEFORE & TIERS != masks & TIERS:
+            blocks[kept] = blocks[i]
+            kept += 1
+    blocks = blocks[:kept].astype(np.int64)
+    blocks.sort()
+    before, now = np.empty(kept, dtype=np.uint16), np.empty(kept, dtype=np.uint16)
+    near = np.empty(kept, dtype=np.bool_)
+    for i in range(kept):
+        b = blocks[i]
+        before[i], now[i] = s.block[b, MASK] >> BEFORE & TIERS, s.block[b, MASK] & TIERS
+        near[i] = s.block[b, NEAR] == s.level[-1, ROUND]
+    return blocks, before, now, near
 
-    ``home`` is the home tier under the inclusive rule, else -1. Blocks that cannot be brought in are not among the reads.
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def step(
+    s: State, kind: int, rule: int, home: int, freed: Any, touched: Any, born: int, until: int
+) -> tuple[int, Any, Any, Any, Any]:
+    """One step: blocks freed leave, then those at the processor have their turns, of which ``born`` to ``until`` are produced.
+
+    (-1 or the block that found no place, what has changed: blocks, masks before, masks now, whether at the processor). ``home``
+    is the home tier under the inclusive rule, else -1. Blocks that cannot be brought in are not among those touched.
     """
     s.level[-1, ROUND] += 1
     s.level[-1, TOUCHED] = 0
@@ -137,37 +163,20 @@ def step(s: State, kind: int, rule: int, home: int, freed: Any, reads: Any, birt
             if _holds(s, k, b):
                 _leave(s, kind, k, b, False)
         s.block[b, NEAR] = _GONE
-    for b in reads:
+    homeless, now = -1, s.level[-1, ROUND]
+    # A hit of the only level, or of the fastest where only that one is asked, is all there is to do for a block.
+    bit = 1 << s.level[0, TIER] if rule != INCLUSIVE or len(s.level) == 2 else 0
+    for i in range(len(touched)):
+        b = touched[i]
         if s.block[b, NEAR] != _GONE:
-            s.block[b, NEAR] = s.level[-1, ROUND]
-            if not _touch(s, kind, rule, b, False):
-                return int(b)
-    for b in births:
-        if s.block[b, NEAR] != _GONE:
-            s.block[b, NEAR] = s.level[-1, ROUND]
-            if home >= 0:
+            s.block[b, NEAR] = now
+            if s.block[b, MASK] & bit:
+                hooks.hit(s, kind, 0, b)
+                continue
+            if home >= 0 and born <= i < until:
                 s.block[b, MASK] |= 1 << home
-            if not _touch(s, kind, rule, b, True):
-                return int(b)
-    return -1
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def changes(s: State) -> tuple[Any, Any, Any, Any]:
-    """(blocks, masks before, masks now, whether at the processor) of all that this round moved."""
-    blocks = s.block[: s.level[-1, TOUCHED], LIST].copy()
-    kept = 0
-    for i in range(len(blocks)):
-        b = blocks[i]
-        if s.block[b, NEAR] != _GONE and s.block[b, BEFORE] != s.block[b, MASK]:
-            blocks[kept] = b
-            kept += 1
-    blocks = blocks[:kept]
-    blocks.sort()
-    before, now = np.empty(kept, dtype=np.uint16), np.empty(kept, dtype=np.uint16)
-    near = np.empty(kept, dtype=np.bool_)
-    for i in range(kept):
-        b = blocks[i]
-        before[i], now[i] = s.block[b, BEFORE], s.block[b, MASK]
-        near[i] = s.block[b, NEAR] == s.level[-1, ROUND]
-    return blocks, before, now, near
+            if not _touch(s, kind, rule, b, born <= i < until):
+                homeless = int(b)
+                break
+    blocks, before, after, near = _changes(s)
+    return homeless, blocks, before, after, near
