@@ -58,9 +58,9 @@ class Classical(Policy):
         return []
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
-        from placement_opt.schedulers.classical import engine_kernels, hooks_kernels
+        from placement_opt.schedulers.classical import engine_kernels, hooks_kernels, state_kernels
 
-        self._kernels, self._kind = engine_kernels, hooks_kernels.KINDS[self.kind]
+        self._kernels, self._kind, self._columns = engine_kernels, hooks_kernels.KINDS[self.kind], state_kernels
         self._setting, self._sources = setting, Sources(setting.memory)
         self._rule = _RULES[setting.residency]
         self._home = setting.home if setting.residency == "inclusive" else -1
@@ -81,14 +81,27 @@ class Classical(Policy):
         if len(out := stuck(self._setting, view)):
             kept = ~np.isin(touched, out)
             touched, born = touched[kept], int(kept[:born].sum())
-        until, freed = born + len(view.births), view.freed.astype(np.int64, copy=False)
-        homeless, blocks, before, after, near = self._kernels.step(
-            self._state, self._kind, self._rule, self._home, freed, touched, born, until
+        freed = view.freed.astype(np.int64, copy=False)
+        homeless = self._kernels.step(
+            self._state, self._kind, self._rule, self._home, freed, touched, born, born + len(view.births)
         )
         if homeless >= 0:
             trouble = "produced, but no tier has room for it" if homeless in view.births else "its old place was taken"
             raise ScheduleError(trouble, step=view.step, block=int(homeless))
-        return moves_between(blocks, before, after, near, self._sources, self._setting.size[blocks])
+        return self._moves()
+
+    def _moves(self) -> Moves:
+        """What all that was moved in this round comes to."""
+        last, block = self._state.level[-1], self._state.block
+        blocks = np.sort(block[: last[self._columns.TOUCHED], self._columns.LIST].astype(np.int64))
+        rows = block[blocks]
+        near, masks = rows[:, self._columns.NEAR], rows[:, self._columns.MASK].astype(np.uint32)
+        before, after = (masks >> np.uint32(self._columns.BEFORE)).astype(np.uint16), masks.astype(np.uint16)
+        kept = np.flatnonzero((before != after) & (near != self._kernels.GONE))
+        if len(kept) < len(blocks):
+            blocks, before, after, near = blocks[kept], before[kept], after[kept], near[kept]
+        here = near == last[self._columns.ROUND]
+        return moves_between(blocks, before, after, here, self._sources, self._setting.size[blocks])
 
     def turns(self, view: View) -> tuple[Int64, int]:
         """The blocks at the processor in the order of their turns, and where among them those begin that are produced."""

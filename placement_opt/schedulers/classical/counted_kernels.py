@@ -12,7 +12,7 @@ from placement_opt.schedulers.classical.state_kernels import FIRST, KEY, MARK, S
 _AGES, _BY_BYTE = FIRST + 2, FIRST + 3
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def hit(s: State, k: int, b: int) -> None:
     """A new key; the tier's own number is the age."""
     use(s, k, b)
@@ -21,14 +21,14 @@ def hit(s: State, k: int, b: int) -> None:
     s.number[k, b, KEY] = s.number[k, s.number.shape[1] - 1, KEY] + worth
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def miss(s: State, k: int, b: int) -> None:
     s.node[k, b, MARK] = 0
     hit(s, k, b)
     put(s, k, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def evict(s: State, k: int) -> int:
     b = first(s, k)
     if s.level[k, _AGES]:

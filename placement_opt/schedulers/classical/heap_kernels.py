@@ -14,14 +14,14 @@ COUNT, _USES = FIRST, FIRST + 1
 _LAST = 2**31 - 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _before(s: State, k: int, a: int, b: int) -> bool:
     if s.number.shape[1] > 1 and s.number[k, a, KNOWN] != s.number[k, b, KNOWN]:
         return bool(s.number[k, a, KNOWN] < s.number[k, b, KNOWN])
     return bool(s.node[k, a, FILED] < s.node[k, b, FILED])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _rise(s: State, k: int, b: int, at: int) -> None:
     """Put a block into the heap at this place or above."""
     while at > 0:
@@ -33,7 +33,7 @@ def _rise(s: State, k: int, b: int, at: int) -> None:
     s.node[k, at, HEAP], s.node[k, b, PLACE] = b, at
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _sink(s: State, k: int, b: int, at: int) -> None:
     """Put a block into the heap at this place or below."""
     count = s.level[k, COUNT]
@@ -50,14 +50,14 @@ def _sink(s: State, k: int, b: int, at: int) -> None:
     s.node[k, at, HEAP], s.node[k, b, PLACE] = b, at
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _file(s: State, k: int, b: int) -> None:
     s.node[k, b, FILED] = s.node[k, b, USED]
     if s.number.shape[1] > 1:
         s.number[k, b, KNOWN] = s.number[k, b, KEY]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def use(s: State, k: int, b: int) -> None:
     """A block is used now."""
     if s.level[k, _USES] == _LAST:  # no overflow is checked in compiled code
@@ -66,7 +66,7 @@ def use(s: State, k: int, b: int) -> None:
     s.node[k, b, USED] = s.level[k, _USES]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def put(s: State, k: int, b: int) -> None:
     """Put a block that is not in the heap into it."""
     _file(s, k, b)
@@ -74,7 +74,7 @@ def put(s: State, k: int, b: int) -> None:
     _rise(s, k, b, s.level[k, COUNT] - 1)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def take(s: State, k: int, b: int) -> None:
     """Take a block out of the heap."""
     at, last = s.node[k, b, PLACE], s.node[k, s.level[k, COUNT] - 1, HEAP]
@@ -85,7 +85,7 @@ def take(s: State, k: int, b: int) -> None:
         _rise(s, k, last, s.node[k, last, PLACE])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def first(s: State, k: int) -> int:
     """The block of the lowest key, of these the one whose last use is longest ago."""
     while True:

@@ -20,7 +20,7 @@ _COUNT, _FRONT, _PHASE = FIRST, FIRST + 2, FIRST + 3
 _INNER = -2
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _swap(s: State, k: int, b: int, at: int) -> None:
     """Change the places of a block of the row and of the one that is at a place."""
     other, was = s.node[k, at, HEAP], s.node[k, b, PLACE]
@@ -28,7 +28,7 @@ def _swap(s: State, k: int, b: int, at: int) -> None:
     s.node[k, at, HEAP], s.node[k, b, PLACE] = b, at
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _may_go(s: State, drawn: bool, k: int, b: int) -> None:
     """A block of the tier is a leaf now."""
     if not drawn:
@@ -38,7 +38,7 @@ def _may_go(s: State, drawn: bool, k: int, b: int) -> None:
         s.level[k, _FRONT] += 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _stays(s: State, drawn: bool, k: int, b: int) -> None:
     """A block of the tier is no leaf, or was used."""
     if not drawn:
@@ -49,7 +49,7 @@ def _stays(s: State, drawn: bool, k: int, b: int) -> None:
         _swap(s, k, b, s.level[k, _FRONT])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _extend(s: State, drawn: bool, k: int, b: int) -> None:
     """A block comes into the tier, or is found to extend another."""
     before = s.node[k, b, OWN]
@@ -59,7 +59,7 @@ def _extend(s: State, drawn: bool, k: int, b: int) -> None:
             _stays(s, drawn, k, before)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def learn(s: State, drawn: bool, blocks: Any, before: Any) -> None:
     """Of blocks that were never seen before: the block that each extends, or -1."""
     for i in range(len(blocks)):
@@ -69,7 +69,7 @@ def learn(s: State, drawn: bool, blocks: Any, before: Any) -> None:
                 _extend(s, drawn, k, blocks[i])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def hit(s: State, drawn: bool, k: int, b: int) -> None:
     if drawn:
         _stays(s, drawn, k, b)
@@ -78,7 +78,7 @@ def hit(s: State, drawn: bool, k: int, b: int) -> None:
         heap.use(s, k, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def miss(s: State, drawn: bool, k: int, b: int) -> None:
     if drawn:
         s.node[k, b, USED] = s.level[k, _PHASE]
@@ -92,7 +92,7 @@ def miss(s: State, drawn: bool, k: int, b: int) -> None:
     _extend(s, drawn, k, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def evict(s: State, drawn: bool, k: int) -> int:
     if not drawn:
         return int(heap.first(s, k))
@@ -104,7 +104,7 @@ def evict(s: State, drawn: bool, k: int) -> int:
     return int(s.node[k, row.draw(s, k, s.level[k, _FRONT]), HEAP])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def free(s: State, drawn: bool, k: int, b: int) -> None:
     if drawn:
         _stays(s, drawn, k, b)

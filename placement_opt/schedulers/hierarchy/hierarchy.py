@@ -73,7 +73,7 @@ class Hierarchy:
         Those with keys up to ``useless`` are left out where they may lie nowhere.
         """
         blocks, t = self._setting.initial_blocks, self.tables
-        t.block[blocks, self._heaps.KEY] = keys
+        t.block[blocks, self._heaps.KEY] = t.block[blocks, self._heaps.FILED] = keys
         if self._setting.initial is not None:
             held = self._setting.initial[:, blocks].astype(np.int64)
             self._kernels.load(t, self._rule, blocks, (held << np.arange(len(held))[:, None]).sum(axis=0))
