@@ -72,6 +72,7 @@ class Ledger:
         self._doomed = np.zeros(blocks, dtype=bool)
         self._slot = np.zeros(blocks, dtype=np.int32)
         self._count = np.arange(blocks, dtype=np.int32)
+        self._home = instance.home if instance.inclusive else -1
         self._loops = _loops(instance.trace.num_reads)
         self._step = -1
         self._births: Ids = np.zeros(0, dtype=np.int64)
@@ -120,7 +121,7 @@ class Ledger:
             for tier, held in enumerate(self.resident):
                 self._used[tier] -= self._bytes(freed[held[freed]])
         if self.instance.inclusive and len(births):
-            self._used[self.instance.home] += self._bytes(births)
+            self._used[self._home] += self._bytes(births)
         return np.array(self._used, dtype=np.int64)
 
     def apply(self, moves: object) -> None:
@@ -129,7 +130,7 @@ class Ledger:
             self._refuse(f"the step's moves are {_kind(moves)}, expected Moves")
         self._check(moves)
         if self.instance.inclusive and len(self._births):
-            home = self.instance.home
+            home = self._home
             self._charge(home, self._births)
             self.mask[self._births] = 1 << home
             self.resident[home, self._births] = True
@@ -181,7 +182,7 @@ class Ledger:
             if not self._sound(tier, ids, None, 1):
                 self._check_ids("drop", (tier,), ids)
                 self._check_held(tier, ids, "dropped from")
-            if self.instance.inclusive and tier == self.instance.home and len(ids):
+            if tier == self._home and len(ids):
                 self._refuse(f"dropped from {self._names[tier]}, where the inclusive rule keeps every block", int(ids[0]))
 
     def _sound(self, tier: object, ids: object, state: Int32 | None, wanted: int) -> bool:

@@ -144,7 +144,8 @@ class Hierarchy:
 
     def moves(self) -> Moves:
         """What all that was done since :meth:`begin` comes to."""
-        blocks, before, after, near = self._heaps.changes(self.tables)
+        touched, before, after, near = self._heaps.changes(self.tables)
+        blocks = touched.astype(np.int64)
         sizes, pieces = self._setting.size[blocks], pieces_at(self._setting, blocks)
         return moves_between(blocks, before, after, near, self._sources, sizes, pieces)
 
