@@ -37,9 +37,11 @@ _door = threading.RLock()
 def njit(**options: Any) -> Any:
     """``numba.njit`` with our cache; a decorator, with options: ``@njit(cache=True)``.
 
-    Loops let other threads run meanwhile: both sides of an answer are worked on at once.
+    Loops let other threads run meanwhile: both sides of an answer are worked on at once. ``counts=False``: for functions that
+    make no arrays and hand tables of them on to each other: who holds those is not counted, which takes longer than the work
+    where it is done for every read of a block.
     """
-    numba, options = _numba(), {"nogil": True} | options
+    numba, options = _numba(), {"nogil": True, "_nrt": options.pop("counts", True)} | options
 
     def decorate(function: Callable[..., Any]) -> Any:
         with _door, _own_cache(numba, options) as settings:

@@ -7,12 +7,13 @@ the table of operations says (:mod:`placement_opt.play.run`).
 
 from __future__ import annotations
 
-from typing import NoReturn
+import sys
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.errors import InputError, ScheduleError
 from placement_opt.base.units import format_size
 from placement_opt.instance.instance import Instance
@@ -20,6 +21,8 @@ from placement_opt.play.protocol import Ids, Moves, Resident, cheapest_source
 
 Mask = np.uint16
 _ROOM = 2**62
+#: Reads from which on loading compiled loops takes less time than they save.
+_MANY = 2**18
 
 
 class Ledger:
@@ -69,6 +72,8 @@ class Ledger:
         self._doomed = np.zeros(blocks, dtype=bool)
         self._slot = np.zeros(blocks, dtype=np.int32)
         self._count = np.arange(blocks, dtype=np.int32)
+        self._home = instance.home if instance.inclusive else -1
+        self._loops = _loops(instance.trace.num_reads)
         self._step = -1
         self._births: Ids = np.zeros(0, dtype=np.int64)
         self._freed: Ids = self._births
@@ -116,7 +121,7 @@ class Ledger:
             for tier, held in enumerate(self.resident):
                 self._used[tier] -= self._bytes(freed[held[freed]])
         if self.instance.inclusive and len(births):
-            self._used[self.instance.home] += self._bytes(births)
+            self._used[self._home] += self._bytes(births)
         return np.array(self._used, dtype=np.int64)
 
     def apply(self, moves: object) -> None:
@@ -125,7 +130,7 @@ class Ledger:
             self._refuse(f"the step's moves are {_kind(moves)}, expected Moves")
         self._check(moves)
         if self.instance.inclusive and len(self._births):
-            home = self.instance.home
+            home = self._home
             self._charge(home, self._births)
             self.mask[self._births] = 1 << home
             self.resident[home, self._births] = True
@@ -153,10 +158,11 @@ class Ledger:
         """What can be said of moves before any of them is made, and their charge."""
         tiers = len(self._names)
         for tier, ids in moves.store:
-            self._check_ids("store", (tier,), ids)
-            self._check_not_freed(ids)
-            absent = self._present[ids] != self._step
-            self._refuse_if(absent, ids, f"stored to {self._names[tier]}, but neither read nor produced at this step")
+            if not self._sound(tier, ids, self._present, self._step):
+                self._check_ids("store", (tier,), ids)
+                self._check_not_freed(ids)
+                absent = self._present[ids] != self._step
+                self._refuse_if(absent, ids, f"stored to {self._names[tier]}, but neither read nor produced at this step")
             if self.instance.forgets:
                 self._check_at_hand(tier, ids)
             if self._passed is not None:
@@ -173,10 +179,19 @@ class Ledger:
             self._check_held(source, ids, "fetched from")
             self._charge(tiers + source * tiers + target, ids)
         for tier, ids in moves.drop:
-            self._check_ids("drop", (tier,), ids)
-            self._check_held(tier, ids, "dropped from")
-            if self.instance.inclusive and tier == self.instance.home and len(ids):
+            if not self._sound(tier, ids, None, 1):
+                self._check_ids("drop", (tier,), ids)
+                self._check_held(tier, ids, "dropped from")
+            if tier == self._home and len(ids):
                 self._refuse(f"dropped from {self._names[tier]}, where the inclusive rule keeps every block", int(ids[0]))
+
+    def _sound(self, tier: object, ids: object, state: Int32 | None, wanted: int) -> bool:
+        """Whether all is well with what is stored (``state``: of blocks) or dropped (None), as far as loops can say."""
+        if self._loops is None or not _plain(ids) or not isinstance(tier, int) or not 0 <= tier < len(self._names):
+            return False
+        if state is None:
+            return bool(self._loops.sound(ids, self._slot, self._doomed, self.resident[tier].view(np.uint8), wanted))
+        return bool(self._loops.sound(ids, self._slot, self._doomed, state, wanted))
 
     def _check_at_hand(self, tier: int, ids: Ids) -> None:
         """A block that lies nowhere is at the processor only after an operation without source, and no more of it than is read.
@@ -236,16 +251,18 @@ class Ledger:
 
     def _arrive(self, tier: int, ids: Ids) -> None:
         row = self.resident[tier]
-        self._refuse_if(row[ids], ids, f"moved to {self._names[tier]}, where it is or arrives already")
-        row[ids] = True
-        self.mask[ids] |= Mask(1 << tier)
+        if self._loops is None or not _plain(ids) or not self._loops.turn(ids, row, self.mask, tier, True):
+            self._refuse_if(row[ids], ids, f"moved to {self._names[tier]}, where it is or arrives already")
+            row[ids] = True
+            self.mask[ids] |= Mask(1 << tier)
         self._used[tier] += self._bytes(ids)
 
     def _leave(self, tier: int, ids: Ids) -> None:
         row = self.resident[tier]
-        self._refuse_if(~row[ids], ids, "drop: named twice")
-        row[ids] = False
-        self.mask[ids] &= Mask(~(1 << tier) & 0xFFFF)
+        if self._loops is None or not _plain(ids) or not self._loops.turn(ids, row, self.mask, tier, False):
+            self._refuse_if(~row[ids], ids, "drop: named twice")
+            row[ids] = False
+            self.mask[ids] &= Mask(~(1 << tier) & 0xFFFF)
         self._used[tier] -= self._bytes(ids)
 
     def _check_copies(self, moves: Moves) -> None:
@@ -283,6 +300,20 @@ class Ledger:
     def _refuse(self, message: str, block: int | None = None) -> NoReturn:
         step = None if self._step < 0 else self._step
         raise ScheduleError(message, step=step, block=block)
+
+
+def _loops(reads: int) -> Any:
+    """Compiled loops that check moves, where numba is loaded anyway or it pays; None: they are checked array by array."""
+    if "numba" not in sys.modules and reads < _MANY:
+        return None
+    from placement_opt.play import ledger_kernels
+
+    return ledger_kernels
+
+
+def _plain(ids: object) -> bool:
+    """Whether loops take these as they are."""
+    return isinstance(ids, np.ndarray) and ids.dtype == np.int64 and ids.ndim == 1 and ids.flags.c_contiguous
 
 
 def _kind(value: object) -> str:

@@ -537,9 +537,7 @@ def time_run(
 def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_]) -> tuple[list[int], Int64]:
     """The patterns of all reads, ascending, and int64[T, P] exact sums of what each step reads in each."""
     trace, loads, tiers = instance.trace, instance.loads, instance.num_tiers
-    ways, amount = len(loads.serves_from), loads.amount[trace.blocks]
-    if trace.shares is not None:
-        amount = amount * trace.shares
+    ways = len(loads.serves_from)
     mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[trace.blocks] + passed
     case: npt.NDArray[Any] = (mark.astype(np.int64) << tiers) + held if mark.any() else held
     cases = np.flatnonzero(np.bincount(case)).tolist()
@@ -549,6 +547,17 @@ def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArra
     starts, ends = trace.indptr[:-1], trace.indptr[1:]
     served = np.zeros((instance.num_steps, len(distinct)), dtype=np.int64)
     sums = np.zeros(trace.num_reads + 1, dtype=np.int64)
+    if trace.shares is None and len(loads.amount) > 0 and bool((loads.amount == loads.amount[0]).all()):
+        rest = (ends - starts) * loads.amount[0]  # all are alike: reads are counted, and those of the last case are the rest
+        for one, pattern in zip(cases[:-1], patterns, strict=False):
+            np.cumsum(case == one, out=sums[1:])
+            found = (sums[ends] - sums[starts]) * loads.amount[0]
+            served[:, distinct.index(pattern)] += found
+            rest -= found
+        if cases:
+            served[:, distinct.index(patterns[-1])] += rest
+        return distinct, served
+    amount = loads.amount[trace.blocks] * (1 if trace.shares is None else trace.shares)
     for one, pattern in zip(cases, patterns, strict=True):
         # Differences of running sums are exact even where the sums themselves wrap around.
         np.cumsum(np.where(case == one, amount, 0), out=sums[1:])

@@ -58,6 +58,9 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "w-tinylfu": "classical.w_tinylfu:WTinyLFU",
         "gdsf": "classical.gdsf:GDSF",
         "random": "classical.random:Random",
+        "prefix-lru": "classical.prefix_lru:PrefixLRU",
+        "leaf-random": "classical.leaf_random:LeafRandom",
+        "tail-lru": "tail_lru:TailLRU",
         # cascades
         # servers
         # attention
@@ -65,6 +68,8 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         # arXiv 2508.13231
         # clairvoyant
         "belady": "belady:Belady",
+        "belady-demand": "belady_demand:BeladyDemand",
+        "belady-size": "belady_size:BeladySize",
         # programs
         "myopic": "myopic:Myopic",
         "lp-rounded": "lp_rounded:LpRounded",

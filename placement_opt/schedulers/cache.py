@@ -87,7 +87,7 @@ class CachePolicy:
             The residency at state 0 where the start is free.
         """
         self.__dict__.pop("_caches", None)
-        self._caches = _Caches(self, setting)
+        self._caches = Caches(self, setting)
         return self._caches.start(first_reads)
 
     def step(self, view: View) -> Moves:
@@ -163,18 +163,18 @@ class CachePolicy:
         """
 
 
-class _Caches:
-    """The caches of one run, each with a copy of a policy."""
+class Caches:
+    """The caches of one run, each with a copy of a policy (``policies``, the fastest tier's first)."""
 
     def __init__(self, policy: CachePolicy, setting: Setting) -> None:
         self._setting, self._sources = setting, Sources(setting.memory)
         self._tiers = cache_tiers(setting)
         self._home = setting.home if setting.residency == "inclusive" else -1
-        self._policies = [deepcopy(policy) for _ in self._tiers]
+        self.policies = [deepcopy(policy) for _ in self._tiers]
         self._room = [int(setting.capacity[tier]) for tier in self._tiers]
         self._held = np.zeros((len(setting.capacity), len(setting.size)), dtype=np.bool_)
         self._step: int | None = None
-        for own, room in zip(self._policies, self._room, strict=True):
+        for own, room in zip(self.policies, self._room, strict=True):
             own.init(room)
 
     def start(self, first_reads: Sequence[Ids]) -> Resident | None:
@@ -189,8 +189,8 @@ class _Caches:
             self._held[self._home, self._setting.initial_blocks] = True
         return self._held.copy()
 
-    def step(self, view: View) -> Moves:
-        """Hits and misses of the reads, then of what is produced; the moves that they come to."""
+    def step(self, view: View, turns: Ids | None = None) -> Moves:
+        """Hits and misses of the reads, then of what is produced, or of both in another order; the moves that they come to."""
         self._step = view.step
         before = self._held.copy()
         for block in view.freed.tolist():
@@ -198,12 +198,10 @@ class _Caches:
                 if self._held[self._tiers[level], block]:
                     self._leave(level, block)
         gone, out = set(view.freed.tolist()), set(stuck(self._setting, view).tolist())
-        for block in view.reads.tolist():
+        born = set(view.births.tolist())
+        for block in (np.concatenate([view.reads, view.births]) if turns is None else turns).tolist():
             if block not in gone and block not in out:
-                self._touch(block)
-        for block in view.births.tolist():
-            if block not in gone:
-                self._touch(block, born=True)
+                self._touch(block, born=block in born)
         changed = np.flatnonzero((before != self._held).any(axis=0))
         changed = changed[~np.isin(changed, view.freed)]
         after = np.zeros(len(changed), dtype=np.uint16)
@@ -231,7 +229,7 @@ class _Caches:
         """Whether the block is in the tier then."""
         size = int(self._setting.size[block])
         if self._held[self._tiers[level], block]:
-            self._policies[level].hit(block, size)
+            self.policies[level].hit(block, size)
             return True
         moving = self._setting.residency == "exclusive"
         old = [below for below in range(level + 1, len(self._tiers)) if self._held[self._tiers[below], block]] if moving else []
@@ -251,9 +249,9 @@ class _Caches:
         tier, size = self._tiers[level], int(self._setting.size[block])
         if size > int(self._setting.capacity[tier]):
             return False
-        self._policies[level].ask(block, size)
+        self.policies[level].ask(block, size)
         while self._room[level] < size:
-            victim = self._policies[level].evict()
+            victim = self.policies[level].evict()
             if not 0 <= victim < self._held.shape[1] or not self._held[tier, victim]:
                 trouble = f"evicted from {self._setting.memory.tier_names[tier]}, which does not hold it"
                 raise ScheduleError(trouble, step=self._step, block=victim)
@@ -277,12 +275,12 @@ class _Caches:
         size = int(self._setting.size[block])
         self._room[level] -= size
         self._held[self._tiers[level], block] = True
-        self._policies[level].miss(block, size)
+        self.policies[level].miss(block, size)
 
     def _leave(self, level: int, block: int) -> None:
         self._room[level] += int(self._setting.size[block])
         self._held[self._tiers[level], block] = False
-        self._policies[level].free(block)
+        self.policies[level].free(block)
 
 
 def start_levels(setting: Setting, first_reads: Sequence[Ids]) -> list[list[int]]:

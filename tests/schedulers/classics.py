@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 import placement_opt as po
+from placement_opt.play.protocol import Ids, Resident
 
 
 class Slow(po.CachePolicy):
@@ -485,6 +490,117 @@ class Lirs(Slow):
         self.prune()
 
 
+class Tree(Slow):
+    """Blocks extend the one before them on the path of the step in which they are first seen; turns from its end."""
+
+    def start(self, setting: po.Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        resident = super().start(setting, first_reads)
+        self.setting, self.seen = setting, set[int]()
+        return resident
+
+    def step(self, view: po.View) -> po.Moves:
+        reads = view.reads.tolist()
+        if view.places is not None:
+            reads = [block for _, block in sorted(zip(view.places.tolist(), reads, strict=True))]
+        path = reads + view.births.tolist()
+        layer = self.setting.block_layer
+        last: dict[int, int] = {}  # by layer
+        for block in path:
+            own = 0 if layer is None else int(layer[block])
+            if block not in self.seen and own in last:
+                for cache in self._caches.policies:
+                    cache.learn(block, last[own])
+            self.seen.add(block)
+            last[own] = block
+        return self._caches.step(view, np.array(path[::-1], dtype=np.int64))
+
+    def begin(self) -> None:
+        self.extends: dict[int, int] = {}
+        self.held: list[int] = []
+
+    def learn(self, block: int, before: int) -> None:
+        self.extends[block] = before
+
+    def leaf(self, block: int) -> bool:
+        return not any(self.extends.get(other) == block for other in self.held)
+
+
+class PrefixLru(Tree):
+    def hit(self, block: int, size: int) -> None:  # noqa: ARG002
+        self.held.remove(block)
+        self.held.append(block)
+
+    def come(self, block: int) -> None:
+        self.held.append(block)
+
+    def victim(self) -> int:
+        return next(block for block in self.held if self.leaf(block))
+
+    def leave(self, block: int, evicted: bool) -> None:  # noqa: ARG002
+        self.held.remove(block)
+
+
+class LeafRandom(Tree):
+    """The blocks in a row, those that may go at its front; what joins or leaves the front changes places with its end."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.draws = Random(seed)
+
+    def begin(self) -> None:
+        super().begin()
+        self.draws.begin()
+        self.front = 0
+        self.marked: set[int] = set()
+
+    def swap(self, block: int, at: int) -> None:
+        was = self.held.index(block)
+        self.held[was], self.held[at] = self.held[at], self.held[was]
+
+    def update(self, block: int) -> None:
+        """To the front if it may go, else away from it."""
+        may_go, there = block not in self.marked and self.leaf(block), self.held.index(block) < self.front
+        if may_go and not there:
+            self.swap(block, self.front)
+            self.front += 1
+        if there and not may_go:
+            self.front -= 1
+            self.swap(block, self.front)
+
+    def update_before(self, block: int) -> None:
+        if self.extends.get(block) in self.held:
+            self.update(self.extends[block])
+
+    def learn(self, block: int, before: int) -> None:
+        super().learn(block, before)
+        if block in self.held:
+            self.update_before(block)
+
+    def hit(self, block: int, size: int) -> None:  # noqa: ARG002
+        self.marked.add(block)
+        self.update(block)
+
+    def come(self, block: int) -> None:
+        self.held.append(block)
+        self.marked.add(block)
+        self.update_before(block)
+
+    def victim(self) -> int:
+        if not self.front:
+            self.marked.clear()
+            for at in range(len(self.held)):
+                self.update(self.held[at])
+        self.draws.row = self.held[: self.front]
+        return self.draws.victim()
+
+    def leave(self, block: int, evicted: bool) -> None:  # noqa: ARG002
+        self.marked.add(block)
+        self.update(block)
+        self.swap(block, len(self.held) - 1)
+        self.held.pop()
+        self.marked.discard(block)
+        self.update_before(block)
+
+
 #: Name with options -> its twin.
 TWINS: dict[str, Slow] = {
     "mru": Mru(),
@@ -508,4 +624,7 @@ TWINS: dict[str, Slow] = {
     "gdsf": Counted(ages=True, by_byte=True),
     "random": Random(),
     "random:seed=7": Random(7),
+    "prefix-lru": PrefixLru(),
+    "leaf-random": LeafRandom(),
+    "leaf-random:seed=7": LeafRandom(7),
 }

@@ -7,24 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import placement_opt as po
-from placement_opt.base.errors import ScheduleError
 from placement_opt.instance.instance import Instance
-from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from tests.schedulers.caches import missed, played, skewed
 from tests.schedulers.cases import any_instance, as_cache
 from tests.schedulers.classics import TWINS
-from tests.small import chain, make_instance, make_trace, two_tier
-
-
-def played(instance: Instance, scheduler: po.Scheduler) -> object:
-    """Start and moves of a run, or what is wrong with it."""
-    try:
-        schedule = simulate(instance, scheduler, record=True).schedule
-    except ScheduleError as error:
-        return error.message, error.step, error.block
-    assert schedule is not None
-    return schedule.initial.tolist(), schedule.indptr.tolist(), schedule.op.tolist(), schedule.block.tolist()
+from tests.small import chain, make_instance, make_trace
 
 
 def stirred(seed: int) -> Instance:
@@ -62,26 +50,6 @@ def test_moves_are_those_of_the_slow_twin(spec: str) -> None:
     """All rules, one to four tiers, several capacities, unequal sizes, births, deaths, given starts: the same, in order."""
     for instance in STIRRED + ANY:
         assert played(instance, make_scheduler(spec)) == played(instance, TWINS[spec])
-
-
-def one_a_step(reads: list[int], sizes: list[int], room: int) -> Instance:
-    """A cache of so many bytes, empty at the start, and reads one after the other."""
-    blocks = len(sizes)
-    trace = make_trace([[block] for block in reads], [-1] * blocks, sizes=sizes)
-    return make_instance(two_tier(hbm=room), trace, initial=np.array([[False] * blocks, [True] * blocks]))
-
-
-def skewed(rng: np.random.Generator, blocks: int, count: int) -> list[int]:
-    """Reads of blocks, some of them much more often than others, and a scan of all."""
-    weight = 1.0 / (1.0 + rng.permutation(blocks))
-    reads: list[int] = rng.choice(blocks, count, p=weight / weight.sum()).tolist()
-    return [*reads[: count // 2], *range(blocks), *reads[count // 2 :]]
-
-
-def missed(reads: list[int], sizes: list[int], room: int, spec: str) -> tuple[int, int]:
-    """(Bytes missed, bytes stored)."""
-    run = simulate(one_a_step(reads, sizes, room), make_scheduler(spec))
-    return round((1 - run.hit_rate) * run.read_bytes), int(run.stored_bytes[0])
 
 
 def test_none_misses_less_than_belady() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from placement_opt.base.errors import InputError, ScheduleError
 from placement_opt.instance.instance import Residency
+from placement_opt.play import ledger
 from placement_opt.play.ledger import Ledger
 from placement_opt.play.protocol import Moves, cheapest_source
 from placement_opt.play.replay import Replay
@@ -118,9 +119,12 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("reads", [0, 2**62], ids=["array by array", "in loops"])
 @pytest.mark.parametrize("case", CASES)
-def test_illegal_moves(case: str) -> None:
-    """The move is refused with this message, and no other part of the run is."""
+def test_illegal_moves(case: str, reads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The move is refused with this message, and no other part of the run is; however moves are checked."""
+    loops = ledger._loops(2**62) if reads else None
+    monkeypatch.setattr(ledger, "_loops", lambda reads: loops)  # noqa: ARG005
     rule, step, moves, message = CASES[case]
     legal = {} if rule == "inclusive" else BORN
     with pytest.raises(ScheduleError) as caught:

@@ -23,7 +23,7 @@ from placement_opt.schedulers.classical.state_kernels import (
 ONCE, OFTEN, ONCE_GONE, OFTEN_GONE = 0, 1, 2, 3
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def adapt(s: State, k: int, b: int) -> None:
     """Move p for a block that is remembered: towards those read once if it was one of them, else away."""
     row = s.number.shape[1] - 1
@@ -34,7 +34,7 @@ def adapt(s: State, k: int, b: int) -> None:
         s.number[k, row, KEY] = max(0.0, s.number[k, row, KEY] - s.size[b] * max(1.0, once / often))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def come(s: State, k: int, b: int) -> None:
     """A remembered block joins those read often, another one those read once; old ones are forgotten."""
     if s.node[k, b, WHERE] >= 0:
@@ -47,18 +47,18 @@ def come(s: State, k: int, b: int) -> None:
     push(s, k, ONCE, b, size)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def hit(s: State, k: int, b: int) -> None:
     move(s, k, OFTEN, b, s.size[b])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def ask(s: State, k: int, b: int) -> None:
     s.level[k, FIRST] = b + 1 if s.node[k, b, WHERE] == OFTEN_GONE else 0
     adapt(s, k, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def evict(s: State, k: int) -> int:
     once, often = oldest(s, k, ONCE), oldest(s, k, OFTEN)
     p, held = s.number[k, s.number.shape[1] - 1, KEY], s.level[k, HELD + ONCE]
@@ -67,7 +67,7 @@ def evict(s: State, k: int) -> int:
     return int(often)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def free(s: State, k: int, b: int, evicted: bool) -> None:
     was = s.node[k, b, WHERE]
     pull(s, k, b, s.size[b])

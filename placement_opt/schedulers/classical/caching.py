@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import ScheduleError
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers
@@ -36,7 +37,7 @@ class Needs:
     nodes
         In how many of them a block can be at once.
     heap, keys
-        Whether there is a heap, or a row, of blocks; and whether there are keys.
+        Whether there is a heap, or a row, of blocks, and no list; and whether there are keys.
     """
 
     lists: int = 0
@@ -57,9 +58,9 @@ class Classical(Policy):
         return []
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
-        from placement_opt.schedulers.classical import engine_kernels, hooks_kernels
+        from placement_opt.schedulers.classical import engine_kernels, hooks_kernels, state_kernels
 
-        self._kernels, self._kind = engine_kernels, hooks_kernels.KINDS[self.kind]
+        self._kernels, self._kind, self._columns = engine_kernels, hooks_kernels.KINDS[self.kind], state_kernels
         self._setting, self._sources = setting, Sources(setting.memory)
         self._rule = _RULES[setting.residency]
         self._home = setting.home if setting.residency == "inclusive" else -1
@@ -76,17 +77,36 @@ class Classical(Policy):
         return resident
 
     def step(self, view: View) -> Moves:
-        state, births = self._state, view.births.astype(np.int64)
-        state.size[births] = self._setting.size[births]
-        reads, out = view.reads.astype(np.int64), stuck(self._setting, view)
-        if len(out):
-            reads = reads[~np.isin(reads, out)]
-        homeless = self._kernels.step(state, self._kind, self._rule, self._home, view.freed.astype(np.int64), reads, births)
+        touched, born = self.turns(view)
+        if len(out := stuck(self._setting, view)):
+            kept = ~np.isin(touched, out)
+            touched, born = touched[kept], int(kept[:born].sum())
+        freed = view.freed.astype(np.int64, copy=False)
+        homeless = self._kernels.step(
+            self._state, self._kind, self._rule, self._home, freed, touched, born, born + len(view.births)
+        )
         if homeless >= 0:
-            trouble = "produced, but no tier has room for it" if homeless in births else "its old place was taken"
+            trouble = "produced, but no tier has room for it" if homeless in view.births else "its old place was taken"
             raise ScheduleError(trouble, step=view.step, block=int(homeless))
-        blocks, before, after, near = self._kernels.changes(state)
-        return moves_between(blocks, before, after, near, self._sources, state.size[blocks])
+        return self._moves()
+
+    def _moves(self) -> Moves:
+        """What all that was moved in this round comes to."""
+        last, block = self._state.level[-1], self._state.block
+        blocks = np.sort(block[: last[self._columns.TOUCHED], self._columns.LIST].astype(np.int64))
+        rows = block[blocks]
+        near, masks = rows[:, self._columns.NEAR], rows[:, self._columns.MASK].astype(np.uint32)
+        before, after = (masks >> np.uint32(self._columns.BEFORE)).astype(np.uint16), masks.astype(np.uint16)
+        kept = np.flatnonzero((before != after) & (near != self._kernels.GONE))
+        if len(kept) < len(blocks):
+            blocks, before, after, near = blocks[kept], before[kept], after[kept], near[kept]
+        here = near == last[self._columns.ROUND]
+        return moves_between(blocks, before, after, here, self._sources, self._setting.size[blocks])
+
+    def turns(self, view: View) -> tuple[Int64, int]:
+        """The blocks at the processor in the order of their turns, and where among them those begin that are produced."""
+        reads = view.reads.astype(np.int64)
+        return (np.concatenate([reads, view.births]) if len(view.births) else reads), len(reads)
 
     def _made(self, setting: Setting) -> State:
         """Empty tiers."""
@@ -95,8 +115,11 @@ class Classical(Policy):
         tiers, blocks, needs = cache_tiers(setting), len(setting.size), self.needs
         levels, nodes = len(tiers), blocks * needs.nodes
         node = np.zeros((levels, nodes + needs.lists, 6 if needs.heap else 4), dtype=np.int32)
-        node[:, :, kernels.OLDER] = node[:, :, kernels.NEWER] = np.arange(nodes + needs.lists)
-        node[:, :, kernels.WHERE] = -1
+        if needs.heap:
+            node[:, :, kernels.PLACE] = node[:, :, kernels.OWN] = -1
+        else:
+            node[:, :, kernels.OLDER] = node[:, :, kernels.NEWER] = np.arange(nodes + needs.lists)
+            node[:, :, kernels.WHERE] = -1
         level = np.zeros((levels + 1, kernels.HELD + needs.lists), dtype=np.int64)
         for row, tier in zip(level, tiers, strict=False):
             capacity = int(setting.capacity[tier])
@@ -104,5 +127,4 @@ class Classical(Policy):
             row[: kernels.FIRST] = capacity, capacity, tier, nodes
             row[kernels.FIRST : kernels.FIRST + len(own)] = own
         number = np.zeros((levels, blocks * needs.keys + 1, 2))
-        size = setting.size.astype(np.int64)
-        return kernels.State(node, number, level, size, np.zeros((blocks, 5), dtype=np.int32))
+        return kernels.State(node, number, level, setting.size, np.zeros((blocks, 4), dtype=np.int32))

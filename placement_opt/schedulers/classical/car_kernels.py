@@ -7,19 +7,19 @@ from placement_opt.schedulers.classical.arc_kernels import OFTEN, ONCE, adapt, c
 from placement_opt.schedulers.classical.state_kernels import HELD, KEY, MARK, State, move, oldest
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def hit(s: State, k: int, b: int) -> None:
     s.node[k, b, MARK] = 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def miss(s: State, k: int, b: int) -> None:
     s.node[k, b, MARK] = 0
     adapt(s, k, b)
     come(s, k, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def evict(s: State, k: int) -> int:
     while True:
         once, often = oldest(s, k, ONCE), oldest(s, k, OFTEN)

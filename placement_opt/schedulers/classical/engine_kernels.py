@@ -18,29 +18,34 @@ from placement_opt.schedulers.classical.state_kernels import (
     ROOM,
     ROUND,
     TIER,
+    TIERS,
     TOUCHED,
     State,
 )
 
 INCLUSIVE, EXCLUSIVE, FREE, CACHE = 0, 1, 2, 3
-_GONE = -1
+#: The round of a block that is freed.
+GONE = -1
+#: Handed on as they are, literals would have everything below compiled once more for each of them.
+_NONE, _NO, _YES = np.int64(-1), np.bool_(False), np.bool_(True)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _holds(s: State, k: int, b: int) -> bool:
     return bool(s.block[b, MASK] >> s.level[k, TIER] & 1)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _note(s: State, b: int) -> None:
     """A block's mask changes in this round."""
     if s.block[b, MOVED] != s.level[-1, ROUND]:
-        s.block[b, MOVED], s.block[b, BEFORE] = s.level[-1, ROUND], s.block[b, MASK]
+        mask = s.block[b, MASK] & TIERS
+        s.block[b, MOVED], s.block[b, MASK] = s.level[-1, ROUND], mask | mask << BEFORE
         s.block[s.level[-1, TOUCHED], LIST] = b
         s.level[-1, TOUCHED] += 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _enter(s: State, kind: int, k: int, b: int) -> None:
     _note(s, b)
     s.level[k, ROOM] -= s.size[b]
@@ -48,7 +53,7 @@ def _enter(s: State, kind: int, k: int, b: int) -> None:
     hooks.miss(s, kind, k, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _leave(s: State, kind: int, k: int, b: int, evicted: bool) -> None:
     _note(s, b)
     s.level[k, ROOM] += s.size[b]
@@ -56,7 +61,7 @@ def _leave(s: State, kind: int, k: int, b: int, evicted: bool) -> None:
     hooks.free(s, kind, k, b, evicted)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _make_room(s: State, kind: int, rule: int, k: int, b: int) -> bool:
     """Evict until there is room for a block; whether there is. Victims that must lie somewhere go down, or stay."""
     size = s.size[b]
@@ -67,8 +72,8 @@ def _make_room(s: State, kind: int, rule: int, k: int, b: int) -> bool:
         victim = hooks.evict(s, kind, k)
         if victim < 0:  # no bounds are checked in compiled code
             raise IndexError("a full tier without a victim")
-        _leave(s, kind, k, victim, True)
-        may_go = rule == INCLUSIVE or s.block[victim, MASK] != 0
+        _leave(s, kind, k, victim, _YES)
+        may_go = rule == INCLUSIVE or s.block[victim, MASK] & TIERS != 0
         if not may_go:
             for below in range(k + 1, len(s.level) - 1):
                 if _make_room(s, kind, rule, below, victim):
@@ -81,18 +86,18 @@ def _make_room(s: State, kind: int, rule: int, k: int, b: int) -> bool:
     return True
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _hit_or_bring(s: State, kind: int, rule: int, k: int, b: int) -> int:
     """1 if the block is in the tier then, 0 if not, -1 if its old place was taken."""
     if _holds(s, k, b):
         hooks.hit(s, kind, k, b)
         return 1
-    old = -1
+    old: Any = _NONE
     if rule == EXCLUSIVE:
         for below in range(k + 1, len(s.level) - 1):
             if _holds(s, below, b):  # its old place is there for a victim
                 old = below
-                _leave(s, kind, below, b, False)
+                _leave(s, kind, below, b, _NO)
     if _make_room(s, kind, rule, k, b):
         _enter(s, kind, k, b)
         return 1
@@ -103,7 +108,7 @@ def _hit_or_bring(s: State, kind: int, rule: int, k: int, b: int) -> int:
     return 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _touch(s: State, kind: int, rule: int, b: int, born: bool) -> bool:
     """A block is at the processor; False where it has to lie somewhere and finds no place."""
     if rule == INCLUSIVE:
@@ -117,57 +122,39 @@ def _touch(s: State, kind: int, rule: int, b: int, born: bool) -> bool:
     return bool(not born or rule == CACHE)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def fill(s: State, kind: int, blocks: Any, level: Any) -> None:
     """State 0: blocks in this order, each into its level."""
     for i in range(len(blocks)):
         _enter(s, kind, level[i], blocks[i])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def step(s: State, kind: int, rule: int, home: int, freed: Any, reads: Any, births: Any) -> int:
-    """One step's freed blocks, reads and births, in this order; -1, or the block that found no place.
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def step(s: State, kind: int, rule: int, home: int, freed: Any, touched: Any, born: int, until: int) -> int:
+    """One step: blocks freed leave, then those at the processor have their turns, of which ``born`` to ``until`` are produced.
 
-    ``home`` is the home tier under the inclusive rule, else -1. Blocks that cannot be brought in are not among the reads.
+    -1, or the block that found no place. ``home`` is the home tier under the inclusive rule, else -1. Blocks that cannot be
+    brought in are not among those touched.
     """
     s.level[-1, ROUND] += 1
     s.level[-1, TOUCHED] = 0
     for b in freed:
         for k in range(len(s.level) - 1):
             if _holds(s, k, b):
-                _leave(s, kind, k, b, False)
-        s.block[b, NEAR] = _GONE
-    for b in reads:
-        if s.block[b, NEAR] != _GONE:
-            s.block[b, NEAR] = s.level[-1, ROUND]
-            if not _touch(s, kind, rule, b, False):
-                return int(b)
-    for b in births:
-        if s.block[b, NEAR] != _GONE:
-            s.block[b, NEAR] = s.level[-1, ROUND]
-            if home >= 0:
+                _leave(s, kind, k, b, _NO)
+        s.block[b, NEAR] = GONE
+    now, fastest = s.level[-1, ROUND], np.int64(0)
+    # A hit of the only level, or of the fastest where only that one is asked, is all there is to do for a block.
+    bit = 1 << s.level[0, TIER] if rule != INCLUSIVE or len(s.level) == 2 else 0
+    for i in range(len(touched)):
+        b = touched[i]
+        if s.block[b, NEAR] != GONE:
+            s.block[b, NEAR] = now
+            if s.block[b, MASK] & bit:
+                hooks.hit(s, kind, fastest, b)
+                continue
+            if home >= 0 and born <= i < until:
                 s.block[b, MASK] |= 1 << home
-            if not _touch(s, kind, rule, b, True):
+            if not _touch(s, kind, rule, b, born <= i < until):
                 return int(b)
     return -1
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def changes(s: State) -> tuple[Any, Any, Any, Any]:
-    """(blocks, masks before, masks now, whether at the processor) of all that this round moved."""
-    blocks = s.block[: s.level[-1, TOUCHED], LIST].copy()
-    kept = 0
-    for i in range(len(blocks)):
-        b = blocks[i]
-        if s.block[b, NEAR] != _GONE and s.block[b, BEFORE] != s.block[b, MASK]:
-            blocks[kept] = b
-            kept += 1
-    blocks = blocks[:kept]
-    blocks.sort()
-    before, now = np.empty(kept, dtype=np.uint16), np.empty(kept, dtype=np.uint16)
-    near = np.empty(kept, dtype=np.bool_)
-    for i in range(kept):
-        b = blocks[i]
-        before[i], now[i] = s.block[b, BEFORE], s.block[b, MASK]
-        near[i] = s.block[b, NEAR] == s.level[-1, ROUND]
-    return blocks, before, now, near

@@ -7,6 +7,8 @@ from placement_opt.schedulers.classical import arc_kernels as arc
 from placement_opt.schedulers.classical import car_kernels as car
 from placement_opt.schedulers.classical import clock_kernels as clock
 from placement_opt.schedulers.classical import counted_kernels as counted
+from placement_opt.schedulers.classical import heap_kernels as heap
+from placement_opt.schedulers.classical import leaf_kernels as leaf
 from placement_opt.schedulers.classical import lirs_kernels as lirs
 from placement_opt.schedulers.classical import mru_kernels as mru
 from placement_opt.schedulers.classical import random_kernels as random
@@ -19,7 +21,8 @@ from placement_opt.schedulers.classical.state_kernels import State, pull
 
 MRU, CLOCK, SIEVE, RANDOM, SLRU, TWO_Q = 0, 1, 2, 3, 4, 5
 S3_FIFO, ARC, CAR, COUNTED, W_TINYLFU, LIRS = 6, 7, 8, 9, 10, 11
-#: By the names of the modules.
+PREFIX_LRU, LEAF_RANDOM = 12, 13
+#: By the names of the modules, mostly.
 KINDS = {
     "mru": MRU,
     "clock": CLOCK,
@@ -33,10 +36,12 @@ KINDS = {
     "counted": COUNTED,
     "w_tinylfu": W_TINYLFU,
     "lirs": LIRS,
+    "prefix_lru": PREFIX_LRU,
+    "leaf_random": LEAF_RANDOM,
 }
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def hit(s: State, kind: int, k: int, b: int) -> None:
     """A block that is in the tier of level k is read."""
     if kind == MRU:
@@ -61,9 +66,11 @@ def hit(s: State, kind: int, k: int, b: int) -> None:
         w_tinylfu.hit(s, k, b)
     elif kind == LIRS:
         lirs.hit(s, k, b)
+    elif kind in (PREFIX_LRU, LEAF_RANDOM):
+        leaf.hit(s, kind == LEAF_RANDOM, k, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def ask(s: State, kind: int, k: int, b: int) -> None:
     """A block is wanted in the tier; room is made for it next."""
     if kind == TWO_Q:
@@ -72,7 +79,7 @@ def ask(s: State, kind: int, k: int, b: int) -> None:
         arc.ask(s, k, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def miss(s: State, kind: int, k: int, b: int) -> None:
     """A block comes into the tier."""
     if kind == MRU:
@@ -99,9 +106,11 @@ def miss(s: State, kind: int, k: int, b: int) -> None:
         w_tinylfu.miss(s, k, b)
     elif kind == LIRS:
         lirs.miss(s, k, b)
+    elif kind in (PREFIX_LRU, LEAF_RANDOM):
+        leaf.miss(s, kind == LEAF_RANDOM, k, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def evict(s: State, kind: int, k: int) -> int:
     """The block of the tier, which is not empty, that goes next."""
     if kind == MRU:
@@ -128,10 +137,12 @@ def evict(s: State, kind: int, k: int) -> int:
         return int(w_tinylfu.evict(s, k))
     if kind == LIRS:
         return int(lirs.evict(s, k))
+    if kind in (PREFIX_LRU, LEAF_RANDOM):
+        return int(leaf.evict(s, kind == LEAF_RANDOM, k))
     return -1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def free(s: State, kind: int, k: int, b: int, evicted: bool) -> None:
     """A block leaves the tier: evicted just now, or moved up or freed for good. Most take it out of its list, no more."""
     if kind == SIEVE:
@@ -139,7 +150,7 @@ def free(s: State, kind: int, k: int, b: int, evicted: bool) -> None:
     elif kind == RANDOM:
         random.free(s, k, b)
     elif kind == COUNTED:
-        counted.free(s, k, b)
+        heap.take(s, k, b)
     elif kind == TWO_Q:
         two_q.free(s, k, b, evicted)
     elif kind == S3_FIFO:
@@ -148,5 +159,7 @@ def free(s: State, kind: int, k: int, b: int, evicted: bool) -> None:
         arc.free(s, k, b, evicted)
     elif kind == LIRS:
         lirs.free(s, k, b, evicted)
+    elif kind in (PREFIX_LRU, LEAF_RANDOM):
+        leaf.free(s, kind == LEAF_RANDOM, k, b)
     else:
         pull(s, k, b, s.size[b])

@@ -13,14 +13,14 @@ _LIR, _HIR, _GONE = 1, 2, 3
 _MOST, _TAKEN = FIRST, FIRST + 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _to_top(s: State, k: int, b: int) -> None:
     if s.node[k, b, WHERE] >= 0:
         pull(s, k, b, s.size[b])
     push(s, k, _STACK, b, s.size[b])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _prune(s: State, k: int) -> None:
     """Down to the oldest LIR block; those that are gone are forgotten with it."""
     b = oldest(s, k, _STACK)
@@ -29,7 +29,7 @@ def _prune(s: State, k: int) -> None:
         b = oldest(s, k, _STACK)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _raise(s: State, k: int, b: int) -> None:
     """A block at the top of the stack becomes LIR; the oldest of them become HIR until they fit."""
     s.node[k, b, MARK] = _LIR
@@ -44,7 +44,7 @@ def _raise(s: State, k: int, b: int) -> None:
         _prune(s, k)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def hit(s: State, k: int, b: int) -> None:
     stacked = s.node[k, b, WHERE] >= 0
     _to_top(s, k, b)
@@ -56,7 +56,7 @@ def hit(s: State, k: int, b: int) -> None:
     _prune(s, k)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def miss(s: State, k: int, b: int) -> None:
     remembered = s.node[k, b, WHERE] >= 0
     _to_top(s, k, b)
@@ -68,13 +68,13 @@ def miss(s: State, k: int, b: int) -> None:
         _prune(s, k)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def evict(s: State, k: int) -> int:
     node = oldest(s, k, _QUEUE)
     return int(node - len(s.size)) if node >= 0 else int(oldest(s, k, _STACK))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def free(s: State, k: int, b: int, evicted: bool) -> None:
     if s.node[k, b, MARK] == _HIR:
         pull(s, k, len(s.size) + b, s.size[b])

@@ -23,13 +23,13 @@ _SMALL, _MAIN, _GHOST = 0, 1, 2
 _MOST_MAIN, _MOST_GHOST = FIRST, FIRST + 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def hit(s: State, k: int, b: int) -> None:
     if s.node[k, b, MARK] < 3:
         s.node[k, b, MARK] += 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def miss(s: State, k: int, b: int) -> None:
     s.node[k, b, MARK] = 0
     if s.node[k, b, WHERE] == _GHOST:
@@ -38,7 +38,7 @@ def miss(s: State, k: int, b: int) -> None:
         push(s, k, _SMALL, b, s.size[b])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def evict(s: State, k: int) -> int:
     if s.level[k, HELD + _MAIN] <= s.level[k, _MOST_MAIN]:
         b = oldest(s, k, _SMALL)
@@ -58,7 +58,7 @@ def evict(s: State, k: int) -> int:
     return int(b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def free(s: State, k: int, b: int, evicted: bool) -> None:
     small = s.node[k, b, WHERE] == _SMALL
     pull(s, k, b, s.size[b])

@@ -8,7 +8,7 @@ from placement_opt.schedulers.classical.state_kernels import FIRST, HELD, State,
 _PROBATION, _PROTECTED = 0, 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def hit(s: State, k: int, b: int) -> None:
     move(s, k, _PROTECTED, b, s.size[b])
     while s.level[k, HELD + _PROTECTED] > s.level[k, FIRST]:
@@ -16,12 +16,12 @@ def hit(s: State, k: int, b: int) -> None:
         move(s, k, _PROBATION, b, s.size[b])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def miss(s: State, k: int, b: int) -> None:
     push(s, k, _PROBATION, b, s.size[b])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def evict(s: State, k: int) -> int:
     b = oldest(s, k, _PROBATION)
     return int(b if b >= 0 else oldest(s, k, _PROTECTED))

@@ -24,7 +24,7 @@ _MOST_WINDOW, _MOST_PROTECTED, _SAMPLE, _SEEN = FIRST, FIRST + 1, FIRST + 2, FIR
 _HIGHEST = 15
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _count(s: State, k: int, b: int) -> None:
     """One more use; all counts are halved after a sample."""
     if s.node[k, b, MARK] < _HIGHEST:
@@ -36,7 +36,7 @@ def _count(s: State, k: int, b: int) -> None:
             s.node[k, other, MARK] //= 2
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def hit(s: State, k: int, b: int) -> None:
     _count(s, k, b)
     if s.node[k, b, WHERE] == _WINDOW:
@@ -48,7 +48,7 @@ def hit(s: State, k: int, b: int) -> None:
         move(s, k, _PROBATION, b, s.size[b])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def miss(s: State, k: int, b: int) -> None:
     _count(s, k, b)
     push(s, k, _WINDOW, b, s.size[b])
@@ -57,7 +57,7 @@ def miss(s: State, k: int, b: int) -> None:
         move(s, k, _PROBATION, b, s.size[b])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def evict(s: State, k: int) -> int:
     candidate, victim = oldest(s, k, _WINDOW), oldest(s, k, _PROBATION)
     if victim < 0:

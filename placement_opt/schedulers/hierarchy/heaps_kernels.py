@@ -1,8 +1,9 @@
 """Where a hierarchy of caches keeps its blocks: binary heaps, one a tier and group, and the list that takes changes back.
 
-The lowest (key, id) is on top: the next victim. Plane 0 holds the blocks for which the tier is the place that counts, plane 1
-spare copies (rules "free" and "cache"), which go first when room is needed. Every change is written to an undo list, so that a
-promotion whose victims find no room is taken back whole.
+The lowest (key, id) is on top: the next victim. Where the key of a block grows, the heap is put right when somebody comes upon
+it (:func:`top`): until then it is further up than it should be, which does not harm the others. Plane 0 holds the blocks for
+which the tier is the place that counts, plane 1 spare copies (rules "free" and "cache"), which go first when room is needed.
+Every change is written to an undo list, so that a promotion whose victims find no room is taken back whole.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import numpy as np
 from placement_opt.base.compiled import njit
 
 #: Columns of ``block``: bytes, group, key (the lower, the sooner evicted), mask of the tiers that hold it, the last rounds in
-#: which it was at the processor and in which it was moved, its mask before the latter, and its positions in the heaps.
-SIZE, GROUP, KEY, MASK, NEAR, STAMP, BEFORE, PLACE = 0, 1, 2, 3, 4, 5, 6, 7
+#: which it was at the processor and in which it was moved, its mask before the latter, the key by which the heaps order it (at
+#: most its own), and its positions in the heaps.
+SIZE, GROUP, KEY, MASK, NEAR, STAMP, BEFORE, FILED, PLACE = 0, 1, 2, 3, 4, 5, 6, 7, 8
 #: Columns of ``tier``: bytes free, whether it has a heap for each group, and bytes that each group may still take.
 ROOM, GROUPED, QUOTA = 0, 1, 2
 ROUND, TOUCHED, UNDO = 0, 1, 2
-PUT, TAKE = 0, 1
+#: No literals, for each of which everything that is handed one would be compiled once more.
+PUT, TAKE = np.int64(0), np.int64(1)
 
 
 class Tables(NamedTuple):
@@ -37,12 +40,12 @@ class Tables(NamedTuple):
     stack: Any  #: int32[2, B + 1]: blocks without a place, and the levels to try from
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _less(block: Any, a: int, b: int) -> bool:
-    return block[a, KEY] < block[b, KEY] or (block[a, KEY] == block[b, KEY] and a < b)
+    return block[a, FILED] < block[b, FILED] or (block[a, FILED] == block[b, FILED] and a < b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _rise(block: Any, heap: Any, p: int, base: int, i: int) -> None:
     one = heap[p, base + i]
     while i > 0:
@@ -57,7 +60,7 @@ def _rise(block: Any, heap: Any, p: int, base: int, i: int) -> None:
     block[one, PLACE + p] = i
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _sink(block: Any, heap: Any, p: int, base: int, count: int, i: int) -> None:
     one = heap[p, base + i]
     while True:
@@ -76,14 +79,45 @@ def _sink(block: Any, heap: Any, p: int, base: int, count: int, i: int) -> None:
     block[one, PLACE + p] = i
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def group_of(block: Any, tier: Any, p: int, b: int) -> int:
     """The group whose heap holds a block; spare copies are all together."""
     return block[b, GROUP] if p < len(tier) and tier[p, GROUPED] else 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def _file(block: Any, tier: Any, heap: Any, count: Any, first: Any, b: int) -> None:
+    """Move a block whose key has changed to its right place in the heaps that hold it."""
+    block[b, FILED] = block[b, KEY]
+    for p in range(len(heap)):
+        if block[b, PLACE + p] >= 0:
+            g = group_of(block, tier, p, b)
+            _sink(block, heap, p, first[g], count[p, g], block[b, PLACE + p])
+            _rise(block, heap, p, first[g], block[b, PLACE + p])
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def rekey(t: Tables, b: int, key: int) -> None:
+    """Give a block another key."""
+    t.block[b, KEY] = key
+    if key < t.block[b, FILED]:
+        _file(t.block, t.tier, t.heap, t.filled, t.first, b)
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def top(t: Tables, p: int, g: int) -> int:
+    """The block of the lowest (key, id) in a heap that is not empty."""
+    while True:
+        b = t.heap[p, t.first[g]]
+        if t.block[b, FILED] == t.block[b, KEY]:
+            return int(b)
+        _file(t.block, t.tier, t.heap, t.filled, t.first, b)
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _insert(block: Any, tier: Any, heap: Any, count: Any, first: Any, p: int, b: int) -> None:
+    if block[b, FILED] != block[b, KEY]:
+        _file(block, tier, heap, count, first, b)
     g = group_of(block, tier, p, b)
     k = p % len(tier)
     heap[p, first[g] + count[p, g]] = b
@@ -95,7 +129,7 @@ def _insert(block: Any, tier: Any, heap: Any, count: Any, first: Any, p: int, b:
     block[b, MASK] |= 1 << k
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def remove(block: Any, tier: Any, heap: Any, count: Any, first: Any, p: int, b: int) -> None:
     g = group_of(block, tier, p, b)
     k, i = p % len(tier), block[b, PLACE + p]
@@ -113,7 +147,7 @@ def remove(block: Any, tier: Any, heap: Any, count: Any, first: Any, p: int, b: 
     block[b, MASK] &= ~(1 << k)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def change(t: Tables, kind: int, p: int, b: int) -> None:
     """Put a block into a heap or take it out, and note it."""
     if t.block[b, STAMP] != t.counter[ROUND]:
@@ -132,7 +166,7 @@ def change(t: Tables, kind: int, p: int, b: int) -> None:
         remove(t.block, t.tier, t.heap, t.filled, t.first, p, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def revert(t: Tables, mark: int) -> None:
     """Take back all changes after ``mark``."""
     while t.counter[UNDO] > mark:
@@ -143,17 +177,6 @@ def revert(t: Tables, mark: int) -> None:
             remove(t.block, t.tier, t.heap, t.filled, t.first, p, b)
         else:
             _insert(t.block, t.tier, t.heap, t.filled, t.first, p, b)
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def refile(t: Tables, b: int) -> None:
-    """Move a block whose key has changed to its right place in the heaps that hold it."""
-    for p in range(len(t.heap)):
-        at = t.block[b, PLACE + p]
-        if at >= 0:
-            g = group_of(t.block, t.tier, p, b)
-            _sink(t.block, t.heap, p, t.first[g], t.filled[p, g], at)
-            _rise(t.block, t.heap, p, t.first[g], t.block[b, PLACE + p])
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

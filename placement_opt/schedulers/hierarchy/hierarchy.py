@@ -73,7 +73,7 @@ class Hierarchy:
         Those with keys up to ``useless`` are left out where they may lie nowhere.
         """
         blocks, t = self._setting.initial_blocks, self.tables
-        t.block[blocks, self._heaps.KEY] = keys
+        t.block[blocks, self._heaps.KEY] = t.block[blocks, self._heaps.FILED] = keys
         if self._setting.initial is not None:
             held = self._setting.initial[:, blocks].astype(np.int64)
             self._kernels.load(t, self._rule, blocks, (held << np.arange(len(held))[:, None]).sum(axis=0))
@@ -144,7 +144,8 @@ class Hierarchy:
 
     def moves(self) -> Moves:
         """What all that was done since :meth:`begin` comes to."""
-        blocks, before, after, near = self._heaps.changes(self.tables)
+        touched, before, after, near = self._heaps.changes(self.tables)
+        blocks = touched.astype(np.int64)
         sizes, pieces = self._setting.size[blocks], pieces_at(self._setting, blocks)
         return moves_between(blocks, before, after, near, self._sources, sizes, pieces)
 

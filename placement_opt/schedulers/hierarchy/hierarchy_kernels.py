@@ -8,6 +8,7 @@ import numpy as np
 
 from placement_opt.base.compiled import njit
 from placement_opt.schedulers.hierarchy.heaps_kernels import (
+    FILED,
     KEY,
     MASK,
     NEAR,
@@ -23,43 +24,45 @@ from placement_opt.schedulers.hierarchy.heaps_kernels import (
     Tables,
     change,
     group_of,
-    refile,
+    rekey,
     remove,
     revert,
+    top,
 )
 
 #: Rules; from ``FREE`` on a block that moves up may leave a spare copy.
 INCLUSIVE, EXCLUSIVE, FREE, CACHE = 0, 1, 2, 3
 #: A bar below every key: nothing is evicted.
-NOTHING = -(2**62)
+NOTHING = np.int64(-(2**62))
+_START = np.int64(0)
 _GONE = -1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _reclaim(t: Tables, k: int, size: int) -> None:
     """Drop spare copies in a tier until ``size`` bytes are free or none is left."""
     spare = len(t.tier) + k
     while t.tier[k, ROOM] < size and t.filled[spare, 0] > 0:
-        change(t, TAKE, spare, t.heap[spare, 0])
+        change(t, TAKE, spare, top(t, spare, _START))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _fits(block: Any, tier: Any, k: int, b: int) -> bool:
     quota = tier[k, QUOTA + group_of(block, tier, k, b)]
     return bool(tier[k, ROOM] >= block[b, SIZE] and quota >= block[b, SIZE])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _victim(t: Tables, k: int, b: int, bar: int) -> int:
     """The block that would make way for this one in a tier; -1 if none has a key below the bar."""
     g = group_of(t.block, t.tier, k, b)
     if t.filled[k, g] == 0:
         return -1
-    victim = t.heap[k, t.first[g]]
+    victim = top(t, k, g)
     return victim if t.block[victim, KEY] < bar else -1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _fall_back(t: Tables, b: int) -> bool:
     """Let the fastest spare copy of a block whose place was taken become its place; False if it has none."""
     tiers = len(t.tier)
@@ -71,7 +74,7 @@ def _fall_back(t: Tables, b: int) -> bool:
     return False
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _open(t: Tables, rule: int, level: int, b: int, bar: int, depth: int) -> int:
     """Make room for a block at a level, pushing victims with keys below ``bar`` onto the stack; its depth, -1 if in vain.
 
@@ -93,7 +96,7 @@ def _open(t: Tables, rule: int, level: int, b: int, bar: int, depth: int) -> int
             depth += 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _settle(t: Tables, rule: int, b: int, start: int, stop: int, bar: int) -> bool:
     """Find a place for a block at levels start..stop-1, and further down for those it displaces; False if there is none.
 
@@ -120,7 +123,7 @@ def _settle(t: Tables, rule: int, b: int, start: int, stop: int, bar: int) -> bo
     return True
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _squeeze(t: Tables, b: int) -> bool:
     """A place for a block that has none wherever there is room at all, quotas aside; False if there is none."""
     for k in t.order:
@@ -131,7 +134,7 @@ def _squeeze(t: Tables, b: int) -> bool:
     return False
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _level_of(t: Tables, b: int) -> int:
     """The level at which a block has its place; the number of levels if nowhere."""
     for level in range(len(t.order)):
@@ -140,7 +143,7 @@ def _level_of(t: Tables, b: int) -> int:
     return len(t.order)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _lift(t: Tables, rule: int, level: int, b: int) -> None:
     """Take a block from its place, if it has one, leaving a spare copy where the rule allows it."""
     if level < len(t.order):
@@ -149,7 +152,7 @@ def _lift(t: Tables, rule: int, level: int, b: int) -> None:
             change(t, PUT, len(t.tier) + t.order[level], b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _cache(t: Tables, b: int, level: int, bar: int) -> None:
     """Inclusive rule: keep a block at a level, dropping victims with keys below ``bar``, if that makes enough room."""
     k, mark = t.order[level], t.counter[UNDO]
@@ -162,15 +165,14 @@ def _cache(t: Tables, b: int, level: int, bar: int) -> None:
     change(t, PUT, k, b)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def begin(t: Tables, home: int, freed: Any, reads: Any, read_keys: Any, births: Any, birth_keys: Any, birth_sizes: Any) -> None:
     """Open a round: blocks freed leave, keys change. ``home`` is the home tier under the inclusive rule, else -1."""
     t.counter[ROUND] += 1
     t.counter[TOUCHED] = 0
     for i in range(len(reads)):
         t.block[reads[i], NEAR] = t.counter[ROUND]
-        t.block[reads[i], KEY] = read_keys[i]
-        refile(t, reads[i])
+        rekey(t, reads[i], read_keys[i])
     for b in freed:
         for p in range(len(t.heap)):
             if t.block[b, PLACE + p] >= 0:
@@ -179,11 +181,12 @@ def begin(t: Tables, home: int, freed: Any, reads: Any, read_keys: Any, births: 
     for i in range(len(births)):
         b = births[i]
         t.block[b, NEAR], t.block[b, KEY], t.block[b, SIZE] = t.counter[ROUND], birth_keys[i], birth_sizes[i]
+        t.block[b, FILED] = birth_keys[i]
         if home >= 0:
             t.block[b, MASK] = 1 << home
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def admit(t: Tables, rule: int, wanted: Any, bars: Any, levels: Any) -> int:
     """Bring blocks in, in this order, where victims with keys below their bars make room; -1, or the block that found no place.
 
@@ -207,7 +210,7 @@ def admit(t: Tables, rule: int, wanted: Any, bars: Any, levels: Any) -> int:
         born = level == len(t.order)
         _lift(t, rule, level, b)
         if not _settle(t, rule, b, levels[i], level, bars[i]):
-            revert(t, 0)
+            revert(t, _START)
             if rule != CACHE and born and not _squeeze(t, b):
                 return int(b)
     return -1
@@ -246,10 +249,10 @@ def flush_in(t: Tables, rule: int, wanted: Any) -> None:
             if _fits(t.block, t.tier, k, b):
                 change(t, PUT, k, b)
             elif rule != INCLUSIVE:
-                revert(t, 0)
+                revert(t, _START)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def fill(t: Tables, rule: int, blocks: Any) -> int:
     """State 0: blocks in this order, each at the fastest level with room (inclusive rule: every one); -1, or one without."""
     for b in blocks:
@@ -257,7 +260,7 @@ def fill(t: Tables, rule: int, blocks: Any) -> int:
         if rule == INCLUSIVE:
             for level in range(len(t.order)):
                 _cache(t, b, level, NOTHING)
-        elif not _settle(t, rule, b, 0, len(t.order), NOTHING) and rule != CACHE and not _squeeze(t, b):
+        elif not _settle(t, rule, b, _START, len(t.order), NOTHING) and rule != CACHE and not _squeeze(t, b):
             return int(b)
     if rule >= FREE:
         slowest = t.order[len(t.order) - 1]
@@ -268,7 +271,7 @@ def fill(t: Tables, rule: int, blocks: Any) -> int:
     return -1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def load(t: Tables, rule: int, blocks: Any, masks: Any) -> None:
     """State 0 as given: the fastest copy of each block is its place, others are spare (inclusive rule: each is a place)."""
     for i in range(len(blocks)):
@@ -281,7 +284,7 @@ def load(t: Tables, rule: int, blocks: Any, masks: Any) -> None:
                 p = 0 if rule == INCLUSIVE else len(t.tier)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def forget(t: Tables, blocks: Any) -> None:
     """Take blocks from wherever they are; those freed after this round are left alone."""
     for b in blocks:

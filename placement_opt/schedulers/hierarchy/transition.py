@@ -76,20 +76,23 @@ def moves_between(
         int64: in how many each is stored; None: in one.
     """
     gained, lost = after & ~before, before & ~after
+    arriving, leaving = (int(np.bitwise_or.reduce(masks)) for masks in (gained, lost))
     store, fetch, drop = [], [], []
     for tier in range(sources.tiers):
         bit = np.uint16(1 << tier)
-        comes, goes = (gained & bit) != 0, (lost & bit) != 0
-        if comes.any():
-            passing, copied = comes & near, comes & ~near
-            if passing.any():
+        if arriving >> tier & 1:
+            comes = np.flatnonzero(gained & bit)
+            here = near[comes]
+            passing = comes[here]
+            if len(passing):
                 store.append((tier, blocks[passing]))
-            if copied.any():
+            if len(passing) < len(comes):
+                copied = comes[~here]
                 parts = None if pieces is None else pieces[copied]
                 ids, source = blocks[copied], sources.of(before[copied], tier, sizes[copied], parts)
                 fetch += [(int(j), tier, ids[source == j]) for j in np.unique(source)]
-        if goes.any():
-            drop.append((tier, blocks[goes]))
+        if leaving >> tier & 1:
+            drop.append((tier, blocks[np.flatnonzero(lost & bit)]))
     return Moves(store, fetch, drop)
 
 

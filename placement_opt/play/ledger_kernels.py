@@ -1,0 +1,33 @@
+"""What a ledger looks at and writes for every block that is moved: whether all is well, never what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from placement_opt.base.compiled import njit
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def sound(ids: Any, slot: Any, doomed: Any, state: Any, wanted: int) -> bool:
+    """Whether these are blocks, each named once, none freed, of all of which the state is the one wanted. Writes ``slot``."""
+    for i in range(len(ids)):
+        b = ids[i]
+        if b < 0 or b >= len(slot) or doomed[b] or state[b] != wanted:
+            return False
+        slot[b] = i
+    twice = 0
+    for i in range(len(ids)):
+        twice += slot[ids[i]] != i
+    return twice == 0
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def turn(ids: Any, row: Any, mask: Any, tier: int, on: bool) -> bool:
+    """Note blocks, each named once, as being in a tier or not, if that is news of all of them; whether it is."""
+    for b in ids:
+        if row[b] == on:
+            return False
+    for b in ids:
+        row[b] = on
+        mask[b] ^= 1 << tier
+    return True
