@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from placement_opt.answer.prove import prove
 from placement_opt.base.errors import InputError
+from placement_opt.instance.instance import Instance
 from placement_opt.play.simulate import simulate
 from placement_opt.report.comparison import comparison_document, comparison_text
+from placement_opt.report.simulation import simulation_document, simulation_text
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.schedulers.attention.order import Order, Recent, Units
 from placement_opt.schedulers.attention.scored import PROTECTED, Kept, Scored, keyed
@@ -139,12 +143,58 @@ def test_a_run_says_what_would_be_missed() -> None:
     instance = room(4, [[0, 1], [0, 1], [0, 2], [2, 5], [1]], 4, [1, 2])
     assert simulate(instance, make_scheduler("h2o")).to_records()[0]["would_miss"] == pytest.approx(2 / 9)
     assert "would_miss" not in simulate(instance, make_scheduler("lru")).to_records()[0]
+    run, proof = simulate(instance, make_scheduler("h2o")), prove(instance, "roofline")
+    assert simulation_document(run, proof)["would_miss"] == run.would_miss
+    assert "would miss   22 % of the bytes, had it dropped what it keeps elsewhere\n" in simulation_text(run, proof)
+    assert "would miss" not in simulation_text(simulate(instance, make_scheduler("lru")), proof)
     both = compare(instance, ["lru", "h2o"], method="roofline")
     rows = comparison_document(both)["instances"][0]["schedules"]
     assert [row["would_miss"] for row in rows] == [None, pytest.approx(2 / 9)]
     assert "would miss" in comparison_text(both)
     assert "22 %" in comparison_text(both)
     assert "would miss" not in comparison_text(compare(instance, ["lru"], method="roofline"))
+
+
+def _slow_h2o(instance: Instance) -> Fraction:
+    """What h2o would miss, from its rule: everything in lists, one layer."""
+    trace, size = instance.trace, instance.size.tolist()
+    room = int(instance.capacity[instance.memory.fastest])
+    alive = [b for b in range(instance.num_blocks) if trace.birth[b] < 0]
+    score, recent, kept, lost, total = dict.fromkeys(range(instance.num_blocks), Fraction(0)), [], list(alive), 0, 0
+
+    def came(blocks: list[int]) -> None:
+        recent.extend(blocks)
+        while sum(size[b] for b in recent) > room // 2:
+            recent.pop(0)
+
+    came(alive)
+    for step in range(instance.num_steps):
+        born = [b for b in range(instance.num_blocks) if trace.birth[b] == step]
+        for row in range(int(trace.indptr[step]), int(trace.indptr[step + 1])):
+            block = int(trace.blocks[row])
+            share = Fraction(1 if trace.shares is None else int(trace.shares[row]), trace.share_base)
+            total, score[block] = total + share * size[block], score[block] + share
+            lost += 0 if block in kept else share * size[block]
+        gone = {b for b in range(instance.num_blocks) if trace.death[b] == step}
+        alive += born
+        recent = [b for b in recent if b not in gone]
+        came(born)
+        kept = [b for b in [*kept, *born] if b not in gone]
+        order = sorted(kept, key=lambda b: (b in recent, 0 if b in recent else score[b], alive.index(b)))
+        while sum(size[b] for b in kept) > room:
+            kept.remove(order.pop(0))
+    return Fraction(lost, total) if total else Fraction(0)
+
+
+def test_what_h2o_would_miss_is_what_its_slow_twin_misses() -> None:
+    """Unequal sizes, shares, births and deaths, any rule."""
+    shares = []
+    for seed in range(60):
+        instance = any_instance(seed)
+        if instance.trace.step_layer is None:
+            shares.append(simulate(instance, make_scheduler("h2o")).would_miss)
+            assert shares[-1] == pytest.approx(float(_slow_h2o(instance))), seed
+    assert sum(0.0 < share < 1.0 for share in shares) > 5
 
 
 # ---- what they are made of ---------------------------------------------------------------------------------------------

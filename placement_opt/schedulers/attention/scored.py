@@ -72,12 +72,12 @@ class Scored(Policy):
         order.alive[view.freed] = False
         if self._kept is not None:
             self._count(view, self._kept)
-        changed = self._rank(view)
+        near, key = np.concatenate([view.reads, view.births]), self._key
+        changed = without(self._rank(view), near, len(key))
         self._turns[layer] += 1
-        key = self._key
         self._caches.begin(view, key[view.reads], key[view.births])
         self._caches.rekey(changed, key[changed])
-        wanted = np.concatenate([view.reads, view.births, self._placed(view, self._ahead(view))])
+        wanted = np.concatenate([near, self._placed(view, without(self._ahead(view), near, len(key)))])
         wanted = wanted[self._caches.absent(wanted)]
         wanted = wanted[np.argsort(-key[wanted], kind="stable")]
         self._caches.admit(wanted, key[wanted])
@@ -189,6 +189,8 @@ def keyed(score: Int64, arrival: Int64) -> Int64:
 
 def without(ids: Ids, others: Ids, count: int) -> Ids:
     """Those of these blocks that are not among others, of so many blocks in all."""
+    if not len(ids):
+        return ids
     among = np.zeros(count, dtype=np.bool_)
     among[others] = True
     return ids[~among[ids]]

@@ -145,7 +145,7 @@ class Hierarchy:
         """Which of these blocks :meth:`admit` could bring nearer: they lack their place in the fastest tier, or under the
         inclusive rule in any cache."""
         order = self.tables.order if self._home >= 0 else self.tables.order[:1]
-        return np.asarray((self.tables.block[ids][:, self._heaps.PLACE + order] < 0).any(axis=1))
+        return np.asarray((self.tables.block[ids[:, None], self._heaps.PLACE + order] < 0).any(axis=1))
 
     def flush_in(self, wanted: Ids) -> None:
         """Bring blocks into the fastest tier; when it is full, it is first emptied of all blocks of their layer."""
