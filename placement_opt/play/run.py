@@ -62,6 +62,9 @@ class Run(Tabular):
         that it takes least time.
     effort
         Counted work of a scheduler that searches: what it was given, what it took, and whether the clock ended it.
+    would_miss
+        Share of the bytes read that the scheduler would have missed, had it dropped for good what it sent to slower tiers, as
+        the lossy policy does that it follows; None where it follows none.
     per_step
         Column name -> one entry a step, where asked for: step, token, layer, seconds, critical (resources that could not be
         slower, joined by "+"), then bytes: read, hit, "read TIER", and where there were any what further operations served, by
@@ -80,6 +83,8 @@ class Run(Tabular):
     (['c2c.up', 'hbm+c2c.up', 'c2c.up'], [4500000.0, 4500000.0, 0.0])
     >>> run.schedule.initial.tolist(), run.schedule.moves(2).store[0][1].tolist(), run.effort
     ([[False, True], [True, True]], [0], None)
+    >>> run.would_miss, f"{po.simulate(instance, po.make_scheduler('h2o')).would_miss:.2f}"
+    (None, '0.25')
     >>> run.split, f"{run.cost_s:.4g}", run.waited_s, instance.memory.meters.names[0], run.metered[0].item()
     (None, '2.084e-05', 0.0, 'written hbm', 4500000.0)
     >>> run.served.shape, run.base[2].tolist(), run.moved[2].tolist(), len(run.timer.patterns)
@@ -104,6 +109,7 @@ class Run(Tabular):
     per_step: dict[str, npt.NDArray[Any]] | None = None
     effort: Effort | None = None
     split: Split | None = None
+    would_miss: float | None = None
 
     def __repr__(self) -> str:
         return f"Run({self.scheduler} on {self.instance.name}: {self.latency_s:.6g} s)"
@@ -135,6 +141,8 @@ class Run(Tabular):
             "stored_bytes": float(self.stored_bytes.sum()),
             "copied_bytes": float(self.copied_bytes.sum()),
         }
+        if self.would_miss is not None:
+            row["would_miss"] = self.would_miss
         if not self.instance.objective.plain:
             row["objective_s"] = self.cost_s
         if (joules := self.consumption.joules) is not None:

@@ -88,7 +88,7 @@ def simulate(
         run = time_run(instance, scheduler.name, held, passed, ledger.moved, schedule, per_step)
     except ScheduleError as error:
         raise type(error)(error.message, scheduler=scheduler.name, step=error.step, block=error.block) from None
-    return replace(run, effort=getattr(scheduler, "effort", None))
+    return replace(run, effort=getattr(scheduler, "effort", None), would_miss=getattr(scheduler, "would_miss", None))
 
 
 def check_scheduler(scheduler: object) -> None:

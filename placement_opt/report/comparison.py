@@ -19,7 +19,7 @@ from placement_opt.report.judgement import (
 )
 from placement_opt.report.machine import to_csv
 from placement_opt.report.meters import TIME, costs, energy_document, lifetime_text, objective_rows
-from placement_opt.report.numbers import NOTHING, figure, full_seconds, rates, seconds_column
+from placement_opt.report.numbers import NOTHING, figure, full_seconds, percent, rates, seconds_column
 from placement_opt.report.parts import assumption_rows, assumptions_info
 from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
@@ -31,7 +31,7 @@ SCHEDULE_COLUMNS = (
     *("scheduler", "outcome", "verdict", "latency_s", "unit", "per_s", "tokens_per_s", "gap", "times_bound"),
     *("above_optimum_least", "above_optimum_most", "above_roofline_s", "unavoidable_least", "unavoidable_most"),
     *("unavoidable_s", "own_s", "worth", *EFFORT_COLUMNS, "wall_s", "note"),
-    *("objective_s", "joules", "joules_per_unit", "joules_per_token", "lifetime_s"),
+    *("objective_s", "joules", "joules_per_unit", "joules_per_token", "lifetime_s", "would_miss"),
 )
 
 
@@ -82,6 +82,7 @@ def _schedule(schedule: Scheduled, unit: str) -> dict[str, Any]:
         "objective_s": schedule.cost_s,
         **energy_document(unit, schedule.joules, schedule.joules_each),
         "lifetime_s": schedule.lifetime_s,
+        "would_miss": schedule.would_miss,
     }
 
 
@@ -158,11 +159,13 @@ def _table(one: Compared) -> str:
 
 
 def _more(one: Compared) -> list[tuple[str, list[str]]]:
-    """Columns of which not every memory system says anything: energy and how long the tier lasts that lasts the shortest."""
+    """Columns of which not every memory system or scheduler says anything: energy, how long the tier lasts that lasts the
+    shortest, and what would have been missed, had it been dropped."""
     joules = [NOTHING if row.joules_each is None else format_energy(row.joules_each) for row in one.schedules]
     return [
         (f"energy a {one.proof.counts[:-1]}", joules),
         ("lifetime", [lifetime_text(row.lifetime_s) for row in one.schedules]),
+        ("would miss", [NOTHING if row.would_miss is None else percent(row.would_miss) for row in one.schedules]),
     ]
 
 

@@ -55,6 +55,7 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
         "steps": run.instance.num_steps,
         "reads": run.instance.num_reads,
         "hit_rate": run.hit_rate,
+        "would_miss": run.would_miss,
         "read_bytes": run.read_bytes,
         "tiers": [
             {"tier": name, "read_bytes": read, "stored_bytes": stored, **wear.get(name, {})}
@@ -107,6 +108,12 @@ def simulation_text(run: Run, proof: Proof) -> str:
             (
                 "hit rate",
                 f"{percent(run.hit_rate)} of the bytes had a copy in {instance.memory.tiers[instance.memory.fastest].name}",
+            ),
+            (
+                "would miss",
+                ""
+                if run.would_miss is None
+                else f"{percent(run.would_miss)} of the bytes, had it dropped what it keeps elsewhere",
             ),
             *assumption_rows(instance.memory.assumptions),
         ]

@@ -64,7 +64,23 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         # cascades
         # servers
         # attention
+        "sinks": "attention.sinks:Sinks",
+        "h2o": "attention.h2o:H2O",
+        "snapkv": "attention.snapkv:SnapKV",
+        "quest": "attention.quest:Quest",
+        "hisparse": "attention.hisparse:HiSparse",
         # systems
+        "keep": "systems.keep:Keep",
+        "cxl-speckv": "systems.cxl_speckv:CXLSpecKV",
+        "dynakv": "systems.dynakv:DynaKV",
+        "kelle": "systems.kelle:Kelle",
+        "sparse-dllm": "systems.sparse_dllm:SparseDLLM",
+        "starc": "systems.starc:STARC",
+        "next-tile": "systems.next_tile:NextTile",
+        "zsmerge": "systems.zsmerge:ZSMerge",
+        "corm": "systems.corm:CORM",
+        "mec": "systems.mec:MEC",
+        "kvmerger": "systems.kvmerger:KVMerger",
         # arXiv 2508.13231
         # clairvoyant
         "belady": "belady:Belady",

@@ -82,6 +82,12 @@ class Policy:
         """Counted work of the last run; None where nothing is searched."""
         return self._effort
 
+    @property
+    def would_miss(self) -> float | None:
+        """Of the bytes read in the last run the share that was dropped for good before, had what this policy sends to slower
+        tiers been dropped, as where it comes from; None where that drops nothing, or nothing was run."""
+        return None
+
 
 def _check(value: Any, rules: Any, kind: type, where: str) -> None:
     if type(value) is not kind:

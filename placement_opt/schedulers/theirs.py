@@ -204,6 +204,11 @@ class Theirs:
         """Whether it says that it treats each layer by itself."""
         return bool(getattr(self._policy, "by_layer", False))
 
+    @property
+    def would_miss(self) -> float | None:
+        """Share of the bytes read that it would have dropped for good, where it says so."""
+        return getattr(self._policy, "would_miss", None)
+
     def plan(self, instance: Instance, limits: Limits) -> None:
         self._asked(None, self._policy.plan, instance, limits)
 

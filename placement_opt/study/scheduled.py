@@ -81,6 +81,8 @@ class Scheduled:
     joules, joules_each, lifetime_s
         Of the run, of each token (or step), and how long the tier lasts that lasts the shortest
         (:mod:`placement_opt.play.consumption`); None where the memory system does not say.
+    would_miss
+        Share of the bytes read that a lossy policy would have missed (:attr:`placement_opt.play.run.Run.would_miss`).
     """
 
     scheduler: str
@@ -101,6 +103,7 @@ class Scheduled:
     joules: float | None = None
     joules_each: float | None = None
     lifetime_s: float | None = None
+    would_miss: float | None = None
 
     @property
     def cost_s(self) -> float | None:
@@ -132,6 +135,7 @@ class Compared(Tabular):
                 "joules": row.joules,
                 "joules_each": row.joules_each,
                 "lifetime_s": row.lifetime_s,
+                "would_miss": row.would_miss,
             }
             for row in self.schedules
         ]
@@ -177,6 +181,7 @@ def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits:
         joules=used.joules,
         joules_each=used.joules_each,
         lifetime_s=used.lifetime_s,
+        would_miss=run.would_miss,
     )
 
 

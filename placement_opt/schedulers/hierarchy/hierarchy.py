@@ -97,6 +97,11 @@ class Hierarchy:
         sizes = self._setting.size[births]
         self._kernels.begin(self.tables, self._home, view.freed, view.reads, read_keys, births, birth_keys, sizes)
 
+    def rekey(self, blocks: Ids, keys: Int64) -> None:
+        """New keys for blocks that are not at the processor, wherever they are; not for those that are still to come."""
+        if len(blocks):
+            self._kernels.rekey(self.tables, blocks, keys)
+
     def admit(self, wanted: Ids, bars: Int64, levels: Int64 | None = None) -> None:
         """Bring blocks in, in this order.
 
@@ -135,6 +140,12 @@ class Hierarchy:
             if len(order)
             else np.ones(len(ids), dtype=bool)
         )
+
+    def absent(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        """Which of these blocks :meth:`admit` could bring nearer: they lack their place in the fastest tier, or under the
+        inclusive rule in any cache."""
+        order = self.tables.order if self._home >= 0 else self.tables.order[:1]
+        return np.asarray((self.tables.block[ids[:, None], self._heaps.PLACE + order] < 0).any(axis=1))
 
     def flush_in(self, wanted: Ids) -> None:
         """Bring blocks into the fastest tier; when it is full, it is first emptied of all blocks of their layer."""

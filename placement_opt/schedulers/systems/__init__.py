@@ -1,0 +1,2 @@
+"""The rules of published systems, as far as they say which block lies where; built on
+:mod:`placement_opt.schedulers.attention`."""
