@@ -47,7 +47,19 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "gdsf": "classical.gdsf:GDSF",
         "random": "classical.random:Random",
         # cascades
+        "cascade": "cascade.cascade:Cascade",
+        "inclusive-cascade": "cascade.inclusive:InclusiveCascade",
+        "exclusive-cascade": "cascade.exclusive:ExclusiveCascade",
+        "victim": "cascade.victim:Victim",
+        "staged": "cascade.staged:Staged",
+        "nth-hit": "cascade.nth_hit:NthHit",
         # servers
+        "hicache": "serving.hicache:HiCache",
+        "vllm-offload": "serving.vllm_offload:VllmOffload",
+        "lmcache": "serving.lmcache:LMCache",
+        "trtllm": "serving.trtllm:TrtLlm",
+        "ttl": "serving.ttl:TTL",
+        "all-slow": "all_slow:AllSlow",
         # attention
         # systems
         # arXiv 2508.13231
