@@ -123,7 +123,7 @@ class Levels:
         return next((level for level, tier in enumerate(self.tiers) if self.held[tier, block]), len(self.tiers))
 
     def bring(self, level: int, block: int, *, move: bool) -> bool:
-        """A copy into a level that has none, by displacing lower keys; ``move``: copies in slower levels leave. Whether it worked.
+        """A copy into a level that has none, displacing lower keys; ``move``: copies in slower levels leave. Whether it worked.
 
         Blocks of one step come with their keys falling: what finds nothing to displace says so for those that follow.
         """

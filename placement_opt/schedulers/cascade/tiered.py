@@ -1,4 +1,4 @@
-"""What cascades and servers share: blocks ranked by how they were read, a rule for who enters which level and who goes where."""
+"""What cascades and servers share: blocks ranked by how they were read, a rule for who enters which level and what goes."""
 
 from __future__ import annotations
 
