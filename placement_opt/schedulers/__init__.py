@@ -58,6 +58,7 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "vllm-offload": "serving.vllm_offload:VllmOffload",
         "lmcache": "serving.lmcache:LMCache",
         "trtllm": "serving.trtllm:TrtLlm",
+        "session": "serving.session:Session",
         "ttl": "serving.ttl:TTL",
         "all-slow": "all_slow:AllSlow",
         # attention
