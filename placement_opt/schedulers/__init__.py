@@ -61,6 +61,7 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "session": "serving.session:Session",
         "ttl": "serving.ttl:TTL",
         "all-slow": "all_slow:AllSlow",
+        "flexgen": "flexgen:FlexGen",
         # attention
         # systems
         # arXiv 2508.13231

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
+from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance, Residency
 from placement_opt.memory.operations import Operation
-from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.play.protocol import Clairvoyant, Ids, Moves, Resident, Setting, View
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from tests.small import chain, make_instance, make_trace
@@ -19,10 +21,14 @@ from tests.worlds import with_operations
 class _Spy:
     """A scheduler that notes what its policy is shown."""
 
-    online, source = True, "tests"
+    source = "tests"
 
     def __init__(self, spec: str) -> None:
-        self._policy, self.name, self.seen = make_scheduler(spec), spec, []  # type: ignore[var-annotated]
+        self._policy, self.name = make_scheduler(spec), spec
+        self.online, self.seen = self._policy.online, list[str]()
+
+    def plan(self, instance: Instance, limits: Limits) -> None:
+        cast(Clairvoyant, self._policy).plan(instance, limits)
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         return self._policy.start(setting, first_reads)
