@@ -27,7 +27,7 @@ class FlexGen(Policy):
     room for its percentage. ``by=token`` splits the blocks of each layer alike, as they come; ``by=layer`` puts whole layers
     into tiers, the first into the fastest. A block for which its tier has no room goes to the next slower one that has, or
     else to any. Where the start is given, blocks stay where they are. Like FlexGen, which is told the lengths of prompt and
-    answer, it knows the bytes at the peak and nothing else of the trace. FlexGen's program has weights and activations, too, the
+    answer, it knows the bytes at the peak and nothing else of the trace. FlexGen's program has weights, activations, the
     batch, and computing on the CPU: here weights are a load of the instance, the rest is the trace's. Under the rule
     inclusive every block also lies at home.
     """
