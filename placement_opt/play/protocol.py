@@ -163,6 +163,9 @@ class View:
         Ids freed after this step: they need no room at the next state and must not be moved.
     places
         int32[n]: the place of each read in the prefix of the step, under strict prefixes; None under free ones.
+    requests
+        int64[n]: the requests that the step serves, ascending, by their places in the trace's table of requests; None where
+        the trace has none. Of those that are yet to come nothing is shown.
 
     Examples
     --------
@@ -175,6 +178,7 @@ class View:
     ...     def step(self, view):
     ...         print(view, view.step, view.layer, view.reads.tolist(), view.shares, view.births.tolist(), view.freed.tolist())
     ...         print(view.resident[:, 0].tolist(), view.used.tolist(), view.fixed.tolist(), view.floor, view.places)
+    ...         assert view.requests is None  # the trace says nothing of requests
     ...         return po.Moves()
     >>> trace = po.Trace.from_reads([[0], [0]], births=[-1, 0], sizes=100)
     >>> run = po.simulate(po.build_instance("gh200", trace, rules={"initial": "first-fit"}), Nosy())
@@ -195,6 +199,7 @@ class View:
     floor: float
     freed: Ids = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     places: npt.NDArray[np.int32] | None = None
+    requests: Ids | None = None
 
     def __repr__(self) -> str:
         return f"View(step {self.step}: {len(self.reads)} reads, {len(self.births)} births)"

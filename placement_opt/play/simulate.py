@@ -120,7 +120,7 @@ def _play(
         used = read_only(ledger.begin(step, reads, shares, births, freed))
         fixed, floor = read_only(instance.fixed[step].copy()), float(instance.floor[step])
         layer = steps.layer(step)
-        view = View(step, layer, reads, shares, births, resident, used, fixed, floor, freed, places)
+        view = View(step, layer, reads, shares, births, resident, used, fixed, floor, freed, places, steps.requests(step))
         moves = scheduler.step(view)
         ledger.apply(moves)
         if (passed := ledger.passed(reads)) is not None:
@@ -208,6 +208,18 @@ class Steps:
         """Of the step's reads in its prefix, under strict prefixes."""
         position = self.instance.trace.position if self.instance.strict else None
         return None if position is None else read_only(position[self.rows(step)].copy())
+
+    def requests(self, step: int) -> Ids | None:
+        """The requests that a step serves; steps are asked for one after the other, from 0."""
+        if (served := self.instance.trace.requests) is None:
+            return None
+        if step == 0:
+            self._let_in = np.argsort(served.admitted, kind="stable")
+            self._next = np.searchsorted(served.admitted[self._let_in], np.arange(self.instance.num_steps + 1))
+            self._running = np.zeros(0, dtype=np.int64)
+        running = self._running[served.last[self._running] >= step]
+        self._running = np.sort(np.concatenate([running, self._let_in[self._next[step] : self._next[step + 1]]]))
+        return read_only(self._running.copy())
 
     def rows(self, step: int) -> slice:
         return slice(self._indptr[step], self._indptr[step + 1])

@@ -62,7 +62,21 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "leaf-random": "classical.leaf_random:LeafRandom",
         "tail-lru": "tail_lru:TailLRU",
         # cascades
+        "cascade": "cascade.cascade:Cascade",
+        "inclusive-cascade": "cascade.inclusive:InclusiveCascade",
+        "exclusive-cascade": "cascade.exclusive:ExclusiveCascade",
+        "victim": "cascade.victim:Victim",
+        "staged": "cascade.staged:Staged",
+        "nth-hit": "cascade.nth_hit:NthHit",
         # servers
+        "hicache": "serving.hicache:HiCache",
+        "vllm-offload": "serving.vllm_offload:VllmOffload",
+        "lmcache": "serving.lmcache:LMCache",
+        "trtllm": "serving.trtllm:TrtLlm",
+        "session": "serving.session:Session",
+        "ttl": "serving.ttl:TTL",
+        "all-slow": "all_slow:AllSlow",
+        "flexgen": "flexgen:FlexGen",
         # attention
         "sinks": "attention.sinks:Sinks",
         "h2o": "attention.h2o:H2O",

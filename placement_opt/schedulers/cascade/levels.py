@@ -1,0 +1,247 @@
+"""Copies in levels of tiers, the fastest first: who makes way for a block, and where what makes way goes.
+
+Every block has one key, and what has the lowest makes way first, for blocks with higher keys only. A block that leaves a level
+and has no other copy goes down, if the rule says so or it has to be somewhere; where no level below takes it, all that was done
+for the block that it made way for is undone. In the slowest tier, what has to be somewhere makes no way, but second copies do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.arrays import Int64
+from placement_opt.base.errors import ScheduleError
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.base import cache_tiers
+from placement_opt.schedulers.hierarchy.transition import Sources, moves_to
+from placement_opt.schedulers.static import needs_room
+
+Bools = npt.NDArray[np.bool_]
+
+
+class Levels:
+    """The copies of one run.
+
+    Parameters
+    ----------
+    setting
+        Of the run.
+    demotes
+        ``demotes(level, block)``: whether a last copy that leaves this level goes to one below although it need not.
+
+    Attributes
+    ----------
+    key
+        int64[B]: what has the lowest goes first; set by :meth:`rank`.
+    held
+        bool[K, B]: the copies at the next state.
+    tiers
+        Tier of each level. Under the inclusive rule those faster than the home tier, otherwise all.
+    """
+
+    def __init__(self, setting: Setting, demotes: Callable[[int, int], bool]) -> None:
+        self._setting, self._demotes, self._sources = setting, demotes, Sources(setting.memory)
+        self.tiers = cache_tiers(setting)
+        self.must = needs_room(setting)
+        self.key = np.zeros(len(setting.size), dtype=np.int64)
+        self.held = np.zeros((len(setting.capacity), len(setting.size)), dtype=np.bool_)
+        self._room = [int(setting.capacity[tier]) for tier in self.tiers]
+        self._heaps: list[list[tuple[int, int]]] = [[] for _ in self.tiers]
+        self._undo: list[tuple[bool, int, int]] = []
+        self._changed: set[int] = set()
+        self._hopeless = [2**62] * len(self.tiers)
+
+    def start(self, order: Ids, through: bool) -> Resident | None:
+        """State 0: as given, or blocks in this order, each in the fastest level with room; ``through``: in the others, too."""
+        setting, ids = self._setting, self._setting.initial_blocks
+        if setting.initial is not None:
+            self.held |= setting.initial
+        else:
+            if setting.residency == "inclusive":
+                self.held[setting.home, ids] = True
+            self._fill(order.tolist(), through and setting.residency != "exclusive")
+        for level, tier in enumerate(self.tiers):
+            here = np.flatnonzero(self.held[tier])
+            self._room[level] = int(setting.capacity[tier]) - int(setting.size[here].sum())
+            self._heaps[level] = list(zip(self.key[here].tolist(), here.tolist(), strict=True))
+            heapify(self._heaps[level])
+        return None if setting.initial is not None else self.held.copy()
+
+    def _fill(self, order: list[int], through: bool) -> None:
+        room = list(self._room)
+        for again in (False, True) if through else (False,):
+            for block in order:
+                size = int(self._setting.size[block])
+                for level, tier in enumerate(self.tiers):
+                    if size <= room[level] and not self.held[tier, block]:
+                        self.held[tier, block] = True
+                        room[level] -= size
+                        if not again:
+                            break
+                else:
+                    if self.must and not self.held[:, block].any():
+                        raise ScheduleError("no tier has room for it at the start", block=block)
+
+    def begin(self, view: View) -> None:
+        """Open a step: what is freed leaves, for good."""
+        for tier in range(len(self.held)):
+            gone = view.freed[self.held[tier, view.freed]]
+            if len(gone) and tier in self.tiers:
+                self._room[self.tiers.index(tier)] += int(self._setting.size[gone].sum())
+            self.held[tier, view.freed] = False
+        if self._setting.residency == "inclusive":
+            self.held[self._setting.home, np.setdiff1d(view.births, view.freed)] = True
+        self._step = view.step
+        self._changed.clear()
+        self._hopeless = [2**62] * len(self.tiers)
+
+    def rank(self, ids: Ids, keys: Int64) -> None:
+        """Give blocks new keys."""
+        lower = keys < self.key[ids]
+        self.key[ids] = keys
+        for block, key in zip(ids[lower].tolist(), keys[lower].tolist(), strict=True):
+            for level, tier in enumerate(self.tiers):  # higher keys are seen when their turn comes, lower ones would not be
+                if self.held[tier, block]:
+                    heappush(self._heaps[level], (key, block))
+
+    def missing(self, level: int, ids: Ids) -> Bools:
+        """Which of these blocks have no copy in a level; all where there is no such level."""
+        if level >= len(self.tiers):
+            return np.ones(len(ids), dtype=np.bool_)
+        return np.asarray(~self.held[self.tiers[level], ids])
+
+    def missing_below(self, level: int, ids: Ids) -> Bools:
+        """Which of these blocks have no copy in this level or a slower one."""
+        return np.asarray(~self.held[np.array(self.tiers[level:], dtype=np.int64)][:, ids].any(axis=0))
+
+    def level_of(self, block: int) -> int:
+        """The fastest level that has a copy; the number of levels if none has."""
+        return next((level for level, tier in enumerate(self.tiers) if self.held[tier, block]), len(self.tiers))
+
+    def bring(self, level: int, block: int, *, move: bool) -> bool:
+        """A copy into a level that has none, displacing lower keys; ``move``: copies in slower levels leave. Whether it worked.
+
+        Blocks of one step come with their keys falling: what finds nothing to displace says so for those that follow.
+        """
+        if int(self._setting.size[block]) >= self._hopeless[level]:
+            return False
+        self._undo.clear()
+        for below in range(level + 1, len(self.tiers)) if move else ():
+            if self.held[self.tiers[below], block]:
+                self._leave(below, block)
+        if self._place(level, block):
+            return True
+        self._revert()
+        return False
+
+    def settle(self, level: int, block: int) -> None:
+        """A new block: into this level or the next below that takes it; ScheduleError where it must be somewhere and is not."""
+        for each in range(level, len(self.tiers)):
+            if self.bring(each, block, move=False):
+                return
+        for each, tier in enumerate(self.tiers):
+            if self.must and self._room[each] >= int(self._setting.size[block]) and not self.held[tier, block]:
+                self._enter(each, block)
+                return
+        if self.must:
+            raise ScheduleError("produced, but no tier has room for it", step=self._step, block=block)
+
+    def retire(self, block: int) -> None:
+        """A block leaves all levels but, where it has to be somewhere, one: the slowest that has room."""
+        copies = [level for level, tier in enumerate(self.tiers) if self.held[tier, block]]
+        if self.must and copies:
+            size = int(self._setting.size[block])
+            room = [level for level in range(len(self.tiers)) if level in copies or self._room[level] >= size]
+            if room[-1] not in copies:
+                self._enter(room[-1], block)
+            copies = [level for level in copies if level != room[-1]]
+        for level in copies:
+            self._leave(level, block)
+
+    def moves(self, view: View) -> Moves:
+        """What all that was done since :meth:`begin` comes to."""
+        changed = np.array(sorted(self._changed), dtype=np.int64)
+        after = np.zeros(len(changed), dtype=np.uint16)
+        for tier, row in enumerate(self.held):
+            after |= row[changed].astype(np.uint16) << np.uint16(tier)
+        return moves_to(self._setting, view, changed, after, self._sources)
+
+    def _place(self, level: int, block: int) -> bool:
+        size = int(self._setting.size[block])
+        if size > int(self._setting.capacity[self.tiers[level]]):
+            return False
+        bar = int(self.key[block])
+        self._enter(level, block)
+        while self._room[level] < 0:
+            victim = self._lowest(level, bar, block)
+            if victim < 0:
+                self._hopeless[level] = min(self._hopeless[level], size) if not self._lifted(level) else self._hopeless[level]
+                return False
+            self._leave(level, victim)
+            if not self._goes(level, victim):
+                return False
+        return True
+
+    def _lifted(self, level: int) -> bool:
+        """Whether this attempt began by taking something from the level: another might find other room."""
+        return any(not entered and where == level for entered, where, _ in self._undo)
+
+    def _lowest(self, level: int, bar: int, block: int) -> int:
+        """The copy that makes way next for keys below ``bar``; -1: none does."""
+        if self.must and level == len(self.tiers) - 1:
+            tier = self.tiers[level]
+            here = np.flatnonzero(self.held[tier] & (self.held.sum(axis=0) > 1))
+            here = here[here != block]
+            return int(here[np.argmin(self.key[here])]) if len(here) else -1
+        heap, tier = self._heaps[level], self.tiers[level]
+        while heap:
+            key, one = heap[0]
+            now = int(self.key[one])
+            if not self.held[tier, one] or now < key:
+                heappop(heap)
+            elif now > key:
+                heappop(heap)
+                heappush(heap, (now, one))
+            else:
+                return one if key < bar else -1
+        return -1
+
+    def _goes(self, level: int, block: int) -> bool:
+        """Whether a copy may go: another is left, it goes down, or it need not be anywhere."""
+        if any(self.held[tier, block] for tier in self.tiers):
+            return True
+        if self.must or self._demotes(level, block):
+            for below in range(level + 1, len(self.tiers)):
+                mark = len(self._undo)
+                if self._place(below, block):
+                    return True
+                self._revert(mark)
+        return not self.must
+
+    def _enter(self, level: int, block: int) -> None:
+        self.held[self.tiers[level], block] = True
+        self._room[level] -= int(self._setting.size[block])
+        heappush(self._heaps[level], (int(self.key[block]), block))
+        self._undo.append((True, level, block))
+        self._changed.add(block)
+
+    def _leave(self, level: int, block: int) -> None:
+        self.held[self.tiers[level], block] = False
+        self._room[level] += int(self._setting.size[block])
+        self._hopeless[level] = 2**62
+        self._undo.append((False, level, block))
+        self._changed.add(block)
+
+    def _revert(self, mark: int = 0) -> None:
+        """Undo what was done since the mark."""
+        while len(self._undo) > mark:
+            entered, level, block = self._undo.pop()
+            tier, size = self.tiers[level], int(self._setting.size[block])
+            self.held[tier, block] = not entered
+            self._room[level] += size if entered else -size
+            if not entered:
+                heappush(self._heaps[level], (int(self.key[block]), block))

@@ -1,0 +1,172 @@
+"""What servers of language models do with their tiers, step by step, on traces of a few blocks and three tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from placement_opt.base.errors import InputError, ScheduleError
+from placement_opt.instance.instance import Instance
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import make_scheduler
+from placement_opt.workload.served import Served
+from tests.schedulers.cases import any_instance, as_cache
+from tests.schedulers.places import places, three
+
+
+def test_hicache_writes_through_at_once_at_the_second_touch_or_when_it_makes_way() -> None:
+    """New blocks 1 and 2 follow each other in the GPU, which has room for one."""
+    instance = three([[], []], "2", room=(1, 9, 9), births=2)
+    assert places(instance, "hicache") == ["2 - -", "2 012 -", "2 12 012"]
+    assert places(instance, "hicache:write=write_back") == ["2 - -", "2 0 -", "2 1 0"]
+    read = three([[], [1], [1]], "2", room=(1, 9, 9), births=1)
+    assert places(read, "hicache:write=write_through_selective") == ["2 -", "2 0", "2 012", "2 012"]
+    assert places(read, "hicache:write=write_through_selective,hits=3")[2:] == ["2 0", "2 012"]
+
+
+def test_hicache_drops_what_was_never_written() -> None:
+    """Where nothing has to be anywhere, a block touched once is gone when it makes way."""
+    instance = three([[], []], "2", room=(1, 9, 9), births=2, rule="cache")
+    assert places(instance, "hicache:write=write_through_selective")[-1] == "2 - 0"
+    assert places(instance, "hicache:write=write_back")[-1] == "2 1 0"
+
+
+def test_hicache_brings_from_storage_what_its_share_allows() -> None:
+    """The host has two bytes more than the GPU: half of that is one block a step, the newest; few blocks are left alone."""
+    instance = three([[0, 1]], "2 2", room=(2, 4, 9))
+    assert places(instance, "hicache:write=write_back,share=0.5")[-1] == "2 012"
+    assert places(instance, "hicache:write=write_back,share=1.0")[-1] == "012 012"
+    assert places(instance, "hicache:write=write_back,share=1.0,least=3")[-1] == "2 2"
+
+
+def test_vllm_stores_when_said() -> None:
+    """At the n-th touch, or when a block makes way; what comes from behind the CPU passes through it."""
+    instance = three([[], [], []], "2", room=(1, 9, 9), births=2)
+    assert places(instance, "vllm-offload")[1] == "2 012 -"
+    assert places(instance, "vllm-offload:store_threshold=2")[1:3] == ["2 0 -", "2 1 0"]
+    assert places(instance, "vllm-offload:store=on_evict")[1:3] == ["2 0 -", "2 1 0"]
+    gone = three([[], []], "2", room=(1, 9, 9), births=2, rule="cache")
+    assert places(gone, "vllm-offload:store_threshold=2")[-1] == "2 - 0"
+    assert places(three([[0]], "2", room=(1, 1, 9)), "vllm-offload:store=on_evict")[-1] == "012"
+
+
+def test_lmcache_writes_everywhere_and_reads_up() -> None:
+    """A new block is in all tiers; the one it displaces stays below; one read from the last tier is in all then."""
+    assert places(three([[]], "2", room=(1, 2, 9), births=1), "lmcache")[-1] == "2 012"
+    assert places(three([[0], [1]], "2 2", room=(1, 2, 9)), "lmcache") == ["2 2", "012 2", "12 012"]
+    assert places(three([[], []], "2", room=(1, 9, 9), births=2, rule="exclusive"), "lmcache")[-1] == "2 1 0"
+
+
+def test_trtllm_keeps_what_has_priority() -> None:
+    """A prompt's block of priority 80 stays although blocks of the answer are newer, until it was unread for two steps."""
+    reads = [[0], [0], [1], [1], [1]]
+    instance = three(reads, "2 0", room=(1, 9, 9))
+    assert places(instance, "trtllm")[1:4] == ["0 1", "0 1", "1 0"]
+    prompts = three([[0], [], []], "2", room=(1, 9, 9), births=3)
+    assert places(prompts, "trtllm:prompt=80")[-1] == "1 1 1 0"
+    born = three([[0], [0], [0], [0]], "0", room=(1, 9, 9), births=2)
+    assert places(born, "trtllm:decode=80")[1:3] == ["1 0 -", "1 1 0"]
+
+
+def test_trtllm_priorities_run_out() -> None:
+    """Two steps after its last read a block of priority 80 is as any other, and the next one read displaces it."""
+    instance = three([[0], [1], [1]], "0", room=(1, 9, 9), births=1)
+    assert places(instance, "trtllm:prompt=80,duration=2") == ["0 -", "0 1", "0 1", "1 0"]
+    assert places(instance, "trtllm:prompt=80")[-1] == "0 1"
+
+
+def test_trtllm_offloads_from_a_priority_on() -> None:
+    """What makes way is dropped below that priority where it may be, and goes down from it on."""
+    instance = three([[], []], "2", room=(1, 9, 9), births=2, rule="cache")
+    assert places(instance, "trtllm")[-1] == "2 1 0"
+    assert places(instance, "trtllm:offload=36")[-1] == "2 - 0"
+
+
+def test_ttl_goes_without_need() -> None:
+    """Unread for two steps, a block leaves for the slowest tier, or for good where it may."""
+    reads: list[list[int]] = [[0], [], [], []]
+    assert places(three(reads, "0", room=(9, 9, 9)), "ttl:steps=2") == ["0", "0", "0", "2", "2"]
+    assert places(three(reads, "02", room=(9, 9, 9), rule="inclusive"), "ttl:steps=2")[-1] == "2"
+    assert places(three(reads, "01", room=(9, 9, 9), rule="cache"), "ttl:steps=2")[2:] == ["01", "-", "-"]
+
+
+def _served(instance: Instance, admitted: Sequence[int], last: Sequence[int]) -> Instance:
+    """The same with requests that are let in and end at these steps."""
+    first, zero = np.array(admitted, dtype=np.int32), np.zeros(len(admitted), dtype=np.int64)
+    table = Served(zero, first, first, np.array(last, dtype=np.int32), zero, zero)
+    return replace(instance, trace=replace(instance.trace, requests=table))
+
+
+def test_session_keeps_what_is_served() -> None:
+    """Block 0 came with a request that goes on, block 1 later with one that has ended: that makes way, though it is younger."""
+    reads = three([[0], [1], [2]], "2 2 2", room=(2, 9, 9))
+    goes_on = _served(reads, [0, 1], [2, 1])
+    assert places(goes_on, "session:wait=0")[-1] == "0 1 0"
+    assert places(goes_on, "cascade")[-1] == "1 0 0"
+    ended = _served(reads, [0, 1], [0, 2])
+    assert places(ended, "session:wait=0")[-1] == "1 0 0"
+
+
+def test_session_waits_for_a_return() -> None:
+    """Both requests have ended, block 0's a step later: whichever alone is still waited for keeps its block."""
+    instance = _served(three([[0], [1], [], [2]], "2 2 2", room=(2, 9, 9)), [0, 1, 3], [2, 1, 3])
+    assert places(instance, "session:wait=0")[-1] == "1 0 0"
+    assert places(instance, "session:wait=1")[-1] == "0 1 0"
+    assert places(instance, "session:wait=2")[-1] == "1 0 0"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_session_is_legal_on_every_rule(seed: int) -> None:
+    """On small random instances with random requests; where a new block finds no room, so does lru."""
+    rng = np.random.default_rng(seed)
+    for instance in (any_instance(seed), as_cache(any_instance(seed), seed)):
+        span = np.sort(rng.integers(0, instance.num_steps, (2, 4)), axis=0)
+        try:
+            simulate(_served(instance, span[0].tolist(), span[1].tolist()), make_scheduler("session:wait=1"))
+        except ScheduleError:
+            with pytest.raises(ScheduleError):
+                simulate(instance, make_scheduler("lru:scope=global"))
+
+
+def test_session_needs_requests() -> None:
+    """A trace that does not say which requests its steps serve is refused."""
+    with pytest.raises(InputError, match="session: found a trace that does not say which requests its steps serve"):
+        places(three([[0]], "2"), "session")
+
+
+def test_a_view_shows_running_requests_only() -> None:
+    """Those let in and not yet ended, in ascending order; nothing of the one that is to come."""
+    seen = []
+
+    class Nosy:
+        name, online, source = "nosy", True, "tests"
+
+        def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:  # noqa: ARG002
+            return None
+
+        def step(self, view: View) -> Moves:
+            assert view.requests is not None
+            seen.append(view.requests.tolist())
+            return Moves()
+
+    simulate(_served(three([[], [], []], "2"), [2, 0, 1], [2, 1, 2]), Nosy())
+    assert seen == [[1], [1, 2], [0, 2], []]
+
+
+def test_all_slow_moves_nothing() -> None:
+    """New blocks go to the slowest tier with room, and nothing comes up."""
+    assert places(three([[0], [0]], "2", room=(9, 9, 2), births=2), "all-slow") == ["2 - -", "2 2 -", "2 2 1"]
+
+
+def test_options_are_checked() -> None:
+    """Words and numbers outside what is meant are refused."""
+    with pytest.raises(InputError, match="expected one of write_through, write_through_selective, write_back"):
+        make_scheduler("hicache:write=never")
+    with pytest.raises(InputError, match="found 101, expected from 0 to 100"):
+        make_scheduler("trtllm:prompt=101")
+    with pytest.raises(InputError, match="found 0, expected at least 1"):
+        make_scheduler("ttl:steps=0")
