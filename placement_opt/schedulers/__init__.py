@@ -52,6 +52,7 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         # systems
         # arXiv 2508.13231
         # clairvoyant
+        "lookahead": "lookahead:LookAhead",
         "belady": "belady:Belady",
         # programs
         "myopic": "myopic:Myopic",

@@ -97,6 +97,11 @@ class Hierarchy:
         sizes = self._setting.size[births]
         self._kernels.begin(self.tables, self._home, view.freed, view.reads, read_keys, births, birth_keys, sizes)
 
+    def rekey(self, ids: Ids, keys: Int64) -> None:
+        """New keys of blocks that this step neither reads nor produces."""
+        if len(ids):
+            self._kernels.rekey(self.tables, ids, keys)
+
     def admit(self, wanted: Ids, bars: Int64, levels: Int64 | None = None) -> None:
         """Bring blocks in, in this order.
 

@@ -184,6 +184,14 @@ def begin(t: Tables, home: int, freed: Any, reads: Any, read_keys: Any, births: 
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
+def rekey(t: Tables, blocks: Any, keys: Any) -> None:
+    """New keys of blocks that need not be at the processor."""
+    for i in range(len(blocks)):
+        t.block[blocks[i], KEY] = keys[i]
+        refile(t, blocks[i])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def admit(t: Tables, rule: int, wanted: Any, bars: Any, levels: Any) -> int:
     """Bring blocks in, in this order, where victims with keys below their bars make room; -1, or the block that found no place.
 
