@@ -51,6 +51,8 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         # attention
         # systems
         # arXiv 2508.13231
+        "rules": "rules.rules:Rules",
+        "rules-ahead": "rules.rules:RulesAhead",
         # clairvoyant
         "lookahead": "lookahead:LookAhead",
         "belady": "belady:Belady",

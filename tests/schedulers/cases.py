@@ -21,7 +21,12 @@ from tests.worlds import with_operations
 #: Behind these is a relaxation or a search over whole schedules.
 _SLOW = ("lp-rounded", "optimised", "milp")
 #: Options that reach branches, where that takes more than another word for one of them.
-_OPTIONS = {"page": ("blocks=2", "blocks=1,layers=own"), "sa": ("iterations=3", "window=2,ratio=0.7")}
+_OPTIONS = {
+    "page": ("blocks=2", "blocks=1,layers=own"),
+    "sa": ("iterations=3", "window=2,ratio=0.7"),
+    "rules": ("migrate=reactive", "init=spread,place=pages,page=2,migrate=window,window=2"),
+    "rules-ahead": ("migrate=everything", "init=pages,place=fast,page=2,migrate=slack"),
+}
 
 
 def _specs(one: Description) -> list[str]:
