@@ -55,6 +55,7 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "rules-ahead": "rules.rules:RulesAhead",
         # clairvoyant
         "lookahead": "lookahead:LookAhead",
+        "mpc": "mpc:MPC",
         "belady": "belady:Belady",
         # programs
         "myopic": "myopic:Myopic",

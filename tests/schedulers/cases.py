@@ -18,8 +18,8 @@ from placement_opt.workload.synth import GENERATORS
 from tests.small import make_instance, random_instance, two_tier
 from tests.worlds import with_operations
 
-#: Behind these is a relaxation or a search over whole schedules.
-_SLOW = ("lp-rounded", "optimised", "milp")
+#: Behind these are relaxations or a search over whole schedules.
+_SLOW = ("mpc", "lp-rounded", "optimised", "milp")
 #: Options that reach branches, where that takes more than another word for one of them.
 _OPTIONS = {
     "page": ("blocks=2", "blocks=1,layers=own"),
