@@ -20,8 +20,9 @@ Made by `python -m benchmarks.table` from the files in `results/`; do not edit. 
 
 
 def load_results(folder: Path = RESULTS) -> list[dict[str, Any]]:
-    """Every result file of a folder, by name."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    """Every result of a case in a folder, by the name of its file; what has a page of its own is no case."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return [one for one in found if "case" in one]
 
 
 def render(results: Sequence[dict[str, Any]]) -> str:

@@ -68,6 +68,7 @@ _HOME = {
     "compare": "placement_opt.study.compare",
     "derive": "placement_opt.workload.derive.make",
     "explore": "placement_opt.study.explore.explore",
+    "future": "placement_opt.study.future",
     "load": "placement_opt.instance.load:load",
     "load_instance": "placement_opt.instance.load",
     "load_memory": "placement_opt.memory",
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     from placement_opt.schedulers.cache import CachePolicy
     from placement_opt.study.compare import Comparison, compare
     from placement_opt.study.explore.explore import explore
+    from placement_opt.study.future import future
     from placement_opt.study.sweep import Sweep, sweep
     from placement_opt.study.worth import worth
     from placement_opt.workload.derive.make import derive
@@ -137,6 +139,7 @@ __all__ = [
     "compare",
     "derive",
     "explore",
+    "future",
     "load",
     "load_instance",
     "load_memory",

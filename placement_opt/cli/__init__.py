@@ -24,6 +24,7 @@ COMMANDS = {
     "simulate": ("placement_opt.cli.simulate", "the latency of one scheduler"),
     "compare": ("placement_opt.cli.compare", "schedulers on instances, each held against the bound"),
     "sweep": ("placement_opt.cli.sweep", "bound and schedulers while any number of the instance varies"),
+    "future": ("placement_opt.cli.future", "what knowing the next steps is worth, from the best online policy to the bound"),
     "explore": ("placement_opt.cli.explore", "the best of many designs, proven, and the front of time, cost, energy, lifetime"),
     "verify": ("placement_opt.cli.verify", "prove certificates of bounds and schedules again, in exact integers"),
     "schedulers": ("placement_opt.cli.schedulers", "the schedulers there are, with their options and sources"),
