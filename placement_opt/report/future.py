@@ -11,10 +11,10 @@ from placement_opt.report.meters import objective_rows
 from placement_opt.report.numbers import NOTHING, full_seconds, percent, seconds, seconds_column, time_unit
 from placement_opt.report.picture import STYLE, check_installed, check_place, make_log, picture_bytes
 from placement_opt.report.table import facts, paragraph, table
-from placement_opt.study.future import POLICIES, Future
+from placement_opt.study.future import POLICIES, WHOLE, Future
 
 _BOUND, _ONLINE, _SAVED = "#111111", "#777777", "#e8f1f8"
-_COLOURS, _MARKS = ("#0072B2", "#D55E00"), "os"
+_COLOURS, _WHOLE, _MARKS = ("#0072B2", "#D55E00"), "#009E73", "os"
 #: Shares of the distance below this are rounding.
 _SAME = 5e-4
 
@@ -55,12 +55,13 @@ def future_text(found: Future) -> str:
         ("best online", best),
         ("note", proof.bound.note),
     ]
-    names = [*(f"{name}_s" for name in POLICIES), "known_s", "saved_s"]
+    policies = [*POLICIES, *([WHOLE] if any(row[f"{WHOLE}_s"] is not None for row in rows) else [])]
+    names = [*(f"{name}_s" for name in policies), "known_s", "saved_s"]
     unit, cells = seconds_column([row[name] for name in names for row in rows])
     texts = [cells[n * len(rows) : (n + 1) * len(rows)] for n in range(len(names))]
     known = ["none", *("all" if one.whole else f"{one.steps:,}" for one in found.windows)]
     shares = [NOTHING, *(share_text(one.share) for one in found.windows)]
-    headers = ["steps known", *(f"{name} [{unit}]" for name in POLICIES), "best by then", "saved", "of the distance"]
+    headers = ["steps known", *(f"{name} [{unit}]" for name in policies), "best by then", "saved", "of the distance"]
     body = table(headers, list(zip(known, *texts, shares, strict=True)), "r" * len(headers))
     parts = [facts(head), body, paragraph(" ".join(future_sentences(found)))]
     if found.interrupted:
@@ -130,6 +131,10 @@ def draw(found: Future, path: str) -> bytes:
         for n, name in enumerate(POLICIES):
             y = [math.nan if (cost := one.schedules[n].cost_s) is None else cost / factor for one in found.windows]
             axes.plot(x, y, _MARKS[n], ls="-", color=_COLOURS[n], mfc="none", lw=1.1, ms=5.5, label=name)
+        whole = [(one.steps, row.cost_s) for one in found.windows for row in one.schedules[len(POLICIES) :]]
+        for steps, cost in whole:
+            if cost is not None:
+                axes.plot([steps], [cost / factor], "D", color=_WHOLE, mfc="none", ms=5.5, label=WHOLE)
         if found.online_s is not None:
             axes.axhline(found.online_s / factor, color=_ONLINE, lw=1.0, ls=(0, (4, 3)), label=f"{found.best_online} (online)")
             known = [math.nan if one.known_s is None else one.known_s / factor for one in found.windows]

@@ -5,7 +5,8 @@ goes some of it, one that is shown all goes more; what is left is nobody's for w
 part a better guess of the near future could save, and where more of it stops to help.
 
 Two policies stand for each w: ``lookahead`` (Belady's rule, made to know w steps) and, where it fits, ``mpc`` (the LP of these
-steps). More knowledge can be ignored, so that what w steps are worth is what the best policy with w steps or fewer saves.
+steps); for the whole trace ``optimised``, too, which searches. More knowledge can be ignored, so that what w steps are worth is
+what the best policy with w steps or fewer saves.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest
 ONLINE = ("static", "reactive", "rules", "lru", "lru:scope=global", "arc", "lirs", "w-tinylfu", "myopic")
 #: What is shown the next steps, by a number of them.
 POLICIES = ("lookahead", "mpc")
+#: What is shown all besides.
+WHOLE = "optimised"
 #: Most steps that a window may be asked to have.
 _MOST = 2**31 - 1
 
@@ -48,7 +51,7 @@ class Window:
     whole
         Whether that is all of the trace.
     schedules
-        ``lookahead`` and ``mpc``, in this order; the second is refused where the instance is too large for it.
+        ``lookahead`` and ``mpc``, and ``optimised`` for the whole trace, in this order; ``mpc`` declines what is too large.
     known_s
         What the best policy takes that knows so many steps or fewer, or none; None where none was timed.
     saved_s
@@ -170,11 +173,12 @@ class Future(Tabular):
         >>> [(row["steps"], row["share"] is None or row["share"] >= 0) for row in rows]
         [(0, True), (1, True), (6, True)]
         """
-        none: Record = {"steps": 0, "whole": False, **{f"{name}_s": None for name in POLICIES}}
+        none: Record = {"steps": 0, "whole": False, **{f"{name}_s": None for name in (*POLICIES, WHOLE)}}
         rows = [none | {"known_s": self.online_s, "saved_s": 0.0 if self.online else None, "share": None}]
         for one in self.windows:
             row: Record = {"steps": one.steps, "whole": one.whole}
-            row |= {f"{name}_s": each.cost_s for name, each in zip(POLICIES, one.schedules, strict=True)}
+            costs = [*(each.cost_s for each in one.schedules), None]
+            row |= {f"{name}_s": cost for name, cost in zip((*POLICIES, WHOLE), costs, strict=False)}
             rows.append(row | {"known_s": one.known_s, "saved_s": one.saved_s, "share": one.share})
         return [row | {"lower_bound_s": self.proof.bound.lower_bound_s} for row in rows]
 
@@ -237,13 +241,15 @@ def future(
         if not as_scheduler(one).online:
             found = f"found {name_of(one)}, which sees the future"
             raise InputError(found, "expected policies that do not", field="online")
-    ahead = [f"{name}:steps={_MOST if each >= question.num_steps else each}" for each in steps for name in POLICIES]
+    ahead: list[str] = []
+    for each in steps:
+        whole = each >= question.num_steps
+        ahead += [f"{name}:steps={_MOST if whole else each}" for name in POLICIES] + [WHOLE] * whole
     seconds = {"method": method, "bound_seconds": bound_seconds}
     compared = compare(question, [*named, *ahead], jobs=jobs, limits=limits, report=report, **seconds)  # type: ignore[arg-type]
     if not compared.instances:
         raise InputError("found nothing finished", "expected more time", field="future")
-    whole = compared.instances[0]
-    return _curve(whole, steps, len(named), question, interrupted=compared.interrupted)
+    return _curve(compared.instances[0], steps, len(named), question, interrupted=compared.interrupted)
 
 
 def default_windows(instance: Instance) -> tuple[int, ...]:
@@ -277,14 +283,15 @@ def _curve(found: Compared, steps: Sequence[int], online: int, instance: Instanc
     start = fastest(rows[:online])
     best, bound = None if start is None else start[1], found.proof.bound.lower_bound_s
     for n, each in enumerate(steps):
-        own = rows[online + len(POLICIES) * n : online + len(POLICIES) * (n + 1)]
+        whole, first = each >= instance.num_steps, online + len(POLICIES) * n  # the whole trace comes last
+        own = rows[first : first + len(POLICIES) + whole]
         here = fastest(own)
         if best is None or (here is not None and here[1] < best):
             best = None if here is None else here[1]
         saved = None if start is None or best is None else start[1] - best
         distance = None if start is None or bound is None else start[1] - bound
         share = saved / distance if saved is not None and distance is not None and distance > 0 else None
-        windows.append(Window(each, each >= instance.num_steps, tuple(own), best, saved, share))
+        windows.append(Window(each, whole, tuple(own), best, saved, share))
     return Future(found.proof, tuple(rows[:online]), tuple(windows), interrupted)
 
 

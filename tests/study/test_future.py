@@ -119,7 +119,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main([*arguments, "--csv", str(tmp_path / "curve.csv")]) == 0
     assert "steps known" in capsys.readouterr().out
     assert (
-        (tmp_path / "curve.csv").read_text().startswith("steps,whole,lookahead_s,mpc_s,known_s,saved_s,share,lower_bound_s\n0,")
+        (tmp_path / "curve.csv")
+        .read_text()
+        .startswith("steps,whole,lookahead_s,mpc_s,optimised_s,known_s,saved_s,share,lower_bound_s\n0,")
     )
     assert main([*arguments, "--json"]) == 0
     assert [row["steps"] for row in json.loads(capsys.readouterr().out)["windows"]] == [1, 2]
