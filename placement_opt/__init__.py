@@ -69,6 +69,7 @@ _HOME = {
     "compare": "placement_opt.study.compare",
     "derive": "placement_opt.workload.derive.make",
     "explore": "placement_opt.study.explore.explore",
+    "future": "placement_opt.study.future",
     "load": "placement_opt.instance.load:load",
     "load_instance": "placement_opt.instance.load",
     "load_memory": "placement_opt.memory",
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from placement_opt.schedulers.cache import CachePolicy
     from placement_opt.study.compare import Comparison, compare
     from placement_opt.study.explore.explore import explore
+    from placement_opt.study.future import future
     from placement_opt.study.sweep import Sweep, sweep
     from placement_opt.study.tune import tune
     from placement_opt.study.tuned import Tuning
@@ -142,6 +144,7 @@ __all__ = [
     "compare",
     "derive",
     "explore",
+    "future",
     "load",
     "load_instance",
     "load_memory",

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": ("placement_opt.cli.compare", "schedulers on instances, each held against the bound"),
     "sweep": ("placement_opt.cli.sweep", "bound and schedulers while any number of the instance varies"),
     "tune": ("placement_opt.cli.tune", "a scheduler over its options beside the bound, and what of the best carries over"),
+    "future": ("placement_opt.cli.future", "what knowing the next steps is worth, from the best online policy to the bound"),
     "explore": ("placement_opt.cli.explore", "the best of many designs, proven, and the front of time, cost, energy, lifetime"),
     "verify": ("placement_opt.cli.verify", "prove certificates of bounds and schedules again, in exact integers"),
     "schedulers": ("placement_opt.cli.schedulers", "the schedulers there are, with their options and sources"),

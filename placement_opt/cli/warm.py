@@ -154,7 +154,7 @@ def _schedules(instance: Instance) -> None:
     from placement_opt.schedulers import describe, make_scheduler
 
     for about in describe():
-        if about.name == "milp":  # may take long, and has no loops of its own
+        if about.name in ("mpc", "milp"):  # may take long, and have no loops of their own
             continue
         words = [f"{about.name}:{option.key}={word}" for option in about.options for word in option.choices]
         for spec in (about.name, *words):

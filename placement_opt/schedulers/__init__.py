@@ -96,7 +96,11 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "mec": "systems.mec:MEC",
         "kvmerger": "systems.kvmerger:KVMerger",
         # arXiv 2508.13231
+        "rules": "rules.rules:Rules",
+        "rules-ahead": "rules.rules:RulesAhead",
         # clairvoyant
+        "lookahead": "lookahead:LookAhead",
+        "mpc": "mpc:MPC",
         "belady": "belady:Belady",
         "belady-demand": "belady_demand:BeladyDemand",
         "belady-size": "belady_size:BeladySize",

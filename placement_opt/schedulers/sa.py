@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from placement_opt.play.protocol import Effort, Ids, Moves, Resident, Setting, V
 from placement_opt.schedulers.base import Policy, option
 from placement_opt.schedulers.hierarchy.future import layer_clock, look_ahead
 from placement_opt.schedulers.hierarchy.hierarchy import NOTHING, Hierarchy
+from placement_opt.schedulers.window import window
 from placement_opt.workload.trace import Trace
 
 _FIRST = (5, 0.5)
@@ -128,38 +129,9 @@ def _anneal(options: SA, instance: Instance, limits: Limits) -> tuple[int, float
 
 def head(instance: Instance, steps: int) -> Instance:
     """The first steps of an instance, with the blocks that exist by then."""
-    trace = instance.trace
-    kept = np.flatnonzero(trace.birth < steps)
-    if steps >= instance.num_steps or not len(kept):
+    if steps >= instance.num_steps or not (instance.trace.birth < steps).any():
         return instance
-    renamed = np.cumsum(trace.birth < steps) - 1
-    reads = int(trace.indptr[steps])
-    cut = replace(
-        trace,
-        indptr=trace.indptr[: steps + 1],
-        blocks=renamed[trace.blocks[:reads]].astype(np.int32),
-        birth=trace.birth[kept],
-        death=np.minimum(trace.death[kept], steps).astype(np.int32),
-        size=trace.sizes[kept],
-        shares=None if trace.shares is None else trace.shares[:reads],
-        position=None if trace.position is None else trace.position[:reads],
-        step_token=None if trace.step_token is None else trace.step_token[:steps],
-        step_layer=None if trace.step_layer is None else trace.step_layer[:steps],
-        block_token=None if trace.block_token is None else trace.block_token[kept],
-        block_layer=None if trace.block_layer is None else trace.block_layer[kept],
-        block_kind=None if trace.block_kind is None else trace.block_kind[kept],
-        pieces=trace.pieces if trace.pieces is None or len(trace.pieces) == 1 else trace.pieces[kept],
-        step_floor=None if trace.step_floor is None else trace.step_floor[:steps],
-        requests=None if trace.requests is None else trace.requests.within(0, steps),
-    )
-    return replace(
-        instance,
-        trace=cut,
-        size=instance.size[kept],
-        fixed=instance.fixed[:steps],
-        floor=instance.floor[:steps],
-        initial=None if instance.initial is None else instance.initial[:, kept],
-    )
+    return window(instance, 0, steps, instance.initial)[0]
 
 
 def _scores(trace: Trace, clock: Int64, window: int) -> npt.NDArray[np.float64]:

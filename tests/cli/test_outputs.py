@@ -17,6 +17,7 @@ COMMANDS = [
     ("--certificate", ("bound", "ahead.toml", "--method", "lp", "--certificate")),
     ("--schedule", ("bound", "ahead.toml", "--method", "lp", "--schedule")),
     ("--csv", ("sweep", "ahead.toml", "--set", "hbm.capacity=10B", "--csv")),
+    ("--csv", ("future", "ahead.toml", "--windows", "1", "--csv")),
     ("-o", ("export", "ahead.toml", "--format", "lp", "-o")),
 ]
 IMPORT = ("-o", ("trace", "import", "me.csv", "--format", "reads-csv", "-o"))

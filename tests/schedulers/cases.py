@@ -18,14 +18,20 @@ from placement_opt.workload.synth import GENERATORS
 from tests.small import make_instance, random_instance, two_tier
 from tests.worlds import with_operations
 
-#: Behind these is a relaxation or a search over whole schedules.
-_SLOW = ("lp-rounded", "optimised", "milp")
+#: Behind these are relaxations or a search over whole schedules.
+_SLOW = ("mpc", "lp-rounded", "optimised", "milp")
 #: Which of equally good solutions of a program these get is up to the solver's version.
 PROGRAMS = ("myopic",)
 #: These need requests, which small random instances lack; flexgen's by=layer needs layers.
 _LACKING = ("session",)
 #: Options that reach branches, where that takes more than another word for one of them.
-_OPTIONS = {"page": ("blocks=2", "blocks=1,layers=own"), "sa": ("iterations=3", "window=2,ratio=0.7"), "flexgen": ("by=token",)}
+_OPTIONS = {
+    "page": ("blocks=2", "blocks=1,layers=own"),
+    "sa": ("iterations=3", "window=2,ratio=0.7"),
+    "flexgen": ("by=token",),
+    "rules": ("migrate=reactive", "init=spread,place=pages,page=2,migrate=window,window=2"),
+    "rules-ahead": ("migrate=everything", "init=pages,place=fast,page=2,migrate=slack"),
+}
 
 
 def _specs(one: Description) -> list[str]:

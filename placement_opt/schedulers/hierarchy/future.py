@@ -59,3 +59,20 @@ def layer_clock(trace: Trace) -> Int64:
     ticks = np.empty(trace.num_steps, dtype=np.int64)
     ticks[order] = steps - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return ticks
+
+
+def horizon(trace: Trace, steps: int) -> Int64:
+    """int64[T]: the last step that is known at each if the next ``steps`` of its layer are, or, where the layer has no so many
+    left, as many times the number of layers of the trace; T where the trace's end is known, -1 where nothing is."""
+    count = trace.num_steps
+    if steps == 0:
+        return np.full(count, -1, dtype=np.int64)
+    layer = np.zeros(count, dtype=np.int64) if trace.step_layer is None else trace.step_layer
+    ahead, layers = min(steps, count), len(np.unique(layer))
+    order = np.argsort(layer, kind="stable")
+    later = np.arange(count) + ahead
+    there = np.minimum(later, count - 1)
+    same = (later < count) & (layer[order][there] == layer[order])
+    reach = np.empty(count, dtype=np.int64)
+    reach[order] = np.where(same, order[there], np.minimum(order + ahead * layers, count))
+    return np.maximum.accumulate(reach)

@@ -100,7 +100,7 @@ class Hierarchy:
     def rekey(self, blocks: Ids, keys: Int64) -> None:
         """New keys for blocks that are not at the processor, wherever they are; not for those that are still to come."""
         if len(blocks):
-            self._kernels.rekey(self.tables, blocks, keys)
+            self._kernels.rekey_all(self.tables, blocks, keys)
 
     def admit(self, wanted: Ids, bars: Int64, levels: Int64 | None = None) -> None:
         """Bring blocks in, in this order.

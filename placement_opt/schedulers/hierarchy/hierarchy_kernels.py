@@ -187,11 +187,10 @@ def begin(t: Tables, home: int, freed: Any, reads: Any, read_keys: Any, births: 
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
-def rekey(t: Tables, blocks: Any, keys: Any) -> None:
+def rekey_all(t: Tables, blocks: Any, keys: Any) -> None:
     """New keys for blocks wherever they are."""
     for i in range(len(blocks)):
-        t.block[blocks[i], KEY] = keys[i]
-        refile(t, blocks[i])
+        rekey(t, blocks[i], keys[i])
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
