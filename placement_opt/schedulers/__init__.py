@@ -53,6 +53,8 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         # arXiv 2508.13231
         # clairvoyant
         "belady": "belady:Belady",
+        # ours
+        "contender": "contender.contender:Contender",
         # programs
         "myopic": "myopic:Myopic",
         "lp-rounded": "lp_rounded:LpRounded",
