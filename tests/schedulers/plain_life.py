@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from placement_opt.play.protocol import Setting, View
 _EDGES = [1, 2, 3, 4, 5]
 while _EDGES[-1] < 2**20:
     _EDGES.append(max(_EDGES[-1] + 1, _EDGES[-1] * 5 // 4))
-_WIDTHS = [float(b - a) for a, b in zip(_EDGES, _EDGES[1:], strict=False)] + [float(_EDGES[-1])]
+_WIDTHS = [float(b - a) for a, b in pairwise(_EDGES)] + [float(_EDGES[-1])]
 _COLUMNS, _ROWS, _CLASSES, _BORN = 16, 5, 5, 80
 _FRESH = _BORN + 1
 
@@ -118,7 +119,7 @@ class PlainLife:
         row, column = divmod(s, _COLUMNS) if s < _BORN else (-1, _COLUMNS - 1)
         goes = 0.3 - 0.2 * column / (_COLUMNS - 1)
         found: dict[int, float] = defaultdict(float)
-        for j, count in self._believed(s, row, column, goes).items():
+        for j, count in self._believed(row, column, goes).items():
             found[j] += count
         for j, count in self._after[s].items():
             found[j] += count
@@ -127,7 +128,7 @@ class PlainLife:
         pool: dict[int, float] = defaultdict(float)
         for r in range(_ROWS):
             one = r * _COLUMNS + column
-            for table in (self._believed(one, r, column, goes), self._after[one]):
+            for table in (self._believed(r, column, goes), self._after[one]):
                 for j, count in table.items():
                     pool[j if j >= _FRESH else min(row + 1, _ROWS - 1) * _COLUMNS + j % _COLUMNS] += count
         total = sum(pool.values())
@@ -136,7 +137,7 @@ class PlainLife:
         return found
 
     @staticmethod
-    def _believed(s: int, row: int, column: int, goes: float) -> dict[int, float]:
+    def _believed(row: int, column: int, goes: float) -> dict[int, float]:
         stays = {min(row + 1, _ROWS - 1) * _COLUMNS + column: 1 - goes}
         return stays | {_FRESH + f: goes / _CLASSES for f in range(_CLASSES)}
 

@@ -43,7 +43,7 @@ class Contender(Policy):
     source: ClassVar[str] = "this project: docs/contender.md"
     cost: ClassVar[Cost[Size]] = passing("lirs")
 
-    memory: float = option(16.0, "steps over which prices are averaged", low=1.0)
+    memory: float = option(8.0, "steps over which prices are averaged", low=1.0)
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         from placement_opt.schedulers.contender import life_kernels

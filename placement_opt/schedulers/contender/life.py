@@ -120,29 +120,27 @@ class Life:
         was = self._before[layer]
         gone = was[(self.last[was] == now - 1) & self.alive[was]]
         np.add.at(self._after, (self.state[gone].astype(np.int64), STATES + self._class(gone)), 1.0)
-        turned = [gone, *(ids[self.alive[ids]] for ids in due.pop(now, []))]
+        older = due.pop(now, [])
         self.last[births], self.state[births], self.alive[births] = now, BORN, True
         self.run[births] = self.reads[births] = 0
         self._before[layer] = np.concatenate([reads, births])
-        return self._age(layer, now, turned)
+        return self._age(layer, now, gone, np.concatenate(older) if older else gone[:0])
 
-    def _age(self, layer: int, now: int, turned: list[Ids]) -> Ids:
+    def _age(self, layer: int, now: int, gone: Ids, older: Ids) -> Ids:
         """Enter blocks into the interval of their age, and note when they leave it."""
-        due, found = self._due[layer], [turned[0]]
-        self._enter(due, turned[0], 0, now)
-        for ids in turned[1:]:
-            if not len(ids):
-                continue
-            age = now - self.last[ids]
-            interval = np.searchsorted(EDGES, age, side="right") - 1
-            for i in np.unique(interval):
-                if i > 0 and age[interval == i].min() >= 1:
-                    here = ids[(interval == i) & (age == EDGES[i])]  # others were read meanwhile
-                    if len(here):
-                        np.add.at(self._tried, (self._class(here), i - 1), 1.0)
-                        self._enter(due, here, int(i), now)
-                        found.append(here)
-        return np.concatenate(found)
+        due = self._due[layer]
+        self._enter(due, gone, 0, now)
+        age = now - self.last[older]
+        interval = np.maximum(np.searchsorted(EDGES, age, side="right") - 1, 0)
+        still = self.alive[older] & (interval > 0) & (age == EDGES[interval])  # others were read meanwhile
+        older, interval = older[still], interval[still]
+        # One read again may have been noted twice for this age.
+        older, first = np.unique(older, return_index=True)
+        interval = interval[first]
+        np.add.at(self._tried, (self._class(older), interval - 1), 1.0)
+        for i in np.flatnonzero(np.bincount(interval)):
+            self._enter(due, older[interval == i], int(i), now)
+        return np.concatenate([gone, older])
 
     @staticmethod
     def _enter(due: dict[int, list[Ids]], ids: Ids, interval: int, now: int) -> None:
