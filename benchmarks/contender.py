@@ -72,7 +72,8 @@ def unforeseen(capacity: float, share: float) -> float:
     """
     instance = drifting(capacity, share)
     trace, total = instance.trace, 0.0
-    room, before = int(instance.capacity[0]) // 4, {}
+    room = int(instance.capacity[0]) // 4
+    before: dict[int, set[int]] = {}
     for step in range(trace.num_steps):
         layer, reads = step % 4, set(trace.blocks[trace.indptr[step] : trace.indptr[step + 1]].tolist())
         hits = float(min(room, len(reads)))
