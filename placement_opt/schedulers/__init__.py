@@ -104,6 +104,8 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "belady": "belady:Belady",
         "belady-demand": "belady_demand:BeladyDemand",
         "belady-size": "belady_size:BeladySize",
+        # ours
+        "contender": "contender.contender:Contender",
         # programs
         "myopic": "myopic:Myopic",
         "lp-rounded": "lp_rounded:LpRounded",

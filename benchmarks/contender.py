@@ -1,0 +1,119 @@
+"""How near the bound the contender comes, and how other online rules do: ``python -m benchmarks.contender``.
+
+Writes ``results/contender/contender.json``, from which the table in ``docs/contender.md`` follows (:func:`table`). All is
+generated from seeds; nothing is timed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.run import RESULTS
+from placement_opt.base.atomic import write_text_atomic
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load_instance
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import make_scheduler
+from placement_opt.workload.synth import GENERATORS
+from tests.schedulers.cases import drift
+from tests.small import make_instance, two_tier
+
+RIVALS = ("lru", "lfu", "arc", "s3-fifo", "sieve")
+POLICIES = ("contender", *RIVALS)
+FILE = RESULTS / "contender" / "contender.json"
+INSTANCES = Path(__file__).parents[1] / "instances"
+#: Capacity, drift and proven bound of three drifting traces (docs/contender.md).
+DRIFTS = ((0.3, 0.1, 35.911), (0.45, 0.1, 26.348), (0.3, 0.3, 47.087))
+#: Generated: name, generator, parameters, part of the bytes that the fast tier holds.
+OTHERS: tuple[tuple[str, str, dict[str, Any], float], ...] = (
+    ("zipf", "zipf", {}, 0.2),
+    ("moe", "moe", {}, 0.3),
+    ("requests", "requests", {"requests": 200}, 0.2),
+    ("chat", "chat", {}, 0.2),
+    ("rag", "rag", {}, 0.2),
+    ("needle", "needle", {}, 0.3),
+    ("embedding", "embedding", {}, 0.2),
+    ("segments", "segments", {}, 0.3),
+)
+
+
+def drifting(capacity: float, share: float) -> Instance:
+    """600 tokens in 4 layers, of which 40 % are read."""
+    return drift(capacity, seed=424242, layers=4, prefill=500, tokens=100, read_share=0.4, drift=share)
+
+
+def cases() -> Iterator[tuple[str, Instance, float | None]]:
+    """Name, instance, and bound where one is known."""
+    for capacity, share, bound in DRIFTS:
+        yield f"drift {share:.0%} in {capacity:.0%}", drifting(capacity, share), bound
+    for folder in ("requests", "tiers3", "seed"):
+        for path in sorted((INSTANCES / folder).glob("*.toml")):
+            best = json.loads(path.with_suffix(".best.json").read_text(encoding="utf-8"))["best"]
+            yield f"{folder}/{path.stem}", load_instance(path), best["bound_s"]
+    for name, generator, parameters, part in OTHERS:
+        settings, generate = GENERATORS[generator]
+        trace = replace(generate(settings(**parameters), np.random.default_rng(7)), size_unit="bytes")
+        room = max(int(part * trace.sizes.sum()), int(trace.sizes.max()))
+        yield f"generated {name}", make_instance(two_tier(hbm=room, lpddr=2**50), trace, residency="free"), None
+
+
+def unforeseen(capacity: float, share: float) -> float:
+    """Seconds that no rule beats on the average that holds any one unread token no more likely than another to be read next.
+
+    All that the step before read and the next reads again is held, at no price for writes; the rest of the room holds
+    unread tokens, each of which is read next with the chance of any. Time is convex in hits, so that the time of the
+    expected hits is at most the expected time.
+    """
+    instance = drifting(capacity, share)
+    trace, total = instance.trace, 0.0
+    room = int(instance.capacity[0]) // 4
+    before: dict[int, set[int]] = {}
+    for step in range(trace.num_steps):
+        layer, reads = step % 4, set(trace.blocks[trace.indptr[step] : trace.indptr[step + 1]].tolist())
+        hits = float(min(room, len(reads)))
+        if layer in before:
+            stay = min(room, len(reads & before[layer]))
+            others = 500 + step // 4 - len(before[layer])
+            hits = stay + (room - stay) * min(1.0, (len(reads) - len(reads & before[layer])) / others)
+        before[layer] = reads
+        fast = min(hits, (len(reads) * 4900 - 133 * 450) / 5350)
+        total += max((133 + fast) / 4900, (len(reads) - fast) / 450)
+    return total
+
+
+def measure() -> dict[str, Any]:
+    """Latencies by case and policy, bounds, and what cannot be foreseen."""
+    rows = []
+    for name, instance, bound in cases():
+        taken = {policy: simulate(instance, make_scheduler(policy)).latency_s for policy in POLICIES}
+        rows.append({"case": name, "bound_s": bound, "latency_s": taken})
+        print(name, {policy: round(s / taken["contender"], 4) for policy, s in taken.items()}, flush=True)
+    capacity, share, _ = DRIFTS[2]
+    return {"rows": rows, "unforeseen_s": unforeseen(capacity, share)}
+
+
+def table(result: dict[str, Any]) -> str:
+    """Markdown: what the contender takes above the bound, and what others take for each second of it."""
+    lines = ["| case | above the bound | " + " | ".join(RIVALS) + " |", "|---|---|" + "---|" * len(RIVALS)]
+    for row in result["rows"]:
+        taken, bound = row["latency_s"], row["bound_s"]
+        above = "-" if bound is None else f"{100 * (taken['contender'] / bound - 1):.2f} %"
+        lines.append(
+            f"| {row['case']} | {above} | " + " | ".join(f"{taken[p] / taken['contender']:.3f}" for p in RIVALS) + " |"
+        )
+    means = [np.exp(np.mean([np.log(r["latency_s"][p] / r["latency_s"]["contender"]) for r in result["rows"]])) for p in RIVALS]
+    lines.append("| geometric mean | | " + " | ".join(f"{mean:.3f}" for mean in means) + " |")
+    floor = result["unforeseen_s"] / DRIFTS[2][2] - 1
+    return "\n".join([*lines, "", f"Unforeseeable on the third case: {100 * floor:.2f} % above the bound.", ""])
+
+
+if __name__ == "__main__":
+    FILE.parent.mkdir(exist_ok=True)
+    write_text_atomic(FILE, json.dumps(measure(), indent=1) + "\n")
+    print(table(json.loads(FILE.read_text(encoding="utf-8"))))

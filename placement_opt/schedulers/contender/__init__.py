@@ -1,0 +1,1 @@
+"""An online policy from life tables and prices."""

@@ -1,0 +1,192 @@
+"""Prices from the past, life tables from the past."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.arrays import Flags, Int64
+from placement_opt.base.cost import Cost
+from placement_opt.bounds.size import Size
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.schedulers.base import Policy, cache_tiers, option, passing
+from placement_opt.schedulers.contender.life import COLUMNS, Life
+from placement_opt.schedulers.hierarchy.hierarchy import NOTHING, Hierarchy
+
+_ONE = 2**24  # of a key: one read
+_POWER = 4.0  # how much more the price of a resource is that is used longer
+
+
+@dataclass
+class Contender(Policy):
+    """Keep what saves most for its room; bring in what saves more than its write and what makes way.
+
+    A block's value is what its being in the fastest tier rather than not is expected to save, in reads, less the rent of the
+    room (:mod:`placement_opt.schedulers.contender.life`); a key of :class:`Hierarchy`, in which all layers compete. A block
+    read or produced is admitted at the fastest level whose write, at the average prices of the past, it earns back, where
+    blocks worth less than it is after paying for that make way. A resource's price at a step grows with the fourth power of
+    how long it is used when all is read from the fastest copy: near balance between two of them both have a price, and
+    promotions that save nothing are not made. Rent rises while the least of what the full fastest tier holds is worth more
+    than nothing, else falls; slower tiers have none of their own.
+
+    A block that has to lie somewhere (exclusive, free) pays only for what a write costs beyond that to the slowest tier.
+    Under the rule cache what is not worth any write is stored nowhere. Loads by the call are left out of prices. A free
+    start holds the newest part of each layer's first reads. With layers a block's clock counts the steps of its layer.
+    """
+
+    title: ClassVar[str] = "contender"
+    family: ClassVar[str] = "ours"
+    source: ClassVar[str] = "this project: docs/contender.md"
+    cost: ClassVar[Cost[Size]] = passing("lirs")
+
+    memory: float = option(8.0, "steps over which prices are averaged", low=1.0)
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        from placement_opt.schedulers.contender import life_kernels
+
+        self._kernels, self._setting = life_kernels, setting
+        self._caches = Hierarchy(setting, by_layer=False, shares=False)
+        self._life = Life(setting)
+        self._life.alive[setting.initial_blocks] = True
+        self._order = cache_tiers(setting)
+        self._rate = setting.memory.rates.astype(np.float64)
+        self._table = setting.memory.operations.per_byte.astype(np.float64)
+        self._seen = 0
+        self._moved = np.zeros(len(self._rate))
+        self._price: npt.NDArray[np.float64] | None = None
+        keys = np.arange(len(setting.size), dtype=np.int64) - 2 * _ONE
+        for ids in first_reads:
+            # As if just read: layers are treated alike, the newest of each first.
+            column = np.arange(len(ids)) * COLUMNS // max(1, len(ids))
+            keys[ids] = _keys(self._life.fresh[column]) + np.arange(len(ids)) * 1024 // max(1, len(ids))
+        return self._caches.start(keys[setting.initial_blocks])
+
+    def step(self, view: View) -> Moves:
+        life, setting = self._life, self._setting
+        turned, values = life.step(view)
+        read_values = life.fresh[life.state[view.reads]]
+        birth_values = np.full(len(view.births), life.fresh[-1])
+        self._caches.begin(view, _keys(read_values), _keys(birth_values))
+        if life.solved:
+            turned = self._held()
+            values = life.values(turned)
+        self._kernels.rekey(self._caches.tables, turned, _keys(values))
+        self._learn_prices(view)
+        wanted = np.concatenate([view.reads, view.births]).astype(np.int64)
+        value = np.concatenate([read_values, birth_values])
+        must = np.zeros(len(wanted), dtype=bool)
+        must[len(view.reads) :] = setting.residency in ("exclusive", "free")
+        level, bar = self._choose(value, must)
+        level[must] = np.minimum(level[must], len(self._order) - 1)
+        go = level < len(self._order)
+        order = np.lexsort((wanted[go], value[go]))[::-1]
+        self._caches.admit(wanted[go][order], bar[go][order], level[go][order])
+        self._learn_rent()
+        moves = self._caches.moves()
+        self._note(moves)
+        return moves
+
+    def _note(self, moves: Moves) -> None:
+        """What a step's moves load, for the price of the next."""
+        tiers, size = self._setting.memory.operations.tiers, self._setting.size
+        self._moved = np.zeros(len(self._rate))
+        for tier, ids in moves.store:
+            self._moved += size[ids].sum() * self._table[tier]
+        for source, tier, ids in moves.fetch:
+            self._moved += size[ids].sum() * self._table[tiers + source * tiers + tier]
+
+    def _choose(self, value: npt.NDArray[np.float64], must: Flags) -> tuple[Int64, Int64]:
+        """The fastest level worth its write for each value, and the key below which residents make way for it."""
+        assert self._price is not None
+        setting, levels = self._setting, len(self._order)
+        level, bar = np.full(len(value), levels), np.full(len(value), NOTHING)
+        cost = self._table @ self._price
+        tiers = setting.memory.operations.tiers
+        least = self._least()
+        serve = cost[tiers + tiers * tiers : 2 * tiers + tiers * tiers]
+        base = self._without(cost)
+        for at in range(levels - 1, -1, -1):
+            tier = self._order[at]
+            saved, write = base - serve[tier], cost[tier]
+            if setting.residency == "exclusive" and at + 1 < levels:
+                write += cost[tiers + tier * tiers + self._order[at + 1]]
+            if saved <= 0:
+                if at == 0:
+                    self._life.write = 1e3
+                continue
+            if at == 0:
+                self._life.write = min(write / saved, 1e3)
+            # What has to lie somewhere is written somewhere in any case.
+            worth = value - np.where(must, write - cost[self._order[-1]], write) / saved
+            good = worth > least[at]
+            if least[at] == 0.0 and cost[tier] <= cost[self._order[-1]]:
+                good |= must  # there is room, and writing elsewhere costs no less
+            level[good], bar[good] = at, _keys(worth[good])
+        return level, bar
+
+    def _without(self, cost: npt.NDArray[np.float64]) -> float:
+        """Seconds a byte read takes that lies in no tier of the hierarchy but the slowest."""
+        setting = self._setting
+        operations = setting.memory.operations
+        tiers = operations.tiers
+        if setting.residency == "cache":
+            free = [row for row in operations.serving if operations.source[row] < 0]
+            if free:
+                return float(min(cost[row] for row in free))
+        last = setting.home if setting.residency == "inclusive" else self._order[-1]
+        return float(cost[tiers + tiers * tiers + last])
+
+    def _learn_prices(self, view: View) -> None:
+        """The resource that binds when all is read from where it is fastest gets the price of this step."""
+        operations, setting = self._setting.memory.operations, self._setting
+        tiers = operations.tiers
+        weight = setting.size[view.reads].astype(np.float64)
+        if view.shares is not None:
+            weight = weight * view.shares / setting.share_base
+        load, left = view.fixed + self._moved, np.ones(len(view.reads), dtype=bool)
+        for tier in setting.memory.by_speed:
+            here = left & view.resident[tier, view.reads]
+            load = load + weight[here].sum() * self._table[tiers + tiers * tiers + tier]
+            left &= ~here
+        outside = [row for row in operations.serving if operations.source[row] < 0]
+        if outside:
+            row = min(outside, key=lambda one: float((self._table[one] / self._rate).max()))
+            load = load + weight[left].sum() * self._table[row]
+        used = load / self._rate
+        if not used.any():
+            used = np.ones(len(load))
+        weights = (used / used.max()) ** _POWER
+        now = weights / weights.sum() / self._rate
+        self._seen += 1
+        self._price = now if self._price is None else self._price + (now - self._price) / min(self._seen, self.memory)
+
+    def _learn_rent(self) -> None:
+        """Up where the least of what the fastest tier holds is worth more than its rent, else down."""
+        if not self._order:
+            return
+        rises = self._least(ever=True)[0] > 0
+        self._life.rent = float(np.clip(self._life.rent * (1.05 if rises else 1 / 1.05), 1e-6, 1.0))
+
+    def _held(self) -> Ids:
+        """Blocks that have a place in some tier and were seen."""
+        tables = self._caches.tables
+        rows = [tables.heap[row, : tables.filled[row, 0]] for row in range(len(tables.heap)) if tables.filled[row, 0]]
+        ids = np.unique(np.concatenate(rows)).astype(np.int64) if rows else np.zeros(0, dtype=np.int64)
+        return ids[self._life.last[ids] >= 0]
+
+    def _least(self, ever: bool = False) -> list[float]:
+        """The least value in each tier that is full; at most 0, which is the least worth bringing in where there is room."""
+        tables, found = self._caches.tables, []
+        for tier in self._order:
+            full = tables.filled[tier, 0] and tables.tier[tier, 0] < self._setting.capacity[tier] // 50 + 1
+            value = tables.block[tables.heap[tier, 0], 2] / _ONE if full else 0.0
+            found.append(float(value) if ever else min(0.0, float(value)))
+        return found
+
+
+def _keys(values: npt.NDArray[np.float64]) -> Int64:
+    return np.round(values * _ONE).astype(np.int64)

@@ -1,0 +1,164 @@
+"""The life tables of the contender once more, one block at a time, in dictionaries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from placement_opt.play.protocol import Setting, View
+
+_EDGES = [1, 2, 3, 4, 5]
+while _EDGES[-1] < 2**20:
+    _EDGES.append(max(_EDGES[-1] + 1, _EDGES[-1] * 5 // 4))
+_WIDTHS = [float(b - a) for a, b in pairwise(_EDGES)] + [float(_EDGES[-1])]
+_COLUMNS, _ROWS, _CLASSES, _BORN = 16, 5, 5, 80
+_FRESH = _BORN + 1
+
+
+class PlainLife:
+    """As :class:`placement_opt.schedulers.contender.life.Life`; counts are kept apart from what is believed beforehand."""
+
+    def __init__(self, setting: Setting) -> None:
+        blocks = len(setting.size)
+        self._layer = [0] * blocks if setting.block_layer is None else setting.block_layer.tolist()
+        self._clock = [0] * setting.num_layers
+        self.last, self.state = np.full(blocks, -1), np.full(blocks, -1)
+        self.alive = np.zeros(blocks, dtype=bool)
+        self._run, self._reads, self._age = [0] * blocks, [0] * blocks, [-1] * blocks
+        self._after: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        self._tried: dict[tuple[int, int], float] = defaultdict(float)
+        self._hit: dict[tuple[int, int], dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        self.rent, self.write = 1 / 64, 1.0
+        self.fresh = np.zeros(_FRESH)
+        self._idle = [[0.0] * len(_EDGES) for _ in range(_CLASSES)]
+        self._seen = self._open = 0
+        self.solved = False
+        self._solve(30)
+
+    def step(self, view: View) -> tuple[Any, Any]:
+        """See a step; blocks that have come to another age, and their values."""
+        reads, births = view.reads.tolist(), view.births.tolist()
+        self.alive[view.reads] = True
+        turned = []
+        for layer in sorted({self._layer[b] for b in reads + births} if len(self._clock) > 1 else {0}):
+            own = [[b for b in ids if self._layer[b] == layer] for ids in (reads, births)]
+            turned += self._layer_step(layer, *own)
+        self.alive[view.freed] = False
+        self._seen += len(reads)
+        self._open += len(reads)
+        self.solved = self._open > min(4000, 0.1 * self._seen)
+        if self.solved:
+            self._learn()
+        ids = np.array([b for b in turned if self.alive[b]], dtype=np.int64)
+        return ids, self.values(ids)
+
+    def values(self, ids: Any) -> Any:
+        """Of blocks, in the states they are in now."""
+        return np.array([self._value(b) for b in ids.tolist()], dtype=float)
+
+    def _value(self, b: int) -> float:
+        age = self._clock[self._layer[b]] - self.last[b]
+        if self.last[b] < 0:
+            return -1e3
+        if age < 1:
+            return float(self.fresh[self.state[b]])
+        return self._idle[self._class(b)][self._interval(age)]
+
+    def _layer_step(self, layer: int, reads: list[int], births: list[int]) -> list[int]:
+        self._clock[layer] += 1
+        now = self._clock[layer]
+        for at, b in enumerate(reads):
+            column, age = at * _COLUMNS // len(reads), now - 1 - self.last[b]
+            again = self.last[b] >= 0 and age == 0
+            self._run[b] = self._run[b] + 1 if again and self.state[b] != _BORN else 1
+            fresh = min(self._run[b].bit_length() - 1, _ROWS - 1) * _COLUMNS + column
+            if again:
+                self._after[int(self.state[b])][fresh] += 1
+            elif self.last[b] >= 0:
+                where = self._class(b), self._interval(age)
+                self._hit[where][column] += 1
+                self._tried[where] += 1
+            self.last[b], self.state[b] = now, fresh
+            self._reads[b] += 1
+        turned = []
+        for b in range(len(self._layer)):
+            if self._layer[b] != layer or not self.alive[b] or not 0 <= self.last[b] < now or b in births:
+                continue
+            age = now - self.last[b]
+            if age == 1:
+                self._after[int(self.state[b])][_FRESH + self._class(b)] += 1
+                turned.append(b)
+            elif age in _EDGES:
+                self._tried[self._class(b), _EDGES.index(age) - 1] += 1
+                turned.append(b)
+        for b in births:
+            self.last[b], self.state[b], self.alive[b] = now, _BORN, True
+            self._run[b] = self._reads[b] = 0
+        return turned
+
+    def _class(self, b: int) -> int:
+        return self._reads[b] if self._reads[b] < 3 else 3 if self._reads[b] < 6 else 4
+
+    @staticmethod
+    def _interval(age: int) -> int:
+        return max(i for i, edge in enumerate(_EDGES) if edge <= max(age, 1))
+
+    def _learn(self) -> None:
+        kept = 0.8 ** (self._open / 4000)
+        for table in (*self._after.values(), *self._hit.values(), self._tried):
+            for key in table:
+                table[key] *= kept  # type: ignore[index]
+        self._open = 0
+        self._solve(3)
+
+    def _outcomes(self, s: int) -> dict[int, float]:
+        """Counts of what comes after a state: believed, seen, and seen of other runs."""
+        row, column = divmod(s, _COLUMNS) if s < _BORN else (-1, _COLUMNS - 1)
+        goes = 0.3 - 0.2 * column / (_COLUMNS - 1)
+        found: dict[int, float] = defaultdict(float)
+        for j, count in self._believed(row, column, goes).items():
+            found[j] += count
+        for j, count in self._after[s].items():
+            found[j] += count
+        if s == _BORN:
+            return found
+        pool: dict[int, float] = defaultdict(float)
+        for r in range(_ROWS):
+            one = r * _COLUMNS + column
+            for table in (self._believed(r, column, goes), self._after[one]):
+                for j, count in table.items():
+                    pool[j if j >= _FRESH else min(row + 1, _ROWS - 1) * _COLUMNS + j % _COLUMNS] += count
+        total = sum(pool.values())
+        for j, count in pool.items():
+            found[j] += 8.0 * count / total
+        return found
+
+    @staticmethod
+    def _believed(row: int, column: int, goes: float) -> dict[int, float]:
+        stays = {min(row + 1, _ROWS - 1) * _COLUMNS + column: 1 - goes}
+        return stays | {_FRESH + f: goes / _CLASSES for f in range(_CLASSES)}
+
+    def _solve(self, sweeps: int) -> None:
+        outcomes = [self._outcomes(s) for s in range(_FRESH)]
+        for _ in range(sweeps):
+            worth = [1 + min(self.write, max(0.0, value)) for value in self.fresh.tolist()]
+            for f in range(_CLASSES):
+                later = 0.0
+                for i in reversed(range(len(_EDGES))):
+                    hit = [0.2 / _COLUMNS + self._hit[f, i].get(c, 0.0) for c in range(_COLUMNS)]
+                    tried = 1 + self._tried[f, i]
+                    chance = sum(hit) / tried
+                    back = sum(h * w for h, w in zip(hit, worth, strict=False)) / tried
+                    later = back - _WIDTHS[i] * (1 - chance / 2) * self.rent + (1 - chance) * max(0.0, later)
+                    self._idle[f][i] = later
+            for s in reversed(range(_FRESH)):
+                value = 0.0
+                for j, count in outcomes[s].items():
+                    stays = j < _FRESH
+                    value += count * (
+                        1 + min(self.write, max(0.0, self.fresh[j])) if stays else max(0.0, self._idle[j - _FRESH][0])
+                    )
+                self.fresh[s] = value / sum(outcomes[s].values()) - self.rent

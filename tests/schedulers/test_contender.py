@@ -1,0 +1,99 @@
+"""The contender: by hand, against its twin, near the bound where one is known, and blind to the future."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from placement_opt.base.errors import InputError
+from placement_opt.instance.instance import Instance
+from placement_opt.play.protocol import Moves, View
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.contender import contender
+from tests.schedulers.cases import any_instance, as_cache, drift
+from tests.schedulers.plain_life import PlainLife
+from tests.small import make_instance, make_trace, two_tier
+
+
+class Noted:
+    """Plays another policy and keeps what it answers."""
+
+    def __init__(self) -> None:
+        self.inner: Any = make_scheduler("contender")
+        self.name, self.online, self.source = self.inner.name, True, self.inner.source
+        self.moves: list[list[tuple[Any, ...]]] = []
+
+    def start(self, setting: Any, first_reads: Any) -> Any:
+        return self.inner.start(setting, first_reads)
+
+    def step(self, view: View) -> Moves:
+        moves = self.inner.step(view)
+        self.moves.append(
+            [(*one[:-1], sorted(one[-1].tolist())) for part in (moves.store, moves.fetch, moves.drop) for one in part]
+        )
+        return moves
+
+
+def played(instance: Instance) -> list[list[tuple[Any, ...]]]:
+    noted = Noted()
+    simulate(instance, noted)
+    return noted.moves
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_equals_its_slow_twin_move_by_move(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of single blocks in dictionaries: any rule, layers, shares, deaths, given starts; a drifting trace."""
+    instance = as_cache(any_instance(seed), seed) if seed % 4 == 3 else any_instance(seed)
+    if seed == 0:
+        instance = drift(layers=2, prefill=30, tokens=12, read_share=0.4, drift=0.2)
+    fast = played(instance)
+    monkeypatch.setattr(contender, "Life", PlainLife)
+    assert played(instance) == fast
+
+
+def test_one_block_by_hand() -> None:
+    """Room for one block. Block 0 is read twice, then 1 for good: read once while 0 is not read, 1 takes the place of 0."""
+    trace = make_trace([[0], [0], [1], [1], [1], [1]], [-1] * 2)
+    moves = played(make_instance(two_tier(hbm=1), trace))
+    assert moves == [[], [], [(0, [1]), (0, [0])], [], [], []]
+
+
+def test_nothing_moves_where_all_fits() -> None:
+    """A free start holds all four, and nothing is gained by a move."""
+    trace = make_trace([[0, 1], [2, 3], [0, 1], [2, 3]], [-1] * 4)
+    moves = played(make_instance(two_tier(hbm=4), trace))
+    assert sum(map(len, moves)) == 0
+
+
+def test_near_the_bound_on_a_drifting_trace() -> None:
+    """Within 1 % of what is proven (problem.md section 8) where least recently used takes over 5 % more."""
+    instance = drift(0.45, seed=424242, layers=4, prefill=500, tokens=100, read_share=0.4, drift=0.1)
+    assert simulate(instance, make_scheduler("contender")).latency_s <= 1.01 * 26.348
+
+
+def test_no_step_is_seen_before_its_time() -> None:
+    """The same moves on a trace and on one that goes on differently."""
+    short = drift(layers=1, prefill=30, tokens=20, read_share=0.4, drift=0.2)
+    reads = [short.trace.reads(step).tolist() for step in range(20)]
+    one, other = ([*reads[:12], *rest] for rest in (reads[12:], [[0]] * 8))
+    blocks = max(map(max, reads)) + 1
+    first, second = (played(make_instance(two_tier(hbm=9), make_trace(each, [-1] * blocks))) for each in (one, other))
+    assert first[:12] == second[:12]
+    assert first != second
+
+
+def test_memory_shorter_than_a_step_is_refused() -> None:
+    """By the option's limits."""
+    with pytest.raises(InputError, match=r"found 0\.5.*expected at least 1\.0"):
+        make_scheduler("contender:memory=0.5")
+
+
+def test_the_page_has_the_table_of_the_results() -> None:
+    """Made by ``python -m benchmarks.contender``."""
+    from benchmarks.contender import FILE, table
+
+    page = (FILE.parents[3] / "docs" / "contender.md").read_text(encoding="utf-8")
+    assert table(json.loads(FILE.read_text(encoding="utf-8"))) in page
