@@ -26,6 +26,7 @@ from placement_opt.instance.layered import Layered
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.budgeted import Split, budgeted_split
 from placement_opt.play.consumption import Consumption, consumption
+from placement_opt.play.hits import Hits, hits_of
 from placement_opt.play.latencies import Latencies, latencies
 from placement_opt.play.protocol import Effort
 from placement_opt.play.schedule import Schedule
@@ -66,6 +67,8 @@ class Run(Tabular):
         Column name -> one entry a step, where asked for: step, token, layer, seconds, critical (resources that could not be
         slower, joined by "+"), then bytes: read, hit, "read TIER", and where there were any what further operations served, by
         their names, "store TIER", "copy FROM->TO".
+    held
+        uint16[N]: the tiers whose copies might serve each read, as a mask; None in runs.
 
     Examples
     --------
@@ -82,6 +85,8 @@ class Run(Tabular):
     ([[False, True], [True, True]], [0], None)
     >>> run.split, f"{run.cost_s:.4g}", run.waited_s, instance.memory.meters.names[0], run.metered[0].item()
     (None, '2.084e-05', 0.0, 'written hbm', 4500000.0)
+    >>> run.held.tolist()
+    [2, 3, 3, 2]
     >>> run.served.shape, run.base[2].tolist(), run.moved[2].tolist(), len(run.timer.patterns)
     ((3, 2), [4500000.0, 0.0, 0.0, 0.0], [4500000, 0, 0, 0, 0, 0], 2)
 
@@ -104,6 +109,7 @@ class Run(Tabular):
     per_step: dict[str, npt.NDArray[Any]] | None = None
     effort: Effort | None = None
     split: Split | None = None
+    held: npt.NDArray[np.uint16] | None = None
 
     def __repr__(self) -> str:
         return f"Run({self.scheduler} on {self.instance.name}: {self.latency_s:.6g} s)"
@@ -299,6 +305,24 @@ class Run(Tabular):
         """Share of the bytes read that a copy in the fastest tier might serve (1 where nothing was read)."""
         total = self._read(range(len(self._size)))
         return self._read(self._hits) / total if total else 1.0
+
+    @cached_property
+    def hits(self) -> Hits:
+        """Where the fastest copy of what was read lay, by tier, layer and age, and the most that any policy could hit.
+
+        Examples
+        --------
+        Block 1 is near when it is read again, block 0 is not; another policy might have kept either, but no more.
+
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> hits = po.simulate(instance, po.make_scheduler("lru")).hits
+        >>> hits.rate, hits.reads, hits.by_age()
+        (0.5, (2, 2, 0), {'first': 0.5, 'again': 0.5})
+        >>> hits.ceiling.most, hits.ceiling.on_demand
+        (0.75, 0.5)
+        """
+        return hits_of(self)
 
     @cached_property
     def tier_read_bytes(self) -> Float64:
@@ -528,9 +552,10 @@ def time_run(
     if not instance.timed:
         split = budgeted_split(_moved(instance, timer, served, moved))
         run = Run(instance, scheduler, float(split.seconds), split.step_s, timer, served, base, moved, schedule, split=split)
+        run = replace(run, held=held)
         return replace(run, per_step=_table(run)) if per_step else run
     seconds = np.maximum(timer.times(served / instance.share_base, base), instance.floor)
-    run = Run(instance, scheduler, math.fsum(seconds), seconds, timer, served, base, moved, schedule)
+    run = Run(instance, scheduler, math.fsum(seconds), seconds, timer, served, base, moved, schedule, held=held)
     return replace(run, per_step=_table(run)) if per_step else run
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from placement_opt.base.units import format_energy
 from placement_opt.bounds.result import Status
+from placement_opt.report.hits import CEILING_COLUMNS, RATE_COLUMNS, ceiling_document, ceiling_text, rates_document
 from placement_opt.report.judgement import (
     NO_SCHEDULE,
     above_sentence,
@@ -19,7 +20,7 @@ from placement_opt.report.judgement import (
 )
 from placement_opt.report.machine import to_csv
 from placement_opt.report.meters import TIME, costs, energy_document, lifetime_text, objective_rows
-from placement_opt.report.numbers import NOTHING, figure, full_seconds, rates, seconds_column
+from placement_opt.report.numbers import NOTHING, figure, full_seconds, percent, rates, seconds_column
 from placement_opt.report.parts import assumption_rows, assumptions_info
 from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
@@ -32,6 +33,7 @@ SCHEDULE_COLUMNS = (
     *("above_optimum_least", "above_optimum_most", "above_roofline_s", "unavoidable_least", "unavoidable_most"),
     *("unavoidable_s", "own_s", "worth", *EFFORT_COLUMNS, "wall_s", "note"),
     *("objective_s", "joules", "joules_per_unit", "joules_per_token", "lifetime_s"),
+    *(*RATE_COLUMNS, *CEILING_COLUMNS),
 )
 
 
@@ -82,6 +84,8 @@ def _schedule(schedule: Scheduled, unit: str) -> dict[str, Any]:
         "objective_s": schedule.cost_s,
         **energy_document(unit, schedule.joules, schedule.joules_each),
         "lifetime_s": schedule.lifetime_s,
+        **rates_document(schedule.hits),
+        **ceiling_document(None if schedule.hits is None else schedule.hits.ceiling),
     }
 
 
@@ -113,11 +117,18 @@ def _instance_text(one: Compared) -> str:
         ("roofline", full_seconds(proof.roofline_s)),
         ("best known", f"{full_seconds(proof.best_s)}  ({proof.best_from})" if proof.best_s is not None else ""),
         ("binds", binds_text(proof.binds, proof.interval)),
+        ("hits", _ceiling_said(one)),
         ("note", bound.note),
         *assumption_rows(proof.assumptions),
     ]
     parts = [facts(head), _table(one), paragraph(" ".join(comparison_sentences(one)))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _ceiling_said(one: Compared) -> str:
+    """The most that any policy could hit; "" where no schedule was timed."""
+    hits = next((row.hits for row in one.schedules if row.hits is not None), None)
+    return "" if hits is None else ceiling_text(hits.ceiling, hits.tiers[hits.fastest])
 
 
 def _table(one: Compared) -> str:
@@ -158,9 +169,11 @@ def _table(one: Compared) -> str:
 
 
 def _more(one: Compared) -> list[tuple[str, list[str]]]:
-    """Columns of which not every memory system says anything: energy and how long the tier lasts that lasts the shortest."""
+    """Hits, and what not every memory system says anything of: energy and how long the tier lasts that lasts the shortest."""
+    hits = [NOTHING if row.hits is None else percent(row.hits.rate) for row in one.schedules]
     joules = [NOTHING if row.joules_each is None else format_energy(row.joules_each) for row in one.schedules]
     return [
+        ("hits", hits),
         (f"energy a {one.proof.counts[:-1]}", joules),
         ("lifetime", [lifetime_text(row.lifetime_s) for row in one.schedules]),
     ]

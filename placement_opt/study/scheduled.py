@@ -17,6 +17,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.consumption import Consumption
+from placement_opt.play.hits import Hits
 from placement_opt.play.protocol import Effort, Scheduler
 from placement_opt.play.run import Run
 from placement_opt.schedulers import as_scheduler, name_of
@@ -81,6 +82,8 @@ class Scheduled:
     joules, joules_each, lifetime_s
         Of the run, of each token (or step), and how long the tier lasts that lasts the shortest
         (:mod:`placement_opt.play.consumption`); None where the memory system does not say.
+    hits
+        Where its reads found their blocks, and the most that any policy could find near; None where it was not timed.
     """
 
     scheduler: str
@@ -101,6 +104,7 @@ class Scheduled:
     joules: float | None = None
     joules_each: float | None = None
     lifetime_s: float | None = None
+    hits: Hits | None = None
 
     @property
     def cost_s(self) -> float | None:
@@ -132,6 +136,7 @@ class Compared(Tabular):
                 "joules": row.joules,
                 "joules_each": row.joules_each,
                 "lifetime_s": row.lifetime_s,
+                "hit_rate": None if row.hits is None else row.hits.rate,
             }
             for row in self.schedules
         ]
@@ -148,7 +153,7 @@ def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits:
     started, spec = clock.now(), name_of(given)
     try:
         scheduler = as_scheduler(given)
-        run, used = in_time(spec, lambda: _timed(instance, scheduler, limits), limits)
+        run, used, hits = in_time(spec, lambda: _timed(instance, scheduler, limits), limits)
     except BudgetError as error:
         return Scheduled(spec, Outcome.OVER_BUDGET, error.message)
     except ScheduleError as error:
@@ -177,12 +182,13 @@ def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits:
         joules=used.joules,
         joules_each=used.joules_each,
         lifetime_s=used.lifetime_s,
+        hits=hits,
     )
 
 
-def _timed(instance: Instance | Layered, scheduler: Scheduler, limits: Limits) -> tuple[Run, Consumption]:
+def _timed(instance: Instance | Layered, scheduler: Scheduler, limits: Limits) -> tuple[Run, Consumption, Hits]:
     run = simulate_any(instance, scheduler, limits=limits)
-    return run, run.consumption
+    return run, run.consumption, run.hits
 
 
 def fastest(outcomes: Sequence[object]) -> tuple[str, float] | None:
