@@ -32,6 +32,12 @@ def fill(parser: LazyParser) -> None:
     add_scale_layers(parser)
     add_jobs(parser)
     parser.add_argument("--csv", metavar="FILE", help="also write the table as CSV")
+    text = 'end with 1 where it holds of an instance and 3 where it is not known, such as "gap(lru) > 0.15" (docs/compare.md)'
+    parser.add_argument("--fail-if", metavar="CONDITION", action="append", default=[], help=text)
+    parser.add_argument("--junit", metavar="FILE", help="also write schedulers and conditions as JUnit XML")
+    parser.add_argument("--annotations", choices=["github"], help="also write what failed as annotations on stderr")
+    text = "a line on stderr for each result as it arrives, terminal or not"
+    parser.add_argument("--follow", action="store_true", help=text)
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -44,17 +50,20 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.instance.outline import input_files
     from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
     from placement_opt.report.machine import to_json
+    from placement_opt.report.pipelines import github_annotations, junit_xml
     from placement_opt.schedulers import make_scheduler
     from placement_opt.study.compare import chosen_schedulers, compare
+    from placement_opt.study.conditions import check_all, exit_code, read_condition
     from placement_opt.study.scheduled import Outcome
 
     if args.gap is not None and args.method != "auto":
         raise InputError(f"found it with --method {args.method}", "expected auto, which climbs them all", field="--gap")
-    check_outputs({"--csv": args.csv}, [file for path in args.instances for file in input_files(path)])
+    check_outputs({"--csv": args.csv, "--junit": args.junit}, [file for path in args.instances for file in input_files(path)])
     schedulers = chosen_schedulers(args.schedulers)
     limits = Limits(args.time_limit, args.memory_limit)
     for spec in schedulers:
         make_scheduler(spec)  # a wrong name is told before anything is looked at
+    conditions = [read_condition(text, schedulers) for text in args.fail_if]
     processes = args.jobs + 1 if args.jobs > 1 else 1
     sources = [runs_instead(path, limits, processes=processes, layers=args.scale_layers) or path for path in args.instances]
     with console.interruptible(limits):
@@ -66,11 +75,21 @@ def run(args: Namespace, console: Console) -> int:
             layers=args.scale_layers,
             jobs=args.jobs,
             limits=limits,
-            report=console.progress,
+            report=console.line if args.follow else console.progress,
         )
-    console.print(to_json(comparison_document(found)) if args.json else comparison_text(found))
+    checked = check_all(conditions, found.instances)
+    document = comparison_document(found) | ({"conditions": [one.to_record() for one in checked]} if conditions else {})
+    console.print(to_json(document) if args.json else comparison_text(found))
     if args.csv:
         write_text_atomic(args.csv, comparison_csv(found))
+    if args.junit:
+        write_text_atomic(args.junit, junit_xml(found, checked))
     for compared, schedule in found.of(Outcome.BELOW_BOUND, Outcome.ILLEGAL):
         console.error(complaint(compared, schedule))
-    return found.exit_code(everything=args.schedulers == "all")
+    if args.annotations:
+        for line in github_annotations(found, checked, args.instances):
+            console.warn(line)
+    for one in checked if not args.annotations else ():
+        if one.holds is not False:
+            console.error(f"{one.instance}: {one.condition}: {'it holds' if one.holds else 'no verdict'}: {one.why}")
+    return exit_code(found.exit_code(everything=args.schedulers == "all"), checked)
