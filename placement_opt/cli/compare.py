@@ -31,6 +31,8 @@ def fill(parser: LazyParser) -> None:
     add_memory_limit(parser)
     add_scale_layers(parser)
     add_jobs(parser)
+    text = "also say where each scheduler loses: missed reads, resources that wait, longest steps (--json and --csv do)"
+    parser.add_argument("--why", action="store_true", help=text)
     parser.add_argument("--csv", metavar="FILE", help="also write the table as CSV")
     text = 'end with 1 where it holds of an instance and 3 where it is not known, such as "gap(lru) > 0.15" (docs/compare.md)'
     parser.add_argument("--fail-if", metavar="CONDITION", action="append", default=[], help=text)
@@ -73,13 +75,14 @@ def run(args: Namespace, console: Console) -> int:
             method=args.method,
             gap=args.gap,
             layers=args.scale_layers,
+            why=bool(args.why or args.json or args.csv),
             jobs=args.jobs,
             limits=limits,
             report=console.line if args.follow else console.progress,
         )
     checked = check_all(conditions, found.instances)
     document = comparison_document(found) | ({"conditions": [one.to_record() for one in checked]} if conditions else {})
-    console.print(to_json(document) if args.json else comparison_text(found))
+    console.print(to_json(document) if args.json else comparison_text(found, why=args.why))
     if args.csv:
         write_text_atomic(args.csv, comparison_csv(found))
     if args.junit:

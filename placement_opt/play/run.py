@@ -31,6 +31,7 @@ from placement_opt.play.latencies import Latencies, latencies
 from placement_opt.play.protocol import Effort
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.split_program import Moved
+from placement_opt.play.use import Use, use_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,6 +326,22 @@ class Run(Tabular):
         return hits_of(self)
 
     @cached_property
+    def use(self) -> Use:
+        """What served the reads, what was written, how busy each resource was, and the longest steps.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> use = po.simulate(instance, po.make_scheduler("lru")).use
+        >>> [(one.resource, f"{one.busy:.2f}", f"{one.full:.2f}") for one in use.resources[:3]]
+        [('hbm', '0.13', '0.04'), ('lpddr', '0.90', '0.00'), ('c2c.up', '1.00', '1.00')]
+        >>> [step for step, seconds in use.longest]
+        [0, 2, 1]
+        """
+        return use_of(self)
+
+    @cached_property
     def tier_read_bytes(self) -> Float64:
         """float64[K]: bytes read from each tier under the optimal split of every step (attending to them there not counted)."""
         return self.served_bytes[: self.instance.num_tiers]
@@ -376,8 +393,21 @@ class Run(Tabular):
         >>> dict(zip(instance.memory.resources, run.loads.round().tolist()))
         {'hbm': 13121495.0, 'lpddr': 9378505.0, 'c2c.up': 9378505.0, 'c2c.down': 0.0}
         """
+        return np.array([math.fsum(column) for column in self.step_loads.T])
+
+    @property
+    def step_loads(self) -> Float64:
+        """float64[T, R]: the same of each step.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> po.simulate(instance, po.make_scheduler("lru")).step_loads[2].tolist()
+        [4500000.0, 4500000.0, 4500000.0, 0.0]
+        """
         reads = self._amounts.reshape(self.instance.num_steps, -1) @ self.timer.ways.loads
-        return np.array([math.fsum(column) for column in (self.base + reads).T])
+        return self.base + reads
 
     @property
     def stored_bytes(self) -> Float64:

@@ -24,6 +24,7 @@ from placement_opt.report.numbers import NOTHING, figure, full_seconds, percent,
 from placement_opt.report.parts import assumption_rows, assumptions_info
 from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
+from placement_opt.report.why import WHY_COLUMNS, csv_values, why_documents, why_text
 from placement_opt.study.compare import Comparison
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled
 
@@ -44,7 +45,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
 
 def compared_document(one: Compared) -> dict[str, Any]:
     """The JSON keys of one instance and its schedules."""
-    proof, bound = one.proof, one.proof.bound
+    proof, bound, why = one.proof, one.proof.bound, why_documents(one)
     return {
         "instance": proof.instance,
         "hash": proof.hash,
@@ -60,7 +61,7 @@ def compared_document(one: Compared) -> dict[str, Any]:
         "rests_on": bound.rests_on,
         "note": bound.note,
         "sentences": comparison_sentences(one),
-        "schedules": [_schedule(schedule, proof.counts) for schedule in one.schedules],
+        "schedules": [_schedule(schedule, proof.counts) | {"why": why.get(schedule.scheduler)} for schedule in one.schedules],
         **assumptions_info(proof.assumptions),
     }
 
@@ -95,19 +96,19 @@ def comparison_csv(comparison: Comparison) -> str:
     for one in comparison.instances:
         whole = compared_document(one)
         head = [whole[key] for key in INSTANCE_COLUMNS]
-        rows += [[*head, *(row[key] for key in SCHEDULE_COLUMNS)] for row in whole["schedules"]]
-    return to_csv([*INSTANCE_COLUMNS, *SCHEDULE_COLUMNS], rows)
+        rows += [[*head, *(row[key] for key in SCHEDULE_COLUMNS), *csv_values(row["why"])] for row in whole["schedules"]]
+    return to_csv([*INSTANCE_COLUMNS, *SCHEDULE_COLUMNS, *WHY_COLUMNS], rows)
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """A table for each instance, with what it says in sentences."""
-    parts = [_instance_text(one) for one in comparison.instances]
+def comparison_text(comparison: Comparison, *, why: bool = False) -> str:
+    """A table for each instance, with what it says in sentences; ``why``: and where each scheduler loses."""
+    parts = [_instance_text(one, why) for one in comparison.instances]
     if comparison.interrupted:
         parts.append("interrupted: this is what was finished\n" if parts else "interrupted before anything was finished\n")
     return "\n".join(parts)
 
 
-def _instance_text(one: Compared) -> str:
+def _instance_text(one: Compared, why: bool) -> str:
     proof, bound, infeasible = one.proof, one.proof.bound, one.proof.bound.status is Status.INFEASIBLE
     head = [
         ("instance", f"{proof.instance} ({proof.hash[:12]})"),
@@ -121,7 +122,7 @@ def _instance_text(one: Compared) -> str:
         ("note", bound.note),
         *assumption_rows(proof.assumptions),
     ]
-    parts = [facts(head), _table(one), paragraph(" ".join(comparison_sentences(one)))]
+    parts = [facts(head), _table(one), why_text(one) if why else "", paragraph(" ".join(comparison_sentences(one)))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

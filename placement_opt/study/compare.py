@@ -216,6 +216,7 @@ def compare(
     gap: float | None = None,
     bound_seconds: float | None = None,
     layers: LayerShare | None = None,
+    why: bool = False,
     jobs: int = 1,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
@@ -240,6 +241,8 @@ def compare(
         Time for each bound; None leaves it to the method.
     layers
         Take this share of the layers of each file (:mod:`placement_opt.instance.scaled`).
+    why
+        Keep what shows where each scheduler loses (:func:`placement_opt.study.why.losses`).
     jobs
         Processes for bounds and schedulers.
     limits
@@ -275,7 +278,7 @@ def compare(
     grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report)
     rooflines = _rooflines(asked, limits)  # bad input is found before any work is done
     asked = asked[: len(rooflines)]
-    timings = [Timing(question, spec, 0.5) for question in asked for spec in schedulers]
+    timings = [Timing(question, spec, 0.5, why) for question in asked for spec in schedulers]
     timings[-1:] = [replace(cell, share=1.0) for cell in timings[-1:]]  # nothing is left that time should be kept for
     timed = grid.run(timings, limits.within(limits.remaining / 2))
     width = len(schedulers)
@@ -284,7 +287,7 @@ def compare(
     boundings = []
     for at, (question, row) in enumerate(zip(asked, rows, strict=True)):
         turns = math.ceil((len(asked) - at) / jobs)
-        boundings.append(Bounding(question, partial(_prove, method, gap, fastest(row), seconds, turns), spared=True))
+        boundings.append(Bounding(question, partial(_prove, method, gap, fastest(row), seconds, turns, why), spared=True))
     proofs = grid.run(boundings, limits)
     found = [
         held_against(proof if isinstance(proof, Proof) else _left(roofline, proof, limits), row)
@@ -323,12 +326,14 @@ def _prove(
     known: tuple[str, float] | None,
     seconds: float,
     turns: int,
+    steps: bool,
     instance: Instance | Layered,
     limits: Limits,
 ) -> Proof:
     """The bound of one instance, in one of so many turns that the time left is for, without its prices.
 
-    ``known``: the best of the schedulers and its seconds, if one was timed; the others as :func:`compare` has them.
+    ``known``: the best of the schedulers and its seconds, if one was timed; ``steps``: keep how long each step
+    lasts in it; the others as :func:`compare` has them.
     """
     within = limits.within(min(seconds, limits.remaining / turns))
     if gap is None or known is None:
@@ -336,4 +341,4 @@ def _prove(
     else:
         proof = prove_until(instance, known[1] / (1.0 + gap), limits=within).with_schedule(*known)
         proof = with_quick(proof, instance, limits) if proof.interval.weak else proof
-    return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
+    return replace(proof, bound=replace(proof.bound, prices=None, step_s=proof.bound.step_s if steps else None))

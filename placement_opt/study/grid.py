@@ -64,11 +64,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Timing:
-    """One scheduler on one instance, in a share of the time that is left."""
+    """One scheduler on one instance, in a share of the time that is left; ``use``: also what it used."""
 
     question: Question
     scheduler: str | Scheduler
     share: float = 1.0
+    use: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def work(cell: Cell, limits: Limits) -> Scheduled | Proof | PlacementError:
         if isinstance(cell, Bounding):
             return cell.prove(instance, limits)
         within = limits if cell.share == 1.0 else limits.within(cell.share * limits.remaining)
-        return time_scheduler(instance, cell.scheduler, within)
+        return time_scheduler(instance, cell.scheduler, within, use=cell.use)
     except PlacementError as error:
         return error
 

@@ -20,6 +20,7 @@ from placement_opt.play.consumption import Consumption
 from placement_opt.play.hits import Hits
 from placement_opt.play.protocol import Effort, Scheduler
 from placement_opt.play.run import Run
+from placement_opt.play.use import Use
 from placement_opt.schedulers import as_scheduler, name_of
 
 #: Relative room for rounding when a schedule is held against a bound.
@@ -84,6 +85,8 @@ class Scheduled:
         (:mod:`placement_opt.play.consumption`); None where the memory system does not say.
     hits
         Where its reads found their blocks, and the most that any policy could find near; None where it was not timed.
+    use
+        What it used, where that was asked for.
     """
 
     scheduler: str
@@ -105,6 +108,7 @@ class Scheduled:
     joules_each: float | None = None
     lifetime_s: float | None = None
     hits: Hits | None = None
+    use: Use | None = None
 
     @property
     def cost_s(self) -> float | None:
@@ -148,12 +152,15 @@ class Compared(Tabular):
         return tuple(sorted(found, key=lambda schedule: schedule.cost_s or 0.0))
 
 
-def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits: Limits) -> Scheduled:
-    """One scheduler, by name or itself, on one instance, not yet held against a bound; expected troubles become outcomes."""
+def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits: Limits, *, use: bool = False) -> Scheduled:
+    """One scheduler, by name or itself, on one instance, not yet held against a bound; expected troubles become outcomes.
+
+    ``use``: also say what it used.
+    """
     started, spec = clock.now(), name_of(given)
     try:
         scheduler = as_scheduler(given)
-        run, used, hits = in_time(spec, lambda: _timed(instance, scheduler, limits), limits)
+        run, used, hits, what = in_time(spec, lambda: _timed(instance, scheduler, limits, use), limits)
     except BudgetError as error:
         return Scheduled(spec, Outcome.OVER_BUDGET, error.message)
     except ScheduleError as error:
@@ -183,12 +190,15 @@ def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits:
         joules_each=used.joules_each,
         lifetime_s=used.lifetime_s,
         hits=hits,
+        use=what,
     )
 
 
-def _timed(instance: Instance | Layered, scheduler: Scheduler, limits: Limits) -> tuple[Run, Consumption, Hits]:
+def _timed(
+    instance: Instance | Layered, scheduler: Scheduler, limits: Limits, use: bool
+) -> tuple[Run, Consumption, Hits, Use | None]:
     run = simulate_any(instance, scheduler, limits=limits)
-    return run, run.consumption, run.hits
+    return run, run.consumption, run.hits, run.use if use else None
 
 
 def fastest(outcomes: Sequence[object]) -> tuple[str, float] | None:

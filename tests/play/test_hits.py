@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,42 +14,11 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import layered_of
 from placement_opt.play.by_layer import by_layer
 from placement_opt.play.hits import ceiling_of
-from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.report.hits import hits_text
 from placement_opt.report.simulation import simulation_document, simulation_text
 from tests.schedulers.cases import any_instance
 from tests.small import make_instance, make_trace, two_tier
-
-
-class Stay:
-    """Block 0 near, for ever."""
-
-    name, online, source = "stay", True, "this file"
-
-    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
-        del first_reads
-        near = np.zeros((2, len(setting.size)), dtype=bool)
-        near[0, 0], near[1, setting.initial_blocks] = True, True
-        return near
-
-    def step(self, view: View) -> Moves:
-        del view
-        return Moves()
-
-
-class Turn(Stay):
-    """Whatever was not read is fetched for the next step."""
-
-    name = "turn"
-
-    def step(self, view: View) -> Moves:
-        near = np.flatnonzero(view.resident[0])
-        return Moves(fetch=[(1, 0, 1 - near)], drop=[(0, near)])
-
-
-def turns() -> Instance:
-    """Two blocks read in turn, near room for one."""
-    return make_instance(two_tier(hbm=1), make_trace([[0], [1]] * 4, [-1, -1]))
+from tests.turns import Stay, Turn, turns
 
 
 def test_more_hits_can_take_longer() -> None:
