@@ -40,17 +40,20 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--annotations", choices=["github"], help="also write what failed as annotations on stderr")
     text = "a line on stderr for each result as it arrives, terminal or not"
     parser.add_argument("--follow", action="store_true", help=text)
+    text = "also draw how far each is above the optimum, as .png or .svg (needs matplotlib)"
+    parser.add_argument("--plot", metavar="FILE", help=text)
     add_output(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: Namespace, console: Console) -> int:
-    from placement_opt.base.atomic import check_outputs, write_text_atomic
+    from placement_opt.base.atomic import check_outputs, write_bytes_atomic, write_text_atomic
     from placement_opt.base.errors import InputError
     from placement_opt.base.limits import Limits
     from placement_opt.instance.load import runs_instead
     from placement_opt.instance.outline import input_files
     from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
+    from placement_opt.report.comparison_picture import check_gaps, draw_gaps
     from placement_opt.report.machine import to_json
     from placement_opt.report.pipelines import github_annotations, junit_xml
     from placement_opt.schedulers import make_scheduler
@@ -60,7 +63,12 @@ def run(args: Namespace, console: Console) -> int:
 
     if args.gap is not None and args.method != "auto":
         raise InputError(f"found it with --method {args.method}", "expected auto, which climbs them all", field="--gap")
-    check_outputs({"--csv": args.csv, "--junit": args.junit}, [file for path in args.instances for file in input_files(path)])
+    if args.plot is not None:
+        check_gaps(args.plot, len(args.instances))
+    check_outputs(
+        {"--csv": args.csv, "--junit": args.junit, "--plot": args.plot},
+        [file for path in args.instances for file in input_files(path)],
+    )
     schedulers = chosen_schedulers(args.schedulers)
     limits = Limits(args.time_limit, args.memory_limit)
     for spec in schedulers:
@@ -85,6 +93,8 @@ def run(args: Namespace, console: Console) -> int:
     console.print(to_json(document) if args.json else comparison_text(found, why=args.why))
     if args.csv:
         write_text_atomic(args.csv, comparison_csv(found))
+    if args.plot and found.instances:
+        write_bytes_atomic(args.plot, draw_gaps(found, args.plot))
     if args.junit:
         write_text_atomic(args.junit, junit_xml(found, checked))
     for compared, schedule in found.of(Outcome.BELOW_BOUND, Outcome.ILLEGAL):
