@@ -31,6 +31,8 @@ def fill(parser: LazyParser) -> None:
     add_memory_limit(parser)
     add_scale_layers(parser)
     add_jobs(parser)
+    text = "keep finished schedules and bounds in this file, and go on from what it knows"
+    parser.add_argument("--resume", metavar="STATE", help=text)
     text = "also say where each scheduler loses: missed reads, resources that wait, longest steps (--json and --csv do)"
     parser.add_argument("--why", action="store_true", help=text)
     parser.add_argument("--csv", metavar="FILE", help="also write the table as CSV")
@@ -84,6 +86,7 @@ def run(args: Namespace, console: Console) -> int:
             gap=args.gap,
             layers=args.scale_layers,
             why=bool(args.why or args.json or args.csv),
+            state=args.resume,
             jobs=args.jobs,
             limits=limits,
             report=console.line if args.follow else console.progress,

@@ -100,12 +100,15 @@ class Grid:
         Called with a line of text for each finished cell.
     seconds
         How the lines show a time.
+    keep
+        Called with each cell and what came of it, as it comes.
     """
 
     count: int
     jobs: int = 1
     report: Callable[[str], None] | None = None
     seconds: Callable[[float], str] = format_seconds
+    keep: Callable[[Cell, Result], None] | None = None
     _finished: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -132,6 +135,8 @@ class Grid:
         spared = isinstance(cell, Bounding) and cell.spared and not isinstance(result, InputError)
         if isinstance(result, PlacementError) and not isinstance(result, Lost) and not spared:
             raise _placed(cell.question, result)
+        if self.keep is not None:
+            self.keep(cell, result)
         what = name_of(cell.scheduler) if isinstance(cell, Timing) else "bound"
         if self.report is not None:
             self.report(f"[{self._finished}/{self.count}] {cell.question}: {what}  {self._said(result)}".rstrip())
