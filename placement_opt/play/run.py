@@ -26,10 +26,12 @@ from placement_opt.instance.layered import Layered
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.budgeted import Split, budgeted_split
 from placement_opt.play.consumption import Consumption, consumption
+from placement_opt.play.hits import Hits, hits_of
 from placement_opt.play.latencies import Latencies, latencies
 from placement_opt.play.protocol import Effort
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.split_program import Moved
+from placement_opt.play.use import Use, use_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,8 @@ class Run(Tabular):
         Column name -> one entry a step, where asked for: step, token, layer, seconds, critical (resources that could not be
         slower, joined by "+"), then bytes: read, hit, "read TIER", and where there were any what further operations served, by
         their names, "store TIER", "copy FROM->TO".
+    held
+        uint16[N]: the tiers whose copies might serve each read, as a mask; None in runs.
 
     Examples
     --------
@@ -87,6 +91,8 @@ class Run(Tabular):
     (None, '0.25')
     >>> run.split, f"{run.cost_s:.4g}", run.waited_s, instance.memory.meters.names[0], run.metered[0].item()
     (None, '2.084e-05', 0.0, 'written hbm', 4500000.0)
+    >>> run.held.tolist()
+    [2, 3, 3, 2]
     >>> run.served.shape, run.base[2].tolist(), run.moved[2].tolist(), len(run.timer.patterns)
     ((3, 2), [4500000.0, 0.0, 0.0, 0.0], [4500000, 0, 0, 0, 0, 0], 2)
 
@@ -110,6 +116,7 @@ class Run(Tabular):
     effort: Effort | None = None
     split: Split | None = None
     would_miss: float | None = None
+    held: npt.NDArray[np.uint16] | None = None
 
     def __repr__(self) -> str:
         return f"Run({self.scheduler} on {self.instance.name}: {self.latency_s:.6g} s)"
@@ -309,6 +316,40 @@ class Run(Tabular):
         return self._read(self._hits) / total if total else 1.0
 
     @cached_property
+    def hits(self) -> Hits:
+        """Where the fastest copy of what was read lay, by tier, layer and age, and the most that any policy could hit.
+
+        Examples
+        --------
+        Block 1 is near when it is read again, block 0 is not; another policy might have kept either, but no more.
+
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> hits = po.simulate(instance, po.make_scheduler("lru")).hits
+        >>> hits.rate, hits.reads, hits.by_age()
+        (0.5, (2, 2, 0), {'first': 0.5, 'again': 0.5})
+        >>> hits.ceiling.most, hits.ceiling.on_demand
+        (0.75, 0.5)
+        """
+        return hits_of(self)
+
+    @cached_property
+    def use(self) -> Use:
+        """What served the reads, what was written, how busy each resource was, and the longest steps.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> use = po.simulate(instance, po.make_scheduler("lru")).use
+        >>> [(one.resource, f"{one.busy:.2f}", f"{one.full:.2f}") for one in use.resources[:3]]
+        [('hbm', '0.13', '0.04'), ('lpddr', '0.90', '0.00'), ('c2c.up', '1.00', '1.00')]
+        >>> [step for step, seconds in use.longest]
+        [0, 2, 1]
+        """
+        return use_of(self)
+
+    @cached_property
     def tier_read_bytes(self) -> Float64:
         """float64[K]: bytes read from each tier under the optimal split of every step (attending to them there not counted)."""
         return self.served_bytes[: self.instance.num_tiers]
@@ -360,8 +401,21 @@ class Run(Tabular):
         >>> dict(zip(instance.memory.resources, run.loads.round().tolist()))
         {'hbm': 13121495.0, 'lpddr': 9378505.0, 'c2c.up': 9378505.0, 'c2c.down': 0.0}
         """
+        return np.array([math.fsum(column) for column in self.step_loads.T])
+
+    @property
+    def step_loads(self) -> Float64:
+        """float64[T, R]: the same of each step.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> po.simulate(instance, po.make_scheduler("lru")).step_loads[2].tolist()
+        [4500000.0, 4500000.0, 4500000.0, 0.0]
+        """
         reads = self._amounts.reshape(self.instance.num_steps, -1) @ self.timer.ways.loads
-        return np.array([math.fsum(column) for column in (self.base + reads).T])
+        return self.base + reads
 
     @property
     def stored_bytes(self) -> Float64:
@@ -536,9 +590,10 @@ def time_run(
     if not instance.timed:
         split = budgeted_split(_moved(instance, timer, served, moved))
         run = Run(instance, scheduler, float(split.seconds), split.step_s, timer, served, base, moved, schedule, split=split)
+        run = replace(run, held=held)
         return replace(run, per_step=_table(run)) if per_step else run
     seconds = np.maximum(timer.times(served / instance.share_base, base), instance.floor)
-    run = Run(instance, scheduler, math.fsum(seconds), seconds, timer, served, base, moved, schedule)
+    run = Run(instance, scheduler, math.fsum(seconds), seconds, timer, served, base, moved, schedule, held=held)
     return replace(run, per_step=_table(run)) if per_step else run
 
 

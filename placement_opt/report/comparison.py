@@ -6,6 +6,7 @@ from typing import Any
 
 from placement_opt.base.units import format_energy
 from placement_opt.bounds.result import Status
+from placement_opt.report.hits import CEILING_COLUMNS, RATE_COLUMNS, ceiling_document, ceiling_text, rates_document
 from placement_opt.report.judgement import (
     NO_SCHEDULE,
     above_sentence,
@@ -23,6 +24,7 @@ from placement_opt.report.numbers import NOTHING, figure, full_seconds, percent,
 from placement_opt.report.parts import assumption_rows, assumptions_info
 from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
+from placement_opt.report.why import WHY_COLUMNS, csv_values, why_documents, why_text
 from placement_opt.study.compare import Comparison
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled
 
@@ -32,6 +34,7 @@ SCHEDULE_COLUMNS = (
     *("above_optimum_least", "above_optimum_most", "above_roofline_s", "unavoidable_least", "unavoidable_most"),
     *("unavoidable_s", "own_s", "worth", *EFFORT_COLUMNS, "wall_s", "note"),
     *("objective_s", "joules", "joules_per_unit", "joules_per_token", "lifetime_s", "would_miss"),
+    *(*RATE_COLUMNS, *CEILING_COLUMNS),
 )
 
 
@@ -42,7 +45,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
 
 def compared_document(one: Compared) -> dict[str, Any]:
     """The JSON keys of one instance and its schedules."""
-    proof, bound = one.proof, one.proof.bound
+    proof, bound, why = one.proof, one.proof.bound, why_documents(one)
     return {
         "instance": proof.instance,
         "hash": proof.hash,
@@ -58,7 +61,7 @@ def compared_document(one: Compared) -> dict[str, Any]:
         "rests_on": bound.rests_on,
         "note": bound.note,
         "sentences": comparison_sentences(one),
-        "schedules": [_schedule(schedule, proof.counts) for schedule in one.schedules],
+        "schedules": [_schedule(schedule, proof.counts) | {"why": why.get(schedule.scheduler)} for schedule in one.schedules],
         **assumptions_info(proof.assumptions),
     }
 
@@ -83,6 +86,8 @@ def _schedule(schedule: Scheduled, unit: str) -> dict[str, Any]:
         **energy_document(unit, schedule.joules, schedule.joules_each),
         "lifetime_s": schedule.lifetime_s,
         "would_miss": schedule.would_miss,
+        **rates_document(schedule.hits),
+        **ceiling_document(None if schedule.hits is None else schedule.hits.ceiling),
     }
 
 
@@ -92,19 +97,19 @@ def comparison_csv(comparison: Comparison) -> str:
     for one in comparison.instances:
         whole = compared_document(one)
         head = [whole[key] for key in INSTANCE_COLUMNS]
-        rows += [[*head, *(row[key] for key in SCHEDULE_COLUMNS)] for row in whole["schedules"]]
-    return to_csv([*INSTANCE_COLUMNS, *SCHEDULE_COLUMNS], rows)
+        rows += [[*head, *(row[key] for key in SCHEDULE_COLUMNS), *csv_values(row["why"])] for row in whole["schedules"]]
+    return to_csv([*INSTANCE_COLUMNS, *SCHEDULE_COLUMNS, *WHY_COLUMNS], rows)
 
 
-def comparison_text(comparison: Comparison) -> str:
-    """A table for each instance, with what it says in sentences."""
-    parts = [_instance_text(one) for one in comparison.instances]
+def comparison_text(comparison: Comparison, *, why: bool = False) -> str:
+    """A table for each instance, with what it says in sentences; ``why``: and where each scheduler loses."""
+    parts = [_instance_text(one, why) for one in comparison.instances]
     if comparison.interrupted:
         parts.append("interrupted: this is what was finished\n" if parts else "interrupted before anything was finished\n")
     return "\n".join(parts)
 
 
-def _instance_text(one: Compared) -> str:
+def _instance_text(one: Compared, why: bool) -> str:
     proof, bound, infeasible = one.proof, one.proof.bound, one.proof.bound.status is Status.INFEASIBLE
     head = [
         ("instance", f"{proof.instance} ({proof.hash[:12]})"),
@@ -114,11 +119,18 @@ def _instance_text(one: Compared) -> str:
         ("roofline", full_seconds(proof.roofline_s)),
         ("best known", f"{full_seconds(proof.best_s)}  ({proof.best_from})" if proof.best_s is not None else ""),
         ("binds", binds_text(proof.binds, proof.interval)),
+        ("hits", _ceiling_said(one)),
         ("note", bound.note),
         *assumption_rows(proof.assumptions),
     ]
-    parts = [facts(head), _table(one), paragraph(" ".join(comparison_sentences(one)))]
+    parts = [facts(head), _table(one), why_text(one) if why else "", paragraph(" ".join(comparison_sentences(one)))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _ceiling_said(one: Compared) -> str:
+    """The most that any policy could hit; "" where no schedule was timed."""
+    hits = next((row.hits for row in one.schedules if row.hits is not None), None)
+    return "" if hits is None else ceiling_text(hits.ceiling, hits.tiers[hits.fastest])
 
 
 def _table(one: Compared) -> str:
@@ -159,10 +171,12 @@ def _table(one: Compared) -> str:
 
 
 def _more(one: Compared) -> list[tuple[str, list[str]]]:
-    """Columns of which not every memory system or scheduler says anything: energy, how long the tier lasts that lasts the
+    """Hits, and what not every memory system or scheduler says anything of: energy, how long the tier lasts that lasts the
     shortest, and what would have been missed, had it been dropped."""
+    hits = [NOTHING if row.hits is None else percent(row.hits.rate) for row in one.schedules]
     joules = [NOTHING if row.joules_each is None else format_energy(row.joules_each) for row in one.schedules]
     return [
+        ("hits", hits),
         (f"energy a {one.proof.counts[:-1]}", joules),
         ("lifetime", [lifetime_text(row.lifetime_s) for row in one.schedules]),
         ("would miss", [NOTHING if row.would_miss is None else percent(row.would_miss) for row in one.schedules]),

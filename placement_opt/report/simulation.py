@@ -10,6 +10,7 @@ from placement_opt.base.units import format_size
 from placement_opt.instance.budgets import objective_text
 from placement_opt.play.protocol import Effort
 from placement_opt.play.run import Run
+from placement_opt.report.hits import hits_document, hits_text
 from placement_opt.report.judgement import above_sentence, interval_sentence, judgement_document, unavoidable_sentence
 from placement_opt.report.machine import to_csv
 from placement_opt.report.meters import TIME, meter_rows, meters_document, tier_table, wear_document
@@ -56,6 +57,7 @@ def simulation_document(run: Run, proof: Proof) -> dict[str, Any]:
         "reads": run.instance.num_reads,
         "hit_rate": run.hit_rate,
         "would_miss": run.would_miss,
+        "hits": hits_document(run.hits),
         "read_bytes": run.read_bytes,
         "tiers": [
             {"tier": name, "read_bytes": read, "stored_bytes": stored, **wear.get(name, {})}
@@ -119,6 +121,8 @@ def simulation_text(run: Run, proof: Proof) -> str:
         ]
     )
     parts = [head, *requests_tables(run), tier_table(run)]
+    if hits := hits_text(run.hits):
+        parts.append(hits)
     further = [[name, format_size(size)] for name, size in _further(run)]
     if further:
         parts.append(table(["served by", "bytes"], further, "lr"))

@@ -30,7 +30,8 @@ from placement_opt.instance.scaled import LayerShare
 from placement_opt.play.protocol import Scheduler
 from placement_opt.play.simulate import check_scheduler
 from placement_opt.schedulers import REGISTRY, make_scheduler, name_of
-from placement_opt.study.grid import Bounding, Grid, Question, Timing, all_scheduled
+from placement_opt.study.grid import Bounding, Cell, Grid, Question, Result, Timing, all_scheduled
+from placement_opt.study.kept import Kept, kept_in
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest, held_against
 
 #: A scheduler by its name and options, or itself.
@@ -216,6 +217,8 @@ def compare(
     gap: float | None = None,
     bound_seconds: float | None = None,
     layers: LayerShare | None = None,
+    why: bool = False,
+    state: str | Path | None = None,
     jobs: int = 1,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
@@ -240,6 +243,10 @@ def compare(
         Time for each bound; None leaves it to the method.
     layers
         Take this share of the layers of each file (:mod:`placement_opt.instance.scaled`).
+    why
+        Keep what shows where each scheduler loses (:func:`placement_opt.study.why.losses`).
+    state
+        A file that finished schedules and bounds are kept in; what it knows is not done again.
     jobs
         Processes for bounds and schedulers.
     limits
@@ -275,19 +282,25 @@ def compare(
     grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report)
     rooflines = _rooflines(asked, limits)  # bad input is found before any work is done
     asked = asked[: len(rooflines)]
-    timings = [Timing(question, spec, 0.5) for question in asked for spec in schedulers]
+    timings = [Timing(question, spec, 0.5, why) for question in asked for spec in schedulers]
     timings[-1:] = [replace(cell, share=1.0) for cell in timings[-1:]]  # nothing is left that time should be kept for
-    timed = grid.run(timings, limits.within(limits.remaining / 2))
-    width = len(schedulers)
-    rows = [all_scheduled(schedulers, timed[at * width : (at + 1) * width], limits) for at in range(len(asked))]
-    seconds = math.inf if bound_seconds is None else bound_seconds
-    boundings = []
-    for at, (question, row) in enumerate(zip(asked, rows, strict=True)):
-        turns = math.ceil((len(asked) - at) / jobs)
-        boundings.append(Bounding(question, partial(_prove, method, gap, fastest(row), seconds, turns), spared=True))
-    proofs = grid.run(boundings, limits)
+    hashes, how = [one.hash for one in rooflines], [method, gap, bound_seconds, why]
+    of_timings = [(hashes[at // len(schedulers)], name_of(cell.scheduler), why) for at, cell in enumerate(timings)]
+    with kept_in(state) as kept:
+        timed = _run(grid, timings, of_timings, limits.within(limits.remaining / 2), kept)
+        width = len(schedulers)
+        rows = [all_scheduled(schedulers, timed[at * width : (at + 1) * width], limits) for at in range(len(asked))]
+        seconds = math.inf if bound_seconds is None else bound_seconds
+        boundings = []
+        for at, (question, row) in enumerate(zip(asked, rows, strict=True)):
+            turns = math.ceil((len(asked) - at) / jobs)
+            boundings.append(Bounding(question, partial(_prove, method, gap, fastest(row), seconds, turns, why), spared=True))
+        of_bounds = [(one, *how, *(fastest(row) or ())) for one, row in zip(hashes, rows, strict=True)]
+        proofs = _run(grid, boundings, of_bounds, limits, kept)
     found = [
-        held_against(proof if isinstance(proof, Proof) else _left(roofline, proof, limits), row)
+        held_against(
+            replace(proof, instance=roofline.instance) if isinstance(proof, Proof) else _left(roofline, proof, limits), row
+        )
         for roofline, proof, row in zip(rooflines, proofs, rows, strict=True)
     ]
     unanswered = sum(not isinstance(proof, Proof) for proof in proofs)
@@ -310,6 +323,21 @@ def _rooflines(asked: Sequence[Question], limits: Limits) -> list[Proof]:
     return found
 
 
+def _run(
+    grid: Grid, cells: Sequence[Cell], keys: Sequence[tuple[object, ...]], limits: Limits, kept: Kept | None
+) -> list[Result]:
+    """What came of each cell; those that are known by their keys are not done again."""
+    if kept is None:
+        return grid.run(cells, limits)
+    known = [kept.find(key) for key in keys]
+    place = {id(cell): key for cell, key in zip(cells, keys, strict=True)}
+    missing = [cell for cell, one in zip(cells, known, strict=True) if one is None]
+    grid.count -= len(cells) - len(missing)
+    grid.keep = lambda cell, result: kept.keep(place[id(cell)], result)
+    done = iter(grid.run(missing, limits))
+    return [next(done) if one is None else one for one in known]
+
+
 def _left(roofline: Proof, trouble: object, limits: Limits) -> Proof:
     """The roofline where the bound was not begun or gave no answer: the schedules are not lost to that."""
     status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
@@ -323,12 +351,14 @@ def _prove(
     known: tuple[str, float] | None,
     seconds: float,
     turns: int,
+    steps: bool,
     instance: Instance | Layered,
     limits: Limits,
 ) -> Proof:
     """The bound of one instance, in one of so many turns that the time left is for, without its prices.
 
-    ``known``: the best of the schedulers and its seconds, if one was timed; the others as :func:`compare` has them.
+    ``known``: the best of the schedulers and its seconds, if one was timed; ``steps``: keep how long each step
+    lasts in it; the others as :func:`compare` has them.
     """
     within = limits.within(min(seconds, limits.remaining / turns))
     if gap is None or known is None:
@@ -336,4 +366,4 @@ def _prove(
     else:
         proof = prove_until(instance, known[1] / (1.0 + gap), limits=within).with_schedule(*known)
         proof = with_quick(proof, instance, limits) if proof.interval.weak else proof
-    return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
+    return replace(proof, bound=replace(proof.bound, prices=None, step_s=proof.bound.step_s if steps else None))

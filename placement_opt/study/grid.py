@@ -64,11 +64,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Timing:
-    """One scheduler on one instance, in a share of the time that is left."""
+    """One scheduler on one instance, in a share of the time that is left; ``use``: also what it used."""
 
     question: Question
     scheduler: str | Scheduler
     share: float = 1.0
+    use: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,15 @@ class Grid:
         Called with a line of text for each finished cell.
     seconds
         How the lines show a time.
+    keep
+        Called with each cell and what came of it, as it comes.
     """
 
     count: int
     jobs: int = 1
     report: Callable[[str], None] | None = None
     seconds: Callable[[float], str] = format_seconds
+    keep: Callable[[Cell, Result], None] | None = None
     _finished: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -131,6 +135,8 @@ class Grid:
         spared = isinstance(cell, Bounding) and cell.spared and not isinstance(result, InputError)
         if isinstance(result, PlacementError) and not isinstance(result, Lost) and not spared:
             raise _placed(cell.question, result)
+        if self.keep is not None:
+            self.keep(cell, result)
         what = name_of(cell.scheduler) if isinstance(cell, Timing) else "bound"
         if self.report is not None:
             self.report(f"[{self._finished}/{self.count}] {cell.question}: {what}  {self._said(result)}".rstrip())
@@ -150,7 +156,7 @@ def work(cell: Cell, limits: Limits) -> Scheduled | Proof | PlacementError:
         if isinstance(cell, Bounding):
             return cell.prove(instance, limits)
         within = limits if cell.share == 1.0 else limits.within(cell.share * limits.remaining)
-        return time_scheduler(instance, cell.scheduler, within)
+        return time_scheduler(instance, cell.scheduler, within, use=cell.use)
     except PlacementError as error:
         return error
 

@@ -17,8 +17,10 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.consumption import Consumption
+from placement_opt.play.hits import Hits
 from placement_opt.play.protocol import Effort, Scheduler
 from placement_opt.play.run import Run
+from placement_opt.play.use import Use
 from placement_opt.schedulers import as_scheduler, name_of
 
 #: Relative room for rounding when a schedule is held against a bound.
@@ -83,6 +85,10 @@ class Scheduled:
         (:mod:`placement_opt.play.consumption`); None where the memory system does not say.
     would_miss
         Share of the bytes read that a lossy policy would have missed (:attr:`placement_opt.play.run.Run.would_miss`).
+    hits
+        Where its reads found their blocks, and the most that any policy could find near; None where it was not timed.
+    use
+        What it used, where that was asked for.
     """
 
     scheduler: str
@@ -104,6 +110,8 @@ class Scheduled:
     joules_each: float | None = None
     lifetime_s: float | None = None
     would_miss: float | None = None
+    hits: Hits | None = None
+    use: Use | None = None
 
     @property
     def cost_s(self) -> float | None:
@@ -136,6 +144,7 @@ class Compared(Tabular):
                 "joules_each": row.joules_each,
                 "lifetime_s": row.lifetime_s,
                 "would_miss": row.would_miss,
+                "hit_rate": None if row.hits is None else row.hits.rate,
             }
             for row in self.schedules
         ]
@@ -147,12 +156,15 @@ class Compared(Tabular):
         return tuple(sorted(found, key=lambda schedule: schedule.cost_s or 0.0))
 
 
-def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits: Limits) -> Scheduled:
-    """One scheduler, by name or itself, on one instance, not yet held against a bound; expected troubles become outcomes."""
+def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits: Limits, *, use: bool = False) -> Scheduled:
+    """One scheduler, by name or itself, on one instance, not yet held against a bound; expected troubles become outcomes.
+
+    ``use``: also say what it used.
+    """
     started, spec = clock.now(), name_of(given)
     try:
         scheduler = as_scheduler(given)
-        run, used = in_time(spec, lambda: _timed(instance, scheduler, limits), limits)
+        run, used, hits, what = in_time(spec, lambda: _timed(instance, scheduler, limits, use), limits)
     except BudgetError as error:
         return Scheduled(spec, Outcome.OVER_BUDGET, error.message)
     except ScheduleError as error:
@@ -182,12 +194,16 @@ def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits:
         joules_each=used.joules_each,
         lifetime_s=used.lifetime_s,
         would_miss=run.would_miss,
+        hits=hits,
+        use=what,
     )
 
 
-def _timed(instance: Instance | Layered, scheduler: Scheduler, limits: Limits) -> tuple[Run, Consumption]:
+def _timed(
+    instance: Instance | Layered, scheduler: Scheduler, limits: Limits, use: bool
+) -> tuple[Run, Consumption, Hits, Use | None]:
     run = simulate_any(instance, scheduler, limits=limits)
-    return run, run.consumption
+    return run, run.consumption, run.hits, run.use if use else None
 
 
 def fastest(outcomes: Sequence[object]) -> tuple[str, float] | None:

@@ -476,8 +476,8 @@ def test_the_time_limit_is_for_all_of_it(monkeypatch: pytest.MonkeyPatch, tmp_pa
     """``--time-limit`` holds for schedulers and bounds: half for the former, then equal shares for the bounds that are left."""
     given: dict[str, list[float]] = {"lru": [], "static": [], "bound": []}
 
-    def timed(instance: object, spec: str, limits: Limits) -> Scheduled:
-        del instance
+    def timed(instance: object, spec: str, limits: Limits, *, use: bool = False) -> Scheduled:
+        del instance, use
         given[spec].append(limits.remaining)
         return Scheduled(spec, Outcome.TIMED, latency_s=1.0, tokens_per_s=1.0)
 

@@ -85,8 +85,8 @@ def test_a_scheduler_gets_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the time that is left."""
     given: list[float] = []
 
-    def timed(instance: Instance, spec: str, limits: Limits) -> Scheduled:
-        del instance
+    def timed(instance: Instance, spec: str, limits: Limits, *, use: bool = False) -> Scheduled:
+        del instance, use
         given.append(limits.remaining)
         return Scheduled(spec, Outcome.TIMED, latency_s=1.0)
 
