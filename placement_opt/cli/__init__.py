@@ -23,6 +23,7 @@ COMMANDS = {
     "bound": ("placement_opt.cli.bound", "a proven lower bound on the latency of every placement policy"),
     "simulate": ("placement_opt.cli.simulate", "the latency of one scheduler"),
     "compare": ("placement_opt.cli.compare", "schedulers on instances, each held against the bound"),
+    "report": ("placement_opt.cli.report", "one HTML page about instances: verdict, bounds, schedulers, prices, provenance"),
     "sweep": ("placement_opt.cli.sweep", "bound and schedulers while any number of the instance varies"),
     "explore": ("placement_opt.cli.explore", "the best of many designs, proven, and the front of time, cost, energy, lifetime"),
     "verify": ("placement_opt.cli.verify", "prove certificates of bounds and schedules again, in exact integers"),

@@ -287,7 +287,7 @@ def compare(
         boundings.append(Bounding(question, partial(_prove, method, gap, fastest(row), seconds, turns), spared=True))
     proofs = grid.run(boundings, limits)
     found = [
-        held_against(proof if isinstance(proof, Proof) else _left(roofline, proof, limits), row)
+        held_against(proof if isinstance(proof, Proof) else left_at(roofline, proof, limits), row)
         for roofline, proof, row in zip(rooflines, proofs, rows, strict=True)
     ]
     unanswered = sum(not isinstance(proof, Proof) for proof in proofs)
@@ -310,7 +310,7 @@ def _rooflines(asked: Sequence[Question], limits: Limits) -> list[Proof]:
     return found
 
 
-def _left(roofline: Proof, trouble: object, limits: Limits) -> Proof:
+def left_at(roofline: Proof, trouble: object, limits: Limits) -> Proof:
     """The roofline where the bound was not begun or gave no answer: the schedules are not lost to that."""
     status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     note = "the bound was not begun" if trouble is None else f"{trouble}, so the roofline stands"
@@ -326,14 +326,24 @@ def _prove(
     instance: Instance | Layered,
     limits: Limits,
 ) -> Proof:
-    """The bound of one instance, in one of so many turns that the time left is for, without its prices.
+    """The bound of one instance, in one of so many turns that the time left is for, without its prices."""
+    proof = prove_beside(instance, method, gap, known, limits.within(min(seconds, limits.remaining / turns)), limits)
+    return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
+
+
+def prove_beside(
+    instance: Instance | Layered,
+    method: str,
+    gap: float | None,
+    known: tuple[str, float] | None,
+    within: Limits,
+    limits: Limits,
+) -> Proof:
+    """The bound of one instance, with its prices, raised ``within`` limits until its schedulers can be judged.
 
     ``known``: the best of the schedulers and its seconds, if one was timed; the others as :func:`compare` has them.
     """
-    within = limits.within(min(seconds, limits.remaining / turns))
     if gap is None or known is None:
-        proof = prove_judging(instance, method, known, limits=within)
-    else:
-        proof = prove_until(instance, known[1] / (1.0 + gap), limits=within).with_schedule(*known)
-        proof = with_quick(proof, instance, limits) if proof.interval.weak else proof
-    return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
+        return prove_judging(instance, method, known, limits=within)
+    proof = prove_until(instance, known[1] / (1.0 + gap), limits=within).with_schedule(*known)
+    return with_quick(proof, instance, limits) if proof.interval.weak else proof

@@ -18,6 +18,7 @@ COMMANDS = [
     ("--schedule", ("bound", "ahead.toml", "--method", "lp", "--schedule")),
     ("--csv", ("sweep", "ahead.toml", "--set", "hbm.capacity=10B", "--csv")),
     ("-o", ("export", "ahead.toml", "--format", "lp", "-o")),
+    ("-o", ("report", "ahead.toml", "--schedulers", "lru", "-o")),
 ]
 IMPORT = ("-o", ("trace", "import", "me.csv", "--format", "reads-csv", "-o"))
 SYNTH = ("-o", ("trace", "synth", "drift", "--tokens", "2", "-o"))
