@@ -14,6 +14,7 @@ COMMANDS = [
     ("--csv", ("compare", "ahead.toml", "--schedulers", "lru", "--csv")),
     ("--per-step", ("simulate", "ahead.toml", "--scheduler", "lru", "--per-step")),
     ("--schedule", ("simulate", "ahead.toml", "--scheduler", "lru", "--schedule")),
+    ("--perfetto", ("simulate", "ahead.toml", "--scheduler", "lru", "--perfetto")),
     ("--certificate", ("bound", "ahead.toml", "--method", "lp", "--certificate")),
     ("--schedule", ("bound", "ahead.toml", "--method", "lp", "--schedule")),
     ("--csv", ("sweep", "ahead.toml", "--set", "hbm.capacity=10B", "--csv")),

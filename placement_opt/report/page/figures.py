@@ -16,7 +16,7 @@ from placement_opt.base.units import format_size
 from placement_opt.report import curve
 from placement_opt.report.numbers import percent, seconds, time_unit, times
 from placement_opt.report.page.inline import PAGE_STYLE, Picture, inline, svg_bytes
-from placement_opt.report.picture import make_log
+from placement_opt.report.picture import make_log, size_unit
 from placement_opt.study.scheduled import Scheduled
 from placement_opt.study.survey import Course, Survey
 
@@ -182,12 +182,6 @@ def best_courses(survey: Survey, count: int) -> list[Course]:
     """The schedulers that take least time, so many of them."""
     order = {row.scheduler: at for at, row in enumerate(survey.compared.timed)}
     return sorted((one for one in survey.courses if one.scheduler in order), key=lambda one: order[one.scheduler])[:count]
-
-
-def size_unit(size: int) -> tuple[float, str]:
-    """(bytes, name) of the unit that suits."""
-    unit = format_size(size).rpartition(" ")[2]
-    return {"B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40}.get(unit, 1.0), unit
 
 
 def _ends(row: Scheduled) -> tuple[float, float] | None:
