@@ -250,7 +250,16 @@ def _curve(survey: Survey, name: str) -> Section:
         for n, (text, proof) in enumerate(points)
     ]
     heads = (survey.curve.keys[0].name, f"lower bound [{unit}]", f"best known [{unit}]", "known to")
-    return Section(name, title, (), picture, (_table("Bounds over the room", heads, rows, "lrrr"),))
+    return Section(name, title, (_has(survey),), picture, (_table("Bounds over the room", heads, rows, "lrrr"),))
+
+
+def _has(survey: Survey) -> str:
+    """How much room there is, in the unit of the curve."""
+    fast, instance = survey.question.memory.fastest, survey.question
+    assert isinstance(instance, Instance)
+    size, alive = int(instance.capacity[fast]), int(instance.alive_bytes.max())
+    share = f", {percent(size / alive)} of the most bytes alive at once" if alive else ""
+    return f"The instance has room for {format_size(size)} in {survey.tiers[fast]}{share}."
 
 
 def _prices(survey: Survey, name: str) -> Section:
