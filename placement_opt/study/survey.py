@@ -255,11 +255,11 @@ def _curve(
 ) -> tuple[Sweep | None, str]:
     """Bounds over the room of the fastest tier, or why there are none."""
     if wanted is False:
-        return None, "it was not asked for"
+        return None, "it was not asked for (--curve)"
     if isinstance(question, Layered):
         return None, "the question is held in runs, and a sweep needs rows"
     if wanted is None and question.num_reads > CURVE_READS:
-        return None, f"{question.num_reads:,} reads are more than the {CURVE_READS:,} up to which it is drawn unasked"
+        return None, f"{question.num_reads:,} reads are more than the {CURVE_READS:,} up to which it is drawn unasked (--curve)"
     key = f"{question.memory.tier_names[question.memory.fastest]}.capacity=auto:{CURVE_POINTS}"
     say(f"{question.name}: {key}")
     seconds = None if math.isinf(limits.remaining) else limits.remaining / CURVE_POINTS
@@ -270,6 +270,8 @@ def _curve(
         return None, str(error).removeprefix(f"{outline.path}")
     if len(found.points) < 2:
         return None, "there was no time left for it"
+    if all(point.compared.proof.bound.lower_bound_s is None for point in found.points):
+        return None, f"there is no bound at any of its points ({found.points[-1].compared.proof.bound.status})"
     return _unpriced(found), ""
 
 

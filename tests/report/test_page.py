@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -187,8 +188,7 @@ def section(page: Element, name: str) -> str:
 def test_what_is_left_out_says_so(tmp_path: Path) -> None:
     """The curve that was not asked for, and what a whole-number bound does not say of its steps."""
     page = read_page(make(tmp_path, REPO / "instances/tiny/two-fetch-ahead.toml", "--schedulers", "lru", "--no-curve"))
-    assert "Left out: it was not asked for." in section(page, "curve")
-    assert "sweep two-fetch-ahead.toml --set hbm.capacity=auto --plot" in section(page, "curve")
+    assert "Left out: it was not asked for (--curve)." in section(page, "curve")
     assert "The milp bound says nothing of steps." in section(page, "steps")
     assert "milp has no prices of its own: these are those of lp" in section(page, "prices")
     assert "None lies beside the file." in section(page, "certificates")
@@ -215,6 +215,27 @@ def test_budgets_and_energy(tmp_path: Path) -> None:
     assert rows[0]["remark"].text.startswith("breaks the budget energy")
     assert number(rows[0]["hit rate"]) is None
     assert rows[1]["energy a token"].text == "1.676 J"
+    assert "energy = 1.7 J/token, flash = { lifetime = 3.2 hours }" in section(page, "provenance")
+
+
+def test_budgets_that_nothing_keeps(tmp_path: Path) -> None:
+    """That is the verdict; there is no bound to draw, and nothing to explain."""
+    shutil.copytree(REPO / "instances/budgets", tmp_path / "budgets")
+    path = tmp_path / "budgets/two-budget.toml"
+    path.write_text(path.read_text().replace("1.7 J", "0.1 J"))
+    page = read_page(make(tmp_path, path, "--schedulers", "lru", "--method", "compact", "--curve", code=1))
+    assert page.all("p")[0].text == "No schedule whatsoever keeps these budgets."
+    assert "there is no bound at any of its points (no schedule keeps the budgets)" in section(page, "curve")
+    assert "no schedule keeps the budgets, so there is no time to explain" in section(page, "prices")
+    assert page.all("svg") == []
+
+
+def test_a_curve_of_many_reads_is_not_drawn_unasked(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how many there are."""
+    monkeypatch.setattr("placement_opt.study.survey.CURVE_READS", 100)
+    page = read_page(make(tmp_path, folder / "drift.toml", "--schedulers", "lru", "--method", "roofline"))
+    found = "Left out: 620 reads are more than the 100 up to which it is drawn unasked (--curve)."
+    assert found in section(page, "curve")
 
 
 def test_certificates_beside_the_file_are_proved_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

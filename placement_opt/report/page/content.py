@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from placement_opt.base.units import format_rate, format_requests, format_size
@@ -235,9 +235,7 @@ def _held(survey: Survey, name: str) -> Section:
 def _curve(survey: Survey, name: str) -> Section:
     title, picture = "What more room is worth", figures.room(survey, name)
     if picture is None or survey.curve is None:
-        fast = survey.question.memory.tier_names[survey.question.memory.fastest]
-        how = f"placement-opt sweep {survey.outline.path.name} --set {fast}.capacity=auto --plot curve.png"
-        return Section(name, title, (f"Left out: {survey.curve_note}.", f"It is drawn by report --curve, or by {how}"))
+        return Section(name, title, (f"Left out: {survey.curve_note}.",))
     points = [(point.values[0], point.compared.proof) for point in survey.curve.points]
     unit, cells = seconds_column([value for _, proof in points for value in (proof.bound.lower_bound_s, proof.best_s)])
     rows: list[Row] = [
@@ -318,6 +316,7 @@ def _claim(one: Beside, survey: Survey) -> Cell:
 
 def _provenance(survey: Survey, name: str, said: Mapping[str, str]) -> Section:
     question, outline = survey.question, survey.outline
+    tables_of_file = [(field.name, getattr(outline.tables, field.name)) for field in fields(outline.tables)[1:]]
     rule = rule_text(question.residency, question.prefix) if isinstance(question, Instance) else "inclusive"
     rows = [
         ("instance", question.name),
@@ -326,7 +325,7 @@ def _provenance(survey: Survey, name: str, said: Mapping[str, str]) -> Section:
         ("memory system", question.memory.name),
         ("rule", rule),
         ("trace", f"{outline.source.what}; {_work(survey)}"),
-        ("trace's keys", ", ".join(f"{key} = {_plain(value)}" for key, value in outline.tables.trace.data.items())),
+        *[(f"[{name}]", _keys(table.data)) for name, table in tables_of_file],
         *said.items(),
     ]
     memory = question.memory
@@ -349,10 +348,15 @@ def _work(survey: Survey) -> str:
     return f"{tokens}{count(question.num_steps)} steps, {blocks}{count(question.num_reads)} reads"
 
 
+def _keys(table: Mapping[str, Any]) -> str:
+    """What a table of the file says; "" where it says nothing."""
+    return ", ".join(f"{key} = {_plain(value)}" for key, value in table.items())
+
+
 def _plain(value: Any) -> str:
     """A value of a file as a text of one line."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_plain(inner)}" for key, inner in value.items()) + " }"
+        return f"{{ {_keys(value)} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(_plain, value))}]"
     return without_folders(str(value))

@@ -71,7 +71,7 @@ def gaps(survey: Survey, name: str) -> Picture | None:
         axes.axvline(1.1, color=_SOFT, lw=0.9, ls=(0, (4, 3)))
         axes.set_yticks(range(len(rows)), [_short(row.scheduler) for row in rows])
         axes.tick_params(axis="y", length=0)
-        axes.invert_yaxis()
+        axes.set_ylim(len(rows) - 0.4, -0.6)
         margin = (max(top, 1.12) / 1.0) ** 0.22 if log else 0.22 * (max(top, 1.12) - 1.0)
         axes.set_xlim(1.0, max(top, 1.12) * margin if log else max(top, 1.12) + margin)
         axes.set_xlabel("times the optimum")
