@@ -12,7 +12,7 @@ import pytest
 
 from placement_opt.base.limits import Limits
 from placement_opt.cli import main
-from placement_opt.report.page.content import without_folders
+from placement_opt.report.page.folders import without_folders
 from placement_opt.study.survey import survey
 from placement_opt.workload.synth import params
 from tests.cli.cases import write_drift
@@ -151,6 +151,16 @@ def test_folders_of_this_machine_are_left_out() -> None:
     assert without_folders("/home/me/a.toml: found 5 GB/s, see docs/x.md") == "a.toml: found 5 GB/s, see docs/x.md"
     assert without_folders("mine.py:P,/opt/x/y.py:Q:file='/tmp/z.bin'") == "mine.py:P,y.py:Q:file='z.bin'"
     assert without_folders("a / b") == "a / b"
+
+
+def test_a_scheduler_of_one_s_own(tmp_path: Path) -> None:
+    """Is called by its file, whose folder is nowhere: not in tables, sentences, pictures, nor in the command."""
+    (tmp_path / "mine.py").write_text("from placement_opt.schedulers.lru import LRU\n\n\nclass Mine(LRU):\n    pass\n")
+    path = write_drift(tmp_path)
+    text = make(tmp_path, path, "--schedulers", f"lru,{tmp_path}/mine.py:Mine", "--method", "roofline", "--no-curve")
+    assert str(tmp_path) not in text
+    assert [row["scheduler"].text for row in table_of(read_page(text), HELD)] == ["lru", "mine.py:Mine"]
+    assert "--schedulers lru,mine.py:Mine" in text
 
 
 def test_names_are_shown_as_text(tmp_path: Path) -> None:

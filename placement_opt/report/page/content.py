@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from placement_opt.base.units import format_rate, format_requests, format_size
@@ -13,16 +12,15 @@ from placement_opt.instance.instance import Instance, rule_text
 from placement_opt.memory.system import Engine, Link, Tier
 from placement_opt.report.comparison import comparison_sentences, further_columns, remark
 from placement_opt.report.judgement import above_text, binds_text, unavoidable_text
-from placement_opt.report.meters import TIME, objective_rows
+from placement_opt.report.meters import TIME, costs, objective_rows
 from placement_opt.report.numbers import NOTHING, count, figure, full_seconds, percent, seconds, seconds_column
 from placement_opt.report.page import figures
+from placement_opt.report.page.folders import without_folders
 from placement_opt.report.page.inline import Picture
 from placement_opt.report.worth import worth_sentences
 from placement_opt.study.beside import Beside
 from placement_opt.study.survey import Survey
 
-#: Folders of this machine in front of a name.
-_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s:,/'\"]+/)+")
 _VERDICTS = (
     ("capacity", "at most a tenth above the optimum: what it takes, no policy can win back"),
     ("policy", "more than a tenth above the optimum, and nearly all of its distance from the roofline could be avoided"),
@@ -84,12 +82,8 @@ def about(survey: Survey, number: int, said: Mapping[str, str]) -> About:
         verdict = ["Nothing is known of the optimum: there is no bound and no schedule."]
     if survey.interrupted:
         verdict.append("Interrupted: this is what was finished.")
-    return About(number, survey.question.name, tuple(verdict), tuple(sections))
-
-
-def without_folders(text: str) -> str:
-    """A text without folders of this machine: of ``/home/me/a.toml`` the name is left."""
-    return _FOLDERS.sub("", text)
+    told = [replace(each, sentences=tuple(map(without_folders, each.sentences))) for each in sections]
+    return About(number, survey.question.name, tuple(map(without_folders, verdict)), tuple(told))
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[Cell | str]], right: str) -> Table:
@@ -117,9 +111,8 @@ def _bound(survey: Survey, name: str) -> Section:
         ("rests on", bound.rests_on),
         ("note", bound.note),
     ]
-    sentence = (
-        "No policy whatsoever takes less than the lower bound; the best schedule known exists. The optimum is between them."
-    )
+    known = "no schedule is known yet." if proof.best_s is None else "the best one known exists. The optimum is between them."
+    sentence = f"No schedule whatsoever {costs(proof.objective)} less than the lower bound; {known}"
     return Section(name, "Both sides of the optimum", () if infeasible else (sentence,), tables=(_facts("Both sides", rows),))
 
 

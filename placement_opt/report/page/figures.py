@@ -15,6 +15,7 @@ from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.units import format_size
 from placement_opt.report import curve
 from placement_opt.report.numbers import percent, seconds, time_unit, times
+from placement_opt.report.page.folders import without_folders
 from placement_opt.report.page.inline import PAGE_STYLE, Picture, inline, svg_bytes
 from placement_opt.report.picture import make_log, size_unit
 from placement_opt.study.scheduled import Scheduled
@@ -200,6 +201,7 @@ def _span(least: float, most: float) -> str:
 
 
 def _short(name: str) -> str:
+    name = without_folders(name)
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from placement_opt.report.page.folders import without_folders
 from placement_opt.report.picture import STYLE
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def inline(svg: bytes, name: str, title: str, text: str) -> str:
     root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt"}
     for at, (tag, words) in enumerate((("title", title), ("desc", text))):
         element = ElementTree.Element(tag, {"id": f"{name}-{'text' if at else 'title'}"})
-        element.text = words
+        element.text = without_folders(words)
         root.insert(at, element)
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
 

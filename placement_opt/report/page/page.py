@@ -10,7 +10,8 @@ from importlib import resources
 
 from placement_opt import __version__
 from placement_opt.base.errors import InputError
-from placement_opt.report.page.content import about, without_folders
+from placement_opt.report.page.content import about
+from placement_opt.report.page.folders import without_folders
 from placement_opt.report.picture import check_installed
 from placement_opt.study.survey import Survey
 
