@@ -33,7 +33,13 @@ _COLOURS: Mapping[str, str] = {
     "#5b5b9f": "c8",
 }
 #: Settings of pictures in pages; names are names, whatever is in them.
-PAGE_STYLE = {**STYLE, "text.parse_math": False, "text.color": "#111111", "axes.edgecolor": "#777777"}
+PAGE_STYLE = {
+    **STYLE,
+    "text.parse_math": False,
+    "font.sans-serif": ["DejaVu Sans"],
+    "text.color": "#111111",
+    "axes.edgecolor": "#777777",
+}
 PAGE_STYLE |= {"axes.labelcolor": "#111111", "xtick.color": "#777777", "ytick.color": "#777777"}
 PAGE_STYLE |= {"xtick.labelcolor": "#111111", "ytick.labelcolor": "#111111"}
 _HEX = re.compile(r"#[0-9a-f]{6}\b")
@@ -90,6 +96,10 @@ def inline(svg: bytes, name: str, title: str, text: str) -> str:
         element.attrib.update({key: _of_page(key, value, name) for key, value in attributes.items()})
         element.tail = None if not (element.tail or "").strip() else element.tail
         element.text = None if not (element.text or "").strip() else element.text
+    used = _used(root)
+    for element in root.iter():
+        if element.get("id") not in used:
+            element.attrib.pop("id", None)
     for key in _OF_FILES:
         root.attrib.pop(key, None)
     root.attrib |= {"role": "img", "aria-labelledby": f"{name}-title {name}-text", "fill": "currentColor"}
@@ -99,6 +109,14 @@ def inline(svg: bytes, name: str, title: str, text: str) -> str:
         element.text = without_folders(words)
         root.insert(at, element)
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
+
+
+def _used(root: ElementTree.Element) -> set[str | None]:
+    """The ids that something refers to."""
+    values = [value for element in root.iter() for value in element.attrib.values()]
+    return {value[1:] for value in values if value.startswith("#")} | {
+        found for value in values for found in _LINK.findall(value)
+    }
 
 
 def _plain(name: str) -> str:
