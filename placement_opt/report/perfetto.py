@@ -1,7 +1,9 @@
 """A run as a trace for ui.perfetto.dev or chrome://tracing: steps, what each resource was busy with, moves, bytes in tiers.
 
-The format is JSON with one object an event (``traceEvents``); times are in microseconds from the start of the run. There are
-four processes, as these viewers call a group of tracks:
+The format is JSON with one object an event (``traceEvents``); times are in microseconds from the start of the run, at whole
+nanoseconds: viewers round to these, and one that rounds the end of a slice behind the start of the next one drops it. What
+begins and ends is rounded, so that no rounding adds up; exact seconds are among the arguments. There are four processes, as
+these viewers call a group of tracks:
 
 * the run: one slice a step, as long as the step; in its arguments what decides it and what it reads;
 * resources: one slice a step and resource, as long as the resource needs for its load alone, from the start of the step;
@@ -20,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from placement_opt.base.arrays import Float64
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.instance.instance import Instance
 from placement_opt.play.occupancy import occupancy
@@ -31,7 +33,7 @@ from placement_opt.play.schedule import Schedule, numbered
 MOST_EVENTS = 2_000_000
 #: Numbers of the groups of tracks.
 _RUN, _RESOURCES, _MOVES, _TIERS = 1, 2, 3, 4
-_MICRO = 1e6
+_NANO, _MICRO = 1e9, 1e3
 Event = dict[str, Any]
 
 
@@ -81,7 +83,7 @@ def _groups(schedule: Schedule) -> int:
 
 
 def _events(run: Run, schedule: Schedule) -> Iterator[Event]:
-    start = np.concatenate([[0.0], np.cumsum(run.step_s)]) * _MICRO
+    start = np.rint(np.concatenate([[0.0], np.cumsum(run.step_s)]) * _NANO).astype(np.int64)
     return chain(
         _names(run, schedule), _steps(run, start), _busy(run, start), _moves(run, schedule, start), _held(run, schedule, start)
     )
@@ -109,37 +111,41 @@ def _operations(run: Run) -> list[str]:
     return [*operations.names[: operations.first_serving], *(f"drop {name}" for name in run.instance.memory.tier_names)]
 
 
-def _steps(run: Run, start: Float64) -> Iterator[Event]:
+def _steps(run: Run, start: Int64) -> Iterator[Event]:
     table = run.per_step or {}
     told = {name: table[name].tolist() for name in ("token", "layer", "critical", "read", "hit") if name in table}
+    long = np.diff(start).tolist()
     for step, seconds in enumerate(run.step_s.tolist()):
-        args = {"step": step} | {name: column[step] for name, column in told.items()}
-        yield _slice(_RUN, 0, f"step {step}", start[step], seconds, args)
+        args = {"step": step, "seconds": seconds} | {name: column[step] for name, column in told.items()}
+        yield _slice(_RUN, 0, f"step {step}", int(start[step]), long[step], args)
     if run.waited_s > 0:
-        yield _slice(_RUN, 0, "waits, so that the budgets are kept", start[-1], run.waited_s, {})
+        args = {"seconds": run.waited_s}
+        yield _slice(_RUN, 0, "waits, so that the budgets are kept", int(start[-1]), round(run.waited_s * _NANO), args)
 
 
-def _busy(run: Run, start: Float64) -> Iterator[Event]:
+def _busy(run: Run, start: Int64) -> Iterator[Event]:
     rates, names = run.instance.memory.rates, run.instance.memory.resources
     scales = [run.instance.memory.scale.get(name, 1) for name in names]
     units = [run.instance.memory.units.get(name, "bytes") for name in names]
+    long = np.diff(start).tolist()
     for step, loads in enumerate(run.step_loads):
         for r in np.flatnonzero(loads > 0).tolist():
-            load = float(loads[r])
-            yield _slice(_RESOURCES, r, names[r], start[step], load / float(rates[r]), {units[r]: load / scales[r]})
+            seconds = float(loads[r]) / float(rates[r])
+            args = {"seconds": seconds, units[r]: float(loads[r]) / scales[r]}
+            yield _slice(_RESOURCES, r, names[r], int(start[step]), min(round(seconds * _NANO), long[step]), args)
 
 
-def _moves(run: Run, schedule: Schedule, start: Float64) -> Iterator[Event]:
+def _moves(run: Run, schedule: Schedule, start: Int64) -> Iterator[Event]:
     assert isinstance(run.instance, Instance)
     names, size, tiers = _operations(run), run.instance.size, run.instance.num_tiers
     for step in range(schedule.num_steps):
         for number, ids in numbered(schedule.moves(step), tiers):
             args = {"blocks": len(ids), "bytes": int(size[ids].sum())}
             event = {"ph": "i", "s": "t", "pid": _MOVES, "tid": number, "name": names[number]}
-            yield event | {"ts": float(start[step]), "args": args}
+            yield event | {"ts": int(start[step]) / _MICRO, "args": args}
 
 
-def _held(run: Run, schedule: Schedule, start: Float64) -> Iterator[Event]:
+def _held(run: Run, schedule: Schedule, start: Int64) -> Iterator[Event]:
     assert isinstance(run.instance, Instance)
     held = occupancy(run.instance, schedule)
     changed = np.ones(held.shape, dtype=bool)
@@ -147,9 +153,10 @@ def _held(run: Run, schedule: Schedule, start: Float64) -> Iterator[Event]:
     for state, row in enumerate(held.tolist()):
         for tier in np.flatnonzero(changed[state]).tolist():
             event = {"ph": "C", "pid": _TIERS, "name": run.instance.memory.tier_names[tier]}
-            yield event | {"ts": float(start[state]), "args": {"bytes": row[tier]}}
+            yield event | {"ts": int(start[state]) / _MICRO, "args": {"bytes": row[tier]}}
 
 
-def _slice(group: int, track: int, name: str, start: float, seconds: float, args: Event) -> Event:
-    event = {"ph": "X", "pid": group, "tid": track, "name": name, "ts": float(start), "dur": seconds * _MICRO}
-    return event | {"args": args} if args else event
+def _slice(group: int, track: int, name: str, start: int, long: int, args: Event) -> Event:
+    """From so many nanoseconds on, as long."""
+    place = {"ph": "X", "pid": group, "tid": track, "name": name}
+    return place | {"ts": start / _MICRO, "dur": long / _MICRO, "args": args}
