@@ -13,6 +13,7 @@ import pytest
 from placement_opt.base.limits import Limits
 from placement_opt.cli import main
 from placement_opt.report.page.folders import without_folders
+from placement_opt.report.page.inline import printable
 from placement_opt.study.survey import survey
 from placement_opt.workload.synth import params
 from tests.cli.cases import write_drift
@@ -176,6 +177,15 @@ def test_names_are_shown_as_text(tmp_path: Path) -> None:
     assert name in "".join(one.text for one in page.all("svg")[-1].all("text"))
     assert "<script" not in text
     assert "49" not in page.all("h1")[0].text
+
+
+def test_names_in_any_script(tmp_path: Path) -> None:
+    """Also where no font has them, without a warning; what neither XML nor HTML may have is replaced."""
+    path = write_drift(tmp_path)
+    path.write_text(path.read_text().replace('"drift"', '"\u4e2d\u6587"', 1))
+    text = make(tmp_path, path, "--schedulers", "lru", "--method", "compact", "--curve")
+    assert "\u4e2d\u6587" in "".join(one.text for one in read_page(text).all("svg")[-1].all("text"))
+    assert printable("a\x00b\x9fc\ud800d\ufffe\n\te") == "a\ufffdb\ufffdc\ufffdd\ufffd\n\te"
 
 
 def test_a_page_of_several_instances(folder: Path, tmp_path: Path) -> None:

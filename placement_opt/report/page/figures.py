@@ -16,8 +16,8 @@ from placement_opt.base.units import format_size
 from placement_opt.report import curve
 from placement_opt.report.numbers import percent, seconds, time_unit, times
 from placement_opt.report.page.folders import without_folders
-from placement_opt.report.page.inline import PAGE_STYLE, Picture, inline, svg_bytes
-from placement_opt.report.picture import make_log, size_unit
+from placement_opt.report.page.inline import PAGE_STYLE, Picture, inline
+from placement_opt.report.picture import make_log, picture_bytes, size_unit
 from placement_opt.study.scheduled import Scheduled
 from placement_opt.study.survey import Course, Survey
 
@@ -248,4 +248,4 @@ def _picture(name: str, draw: Callable[[Figure], None], height: float, title: st
     with matplotlib.rc_context(PAGE_STYLE):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         draw(figure)
-        return Picture(inline(svg_bytes(figure), name, title, text), caption)
+        return Picture(inline(picture_bytes(figure, "a.svg"), name, title, text), caption)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from placement_opt.report.page.folders import without_folders
 from placement_opt.report.picture import STYLE
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Colours of pictures -> the page's, which differ by day and by night.
 _COLOURS: Mapping[str, str] = {
@@ -43,6 +38,7 @@ PAGE_STYLE = {
 PAGE_STYLE |= {"axes.labelcolor": "#111111", "xtick.color": "#777777", "ytick.color": "#777777"}
 PAGE_STYLE |= {"xtick.labelcolor": "#111111", "ytick.labelcolor": "#111111"}
 _HEX = re.compile(r"#[0-9a-f]{6}\b")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _LINK = re.compile(r"url\(#([^)]+)\)")
 #: Of the root: what a page has no use for.
 _OF_FILES = ("version", "width", "height")
@@ -64,13 +60,6 @@ class Picture:
     caption: str
 
 
-def svg_bytes(figure: Figure) -> bytes:
-    """The picture as a file; equal pictures are equal bytes."""
-    found = io.BytesIO()
-    figure.savefig(found, format="svg", metadata={"Date": None, "Creator": None})
-    return found.getvalue()
-
-
 def inline(svg: bytes, name: str, title: str, text: str) -> str:
     """The SVG of a file as an element of a page.
 
@@ -83,7 +72,7 @@ def inline(svg: bytes, name: str, title: str, text: str) -> str:
     title, text
         For those who do not see it.
     """
-    root = ElementTree.fromstring(svg)
+    root = ElementTree.fromstring(printable(svg.decode()))
     for child in list(root):
         if _plain(child.tag) == "metadata":
             root.remove(child)
@@ -109,6 +98,11 @@ def inline(svg: bytes, name: str, title: str, text: str) -> str:
         element.text = without_folders(words)
         root.insert(at, element)
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
+
+
+def printable(text: str) -> str:
+    """A text in which control characters, which neither XML nor HTML may have, are replaced."""
+    return _CONTROLS.sub("\ufffd", text)
 
 
 def _used(root: ElementTree.Element) -> set[str | None]:

@@ -12,6 +12,7 @@ from placement_opt import __version__
 from placement_opt.base.errors import InputError
 from placement_opt.report.page.content import about
 from placement_opt.report.page.folders import without_folders
+from placement_opt.report.page.inline import printable
 from placement_opt.report.picture import check_installed
 from placement_opt.study.survey import Survey
 
@@ -46,7 +47,7 @@ def page(surveys: Sequence[Survey], command: str) -> str:
     environment.filters["drawn"] = Markup  # pictures alone: they are ours, and their texts are escaped as they are written
     template = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
     title = told[0].name if len(told) == 1 else f"{len(told)} instances"
-    return environment.from_string(template).render(title=title, instances=told) + "\n"
+    return printable(environment.from_string(template).render(title=title, instances=told)) + "\n"
 
 
 def _versions() -> str:
