@@ -48,7 +48,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.atomic import check_outputs, write_text_atomic
     from placement_opt.base.errors import InputError
     from placement_opt.base.limits import Limits
-    from placement_opt.instance.outline import input_files
+    from placement_opt.instance.outline import input_files, read_outline
     from placement_opt.report.comparison import comparison_sentences, complaint
     from placement_opt.report.page.page import check_page, page
     from placement_opt.schedulers import make_scheduler
@@ -63,6 +63,8 @@ def run(args: Namespace, console: Console) -> int:
     schedulers = chosen_schedulers(args.schedulers)
     for spec in schedulers:
         make_scheduler(spec)  # a wrong name is told before anything is looked at
+    for path in args.instances:
+        read_outline(path, layers=args.scale_layers)  # and what is wrong with any file before work on another
     limits, found = Limits(args.time_limit, args.memory_limit), []
     with console.interruptible(limits):
         for at, path in enumerate(args.instances):

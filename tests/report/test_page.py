@@ -305,6 +305,9 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "-o: found an input of this command" in refusal(path, "-o", path)
     assert "did you mean 'lru'?" in refusal(path, *page, "--schedulers", "lur")
     with monkeypatch.context() as patch:
+        patch.setattr("placement_opt.study.survey.survey", None)  # no work before all files are looked at
+        assert "missing.toml: found no such file" in refusal(path, str(tmp_path / "missing.toml"), *page)
+    with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "jinja2", None)
         expected = "expected it to be installed: pip install 'placement-opt[report]'"
         assert f"-o: found no jinja2, which fills in the page, {expected}" in refusal(path, *page)
