@@ -23,6 +23,7 @@ COMMANDS = {
     "bound": ("placement_opt.cli.bound", "a proven lower bound on the latency of every placement policy"),
     "simulate": ("placement_opt.cli.simulate", "the latency of one scheduler"),
     "compare": ("placement_opt.cli.compare", "schedulers on instances, each held against the bound"),
+    "report": ("placement_opt.cli.report", "one HTML page about instances: verdict, bounds, schedulers, prices, provenance"),
     "sweep": ("placement_opt.cli.sweep", "bound and schedulers while any number of the instance varies"),
     "tune": ("placement_opt.cli.tune", "a scheduler over its options beside the bound, and what of the best carries over"),
     "future": ("placement_opt.cli.future", "what knowing the next steps is worth, from the best online policy to the bound"),

@@ -34,7 +34,8 @@ def check_files(args: Namespace, outline: Outline) -> dict[str, str]:
     from placement_opt.base.atomic import check_outputs
 
     files = {"prices": getattr(args, "certificate", None), "schedule": args.schedule}
-    options = {"--certificate": files["prices"], "--schedule": files["schedule"], "--per-step": getattr(args, "per_step", None)}
+    options = {"--certificate": files["prices"], "--schedule": files["schedule"]}
+    options |= {f"--{name.replace('_', '-')}": getattr(args, name, None) for name in ("per_step", "perfetto", "plot")}
     check_outputs(options, outline.files)
     return {kind: str(path) for kind, path in files.items() if path is not None}
 

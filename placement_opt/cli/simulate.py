@@ -22,6 +22,10 @@ def fill(parser: LazyParser) -> None:
     text = "a name with options, such as lru or lru:scope=global (see placement-opt schedulers), or your own: mine.py:MyPolicy"
     parser.add_argument("--scheduler", metavar="NAME[:key=value,...]", required=True, help=text)
     parser.add_argument("--per-step", metavar="FILE", help="write time and loads of every step as CSV")
+    text = "write steps, busy resources, moves and bytes in tiers as a trace that ui.perfetto.dev opens (JSON)"
+    parser.add_argument("--perfetto", metavar="FILE", help=text)
+    text = "draw what decides each step and what lies in each tier, as .png or .svg (needs matplotlib)"
+    parser.add_argument("--plot", metavar="FILE", help=text)
     add_schedule(parser)
     add_time_limit(parser, "give up by then")
     add_memory_limit(parser)
@@ -32,39 +36,53 @@ def fill(parser: LazyParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.answer.prove import prove
-    from placement_opt.base.atomic import write_text_atomic
+    from placement_opt.base.atomic import atomic_file, write_bytes_atomic, write_text_atomic
     from placement_opt.base.limits import Limits
     from placement_opt.base.watch import in_time
     from placement_opt.instance.instance import Instance
     from placement_opt.play.by_layer import by_layer
     from placement_opt.play.simulate import Run, simulate
     from placement_opt.report.machine import to_json
+    from placement_opt.report.perfetto import check_events, perfetto_chunks
+    from placement_opt.report.picture import check_installed, check_place
+    from placement_opt.report.run_picture import draw
     from placement_opt.report.simulation import per_step_csv, simulation_document, simulation_text
     from placement_opt.report.verification import with_verified
     from placement_opt.schedulers import make_scheduler
 
     scheduler = make_scheduler(args.scheduler)  # a wrong name is told before anything is read
+    if args.plot is not None:
+        check_place(args.plot, "--plot")
+        check_installed("run", "--plot")
     outline = read(args)
     files = check_files(args, outline)
     limits = Limits(args.time_limit, args.memory_limit)
     instance = ask(args, outline, limits)
-    for option, given in (("--per-step", args.per_step), ("--schedule", args.schedule)):
-        if given:
-            rows_only(instance, option)
+    for option in ("per_step", "perfetto", "plot", "schedule"):
+        if getattr(args, option):
+            rows_only(instance, f"--{option.replace('_', '-')}")
+    if args.perfetto:
+        check_events(instance.num_steps)
+    table, moves = bool(args.per_step or args.perfetto), bool(files or args.perfetto or args.plot)
     console.progress(f"{args.scheduler} on {instance.num_reads:,} reads")
 
     def work() -> Run:
         if not isinstance(instance, Instance):
             return by_layer(instance, scheduler, limits=limits)
-        return simulate(instance, scheduler, per_step=bool(args.per_step), record=bool(files), limits=limits)
+        return simulate(instance, scheduler, per_step=table, record=moves, limits=limits)
 
     with console.interruptible(limits):
         done = in_time(args.scheduler, work, limits)
         if args.per_step:
             write_text_atomic(args.per_step, per_step_csv(done))
+        if args.plot:
+            write_bytes_atomic(args.plot, draw(done, args.plot))
         proof = prove(instance, "roofline")
         document, text = simulation_document(done, proof), simulation_text(done, proof)
         try:
+            if args.perfetto:
+                with atomic_file(args.perfetto) as handle:
+                    handle.writelines(perfetto_chunks(done))
             if files:
                 document, text = with_verified(document, text, write_schedule(done, args.schedule, limits), files)
         finally:  # whatever became of the certificate, the schedule was timed

@@ -403,19 +403,40 @@ class Run(Tabular):
         """
         return np.array([math.fsum(column) for column in self.step_loads.T])
 
-    @property
+    @cached_property
     def step_loads(self) -> Float64:
-        """float64[T, R]: the same of each step.
+        """float64[T, R]: load on each resource at each step, in the same units.
 
         Examples
         --------
         >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
         >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
-        >>> po.simulate(instance, po.make_scheduler("lru")).step_loads[2].tolist()
-        [4500000.0, 4500000.0, 4500000.0, 0.0]
+        >>> run = po.simulate(instance, po.make_scheduler("lru"))
+        >>> run.step_loads[2].tolist(), f"{(run.step_loads[2] / instance.memory.rates).max():.4g}"
+        ([4500000.0, 4500000.0, 4500000.0, 0.0], '1e-05')
         """
-        reads = self._amounts.reshape(self.instance.num_steps, -1) @ self.timer.ways.loads
+        reads: Float64 = self._amounts.reshape(self.instance.num_steps, -1) @ self.timer.ways.loads
         return self.base + reads
+
+    @cached_property
+    def deciding(self) -> Float64:
+        """float64[T, R]: the share of each step's time that each resource accounts for; what is left to 1 is the floor's.
+
+        Where several are critical at once, by what a slower one would cost; where budgets split the reads, in equal shares.
+
+        Examples
+        --------
+        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
+        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
+        >>> run = po.simulate(instance, po.make_scheduler("lru"))
+        >>> run.deciding.round(3).tolist()
+        [[0.0, 0.0, 1.0, 0.0], [0.916, 0.0, 0.084, 0.0], [0.0, 0.0, 1.0, 0.0]]
+        """
+        if self.split is None:
+            shares: Float64 = self.prices * self.instance.memory.rates
+            return shares
+        critical = self._critical.astype(np.float64)
+        return np.asarray(critical / np.maximum(critical.sum(axis=1, keepdims=True), 1.0))
 
     @property
     def stored_bytes(self) -> Float64:
@@ -534,8 +555,7 @@ class Run(Tabular):
     @cached_property
     def _critical(self) -> npt.NDArray[np.bool_]:
         if self.split is not None:
-            reads = self._amounts.reshape(len(self.base), -1) @ self.timer.ways.loads
-            alone = (self.base + reads) / self.instance.memory.rates
+            alone = self.step_loads / self.instance.memory.rates
             return (alone > self._rows.floor[:, None]) & (alone >= self.step_s[:, None] * (1.0 - 1e-9))
         return self.prices > 0
 

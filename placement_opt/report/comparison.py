@@ -142,7 +142,7 @@ def _table(one: Compared) -> str:
     values = [[row.latency_s if name == "latency" else row.cost_s for row in rows] for name in columns]
     unit, cells = seconds_column([value for column in (*values, [row.above_roofline_s for row in rows]) for value in column])
     texts, above = [cells[n * count : (n + 1) * count] for n in range(len(columns))], cells[-count:]
-    more = [(name, cells) for name, cells in _more(one) if any(cell != NOTHING for cell in cells)]
+    more = [(name, cells) for name, cells in further_columns(one) if any(cell != NOTHING for cell in cells)]
     headers = [
         "scheduler",
         *(f"{name} [{unit}]" for name in columns),
@@ -161,7 +161,7 @@ def _table(one: Compared) -> str:
             figure(row.tokens_per_s),
             *(column[at] for _, column in more),
             *_judged(row, above[at]),
-            _remark(row),
+            remark(row),
         ]
         for at, row in enumerate(rows)
     ]
@@ -170,7 +170,7 @@ def _table(one: Compared) -> str:
     return table(headers, body, f"l{'r' * (len(columns) + len(more) + 4)}ll"[: len(headers)])
 
 
-def _more(one: Compared) -> list[tuple[str, list[str]]]:
+def further_columns(one: Compared) -> list[tuple[str, list[str]]]:
     """Hits, and what not every memory system or scheduler says anything of: energy, how long the tier lasts that lasts the
     shortest, and what would have been missed, had it been dropped."""
     hits = [NOTHING if row.hits is None else percent(row.hits.rate) for row in one.schedules]
@@ -190,7 +190,8 @@ def _judged(row: Scheduled, above: str) -> list[str]:
     return [above_text(row.judgement), above, unavoidable_text(row.judgement) or NOTHING, row.judgement.verdict]
 
 
-def _remark(row: Scheduled) -> str:
+def remark(row: Scheduled) -> str:
+    """What is to be said of a row besides its numbers; "" where nothing is."""
     if row.outcome is Outcome.TIMED:
         return ""
     if row.outcome is Outcome.OVER_BUDGET:

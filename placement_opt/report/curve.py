@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -107,8 +107,8 @@ def make_axis(values: Sequence[str]) -> Axis:
     return Axis(tuple(float(n) for n in range(len(values))), "", False)
 
 
-def draw(sweep: Sweep, path: str) -> bytes:
-    """The picture's bytes, in the format that the name of its file ends with."""
+def draw(sweep: Sweep, path: str, *, style: dict[Any, Any] = STYLE, best: bool = False) -> bytes:
+    """The picture's bytes, in the format that the name of its file ends with; ``best``: with the best schedule known, too."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -117,8 +117,8 @@ def draw(sweep: Sweep, path: str) -> bytes:
     across = len(panels) if len(panels) <= 3 else math.ceil(math.sqrt(len(panels)))
     down = math.ceil(len(panels) / across)
     width = 4.6 if across == 1 else 2.9
-    scale = _Scale(sweep)
-    with matplotlib.rc_context(STYLE):
+    scale = _Scale(sweep, best)
+    with matplotlib.rc_context(style):
         figure = Figure(figsize=(2.2 + width * across, 0.8 + (2.8 if down == 1 else 2.2) * down), layout="constrained", dpi=160)
         grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
         cells = [grid[n // across][n % across] for n in range(across * down)]
@@ -141,12 +141,14 @@ def draw(sweep: Sweep, path: str) -> bytes:
 class _Scale:
     """What all panels share: the axes, their units, and whether they are logarithmic."""
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, best: bool = False) -> None:
         values = sweep.keys[0].values
+        self.best = best
         self.axis = make_axis(values)
         self.place = dict(zip(values, self.axis.places, strict=True))
         self.names = [row.scheduler for row in sweep.points[0].compared.schedules]
         times = [value for point in sweep.points for value in self.times(point) if value is not None and value > 0]
+        times += [point.compared.proof.best_s or 0.0 for point in sweep.points] if best else []
         self.factor, self.unit = time_unit(max(times, default=1.0))
         self.label = "total time" if sweep.points[0].compared.proof.objective == "time" else "objective"
         self.weak = any(point.compared.proof.interval.weak for point in sweep.points)
@@ -186,6 +188,10 @@ def _panel(axes: Axes, points: Sequence[Point], scale: _Scale) -> None:
     for n, name in enumerate(scale.names):
         colour, mark = _COLOURS[n % len(_COLOURS)], _MARKS[n % len(_MARKS)]
         axes.plot(x, times[:, 2 + n], mark, ls=line, color=colour, mfc="none", lw=1.1, ms=5.5, zorder=3 - n / 100, label=name)
+    if scale.best:
+        known = [point.compared.proof.best_s for point in points]
+        best = [math.nan if value is None else value / scale.factor for value in known]
+        axes.plot(x, best, "o", ls=line, color=_COLOURS[0], mfc="none", lw=1.1, ms=5.5, zorder=3, label="best known")
     axes.plot(x, times[:, 1], color=_BOUND, ls=line, lw=1.8, marker=".", ms=7, zorder=4, label="lower bound")
     weak = [n for n, point in enumerate(points) if point.compared.proof.interval.weak]
     if scale.weak:  # in every panel, so that all have one legend

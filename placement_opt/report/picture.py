@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from placement_opt.base.errors import InputError, shown
+from placement_opt.base.units import format_size
 
 if TYPE_CHECKING:
     from matplotlib.axis import XAxis, YAxis
@@ -42,8 +44,16 @@ def check_installed(what: str, option: str) -> None:
 def picture_bytes(figure: Figure, path: str) -> bytes:
     """The picture in the format that the name of its file ends with."""
     kind, picture = Path(path).suffix.lower().removeprefix("."), io.BytesIO()
-    figure.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # names are in any script
+        figure.savefig(picture, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return picture.getvalue()
+
+
+def size_unit(size: int) -> tuple[float, str]:
+    """(bytes, name) of the unit that suits the largest size of an axis."""
+    unit = format_size(size).rpartition(" ")[2]
+    return {"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40, "PiB": 2.0**50}.get(unit, 1.0), unit
 
 
 def make_log(axis: XAxis | YAxis) -> None:

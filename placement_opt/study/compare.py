@@ -299,7 +299,7 @@ def compare(
         proofs = _run(grid, boundings, of_bounds, limits, kept)
     found = [
         held_against(
-            replace(proof, instance=roofline.instance) if isinstance(proof, Proof) else _left(roofline, proof, limits), row
+            replace(proof, instance=roofline.instance) if isinstance(proof, Proof) else left_at(roofline, proof, limits), row
         )
         for roofline, proof, row in zip(rooflines, proofs, rows, strict=True)
     ]
@@ -338,7 +338,7 @@ def _run(
     return [next(done) if one is None else one for one in known]
 
 
-def _left(roofline: Proof, trouble: object, limits: Limits) -> Proof:
+def left_at(roofline: Proof, trouble: object, limits: Limits) -> Proof:
     """The roofline where the bound was not begun or gave no answer: the schedules are not lost to that."""
     status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     note = "the bound was not begun" if trouble is None else f"{trouble}, so the roofline stands"
@@ -357,13 +357,25 @@ def _prove(
 ) -> Proof:
     """The bound of one instance, in one of so many turns that the time left is for, without its prices.
 
-    ``known``: the best of the schedulers and its seconds, if one was timed; ``steps``: keep how long each step
-    lasts in it; the others as :func:`compare` has them.
+    ``steps``: keep how long each step lasts in it.
     """
-    within = limits.within(min(seconds, limits.remaining / turns))
-    if gap is None or known is None:
-        proof = prove_judging(instance, method, known, limits=within)
-    else:
-        proof = prove_until(instance, known[1] / (1.0 + gap), limits=within).with_schedule(*known)
-        proof = with_quick(proof, instance, limits) if proof.interval.weak else proof
+    proof = prove_beside(instance, method, gap, known, limits.within(min(seconds, limits.remaining / turns)), limits)
     return replace(proof, bound=replace(proof.bound, prices=None, step_s=proof.bound.step_s if steps else None))
+
+
+def prove_beside(
+    instance: Instance | Layered,
+    method: str,
+    gap: float | None,
+    known: tuple[str, float] | None,
+    within: Limits,
+    limits: Limits,
+) -> Proof:
+    """The bound of one instance, with its prices, raised ``within`` limits until its schedulers can be judged.
+
+    ``known``: the best of the schedulers and its seconds, if one was timed; the others as :func:`compare` has them.
+    """
+    if gap is None or known is None:
+        return prove_judging(instance, method, known, limits=within)
+    proof = prove_until(instance, known[1] / (1.0 + gap), limits=within).with_schedule(*known)
+    return with_quick(proof, instance, limits) if proof.interval.weak else proof

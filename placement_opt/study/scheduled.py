@@ -20,6 +20,7 @@ from placement_opt.play.consumption import Consumption
 from placement_opt.play.hits import Hits
 from placement_opt.play.protocol import Effort, Scheduler
 from placement_opt.play.run import Run
+from placement_opt.play.simulate import simulate
 from placement_opt.play.use import Use
 from placement_opt.schedulers import as_scheduler, name_of
 
@@ -161,27 +162,34 @@ def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits:
 
     ``use``: also say what it used.
     """
+    return run_scheduler(instance, given, limits, use=use)[0]
+
+
+def run_scheduler(
+    instance: Instance | Layered, given: str | Scheduler, limits: Limits, *, use: bool = False, record: bool = False
+) -> tuple[Scheduled, Run | None]:
+    """The same with the run itself, None where it was not timed; ``record``: with its moves, of a question in rows."""
     started, spec = clock.now(), name_of(given)
     try:
         scheduler = as_scheduler(given)
-        run, used, hits, what = in_time(spec, lambda: _timed(instance, scheduler, limits, use), limits)
+        run, used, hits, what = in_time(spec, lambda: _timed(instance, scheduler, limits, use, record), limits)
     except BudgetError as error:
-        return Scheduled(spec, Outcome.OVER_BUDGET, error.message)
+        return Scheduled(spec, Outcome.OVER_BUDGET, error.message), None
     except ScheduleError as error:
-        return Scheduled(spec, Outcome.ILLEGAL, str(error))
+        return Scheduled(spec, Outcome.ILLEGAL, str(error)), None
     except Interrupted as error:
-        return Scheduled(spec, Outcome.UNFINISHED, str(error))
+        return Scheduled(spec, Outcome.UNFINISHED, str(error)), None
     except LimitError as error:
-        return Scheduled(spec, Outcome.UNFINISHED if limits.interrupted else Outcome.LIMIT, str(error))
+        return Scheduled(spec, Outcome.UNFINISHED if limits.interrupted else Outcome.LIMIT, str(error)), None
     except InputError as error:
-        return Scheduled(spec, Outcome.REFUSED, str(error))
+        return Scheduled(spec, Outcome.REFUSED, str(error)), None
     except PlacementError as error:  # a solver that a scheduler asked gave nothing
-        return Scheduled(spec, Outcome.LIMIT, str(error))
+        return Scheduled(spec, Outcome.LIMIT, str(error)), None
     wall = clock.now() - started
     outcome, note = Outcome.TIMED, ""
     if run.effort is not None and run.effort.cut_short:
         outcome, note = Outcome.CUT_SHORT, f"after {run.effort.taken:,} of {run.effort.given:,} {run.effort.unit}"
-    return Scheduled(
+    timed = Scheduled(
         spec,
         outcome,
         note,
@@ -197,12 +205,16 @@ def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits:
         hits=hits,
         use=what,
     )
+    return timed, run
 
 
 def _timed(
-    instance: Instance | Layered, scheduler: Scheduler, limits: Limits, use: bool
+    instance: Instance | Layered, scheduler: Scheduler, limits: Limits, use: bool, record: bool
 ) -> tuple[Run, Consumption, Hits, Use | None]:
-    run = simulate_any(instance, scheduler, limits=limits)
+    if record and isinstance(instance, Instance):
+        run = simulate(instance, scheduler, record=True, limits=limits)
+    else:
+        run = simulate_any(instance, scheduler, limits=limits)
     return run, run.consumption, run.hits, run.use if use else None
 
 

@@ -14,11 +14,13 @@ COMMANDS = [
     ("--csv", ("compare", "ahead.toml", "--schedulers", "lru", "--csv")),
     ("--per-step", ("simulate", "ahead.toml", "--scheduler", "lru", "--per-step")),
     ("--schedule", ("simulate", "ahead.toml", "--scheduler", "lru", "--schedule")),
+    ("--perfetto", ("simulate", "ahead.toml", "--scheduler", "lru", "--perfetto")),
     ("--certificate", ("bound", "ahead.toml", "--method", "lp", "--certificate")),
     ("--schedule", ("bound", "ahead.toml", "--method", "lp", "--schedule")),
     ("--csv", ("sweep", "ahead.toml", "--set", "hbm.capacity=10B", "--csv")),
     ("--csv", ("future", "ahead.toml", "--windows", "1", "--csv")),
     ("-o", ("export", "ahead.toml", "--format", "lp", "-o")),
+    ("-o", ("report", "ahead.toml", "--schedulers", "lru", "-o")),
 ]
 IMPORT = ("-o", ("trace", "import", "me.csv", "--format", "reads-csv", "-o"))
 SYNTH = ("-o", ("trace", "synth", "drift", "--tokens", "2", "-o"))

@@ -74,7 +74,7 @@ class Contender(Policy):
         if life.solved:
             turned = self._held()
             values = life.values(turned)
-        self._kernels.rekey(self._caches.tables, turned, _keys(values))
+        self._caches.rekey(turned, _keys(values))
         self._learn_prices(view)
         wanted = np.concatenate([view.reads, view.births]).astype(np.int64)
         value = np.concatenate([read_values, birth_values])

@@ -1,11 +1,10 @@
-"""Values of the states of a life table, and new keys for residents whose state has changed."""
+"""Values of the states of a life table."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from placement_opt.base.compiled import njit
-from placement_opt.schedulers.hierarchy.heaps_kernels import KEY, Tables, refile
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -42,11 +41,3 @@ def solve(after: Any, tried: Any, hit: Any, width: Any, rent: float, write: floa
                     else:
                         value += after[s, j] * max(0.0, idle[j - states, 0])
             fresh[s] = value / total - rent
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def rekey(t: Tables, blocks: Any, keys: Any) -> None:
-    """Give blocks other keys, and file them anew."""
-    for i in range(len(blocks)):
-        t.block[blocks[i], KEY] = keys[i]
-        refile(t, blocks[i])

@@ -1,0 +1,1 @@
+"""One page about instances: HTML that needs no network and no scripts."""
