@@ -15,12 +15,14 @@ from placement_opt.bounds.result import Bound, Status
 
 #: Reads of a first sample.
 _SAMPLED = 30_000
-#: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time.
+#: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time or one brought no news.
 _FIRST_LEVELS = 4
 #: While softening hides more than this share of the gap, or of this gap, a climb goes on for up to this share of the time left.
 _SHOWN, _NEAR, _PATIENT = 0.1, 0.05, 0.4
 #: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
 _ELSEWHERE = 1e-3
+#: A search on few intervals is behind where others have proven so many times as much.
+_BEHIND = 1.02
 
 
 def _intervals(work: Work, limits: Limits) -> bool:
@@ -36,11 +38,18 @@ def _intervals(work: Work, limits: Limits) -> bool:
             offer_prices(work, search.prices, "intervals", began)
 
     enough = work.enough_bound_s if search.exact else math.inf
-    if search.levels < _FIRST_LEVELS:  # before that it has nothing to show
-        search.run(work.limits.within(work.limits.remaining / 4), enough=enough, levels=_FIRST_LEVELS, settled=settled)
+    first = work.limits.within(work.limits.remaining / 4)
+    while search.levels < _FIRST_LEVELS and not (search.idle or search.over or first.reached or search.value_s >= enough):
+        search.run(first, enough=enough, levels=search.levels + 1, settled=settled)  # before that it has nothing to show
     search.run(limits, enough=enough, settled=settled)
     settled()
     return not search.over
+
+
+def _not_behind(work: Work) -> bool:
+    """Whether a search on few intervals is worth going on with: not where it gains little and others have proven more."""
+    search = work.intervals
+    return search is None or not (search.idle and search.exact and search.value_s < work.standing.state.lower_s / _BEHIND)
 
 
 def _ascend(work: Work, limits: Limits) -> bool:
@@ -99,7 +108,7 @@ def _is_long(work: Work) -> bool:
 
 #: In the order in which equals are tried.
 PRICES: tuple[Rung, ...] = (
-    Rung("intervals", "bound", lambda _: True, intervals_s, _intervals, endless=True),
+    Rung("intervals", "bound", lambda _: True, intervals_s, _intervals, endless=True, ready=_not_behind),
     Rung("sample", "bound", _is_long, sample_s(_SAMPLED), _sample, endless=True, early=True),
     Rung("ascent", "bound", lambda _: True, seconds(of_ascent), _ascend, endless=True, early=True),
 )
