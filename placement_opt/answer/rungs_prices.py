@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from placement_opt.base import clock
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import DualValue
 from placement_opt.bounds.result import Bound, Status
+
+if TYPE_CHECKING:
+    from placement_opt.bounds.intervals import PriceIntervals
 
 #: Reads of a first sample.
 _SAMPLED = 30_000
@@ -25,12 +29,19 @@ _ELSEWHERE = 1e-3
 _BEHIND = 1.02
 
 
+def behind(search: PriceIntervals, proven_s: float) -> bool:
+    """Whether a search on few intervals is not worth going on with: it gains little, and others have proven more."""
+    return search.idle and search.exact and search.value_s * _BEHIND < proven_s
+
+
 def _intervals(work: Work, limits: Limits) -> bool:
     """Prices on few intervals of time, found on a sample where there are many futures, and proven on all blocks."""
     from placement_opt.bounds.intervals import PriceIntervals
     from placement_opt.bounds.sample import sampled_futures
 
     began = clock.now()
+    if work.intervals is not None and behind(work.intervals, work.standing.state.lower_s):
+        return False
     search = work.intervals = work.intervals or PriceIntervals(work.instance, sampled_futures(work.instance, work.classes))
 
     def settled() -> None:
@@ -44,12 +55,6 @@ def _intervals(work: Work, limits: Limits) -> bool:
     search.run(limits, enough=enough, settled=settled)
     settled()
     return not search.over
-
-
-def _not_behind(work: Work) -> bool:
-    """Whether a search on few intervals is worth going on with: not where it gains little and others have proven more."""
-    search = work.intervals
-    return search is None or not (search.idle and search.exact and search.value_s < work.standing.state.lower_s / _BEHIND)
 
 
 def _ascend(work: Work, limits: Limits) -> bool:
@@ -108,7 +113,7 @@ def _is_long(work: Work) -> bool:
 
 #: In the order in which equals are tried.
 PRICES: tuple[Rung, ...] = (
-    Rung("intervals", "bound", lambda _: True, intervals_s, _intervals, endless=True, ready=_not_behind),
+    Rung("intervals", "bound", lambda _: True, intervals_s, _intervals, endless=True),
     Rung("sample", "bound", _is_long, sample_s(_SAMPLED), _sample, endless=True, early=True),
     Rung("ascent", "bound", lambda _: True, seconds(of_ascent), _ascend, endless=True, early=True),
 )

@@ -42,7 +42,8 @@ _MOST_HIDDEN = 1.0
 #: Tiers that have room for everything and hold no more than this share of all bytes are left out, unless prices promise more
 #: by this share then, and by more than softening takes away. Mooncake's conversation trace under the rule cache, in seconds of
 #: one core, from 95.08 s: with this share alone the drive came in at step 20, softening then took 170 % away, and after 33 s
-#: there were 98.9 s still; now 103.9 s are proven after 9 s and 113.1 after 40. With all tiers from the beginning softening may take little and moves little: 97.3 s after 18 s.
+#: there were 98.9 s still; now 103.9 s are proven after 9 s and 113.1 after 40. With all
+#: tiers from the beginning softening may take little and moves little: 97.3 s after 18 s.
 _RARELY, _NEEDED = 0.05, 1e-3
 #: Softening shrinks by this factor a step, faster only where a deadline would come first.
 _SHRINK, _FASTEST_SHRINK = 0.97, 0.7
