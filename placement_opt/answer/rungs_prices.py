@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,14 +14,24 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import DualValue
 from placement_opt.bounds.result import Bound, Status
 
+if TYPE_CHECKING:
+    from placement_opt.bounds.intervals import PriceIntervals
+
 #: Reads of a first sample.
 _SAMPLED = 30_000
-#: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time.
+#: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time or one brought no news.
 _FIRST_LEVELS = 4
 #: While softening hides more than this share of the gap, or of this gap, a climb goes on for up to this share of the time left.
 _SHOWN, _NEAR, _PATIENT = 0.1, 0.05, 0.4
 #: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
 _ELSEWHERE = 1e-3
+#: A search on few intervals is behind where others have proven so many times as much.
+_BEHIND = 1.02
+
+
+def behind(search: PriceIntervals, proven_s: float) -> bool:
+    """Whether a search on few intervals is not worth going on with: it gains little, and others have proven more."""
+    return search.idle and search.exact and search.value_s * _BEHIND < proven_s
 
 
 def _intervals(work: Work, limits: Limits) -> bool:
@@ -29,6 +40,8 @@ def _intervals(work: Work, limits: Limits) -> bool:
     from placement_opt.bounds.sample import sampled_futures
 
     began = clock.now()
+    if work.intervals is not None and behind(work.intervals, work.standing.state.lower_s):
+        return False
     search = work.intervals = work.intervals or PriceIntervals(work.instance, sampled_futures(work.instance, work.classes))
 
     def settled() -> None:
@@ -36,8 +49,9 @@ def _intervals(work: Work, limits: Limits) -> bool:
             offer_prices(work, search.prices, "intervals", began)
 
     enough = work.enough_bound_s if search.exact else math.inf
-    if search.levels < _FIRST_LEVELS:  # before that it has nothing to show
-        search.run(work.limits.within(work.limits.remaining / 4), enough=enough, levels=_FIRST_LEVELS, settled=settled)
+    first = work.limits.within(work.limits.remaining / 4)
+    while search.levels < _FIRST_LEVELS and not (search.idle or search.over or first.reached or search.value_s >= enough):
+        search.run(first, enough=enough, levels=search.levels + 1, settled=settled)  # before that it has nothing to show
     search.run(limits, enough=enough, settled=settled)
     settled()
     return not search.over

@@ -128,6 +128,11 @@ class PriceIntervals:
         self._nothing_s = _keeping_nothing_s(instance)
 
     @property
+    def idle(self) -> bool:
+        """Whether the last level brought no news."""
+        return self._idle > 0
+
+    @property
     def intervals(self) -> int:
         """Of steps and of states together."""
         return len(self._step_edges) + len(self._state_edges)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from placement_opt.cli.certificates import add_certificate, add_schedule, check_files, write_certificates
 from placement_opt.cli.console import Console
@@ -30,6 +30,7 @@ BACKENDS = ("local", "dask")
 
 if TYPE_CHECKING:
     from placement_opt.answer.answer import Answer
+    from placement_opt.answer.prove import Proof
     from placement_opt.base.limits import Limits
     from placement_opt.bounds.dual.shares import Backend
     from placement_opt.bounds.result import Prices
@@ -93,7 +94,7 @@ def _check_in_runs(args: Namespace, question: Layered, files: Mapping[str, str])
     """Refuse what needs the reads as rows."""
     if args.method not in ("auto", "roofline"):
         rows_only(question)
-    needing = {"--prices": args.prices, "--scheduler": args.scheduler, "--backend": args.backend != "local"}
+    needing = {"--scheduler": args.scheduler, "--backend": args.backend != "local"}
     needing["a file of the roofline"] = args.method == "roofline" and bool(files)
     for option, given in needing.items():
         if given:
@@ -129,9 +130,7 @@ def _one_side(args: Namespace, console: Console, question: Instance | Layered, f
     from placement_opt.report.bound import bound_document, bound_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import with_verified
-    from placement_opt.report.worth import worth_document, worth_text
     from placement_opt.schedulers import make_scheduler
-    from placement_opt.study.worth import worth
 
     scheduler = make_scheduler(args.scheduler or "lp-rounded") if "schedule" in files else None
     method = "step-integer" if args.integer else args.method
@@ -139,8 +138,7 @@ def _one_side(args: Namespace, console: Console, question: Instance | Layered, f
     proof = prove_known(question, method, limits=limits.within(limits.remaining - closing), report=console.progress)
     document, text = bound_document(proof), bound_text(proof)
     if args.prices and proof.bound.status is not Status.INFEASIBLE:
-        found = worth(rows_only(question), proof.bound, best_s=proof.best_s, limits=limits, report=console.progress)
-        document, text = document | {"worth": worth_document(found)}, f"{text}\n{worth_text(found)}"
+        document, text = _with_worth(document, text, question, proof, console, limits)
     certified = None
     try:
         for done in write_certificates(rows_only(question), proof.bound, files, scheduler, limits) if files else ():
@@ -150,6 +148,17 @@ def _one_side(args: Namespace, console: Console, question: Instance | Layered, f
             document, text = with_verified(document, text, certified, files)
         console.print(to_json(document) if args.json else text)
     return 130 if limits.interrupted else int(proof.bound.status is Status.INFEASIBLE)
+
+
+def _with_worth(
+    document: dict[str, Any], text: str, question: Instance | Layered, proof: Proof, console: Console, limits: Limits
+) -> tuple[dict[str, Any], str]:
+    """The report of a bound, and what more room and rate is worth by its prices."""
+    from placement_opt.report.worth import worth_document, worth_text
+    from placement_opt.study.worth import worth
+
+    found = worth(question, proof.bound, best_s=proof.best_s, limits=limits, report=console.progress)
+    return document | {"worth": worth_document(found)}, f"{text}\n{worth_text(found)}"
 
 
 def _both_sides(
@@ -185,6 +194,8 @@ def _both_sides(
             if args.gap is None:
                 proof = proof_of_answer(found)
                 document, text = bound_document(proof), bound_text(proof)
+                if args.prices:
+                    document, text = _with_worth(document, text, question, proof, console, limits)
             else:
                 document, text = answer_document(found), answer_text(found)
             if certified is not None:

@@ -24,12 +24,16 @@ _SMALLEST_RADIUS = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """Where an ascent ended: the point, its value, what the planes still promised in the box, and evaluations made."""
+    """Where an ascent ended: the point, its value, what the planes still promised in the box, and evaluations made.
+
+    ``weight`` float64[rounds]: the mix of all planes, one for each evaluation, that is flat where their lowest is highest.
+    """
 
     x: Float64
     value: float
     promised: float
     rounds: int
+    weight: Float64
 
 
 def maximise(
@@ -55,7 +59,7 @@ def maximise(
         step = _highest(best, np.array(points), np.array(values), np.array(slopes), low, high, radius)
         if step is None:
             break
-        trial, height = step
+        trial, height, _ = step
         promised = max(0.0, height - value)
         if promised <= tolerance * abs(value):
             if radius >= _RADIUS:
@@ -73,13 +77,15 @@ def maximise(
             radius *= 0.7
         if found > value:
             best, value = trial, found
-    return Point(best, value, promised, made)
+    last = _highest(best, np.array(points), np.array(values), np.array(slopes), low, high, _RADIUS)
+    weight = (np.arange(made) == values.index(value)).astype(np.float64) if last is None else last[2]
+    return Point(best, value, promised, made, weight)
 
 
 def _highest(
     centre: Float64, points: Float64, values: Float64, slopes: Float64, low: Float64, high: Float64, radius: float
-) -> tuple[Float64, float] | None:
-    """(point, height) of the maximum of the lowest plane in the box; None if the solver has no answer."""
+) -> tuple[Float64, float, Float64] | None:
+    """(point, height, weight of each plane) of the maximum of the lowest plane in the box; None if the solver has no answer."""
     size = float(np.abs(values).max()) or 1.0
     count = len(centre)
     # rows: height - slope (x - centre) <= value + slope (centre - point), all in units of the largest value
@@ -100,7 +106,8 @@ def _highest(
         value=matrix[rows, columns],
     )
     solution = solve(program)
-    if solution.ended is not Ended.SOLVED:
+    weight = np.abs(solution.row_dual)
+    if solution.ended is not Ended.SOLVED or not weight.any():
         return None
     point = np.clip(centre + solution.x[:count], low, high)
-    return point, float(-solution.objective) * size
+    return point, float(-solution.objective) * size, weight / weight.sum()

@@ -155,13 +155,15 @@ def below(value: Fraction) -> float:
 
 def roofline(problem: Layered) -> float:
     """The best case in seconds, a lower bound: every byte read at the best split, no residency, no capacity, no moves."""
-    timer = StepTimer(problem.memory, [3])
-    total = [
-        math.fsum(np.maximum(problem.floor, timer.times(*_best_case(problem, layer))).tolist())
-        for layer in range(problem.layers.count)
-    ]
+    total = [math.fsum(roofline_times(problem, layer).tolist()) for layer in range(problem.layers.count)]
     # every step is a short sum of non-negative terms
     return math.fsum(total) * (1.0 - 1e-13)
+
+
+def roofline_times(problem: Layered, layer: int) -> Float64:
+    """float64[N]: the best case of each step of a layer."""
+    times = StepTimer(problem.memory, [3]).times(*_best_case(problem, layer))
+    return np.asarray(np.maximum(problem.floor, times))
 
 
 def roofline_prices(problem: Layered) -> Prices:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from placement_opt.base.arrays import Float64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.layered import Layered
@@ -17,6 +18,8 @@ from placement_opt.workload.runs import LayerRuns
 _SAMPLE = 40_000_000
 #: Knots to begin with and when the ends come in, how often they are refined, by how many at a time, and evaluations each time.
 _KNOTS, _DENSER, _REFINED, _MORE, _ROUNDS = 4, 6, 6, 6, 60
+#: Prices are raised until no more than this share of the value is promised.
+_CLOSE = 1e-5
 #: Share of the time that is left that prices and rules may take: all layers are to be drawn after them.
 _SHARE = 0.3
 #: Refining that gains less than this share of the value is the last.
@@ -25,11 +28,13 @@ _LEAST_GAIN = 2e-6
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Prices as knots, the dual value that they promise for all layers (a sample's estimate), and the rule."""
+    """Prices as knots, the dual value that they promise for all layers (a sample's estimate), the rule (None: nothing is to be
+    scheduled), and float64[N]: seconds of each turn in the relaxation."""
 
     knots: Knots
     promised_s: float
-    rule: Rule
+    rule: Rule | None
+    turn_s: Float64
 
 
 def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None = None) -> Prepared | None:
@@ -44,14 +49,14 @@ def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None =
     if first is None or sample is None:
         return None
     family, rules = Family(problem, sample), _Rules(problem, first)
-    knots, value = family.knots(_KNOTS), 0.0
+    knots, value, turn_s = family.knots(_KNOTS), 0.0, np.zeros(problem.layers.turns)
     if start is not None:
         knots = max(knots, family.fitted(start), key=lambda one: family.evaluate(one)[0])
     share, near = 1.0 / problem.layers.count, 1.0 + gap / 2
     seconds = rules.tried(family.worths(knots), priced=False, enough=0.0, limits=limits)
     for stage in range(_REFINED):
         before = value
-        knots, found = family.raised(knots, rounds=_ROUNDS, tolerance=max(1e-5, gap / 50), limits=limits)
+        knots, found, turn_s = family.raised(knots, rounds=_ROUNDS, tolerance=max(_CLOSE, gap / 50), limits=limits)
         value = found.value
         if limits.reached or seconds <= value * share * near:
             break
@@ -59,7 +64,20 @@ def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None =
             break
         knots = family.denser(knots, _DENSER) if stage == 0 else family.refined(knots, _MORE)
     rules.tried(family.worths(knots), priced=True, enough=value * share * near, limits=limits)
-    return Prepared(knots, value, rules.best)
+    return Prepared(knots, value, rules.best, turn_s)
+
+
+def prepare_again(problem: Layered, knots: Knots, limits: Limits) -> Prepared | None:
+    """The prices of a question much like another one, whose best knots these are: raised from there at the same places.
+
+    None where a limit was reached before there was a sample.
+    """
+    first = problem.layers.layer(0, limits)
+    sample = None if first is None else sample_blocks(problem, first, limits)
+    if sample is None:
+        return None
+    knots, found, turn_s = Family(problem, sample).raised(knots, rounds=_ROUNDS, tolerance=_CLOSE, limits=limits)
+    return Prepared(knots, found.value, None, turn_s)
 
 
 class _Rules:

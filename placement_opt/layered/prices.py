@@ -98,6 +98,10 @@ class Family:
 
     def evaluate(self, knots: Knots) -> tuple[float, Float64]:
         """(estimate of the dual value in seconds, its slope in the knots)."""
+        return self._look(knots)[:2]
+
+    def _look(self, knots: Knots) -> tuple[float, Float64, Float64]:
+        """The same, and float64[N, 2]: seconds that the cheapest paths load on either resource."""
         from placement_opt.layered.prices_kernels import path_counts
 
         theta, rent = knots.theta, knots.rent * self.unit
@@ -110,7 +114,7 @@ class Family:
         beyond = held - self.problem.room
         value = float((share * load).sum() + (rent * beyond).sum())
         slope = [knots.weight.T @ (load[:, 0] - load[:, 1]), knots.weight.T @ (beyond * self.unit)]
-        return value, np.concatenate(slope)
+        return value, np.concatenate(slope), load
 
     def denser(self, knots: Knots, count: int) -> Knots:
         """The same prices with knots at some ``count`` places more and close to both ends."""
@@ -171,12 +175,22 @@ class Family:
         per_read = (self.read_slow[1] - self.read_fast[1]) + (self.read_fast[0] - self.read_slow[0])
         return np.asarray(ahead > self.problem.room * per_read)
 
-    def raised(self, knots: Knots, *, rounds: int, tolerance: float, limits: Limits) -> tuple[Knots, Point]:
-        """Better knots at the same places."""
-        count = len(knots.at)
+    def raised(self, knots: Knots, *, rounds: int, tolerance: float, limits: Limits) -> tuple[Knots, Point, Float64]:
+        """(better knots at the same places, how they were found, seconds of each turn).
+
+        The seconds are what the mix of cheapest paths that cannot be bettered by other knots costs at these prices, rents left
+        out: at the best prices the time of a turn in the relaxation.
+        """
+        count, loads = len(knots.at), list[Float64]()
         high = np.repeat([1.0, _MOST_RENT], count)
+
+        def look(x: Float64) -> tuple[float, Float64]:
+            value, slope, load = self._look(Knots(knots.at, knots.weight, x))
+            loads.append(load)
+            return value, slope
+
         best = maximise(
-            lambda x: self.evaluate(Knots(knots.at, knots.weight, x)),
+            look,
             knots.value,
             np.zeros(2 * count),
             high,
@@ -184,7 +198,9 @@ class Family:
             tolerance=tolerance,
             limits=limits,
         )
-        return Knots(knots.at, knots.weight, best.x), best
+        better = Knots(knots.at, knots.weight, best.x)
+        load = sum(part * each for part, each in zip(best.weight.tolist(), loads, strict=True))
+        return better, best, (np.stack([better.theta, 1.0 - better.theta], axis=1) * load).sum(axis=1)
 
     def prices(self, knots: Knots) -> Prices:
         """The prices of every step and state, not yet legal by a rounding error."""

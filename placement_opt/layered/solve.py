@@ -17,6 +17,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from placement_opt.base import clock
 from placement_opt.base.cost import Cost, once
 from placement_opt.base.errors import InputError
@@ -61,9 +63,13 @@ class Taker(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class CertifiedPrices(Prices):
-    """Prices that are whole numbers of a quantum, as the certificate that says what they prove exactly."""
+    """Prices that are whole numbers of a quantum, as the certificate that says what they prove exactly.
+
+    ``knots``: what they were made from, where that is known.
+    """
 
     certificate: PriceCertificate = field(kw_only=True)
+    knots: Knots | None = field(kw_only=True, default=None)
 
 
 def certified_prices(certificate: PriceCertificate) -> CertifiedPrices:
@@ -130,7 +136,7 @@ def solve(
     limits = limits or Limits()
     if limits.reached:
         return False
-    work = _Work(question, taker, limits, min(jobs, question.layers.count), folder)
+    work = Work(question, taker, limits, min(jobs, question.layers.count), folder)
     prepared = prepare(question, gap, limits, start)
     return prepared is not None and work.run(prepared)
 
@@ -140,7 +146,7 @@ class _Task:
     question: Layered
     knots: Knots
     layer: int
-    rule: Rule
+    rule: Rule | None
     section: Path | None
 
 
@@ -172,7 +178,7 @@ COST = Cost[Asked](
 )
 
 
-class _Work:
+class Work:
     """One run of it: what each layer has given to both sides."""
 
     def __init__(self, question: Layered, taker: Taker, limits: Limits, jobs: int, folder: Path | None) -> None:
@@ -192,8 +198,8 @@ class _Work:
         def proven() -> None:
             made = _certificate(question, whole, values)
             if self.best is None or made.claim > self.best.certificate.claim:
-                self.best = CertifiedPrices(prices.rho, prices.rent, certificate=made)
-                self.offer(Status.BOUND, self.details(prepared, prepare_s))
+                self.best = CertifiedPrices(prices.rho, prices.rent, certificate=made, knots=prepared.knots)
+                self.offer(Status.BOUND, prepared, prepare_s)
 
         def take(layer: int, result: _Done) -> None:
             self.done[layer] = result
@@ -210,14 +216,18 @@ class _Work:
         run_jobs(_layer, tasks, jobs=self.jobs, limits=self.limits, done=take)
         whole_done = sum(done.complete for done in self.done.values()) == count
         early = Status.INTERRUPTED if self.limits.interrupted else Status.LIMIT
-        self.offer(Status.BOUND if whole_done else early, self.details(prepared, prepare_s))
+        self.offer(Status.BOUND if whole_done else early, prepared, prepare_s)
         return whole_done
 
-    def offer(self, status: Status, details: dict[str, Any]) -> None:
-        """The best prices so far, and what they prove."""
+    def offer(self, status: Status, prepared: Prepared, prepare_s: float) -> None:
+        """The best prices so far, what they prove, and how that is spread over the steps."""
         assert self.best is not None
         value, seconds = below(self.best.certificate.claim), clock.now() - self.began
-        self.taker.raise_to(Bound(NAME, status, value, seconds, RESTS_ON, prices=self.best, details=details), NAME)
+        step_s = np.repeat(prepared.turn_s, self.question.layers.count)
+        step_s *= value / max(float(step_s.sum()), 1e-300)
+        details = self.details(prepared, prepare_s)
+        found = Bound(NAME, status, value, seconds, RESTS_ON, step_s=step_s, prices=self.best, details=details)
+        self.taker.raise_to(found, NAME)
 
     def plan(self) -> Plan | None:
         """What is scheduled by now."""
@@ -254,6 +264,8 @@ def _layer(task: _Task, limits: Limits) -> _Done:
         return _Done(None, float("inf"), 0)
     _, actions = price_large(question, family.prices(task.knots))
     paths = layer_value(question, actions, task.layer, runs, limits)
+    if task.rule is None:
+        return _Done(paths, float("inf"), runs.num_runs, paths is not None)
     worths = family.worths(task.knots)
     if task.section is None:
         found = schedule_layer(question, task.layer, runs, worths, task.rule, limits=limits)

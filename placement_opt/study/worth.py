@@ -26,6 +26,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -41,7 +42,12 @@ from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.budgets import Budget, objective_text
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
+from placement_opt.layered.again import roofline_explained, solve_again
+from placement_opt.layered.solve import CertifiedPrices
 
+#: In rows or in runs.
+Question = TypeVar("Question", bound=Instance | Layered)
 GIB = 2**30
 GB = 10**9
 #: How much more is tried, as shares of what there is.
@@ -227,7 +233,7 @@ class Worth(Tabular):
 
 
 def worth(
-    instance: Instance,
+    instance: Instance | Layered,
     bound: Bound,
     *,
     best_s: float | None = None,
@@ -240,10 +246,11 @@ def worth(
     Parameters
     ----------
     instance
-        What the bound was proven for.
+        What the bound was proven for, in rows or in runs.
     bound
         Its ``prices`` and ``step_s`` are read. Those of milp, step-integer and flow do not explain their values (the first two
         have their relaxation's, the third takes its resource prices from elsewhere): lp, step and compact are solved instead.
+        In runs the roofline, or what the engine found there.
     best_s
         What the best schedule known takes; without one the bound is suspected to be weak.
     shares
@@ -280,7 +287,7 @@ def worth(
     [('rate of c2c.up', 1.0)]
     """
     check_limits(limits)
-    check_kind(instance, Instance, "an instance (load_instance, build_instance)", field="instance")
+    check_kind(instance, (Instance, Layered), "an instance (load_instance, build_instance)", field="instance")
     check_kind(bound, Bound, 'a bound of this instance, such as bound(instance, "lp")', field="bound")
     for share in shares:
         check_number(share, field="shares", included=False)
@@ -293,7 +300,8 @@ def worth(
         found_there = "found a bound that says that no schedule keeps the budgets"
         raise InputError(found_there, "expected one of seconds", field="bound")
     if base.prices is None or base.step_s is None or base.lower_bound_s is None:
-        raise InputError(f"found a {base.method} bound without prices", "expected one of roofline, step, compact or lp")
+        wanted = "roofline or scale" if isinstance(instance, Layered) else "roofline, step, compact or lp"
+        raise InputError(f"found a {base.method} bound without prices", f"expected one of {wanted}")
     tried = _Trials(instance, base, base.lower_bound_s, tuple(shares), limits, report or _silent)
     rents = base.prices.rent.sum(axis=0)
     room = tuple(tried.of_room(k, float(rents[k])) for k in range(instance.num_tiers))
@@ -311,16 +319,16 @@ def worth(
     return replace(found, unfinished=any(trial.lower_bound_s is None for each in found.things for trial in each.trials))
 
 
-def _second(instance: Instance, prices: Prices) -> float:
+def _second(instance: Instance | Layered, prices: Prices) -> float:
     """What a second of the run costs at these prices: 1 where time alone is minimised without budgets, at least 0."""
-    if instance.timed:
+    if isinstance(instance, Layered) or instance.timed:
         return 1.0
     paid = [float(budget.per_second) * mu for budget, mu in zip(instance.budgets, prices.mu.tolist(), strict=False)]
     left = float(instance.objective.time) - math.fsum(paid)
     return left if left > ROUNDING * math.fsum([float(instance.objective.time), *map(abs, paid)]) else 0.0
 
 
-def _budgets(instance: Instance, prices: Prices) -> tuple[BudgetWorth, ...]:
+def _budgets(instance: Instance | Layered, prices: Prices) -> tuple[BudgetWorth, ...]:
     meters, found = instance.memory.meters, []
     for budget, mu in itertools.zip_longest(instance.budgets, prices.mu.tolist(), fillvalue=0.0):
         assert isinstance(budget, Budget)
@@ -333,31 +341,35 @@ def _rounded(share: float) -> float:
     return share if share > ROUNDING else 0.0
 
 
-def more_room(instance: Instance, tier: int, extra: int) -> Instance:
+def more_room(instance: Question, tier: int, extra: int) -> Question:
     """The same with some bytes more for KV in one tier."""
     capacity = instance.capacity.copy()
     capacity[tier] += extra
     return replace(instance, capacity=capacity)
 
 
-def more_rate(instance: Instance, resource: int, extra: int) -> Instance:
+def more_rate(instance: Question, resource: int, extra: int) -> Question:
     """The same with some bytes/s more on one resource."""
     rates = instance.memory.rates.copy()
     rates[resource] += extra
     return replace(instance, memory=replace(instance.memory, rates=rates))
 
 
-def _explained(instance: Instance, bound: Bound, limits: Limits) -> tuple[Bound, str]:
+def _explained(instance: Instance | Layered, bound: Bound, limits: Limits) -> tuple[Bound, str]:
     """A bound whose prices are its own, and why it is not the one given."""
+    if isinstance(instance, Layered):
+        if bound.method == "roofline" and bound.step_s is None:
+            return replace(roofline_explained(instance), status=bound.status), ""
+        return bound, ""
     if bound.method not in _RELAXED:
         return bound, ""
     method = _RELAXED[bound.method]
     return METHODS[method](instance, limits=limits), f"{bound.method} has no prices of its own: these are those of {method}"
 
 
-def _without_noise(instance: Instance, bound: Bound) -> Bound:
+def _without_noise(instance: Instance | Layered, bound: Bound) -> Bound:
     """The same without prices that are a solver's rounding, where what is left proves as much up to rounding."""
-    if bound.prices is None or bound.lower_bound_s is None:
+    if isinstance(instance, Layered) or bound.prices is None or bound.lower_bound_s is None:
         return bound
     rho = bound.prices.rho.copy()
     rho[:, (rho * instance.memory.rates).max(axis=0, initial=0.0) <= ROUNDING] = 0.0
@@ -369,11 +381,20 @@ def _without_noise(instance: Instance, bound: Bound) -> Bound:
     return replace(bound, prices=cleaned.prices, lower_bound_s=min(cleaned.value_s, bound.lower_bound_s))
 
 
+def _again(instance: Instance | Layered, bound: Bound, limits: Limits) -> Bound:
+    """The same bound of an instance that has more of something; in runs prices are raised from those there are."""
+    if not isinstance(instance, Layered):
+        return METHODS[bound.method](instance, limits=limits)
+    if not isinstance(bound.prices, CertifiedPrices) or bound.prices.knots is None:
+        return roofline_explained(instance)
+    return solve_again(instance, bound.prices.knots, limits=limits)
+
+
 @dataclass(frozen=True, eq=False)
 class _Trials:
     """Solves again with more of something."""
 
-    instance: Instance
+    instance: Instance | Layered
     base: Bound
     value: float
     shares: tuple[float, ...]
@@ -403,7 +424,7 @@ class _Trials:
             for share in self.shares
         )
 
-    def _try(self, what: str, amount: int, share: float, price: float, more: Callable[[int], Instance]) -> Trial:
+    def _try(self, what: str, amount: int, share: float, price: float, more: Callable[[int], Instance | Layered]) -> Trial:
         extra = math.ceil(round(amount * share, 6))
         if price == 0.0:
             return Trial(share, extra, 0.0, self.value, self.value, self.base.status, solved=False)
@@ -412,7 +433,7 @@ class _Trials:
             self.report(f"{self.base.method} again with {share:+.0%} {what}")
             limits = self.limits.within(max(TRIAL_S, PATIENCE * self.base.solve_s))
             with suppress(LeftBehind):
-                again = run_watched(lambda: METHODS[self.base.method](more(extra), limits=limits), limits, grace=2.0)
+                again = run_watched(lambda: _again(more(extra), self.base, limits), limits, grace=2.0)
                 if again.status not in _EARLY:
                     found, status = again.lower_bound_s, again.status
         return Trial(share, extra, price * extra, self.value, found, status, solved=found is not None)

@@ -19,6 +19,7 @@ from placement_opt.bounds.dual.climb import Climb
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.dual.shares import Backend
+from placement_opt.bounds.dual.tracked import Tracked
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
@@ -176,3 +177,58 @@ def test_softening_never_takes_more_than_the_whole_value() -> None:
     climb.begin(math.inf)
     coarsest = 0.05 * climb.space.slowest
     assert climb.slopes(start.prices, coarsest).value_s < 0.0 <= climb.slopes(start.prices, climb._soft).value_s
+
+
+def test_tiers_stay_left_out_while_softening_hides_more_than_they_are_worth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What prices promise without them holds a value down only where it is more than what softening takes away."""
+    climb, allowed = _begun(), list[float]()
+
+    def seen(*given: object) -> tuple[Tracked, float]:
+        allowed.append(given[3])  # type: ignore[arg-type]
+        return climb._tracked, 0.0
+
+    monkeypatch.setattr("placement_opt.bounds.dual.climb.needed_sets", seen)
+    for climb.hidden in (1e-5, 0.02, np.inf):
+        climb.look(climb.best.prices)
+    assert allowed == [1e-3, 0.02, 1e-3]
+
+
+def _begun() -> Climb:
+    """A climb of a small log, a few steps on its way."""
+    instance = _cache("64 GiB")
+    start = evaluate(instance, roofline_prices(instance))
+    climb = Climb(instance, merge_futures(classify(instance)), start, partial(evaluate, instance), limits=Limits())
+    climb.begin(0.03)
+    for _ in range(3):
+        climb.hidden = climb._step()
+    return climb
+
+
+def test_a_step_that_falls_far_is_taken_back() -> None:
+    """The next begins at the top again and is shorter; where steps are short already, it goes on from where it is."""
+    climb = _begun()
+    top = climb._at_top
+    climb._top += 1.0
+    climb._step()
+    stiff = climb._metric.rho.max()
+    assert climb._y is top
+    assert climb._x is top
+    assert climb._momentum == 1.0
+    climb._metric.rho = np.full_like(climb._metric.rho, 1e7)
+    climb._top += 1.0
+    climb._step()
+    assert climb._y is not top
+    assert climb._metric.rho.max() < 1e7 * 4
+    assert stiff > 0.0
+
+
+def test_with_more_sets_of_tiers_softening_takes_no_more_than_before() -> None:
+    """The softening is chosen anew, and the climb goes on from where it is without its momentum."""
+    climb = _begun()
+    before, climb.hidden, here = climb._soft, 1e-4, climb._x
+    climb._retrack()
+    assert climb._soft < before
+    assert climb._momentum == 1.0
+    assert climb._y is here
+    lost = 1.0 - climb.slopes(climb.best.prices, climb._soft).value_s / climb.best.value_s
+    assert lost <= 1e-4

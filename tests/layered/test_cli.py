@@ -88,7 +88,7 @@ def test_what_needs_rows_still_refuses_a_large_file(large: str, capsys: pytest.C
     """And says how many reads there are, and what needs them."""
     for options, what in (
         (["--method", "lp"], ""),
-        (["--prices"], "; --prices needs the reads as rows"),
+        (["--schedule", f"{large}.npz", "--scheduler", "belady"], "; --scheduler needs the reads as rows"),
         (["--gap", "1%", "--backend", "dask", "--dask-address", "tcp://h:1"], "; --backend needs the reads as rows"),
     ):
         assert main(["bound", large, *options]) == 3

@@ -122,8 +122,8 @@ def test_looking_ahead_brings_the_schedule_closer(drift_share: float, room: int,
     capacity, nothing = np.array([room, 10**6]), np.zeros(4, dtype=np.int64)
     problem = Layered("one", two_tier(hbm=room), Given((runs,)), capacity, 1, nothing)
     family = Family(problem, [runs])
-    knots, point = family.raised(family.knots(4), rounds=60, tolerance=1e-5, limits=Limits())
-    knots, point = family.raised(family.denser(knots, 8), rounds=60, tolerance=1e-5, limits=Limits())
+    knots, point, _ = family.raised(family.knots(4), rounds=60, tolerance=1e-5, limits=Limits())
+    knots, point, _ = family.raised(family.denser(knots, 8), rounds=60, tolerance=1e-5, limits=Limits())
     gaps = []
     for ahead in (0, 4):
         rule = Rule(priced=True, ahead=ahead, stretch=1.0)

@@ -102,9 +102,11 @@ def test_the_slope_is_that_of_a_concave_function(seed: int) -> None:
 def test_raised_prices_prove_more_and_no_more_than_the_relaxation() -> None:
     owner = family(4)
     start = owner.knots(2)
-    better, point = owner.raised(start, rounds=40, tolerance=1e-6, limits=Limits())
+    better, point, turn_s = owner.raised(start, rounds=40, tolerance=1e-6, limits=Limits())
     assert point.value >= owner.evaluate(start)[0]
     assert exact(owner.problem, owner, better) == pytest.approx(point.value, rel=0.05)
+    assert turn_s.sum() == pytest.approx(point.value, rel=0.02)
+    assert turn_s.min() >= 0.0
 
 
 def test_refined_knots_describe_the_same_prices() -> None:
@@ -165,6 +167,9 @@ def test_the_ascent_finds_the_top_of_a_kinked_function() -> None:
 
     point = maximise(tent, np.ones(3), np.zeros(3), np.full(3, 2.0), rounds=60, tolerance=1e-7, limits=Limits())
     assert point.value == pytest.approx(5.0, abs=1e-5)
+    assert len(point.weight) == point.rounds
+    assert point.weight.min() >= 0.0
+    assert point.weight.sum() == pytest.approx(1.0)
     stopped = Limits()
     stopped.interrupt()
     assert maximise(tent, np.ones(3), np.zeros(3), np.full(3, 2.0), rounds=60, tolerance=0.0, limits=stopped).rounds == 1

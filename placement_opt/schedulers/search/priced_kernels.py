@@ -102,13 +102,13 @@ def _adapt(g: Any, d: Any, count: int) -> None:
 
 
 @compiled  # type: ignore[untyped-decorator]
-def charge(g: Any, d: Any, rent: Any, steep: Any, blur: Any) -> None:
-    """Prices of room: ``rent`` float64[T + 1, L] where a tier is just full, none where ``blur`` bytes are left, and more by
-    ``steep`` for each ``blur`` bytes that it is too full by."""
+def charge(g: Any, d: Any, rent: Any, steep: Any, blur: Any, spare: Any) -> None:
+    """Prices of room: ``rent`` float64[T + 1, L] where ``spare`` bytes of a tier are left, none where ``blur`` bytes more are,
+    and more by ``steep`` for each ``blur`` bytes less."""
     d.hold[:] = 0.0
     for t in range(len(d.hold)):
         for k in range(g.room.shape[1]):
-            left = g.room[t, k] / blur[k]
+            left = (g.room[t, k] - spare[k]) / blur[k]
             price = rent[t, k] * min(max(1.0 - left, 0.0), 2.0) + steep[k] * max(-left, 0.0)
             for j in range(len(d.use)):
                 if g.member[d.use[j], k]:
