@@ -173,18 +173,17 @@ class Contender(Policy):
 
     def _held(self) -> Ids:
         """Blocks that have a place in some tier and were seen."""
-        tables = self._caches.tables
-        rows = [tables.heap[row, : tables.filled[row, 0]] for row in range(len(tables.heap)) if tables.filled[row, 0]]
-        ids = np.unique(np.concatenate(rows)).astype(np.int64) if rows else np.zeros(0, dtype=np.int64)
+        ids = self._caches.held
         return ids[self._life.last[ids] >= 0]
 
     def _least(self, ever: bool = False) -> list[float]:
         """The least value in each tier that is full; at most 0, which is the least worth bringing in where there is room."""
-        tables, found = self._caches.tables, []
+        found = []
         for tier in self._order:
-            full = tables.filled[tier, 0] and tables.tier[tier, 0] < self._setting.capacity[tier] // 50 + 1
-            value = tables.block[tables.heap[tier, 0], 2] / _ONE if full else 0.0
-            found.append(float(value) if ever else min(0.0, float(value)))
+            least = self._caches.least(tier)
+            full = least is not None and self._caches.room(tier) < self._setting.capacity[tier] // 50 + 1
+            value = (least or 0) / _ONE if full else 0.0
+            found.append(value if ever else min(0.0, value))
         return found
 
 

@@ -122,6 +122,21 @@ class Hierarchy:
         if homeless >= 0:
             raise ScheduleError("produced, but no tier has room for it", step=self._step, block=int(homeless))
 
+    def least(self, tier: int) -> int | None:
+        """The lowest key of those that have their place in a tier; None where there is none, or layers have their shares."""
+        if not self.tables.filled[tier, 0] or self.tables.tier[tier, self._heaps.GROUPED]:
+            return None
+        return int(self.tables.block[self._heaps.top(self.tables, tier, 0), self._heaps.KEY])
+
+    def room(self, tier: int) -> int:
+        """Bytes that are free in a tier."""
+        return int(self.tables.tier[tier, self._heaps.ROOM])
+
+    @property
+    def held(self) -> Ids:
+        """Blocks that have a place in some tier, ascending."""
+        return np.flatnonzero((self.tables.block[:, self._heaps.PLACE :] >= 0).any(axis=1))
+
     @property
     def lowest(self) -> int:
         """The level meant for new blocks that are not worth caching: the slowest, or none where they need none."""
