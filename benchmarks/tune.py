@@ -27,6 +27,11 @@ CASES = (
     ("slru:protected=0.2..0.8:4", ("seed", "tiers3")),
     ("2q:kin=0.05|0.25|0.5,kout=0.25|0.5|1", ("seed", "tiers3")),
     ("w-tinylfu:window=0.01|0.1|0.2|0.5", ("seed", "tiers3")),
+    ("hicache:write=write_through_selective,hits=1..8:8", ("tiers3", "requests")),
+    ("hicache:write=write_through|write_through_selective|write_back", ("tiers3", "requests")),
+    ("vllm-offload:store=on_produce|on_evict,store_threshold=1|2|4", ("tiers3", "requests")),
+    ("nth-hit:hits=1..8:8", ("tiers3", "requests")),
+    ("ttl:steps=10..1000", ("tiers3", "requests")),
 )
 
 
@@ -67,7 +72,7 @@ def render(results: dict[str, Any]) -> str:
         )
         cells = [f"`{one['scheduler']}`", default, tried, f"{one['instances']} of {', '.join(one['folders'])}"]
         cells += [percent(one["regret"]["default"]), percent(one["worst_default"]), best, percent(one["regret"]["overall"])]
-        cells.append(percent(one["carries"]))
+        cells.append("less than nothing" if (one["carries"] or 0.0) < 0 else percent(one["carries"]))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 

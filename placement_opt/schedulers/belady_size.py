@@ -54,7 +54,8 @@ class BeladySize(Policy):
             for block in view.reads.tolist():
                 own.file(block)
         touched = np.concatenate([view.reads, view.births])
-        worst = np.lexsort((touched, -self._size[touched] * (self._next[touched] - view.step)))
+        away = (self._next[touched] - view.step).astype(np.float64)  # of what is never read again more than whole numbers hold
+        worst = np.lexsort((touched, -self._size[touched] * away))
         return self._caches.step(view, touched[worst])
 
 

@@ -21,6 +21,7 @@ class H2O(Heavy):
     """
 
     title: ClassVar[str] = "h2o"
+    by_position: ClassVar[bool] = True  # what is there at the start came in the order of ids
     source: ClassVar[str] = "H2O: heavy-hitter oracle, arXiv 2306.14048"
     cost: ClassVar[Cost[Size]] = passing("lru")
 

@@ -30,6 +30,7 @@ class CORM(Scored):
 
     title: ClassVar[str] = "corm"
     family: ClassVar[str] = "system"
+    by_position: ClassVar[bool] = True  # what is there at the start came in the order of ids
     lossy: ClassVar[bool] = True
     source: ClassVar[str] = "CORM, arXiv 2404.15949"
     cost: ClassVar[Cost[Size]] = passing("lru")

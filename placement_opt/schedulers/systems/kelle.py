@@ -24,6 +24,7 @@ class Kelle(Heavy):
 
     title: ClassVar[str] = "kelle"
     family: ClassVar[str] = "system"
+    by_position: ClassVar[bool] = True  # what is there at the start came in the order of ids
     source: ClassVar[str] = "Kelle, arXiv 2510.16040: AERP"
     cost: ClassVar[Cost[Size]] = passing("lru")
 

@@ -28,6 +28,7 @@ class MEC(Scored):
 
     title: ClassVar[str] = "mec"
     family: ClassVar[str] = "system"
+    by_position: ClassVar[bool] = True  # what is there at the start came in the order of ids
     source: ClassVar[str] = "MEC (quantised embeddings for click-through rates), arXiv 2502.15355"
     cost: ClassVar[Cost[Size]] = passing("lru")
 

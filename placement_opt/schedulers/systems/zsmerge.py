@@ -28,6 +28,7 @@ class ZSMerge(Heavy):
 
     title: ClassVar[str] = "zsmerge"
     family: ClassVar[str] = "system"
+    by_position: ClassVar[bool] = True  # what is there at the start came in the order of ids
     source: ClassVar[str] = "ZSMerge, arXiv 2503.10714"
     cost: ClassVar[Cost[Size]] = passing("lru")
 
