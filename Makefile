@@ -57,13 +57,15 @@ types: $(READY)
 regress: $(WARM)  ## recompute every value recorded beside instances/ and refuse any change
 	$(BIN)/placement-opt regress instances/ --jobs $(JOBS)
 
-record: $(WARM)  ## after a change that is meant: rewrite recorded values, the README's example and the benchmark table
+record: $(WARM)  ## after a change that is meant: rewrite recorded values, the README's example, the benchmark table and the policies
 	$(BIN)/placement-opt regress instances/ --jobs $(JOBS) --update
 	$(BIN)/python -m instances.optimum
 	$(BIN)/python -m instances.example
 	$(BIN)/python -m instances.captured.compare
 	$(BIN)/python -m benchmarks.table
 	$(BIN)/python -m benchmarks.presets
+	$(BIN)/python -m tests.schedulers.golden
+	$(BIN)/python -m benchmarks.policies --run
 
 unit: $(WARM)  ## the tests alone; PYTEST_FLAGS="-k name" to choose
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
