@@ -169,7 +169,6 @@ COMMANDS = [
     ["sweep", "--set", "trace.drift=0.1,0.2"],
     ["export", "--format", "mps", "-o", "OUT"],
     ["regress"],
-    ["bound", "--prices"],
     ["bound", "--method", "compact"],
 ]
 
