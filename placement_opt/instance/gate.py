@@ -147,6 +147,23 @@ def check_runs(question: Layered, limits: Limits) -> None:
         raise LimitError(f"{found}, expected at least {format_size(needed)} for {question.layers.runs:,} runs a layer")
 
 
+def check_layer_in_rows(outline: Outline, limits: Limits) -> None:
+    """NoRoom where one layer of a trace that comes layer by layer has no room in rows."""
+    totals = _one_layer(outline)
+    room.check_bytes(layer_bytes(outline), limits, f"for {totals.reads:,} reads of a layer", place=f"{outline.path}: trace")
+
+
+def layer_bytes(outline: Outline) -> int:
+    """Bytes of a process that holds one layer of a trace in rows."""
+    return rows_bytes(_one_layer(outline))
+
+
+def _one_layer(outline: Outline) -> Totals:
+    layers = outline.source.layers
+    assert layers is not None
+    return _share(outline.source.totals, 1, layers.count, blocks=True).paged(outline.rules.page_tokens, alike=True)
+
+
 def check_layer(layers: Layers, path: str | PathLike[str], limits: Limits) -> None:
     """The same for layers that are drawn or read one at a time."""
     from placement_opt.instance.layered import held_bytes
@@ -180,6 +197,8 @@ def ways_out(outline: Outline, most: int, read_bytes: int = 0) -> list[str]:
         ways += [f"about {100 * share:.2g} % of its steps fit"] if 0 < share < 1 else []
     if answers_in_runs(outline) and in_runs(outline).memory_needed() <= most:
         ways.append("bound answers it in runs")
+    elif drawn is not None and drawn.layers is not None and layer_bytes(outline) + read_bytes <= most:
+        ways.append("bound answers it layer by layer")
     return ways or ["no part of it fits"]
 
 

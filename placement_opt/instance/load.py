@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from os import PathLike
@@ -20,7 +20,7 @@ from placement_opt.base.given import check_kind, check_path
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.room import NoRoom
 from placement_opt.base.toml import Table
-from placement_opt.instance.gate import check_outline, check_rows, check_runs
+from placement_opt.instance.gate import check_layer_in_rows, check_outline, check_rows, check_runs, layer_bytes
 from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.llm_table import Model
@@ -28,18 +28,21 @@ from placement_opt.instance.outline import SCHEMA, Outline, outline_of, read_out
 from placement_opt.instance.packing import refuse_unpackable
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.start import by_kind, cold, first_fit, load_initial
+from placement_opt.instance.stacked import Large, Question, Stacked
 from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import totals_of
 from placement_opt.instance.trace_source import TraceAtHand
 from placement_opt.memory.system import MemorySystem
-from placement_opt.workload.layers import Layers
+from placement_opt.workload.layers import Drawn, Layers, Stored, trace_of
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.synth.params import limit_reads
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.weights import refuse_weights, with_weights
 
-#: A question, in rows or in runs, or the path of its file.
-Source = Instance | Layered | str | PathLike[str]
+#: Starts that are each layer's own.
+_STARTS = ("free", "home")
+#: A question, in rows, in runs or layer by layer, or the path of its file.
+Source = Question | str | PathLike[str]
 
 
 def instance_of(source: Source, limits: Limits | None = None) -> Instance:
@@ -48,13 +51,13 @@ def instance_of(source: Source, limits: Limits | None = None) -> Instance:
         return source
     expected = "an instance (load_instance, build_instance) or the name of its file"
     check_kind(source, (str, PathLike), expected, field="instance")
-    assert not isinstance(source, Layered)
+    assert not isinstance(source, Layered | Stacked)
     return load_instance(source, limits=limits)
 
 
-def question_at(source: Source, limits: Limits | None = None) -> Instance | Layered:
+def question_at(source: Source, limits: Limits | None = None) -> Question:
     """The question itself, or that of a file; InputError for what is neither, and as :func:`load`."""
-    if isinstance(source, Instance | Layered):
+    if isinstance(source, Instance | Layered | Stacked):
         return source
     expected = "an instance (load, load_instance, build_instance) or the name of its file"
     check_kind(source, (str, PathLike), expected, field="instance")
@@ -67,7 +70,7 @@ def load(
     *,
     overrides: Mapping[str, Any] | None = None,
     layers: LayerShare | None = None,
-) -> Instance | Layered:
+) -> Question:
     """The question of an instance file: in rows where they fit, else in runs, layer by layer, where it is of that kind.
 
     Parameters
@@ -79,7 +82,7 @@ def load(
 
     Returns
     -------
-    Instance | Layered
+    Instance | Layered | Stacked
         Either can be handed to ``answer``, ``simulate`` and ``compare``.
 
     Raises
@@ -101,7 +104,7 @@ def load(
     return question_of(read_outline(path, overrides, layers=layers), limits)
 
 
-def question_of(outline: Outline, limits: Limits | None = None) -> Instance | Layered:
+def question_of(outline: Outline, limits: Limits | None = None) -> Question:
     """The question of a file that is read.
 
     Raises
@@ -118,8 +121,8 @@ def question_of(outline: Outline, limits: Limits | None = None) -> Instance | La
         return _instead(outline, short, limits)
 
 
-def runs_instead(path: str | Path, limits: Limits, *, processes: int = 1, layers: LayerShare | None = None) -> Layered | None:
-    """The question of a file in runs, where rows do not fit into so many processes; None where they do.
+def runs_instead(path: str | Path, limits: Limits, *, processes: int = 1, layers: LayerShare | None = None) -> Large | None:
+    """The question of a file in runs or layer by layer, where rows do not fit into so many processes; None where they do.
 
     Nothing is drawn or made. Errors as :func:`question_of`.
     """
@@ -133,15 +136,20 @@ def runs_instead(path: str | Path, limits: Limits, *, processes: int = 1, layers
     return None
 
 
-def _instead(outline: Outline, short: LimitError, limits: Limits) -> Layered:
-    """The question in runs, where there is too little room for rows."""
+def _instead(outline: Outline, short: LimitError, limits: Limits) -> Layered | Stacked:
+    """The question in runs, or else layer by layer, where there is too little room for rows."""
+    found: Layered | Stacked
     try:
         found = in_runs(outline)
+        check_runs(found, limits)
     except InputError:
-        if isinstance(short, NoRoom):
-            raise short from None
-        raise
-    check_runs(found, limits)
+        try:
+            found = in_layers(outline)
+        except InputError:
+            if isinstance(short, NoRoom):
+                raise short from None
+            raise
+        check_layer_in_rows(outline, limits)
     return replace(found, why=str(short))
 
 
@@ -312,9 +320,19 @@ def _plain(value: Any) -> Any:
 
 def in_rows(outline: Outline, limits: Limits | None = None) -> Instance:
     """The instance of an outline, once there is room for its trace; errors as :func:`load_instance`."""
-    tables, rules, model = outline.tables, outline.rules, outline.model
     check_outline(outline, limits or Limits())
-    trace = outline.source.make()
+    instance = _of_trace(outline, outline.source.make())
+    if not outline.totals.exact:
+        try:
+            check_rows(totals_of(instance.trace), limits or Limits(), place=f"{outline.path}: trace")
+        except InputError as error:
+            raise outline.placed(error) from None
+    return instance
+
+
+def _of_trace(outline: Outline, trace: Trace) -> Instance:
+    """The instance of an outline whose trace is made."""
+    tables, rules, model = outline.tables, outline.rules, outline.model
     if model.placed is not None:
         blamed(tables.llm, partial(refuse_weights, trace), "weights")
     outline.check_total(int(trace.sizes.sum()), trace.share_base)
@@ -346,8 +364,6 @@ def in_rows(outline: Outline, limits: Limits | None = None) -> Instance:
             fixed_metered=_fixed_metered(outline, paged),
         )
         refuse_unpackable(instance)
-        if not outline.totals.exact:
-            check_rows(totals_of(instance.trace), limits or Limits(), place=f"{outline.path}: trace")
     except InputError as error:
         raise outline.placed(error) from None
     return instance
@@ -406,6 +422,65 @@ def in_runs(outline: Outline) -> Layered:
         return replace(made, fixed_metered=_totals(memory, [(row, model.weight_bytes * made.num_steps)]))
     except InputError as error:
         raise error.at(path=path) from None
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """Makes one layer of an outline's trace in rows, with the room of the whole."""
+
+    outline: Outline
+
+    def __call__(self, layer: int, limits: Limits) -> Instance:
+        check_layer_in_rows(self.outline, limits)
+        return _of_trace(self.outline, trace_of(_rowed(self.outline), layer))
+
+
+def in_layers(outline: Outline) -> Stacked:
+    """The question of an outline layer by layer, each in rows; the layers are drawn or read when needed.
+
+    Raises
+    ------
+    InputError
+        The trace does not come layer by layer; or something counts for all layers together: budgets, other objectives than
+        time, weights that are placed, a start that fills tiers in order, strict prefixes; or the memory system moves blocks in
+        ways for which waiting for the steps of other layers could pay.
+    """
+    path, memory, model, rules, tables = outline.path, outline.memory, outline.model, outline.rules, outline.tables
+    layers = _rowed(outline)
+    for name, table in (("budgets", tables.budgets), ("objective", tables.objective)):
+        if table.keys():
+            raise InputError(f"found {name}", "expected time alone to count at this size", path=path, field=name)
+    if model.placed is not None:
+        raise InputError("found 'placed'", "expected 'fixed' at this size", path=path, field="llm.weights")
+    if rules.initial not in _STARTS:
+        expected = f"expected {' or '.join(map(repr, _STARTS))} at this size"
+        raise InputError(f"found {rules.initial!r}", expected, path=path, field="rules.initial")
+    if rules.prefix != "free":
+        raise InputError(f"found {rules.prefix!r}", "expected 'free' at this size", path=path, field="rules.prefix")
+    weights = model.weight_bytes * memory.read[model.weight_tier]
+    stated = [layers.digest.hex(), str(model.unit_bytes), str(rules.page_tokens), str(rules.initial), str(rules.floor)]
+    return Stacked(
+        name=outline.name,
+        memory=memory,
+        residency=rules.residency,
+        home_tier=outline.home_tier,
+        capacity=outline.capacity,
+        layers=layers.count,
+        turns=layers.turns,
+        make=_Layer(outline),
+        stated="\n".join([*stated, *map(str, weights.tolist())]).encode(),
+        reads=outline.totals.reads // layers.count,
+        layer_bytes=layer_bytes(outline),
+        idle_s=max(float(rules.floor), float((weights / memory.rates).max())),
+        tokens=None if outline.source.probe.step_token is None else layers.turns,
+    )
+
+
+def _rowed(outline: Outline) -> Drawn | Stored:
+    """The layers of a trace, each of which can be had in rows."""
+    found = layers_of(outline)
+    assert isinstance(found, Drawn | Stored)
+    return found
 
 
 def _floor(least: Fraction, trace: Trace) -> Float64:

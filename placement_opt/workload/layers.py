@@ -18,6 +18,7 @@ from placement_opt.workload import runs
 from placement_opt.workload.files import runs as runs_file
 from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.synth import drift
+from placement_opt.workload.trace import Trace
 
 
 class Layers(Protocol):
@@ -214,3 +215,10 @@ class Stored:
 
     def rows(self, layer: int) -> Iterator[Int64]:
         return self.file.layer(layer).rows()
+
+
+def trace_of(layers: Drawn | Stored, layer: int) -> Trace:
+    """One layer by itself in rows: N steps, the blocks of the layer in their order; LimitError as in rows."""
+    if isinstance(layers, Drawn):
+        return drift.generate_layer(layers.params, np.random.default_rng(layers.seed), layer)
+    return runs.rows_of([layers.file.layer(layer)], size_unit=layers.file.size_unit, size=layers.file.size)

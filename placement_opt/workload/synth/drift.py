@@ -107,6 +107,16 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
     LimitError
         More reads than rows can hold; :func:`layer_reads` still makes them one token at a time.
     """
+    return _rows(params, rng.spawn(params.layers))
+
+
+def generate_layer(params: Params, rng: np.random.Generator, layer: int) -> Trace:
+    """One layer of that trace by itself, the same reads as in the whole; errors as :func:`generate`."""
+    return _rows(dataclasses.replace(params, layers=1), [rng.spawn(params.layers)[layer]])
+
+
+def _rows(params: Params, streams: list[np.random.Generator]) -> Trace:
+    """The trace of as many layers as there are streams."""
     layers, tokens = params.layers, params.tokens
     ends = range(params.prefill, params.prefill + tokens)
     lengths = p.shares_of(params.read_share, ends)
@@ -114,7 +124,7 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
     indptr = np.zeros(tokens * layers + 1, dtype=np.int64)
     np.cumsum(np.repeat(lengths, layers), out=indptr[1:])
     blocks = np.empty(indptr[-1], dtype=np.int32)
-    for layer, stream in enumerate(rng.spawn(layers)):
+    for layer, stream in enumerate(streams):
         for i, held in enumerate(layer_reads(params, stream)):
             start = indptr[i * layers + layer]
             blocks[start : start + len(held)] = held * layers + layer
