@@ -31,6 +31,7 @@ import numpy as np
 
 from placement_opt.answer.resume import floats_of
 from placement_opt.answer.rungs import RUNGS
+from placement_opt.answer.rungs_stacked import idle_bound
 from placement_opt.answer.standing import Standing, State
 from placement_opt.answer.turns import Turn, closed, pick
 from placement_opt.answer.work import Rung, Side, Work, offer_prices
@@ -48,8 +49,10 @@ from placement_opt.certify.layered_files import LargeSchedule
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source, question_at
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.layered.plan import Plan
 from placement_opt.layered.solve import begin, certified_prices
+from placement_opt.layered.stacked_plan import StackedPlan
 from placement_opt.play.schedule import Schedule
 
 #: Seconds where the caller sets no deadline.
@@ -116,7 +119,7 @@ class Answer(Tabular):
     ('roofline', 3, '3.364e-06', True, 'roofline')
     """
 
-    instance: Instance | Layered
+    instance: AnyQuestion
     outcome: Outcome
     wanted: float
     state: State
@@ -157,7 +160,7 @@ class Answer(Tabular):
         return self.state.bound
 
     @property
-    def schedule(self) -> Schedule | Plan | LargeSchedule | None:
+    def schedule(self) -> Schedule | Plan | StackedPlan | LargeSchedule | None:
         """The best schedule; None where every scheduler failed or none was reached, or moves in runs are not kept."""
         return self.state.schedule
 
@@ -270,7 +273,7 @@ def answer(
     )
 
 
-def raise_bound(instance: Instance | Layered, enough_s: float, *, limits: Limits | None = None) -> Bound:
+def raise_bound(instance: AnyQuestion, enough_s: float, *, limits: Limits | None = None) -> Bound:
     """The bound alone, by the same ladder, raised until it reaches ``enough_s`` seconds or the limits end it."""
     began = clock.now()
     limits = _limited(instance, limits)
@@ -287,6 +290,10 @@ def raise_bound(instance: Instance | Layered, enough_s: float, *, limits: Limits
 
 def _begin(work: Work) -> Bound:
     """Offer what is there at once; the roofline."""
+    if isinstance(work.question, Stacked):
+        idle = idle_bound(work.question)
+        work.standing.raise_to(idle, "roofline")
+        return idle
     if isinstance(work.question, Layered):
         return begin(work.question, work.standing, moves=work.folder is not None)
     roofline = METHODS["roofline"](work.question)
@@ -314,7 +321,7 @@ def _warm_start(prices: Prices) -> Rung:
     return Rung("warm start", "bound", lambda _: True, lambda _: 0.0, climb)
 
 
-def _limited(instance: Instance | Layered, limits: Limits | None) -> Limits:
+def _limited(instance: AnyQuestion, limits: Limits | None) -> Limits:
     limits = limits or Limits()
     return limits.within(BUDGET_S) if isinstance(instance, Instance) and math.isinf(limits.remaining) else limits
 

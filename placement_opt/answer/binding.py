@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement_opt.base.arrays import Float64
-from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion
 
 #: A price of no more than this share of a step is a solver's rounding.
 DUST = 1e-6
@@ -30,7 +29,7 @@ class Binding:
     share: float
 
 
-def binding(instance: Instance | Layered, rho: Float64) -> tuple[Binding, ...]:
+def binding(instance: AnyQuestion, rho: Float64) -> tuple[Binding, ...]:
     """What binds at resource prices ``rho`` (float64[T, R], seconds per byte), the most frequent first.
 
     The share of a step's price that resource r carries is ``B_r rho[t, r]``; what is left to 1 is the floor's, where the step
@@ -41,5 +40,5 @@ def binding(instance: Instance | Layered, rho: Float64) -> tuple[Binding, ...]:
     shares = np.column_stack([used, idle])
     counts = np.bincount(shares.argmax(axis=1)[shares.max(axis=1) > DUST], minlength=shares.shape[1])
     names: list[str | None] = [*instance.memory.resources, None]
-    found = [Binding(name, int(count) / instance.num_steps) for name, count in zip(names, counts, strict=True) if count]
+    found = [Binding(name, int(count) / len(rho)) for name, count in zip(names, counts, strict=True) if count]
     return tuple(sorted(found, key=lambda one: -one.share))

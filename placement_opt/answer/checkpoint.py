@@ -29,6 +29,7 @@ from placement_opt.certify.layered import VerifiedLarge
 from placement_opt.certify.layered_files import LargeSchedule
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.layered.plan import Plan, save_copy
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.play.schedule import Schedule
@@ -81,7 +82,7 @@ class Checkpoints:
 
     def __init__(
         self,
-        instance: Instance | Layered,
+        instance: AnyQuestion,
         files: Mapping[str, str],
         resumed: AnyVerified | None = None,
         limits: Limits | None = None,
@@ -209,8 +210,10 @@ def too_late(path: str) -> LimitError:
     return LimitError(f"{path}: not written, its proof in exact integers takes longer than the limits allow")
 
 
-def expected_s(instance: Instance | Layered, files: Mapping[str, str]) -> float:
+def expected_s(instance: AnyQuestion, files: Mapping[str, str]) -> float:
     """Seconds that it takes to prove the files in exact integers; in runs to write them, packed prices and moves."""
     if isinstance(instance, Instance):
         return sum(PROOFS[kind].expected_s(instance) for kind in files)
+    if isinstance(instance, Stacked):
+        return 1.0 * len(files)
     return sum(WRITTEN[kind].expected_s(instance) for kind in files)

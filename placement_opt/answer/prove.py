@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from placement_opt.answer.binding import Binding, binding
 from placement_opt.answer.quick import quick_run
+from placement_opt.answer.rungs_stacked import idle_bound
 from placement_opt.answer.standing import State
 from placement_opt.answer.verdict import TOLERANCE, Interval
 from placement_opt.base import clock
@@ -27,6 +28,7 @@ from placement_opt.instance.budgets import objective_text
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.packing import packing_known
+from placement_opt.instance.stacked import AnyQuestion, Large
 from placement_opt.layered.solve import roofline_bound
 from placement_opt.workload.unread import Unread, unread
 
@@ -107,7 +109,7 @@ class Proof:
 
 
 def prove(
-    instance: Instance | Layered,
+    instance: AnyQuestion,
     method: str = "auto",
     *,
     limits: Limits | None = None,
@@ -119,7 +121,7 @@ def prove(
     proven nothing ("auto" sees to that itself); where a method proves less than the roofline, that stands.
     """
     limits = limits or Limits()
-    if isinstance(instance, Layered):
+    if not isinstance(instance, Instance):
         return _prove_in_runs(instance, method, limits)
     began = clock.now()
     work = partial(lower_bound, instance, method, limits=limits, report=report)
@@ -131,12 +133,12 @@ def prove(
     return proof_of(instance, found)
 
 
-def _prove_in_runs(question: Layered, method: str, limits: Limits) -> Proof:
+def _prove_in_runs(question: Large, method: str, limits: Limits) -> Proof:
     """The roofline, or what the ladder finds of both sides."""
     from placement_opt.answer.answer import answer
 
     if method == "roofline":
-        return proof_of(question, roofline_bound(question))
+        return proof_of(question, roofline_of(question))
     if method != "auto":
         raise LimitError(f"{question.why}; {method} needs the reads as rows".removeprefix("; "))
     return proof_of_answer(answer(question, limits=limits))
@@ -150,23 +152,21 @@ def proof_of_answer(found: Answer) -> Proof:
     return proof if found.latency_s is None else proof.with_schedule(found.state.schedule_from, found.latency_s)
 
 
-def prove_until(instance: Instance | Layered, enough_s: float, *, limits: Limits | None = None) -> Proof:
+def prove_until(instance: AnyQuestion, enough_s: float, *, limits: Limits | None = None) -> Proof:
     """A bound raised by the ladder of :mod:`placement_opt.answer.answer` until it reaches some seconds, or the limits."""
     from placement_opt.answer.answer import raise_bound
 
     return proof_of(instance, raise_bound(instance, enough_s, limits=limits))
 
 
-def prove_known(
-    instance: Instance | Layered, method: str, *, limits: Limits, report: Callable[[str], None] | None = None
-) -> Proof:
+def prove_known(instance: AnyQuestion, method: str, *, limits: Limits, report: Callable[[str], None] | None = None) -> Proof:
     """As :func:`prove`, beside the best of a few cheap schedules: a tenth of the time is kept for them."""
     return with_quick(prove(instance, method, limits=limits.within(0.9 * limits.remaining), report=report), instance, limits)
 
 
-def with_quick(proof: Proof, instance: Instance | Layered, limits: Limits) -> Proof:
+def with_quick(proof: Proof, instance: AnyQuestion, limits: Limits) -> Proof:
     """The same knowing the best of a few cheap schedules, for which half of the time left is taken at most; none in runs."""
-    if isinstance(instance, Layered):
+    if not isinstance(instance, Instance):
         return proof
     seconds = min(max(QUICK_S, proof.bound.solve_s), limits.remaining / 2)
     run = quick_run(instance, proof.interval.lower_s, limits=limits.within(seconds))
@@ -177,7 +177,7 @@ def with_quick(proof: Proof, instance: Instance | Layered, limits: Limits) -> Pr
 
 
 def prove_judging(
-    instance: Instance | Layered, method: str, known: tuple[str, float] | None = None, *, limits: Limits | None = None
+    instance: AnyQuestion, method: str, known: tuple[str, float] | None = None, *, limits: Limits | None = None
 ) -> Proof:
     """A bound that policies can be judged by, as far as the limits allow (a minute where "auto" has no deadline).
 
@@ -194,7 +194,7 @@ def prove_judging(
     from placement_opt.answer.answer import BUDGET_S
 
     limits = limits or Limits()
-    if isinstance(instance, Layered):
+    if not isinstance(instance, Instance):
         proof = prove(instance, method, limits=limits)
         return proof if known is None else proof.with_schedule(*known)
     half = method == "auto" and math.isfinite(limits.remaining)  # without a deadline counted work ends it
@@ -235,7 +235,7 @@ def _climb(proof: Proof, instance: Instance, limits: Limits) -> Proof:
     return proof
 
 
-def proof_of(instance: Instance | Layered, found: Bound) -> Proof:
+def proof_of(instance: AnyQuestion, found: Bound) -> Proof:
     """A bound beside the roofline of its instance, and standing on it."""
     line = found if found.method == "roofline" else roofline_of(instance)
     bound, labels = standing_on(line, found), instance.tokens
@@ -258,9 +258,11 @@ def proof_of(instance: Instance | Layered, found: Bound) -> Proof:
     )
 
 
-def roofline_of(instance: Instance | Layered) -> Bound:
+def roofline_of(instance: AnyQuestion) -> Bound:
     """The roofline, in rows or in runs."""
-    return METHODS["roofline"](instance) if isinstance(instance, Instance) else roofline_bound(instance)
+    if isinstance(instance, Instance):
+        return METHODS["roofline"](instance)
+    return roofline_bound(instance) if isinstance(instance, Layered) else idle_bound(instance)
 
 
 def standing_on(roofline: Bound, found: Bound) -> Bound:

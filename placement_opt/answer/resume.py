@@ -13,7 +13,7 @@ from placement_opt.bounds.result import Prices
 from placement_opt.bounds.sample import check_kind, prices_for
 from placement_opt.certify.files import PriceCertificate, kind_of, load_prices
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion
 
 #: Where a certificate of prices keeps the hash of its instance, and its sizes (docs/certificates.md).
 _HASH, _SIZES = slice(12, 44), struct.Struct("<III")
@@ -36,7 +36,7 @@ def floats_of(made: PriceCertificate) -> Prices:
     return Prices(made.rho / quantum, made.rent / quantum, *budgets)
 
 
-def warm_prices(path: str | PathLike[str], instance: Instance | Layered, limits: Limits | None = None) -> Prices:
+def warm_prices(path: str | PathLike[str], instance: AnyQuestion, limits: Limits | None = None) -> Prices:
     """The prices of a certificate, of whatever instance, stretched to this one's steps (in runs by the engine that takes them).
 
     ``limits``: memory for reading it; without it, what is free.

@@ -34,6 +34,7 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.bounds.size import Size
+from placement_opt.instance.stacked import Stacked
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
@@ -111,6 +112,15 @@ def _round(work: Work, limits: Limits) -> bool:
 def _method(method: str) -> Rung:
     cost = of_method(method)
     return Rung(method, "bound", _defined(cost), seconds(cost), partial(_bound, method), memory(cost))
+
+
+def _layers(work: Work, limits: Limits) -> bool:
+    """Both sides of a question whose layers are in rows, one at a time."""
+    from placement_opt.answer.rungs_stacked import climb_stacked
+
+    del limits  # it gets all the time that there is
+    assert isinstance(work.question, Stacked)
+    return climb_stacked(work, work.question)
 
 
 def _scale(work: Work, limits: Limits) -> bool:
@@ -238,6 +248,7 @@ _MILP = of_scheduler("milp")
 RUNGS: tuple[Rung, ...] = (
     *PRICES,
     _method("step"),
+    Rung("layers", "bound", lambda work: isinstance(work.question, Stacked), free, _layers, runs=True),
     Rung("scale", "bound", lambda work: work.large is not None, runs_s, _scale, runs_memory, runs=True),
     Rung("compact", "bound", _always, seconds(of_method("compact")), _compact, memory(of_method("compact"))),
     Rung("refined", "bound", _always, seconds(of_refined), _refined, memory(of_refined)),

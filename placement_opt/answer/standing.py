@@ -14,6 +14,7 @@ from placement_opt.base import clock
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.layered_files import LargeSchedule
 from placement_opt.layered.plan import Plan
+from placement_opt.layered.stacked_plan import StackedPlan
 from placement_opt.play.schedule import Schedule
 
 #: Values that differ by no more than this, relatively, are the same: two sums of the same numbers.
@@ -47,7 +48,7 @@ class State:
     bound_from: str = ""
     prices: Prices | None = None
     prices_s: float = 0.0
-    schedule: Schedule | Plan | LargeSchedule | None = None
+    schedule: Schedule | Plan | StackedPlan | LargeSchedule | None = None
     latency_s: float | None = None
     schedule_from: str = ""
     no_schedule: Bound | None = None
@@ -103,7 +104,7 @@ class Standing:
                 self._state = replace(self._state, since_s=clock.now() - self._began, source=source)
             return better
 
-    def lower_to(self, schedule: Schedule | Plan | LargeSchedule | None, latency_s: float, source: str) -> bool:
+    def lower_to(self, schedule: Schedule | Plan | StackedPlan | LargeSchedule | None, latency_s: float, source: str) -> bool:
         """Offer a schedule and its time; whether it is better."""
         with self._lock:
             state = self._state

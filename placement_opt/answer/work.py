@@ -19,6 +19,7 @@ from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered, layered_of
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 
 if TYPE_CHECKING:
     from placement_opt.bounds.ascent import Ascent
@@ -63,7 +64,7 @@ class Work:
         Whether the time was too short for layers of a question in runs.
     """
 
-    question: Instance | Layered
+    question: AnyQuestion
     standing: Standing
     gap: float
     backend: Backend = field(default_factory=Backend)
@@ -124,8 +125,10 @@ class Work:
     @cached_property
     def large(self) -> Layered | None:
         """The question in runs, where it is one of those that the scale engine answers."""
-        if not isinstance(self.question, Instance):
+        if isinstance(self.question, Layered):
             return self.question
+        if isinstance(self.question, Stacked):
+            return None
         if self.instance.num_tiers != 2 or not self.instance.inclusive or not self.instance.timed:
             return None
         try:

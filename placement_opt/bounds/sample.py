@@ -22,7 +22,7 @@ from placement_opt.bounds.dual.futures import Futures, merge_futures
 from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion
 
 #: With more futures than this, prices on few intervals of time are found on a sample of about so many.
 MOST_FUTURES = 150_000
@@ -132,7 +132,7 @@ def prices_for(instance: Instance, prices: Prices) -> Prices:
     return Prices(_stretch(prices.rho, steps, layers), rent, mu)
 
 
-def check_kind(instance: Instance | Layered, prices: Prices) -> None:
+def check_kind(instance: AnyQuestion, prices: Prices) -> None:
     """InputError where prices are of other numbers of resources or tiers, or of no steps."""
     found, expected = (prices.rho.shape[1], prices.rent.shape[1]), (instance.num_resources, instance.num_tiers)
     if found != expected:

@@ -11,13 +11,13 @@ from placement_opt.certify.layered import VerifiedLarge, verify_large
 from placement_opt.certify.layered_files import is_large_schedule
 from placement_opt.certify.verify import Verified, verify_files
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion
 
 #: What certificates prove, in rows or in runs.
 AnyVerified = Verified | VerifiedLarge
 
 
-def verify_any(question: Instance | Layered, paths: Sequence[AnyPath], limits: Limits | None = None) -> AnyVerified:
+def verify_any(question: AnyQuestion, paths: Sequence[AnyPath], limits: Limits | None = None) -> AnyVerified:
     """Read and re-prove certificates; errors as :func:`verify_files` and :func:`verify_large`.
 
     ``limits``: memory for reading those in rows, which are read whole; without it, what is free.
@@ -27,7 +27,7 @@ def verify_any(question: Instance | Layered, paths: Sequence[AnyPath], limits: L
     return verify_large(question, paths)
 
 
-def nothing_verified(question: Instance | Layered) -> AnyVerified:
+def nothing_verified(question: AnyQuestion) -> AnyVerified:
     """What no certificate proves."""
     return Verified(question) if isinstance(question, Instance) else VerifiedLarge(question)
 

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from placement_opt.bounds.dual.shares import Backend
     from placement_opt.bounds.result import Prices
     from placement_opt.certify.claims import AnyVerified
-    from placement_opt.instance.instance import Instance
-    from placement_opt.instance.layered import Layered
+    from placement_opt.instance.stacked import AnyQuestion, Large
 
 
 def fill(parser: LazyParser) -> None:
@@ -90,7 +89,7 @@ def run(args: Namespace, console: Console) -> int:
         return _both_sides(args, console, question, files, limits, backend)
 
 
-def _check_in_runs(args: Namespace, question: Layered, files: Mapping[str, str]) -> None:
+def _check_in_runs(args: Namespace, question: Large, files: Mapping[str, str]) -> None:
     """Refuse what needs the reads as rows."""
     if args.method not in ("auto", "roofline"):
         rows_only(question)
@@ -122,7 +121,7 @@ def _check(args: Namespace) -> None:
             raise InputError("found it with --gap", "expected one of the two", field=option)
 
 
-def _one_side(args: Namespace, console: Console, question: Instance | Layered, files: dict[str, str], limits: Limits) -> int:
+def _one_side(args: Namespace, console: Console, question: AnyQuestion, files: dict[str, str], limits: Limits) -> int:
     """The bound by one method, what it is worth, and certificates; in runs the roofline alone."""
     from placement_opt.answer.checkpoint import expected_s
     from placement_opt.answer.prove import prove_known
@@ -151,7 +150,7 @@ def _one_side(args: Namespace, console: Console, question: Instance | Layered, f
 
 
 def _with_worth(
-    document: dict[str, Any], text: str, question: Instance | Layered, proof: Proof, console: Console, limits: Limits
+    document: dict[str, Any], text: str, question: AnyQuestion, proof: Proof, console: Console, limits: Limits
 ) -> tuple[dict[str, Any], str]:
     """The report of a bound, and what more room and rate is worth by its prices."""
     from placement_opt.report.worth import worth_document, worth_text
@@ -162,7 +161,7 @@ def _with_worth(
 
 
 def _both_sides(
-    args: Namespace, console: Console, question: Instance | Layered, files: dict[str, str], limits: Limits, backend: Backend
+    args: Namespace, console: Console, question: AnyQuestion, files: dict[str, str], limits: Limits, backend: Backend
 ) -> int:
     """Bound and schedule, improved until they are as close as asked for; in runs, where one rung gives both, always."""
     from placement_opt.answer.answer import Outcome, answer
@@ -206,7 +205,7 @@ def _both_sides(
     return 130 if limits.interrupted else int(found.outcome is Outcome.NO_SCHEDULE)
 
 
-def _begun(args: Namespace, question: Instance | Layered, limits: Limits) -> tuple[AnyVerified | None, Prices | None]:
+def _begun(args: Namespace, question: AnyQuestion, limits: Limits) -> tuple[AnyVerified | None, Prices | None]:
     """What ``--resume`` and ``--warm-start`` name: certificates proved again, prices of another instance."""
     from placement_opt.answer.resume import warm_prices
     from placement_opt.base.watch import in_time
@@ -222,7 +221,7 @@ def _begun(args: Namespace, question: Instance | Layered, limits: Limits) -> tup
 
 
 @contextmanager
-def _beside(question: Instance | Layered, files: Mapping[str, str]) -> Iterator[Path | None]:
+def _beside(question: AnyQuestion, files: Mapping[str, str]) -> Iterator[Path | None]:
     """Where moves in runs wait until they are written as one file: beside it, for they may be large."""
     from placement_opt.base.atomic import scratch_folder
     from placement_opt.instance.instance import Instance

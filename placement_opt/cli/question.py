@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from placement_opt.base.limits import Limits
     from placement_opt.instance.instance import Instance
-    from placement_opt.instance.layered import Layered
     from placement_opt.instance.outline import Outline
+    from placement_opt.instance.stacked import AnyQuestion
 
 
 def read(args: Namespace) -> Outline:
@@ -19,7 +19,7 @@ def read(args: Namespace) -> Outline:
     return read_outline(args.instance, layers=args.scale_layers)
 
 
-def ask(args: Namespace, outline: Outline, limits: Limits) -> Instance | Layered:
+def ask(args: Namespace, outline: Outline, limits: Limits) -> AnyQuestion:
     """The question of the file, in rows where they fit; LeftBehind where that takes longer than the limits allow."""
     from placement_opt.base.watch import in_time
     from placement_opt.instance import load
@@ -27,17 +27,17 @@ def ask(args: Namespace, outline: Outline, limits: Limits) -> Instance | Layered
     return in_time(f"{args.instance}: reading it", lambda: load.question_of(outline, limits), limits)
 
 
-def rows_only(question: Instance | Layered, what: str = "") -> Instance:
+def rows_only(question: AnyQuestion, what: str = "") -> Instance:
     """A question in rows; LimitError that says what keeps it out of them, and ``what`` needs them."""
     from placement_opt.base.errors import LimitError
-    from placement_opt.instance.layered import Layered
+    from placement_opt.instance.instance import Instance
 
-    if isinstance(question, Layered):
+    if not isinstance(question, Instance):
         raise LimitError(f"{question.why}; {what} needs the reads as rows" if what else question.why)
     return question
 
 
-def certified(args: Namespace, outline: Outline, limits: Limits) -> Instance | Layered:
+def certified(args: Namespace, outline: Outline, limits: Limits) -> AnyQuestion:
     """The question that certificates were made for, in rows or in runs."""
     from placement_opt.base.errors import InputError
     from placement_opt.certify.files import instance_hash

@@ -40,7 +40,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.limits import Limits
     from placement_opt.base.watch import in_time
     from placement_opt.instance.instance import Instance
-    from placement_opt.play.by_layer import by_layer
+    from placement_opt.play.by_layer import simulate_any
     from placement_opt.play.simulate import Run, simulate
     from placement_opt.report.machine import to_json
     from placement_opt.report.perfetto import check_events, perfetto_chunks
@@ -68,7 +68,7 @@ def run(args: Namespace, console: Console) -> int:
 
     def work() -> Run:
         if not isinstance(instance, Instance):
-            return by_layer(instance, scheduler, limits=limits)
+            return simulate_any(instance, scheduler, limits=limits)
         return simulate(instance, scheduler, per_step=table, record=moves, limits=limits)
 
     with console.interruptible(limits):

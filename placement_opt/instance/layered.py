@@ -120,6 +120,10 @@ class Layered:
         return len(self.memory.resources)
 
     @property
+    def num_layers(self) -> int:
+        return self.layers.count
+
+    @property
     def num_steps(self) -> int:
         return self.layers.count * self.layers.turns
 

@@ -27,8 +27,8 @@ from placement_opt.instance.llm_table import Model
 from placement_opt.instance.outline import SCHEMA, Outline, outline_of, read_outline
 from placement_opt.instance.packing import refuse_unpackable
 from placement_opt.instance.scaled import LayerShare
+from placement_opt.instance.stacked import AnyQuestion, Large, Stacked
 from placement_opt.instance.start import by_kind, cold, first_fit, load_initial
-from placement_opt.instance.stacked import Large, Question, Stacked
 from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import totals_of
 from placement_opt.instance.trace_source import TraceAtHand
@@ -42,7 +42,7 @@ from placement_opt.workload.transforms.weights import refuse_weights, with_weigh
 #: Starts that are each layer's own.
 _STARTS = ("free", "home")
 #: A question, in rows, in runs or layer by layer, or the path of its file.
-Source = Question | str | PathLike[str]
+Source = AnyQuestion | str | PathLike[str]
 
 
 def instance_of(source: Source, limits: Limits | None = None) -> Instance:
@@ -55,7 +55,7 @@ def instance_of(source: Source, limits: Limits | None = None) -> Instance:
     return load_instance(source, limits=limits)
 
 
-def question_at(source: Source, limits: Limits | None = None) -> Question:
+def question_at(source: Source, limits: Limits | None = None) -> AnyQuestion:
     """The question itself, or that of a file; InputError for what is neither, and as :func:`load`."""
     if isinstance(source, Instance | Layered | Stacked):
         return source
@@ -70,7 +70,7 @@ def load(
     *,
     overrides: Mapping[str, Any] | None = None,
     layers: LayerShare | None = None,
-) -> Question:
+) -> AnyQuestion:
     """The question of an instance file: in rows where they fit, else in runs, layer by layer, where it is of that kind.
 
     Parameters
@@ -104,7 +104,7 @@ def load(
     return question_of(read_outline(path, overrides, layers=layers), limits)
 
 
-def question_of(outline: Outline, limits: Limits | None = None) -> Question:
+def question_of(outline: Outline, limits: Limits | None = None) -> AnyQuestion:
     """The question of a file that is read.
 
     Raises
@@ -468,6 +468,9 @@ def in_layers(outline: Outline) -> Stacked:
         layers=layers.count,
         turns=layers.turns,
         make=_Layer(outline),
+        block_bytes=outline.totals.largest * model.unit_bytes,
+        share_base=rules.page_tokens,
+        floor=float(rules.floor),
         stated="\n".join([*stated, *map(str, weights.tolist())]).encode(),
         reads=outline.totals.reads // layers.count,
         layer_bytes=layer_bytes(outline),

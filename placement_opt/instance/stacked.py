@@ -19,6 +19,7 @@ from placement_opt.base.arrays import Int64
 from placement_opt.base.limits import Limits
 from placement_opt.instance.budgets import TIME, Budget, Objective
 from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.law import Loads, loads_of
 from placement_opt.instance.layered import Layered
 from placement_opt.memory.system import MemorySystem
 
@@ -40,6 +41,12 @@ class Stacked:
         L and N.
     make
         Makes one layer in rows; picklable, because worker processes ask for theirs.
+    block_bytes
+        Size of every block.
+    share_base
+        Of reads in part, as in a trace.
+    floor
+        Seconds under the time of every step.
     stated
         What the layers are made from, in bytes: tells questions apart.
     reads
@@ -48,6 +55,8 @@ class Stacked:
         What a process takes that holds a layer in rows and works on it, at most, about.
     idle_s
         Seconds that each step takes at least, whatever is moved: its floor and its fixed loads.
+    fixed_metered
+        As in an instance, where all layers were drawn to tell.
     tokens
         Distinct token labels of the steps; None where they carry none.
     why
@@ -62,10 +71,14 @@ class Stacked:
     layers: int
     turns: int
     make: Make
+    block_bytes: int
+    share_base: int
+    floor: float
     stated: bytes
     reads: int = 0
     layer_bytes: int = 0
     idle_s: float = 0.0
+    fixed_metered: Int64 | None = None
     tokens: int | None = None
     why: str = field(default="", compare=False)
 
@@ -84,6 +97,25 @@ class Stacked:
         """int64[K]: the bytes of a layer; those of all layers are the whole's."""
         whole, count = self.capacity.tolist(), self.layers
         return np.array([room * (layer + 1) // count - room * layer // count for room in whole], dtype=np.int64)
+
+    @property
+    def home(self) -> int:
+        """The tier that an inclusive rule keeps everything in."""
+        return self.memory.home if self.home_tier is None else self.home_tier
+
+    @property
+    def size(self) -> Int64:
+        """int64[1]: bytes of each kind of block, of which there is one."""
+        return np.array([self.block_bytes], dtype=np.int64)
+
+    @cached_property
+    def loads(self) -> Loads:
+        """What operations load for each byte, or each block where not bytes alone count."""
+        return loads_of(self.memory.operations, self.size)
+
+    @property
+    def num_layers(self) -> int:
+        return self.layers
 
     @property
     def num_steps(self) -> int:
@@ -116,11 +148,6 @@ class Stacked:
         """Whether a block may lie nowhere."""
         return self.residency == "cache"
 
-    @property
-    def floor(self) -> float:
-        """Whether steps have floors is for the layers to say: 0."""
-        return 0.0
-
     def memory_needed(self, jobs: int = 1) -> int:
         """Bytes that both sides take at most, in so many processes beside the one that began them."""
         return self.layer_bytes * max(1, jobs)
@@ -129,18 +156,17 @@ class Stacked:
     def hash(self) -> str:
         """Hex SHA-256 over everything that decides an answer; not that of the same question in rows, which names every read."""
         memory, digest = self.memory, hashlib.sha256()
-        home = memory.home if self.home_tier is None else self.home_tier
-        words = ["placement-opt stacked 1", self.residency, str(home), *memory.tier_names, *memory.resources]
+        words = ["placement-opt stacked 1", self.residency, str(self.home), *memory.tier_names, *memory.resources]
         digest.update("\n".join([*words, str(self.layers), str(self.turns)]).encode() + b"\n" + self.stated)
         for array in (memory.rates, memory.read, memory.write, memory.copy, self.capacity):
             digest.update(np.ascontiguousarray(array, dtype="<i8").data)
         if not (operations := memory.operations).plain:
             digest.update(("\noperations\n" + "\n".join(operations.names)).encode())
-            for array in (operations.source, operations.brings, operations.per_byte, operations.per_call, operations.grain):
-                digest.update(np.ascontiguousarray(array, dtype="<i8").data)
+            for row in (operations.source, operations.brings, operations.per_byte, operations.per_call, operations.grain):
+                digest.update(np.ascontiguousarray(row, dtype="<i8").data)
         return digest.hexdigest()
 
 
 #: A question that does not fit in rows, and any question.
 Large = Layered | Stacked
-Question = Instance | Layered | Stacked
+AnyQuestion = Instance | Layered | Stacked

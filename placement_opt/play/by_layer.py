@@ -17,6 +17,7 @@ from placement_opt.base.errors import LimitError, ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.ledger import Ledger
 from placement_opt.play.protocol import Scheduler, View
@@ -25,11 +26,42 @@ from placement_opt.play.simulate import Steps, look, read_only, simulate
 from placement_opt.workload.trace import Trace
 
 
-def simulate_any(question: Instance | Layered, scheduler: Scheduler, *, limits: Limits | None = None) -> Run:
+def simulate_any(question: AnyQuestion, scheduler: Scheduler, *, limits: Limits | None = None) -> Run:
     """Run a scheduler, in rows or in runs; errors as :func:`placement_opt.play.simulate.simulate` and :func:`by_layer`."""
     if isinstance(question, Instance):
         return simulate(question, scheduler, limits=limits)
+    if isinstance(question, Stacked):
+        return _one_by_one(question, scheduler, limits)
     return by_layer(question, scheduler, limits=limits)
+
+
+def _one_by_one(question: Stacked, scheduler: Scheduler, limits: Limits | None) -> Run:
+    """Any scheduler, on one layer in rows after the other, each in its share of the room; errors as :func:`simulate`."""
+    runs, fixed = list[Run](), np.zeros(len(question.memory.meters), dtype=np.int64)
+    for layer in range(question.layers):
+        alone = question.layer(layer, limits)
+        run = simulate(alone, scheduler, limits=limits)
+        runs.append(replace(run, held=None, instance=question))
+        fixed = fixed + (0 if alone.fixed_metered is None else alone.fixed_metered)
+    patterns = sorted({pattern for run in runs for pattern in run.timer.patterns})
+    served = np.zeros((question.turns, question.layers, len(patterns)), dtype=np.int64)
+    for layer, run in enumerate(runs):
+        served[:, layer, [patterns.index(pattern) for pattern in run.timer.patterns]] = run.served
+    ways = question.loads.serve.reshape(-1, question.num_resources)
+    seconds, base, moved = (
+        np.stack([getattr(run, name) for run in runs], axis=1).reshape(question.num_steps, *shape)
+        for name, shape in (("step_s", ()), ("base", (-1,)), ("moved", (-1,)))
+    )
+    return Run(
+        replace(question, fixed_metered=fixed),
+        scheduler.name,
+        math.fsum(seconds),
+        seconds,
+        StepTimer(question.memory, patterns, ways),
+        served.reshape(question.num_steps, -1),
+        base,
+        moved,
+    )
 
 
 def by_layer(question: Layered, scheduler: Scheduler, *, limits: Limits | None = None) -> Run:

@@ -36,7 +36,7 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int64
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion, Large
 
 if TYPE_CHECKING:
     from placement_opt.play.run import Run
@@ -162,7 +162,7 @@ class Hits(Tabular):
 def hits_of(run: Run) -> Hits:
     """What a run hit; O(reads) without a loop over steps."""
     memory = run.instance.memory
-    if isinstance(run.instance, Layered):
+    if not isinstance(run.instance, Instance):
         parts, ceiling = _parts_in_runs(run, run.instance), _ceiling_in_runs(run, run.instance)
     else:
         assert run.held is not None
@@ -195,7 +195,7 @@ def _first_reads(instance: Instance) -> Int64:
     return first[first >= 0]
 
 
-def _nearest(instance: Instance | Layered) -> npt.NDArray[np.int64]:
+def _nearest(instance: AnyQuestion) -> npt.NDArray[np.int64]:
     """int64[2**K]: the fastest tier of each set of tiers, K for none."""
     tiers = instance.num_tiers
     nearest = np.full(1 << tiers, tiers, dtype=np.int64)
@@ -218,8 +218,8 @@ def _parts(instance: Instance, held: npt.NDArray[np.uint16]) -> list[Part]:
     return _told(labels, AGES, reads, size)
 
 
-def _parts_in_runs(run: Run, question: Layered) -> list[Part]:
-    layers, width = question.layers.count, question.num_tiers + 1
+def _parts_in_runs(run: Run, question: Large) -> list[Part]:
+    layers, width = question.num_layers, question.num_tiers + 1
     size = np.zeros((layers, 1, width))
     for p, pattern in enumerate(run.timer.patterns):
         size[:, 0, _nearest(question)[pattern]] += run.served[:, p].reshape(-1, layers).sum(axis=0)
@@ -298,7 +298,7 @@ def _on_demand(instance: Instance) -> tuple[float | None, str]:
     return int(optimal_hits(indptr, trace.blocks, size, pointers, born, *after, room)) / wanted, ""
 
 
-def _ceiling_in_runs(run: Run, question: Layered) -> Ceiling:
+def _ceiling_in_runs(run: Run, question: Large) -> Ceiling:
     """The capacity against each step's reads; on demand is for rows, and the inclusive rule keeps everything to copy from."""
     read = run.served.sum(axis=1)
     room = int(question.capacity[question.memory.fastest]) // question.block_bytes * question.block_bytes

@@ -22,7 +22,7 @@ from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import loads_of
-from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.budgeted import Split, budgeted_split
 from placement_opt.play.consumption import Consumption, consumption
@@ -103,7 +103,7 @@ class Run(Tabular):
     (None, True, 0.0, [4500000.0, 0.0, 0.0, 0.0])
     """
 
-    instance: Instance | Layered
+    instance: AnyQuestion
     scheduler: str
     latency_s: float
     step_s: Float64
@@ -515,6 +515,9 @@ class Run(Tabular):
             Seconds.
         """
         instance, scale = self.instance, self.instance.share_base
+        if isinstance(instance, Stacked):  # of which nobody keeps the fixed loads apart
+            base = [round(load * scale) for load in self.base[step].tolist()]
+            return max(self.timer.exact(self.served[step], base, scale), Fraction(instance.floor))
         fixed, floor = (
             (instance.fixed[step], instance.floor[step]) if isinstance(instance, Instance) else (instance.fixed, instance.floor)
         )
@@ -648,7 +651,7 @@ def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArra
     return distinct, served
 
 
-def _moving_loads(instance: Instance | Layered) -> Int64:
+def _moving_loads(instance: AnyQuestion) -> Int64:
     """int64[C * (K + K * K), R]: what one unit of each column of ``moved`` loads on each resource."""
     loads = instance.loads
     return loads.row[:, : loads.operations.first_serving].reshape(-1, instance.num_resources)

@@ -16,7 +16,7 @@ from placement_opt.certify.claims import kind_of_any, verify_any
 from placement_opt.certify.files import instance_hash
 from placement_opt.certify.layered_files import is_large_schedule
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion
 
 #: Files of a folder that are looked at; and seconds that a proof may be expected to take, by counted work.
 MOST_FILES, MOST_SECONDS = 1000, 30.0
@@ -49,7 +49,7 @@ class Beside:
 
 
 def certificates_beside(
-    path: Path, question: Instance | Layered, but: Iterable[Path] = (), limits: Limits | None = None
+    path: Path, question: AnyQuestion, but: Iterable[Path] = (), limits: Limits | None = None
 ) -> tuple[Beside, ...]:
     """The certificates of a question in the folder of its file, in the order of their names, ``but`` these files.
 
@@ -68,7 +68,7 @@ def certificates_beside(
     return tuple(one for one in found if one is not None)
 
 
-def _looked_at(file: Path, kind: str, question: Instance | Layered, limits: Limits) -> Beside | None:
+def _looked_at(file: Path, kind: str, question: AnyQuestion, limits: Limits) -> Beside | None:
     """What a certificate proves; None where it turns out to be of another question."""
     if is_large_schedule(file) and isinstance(question, Instance):
         return None

@@ -27,6 +27,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.play.protocol import Scheduler
 from placement_opt.play.simulate import check_scheduler
 from placement_opt.schedulers import REGISTRY, make_scheduler, name_of
@@ -197,13 +198,13 @@ def named_schedulers(given: Named | Sequence[Named], jobs: int) -> tuple[Named, 
     return names
 
 
-def sources_of(given: Source | Sequence[Source]) -> list[Instance | Layered | Path]:
+def sources_of(given: Source | Sequence[Source]) -> list[AnyQuestion | Path]:
     """One instance, or the path of its file, or several of either; InputError for others and for none."""
-    found: list[Instance | Layered | Path] = []
+    found: list[AnyQuestion | Path] = []
     for one in several(given):
         expected = "an instance (load_instance, build_instance), the name of its file, or a list of these"
-        check_kind(one, (Instance, Layered, str, PathLike), expected, field="instances")
-        found.append(one if isinstance(one, Instance | Layered) else Path(one))
+        check_kind(one, (Instance, Layered, Stacked, str, PathLike), expected, field="instances")
+        found.append(one if isinstance(one, AnyQuestion) else Path(one))
     if not found:
         raise InputError("found none", "expected at least one instance or file", field="instances")
     return found
@@ -352,7 +353,7 @@ def _prove(
     seconds: float,
     turns: int,
     steps: bool,
-    instance: Instance | Layered,
+    instance: AnyQuestion,
     limits: Limits,
 ) -> Proof:
     """The bound of one instance, in one of so many turns that the time left is for, without its prices.
@@ -364,7 +365,7 @@ def _prove(
 
 
 def prove_beside(
-    instance: Instance | Layered,
+    instance: AnyQuestion,
     method: str,
     gap: float | None,
     known: tuple[str, float] | None,

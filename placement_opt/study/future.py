@@ -23,8 +23,8 @@ from placement_opt.base.given import check_kind
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
+from placement_opt.instance.stacked import AnyQuestion
 from placement_opt.schedulers import as_scheduler, name_of
 from placement_opt.study.compare import Comparison, Named, compare, named_schedulers, sources_of
 from placement_opt.study.grid import Question
@@ -270,7 +270,7 @@ def checked_windows(windows: Sequence[int], instance: Instance) -> tuple[int, ..
     return tuple(sorted({min(one, instance.num_steps) for one in windows}))
 
 
-def _one(instance: Source) -> list[Instance | Layered | Path]:
+def _one(instance: Source) -> list[AnyQuestion | Path]:
     found = sources_of(instance)
     if len(found) != 1:
         raise InputError(f"found {len(found)} instances", "expected one", field="instance")

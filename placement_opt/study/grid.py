@@ -21,6 +21,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.scaled import LayerShare
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.play.protocol import Scheduler
 from placement_opt.schedulers import name_of
 from placement_opt.study.keys import Values, parse_value
@@ -48,13 +49,13 @@ class Question:
         (path, text) of the keys that take other values than the file's.
     """
 
-    source: Instance | Layered | Path
+    source: AnyQuestion | Path
     layers: LayerShare | None = None
     values: Values = ()
 
-    def instance(self) -> Instance | Layered:
+    def instance(self) -> AnyQuestion:
         """InputError for what is wrong with the file or the values."""
-        if isinstance(self.source, Layered) or (isinstance(self.source, Instance) and not self.values):
+        if isinstance(self.source, Layered | Stacked) or (isinstance(self.source, Instance) and not self.values):
             return self.source
         return _load(self.source, self.layers, self.values)
 

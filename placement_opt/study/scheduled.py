@@ -14,7 +14,7 @@ from placement_opt.base.limits import Limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import in_time
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion
 from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.consumption import Consumption
 from placement_opt.play.hits import Hits
@@ -157,7 +157,7 @@ class Compared(Tabular):
         return tuple(sorted(found, key=lambda schedule: schedule.cost_s or 0.0))
 
 
-def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits: Limits, *, use: bool = False) -> Scheduled:
+def time_scheduler(instance: AnyQuestion, given: str | Scheduler, limits: Limits, *, use: bool = False) -> Scheduled:
     """One scheduler, by name or itself, on one instance, not yet held against a bound; expected troubles become outcomes.
 
     ``use``: also say what it used.
@@ -166,7 +166,7 @@ def time_scheduler(instance: Instance | Layered, given: str | Scheduler, limits:
 
 
 def run_scheduler(
-    instance: Instance | Layered, given: str | Scheduler, limits: Limits, *, use: bool = False, record: bool = False
+    instance: AnyQuestion, given: str | Scheduler, limits: Limits, *, use: bool = False, record: bool = False
 ) -> tuple[Scheduled, Run | None]:
     """The same with the run itself, None where it was not timed; ``record``: with its moves, of a question in rows."""
     started, spec = clock.now(), name_of(given)
@@ -209,7 +209,7 @@ def run_scheduler(
 
 
 def _timed(
-    instance: Instance | Layered, scheduler: Scheduler, limits: Limits, use: bool, record: bool
+    instance: AnyQuestion, scheduler: Scheduler, limits: Limits, use: bool, record: bool
 ) -> tuple[Run, Consumption, Hits, Use | None]:
     if record and isinstance(instance, Instance):
         run = simulate(instance, scheduler, record=True, limits=limits)

@@ -23,10 +23,10 @@ from placement_opt.base.limits import Limits
 from placement_opt.base.watch import in_time
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import question_of
 from placement_opt.instance.outline import Outline, read_outline
 from placement_opt.instance.scaled import LayerShare
+from placement_opt.instance.stacked import AnyQuestion
 from placement_opt.play.occupancy import occupancy
 from placement_opt.play.run import Run
 from placement_opt.schedulers import name_of
@@ -98,7 +98,7 @@ class Survey:
     """
 
     outline: Outline
-    question: Instance | Layered
+    question: AnyQuestion
     compared: Compared
     ends: Int64
     courses: tuple[Course, ...]
@@ -200,7 +200,7 @@ def most(values: Int64, ends: Int64) -> Int64:
 
 
 def _all_run(
-    question: Instance | Layered, schedulers: Sequence[Named], limits: Limits, say: Callable[[str], None]
+    question: AnyQuestion, schedulers: Sequence[Named], limits: Limits, say: Callable[[str], None]
 ) -> tuple[list[Scheduled], tuple[Course, ...]]:
     """The schedulers one after the other, each in half of the time that is left, the last one in all of it."""
     rows, courses = [], []
@@ -228,10 +228,10 @@ def _course(name: str, run: Run) -> Course:
     return Course(name, means(run.step_s, ends), held, run.hit_rate, critical)
 
 
-def _worth(question: Instance | Layered, proof: Proof, limits: Limits) -> tuple[Worth | None, str]:
+def _worth(question: AnyQuestion, proof: Proof, limits: Limits) -> tuple[Worth | None, str]:
     """What the prices say, without trying more of anything; or why nothing is said."""
     bound = proof.bound
-    if isinstance(question, Layered):
+    if not isinstance(question, Instance):
         return None, "the question is held in runs; prices are explained in rows alone"
     if bound.status is Status.INFEASIBLE:
         return None, "no schedule keeps the budgets, so there is no time to explain"
@@ -246,7 +246,7 @@ def _worth(question: Instance | Layered, proof: Proof, limits: Limits) -> tuple[
 
 def _curve(
     outline: Outline,
-    question: Instance | Layered,
+    question: AnyQuestion,
     method: str,
     wanted: bool | None,
     layers: LayerShare | None,
@@ -256,7 +256,7 @@ def _curve(
     """Bounds over the room of the fastest tier, or why there are none."""
     if wanted is False:
         return None, "it was not asked for (--curve)"
-    if isinstance(question, Layered):
+    if not isinstance(question, Instance):
         return None, "the question is held in runs, and a sweep needs rows"
     if wanted is None and question.num_reads > CURVE_READS:
         return None, f"{question.num_reads:,} reads are more than the {CURVE_READS:,} up to which it is drawn unasked (--curve)"

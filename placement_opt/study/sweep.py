@@ -30,6 +30,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
+from placement_opt.instance.stacked import Stacked
 from placement_opt.study.auto_capacity import spelt_out
 from placement_opt.study.compare import Comparison, Named, named_schedulers, sources_of
 from placement_opt.study.grid import Bounding, Cell, Grid, Lost, Question, Timing, all_scheduled
@@ -244,7 +245,7 @@ def sweep(
         sweep_one = partial(sweep, method=method, bound_seconds=bound_seconds, layers=layers, jobs=jobs, limits=limits)
         return [sweep_one(one, keys, schedulers, report=report) for one in sources_of(instance)]
     (source,), schedulers = sources_of(instance), named_schedulers(schedulers, jobs)
-    if isinstance(source, Layered):
+    if isinstance(source, Layered | Stacked):
         raise InputError(f"found {source.name}, a question in runs", "expected one in rows", field="instance")
     parsed = parse_keys(spelt_out(several(keys), source, limits))
     path = Path(source.name) if isinstance(source, Instance) else source

@@ -18,10 +18,10 @@ from placement_opt.answer.prove import Proof, proof_of, prove_judging, roofline_
 from placement_opt.base.errors import InputError
 from placement_opt.base.given import several
 from placement_opt.base.limits import Limits, check_limits
-from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.study.auto_capacity import spelt_out
 from placement_opt.study.compare import sources_of
 from placement_opt.study.grid import Bounding, Grid, Question, Timing, all_scheduled
@@ -114,7 +114,7 @@ def carried_over(found: Sequence[Tuned]) -> tuple[Tuned, ...]:
 
 
 def _asked(
-    sources: Sequence[Instance | Layered | Path], keys: Sequence[str], layers: LayerShare | None, limits: Limits
+    sources: Sequence[AnyQuestion | Path], keys: Sequence[str], layers: LayerShare | None, limits: Limits
 ) -> list[Question]:
     """Every instance at every combination of the keys' values."""
     found: list[Question] = []
@@ -122,7 +122,7 @@ def _asked(
         if not keys:
             found.append(Question(source, layers))
             continue
-        if isinstance(source, Layered):
+        if isinstance(source, Layered | Stacked):
             raise InputError(f"found {source.name}, a question in runs", "expected one in rows", field="keys")
         spelt = spelt_out(keys, source, limits)
         found += [Question(source, layers, values) for values in points_of(parse_keys(spelt))[1]]
@@ -132,12 +132,12 @@ def _asked(
 def _name(question: Question) -> str:
     """What tables call it."""
     given = question.source
-    name = given.name if isinstance(given, Instance | Layered) else given.stem
+    name = given.name if isinstance(given, AnyQuestion) else given.stem
     return ", ".join([name, *(f"{key.removeprefix('memory.')}={value}" for key, value in question.values)])
 
 
 def _prove(
-    method: str, known: tuple[str, float] | None, seconds: float, turns: int, instance: Instance | Layered, limits: Limits
+    method: str, known: tuple[str, float] | None, seconds: float, turns: int, instance: AnyQuestion, limits: Limits
 ) -> Proof:
     """The bound of one instance, in one of so many turns that the time left is for, without its prices."""
     proof = prove_judging(instance, method, known, limits=limits.within(min(seconds, limits.remaining / turns)))

@@ -43,11 +43,12 @@ from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.budgets import Budget, objective_text
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.layered.again import roofline_explained, solve_again
 from placement_opt.layered.solve import CertifiedPrices
 
 #: In rows or in runs.
-Question = TypeVar("Question", bound=Instance | Layered)
+Question = TypeVar("Question", bound=AnyQuestion)
 GIB = 2**30
 GB = 10**9
 #: How much more is tried, as shares of what there is.
@@ -233,7 +234,7 @@ class Worth(Tabular):
 
 
 def worth(
-    instance: Instance | Layered,
+    instance: AnyQuestion,
     bound: Bound,
     *,
     best_s: float | None = None,
@@ -287,6 +288,8 @@ def worth(
     [('rate of c2c.up', 1.0)]
     """
     check_limits(limits)
+    if isinstance(instance, Stacked):
+        raise InputError("found a question whose layers are in rows", "expected one in rows or in runs", field="instance")
     check_kind(instance, (Instance, Layered), "an instance (load_instance, build_instance)", field="instance")
     check_kind(bound, Bound, 'a bound of this instance, such as bound(instance, "lp")', field="bound")
     for share in shares:
@@ -319,16 +322,16 @@ def worth(
     return replace(found, unfinished=any(trial.lower_bound_s is None for each in found.things for trial in each.trials))
 
 
-def _second(instance: Instance | Layered, prices: Prices) -> float:
+def _second(instance: AnyQuestion, prices: Prices) -> float:
     """What a second of the run costs at these prices: 1 where time alone is minimised without budgets, at least 0."""
-    if isinstance(instance, Layered) or instance.timed:
+    if not isinstance(instance, Instance) or instance.timed:
         return 1.0
     paid = [float(budget.per_second) * mu for budget, mu in zip(instance.budgets, prices.mu.tolist(), strict=False)]
     left = float(instance.objective.time) - math.fsum(paid)
     return left if left > ROUNDING * math.fsum([float(instance.objective.time), *map(abs, paid)]) else 0.0
 
 
-def _budgets(instance: Instance | Layered, prices: Prices) -> tuple[BudgetWorth, ...]:
+def _budgets(instance: AnyQuestion, prices: Prices) -> tuple[BudgetWorth, ...]:
     meters, found = instance.memory.meters, []
     for budget, mu in itertools.zip_longest(instance.budgets, prices.mu.tolist(), fillvalue=0.0):
         assert isinstance(budget, Budget)
@@ -355,8 +358,10 @@ def more_rate(instance: Question, resource: int, extra: int) -> Question:
     return replace(instance, memory=replace(instance.memory, rates=rates))
 
 
-def _explained(instance: Instance | Layered, bound: Bound, limits: Limits) -> tuple[Bound, str]:
+def _explained(instance: AnyQuestion, bound: Bound, limits: Limits) -> tuple[Bound, str]:
     """A bound whose prices are its own, and why it is not the one given."""
+    if isinstance(instance, Stacked):
+        return bound, ""
     if isinstance(instance, Layered):
         if bound.method == "roofline" and bound.step_s is None:
             return replace(roofline_explained(instance), status=bound.status), ""
@@ -367,9 +372,9 @@ def _explained(instance: Instance | Layered, bound: Bound, limits: Limits) -> tu
     return METHODS[method](instance, limits=limits), f"{bound.method} has no prices of its own: these are those of {method}"
 
 
-def _without_noise(instance: Instance | Layered, bound: Bound) -> Bound:
+def _without_noise(instance: AnyQuestion, bound: Bound) -> Bound:
     """The same without prices that are a solver's rounding, where what is left proves as much up to rounding."""
-    if isinstance(instance, Layered) or bound.prices is None or bound.lower_bound_s is None:
+    if not isinstance(instance, Instance) or bound.prices is None or bound.lower_bound_s is None:
         return bound
     rho = bound.prices.rho.copy()
     rho[:, (rho * instance.memory.rates).max(axis=0, initial=0.0) <= ROUNDING] = 0.0
@@ -381,10 +386,11 @@ def _without_noise(instance: Instance | Layered, bound: Bound) -> Bound:
     return replace(bound, prices=cleaned.prices, lower_bound_s=min(cleaned.value_s, bound.lower_bound_s))
 
 
-def _again(instance: Instance | Layered, bound: Bound, limits: Limits) -> Bound:
+def _again(instance: AnyQuestion, bound: Bound, limits: Limits) -> Bound:
     """The same bound of an instance that has more of something; in runs prices are raised from those there are."""
-    if not isinstance(instance, Layered):
+    if isinstance(instance, Instance):
         return METHODS[bound.method](instance, limits=limits)
+    assert isinstance(instance, Layered)
     if not isinstance(bound.prices, CertifiedPrices) or bound.prices.knots is None:
         return roofline_explained(instance)
     return solve_again(instance, bound.prices.knots, limits=limits)
@@ -394,7 +400,7 @@ def _again(instance: Instance | Layered, bound: Bound, limits: Limits) -> Bound:
 class _Trials:
     """Solves again with more of something."""
 
-    instance: Instance | Layered
+    instance: AnyQuestion
     base: Bound
     value: float
     shares: tuple[float, ...]
@@ -424,7 +430,7 @@ class _Trials:
             for share in self.shares
         )
 
-    def _try(self, what: str, amount: int, share: float, price: float, more: Callable[[int], Instance | Layered]) -> Trial:
+    def _try(self, what: str, amount: int, share: float, price: float, more: Callable[[int], AnyQuestion]) -> Trial:
         extra = math.ceil(round(amount * share, 6))
         if price == 0.0:
             return Trial(share, extra, 0.0, self.value, self.value, self.base.status, solved=False)
