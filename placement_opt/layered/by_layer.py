@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.limits import Limits
-from placement_opt.base.watch import in_time
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import signed_value
 from placement_opt.bounds.result import Prices
@@ -25,9 +23,13 @@ from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.search.paths import schedule_of
+from placement_opt.schedulers.search.rounding import rounded_paths
 
-#: Schedulers that cost one pass over a layer, tried before anything is rounded.
-QUICK = ("static", "belady")
+#: Schedulers that cost one pass over a layer, for those that rounding leaves far off.
+QUICK = ("belady", "static")
+#: Beyond so many times the bound the quick ones are tried, too.
+_FAR = 1.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,28 +68,27 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     for name, schedule, seconds in _schedules(instance, task, limits):
         if seconds < upper:
             best, upper, source = schedule, seconds, name
-        if upper <= near:
+        if upper <= near or upper <= lower * _FAR:
             break
     section = task.section if best is not None else None
     if best is not None and section is not None:
-        save_section(section, best)
+        raise NotImplementedError
     return LayerDone(lower, least, upper, source, section)
 
 
 def _schedules(instance: Instance, task: LayerTask, limits: Limits) -> Iterator[tuple[str, Schedule, float]]:
-    """(name, schedule, seconds), one after the other; what fails or comes too late is left out."""
-    from placement_opt.schedulers.search.paths import schedule_of
-    from placement_opt.schedulers.search.rounding import rounded_paths
+    """(name, schedule, seconds), the most promising first; what fails or comes too late is left out."""
+    from placement_opt.schedulers.search.game import searchable
 
+    if searchable(instance):
+        paths = rounded_paths(instance, task.prices, seed=task.seed * task.question.layers + task.layer, limits=limits)
+        if paths is not None:
+            schedule = schedule_of(instance, paths, "rounded")
+            yield "rounded", schedule, simulate(instance, Replay(schedule)).latency_s
     for name in QUICK:
         if limits.reached:
             return
         with suppress(PlacementError):
-            run = in_time(name, partial(simulate, instance, make_scheduler(name), record=True, limits=limits), limits)
+            run = simulate(instance, make_scheduler(name), record=True, limits=limits)
             assert run.schedule is not None
             yield name, run.schedule, run.latency_s
-    if not limits.reached:
-        paths = rounded_paths(instance, task.prices, seed=task.seed + task.layer, limits=limits)
-        if paths is not None:
-            schedule = schedule_of(instance, paths, "rounded")
-            yield "rounded", schedule, simulate(instance, Replay(schedule)).latency_s

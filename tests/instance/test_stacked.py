@@ -119,7 +119,8 @@ def test_signed_value_goes_below_nothing(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_in_rows_comes_layer_by_layer(tmp_path: Path) -> None:
-    text = TEXT.replace("prefill = 24", "prefill = 3000").replace("tokens = 12", "tokens = 600").replace("layers = 3", "layers = 24")
+    text = TEXT.replace("prefill = 24", "prefill = 3000").replace("tokens = 12", "tokens = 600")
+    text = text.replace("layers = 3", "layers = 24")
     (tmp_path / "three.memory.toml").write_text(MEMORY.replace("1 MB", "100 MB"))
     path = tmp_path / "large.toml"
     path.write_text(text)

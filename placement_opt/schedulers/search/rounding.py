@@ -1,0 +1,139 @@
+"""Schedules by rounding: blocks take their best paths one part after the other, at prices of what all of them will load.
+
+After each part the times of the steps are reckoned anew as they will be when every block has chosen: what those have loaded
+that have, times as much as there are more of them (in the first sweep), or what they load now (in later ones, where blocks
+leave their paths before they choose again). Prices are the slopes of these times, smoothed over a width that shrinks from part
+to part; room costs the rents of a bound, more where it will be short and less where it will be left, and no block takes room
+that is not there. So a block's choice is one shortest path over a table, and a sweep takes time by the states of the blocks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.result import Prices
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import tier_sets
+from placement_opt.schedulers.search.game import limited_tiers, make_game
+from placement_opt.schedulers.search.paths import Paths, first_places, without_the_unread
+
+if TYPE_CHECKING:
+    from placement_opt.schedulers.search.game_kernels import Game
+
+#: Sweeps, parts of each, and the width of the smoothing at the first part and at the last, as shares of a step's time.
+SWEEPS, _PARTS, _WIDTHS = 3, 256, (2.0, 0.3)
+#: Rents rise and fall by this power of e for a tier's whole room that will be short or left, and stay within these powers.
+_STEEP, _MOST = 12.0, 6.0
+#: ... after each sweep for good.
+_LEARN = 4.0
+#: No rent counts as less than this share of the tier's mean, or of what reading all the room once a state would take.
+_LEAST_RENT = 0.02
+#: A sweep that gains less than this share of the time is the last.
+_NEWS = 2e-3
+
+
+def rounded_paths(
+    instance: Instance, prices: Prices, *, seed: int, limits: Limits | None = None, sweeps: int = SWEEPS
+) -> Paths | None:
+    """Paths of all blocks within the room of every tier; None where a block found no room, or the limits came first.
+
+    Parameters
+    ----------
+    instance
+        One that the search is defined for (:func:`placement_opt.schedulers.search.game.searchable`).
+    prices
+        Of a bound: its rents (float64[T + 1, K], s/byte) are what room costs at first.
+    seed
+        Of the order in which blocks choose.
+    limits
+        Deadline, stop request.
+    sweeps
+        How often every block chooses.
+    """
+    limits = limits or Limits()
+    rounding = Rounding(instance, prices.rent, seed)
+    for number in range(sweeps):
+        if limits.reached or not rounding.sweep(number, sweeps, limits):
+            break
+    if np.isinf(rounding.seconds):
+        return None
+    paths = Paths(tier_sets(instance).astype(np.uint16), first_places(instance), rounding.best)
+    return without_the_unread(instance, paths)
+
+
+def offered(instance: Instance, game: Game) -> Int64:
+    """int64[U]: the numbers of the sets that blocks are offered: beside the home tier one more at most, and given starts."""
+    masks = tier_sets(instance)
+    least = 1 << instance.home if instance.inclusive else 0
+    copies = np.array([bin(int(mask) & ~least).count("1") for mask in masks])
+    begin = game.block[:-1, 3]
+    return np.union1d(np.flatnonzero(copies <= 1), begin[begin >= 0])
+
+
+class Rounding:
+    """All blocks, and what they load so far."""
+
+    def __init__(self, instance: Instance, rent: Float64, seed: int) -> None:
+        self.instance, self.rng = instance, np.random.default_rng(seed)
+        self.game: Game = make_game(instance, rent, seed)
+        self.fixed = self.game.value.copy()
+        self.limited = limited_tiers(instance)
+        self.capacity = np.maximum(instance.capacity[self.limited].astype(np.float64), 1.0)
+        unit = float(np.maximum(self.fixed.max(axis=1), instance.floor).mean()) / self.capacity
+        least = _LEAST_RENT * np.maximum(rent[:, self.limited].mean(axis=0), unit)
+        self.rent = np.maximum(rent[:, self.limited], least)
+        self.kind = self.game.block[:-1, 7]
+        self.use = offered(instance, self.game)
+        self.number = np.zeros(len(self.game.member), dtype=np.int64)
+        self.number[self.use] = np.arange(len(self.use))
+        steps, sets = instance.num_steps, len(self.use)
+        square = (steps, sets, sets)
+        self.tables = *np.zeros((2, steps, sets)), *np.zeros((2, *square)), np.zeros(square, dtype=np.bool_)
+        self.best, self.seconds = self.game.path, np.inf
+
+    def sweep(self, number: int, sweeps: int, limits: Limits) -> bool:
+        """Every block once; False where that was little use, one found no room or the limits came first."""
+        from placement_opt.schedulers.search.rounding_kernels import choose_all, tabulate
+
+        count, again = self.instance.num_blocks, number > 0
+        scratch = np.zeros((2, len(self.use)))
+        bytes_all, bytes_done = float(self.instance.size.sum()), 0.0
+        for part, some in enumerate(np.array_split(self.rng.permutation(count), min(_PARTS, max(1, count)))):
+            if limits.reached:
+                return False
+            along = (number * _PARTS + part) / max(1, sweeps * _PARTS - 1)
+            share = 1.0 if again else max(bytes_done / bytes_all, 1e-9)
+            hold, slope = self.prices(share, along, blind=not again and part == 0)
+            for kind in np.unique(self.kind[some]):
+                tabulate(self.game, kind, slope, *self.tables, self.use)
+                mine = some[self.kind[some] == kind]
+                if choose_all(self.game, mine, again, self.use, self.number, *self.tables, hold, *scratch) >= 0:
+                    return False
+            bytes_done += float(self.instance.size[some].sum())
+        short = (self.capacity - self.game.room) / self.capacity - 1.0
+        self.rent *= np.exp(np.clip(_LEARN * short, -_MOST / 2, _MOST / 2))
+        seconds = float(np.maximum(self.game.value.max(axis=1), self.game.floor).sum())
+        before = self.seconds
+        if seconds < before:
+            self.best, self.seconds = self.game.path.copy(), seconds
+        return seconds < before * (1.0 - _NEWS)
+
+    def prices(self, share: float, along: float, *, blind: bool) -> tuple[Float64, Float64]:
+        """(float64[T + 1, S] of room by set, float64[T, V] of values) where so large a share of the blocks has chosen."""
+        from placement_opt.schedulers.search.rounding_kernels import weigh_all
+
+        game = self.game
+        value = self.fixed if blind else self.fixed + (game.value - self.fixed) / share
+        times = np.maximum(value.max(axis=1), game.floor)
+        width = _WIDTHS[0] * (_WIDTHS[1] / _WIDTHS[0]) ** along * (times + times.mean()) / 2
+        slope = np.zeros_like(value)
+        weigh_all(game.floor, width, value, slope)
+        if blind:
+            slope[:] = 1.0 / slope.shape[1]
+        short = np.zeros_like(self.rent) if blind else (self.capacity - game.room) / share / self.capacity - 1.0
+        rent = self.rent * np.exp(np.clip(_STEEP * short, -_MOST, _MOST))
+        return np.ascontiguousarray(rent @ game.member[self.use].T.astype(np.float64)), slope
