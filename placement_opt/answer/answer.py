@@ -46,6 +46,7 @@ from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.claims import AnyVerified
 from placement_opt.certify.layered_files import LargeSchedule
+from placement_opt.certify.stacked_files import StackedSchedule
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source, question_at
@@ -160,7 +161,7 @@ class Answer(Tabular):
         return self.state.bound
 
     @property
-    def schedule(self) -> Schedule | Plan | StackedPlan | LargeSchedule | None:
+    def schedule(self) -> Schedule | Plan | StackedPlan | LargeSchedule | StackedSchedule | None:
         """The best schedule; None where every scheduler failed or none was reached, or moves in runs are not kept."""
         return self.state.schedule
 
@@ -425,9 +426,9 @@ def _resume(work: Work, found: AnyVerified) -> None:
         standing.raise_to(Bound("resumed", status, found.lower_s, 0.0, rests_on, prices=prices), "resumed")
     if found.schedule is not None and found.upper_s is not None:
         kept = found.schedule
-        schedule: Schedule | LargeSchedule = (
+        schedule: Schedule | LargeSchedule | StackedSchedule = (
             kept
-            if isinstance(kept, LargeSchedule)
+            if isinstance(kept, LargeSchedule | StackedSchedule)
             else Schedule(kept.scheduler, kept.initial, kept.indptr, kept.op.astype(np.int16), kept.block)
         )
         standing.lower_to(schedule, found.upper_s, f"resumed {kept.scheduler}")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from placement_opt.answer.prove_integer import certify_prices, certify_schedule
 from placement_opt.answer.standing import State
@@ -25,13 +25,15 @@ from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.certify.claims import AnyVerified, nothing_verified
 from placement_opt.certify.files import PriceCertificate, ScheduleCertificate, pack_prices, pack_schedule
-from placement_opt.certify.layered import VerifiedLarge
 from placement_opt.certify.layered_files import LargeSchedule
+from placement_opt.certify.stacked_files import StackedSchedule
+from placement_opt.certify.verify import Verified
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.layered.plan import Plan, save_copy
 from placement_opt.layered.solve import CertifiedPrices
+from placement_opt.layered.stacked_plan import StackedPlan, save_stacked_copy
 from placement_opt.play.schedule import Schedule
 
 _T = TypeVar("_T")
@@ -118,7 +120,7 @@ class Checkpoints:
         """
         if not self._files:
             return None
-        if isinstance(self._found, VerifiedLarge) or not hopeless(self._took, self._limits):
+        if not isinstance(self._found, Verified) or not hopeless(self._took, self._limits):
             with suppress(LeftBehind):
                 self._write(state, grace=GRACE)
         held = {"prices": self._found.prices, "schedule": self._found.schedule}
@@ -145,7 +147,7 @@ class Checkpoints:
             self._found = replace(self._found, prices=prices, lower=None if none else lower, no_schedule=none)
             self._written = last = replace(last, prices=state.prices)
         if "schedule" in self._files and state.schedule is not None and last.schedule is not state.schedule:
-            if isinstance(self._found, VerifiedLarge):
+            if not isinstance(self._found, Verified):
                 self._found = self._joined(self._found, state)
             else:
                 schedule, upper, data = self._within(lambda: self._schedule(state), grace)
@@ -155,7 +157,7 @@ class Checkpoints:
 
     def _within(self, work: Callable[[], _T], grace: float) -> _T:
         """A proof, given up a little after the limits; what is only written is waited for."""
-        return work() if isinstance(self._found, VerifiedLarge) else run_watched(work, self._limits, grace=grace)
+        return work() if not isinstance(self._found, Verified) else run_watched(work, self._limits, grace=grace)
 
     def _prices(self, state: State) -> tuple[PriceCertificate, Fraction, bytes]:
         """The certificate of the state's prices, or a better one that the run began or went on with."""
@@ -184,14 +186,19 @@ class Checkpoints:
                 best = (known.schedule, known.upper)
         return *best, pack_schedule(best[0])
 
-    def _joined(self, found: VerifiedLarge, state: State) -> VerifiedLarge:
+    def _joined(self, found: AnyVerified, state: State) -> AnyVerified:
         """The moves of all layers written as one file, or the file that the run began with where it is as good."""
         path, plan, known = self._files["schedule"], state.schedule, self._resumed
-        if isinstance(plan, Plan):
+        if isinstance(plan, Plan | StackedPlan):
             best = min((known.upper, found.upper, plan.seconds), key=lambda seconds: math.inf if seconds is None else seconds)
             if plan.seconds == best:
-                return replace(found, schedule=plan.save(path), upper=plan.seconds)
+                saved: Any = plan.save(path)
+                return replace(found, schedule=saved, upper=plan.seconds)
+        if found.schedule is None and isinstance(known.schedule, StackedSchedule):
+            assert isinstance(found.instance, Stacked)
+            return replace(found, schedule=save_stacked_copy(known.schedule, found.instance, path), upper=known.upper)
         if found.schedule is None and isinstance(known.schedule, LargeSchedule):
+            assert isinstance(found.instance, Layered)
             return replace(found, schedule=save_copy(known.schedule, found.instance, path), upper=known.upper)
         return found
 

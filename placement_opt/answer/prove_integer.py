@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Float64
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.bounds.dual.budgets import meter_prices
 from placement_opt.bounds.dual.classes import Classes, classify
@@ -68,7 +68,7 @@ def certify_prices(
         quantum = choose_quantum(instance, legal, value.value_s)
     if not 1 <= quantum <= LARGEST_QUANTUM:
         raise InputError(f"found {quantum}", "expected a whole number from 1 to 2**128 - 1", field="quantum")
-    rho, rent = _integers(np.floor(legal.rho * (_SLACK * quantum))), _integers(np.rint(legal.rent * float(quantum)))
+    rho, rent = _whole(legal, quantum)
     if instance.timed:
         return PriceCertificate(instance.hash, quantum, rho, rent, lower_bound(instance, quantum, rho, rent))
     mu = _prices_of_budgets(instance, legal, quantum, no_schedule=no_schedule)
@@ -77,6 +77,17 @@ def certify_prices(
     if no_schedule and claim <= 0:
         raise CertificateError("these prices do not prove that no schedule keeps the budgets")
     return PriceCertificate(instance.hash, quantum, rho, rent, claim, mu, no_schedule)
+
+
+def whole_prices(instance: Instance, prices: Prices, value_s: float) -> tuple[int, Int64, Int64]:
+    """(quantum, int64[T, R], int64[T + 1, K]) of legal prices that prove about so many seconds."""
+    quantum = choose_quantum(instance, prices, value_s)
+    return quantum, *_whole(prices, quantum)
+
+
+def _whole(prices: Prices, quantum: int) -> tuple[Int64, Int64]:
+    """Resource prices rounded down, rents to the nearest."""
+    return _integers(np.floor(prices.rho * (_SLACK * quantum))), _integers(np.rint(prices.rent * float(quantum)))
 
 
 def choose_quantum(instance: Instance, prices: Prices, value_s: float) -> int:

@@ -11,19 +11,21 @@ All layers have one rent at the beginning of a turn, and the steps of a turn hav
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
-import numpy as np
-
+from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
+from placement_opt.answer.prove_integer import whole_prices
 from placement_opt.answer.work import DUALITY, Work
 from placement_opt.base import clock, room
 from placement_opt.base.jobs import run_jobs
+from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.result import Bound, Prices, Status
-from placement_opt.instance.instance import Instance
+from placement_opt.certify.files import PriceCertificate
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.thinned import thinned
-from placement_opt.layered.by_layer import LayerDone, LayerTask, both_sides
+from placement_opt.layered.dual import below
+from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.layered.stacked_plan import StackedPlan
 
 NAME = "layers"
@@ -33,6 +35,9 @@ _SAMPLED, _MORE = 400_000, 4
 _SHARE, _UNLIMITED_S = 0.25, 60.0
 #: What proves that every step takes as long as its fixed loads do.
 IDLE = "what every step loads whatever the placement"
+SPLIT = "no residency, no capacity, no moves: every byte read at the best split"
+#: Rounds at most.
+_ROUNDS = 16
 #: Rungs that raise prices on a part of a layer, and those that tell how far there is to go.
 _RAISING = ("intervals", "sample", "ascent", "belady")
 
@@ -55,91 +60,98 @@ def climb_stacked(work: Work, question: Stacked) -> bool:
 
 @dataclass
 class _Climb:
-    """What all rounds of it share."""
+    """What all rounds of it share: of each layer the best schedule, whose it is, the file of its moves, and its roofline."""
 
     work: Work
     question: Stacked
     jobs: int
     began: float = field(default_factory=clock.now)
-    upper: dict[int, tuple[float, str]] = field(default_factory=dict)
-    sections: dict[int, Path] = field(default_factory=dict)
+    upper: dict[int, LayerDone] = field(default_factory=dict)
     least: dict[int, float] = field(default_factory=dict)
 
     def run(self) -> bool:
         """Rounds until the gap is closed or nothing new comes; whether all layers were done."""
-        whole, every, prices = False, self._every(_SAMPLED), self.work.start
-        for number in range(64):
+        whole, every, start = False, max(1, -(-self.question.reads // _SAMPLED)), self.work.start
+        for number in range(_ROUNDS):
             before = self.work.standing.state
-            found = self._raised(every, prices)
-            if found is None:
+            made = self._raised(every, start)
+            if made is None:
                 break
-            prices = found
-            whole = self._layers(prices, number) or whole
+            start = made
+            whole = self._layers(made, number) or whole
             after = self.work.standing.state
-            if self.work.enough or self.work.limits.reached or not whole:
-                break
-            if every == 1 and after.lower_s <= before.lower_s and after.latency_s == before.latency_s:
+            still = after.lower_s <= before.lower_s and after.latency_s == before.latency_s
+            if self.work.enough or self.work.limits.reached or not whole or (every == 1 and still):
                 break
             every = max(1, every // _MORE)
         return whole
 
-    def _every(self, reads: int) -> int:
-        return max(1, -(-self.question.reads // reads))
-
-    def _raised(self, every: int, start: Prices | None) -> Prices | None:
-        """Prices good for every so many-th block of the first layer; None where the limits came first."""
+    def _raised(self, every: int, start: Prices | None) -> CertifiedPrices | None:
+        """Prices good for every so many-th block of the first layer, in whole numbers; None where the limits came first."""
         from placement_opt.answer.answer import answer
         from placement_opt.answer.rungs import RUNGS
 
-        limits, work = self.work.limits, self.work
+        limits = self.work.limits
         if limits.reached:
             return None
-        first: Instance = self.question.layer(0, limits)
+        first = self.question.layer(0, limits)
         part = first if every == 1 else thinned(first, every)
-        seconds = _SHARE * limits.remaining if math.isfinite(limits.remaining) else _UNLIMITED_S
-        inner = limits.within(seconds)
-        found = answer(
-            part, gap=work.gap / 4, limits=inner, warm=start, rungs=[rung for rung in RUNGS if rung.name in _RAISING]
-        )
-        prices = found.state.prices
-        return None if prices is None else Prices(prices.rho, prices.rent)
+        inner = limits.within(_SHARE * limits.remaining if math.isfinite(limits.remaining) else _UNLIMITED_S)
+        raising = [rung for rung in RUNGS if rung.name in _RAISING]
+        found = answer(part, gap=self.work.gap / 4, limits=inner, warm=start, rungs=raising)
+        if found.state.prices is None:
+            return None
+        prices = legal(first, found.state.prices)
+        quantum, rho, rent = whole_prices(first, prices, found.state.lower_s * every)
+        made = PriceCertificate(self.question.hash, quantum, rho, rent, Fraction(0))
+        return CertifiedPrices(prices.rho, prices.rent, certificate=made)
 
-    def _layers(self, prices: Prices, number: int) -> bool:
+    def _layers(self, prices: CertifiedPrices, number: int) -> bool:
         """Every layer once; whether all were done."""
         question, work, count = self.question, self.work, self.question.layers
-        folder, lower, step_s = work.folder, dict[int, float](), np.zeros(question.num_steps)
-        del step_s
+        lower = dict[int, Fraction]()
 
         def take(position: int, done: LayerDone | None) -> None:
             if done is None:
                 return
-            lower[position] = done.lower_s
-            self.least[position] = done.least_s
-            if done.upper_s < self.upper.get(position, (math.inf, ""))[0]:
-                self.upper[position] = done.upper_s, done.source
-                if done.section is not None:
-                    self.sections[position] = done.section
+            lower[position], self.least[position] = done.lower, done.least_s
+            before = self.upper.get(position)
+            if done.upper is not None and (before is None or before.upper is None or done.upper < before.upper):
+                self.upper[position] = done
             if len(lower) == count:
-                self._offer(prices, math.fsum(lower.values()), Status.BOUND)
+                self._offer_bound(prices, sum(lower.values(), Fraction(0)))
+            if len(self.upper) == count:
+                self._offer_schedule()
 
-        sections = [None if folder is None else folder / f"layer-{n}-{number}" for n in range(count)]
-        tasks = [LayerTask(question, n, prices, work.gap, number, sections[n]) for n in range(count)]
+        names = [None if work.folder is None else work.folder / f"layer-{n}-{number}" for n in range(count)]
+        tasks = [LayerTask(question, n, prices, work.gap, number, names[n]) for n in range(count)]
         run_jobs(both_sides, tasks, jobs=self.jobs, limits=work.limits, done=take)
-        done = len(lower) == count
-        if not done:
+        if len(lower) < count:
             work.notes.append(f"{NAME}: {len(lower)} of {count} layers were reached")
-        if len(self.upper) == count and all(math.isfinite(seconds) for seconds, _ in self.upper.values()):
-            sources = sorted({name for _, name in self.upper.values()})
-            plan = StackedPlan(question, dict(self.sections)) if folder is not None else None
-            work.standing.lower_to(plan, math.fsum(seconds for seconds, _ in self.upper.values()), "+".join(sources))
-        return done
+        return len(lower) == count
 
-    def _offer(self, prices: Prices, value: float, status: Status) -> None:
+    def _offer_bound(self, prices: CertifiedPrices, value: Fraction) -> None:
         """What prices prove of all layers, and what needs none."""
-        question, took = self.question, clock.now() - self.began
-        details = {"layers": question.layers, "turns": question.turns}
+        question, took, standing = self.question, clock.now() - self.began, self.work.standing
+        details = {"layers": question.layers, "turns": question.turns, "reads": question.num_reads}
         line = math.fsum(self.least.values()) * (1.0 - 1e-12)
-        rests_on = "no residency, no capacity, no moves: every byte read at the best split"
-        self.work.standing.raise_to(Bound("roofline", Status.BOUND, line, took, rests_on, details=details), "roofline")
-        value *= 1.0 - 1e-14
-        self.work.standing.raise_to(Bound(NAME, status, value, took, DUALITY, prices=prices, details=details), NAME)
+        standing.raise_to(Bound("roofline", Status.BOUND, line, took, SPLIT, value_s=line, details=details), "roofline")
+        claim = max(value, Fraction(0))
+        proven = replace(prices, certificate=replace(prices.certificate, claim=claim))
+        standing.raise_to(Bound(NAME, Status.BOUND, below(claim), took, DUALITY, prices=proven, details=details), NAME)
+
+    def _offer_schedule(self) -> None:
+        """The best of each layer, together."""
+        best = {layer: done for layer, done in self.upper.items() if done.upper is not None}
+        seconds = sum((done.upper for done in best.values() if done.upper is not None), Fraction(0))
+        files = {layer: done.section for layer, done in best.items() if done.section is not None}
+        moves = sum(done.moves for done in best.values())
+        plan = StackedPlan(self.question, files, seconds, moves) if len(files) == self.question.layers else None
+        source = "+".join(sorted({done.source for done in best.values()}))
+        self.work.standing.lower_to(plan, above(seconds), source)
+
+
+def above(value: Fraction) -> float:
+    """The smallest float that is not below."""
+    near = float(value)
+    return math.nextafter(near, math.inf) if Fraction(near) < value else near

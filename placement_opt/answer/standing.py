@@ -13,10 +13,13 @@ from dataclasses import dataclass, replace
 from placement_opt.base import clock
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.layered_files import LargeSchedule
+from placement_opt.certify.stacked_files import StackedSchedule
 from placement_opt.layered.plan import Plan
 from placement_opt.layered.stacked_plan import StackedPlan
 from placement_opt.play.schedule import Schedule
 
+#: In rows, in runs, and layer by layer.
+AnySchedule = Schedule | Plan | StackedPlan | LargeSchedule | StackedSchedule
 #: Values that differ by no more than this, relatively, are the same: two sums of the same numbers.
 ROUNDING = 1e-12
 
@@ -48,7 +51,7 @@ class State:
     bound_from: str = ""
     prices: Prices | None = None
     prices_s: float = 0.0
-    schedule: Schedule | Plan | StackedPlan | LargeSchedule | None = None
+    schedule: AnySchedule | None = None
     latency_s: float | None = None
     schedule_from: str = ""
     no_schedule: Bound | None = None
@@ -104,7 +107,7 @@ class Standing:
                 self._state = replace(self._state, since_s=clock.now() - self._began, source=source)
             return better
 
-    def lower_to(self, schedule: Schedule | Plan | StackedPlan | LargeSchedule | None, latency_s: float, source: str) -> bool:
+    def lower_to(self, schedule: AnySchedule | None, latency_s: float, source: str) -> bool:
         """Offer a schedule and its time; whether it is better."""
         with self._lock:
             state = self._state

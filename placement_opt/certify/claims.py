@@ -9,12 +9,14 @@ from placement_opt.base.limits import Limits
 from placement_opt.certify.files import Kind, kind_of
 from placement_opt.certify.layered import VerifiedLarge, verify_large
 from placement_opt.certify.layered_files import is_large_schedule
+from placement_opt.certify.stacked import VerifiedStacked, verify_stacked
+from placement_opt.certify.stacked_files import is_stacked_schedule
 from placement_opt.certify.verify import Verified, verify_files
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.stacked import AnyQuestion
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 
 #: What certificates prove, in rows or in runs.
-AnyVerified = Verified | VerifiedLarge
+AnyVerified = Verified | VerifiedLarge | VerifiedStacked
 
 
 def verify_any(question: AnyQuestion, paths: Sequence[AnyPath], limits: Limits | None = None) -> AnyVerified:
@@ -24,14 +26,18 @@ def verify_any(question: AnyQuestion, paths: Sequence[AnyPath], limits: Limits |
     """
     if isinstance(question, Instance):
         return verify_files(question, paths, limits)
+    if isinstance(question, Stacked):
+        return verify_stacked(question, paths, limits)
     return verify_large(question, paths)
 
 
 def nothing_verified(question: AnyQuestion) -> AnyVerified:
     """What no certificate proves."""
+    if isinstance(question, Stacked):
+        return VerifiedStacked(question)
     return Verified(question) if isinstance(question, Instance) else VerifiedLarge(question)
 
 
 def kind_of_any(path: AnyPath) -> Kind:
     """Which kind of certificate a file is, in rows or in runs; InputError if it is none."""
-    return "schedule" if is_large_schedule(path) else kind_of(path)
+    return "schedule" if is_large_schedule(path) or is_stacked_schedule(path) else kind_of(path)

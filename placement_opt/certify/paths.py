@@ -23,7 +23,7 @@ import numpy as np
 
 from placement_opt.base.arrays import Int64
 from placement_opt.certify.parts import Part, parts, step_costs
-from placement_opt.certify.priced import Priced, Sets, price
+from placement_opt.certify.priced import Priced, Sets, price, price_turns
 from placement_opt.certify.rows import Exact
 from placement_opt.instance.instance import Instance
 
@@ -75,7 +75,7 @@ def _read_s(instance: Instance, tier: int) -> Fraction:
     return max(Fraction(load, rate) for load, rate in zip(loads, rates, strict=True))
 
 
-def paths_total(instance: Instance, rho: Int64, rent: Int64, counted: Sequence[int] = ()) -> int:
+def paths_total(instance: Instance, rho: Int64, rent: Int64, counted: Sequence[int] = (), *, turns: bool = False) -> int:
     """``sum_b SP_b`` at integer prices, in units of the quantum over the share base.
 
     Parameters
@@ -86,21 +86,23 @@ def paths_total(instance: Instance, rho: Int64, rent: Int64, counted: Sequence[i
         int64[T + 1, K] >= 0: rent of a byte held in each tier at each state, in quanta.
     counted
         M integers >= 0 below 2**63: price of a part of each meter that the instance uses, whatever the step, in quanta.
+    turns
+        Whether each step is a turn of a layer among others (:func:`placement_opt.certify.priced.price_turns`).
     """
     sets = tier_sets(instance)
     if len(counted):
         rho = np.hstack([rho, np.tile(np.array(counted, dtype=np.int64), (len(rho), 1))])
-    return sum(_part_total(part, sets, rho, rent) for part in parts(instance))
+    return sum(_part_total(part, sets, rho, rent, turns=turns) for part in parts(instance))
 
 
-def _part_total(part: Part, sets: Sets, rho: Int64, rent: Int64) -> int:
+def _part_total(part: Part, sets: Sets, rho: Int64, rent: Int64, *, turns: bool) -> int:
     most = step_costs(part, sets, rho, rent)
     small = max(most) <= _ROOM
     walk = _Walk(part, sets, np.dtype(np.int64 if small else object), _NEVER if small else 1 + sum(most))
     walk.start(rent[0])
     for low, high in _windows(part, most, len(sets.held), small):
         steps, states = rho[low:high].astype(walk.dtype), rent[low : high + 1].astype(walk.dtype)
-        walk.through(low, high, price(part.rows, sets, steps, states))
+        walk.through(low, high, (price_turns if turns else price)(part.rows, sets, steps, states))
     return walk.total
 
 

@@ -79,6 +79,32 @@ def price(rows: Rows, sets: Sets, rho: Exact, rent: Exact) -> Priced:
     return Priced(serve, idle, busy, born, no_idle, no_busy)
 
 
+def price_turns(rows: Rows, sets: Sets, rho: Exact, rent: Exact) -> Priced:
+    """The same where a step is a turn of a layer: other layers' steps, at the same prices and without rent, come before and
+    after it, in which a block may be copied on and on.
+
+    Costs of copies become those of any number of them one after the other; a read has such copies before and after it. What is
+    read in part pays for its share of that and of the other: no more than any way of doing it.
+    """
+    if sets.always or sets.forgets:
+        raise ValueError("turns are priced where every set is tracked and no block lies nowhere")
+    one = price(rows, sets, rho, rent)
+    rents = np.array([(rent[1:] * rows.size)[:, held].sum(axis=1) for held in map(list, sets.held)])
+    copies, busy, born = one.idle - rents, one.busy - rents, one.born - rents
+    for middle in range(len(copies)):
+        copies = np.minimum(copies, copies[:, middle, None] + copies[middle])
+    busy = _after(_after(copies, busy), copies)
+    serve = (copies + one.serve).min(axis=1)
+    born = (born[:, None] + copies).min(axis=0)
+    return Priced(serve, copies + rents, busy + rents, born + rents, one.no_idle, one.no_busy)
+
+
+def _after(a: Exact, b: Exact) -> Exact:
+    """Min-plus products of w pairs of matrices [S, S, w]."""
+    out: Exact = np.min([a[:, middle, None] + b[middle] for middle in range(len(a))], axis=0)
+    return out
+
+
 def _paid(rho: Exact, loads: Exact) -> Exact:
     """[n, w]: what n operations pay in each step.
 

@@ -230,6 +230,23 @@ def lower_bound(
 ) -> Fraction:
     """D in seconds, exactly; 0 where the prices prove less than that.
 
+    Parameters and errors as :func:`signed_bound`.
+    """
+    return max(signed_bound(instance, quantum, rho, rent, mu, no_schedule=no_schedule), Fraction(0))
+
+
+def signed_bound(
+    instance: Instance,
+    quantum: int,
+    rho: npt.NDArray[np.int64],
+    rent: npt.NDArray[np.int64],
+    mu: npt.NDArray[np.int64] | None = None,
+    *,
+    no_schedule: bool = False,
+    turns: bool = False,
+) -> Fraction:
+    """The same, below 0 too: the part that an instance has in a sum.
+
     Parameters
     ----------
     quantum
@@ -240,6 +257,8 @@ def lower_bound(
         int64[H]: price of a part of each budget's meter (of a second, where it has none); None: 0.
     no_schedule
         Whether nothing is minimised: above 0, D then proves that no schedule keeps the budgets.
+    turns
+        Whether the instance is a layer among others, each step a turn of it.
 
     Raises
     ------
@@ -258,14 +277,14 @@ def lower_bound(
     fixed += sum(map(operator.mul, counted, instance.metered.tolist()))
     room = sum(sum(held) * int(most) for held, most in zip(rent.T.tolist(), instance.capacity, strict=True))
     scale = quantum * instance.share_base
-    value = Fraction((fixed - room) * instance.share_base + paths_total(instance, rho, rent, counted), scale)
+    value = Fraction((fixed - room) * instance.share_base + paths_total(instance, rho, rent, counted, turns=turns), scale)
     for price, budget in zip(mu.tolist(), instance.budgets, strict=True):
         value -= price * budget.fixed / quantum
     floors: dict[float, int | Fraction] = {}
     for floor, total in zip(instance.floor.tolist(), used, strict=True):
         floors[floor] = floors.get(floor, 0) + most - total
     value += sum((Fraction(floor) * idle for floor, idle in floors.items()), Fraction(0)) / quantum
-    return max(value, Fraction(0))
+    return value
 
 
 def second_worth(instance: Instance, quantum: int, mu: npt.NDArray[np.int64], *, no_schedule: bool) -> int | Fraction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,15 +43,23 @@ def certified(args: Namespace, outline: Outline, limits: Limits) -> AnyQuestion:
     from placement_opt.base.errors import InputError
     from placement_opt.certify.files import instance_hash
     from placement_opt.certify.layered_files import is_large_schedule
-    from placement_opt.instance.load import in_rows, in_runs
+    from placement_opt.certify.stacked_files import is_stacked_schedule
+    from placement_opt.instance.load import in_layers, in_rows, in_runs
 
-    moves = any(is_large_schedule(path) for path in args.certificates)
+    files = args.certificates
+    moves, stacked = any(map(is_large_schedule, files)), any(map(is_stacked_schedule, files))
+    hashes = {instance_hash(path) for path in files if not is_large_schedule(path) and not is_stacked_schedule(path)}
+    if stacked or outline.source.layers is not None:
+        with nullcontext() if stacked else suppress(InputError):
+            by_layer = in_layers(outline)
+            if stacked or by_layer.hash in hashes:
+                return by_layer
     try:
         question = in_runs(outline)
     except InputError:
         if moves:
             raise
         return in_rows(outline, limits)
-    if moves or question.hash in {instance_hash(path) for path in args.certificates}:
+    if moves or question.hash in hashes:
         return question
     return in_rows(outline, limits)

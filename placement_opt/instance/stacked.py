@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,15 @@ from placement_opt.memory.system import MemorySystem
 
 #: Makes a layer by itself, with the room of the whole.
 Make = Callable[[int, Limits], Instance]
+
+
+class Turned(NamedTuple):
+    """A question as its turns."""
+
+    hash: str
+    num_steps: int
+    num_tiers: int
+    num_resources: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +107,11 @@ class Stacked:
         """int64[K]: the bytes of a layer; those of all layers are the whole's."""
         whole, count = self.capacity.tolist(), self.layers
         return np.array([room * (layer + 1) // count - room * layer // count for room in whole], dtype=np.int64)
+
+    @property
+    def turned(self) -> Turned:
+        """What prices that are common to the layers are for."""
+        return Turned(self.hash, self.turns, self.num_tiers, self.num_resources)
 
     @property
     def home(self) -> int:

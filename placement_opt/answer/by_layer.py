@@ -1,7 +1,7 @@
 """Both sides of one layer of a question whose layers are in rows (:mod:`placement_opt.instance.stacked`), at given prices.
 
-A layer is drawn once: its dual value at the prices, the best of a few schedules within its share of the room, rounded from the
-prices where the limits allow, and the file of its moves.
+A layer is drawn once: what the prices prove of it exactly, the best of a few schedules within its share of the room, rounded
+from the prices where that is defined, and the file of its moves.
 """
 
 from __future__ import annotations
@@ -9,36 +9,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+from placement_opt.answer.prove_integer import certify_schedule
+from placement_opt.base.atomic import write_bytes_atomic
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.dual.classes import classify
-from placement_opt.bounds.dual.evaluate import signed_value
-from placement_opt.bounds.result import Prices
 from placement_opt.bounds.roofline import bound as roofline
+from placement_opt.certify.files import pack_schedule
+from placement_opt.certify.verify import signed_bound
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import Stacked
+from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.search.game import searchable
 from placement_opt.schedulers.search.paths import schedule_of
 from placement_opt.schedulers.search.rounding import rounded_paths
 
-#: Schedulers that cost one pass over a layer, for those that rounding leaves far off.
-QUICK = ("belady", "static")
-#: Beyond so many times the bound the quick ones are tried, too.
-_FAR = 1.1
+#: Schedulers that cost one pass over a layer, for those that rounding leaves far off: beyond so many times what is proven.
+QUICK, _FAR = ("belady", "static"), 1.1
 
 
 @dataclass(frozen=True, eq=False)
 class LayerTask:
-    """One layer, what it is priced at (float64[N, R], float64[N + 1, K], common to all layers), and what is near enough."""
+    """One layer, the prices common to all layers (int64[N, R], int64[N + 1, K] in quanta, and floats), the gap that is near
+    enough, the seed of its schedule, and the file of its moves, None where they are not kept."""
 
     question: Stacked
     layer: int
-    prices: Prices
+    prices: CertifiedPrices
     gap: float
     seed: int
     section: Path | None
@@ -46,42 +49,45 @@ class LayerTask:
 
 @dataclass(frozen=True)
 class LayerDone:
-    """Seconds of a layer: ``lower_s`` of its part of the dual value (which may be negative), ``least_s`` of its roofline,
-    ``upper_s`` of its best schedule (infinite where none was found in time), of whom; and the file of its moves."""
+    """Seconds of a layer: ``lower`` of its part of the dual value (it may be negative), ``least_s`` of its roofline, ``upper``
+    of its best schedule (None where none was found in time), of whom; the file of its moves, and how many they are."""
 
-    lower_s: float
+    lower: Fraction
     least_s: float
-    upper_s: float
+    upper: Fraction | None
     source: str
     section: Path | None
+    moves: int
 
 
 def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     """One layer, as far as the limits allow; None where it was not even priced."""
-    instance = task.question.layer(task.layer, limits)
+    instance, made = task.question.layer(task.layer, limits), task.prices.certificate
     if limits.reached:
         return None
-    lower = signed_value(instance, task.prices, classify(instance)).value_s
-    least = roofline(instance, limits=None).lower_bound_s or 0.0
-    near = max(lower, least) * (1.0 + task.gap / 2)
+    lower = signed_bound(instance, made.quantum, made.rho, made.rent, turns=True)
+    least = roofline(instance).lower_bound_s or 0.0
+    near = max(float(lower), least)
     best, upper, source = None, float("inf"), ""
     for name, schedule, seconds in _schedules(instance, task, limits):
         if seconds < upper:
             best, upper, source = schedule, seconds, name
-        if upper <= near or upper <= lower * _FAR:
+        if upper <= near * max(1.0 + task.gap / 2, _FAR):
             break
-    section = task.section if best is not None else None
-    if best is not None and section is not None:
-        raise NotImplementedError
-    return LayerDone(lower, least, upper, source, section)
+    if best is None:
+        return LayerDone(lower, least, None, "", None, 0)
+    if task.section is None:
+        return LayerDone(lower, least, Fraction(upper), source, None, 0)
+    certificate = certify_schedule(instance, best)
+    write_bytes_atomic(task.section, pack_schedule(certificate))
+    return LayerDone(lower, least, certificate.claim, source, task.section, certificate.moves)
 
 
 def _schedules(instance: Instance, task: LayerTask, limits: Limits) -> Iterator[tuple[str, Schedule, float]]:
     """(name, schedule, seconds), the most promising first; what fails or comes too late is left out."""
-    from placement_opt.schedulers.search.game import searchable
-
     if searchable(instance):
-        paths = rounded_paths(instance, task.prices, seed=task.seed * task.question.layers + task.layer, limits=limits)
+        seed = task.seed * task.question.layers + task.layer
+        paths = rounded_paths(instance, task.prices, seed=seed, limits=limits)
         if paths is not None:
             schedule = schedule_of(instance, paths, "rounded")
             yield "rounded", schedule, simulate(instance, Replay(schedule)).latency_s
