@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 from placement_opt.certify.rows import Exact, Rows
 
+#: Costs what cannot be, in 64 bits: two of it fit.
+_NEVER = 2**61
+
 
 @dataclass(frozen=True)
 class Sets:
@@ -84,19 +87,23 @@ def price_turns(rows: Rows, sets: Sets, rho: Exact, rent: Exact) -> Priced:
     after it, in which a block may be copied on and on.
 
     Costs of copies become those of any number of them one after the other; a read has such copies before and after it. What is
-    read in part pays for its share of that and of the other: no more than any way of doing it.
+    read in part pays for its share of that and of the other: no more than any way of doing it. Tiers that are not tracked take
+    no rent: what is read there may have come after the state that has one.
     """
-    if sets.always or sets.forgets:
-        raise ValueError("turns are priced where every set is tracked and no block lies nowhere")
-    one = price(rows, sets, rho, rent)
-    rents = np.array([(rent[1:] * rows.size)[:, held].sum(axis=1) for held in map(list, sets.held)])
-    copies, busy, born = one.idle - rents, one.busy - rents, one.born - rents
+    one = price(rows, sets, rho, rent * 0)
+    never = _NEVER if rho.dtype != object else 1 + sum(int(part.sum()) for part in (one.idle, one.busy, one.born))
+    copies, busy = one.idle.copy(), one.busy.copy()
+    copies[one.no_idle], busy[one.no_busy] = never, never
     for middle in range(len(copies)):
         copies = np.minimum(copies, copies[:, middle, None] + copies[middle])
-    busy = _after(_after(copies, busy), copies)
+    busy = np.minimum(_after(np.minimum(_after(copies, busy), never), copies), never)
     serve = (copies + one.serve).min(axis=1)
-    born = (born[:, None] + copies).min(axis=0)
-    return Priced(serve, copies + rents, busy + rents, born + rents, one.no_idle, one.no_busy)
+    born = (one.born[:, None] + copies).min(axis=0)
+    no_busy: npt.NDArray[np.bool_] = np.array((busy >= never).all(axis=2))
+    copies[one.no_idle], busy[no_busy] = 0, 0
+    tracked = [[k for k in held if k not in sets.always] for held in sets.held]
+    rents = np.array([(rent[1:] * rows.size)[:, held].sum(axis=1) for held in tracked])
+    return Priced(serve, copies + rents, busy + rents, born + rents, one.no_idle, no_busy)
 
 
 def _after(a: Exact, b: Exact) -> Exact:

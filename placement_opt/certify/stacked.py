@@ -16,11 +16,13 @@ import numpy as np
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.atomic import AnyPath
-from placement_opt.base.errors import CertificateError, InputError
+from placement_opt.base.errors import CertificateError, InputError, LimitError
+from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.certify.files import Kind, PriceCertificate, load_prices, load_schedule
 from placement_opt.certify.stacked_files import StackedSchedule, is_stacked_schedule, open_stacked_schedule
 from placement_opt.certify.verify import Sides, check_claim, check_prices, check_time, signed_bound, used_up, verify_schedule
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import Stacked
 
 
@@ -36,24 +38,22 @@ class VerifiedStacked(Sides):
     no_schedule: bool = False  # there are no budgets
 
 
-def layer_bound(question: Stacked, layer: int, quantum: int, rho: Int64, rent: Int64) -> Fraction:
-    """A layer's part of D in seconds, exactly: at prices int64[N, R] and int64[N + 1, K] in quanta."""
-    return signed_bound(question.layer(layer), quantum, rho, rent, turns=True)
-
-
-def verify_stacked(question: Stacked, paths: Sequence[AnyPath], limits: Limits | None = None) -> VerifiedStacked:
+def verify_stacked(
+    question: Stacked, paths: Sequence[AnyPath], limits: Limits | None = None, *, jobs: int = 1
+) -> VerifiedStacked:
     """Read and re-prove certificates of a question, one of prices and one of a schedule at most, in any order.
 
-    Each layer is drawn or read once for both.
+    Each layer is drawn or read once for both, in so many processes.
 
     Raises
     ------
     InputError
         A file that is no certificate; two of one kind.
     CertificateError
-        One that is damaged, made for another question, or does not prove what it claims; names the file.
+        One that is damaged, made for another question, or does not prove what it claims; names the file, and where it is
+        one, the layer, its turn and the block.
     LimitError
-        It needs more memory than there is.
+        It needs more memory, or more time, than there is.
     """
     files = dict[Kind, AnyPath]()
     prices: PriceCertificate | None = None
@@ -71,18 +71,17 @@ def verify_stacked(question: Stacked, paths: Sequence[AnyPath], limits: Limits |
                 _check_prices(question, prices)
         except CertificateError as error:
             raise error.at(path) from None
-    lower, upper = Fraction(0), Fraction(0)
     _check_room(question)
-    for layer in range(question.layers) if files else ():
-        alone = question.layer(layer, limits)
-        if prices is not None:
-            lower += signed_bound(alone, prices.quantum, prices.rho, prices.rent, turns=True)
-        if schedule is not None:
-            try:
-                moves = load_schedule(schedule.section(layer), alone, limits)
-                upper += verify_schedule(alone, moves)
-            except (CertificateError, InputError) as error:
-                raise CertificateError(f"layer {layer}: {error}", path=files["schedule"]) from None
+    tasks = [_Task(question, layer, prices, schedule, files.get("prices")) for layer in range(question.layers)]
+    found = run_jobs(_prove, tasks if files else [], jobs=jobs, limits=limits)
+    for proof in found:
+        if proof is None:
+            done = sum(one is not None for one in found)
+            raise LimitError(f"only {done} of {question.layers} layers were verified in time")
+        if proof.error is not None:
+            raise proof.error
+    lower = sum((proof.lower for proof in found if proof), Fraction(0))
+    upper = sum((proof.upper for proof in found if proof), Fraction(0))
     try:
         if prices is not None:
             check_claim(max(lower, Fraction(0)), prices.claim)
@@ -93,13 +92,64 @@ def verify_stacked(question: Stacked, paths: Sequence[AnyPath], limits: Limits |
             check_time(upper, schedule.claim)
     except CertificateError as error:
         raise error.at(files["schedule"]) from None
-    return VerifiedStacked(
-        question,
-        prices,
-        None if prices is None else max(lower, Fraction(0)),
-        schedule,
-        None if schedule is None else upper,
-    )
+    proven = None if prices is None else max(lower, Fraction(0))
+    return VerifiedStacked(question, prices, proven, schedule, None if schedule is None else upper)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A layer, what is to be proved of it, and the file of the prices."""
+
+    question: Stacked
+    layer: int
+    prices: PriceCertificate | None
+    schedule: StackedSchedule | None
+    path: AnyPath | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Proof:
+    """What a layer adds to both sides, in seconds; or why it proves nothing."""
+
+    lower: Fraction = Fraction(0)
+    upper: Fraction = Fraction(0)
+    error: CertificateError | InputError | LimitError | None = None
+
+
+def _prove(task: _Task, limits: Limits) -> _Proof:
+    """A layer, drawn once for both sides."""
+    prices, schedule, path = task.prices, task.schedule, task.path
+    lower = upper = Fraction(0)
+    try:
+        alone = task.question.layer(task.layer, limits)
+        _check_layer(task.question, task.layer, alone)
+        if prices is not None:
+            lower = signed_bound(alone, prices.quantum, prices.rho, prices.rent, turns=True)
+        if schedule is not None:
+            path = schedule.path
+            upper = verify_schedule(alone, load_schedule(schedule.section(task.layer), alone, limits))
+    except (CertificateError, InputError) as error:
+        return _Proof(error=_named(error, task.layer, path))
+    except LimitError as error:
+        return _Proof(error=error)
+    return _Proof(lower, upper)
+
+
+def _named(error: CertificateError | InputError, layer: int, path: AnyPath | None) -> CertificateError:
+    """The same complaint, laid at a file and a layer, its turn and block."""
+    if isinstance(error, InputError):
+        return CertificateError(f"layer {layer}: {error}", path=path)
+    places = (("layer", layer), ("turn", error.step), ("block", error.block))
+    where = ", ".join(f"{what} {number}" for what, number in places if number is not None)
+    return CertificateError(f"{where}: {error.message}", path=path)
+
+
+def _check_layer(question: Stacked, layer: int, alone: Instance) -> None:
+    """That a layer has all turns, its share of the room and of time alone, which the sums rest on."""
+    share = question.share(layer).tolist()
+    if alone.num_steps != question.turns or alone.capacity.tolist() != share or not alone.timed:
+        found = f"found {alone.num_steps} turns and room for {alone.capacity.tolist()} bytes"
+        raise InputError(found, f"expected {question.turns}, room for {share} and time alone", field="layer")
 
 
 def _check_prices(question: Stacked, prices: PriceCertificate) -> None:
