@@ -142,7 +142,9 @@ def drift_layer(params: drift.Params, seed: int, layer: int, limits: Limits | No
 
     None where a limit was reached before it was drawn.
     """
-    return collect_within(drift_rows(params, seed, layer), drift_birth(params), limits or Limits())
+    stream = np.random.default_rng(seed).spawn(params.layers)[layer]
+    parts = drift.layer_runs(params, stream, _PART, limits or Limits())
+    return None if parts is None else _grouped(parts, drift_birth(params), params.tokens)
 
 
 def drift_rows(params: drift.Params, seed: int, layer: int) -> Iterator[Int64]:

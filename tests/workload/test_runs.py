@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
 from placement_opt.workload.runs import LayerRuns, collect, drift_layer, drift_reads, layers_of
 from placement_opt.workload.synth import drift
+from placement_opt.workload.synth.drift_kernels import choice
 from placement_opt.workload.trace import Trace
 from tests.small import make_trace
 
@@ -85,3 +87,40 @@ def test_traces_that_runs_cannot_say_are_refused() -> None:
     object.__setattr__(trace, "step_layer", trace.step_layer[::-1].copy())
     with pytest.raises(InputError, match="take turns"):
         layers_of(trace)
+
+
+@pytest.mark.parametrize("size", [1, 2, 9, 10_000, 10_001, 12_345])
+def test_what_is_drawn_in_the_loop_is_what_numpy_draws(size: int) -> None:
+    """Small shares and large ones of small and large populations: the same entries in one order, and the same stream after."""
+    ours, theirs = np.random.default_rng(size), np.random.default_rng(size)
+    state = ours.bit_generator.state
+    words = [state["state"][key] >> by & 2**64 - 1 for key in ("state", "inc") for by in (64, 0)]
+    stream, marks = np.array([*words, state["has_uint32"], state["uinteger"]], dtype=np.uint64), np.zeros(size + 1, dtype=bool)
+    for count in {0, 1, size // 21, size // 20, size // 20 + 1, size // 3, size - 1, size}:
+        some = np.arange(100, 100 + size)
+        choice(some, count, marks, stream)
+        assert some[size - count :].tolist() == (100 + theirs.choice(size, count, replace=False, shuffle=False)).tolist()
+        assert not marks.any()
+    after = theirs.bit_generator.state
+    assert int(stream[0]) << 64 | int(stream[1]) == after["state"]["state"]
+    assert stream[4:].tolist() == [after["has_uint32"], after["uinteger"]] or after["has_uint32"] == stream[4] == 0
+
+
+@pytest.mark.parametrize("leave", ["oldest", "random"])
+def test_a_layer_drawn_in_many_parts_equals_its_rows(leave: str) -> None:
+    """Sets beyond those that are drawn from one by one, in parts of a turn or two each."""
+    params = drift.Params(layers=1, prefill=20_000, tokens=12, drift=0.3, leave=leave)
+    parts = drift.layer_runs(params, np.random.default_rng(3), 1, Limits())
+    assert parts is not None
+    assert len(parts) > 5
+    rows = collect(drift.layer_reads(params, np.random.default_rng(3)), np.full(20_012, -1, dtype=np.int32))
+    found = np.concatenate(parts, axis=1)
+    found = found[:, np.lexsort(found[1::-1])]
+    assert found[1:].tolist() == [rows.first.tolist(), rows.last.tolist()]
+    assert found[0].tolist() == np.repeat(np.arange(20_012), np.diff(rows.start)).tolist()
+
+
+def test_a_layer_is_not_drawn_beyond_a_limit() -> None:
+    limits = Limits()
+    limits.interrupt()
+    assert drift_layer(PARAMS[0], 1, 0, limits) is None

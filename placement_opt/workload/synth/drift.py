@@ -23,11 +23,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int32
 from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
 from placement_opt.workload.synth import params as p
 from placement_opt.workload.synth.outline import Outline
 from placement_opt.workload.totals import Totals
@@ -36,6 +39,8 @@ from placement_opt.workload.trace import Trace
 #: ``variation`` -> drift.
 VARIATIONS = {"low": 0.04, "high": 0.40}
 _DRIFT = 0.10
+#: Turns between two looks at the limits.
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,37 @@ def layer_reads(params: Params, rng: np.random.Generator) -> Iterator[npt.NDArra
         reading[entering], reading[leaving] = True, False
         held = np.flatnonzero(reading[:n])
         yield held
+
+
+def layer_runs(params: Params, rng: np.random.Generator, many: int, limits: Limits) -> list[Int32] | None:
+    """The runs of one layer in the order in which they end, as int32[3, .] of (token, first, last), some ``many`` in each.
+
+    That is, the turns of :func:`layer_reads` in which each token is read without a break. None where a limit was reached before
+    the last. ``rng`` is one of ``numpy.random.default_rng``.
+    """
+    from placement_opt.workload.synth.drift_kernels import draw
+
+    ends = range(params.prefill, params.prefill + params.tokens)
+    wants = p.shares_of(params.read_share, ends)
+    share, whole = Fraction(repr(params.window)).as_integer_ratio()
+    oldest = np.array([n + -n * share // whole for n in ends], dtype=np.int64)
+    swaps = p.shares_of(params.swapped, range(int(wants[-1]) + 1))
+    state: Any = rng.bit_generator.state
+    words = [state["state"][key] >> by & 2**64 - 1 for key in ("state", "inc") for by in (64, 0)]
+    stream = np.array([*words, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
+    reading, opened, marks = np.zeros(ends.stop, np.bool_), np.zeros(ends.stop, np.int32), np.zeros(ends.stop + 1, np.bool_)
+    fixed = (params.prefill, wants, oldest, swaps, params.leave == "oldest", stream, reading, opened, marks)
+    out = np.empty((3, many + ends.stop), dtype=np.int32)
+    parts, turn, held, filled = list[Int32](), 0, 0, 0
+    while turn < params.tokens:
+        if limits.reached:
+            return None
+        turn, held, filled = draw(turn, min(turn + _AT_ONCE, params.tokens), *fixed, held, out, filled)
+        if filled >= many:
+            parts.append(out[:, :filled].copy())
+            filled = 0
+    still = np.flatnonzero(reading).astype(np.int32)
+    return [*parts, out[:, :filled], np.stack([still, opened[still], np.full_like(still, params.tokens - 1)])]
 
 
 def _outside(
