@@ -154,3 +154,36 @@ def mooncake_instance(
             trace=f'file = "{path}"',
             outside=outside,
         )
+
+
+#: What ``trace fit`` makes of the whole log, but for the number of requests and what the generator has by itself.
+LIKE_MOONCAKE = {
+    "sessions_per_second": 2.19,
+    "turns": 1.62,
+    "prompt": 4910,
+    "prompt_spread": 1.31,
+    "question": 223,
+    "question_spread": 2.16,
+    "answer": 163,
+    "answer_spread": 0.0,
+    "think": "149 s",
+    "think_spread": 0.999,
+    "longest": 126975,
+}
+#: Recomputing on an A100 (312 TFLOP/s of bf16 by its datasheet, half of it reached), 14 GFLOP a token.
+A100 = '[recompute]\nflops = "312 TFLOP/s"\nflops_per_token = "14 GFLOP"\nefficiency = 0.5'
+
+
+def requests_instance(requests: int, *, residency: str) -> Instance:
+    """So many requests like Mooncake's on ``nvme4``, an 8B model; unless blocks may be forgotten, 2.5 GB of drives for each."""
+    room, outside = ("", A100) if residency == "cache" else (f'nvme.capacity = "{5 * requests // 2 + 1000} GB"', "")
+    lines = (f"{key} = {value!r}".replace("'", '"') for key, value in LIKE_MOONCAKE.items())
+    return write_instance(
+        name="requests",
+        preset="nvme4",
+        memory=room,
+        residency=residency,
+        llm='layers = 32\nkv_bytes = "4 KiB"\nweight_resident = "16 GB"',
+        trace=f'synth = "requests"\nseed = 1\nrequests = {requests}\n' + "\n".join(lines),
+        outside=outside,
+    )

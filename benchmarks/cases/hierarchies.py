@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.cases.truth import both_sides, truth_case
-from benchmarks.inputs import MOONCAKE, chain_instance, mooncake_instance, write_instance
+from benchmarks.inputs import A100, MOONCAKE, chain_instance, mooncake_instance, write_instance
 from benchmarks.registry import Figure, Spec, State, Target, register
 from placement_opt.answer.answer import answer
 from placement_opt.answer.verdict import Interval, judge
@@ -114,13 +114,9 @@ register(
 )
 
 
-#: Recomputing on an A100 (312 TFLOP/s of bf16 by its datasheet, half of it reached), 14 GFLOP a token.
-_A100 = '[recompute]\nflops = "312 TFLOP/s"\nflops_per_token = "14 GFLOP"\nefficiency = 0.5'
-
-
 def _mooncake_cache(requests: int) -> State:
-    instance = mooncake_instance(requests, llm='weight_resident = "16 GB"', residency="cache", outside=_A100)
-    small = mooncake_instance(20, llm='weight_resident = "16 GB"', residency="cache", outside=_A100)
+    instance = mooncake_instance(requests, llm='weight_resident = "16 GB"', residency="cache", outside=A100)
+    small = mooncake_instance(20, llm='weight_resident = "16 GB"', residency="cache", outside=A100)
     answer(small, gap=0.02, limits=Limits(60.0))  # compiled loops are loaded beforehand
     return {"instance": instance}
 

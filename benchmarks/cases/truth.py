@@ -21,9 +21,9 @@ from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 
 
-def _warm(build: Callable[[int], Instance], size: int, smallest: int) -> State:
+def _warm(build: Callable[[int], Instance], gap: float, size: int, smallest: int) -> State:
     """The instance; compiled loops are loaded beforehand, which is no part of what is measured."""
-    answer(build(smallest), gap=0.01, limits=Limits(60.0))
+    answer(build(smallest), gap=max(0.01, gap), limits=Limits(60.0))
     return {"instance": build(size)}
 
 
@@ -107,7 +107,7 @@ def truth_case(
         Spec(
             name=name,
             about=about,
-            build=lambda size: _warm(build, size, sizes[0]),
+            build=lambda size: _warm(build, gap, size, sizes[0]),
             phases=phases,
             sizes=sizes,
             targets=tuple(wanted),

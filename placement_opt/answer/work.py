@@ -116,7 +116,7 @@ class Work:
 
     @cached_property
     def size(self) -> Size:
-        return Size.of(self.instance)
+        return Size.of(self.instance, self.classes)
 
     @cached_property
     def classes(self) -> Classes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from placement_opt.bounds.dual.classes import classify
+from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.tracked import MOST_SETS, tracked_sets
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.outline import Outline
@@ -40,9 +40,9 @@ class Size:
     hard: bool
 
     @classmethod
-    def of(cls, instance: Instance) -> Size:
-        """LimitError where there are more tiers than the methods have tables for."""
-        classes = classify(instance)
+    def of(cls, instance: Instance, classes: Classes | None = None) -> Size:
+        """LimitError where there are more tiers than the methods have tables for; ``classes``: of the instance, if at hand."""
+        classes = classify(instance) if classes is None else classes
         return cls(
             steps=instance.num_steps,
             blocks=instance.num_blocks,

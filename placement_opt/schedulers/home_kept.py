@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Ids, Moves, Resident, Scheduler, Setting, View
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
-from placement_opt.schedulers.search.game import MOST_STATES
-from placement_opt.schedulers.search.paths import num_states, paths_of, schedule_of
 
 
 def inclusive_reading(instance: Instance) -> Instance | None:
     """A free instance under the inclusive rule; None where the home tier lacks the room, or a copy at a given start."""
-    if instance.residency != "free" or num_states(instance) > MOST_STATES:
+    if instance.residency != "free":
         return None
     home = instance.home
     if int(instance.alive_bytes.max()) > int(instance.capacity[home]):
@@ -26,9 +26,17 @@ def inclusive_reading(instance: Instance) -> Instance | None:
     return replace(instance, residency="inclusive")
 
 
-def as_free(instance: Instance, reading: Instance, schedule: Schedule) -> Schedule:
+def as_free(instance: Instance, schedule: Schedule) -> Schedule:
     """A schedule of the inclusive reading as one of the free instance: births are stored at home by moves of its own."""
-    return schedule_of(instance, paths_of(reading, schedule), schedule.scheduler)
+    ends, born = instance.trace.births_by_step
+    moves, births = np.diff(schedule.indptr), np.diff(ends)
+    indptr = schedule.indptr + ends
+    own = np.repeat(ends[1:], moves) + np.arange(len(schedule.op))  # where its moves go: behind the births of their step
+    added = np.repeat(schedule.indptr[:-1], births) + np.arange(len(born))
+    op, block = np.empty(indptr[-1], dtype=np.int16), np.empty(indptr[-1], dtype=np.int32)
+    op[own], block[own] = schedule.op, schedule.block
+    op[added], block[added] = instance.home, born
+    return Schedule(schedule.scheduler, schedule.initial, indptr, op, block)
 
 
 class HomeKept:
@@ -50,7 +58,7 @@ class HomeKept:
 
         run = simulate(self._reading, self._scheduler, record=True, limits=limits)
         assert run.schedule is not None
-        self._replay = Replay(as_free(instance, self._reading, run.schedule))
+        self._replay = Replay(as_free(instance, run.schedule))
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         return self._replay.start(setting, first_reads)

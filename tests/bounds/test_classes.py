@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from placement_opt.bounds.dual import classes as merging
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.instance.instance import KEEPING
 from tests.small import make_instance, make_trace, random_instance, two_tier
@@ -52,3 +53,32 @@ def test_members_have_exactly_the_data_of_their_class(seed: int) -> None:
         assert rows[b] == (classes.size[g], classes.first[g], classes.last[g], row)
     assert len({rows[b] for b in classes.block}) == len(classes)
     assert classes.count.sum() == instance.num_blocks
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_classes_are_those_of_a_table_block_by_block(seed: int) -> None:
+    """In order of first appearance, whether blocks alike follow each other or not, many or few reads compared at once."""
+    rng = np.random.default_rng(seed)
+    rows = [sorted(set(rng.integers(0, 4, 2).tolist())) for _ in range(3)]
+    alike = np.repeat(rng.integers(0, 4, 12), rng.integers(1, 5, 12))
+    reads = [np.flatnonzero(np.isin(alike, row)).tolist() for row in rows]
+    trace = make_trace(reads, [-1] * len(alike), sizes=(1 + (alike + seed) % 2).tolist())
+    known: dict[tuple[int, ...], int] = {}
+    expected = []
+    for block, kind in enumerate(alike.tolist()):
+        key = (int(trace.size[block]), *(t for t, row in enumerate(rows) if kind in row))
+        expected.append(known.setdefault(key, len(known)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merging, "_AT_ONCE", 1 + seed)
+        classes = classify(make_instance(two_tier(), trace))
+    assert classes.of.tolist() == expected
+    assert classes.block.tolist() == [expected.index(number) for number in range(len(known))]
+
+
+def test_equal_hashes_merge_nothing_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all hashes agree but blocks do not, every block stays by itself: a bound needs no luck."""
+    monkeypatch.setattr(merging, "_odd", lambda _: np.uint64(0))
+    other_reads = make_instance(two_tier(), make_trace([[0], [1]], [-1, -1]))
+    other_sizes = make_instance(two_tier(), make_trace([[0, 1]], [-1, -1], sizes=[1, 2]))
+    for instance in (other_reads, other_sizes):
+        assert classify(instance).of.tolist() == [0, 1]

@@ -54,6 +54,12 @@ def test_no_reading_where_home_cannot_hold_everything() -> None:
         assert home_kept(instance, make_scheduler("belady")) is None
 
 
+def test_long_lives_of_many_blocks_are_no_obstacle() -> None:
+    """A schedule is read as one of the free instance by its moves: 3e8 pairs of a block and a state are none too many."""
+    instance = make_instance(chain([2, 10**4], [9, 5], [4]), make_trace([[0]] * 75_000, [-1] * 4000), "free")
+    assert inclusive_reading(instance) is not None
+
+
 def test_the_search_of_a_free_instance_begins_with_them_too() -> None:
     """Where a schedule that keeps everything at home is the best of the quick ones, it is the first that is handed over."""
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.inputs import LIKE_MOONCAKE
 from placement_opt.base.errors import InputError
+from placement_opt.workload.formats import READERS
 from placement_opt.workload.synth.requests import Params, _arrivals, generate
 from placement_opt.workload.trace import Trace
 from tests.workload.traces import digest
@@ -144,6 +146,40 @@ def test_shape_against_the_trace_itself() -> None:
     trace = make(requests=12_031)
     assert trace.num_reads / (trace.num_reads + trace.num_blocks) == pytest.approx(hits / blocks, abs=0.02)
     assert (trace.num_reads + trace.num_blocks) / 12_031 == pytest.approx(blocks / 12_031, rel=0.06)
+
+
+def _quartiles(values: np.ndarray) -> np.ndarray:
+    return np.percentile(values, [25, 50, 75])
+
+
+def _distances(trace: Trace) -> np.ndarray:
+    """Requests from a read back to the one before it, or to what produced the block; the block that all begin with aside."""
+    pointers, order = trace.by_block
+    step, read = trace.read_step[order].astype(np.int64), np.diff(pointers) > 0
+    before = np.concatenate([[0], step[:-1]])
+    before[pointers[:-1][read]] = trace.birth[read]
+    return (step - before)[pointers[1] :]
+
+
+def test_fitted_it_has_the_marginals_of_the_log() -> None:
+    """With what is fitted to the public log: blocks and reads, blocks asked for (quartiles), requests until a block is read
+    again (quartiles); the same distances from the middle of a log five times as long.
+
+    Not alike, and not claimed: a third of the blocks is read again in place of a quarter, those that are come back fewer times,
+    and the longest hundredth of the distances is two thirds as long.
+    """
+    path = DATA / "mooncake" / "conversation_trace.jsonl"
+    if not path.exists():
+        pytest.skip(f"no {path.parent}")
+    log, like = READERS["mooncake"](path), make(1, requests=12_031, **LIKE_MOONCAKE)
+    assert like.num_blocks == pytest.approx(log.num_blocks, rel=0.05)
+    assert like.num_reads == pytest.approx(log.num_reads, rel=0.06)
+    assert like.meta["seconds"] == pytest.approx(3537, rel=0.06)
+    asked = [np.diff(trace.indptr) + np.diff(trace.births_by_step[0]) for trace in (log, like)]
+    np.testing.assert_allclose(_quartiles(asked[1]), _quartiles(asked[0]), rtol=0.2)
+    np.testing.assert_allclose(_quartiles(_distances(like)), _quartiles(_distances(log)), rtol=0.15)
+    longer = make(2, requests=60_155, **LIKE_MOONCAKE)
+    np.testing.assert_allclose(_quartiles(_distances(longer)), _quartiles(_distances(log)), rtol=0.15)
 
 
 def test_equal_seeds_give_equal_traces() -> None:

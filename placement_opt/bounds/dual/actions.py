@@ -7,7 +7,6 @@ a factor, otherwise per block of a size. S tier sets, V serving operations.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -76,9 +75,9 @@ class PricedActions:
     rent: Float64
     choices: Choices | None = None
 
-    @cached_property
+    @property
     def adding(self) -> Float64:
-        """float64[T, S, S]: copies that turn one set into another within a step; dropping is free."""
+        """float64[T, S, S]: copies that turn one set into another within a step; dropping is free. Made anew, and not kept."""
         new = self.has[None, :, :] & ~self.has[:, None, :]
         nowhere = np.flatnonzero(self.tracked.masks == 0)
         source = self.source

@@ -9,13 +9,18 @@ residency knows one block from another.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.instance.instance import Instance
+
+Shares = npt.NDArray[np.uint16] | None
+#: Reads that are compared with those of others at once.
+_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +68,8 @@ def classify(instance: Instance) -> Classes:
     """Merge the blocks of an instance whose size, kind, life, start and reads agree."""
     trace = instance.trace
     pointers, order = trace.by_block
-    steps = trace.read_step[order].astype(np.int64)
-    shares = np.ones(len(order), dtype=np.int64) if trace.shares is None else trace.shares[order].astype(np.int64)
+    steps = trace.read_step[order]
+    shares = None if trace.shares is None else trace.shares[order]
     begin = _begin(instance)
     of, block = _merge(instance, pointers, steps, shares, begin)
     lengths = np.diff(pointers)[block]
@@ -76,8 +81,8 @@ def classify(instance: Instance) -> Classes:
         block=block,
         count=np.bincount(of, minlength=len(block)).astype(np.int64),
         start=start,
-        step=steps[take],
-        share=shares[take] / trace.share_base,
+        step=steps[take].astype(np.int64),
+        share=np.ones(len(take)) if shares is None else shares[take] / trace.share_base,
         size=instance.size[block],
         first=instance.first_state[block],
         last=instance.kept_until[block],
@@ -125,33 +130,67 @@ def _begin(instance: Instance) -> Int64:
     return np.where(exists, weights @ instance.initial, 0).astype(np.int64)
 
 
-def _merge(instance: Instance, pointers: Int64, steps: Int64, shares: Int64, begin: Int64) -> tuple[Int64, Int64]:
-    """Class of each block and representatives in order of first appearance; equal hashes are compared in full."""
-    # a polynomial hash of each row of (step, share): sums of odd random multiples, wrapping in 64 bits
-    random = np.random.default_rng(0).integers(1, 2**62, (2, instance.num_steps + 1), dtype=np.int64).view(
-        np.uint64
-    ) | np.uint64(1)
-    terms = random[0, steps] * (shares.astype(np.uint64) * np.uint64(2) + np.uint64(1)) ^ random[1, steps]
-    sums = np.concatenate([[np.uint64(0)], np.cumsum(terms, dtype=np.uint64)])
-    rows = sums[pointers[1:]] - sums[pointers[:-1]]
-    columns = [instance.size, instance.first_state, instance.last_state, begin, np.diff(pointers), rows.view(np.int64)]
-    columns += [] if instance.loads.by_size else [instance.loads.kind]
-    keys = np.stack(columns, axis=1)
-    _, first, of = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    of = of.reshape(-1)
-    rank = np.argsort(np.argsort(first, kind="stable"), kind="stable")
-    of, block = rank[of], np.sort(first)
-    same = _rows_equal(pointers, steps, shares, block[of])
-    if not same.all():  # a hash collision: leave every block of its own
+def _merge(instance: Instance, pointers: Int64, steps: Int32, shares: Shares, begin: Int64) -> tuple[Int64, Int64]:
+    """Class of each block and representatives in order of first appearance; equal hashes are compared in full.
+
+    Blocks alike mostly follow each other (those that one request produces): each run of them is looked up once.
+    """
+    keys = _row_hashes(pointers, steps, shares, instance.num_steps)
+    for number, column in enumerate(_columns(instance, pointers, begin)):
+        keys ^= column.astype(np.uint64)
+        keys *= _odd(number)
+        keys ^= keys >> np.uint64(29)
+    begins = np.ones(len(keys), dtype=bool)
+    begins[1:] = keys[1:] != keys[:-1]
+    runs = np.flatnonzero(begins)
+    _, first, of = np.unique(keys[runs], return_index=True, return_inverse=True)
+    del keys
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
+    block = runs[np.sort(first)].astype(np.int64)
+    of = np.repeat(rank[of.reshape(-1)], np.diff(np.append(runs, instance.num_blocks)))
+    twin = block[of]
+    same = all(bool((column == column[twin]).all()) for column in _columns(instance, pointers, begin))
+    if not (same and _rows_equal(pointers, steps, shares, twin)):  # a hash collision: leave every block of its own
         return np.arange(instance.num_blocks, dtype=np.int64), np.arange(instance.num_blocks, dtype=np.int64)
-    return of.astype(np.int64), block.astype(np.int64)
+    return of, block
 
 
-def _rows_equal(pointers: Int64, steps: Int64, shares: Int64, twin: Int64) -> npt.NDArray[np.bool_]:
-    """Whether each block's reads equal those of its twin (rows of equal length)."""
-    lengths = np.diff(pointers)
-    shift = np.repeat(pointers[twin] - pointers[:-1], lengths)
-    here = np.arange(len(steps))
-    differs = (steps != steps[here + shift]) | (shares != shares[here + shift])
-    total = np.concatenate([[0], np.cumsum(differs)])
-    return np.asarray(total[pointers[1:]] == total[pointers[:-1]])
+def _columns(instance: Instance, pointers: Int64, begin: Int64) -> Iterator[Int64]:
+    """int64[B] each: what tells blocks apart besides their reads, one after the other, so that not all are held at once."""
+    yield instance.size
+    yield instance.first_state
+    yield instance.last_state
+    yield begin
+    yield np.diff(pointers)
+    if not instance.loads.by_size:
+        yield instance.loads.kind
+
+
+def _odd(number: int) -> np.uint64:
+    return np.uint64(2 * int(np.random.default_rng((1, number)).integers(2**62)) + 1)
+
+
+def _row_hashes(pointers: Int64, steps: Int32, shares: Shares, num_steps: int) -> npt.NDArray[np.uint64]:
+    """uint64[B]: a polynomial hash of each row of (step, share), a sum of odd random multiples, wrapping in 64 bits."""
+    random = np.random.default_rng(0).integers(1, 2**62, (2, num_steps + 1), dtype=np.int64).view(np.uint64) | np.uint64(1)
+    sums = np.zeros(len(steps) + 1, dtype=np.uint64)
+    terms = sums[1:]
+    np.take(random[0], steps, out=terms)
+    terms *= np.uint64(3) if shares is None else shares.astype(np.uint64) * np.uint64(2) + np.uint64(1)
+    terms ^= random[1, steps]
+    np.cumsum(sums, out=sums)
+    return np.asarray(sums[pointers[1:]] - sums[pointers[:-1]])
+
+
+def _rows_equal(pointers: Int64, steps: Int32, shares: Shares, twin: Int64) -> bool:
+    """Whether each block's reads equal those of its twin (rows of equal length); some millions of reads at once."""
+    at = 0
+    while at < len(twin):
+        upto = max(at + 1, int(np.searchsorted(pointers, pointers[at] + _AT_ONCE, side="right")) - 1)
+        here = np.arange(pointers[at], pointers[upto])
+        there = here + np.repeat(pointers[twin[at:upto]] - pointers[at:upto], np.diff(pointers[at : upto + 1]))
+        if (steps[here] != steps[there]).any() or (shares is not None and (shares[here] != shares[there]).any()):
+            return False
+        at = upto
+    return True

@@ -153,10 +153,11 @@ def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float, tr
     kernels.hop_flows(*hops, *costs, on_hop, on_tree, served, brought, copied, stored, held)
     kernels.begin_flows(first, *begins, start, soft, on_entry, on_tree, stored, held)
     push_down(tree, on_tree, leaves, wide, soft)
-    idle = on_tree[:steps]
-    held[1:] += idle.sum(axis=1)
+    del hops, begins, tree  # on long traces it is most of what is held
+    held[1:] += on_tree[:steps].sum(axis=1)
     new = pays[None, :, :] & ~pays[:, None, :]
-    copied += np.einsum("tij,ijk->tik", idle, new.astype(np.float64))
+    copied += np.einsum("tij,ijk->tik", on_tree[:steps], new.astype(np.float64))
+    del on_tree
     untracked = tracked.untracked(tiers)
     copied[:, :, untracked] = 0.0
     choices = actions.choices
