@@ -1,41 +1,28 @@
-"""What came of a run: its time, exactly where asked for, and where the bytes went.
-
-A read may be served in any way that its block's tiers and its kind allow. With V operations that serve and C kinds of blocks
-(:class:`placement_opt.instance.law.Loads`) that is a set of the C * V pairs (kind, operation), a *pattern*: bit c * V + v. What
-is read in a pattern, stored and copied is counted in the unit of its kind: bytes where every load is bytes times a factor (then
-C is 1), otherwise blocks.
-"""
+"""What came of a run: its time, exactly where asked for, and where the bytes went."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from placement_opt.base.arrays import Float64, Int64
-from placement_opt.base.tabular import Record, Tabular
+from placement_opt.base.arrays import Float64
+from placement_opt.base.tabular import Record
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import loads_of
-from placement_opt.instance.stacked import AnyQuestion, Stacked
-from placement_opt.memory.split.timing import StepTimer
-from placement_opt.play.budgeted import Split, budgeted_split
+from placement_opt.play.amounts import exact_sum
+from placement_opt.play.bottlenecks import Bottlenecks
 from placement_opt.play.consumption import Consumption, consumption
 from placement_opt.play.hits import Hits, hits_of
 from placement_opt.play.latencies import Latencies, latencies
-from placement_opt.play.protocol import Effort
-from placement_opt.play.schedule import Schedule
-from placement_opt.play.split_program import Moved
 from placement_opt.play.use import Use, use_of
 
 
 @dataclass(frozen=True, eq=False)
-class Run(Tabular):
+class Run(Bottlenecks):
     """A timed schedule. K tiers, R resources, T steps; P patterns: sets of ways in which reads could be served.
 
     Attributes
@@ -103,21 +90,6 @@ class Run(Tabular):
     (None, True, 0.0, [4500000.0, 0.0, 0.0, 0.0])
     """
 
-    instance: AnyQuestion
-    scheduler: str
-    latency_s: float
-    step_s: Float64
-    timer: StepTimer
-    served: Int64
-    base: Float64
-    moved: Int64
-    schedule: Schedule | None = None
-    per_step: dict[str, npt.NDArray[Any]] | None = None
-    effort: Effort | None = None
-    split: Split | None = None
-    would_miss: float | None = None
-    held: npt.NDArray[np.uint16] | None = None
-
     def __repr__(self) -> str:
         return f"Run({self.scheduler} on {self.instance.name}: {self.latency_s:.6g} s)"
 
@@ -163,22 +135,6 @@ class Run(Tabular):
                 row[f"lifetime_s_{tier.tier}"] = tier.lifetime_s
         return [row]
 
-    @property
-    def cost_s(self) -> float:
-        """The objective of the instance, in seconds: the latency where time alone is minimised."""
-        return self.latency_s if self.split is None else float(self.split.cost(self._rows))
-
-    @property
-    def _rows(self) -> Instance:
-        """The instance where its reads have a split of their own, which they have in rows alone."""
-        assert isinstance(self.instance, Instance)
-        return self.instance
-
-    @property
-    def waited_s(self) -> float:
-        """What the run waits beyond its steps, so that budgets that grow by the second are kept."""
-        return 0.0 if self.split is None else float(self.split.waited)
-
     @cached_property
     def metered(self) -> Float64:
         """float64[H]: what the run adds to each meter of the memory system, in the meter's parts; what idling does not counted.
@@ -195,11 +151,11 @@ class Run(Tabular):
         first, kinds = loads.operations.first_serving, len(loads.row)
         moving = loads.metered[:, :first].reshape(kinds * first, len(meters)).tolist()
         serving = loads.metered[:, first:].reshape(kinds * len(loads.serves_from), len(meters)).tolist()
-        sums = [(_total(column), each) for column, each in zip(self.moved.T, moving, strict=True) if any(each)]
+        sums = [(exact_sum(column), each) for column, each in zip(self.moved.T, moving, strict=True) if any(each)]
         rest = np.zeros(len(meters))
         for p, ways in enumerate(self.timer.members):
             if len(ways) == 1:
-                sums.append((_total(self.served[:, p]), serving[ways[0]]))
+                sums.append((exact_sum(self.served[:, p]), serving[ways[0]]))
             elif self.split is None and any(any(serving[way]) for way in ways):
                 rest += self._taken(p) @ np.array([serving[way] for way in ways], dtype=float)
         for total, each in sums:
@@ -208,7 +164,7 @@ class Run(Tabular):
         if self.split is not None:
             for p, ways in enumerate(self.timer.members):
                 for column, way in zip(self.split.pieces[p].T, ways if len(ways) > 1 else [], strict=len(ways) > 1):
-                    amount = Fraction(_total(column), self.split.parts * instance.share_base)
+                    amount = Fraction(exact_sum(column), self.split.parts * instance.share_base)
                     found = [have + amount * one for have, one in zip(found, serving[way], strict=True)]
         return np.array([float(one) for one in found]) + rest
 
@@ -295,26 +251,6 @@ class Run(Tabular):
         """Tokens (or requests) per second; infinite if nothing took any time."""
         return self.tokens / self.latency_s if self.latency_s > 0 else math.inf
 
-    @property
-    def read_bytes(self) -> float:
-        """Bytes read in all.
-
-        Examples
-        --------
-        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
-        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
-        >>> run = po.simulate(instance, po.make_scheduler("lru"))
-        >>> run.read_bytes, run.hit_rate
-        (18000000.0, 0.5)
-        """
-        return self._read(range(len(self._size))) / self.instance.share_base
-
-    @property
-    def hit_rate(self) -> float:
-        """Share of the bytes read that a copy in the fastest tier might serve (1 where nothing was read)."""
-        total = self._read(range(len(self._size)))
-        return self._read(self._hits) / total if total else 1.0
-
     @cached_property
     def hits(self) -> Hits:
         """Where the fastest copy of what was read lay, by tier, layer and age, and the most that any policy could hit.
@@ -348,347 +284,3 @@ class Run(Tabular):
         [0, 2, 1]
         """
         return use_of(self)
-
-    @cached_property
-    def tier_read_bytes(self) -> Float64:
-        """float64[K]: bytes read from each tier under the optimal split of every step (attending to them there not counted)."""
-        return self.served_bytes[: self.instance.num_tiers]
-
-    @cached_property
-    def served_bytes(self) -> Float64:
-        """float64[V]: bytes served by each operation that serves, under the optimal split of every step.
-
-        Examples
-        --------
-        What hbm holds is read from both tiers at once: 4.9 of 5.35 parts from hbm.
-
-        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
-        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
-        >>> run = po.simulate(instance, po.make_scheduler("lru"))
-        >>> run.served_bytes.round().tolist() == run.tier_read_bytes.round().tolist() == [8621495.0, 9378505.0]
-        True
-        """
-        return np.array([math.fsum(column) for column in self._ways.T])
-
-    @cached_property
-    def operation_bytes(self) -> dict[str, float]:
-        """Name of each operation that did anything -> bytes of blocks that it stored, copied or served.
-
-        Examples
-        --------
-        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
-        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
-        >>> run = po.simulate(instance, po.make_scheduler("lru"))
-        >>> run.operation_bytes["store hbm"], sorted(run.operation_bytes)
-        (4500000.0, ['read hbm', 'read lpddr', 'store hbm'])
-        >>> run.stored_bytes.tolist(), run.copied_bytes.tolist()
-        ([4500000.0, 0.0], [[0.0, 0.0], [0.0, 0.0]])
-        """
-        loads, base = self.instance.loads, self.instance.share_base
-        moved = [self._moved(row) / base for row in range(loads.operations.first_serving)]
-        sums = zip(loads.operations.names, [*moved, *self.served_bytes.tolist()], strict=True)
-        return {name: size for name, size in sums if size > 0}
-
-    @cached_property
-    def loads(self) -> Float64:
-        """float64[R]: load on each resource in all (bytes, or whatever its rate counts a second).
-
-        Examples
-        --------
-        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
-        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
-        >>> run = po.simulate(instance, po.make_scheduler("lru"))
-        >>> dict(zip(instance.memory.resources, run.loads.round().tolist()))
-        {'hbm': 13121495.0, 'lpddr': 9378505.0, 'c2c.up': 9378505.0, 'c2c.down': 0.0}
-        """
-        return np.array([math.fsum(column) for column in self.step_loads.T])
-
-    @cached_property
-    def step_loads(self) -> Float64:
-        """float64[T, R]: load on each resource at each step, in the same units.
-
-        Examples
-        --------
-        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
-        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
-        >>> run = po.simulate(instance, po.make_scheduler("lru"))
-        >>> run.step_loads[2].tolist(), f"{(run.step_loads[2] / instance.memory.rates).max():.4g}"
-        ([4500000.0, 4500000.0, 4500000.0, 0.0], '1e-05')
-        """
-        reads: Float64 = self._amounts.reshape(self.instance.num_steps, -1) @ self.timer.ways.loads
-        return self.base + reads
-
-    @cached_property
-    def deciding(self) -> Float64:
-        """float64[T, R]: the share of each step's time that each resource accounts for; what is left to 1 is the floor's.
-
-        Where several are critical at once, by what a slower one would cost; where budgets split the reads, in equal shares.
-
-        Examples
-        --------
-        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
-        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
-        >>> run = po.simulate(instance, po.make_scheduler("lru"))
-        >>> run.deciding.round(3).tolist()
-        [[0.0, 0.0, 1.0, 0.0], [0.916, 0.0, 0.084, 0.0], [0.0, 0.0, 1.0, 0.0]]
-        """
-        if self.split is None:
-            shares: Float64 = self.prices * self.instance.memory.rates
-            return shares
-        critical = self._critical.astype(np.float64)
-        return np.asarray(critical / np.maximum(critical.sum(axis=1, keepdims=True), 1.0))
-
-    @property
-    def stored_bytes(self) -> Float64:
-        """float64[K]: bytes stored in passing to each tier, births included."""
-        tiers = self.instance.num_tiers
-        return np.array([self._moved(k) for k in range(tiers)], dtype=object).astype(float) / self.instance.share_base
-
-    @property
-    def copied_bytes(self) -> Float64:
-        """float64[K, K]: bytes copied from each tier (row) to each tier (column)."""
-        tiers = self.instance.num_tiers
-        sums = [self._moved(tiers + pair) / self.instance.share_base for pair in range(tiers * tiers)]
-        return np.array(sums).reshape(tiers, tiers)
-
-    @cached_property
-    def critical_share(self) -> Float64:
-        """float64[R]: share of the time during which each resource is critical: were it slower, the step would take longer.
-
-        Several resources are critical at once where the split of the reads balances them, so the shares may sum to more
-        than 1; none is while the floor of a step's time binds.
-
-        Examples
-        --------
-        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
-        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
-        >>> run = po.simulate(instance, po.make_scheduler("lru"))
-        >>> run.critical_share.round(3).tolist(), [f"{price:.3g}" for price in run.prices[0]]
-        ([0.04, 0.0, 1.0, 0.0], ['0', '0', '2.22e-12', '0'])
-        """
-        return self._critical.T @ self.step_s / self.latency_s if self.latency_s > 0 else np.zeros(self.instance.num_resources)
-
-    @property
-    def prices(self) -> Float64:
-        """float64[T, R]: seconds per unit of load on each resource at the optimal split of the reads; 0 where a floor binds."""
-        served = self.served / self.instance.share_base
-        moving = self.timer.times(served, self.base)
-        return self.timer.prices(served, self.base) * ((moving > 0) & (moving >= self.instance.floor))[:, None]
-
-    def exact_latency(self) -> Fraction:
-        """The latency as a rational: integer loads over integer rates.
-
-        Returns
-        -------
-        Fraction
-            Seconds.
-
-        Examples
-        --------
-        Twice 10 us, and 4.5 MB at 5.35 TB/s between them.
-
-        >>> trace = po.Trace.from_reads([[0, 1], [1], [0]], sizes=4_500_000)
-        >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
-        >>> run = po.simulate(instance, po.make_scheduler("lru"))
-        >>> run.exact_latency(), run.exact_step(1)
-        (Fraction(223, 10700000), Fraction(9, 10700000))
-        """
-        if self.split is not None:
-            return self.split.seconds
-        sums: dict[int, int] = {}
-        for step in range(self.instance.num_steps):
-            time = self.exact_step(step)
-            sums[time.denominator] = sums.get(time.denominator, 0) + time.numerator
-        return sum((Fraction(top, bottom) for bottom, top in sums.items()), Fraction(0))
-
-    def exact_step(self, step: int) -> Fraction:
-        """The time of one step as a rational, its reads split so that it takes least time.
-
-        Parameters
-        ----------
-        step
-            From 0 to T - 1.
-
-        Returns
-        -------
-        Fraction
-            Seconds.
-        """
-        instance, scale = self.instance, self.instance.share_base
-        if isinstance(instance, Stacked):  # of which nobody keeps the fixed loads apart
-            base = [round(load * scale) for load in self.base[step].tolist()]
-            return max(self.timer.exact(self.served[step], base, scale), Fraction(instance.floor))
-        fixed, floor = (
-            (instance.fixed[step], instance.floor[step]) if isinstance(instance, Instance) else (instance.fixed, instance.floor)
-        )
-        base = [int(load) * scale for load in fixed]
-        for amount, loads in zip(self.moved[step].tolist(), _moving_loads(self.instance).tolist(), strict=True):
-            if amount:
-                base = [load + amount * factor for load, factor in zip(base, loads, strict=True)]
-        time = self.timer.exact(self.served[step], base, scale)
-        return max(time, Fraction(float(floor)))
-
-    @cached_property
-    def _kinds(self) -> list[int]:
-        """The kind of block of each pattern."""
-        ways = len(self.instance.loads.serves_from)
-        return [((pattern & -pattern).bit_length() - 1) // ways for pattern in self.timer.patterns]
-
-    @cached_property
-    def _size(self) -> Int64:
-        """int64[P]: bytes of the unit in which each pattern counts."""
-        return self.instance.loads.size[self._kinds]
-
-    @cached_property
-    def _hits(self) -> list[int]:
-        fastest, ways = self.instance.memory.fastest, len(self.instance.loads.serves_from)
-        kinds = enumerate(zip(self.timer.patterns, self._kinds, strict=True))
-        return [p for p, (pattern, kind) in kinds if pattern >> (kind * ways + fastest) & 1]
-
-    def _read(self, patterns: Iterable[int]) -> int:
-        """Bytes, times the share base, read in these patterns."""
-        return sum(_total(self.served[:, p]) * int(self._size[p]) for p in patterns)
-
-    def _moved(self, operation: int) -> int:
-        """Bytes, times the share base, that an operation stored or copied."""
-        loads = self.instance.loads
-        columns = self.moved[:, operation :: loads.operations.first_serving].T
-        return sum(_total(column) * size for column, size in zip(columns, loads.size.tolist(), strict=True))
-
-    @cached_property
-    def _critical(self) -> npt.NDArray[np.bool_]:
-        if self.split is not None:
-            alone = self.step_loads / self.instance.memory.rates
-            return (alone > self._rows.floor[:, None]) & (alone >= self.step_s[:, None] * (1.0 - 1e-9))
-        return self.prices > 0
-
-    @cached_property
-    def _amounts(self) -> Float64:
-        """float64[T, C, V]: what each operation serves of each kind, in its unit."""
-        served, loads = self.served / self.instance.share_base, self.instance.loads
-        if self.split is not None:
-            amounts = np.zeros((len(served), len(self.timer.ways.loads)))
-            for piece, ways in zip(self.split.pieces, self.timer.members, strict=True):
-                amounts[:, ways] += piece / (self.split.parts * self.instance.share_base)
-            return amounts.reshape(self.instance.num_steps, len(loads.row), len(loads.serves_from))
-        rows = [self.timer.split(row, base).sum(axis=0) for row, base in zip(served, self.base, strict=True)]
-        return np.array(rows).reshape(self.instance.num_steps, len(loads.row), len(loads.serves_from))
-
-    @cached_property
-    def _ways(self) -> Float64:
-        """float64[T, V]: bytes that each operation serves."""
-        ways: Float64 = (self._amounts * self.instance.loads.size[:, None]).sum(axis=1)
-        return ways
-
-
-def time_run(
-    instance: Instance,
-    scheduler: str,
-    held: npt.NDArray[np.uint16],
-    passed: npt.NDArray[np.bool_],
-    moved: Int64,
-    schedule: Schedule | None = None,
-    per_step: bool = False,
-) -> Run:
-    """Time all steps at once.
-
-    Parameters
-    ----------
-    held
-        uint16[N]: the set of tiers whose copies may serve each read, as a mask: those that held its block, but none where
-        strict prefixes forbid it.
-    passed
-        bool[N]: which reads were stored in passing, hence are served by operations that bring the block to the processor.
-    moved
-        As in :class:`Run`.
-
-    Raises
-    ------
-    BudgetError
-        No split of the reads keeps the instance's budgets.
-    """
-    found, served = _served(instance, held, passed)
-    timer = StepTimer(instance.memory, found, instance.loads.serve.reshape(-1, instance.num_resources))
-    base = instance.fixed + moved.astype(float) @ _moving_loads(instance) / instance.share_base
-    if not instance.timed:
-        split = budgeted_split(_moved(instance, timer, served, moved))
-        run = Run(instance, scheduler, float(split.seconds), split.step_s, timer, served, base, moved, schedule, split=split)
-        run = replace(run, held=held)
-        return replace(run, per_step=_table(run)) if per_step else run
-    seconds = np.maximum(timer.times(served / instance.share_base, base), instance.floor)
-    run = Run(instance, scheduler, math.fsum(seconds), seconds, timer, served, base, moved, schedule, held=held)
-    return replace(run, per_step=_table(run)) if per_step else run
-
-
-def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_]) -> tuple[list[int], Int64]:
-    """The patterns of all reads, ascending, and int64[T, P] exact sums of what each step reads in each."""
-    trace, loads, tiers = instance.trace, instance.loads, instance.num_tiers
-    ways = len(loads.serves_from)
-    mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[trace.blocks] + passed
-    case: npt.NDArray[Any] = (mark.astype(np.int64) << tiers) + held if mark.any() else held
-    cases = np.flatnonzero(np.bincount(case)).tolist()
-    usable = [loads.usable(one & (1 << tiers) - 1, one >> tiers + 1, bringing=bool(one >> tiers & 1)) for one in cases]
-    patterns = [found << (one >> tiers + 1) * ways for one, found in zip(cases, usable, strict=True)]
-    distinct = sorted(set(patterns))
-    starts, ends = trace.indptr[:-1], trace.indptr[1:]
-    served = np.zeros((instance.num_steps, len(distinct)), dtype=np.int64)
-    sums = np.zeros(trace.num_reads + 1, dtype=np.int64)
-    if trace.shares is None and len(loads.amount) > 0 and bool((loads.amount == loads.amount[0]).all()):
-        rest = (ends - starts) * loads.amount[0]  # all are alike: reads are counted, and those of the last case are the rest
-        for one, pattern in zip(cases[:-1], patterns, strict=False):
-            np.cumsum(case == one, out=sums[1:])
-            found = (sums[ends] - sums[starts]) * loads.amount[0]
-            served[:, distinct.index(pattern)] += found
-            rest -= found
-        if cases:
-            served[:, distinct.index(patterns[-1])] += rest
-        return distinct, served
-    amount = loads.amount[trace.blocks] * (1 if trace.shares is None else trace.shares)
-    for one, pattern in zip(cases, patterns, strict=True):
-        # Differences of running sums are exact even where the sums themselves wrap around.
-        np.cumsum(np.where(case == one, amount, 0), out=sums[1:])
-        served[:, distinct.index(pattern)] += sums[ends] - sums[starts]
-    return distinct, served
-
-
-def _moving_loads(instance: AnyQuestion) -> Int64:
-    """int64[C * (K + K * K), R]: what one unit of each column of ``moved`` loads on each resource."""
-    loads = instance.loads
-    return loads.row[:, : loads.operations.first_serving].reshape(-1, instance.num_resources)
-
-
-def _moved(instance: Instance, timer: StepTimer, served: Int64, moved: Int64) -> Moved:
-    """The same without its reads' split, in integers."""
-    loads, scale = instance.loads, instance.share_base
-    base = instance.fixed.astype(object) * scale + moved.astype(object) @ _moving_loads(instance).astype(object)
-    columns = len(loads.row) * loads.operations.first_serving
-    each = loads.metered[:, : loads.operations.first_serving].reshape(columns, len(instance.used_meters)).astype(object)
-    counted = instance.metered.astype(object) * scale + moved.astype(object).sum(axis=0) @ each
-    return Moved(instance, timer, served, base, counted.tolist())
-
-
-def _total(bytes_by_step: Int64) -> int:
-    """The exact sum, whatever its size."""
-    low, high = bytes_by_step & (2**31 - 1), bytes_by_step >> 31
-    return (int(high.sum()) << 31) + int(low.sum())
-
-
-def _table(run: Run) -> dict[str, npt.NDArray[Any]]:
-    instance, operations = run.instance, run.instance.loads.operations
-    assert isinstance(instance, Instance)
-    trace, base, moving = instance.trace, run.instance.share_base, operations.first_serving
-    labels = {"step": np.arange(instance.num_steps), "token": trace.step_token, "layer": trace.step_layer}
-    table: dict[str, npt.NDArray[Any]] = {name: label for name, label in labels.items() if label is not None}
-    table["seconds"] = run.step_s
-    resources = instance.memory.resources
-    table["critical"] = np.array(["+".join(resources[r] for r in np.flatnonzero(row)) for row in run._critical], dtype=object)
-    read, hits = run.served * run._size, run._hits
-    table["read"], table["hit"] = read.sum(axis=1) / base, read[:, hits].sum(axis=1) / base
-    for way, name in enumerate(operations.names[moving:]):
-        if way < instance.num_tiers or run._ways[:, way].any():
-            table[name] = run._ways[:, way]
-    moved = run.moved.reshape(instance.num_steps, -1, moving)
-    for row, name in enumerate(operations.names[:moving]):
-        if moved[:, :, row].any():
-            table[name] = moved[:, :, row] @ instance.loads.size / base
-    return table

@@ -23,8 +23,9 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import behind
 from placement_opt.play.ledger import Ledger, Mask
 from placement_opt.play.protocol import Clairvoyant, Ids, Scheduler, Setting, View
-from placement_opt.play.run import Run, time_run
+from placement_opt.play.run import Run
 from placement_opt.play.schedule import Recorder, Schedule
+from placement_opt.play.timed import time_run
 
 __all__ = ["Run", "simulate"]
 

@@ -13,6 +13,7 @@ from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, option, passing
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
+from placement_opt.schedulers.hierarchy.queues import queued
 from placement_opt.schedulers.lru import recency, start_keys
 
 
@@ -32,11 +33,16 @@ class FIFO(Policy):
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         own = self.scope == "layer"
-        self._caches = Hierarchy(setting, by_layer=own, shares=own)
         self._keys = start_keys(setting, first_reads)
+        self._queued = queued(setting, by_layer=own, again=False)
+        if self._queued is not None:
+            return self._queued.start(self._keys[setting.initial_blocks])
+        self._caches = Hierarchy(setting, by_layer=own, shares=own)
         return self._caches.start(self._keys[setting.initial_blocks])
 
     def step(self, view: View) -> Moves:
+        if self._queued is not None:
+            return self._queued.step(view)
         keys, birth_keys = recency(view)
         keys = np.where(self._caches.missed(view.reads), keys, self._keys[view.reads])
         self._keys[view.reads], self._keys[view.births] = keys, birth_keys

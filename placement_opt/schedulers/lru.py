@@ -14,6 +14,7 @@ from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, option, passing
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
+from placement_opt.schedulers.hierarchy.queues import queued
 
 _IDS = 2**31  # more than there are blocks
 
@@ -39,11 +40,16 @@ class LRU(Policy):
         return self.scope == "layer"
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
-        own = self.scope == "layer"
+        own, keys = self.scope == "layer", start_keys(setting, first_reads)[setting.initial_blocks]
+        self._queued = queued(setting, by_layer=own, again=True)
+        if self._queued is not None:
+            return self._queued.start(keys)
         self._caches = Hierarchy(setting, by_layer=own, shares=own)
-        return self._caches.start(start_keys(setting, first_reads)[setting.initial_blocks])
+        return self._caches.start(keys)
 
     def step(self, view: View) -> Moves:
+        if self._queued is not None:
+            return self._queued.step(view)
         read_keys, birth_keys = recency(view)
         self._caches.begin(view, read_keys, birth_keys)
         # Newest first: nothing is brought in that a later block of the same step would push out again.

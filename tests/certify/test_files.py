@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import os
 import struct
-import tracemalloc
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +32,7 @@ from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from tests.certify.certificates import draw, draw_prices, reseal, same_prices, same_schedule
 from tests.small import fetch_ahead, make_instance, make_trace, two_tier
+from tests.taken import taken
 
 HEAD, PRICES, SCHEDULE = 56, 28, 22
 
@@ -272,15 +272,14 @@ def test_files_longer_than_the_instance_allows_are_not_read(tmp_path: Path) -> N
     other = dataclasses.replace(instance, fixed=instance.fixed + 1)
     save_prices(prices_of(instance), tmp_path / "p")
     save_schedule(schedule_of(instance), tmp_path / "s")
-    tracemalloc.start()
-    for name, load in (("p", load_prices), ("s", load_schedule)):
-        os.truncate(tmp_path / name, 3 << 30)
-        with pytest.raises(InputError, match=f"{name}: found 3221225472 bytes, expected at most 13.... for this instance"):
-            load(tmp_path / name, instance)  # type: ignore[operator]
-        with pytest.raises(CertificateError, match=f"{name}: made for another instance"):
-            load(tmp_path / name, other)  # type: ignore[operator]
-    assert tracemalloc.get_traced_memory()[1] < 2**20
-    tracemalloc.stop()
+    with taken() as memory:
+        for name, load in (("p", load_prices), ("s", load_schedule)):
+            os.truncate(tmp_path / name, 3 << 30)
+            with pytest.raises(InputError, match=f"{name}: found 3221225472 bytes, expected at most 13.... for this instance"):
+                load(tmp_path / name, instance)  # type: ignore[operator]
+            with pytest.raises(CertificateError, match=f"{name}: made for another instance"):
+                load(tmp_path / name, other)  # type: ignore[operator]
+    assert memory.peak < 2**20
 
 
 @pytest.mark.parametrize("free", [0, 3000])

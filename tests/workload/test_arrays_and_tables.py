@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import sys
-import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from placement_opt.workload.formats import READERS
 from placement_opt.workload.formats.detect import detect, read_any
 from placement_opt.workload.trace import Trace
 from placement_opt.workload.transforms.keep import Keep
+from tests.taken import taken
 
 CSR = {"indptr": np.array([0, 2, 3]), "indices": np.array([7, 3, 3], dtype=np.uint16)}
 
@@ -103,11 +103,12 @@ def test_bomb_of_zeros_takes_no_memory(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "t.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         for name in ("indptr", "indices"):
             archive.writestr(f"{name}.npy", bytes(2**26))
-    tracemalloc.start()
-    with pytest.raises(InputError, match=r"found \d+ bytes that unpack to 134217728, expected at most 67108864"):
+    with (
+        taken() as memory,
+        pytest.raises(InputError, match=r"found \d+ bytes that unpack to 134217728, expected at most 67108864"),
+    ):
         read_any(tmp_path / "t.npz")
-    assert tracemalloc.get_traced_memory()[1] < 2**22
-    tracemalloc.stop()
+    assert memory.peak < 2**22
 
 
 def test_npy(tmp_path: Path) -> None:

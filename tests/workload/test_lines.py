@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from placement_opt.base import room
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.formats import lines
 from placement_opt.workload.formats.lines import file_label, read_lines, shown
+from tests.taken import taken
 
 
 def refusal(path: Path, longest: int = 100) -> str:
@@ -52,10 +52,9 @@ def test_gzip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(lines, "SMALL_TEXT", 2**16)
     (tmp_path / "t").write_bytes(gzip.compress(b"0123456\n" * 2**17))
     size = (tmp_path / "t").stat().st_size
-    tracemalloc.start()
-    message = refusal(tmp_path / "t")
-    assert tracemalloc.get_traced_memory()[1] < 2**21
-    tracemalloc.stop()
+    with taken() as memory:
+        message = refusal(tmp_path / "t")
+    assert memory.peak < 2**21
     most = max(2**16, 100 * size)
     assert most < 2**20
     expected = "expected at most 100 times their size (or unpack the file first)"
@@ -78,10 +77,9 @@ def test_text_that_fills_the_memory_ends_with_a_word(tmp_path: Path, monkeypatch
 def test_packed_line_without_end_is_refused_in_bounded_memory(tmp_path: Path) -> None:
     """Megabytes of packed zeros without a line end cost no more than one line."""
     (tmp_path / "t").write_bytes(gzip.compress(bytes(2**25)))
-    tracemalloc.start()
-    assert refusal(tmp_path / "t", 1000) == ":1: found a line of more than 1000 bytes, expected shorter lines"
-    assert tracemalloc.get_traced_memory()[1] < 2**21
-    tracemalloc.stop()
+    with taken() as memory:
+        assert refusal(tmp_path / "t", 1000) == ":1: found a line of more than 1000 bytes, expected shorter lines"
+    assert memory.peak < 2**21
 
 
 def test_what_is_shown_is_short_and_printable() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from placement_opt.base.errors import InputError
 from placement_opt.workload.formats import READERS, mooncake
 from placement_opt.workload.transforms.keep import Keep
+from tests.taken import taken
 from tests.workload.traces import REAL, needs_data, same
 
 
@@ -33,10 +33,9 @@ def test_millions_of_short_lines_take_little_memory(tmp_path: Path) -> None:
     line = json.dumps(record(5, [])).encode() + b"\n"
     requests = 50_000
     (tmp_path / "t.gz").write_bytes(gzip.compress(line * requests))
-    tracemalloc.start()
-    found, _ = mooncake._parse(tmp_path / "t.gz")
-    assert tracemalloc.get_traced_memory()[0] < 30 * requests
-    tracemalloc.stop()
+    with taken() as memory:
+        found, _ = mooncake._parse(tmp_path / "t.gz")
+    assert memory.held < 30 * requests
     assert len(found.time) == requests
 
 

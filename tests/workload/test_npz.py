@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import tracemalloc
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +21,7 @@ from placement_opt.base import room
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.files import npz
 from placement_opt.workload.files.npz import load_trace, save_trace
+from tests.taken import taken
 from tests.workload.traces import random_served, random_trace, same
 
 FULL = random_trace(np.random.default_rng(0), layers=2, shares=True, sizes=True, deaths=True, positions=True)
@@ -304,10 +304,9 @@ def test_claimed_length_must_match_the_member(tmp_path: Path) -> None:
     for shape in ("1000000000000", "9" * 18, "9" * 30, "-1"):
         about = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({shape},), }}".encode()
         members["size.npy"] = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(about)) + about + bytes(8)
-        tracemalloc.start()
-        message = refusal(packed(tmp_path / "f.npz", members))
-        assert tracemalloc.get_traced_memory()[1] < 2**22
-        tracemalloc.stop()
+        with taken() as memory:
+            message = refusal(packed(tmp_path / "f.npz", members))
+        assert memory.peak < 2**22
         known = len(shape) < 19 and shape != "-1"
         assert message == (
             f"size: found {shape} entries in {len(members['size.npy'])} bytes, expected as many bytes as the entries take"
@@ -322,10 +321,9 @@ def test_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     members["size.npy"] = npy(np.ones(2**24, np.int64))
     path = packed(tmp_path / "t.npz", members)
     del members
-    tracemalloc.start()
-    message = refusal(path)
-    assert tracemalloc.get_traced_memory()[1] < 2**22
-    tracemalloc.stop()
+    with taken() as memory:
+        message = refusal(path)
+    assert memory.peak < 2**22
     assert message.startswith(f"found {path.stat().st_size} bytes that unpack to 1342")
     assert message.endswith(f"expected at most {2**26}")
 
@@ -348,10 +346,9 @@ def test_forged_size_is_refused(tmp_path: Path) -> None:
     data = packed(tmp_path / "t.npz", members).read_bytes()
     path = tmp_path / "f.npz"
     path.write_bytes(data.replace(struct.pack("<L", honest + 2**24), struct.pack("<L", honest)))
-    tracemalloc.start()
-    message = refusal(path)
-    assert tracemalloc.get_traced_memory()[1] < 2**22
-    tracemalloc.stop()
+    with taken() as memory:
+        message = refusal(path)
+    assert memory.peak < 2**22
     assert message.startswith("found no readable NPZ (Bad CRC-32 for file 'size.npy')")
 
 
@@ -382,10 +379,9 @@ def test_directory_of_many_members_is_not_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive:
         for number in range(5000):
             archive.writestr(f"member{number}.npy", b"")
-    tracemalloc.start()
-    message = refusal(tmp_path / "t.npz")
-    assert tracemalloc.get_traced_memory()[1] < 2**20
-    tracemalloc.stop()
+    with taken() as memory:
+        message = refusal(tmp_path / "t.npz")
+    assert memory.peak < 2**20
     assert message == ("found no readable NPZ (a directory of more members than a trace has), expected a trace file")
 
 

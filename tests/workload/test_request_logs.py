@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from placement_opt.base.errors import InputError
 from placement_opt.workload.formats import READERS
 from placement_opt.workload.formats.detect import read_any
 from placement_opt.workload.transforms.keep import Keep
+from tests.taken import taken
 from tests.workload.traces import REAL
 
 SESSIONS = REAL.parent.parent / "agentic"
@@ -84,13 +84,14 @@ def test_lengths(tmp_path: Path) -> None:
 def test_claims_take_no_memory(tmp_path: Path) -> None:
     """A few digits can claim any number of tokens; refused before anything is made of them."""
     (tmp_path / "t").write_text("input_length\n" + "2000000000\n" * 3)
-    tracemalloc.start()
-    with pytest.raises(
-        InputError, match=r":2: found 125000000 blocks up to here, expected fewer \(larger ones, with --block-tokens\)"
+    with (
+        taken() as memory,
+        pytest.raises(
+            InputError, match=r":2: found 125000000 blocks up to here, expected fewer \(larger ones, with --block-tokens\)"
+        ),
     ):
         READERS["lengths"](tmp_path / "t", block_tokens=16)
-    assert tracemalloc.get_traced_memory()[1] < 2**20
-    tracemalloc.stop()
+    assert memory.peak < 2**20
 
 
 BROKEN = [

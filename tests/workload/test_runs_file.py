@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from placement_opt.workload.layers import Drawn, Given, Stored
 from placement_opt.workload.runs import LayerRuns, collect, layers_of
 from placement_opt.workload.synth import drift, params
 from placement_opt.workload.trace import Trace
+from tests.taken import taken
 
 PARAMS = drift.Params(layers=3, prefill=40, tokens=30, read_share=0.4, drift=0.2)
 
@@ -181,11 +181,12 @@ def test_a_long_table_is_not_held_in_memory(tmp_path: Path) -> None:
         handle.write(data[:16] + turns.to_bytes(4, "little") + data[20 : 64 + 48])
         blocks, runs = (int.from_bytes(data[place : place + 8], "little") for place in (64, 72))
         handle.truncate(64 + 48 + 8 * turns + 8 * blocks + 8 * runs)
-    tracemalloc.start()
-    with pytest.raises(InputError, match="found a table that does not match its checksum"):
+    with (
+        taken() as memory,
+        pytest.raises(InputError, match="found a table that does not match its checksum"),
+    ):
         open_runs(path)
-    assert tracemalloc.get_traced_memory()[1] < 2**24
-    tracemalloc.stop()
+    assert memory.peak < 2**24
 
 
 def test_a_layer_there_is_no_memory_for_is_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ class StepTimer:
     loads
         int64[V, R]: what each way loads for a unit; without it, the serving rows of the system's operations, for a byte. With
         kinds of blocks the ways of one kind follow those of another, so that a pattern says the kind too
-        (:func:`placement_opt.play.run.time_run`); the unit is then a block, and "bytes" below are counted in such units.
+        (:func:`placement_opt.play.timed.time_run`); the unit is then a block, and "bytes" below are counted in such units.
 
     Attributes
     ----------

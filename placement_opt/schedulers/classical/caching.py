@@ -18,7 +18,7 @@ from placement_opt.base.errors import ScheduleError
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers
 from placement_opt.schedulers.cache import start_levels
-from placement_opt.schedulers.hierarchy.transition import Sources, moves_between, stuck
+from placement_opt.schedulers.hierarchy.transition import Sources, copies, stuck
 
 if TYPE_CHECKING:
     from placement_opt.schedulers.classical.state_kernels import State
@@ -92,16 +92,20 @@ class Classical(Policy):
 
     def _moves(self) -> Moves:
         """What all that was moved in this round comes to."""
-        last, block = self._state.level[-1], self._state.block
-        blocks = np.sort(block[: last[self._columns.TOUCHED], self._columns.LIST].astype(np.int64))
-        rows = block[blocks]
-        near, masks = rows[:, self._columns.NEAR], rows[:, self._columns.MASK].astype(np.uint32)
-        before, after = (masks >> np.uint32(self._columns.BEFORE)).astype(np.uint16), masks.astype(np.uint16)
-        kept = np.flatnonzero((before != after) & (near != self._kernels.GONE))
-        if len(kept) < len(blocks):
-            blocks, before, after, near = blocks[kept], before[kept], after[kept], near[kept]
-        here = near == last[self._columns.ROUND]
-        return moves_between(blocks, before, after, here, self._sources, self._setting.size[blocks])
+        state, columns, tiers = self._state, self._columns, self._sources.tiers
+        ids = np.sort(state.block[: state.level[-1, columns.TOUCHED], columns.LIST])
+        if not len(ids):
+            return Moves()
+        found, counts = np.empty((3 * tiers, len(ids)), dtype=np.int64), np.zeros(3 * tiers, dtype=np.int64)
+        self._kernels.split(state, ids, found, counts)
+        parts = [row[:count] for row, count in zip(found, counts.tolist(), strict=True)]
+        store = [(tier, blocks) for tier, blocks in enumerate(parts[::3]) if len(blocks)]
+        fetch: list[tuple[int, int, Ids]] = []
+        for tier, blocks in enumerate(parts[1::3]):
+            if len(blocks):
+                before = (state.block[blocks, columns.MASK] >> columns.BEFORE & columns.TIERS).astype(np.uint16)
+                fetch += copies(blocks, before, tier, self._sources, self._setting.size[blocks])
+        return Moves(store, fetch, [(tier, blocks) for tier, blocks in enumerate(parts[2::3]) if len(blocks)])
 
     def turns(self, view: View) -> tuple[Int64, int]:
         """The blocks at the processor in the order of their turns, and where among them those begin that are produced."""

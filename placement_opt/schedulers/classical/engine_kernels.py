@@ -30,12 +30,12 @@ GONE = -1
 _NONE, _NO, _YES = np.int64(-1), np.bool_(False), np.bool_(True)
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def _holds(s: State, k: int, b: int) -> bool:
     return bool(s.block[b, MASK] >> s.level[k, TIER] & 1)
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def _note(s: State, b: int) -> None:
     """A block's mask changes in this round."""
     if s.block[b, MOVED] != s.level[-1, ROUND]:
@@ -45,7 +45,7 @@ def _note(s: State, b: int) -> None:
         s.level[-1, TOUCHED] += 1
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def _enter(s: State, kind: int, k: int, b: int) -> None:
     _note(s, b)
     s.level[k, ROOM] -= s.size[b]
@@ -53,7 +53,7 @@ def _enter(s: State, kind: int, k: int, b: int) -> None:
     hooks.miss(s, kind, k, b)
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def _leave(s: State, kind: int, k: int, b: int, evicted: bool) -> None:
     _note(s, b)
     s.level[k, ROOM] += s.size[b]
@@ -86,7 +86,7 @@ def _make_room(s: State, kind: int, rule: int, k: int, b: int) -> bool:
     return True
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def _hit_or_bring(s: State, kind: int, rule: int, k: int, b: int) -> int:
     """1 if the block is in the tier then, 0 if not, -1 if its old place was taken."""
     if _holds(s, k, b):
@@ -108,7 +108,7 @@ def _hit_or_bring(s: State, kind: int, rule: int, k: int, b: int) -> int:
     return 0
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def _touch(s: State, kind: int, rule: int, b: int, born: bool) -> bool:
     """A block is at the processor; False where it has to lie somewhere and finds no place."""
     if rule == INCLUSIVE:
@@ -158,3 +158,25 @@ def step(s: State, kind: int, rule: int, home: int, freed: Any, touched: Any, bo
             if not _touch(s, kind, rule, b, born <= i < until):
                 return int(b)
     return -1
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def split(s: State, ids: Any, found: Any, counts: Any) -> None:
+    """What became of the blocks that were moved in this round, apart from those freed.
+
+    Row 3 * k of ``found`` has those stored to tier k in passing, the next those copied there, the next those that left it;
+    ``counts``, of zeros, says how many.
+    """
+    for i in range(len(ids)):
+        b = ids[i]
+        if s.block[b, NEAR] == GONE:
+            continue
+        copied = s.block[b, NEAR] != s.level[-1, ROUND]
+        before = s.block[b, MASK] >> BEFORE & TIERS
+        changed, tier = before ^ (s.block[b, MASK] & TIERS), 0
+        while changed >> tier:
+            if changed >> tier & 1:
+                row = 3 * tier + (2 if before >> tier & 1 else int(copied))
+                found[row, counts[row]] = b
+                counts[row] += 1
+            tier += 1

@@ -41,7 +41,7 @@ KINDS = {
 }
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def hit(s: State, kind: int, k: int, b: int) -> None:
     """A block that is in the tier of level k is read."""
     if kind == MRU:
@@ -70,7 +70,7 @@ def hit(s: State, kind: int, k: int, b: int) -> None:
         leaf.hit(s, kind == LEAF_RANDOM, k, b)
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def ask(s: State, kind: int, k: int, b: int) -> None:
     """A block is wanted in the tier; room is made for it next."""
     if kind == TWO_Q:
@@ -79,7 +79,7 @@ def ask(s: State, kind: int, k: int, b: int) -> None:
         arc.ask(s, k, b)
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def miss(s: State, kind: int, k: int, b: int) -> None:
     """A block comes into the tier."""
     if kind == MRU:
@@ -110,7 +110,7 @@ def miss(s: State, kind: int, k: int, b: int) -> None:
         leaf.miss(s, kind == LEAF_RANDOM, k, b)
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def evict(s: State, kind: int, k: int) -> int:
     """The block of the tier, which is not empty, that goes next."""
     if kind == MRU:
@@ -142,7 +142,7 @@ def evict(s: State, kind: int, k: int) -> int:
     return -1
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def free(s: State, kind: int, k: int, b: int, evicted: bool) -> None:
     """A block leaves the tier: evicted just now, or moved up or freed for good. Most take it out of its list, no more."""
     if kind == SIEVE:

@@ -6,18 +6,18 @@ from placement_opt.base.compiled import njit
 from placement_opt.schedulers.classical.state_kernels import FIRST, MARK, NEWER, NODES, State, oldest, pull, push
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def hit(s: State, k: int, b: int) -> None:
     s.node[k, b, MARK] = 1
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def miss(s: State, k: int, b: int) -> None:
     s.node[k, b, MARK] = 0
     push(s, k, 0, b, s.size[b])
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def evict(s: State, k: int) -> int:
     b, blocks = s.level[k, FIRST] - 1, s.level[k, NODES]
     if b < 0:

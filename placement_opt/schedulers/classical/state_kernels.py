@@ -37,7 +37,7 @@ class State(NamedTuple):
     block: Any  #: int32[B, 4]
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def push(s: State, k: int, q: int, node: int, size: int) -> None:
     """Put a node that is in no list at the newest end of one."""
     head = s.level[k, NODES] + q
@@ -50,7 +50,7 @@ def push(s: State, k: int, q: int, node: int, size: int) -> None:
     s.level[k, HELD + q] += size
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def pull(s: State, k: int, node: int, size: int) -> None:
     """Take a node out of the list that it is in."""
     older, newer = s.node[k, node, OLDER], s.node[k, node, NEWER]
@@ -60,21 +60,21 @@ def pull(s: State, k: int, node: int, size: int) -> None:
     s.node[k, node, WHERE] = -1
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def move(s: State, k: int, q: int, node: int, size: int) -> None:
     """Take a node out of its list to the newest end of one."""
     pull(s, k, node, size)
     push(s, k, q, node, size)
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def oldest(s: State, k: int, q: int) -> int:
     """The oldest node of a list, -1 if it is empty."""
     node = s.node[k, s.level[k, NODES] + q, NEWER]
     return int(node) if node < s.level[k, NODES] else -1
 
 
-@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def newest(s: State, k: int, q: int) -> int:
     """The newest node of a list, -1 if it is empty."""
     node = s.node[k, s.level[k, NODES] + q, OLDER]

@@ -30,7 +30,7 @@ from placement_opt.schedulers.hierarchy.transition import Sources, moves_between
 if TYPE_CHECKING:
     from placement_opt.schedulers.hierarchy.heaps_kernels import Tables
 
-_UNLIMITED = 2**62
+UNLIMITED = 2**62
 _RULES = {"inclusive": 0, "exclusive": 1, "free": 2, "cache": 3}
 #: Bars: nothing is evicted for this block, or everything may be.
 NOTHING, EVERYTHING = -(2**62), 2**62
@@ -185,13 +185,13 @@ def _tables(setting: Setting, by_layer: bool, shares: bool) -> Tables:
     block[:, kernels.SIZE] = setting.size
     block[:, kernels.GROUP] = layer_of(setting) if by_layer else 0
     block[:, kernels.PLACE :] = -1
-    tier = np.full((tiers, kernels.QUOTA + groups), _UNLIMITED, dtype=np.int64)
+    tier = np.full((tiers, kernels.QUOTA + groups), UNLIMITED, dtype=np.int64)
     tier[:, kernels.ROOM], tier[:, kernels.GROUPED] = setting.capacity, groups > 1
     if setting.residency in ("exclusive", "free"):
         tier[order[-1], kernels.GROUPED] = False
     if shares:
         grouped = tier[:, kernels.GROUPED] > 0
-        tier[grouped, kernels.QUOTA :] = _even_shares(setting, groups)[grouped]
+        tier[grouped, kernels.QUOTA :] = even_shares(setting, groups)[grouped]
     sizes = np.bincount(block[:, kernels.GROUP], minlength=groups)
     return kernels.Tables(
         block=block,
@@ -207,11 +207,11 @@ def _tables(setting: Setting, by_layer: bool, shares: bool) -> Tables:
     )
 
 
-def _even_shares(setting: Setting, groups: int) -> Int64:
+def even_shares(setting: Setting, groups: int) -> Int64:
     """int64[K, G]: the room of each tier split evenly; unlimited where a share would not hold the largest block known."""
     largest = max(int(setting.size.max()), 1)
     table = np.empty((len(setting.capacity), groups), dtype=np.int64)
     for tier, capacity in enumerate(setting.capacity.tolist()):
         ends = [capacity * g // groups for g in range(groups + 1)]
-        table[tier] = np.diff(ends) if capacity // groups >= largest else _UNLIMITED
+        table[tier] = np.diff(ends) if capacity // groups >= largest else UNLIMITED
     return table

@@ -89,11 +89,18 @@ def moves_between(
             if len(passing) < len(comes):
                 copied = comes[~here]
                 parts = None if pieces is None else pieces[copied]
-                ids, source = blocks[copied], sources.of(before[copied], tier, sizes[copied], parts)
-                fetch += [(int(j), tier, ids[source == j]) for j in np.unique(source)]
+                fetch += copies(blocks[copied], before[copied], tier, sources, sizes[copied], parts)
         if leaving >> tier & 1:
             drop.append((tier, blocks[np.flatnonzero(lost & bit)]))
     return Moves(store, fetch, drop)
+
+
+def copies(
+    blocks: Ids, before: Masks, tier: int, sources: Sources, sizes: Int64, pieces: Int64 | None = None
+) -> list[tuple[int, int, Ids]]:
+    """(source, target, ids) of blocks that are copied to a tier from where that takes least time, by source."""
+    source = sources.of(before, tier, sizes, pieces)
+    return [(int(j), tier, blocks[source == j]) for j in np.unique(source)]
 
 
 def masks_of(view: View, blocks: Ids) -> Masks:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import chain, islice
 from os import PathLike
 from typing import Any
 
@@ -156,9 +157,13 @@ def _packed(path: str | PathLike[str]) -> Iterator[tuple[int, int | None, Any]]:
 
 def _values(msgpack: Any, path: str | PathLike[str]) -> Iterator[Any]:
     """The values of a file, none of which is longer than a message may be."""
-    unpacker = msgpack.Unpacker(max_buffer_size=LONGEST, **_limits(MOST_ELEMENTS))
+    chunks = read_chunks(path, _CHUNK)
+    ahead = list(islice(chunks, 2))
+    # Older releases of msgpack make room for every list of lists as long as it claims to be: no longer than a short file is.
+    most = min(MOST_ELEMENTS, len(ahead[0])) if len(ahead) == 1 else MOST_ELEMENTS
+    unpacker = msgpack.Unpacker(max_buffer_size=LONGEST, **_limits(most))
     fed = done = 0
-    for chunk in read_chunks(path, _CHUNK):
+    for chunk in chain(ahead, chunks):
         unpacker.feed(chunk)
         fed += len(chunk)
         while True:

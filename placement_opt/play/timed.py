@@ -1,0 +1,120 @@
+"""From what a scheduler did to a run: all of its steps timed at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.arrays import Int64
+from placement_opt.instance.instance import Instance
+from placement_opt.memory.split.timing import StepTimer
+from placement_opt.play.amounts import moving_loads
+from placement_opt.play.budgeted import budgeted_split
+from placement_opt.play.run import Run
+from placement_opt.play.schedule import Schedule
+from placement_opt.play.split_program import Moved
+
+
+def time_run(
+    instance: Instance,
+    scheduler: str,
+    held: npt.NDArray[np.uint16],
+    passed: npt.NDArray[np.bool_],
+    moved: Int64,
+    schedule: Schedule | None = None,
+    per_step: bool = False,
+) -> Run:
+    """Time all steps at once.
+
+    Parameters
+    ----------
+    held
+        uint16[N]: the set of tiers whose copies may serve each read, as a mask: those that held its block, but none where
+        strict prefixes forbid it.
+    passed
+        bool[N]: which reads were stored in passing, hence are served by operations that bring the block to the processor.
+    moved
+        As in :class:`Run`.
+
+    Raises
+    ------
+    BudgetError
+        No split of the reads keeps the instance's budgets.
+    """
+    found, served = _served(instance, held, passed)
+    timer = StepTimer(instance.memory, found, instance.loads.serve.reshape(-1, instance.num_resources))
+    base = instance.fixed + moved.astype(float) @ moving_loads(instance) / instance.share_base
+    if not instance.timed:
+        split = budgeted_split(_moved(instance, timer, served, moved))
+        run = Run(instance, scheduler, float(split.seconds), split.step_s, timer, served, base, moved, schedule, split=split)
+        run = replace(run, held=held)
+        return replace(run, per_step=_table(run)) if per_step else run
+    seconds = np.maximum(timer.times(served / instance.share_base, base), instance.floor)
+    run = Run(instance, scheduler, math.fsum(seconds), seconds, timer, served, base, moved, schedule, held=held)
+    return replace(run, per_step=_table(run)) if per_step else run
+
+
+def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_]) -> tuple[list[int], Int64]:
+    """The patterns of all reads, ascending, and int64[T, P] exact sums of what each step reads in each."""
+    trace, loads, tiers = instance.trace, instance.loads, instance.num_tiers
+    ways = len(loads.serves_from)
+    mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[trace.blocks] + passed
+    case: npt.NDArray[Any] = (mark.astype(np.int64) << tiers) + held if mark.any() else held
+    cases = np.flatnonzero(np.bincount(case)).tolist()
+    usable = [loads.usable(one & (1 << tiers) - 1, one >> tiers + 1, bringing=bool(one >> tiers & 1)) for one in cases]
+    patterns = [found << (one >> tiers + 1) * ways for one, found in zip(cases, usable, strict=True)]
+    distinct = sorted(set(patterns))
+    starts, ends = trace.indptr[:-1], trace.indptr[1:]
+    served = np.zeros((instance.num_steps, len(distinct)), dtype=np.int64)
+    sums = np.zeros(trace.num_reads + 1, dtype=np.int64)
+    if trace.shares is None and len(loads.amount) > 0 and bool((loads.amount == loads.amount[0]).all()):
+        rest = (ends - starts) * loads.amount[0]  # all are alike: reads are counted, and those of the last case are the rest
+        for one, pattern in zip(cases[:-1], patterns, strict=False):
+            np.cumsum(case == one, out=sums[1:])
+            found = (sums[ends] - sums[starts]) * loads.amount[0]
+            served[:, distinct.index(pattern)] += found
+            rest -= found
+        if cases:
+            served[:, distinct.index(patterns[-1])] += rest
+        return distinct, served
+    amount = loads.amount[trace.blocks] * (1 if trace.shares is None else trace.shares)
+    for one, pattern in zip(cases, patterns, strict=True):
+        # Differences of running sums are exact even where the sums themselves wrap around.
+        np.cumsum(np.where(case == one, amount, 0), out=sums[1:])
+        served[:, distinct.index(pattern)] += sums[ends] - sums[starts]
+    return distinct, served
+
+
+def _moved(instance: Instance, timer: StepTimer, served: Int64, moved: Int64) -> Moved:
+    """The same without its reads' split, in integers."""
+    loads, scale = instance.loads, instance.share_base
+    base = instance.fixed.astype(object) * scale + moved.astype(object) @ moving_loads(instance).astype(object)
+    columns = len(loads.row) * loads.operations.first_serving
+    each = loads.metered[:, : loads.operations.first_serving].reshape(columns, len(instance.used_meters)).astype(object)
+    counted = instance.metered.astype(object) * scale + moved.astype(object).sum(axis=0) @ each
+    return Moved(instance, timer, served, base, counted.tolist())
+
+
+def _table(run: Run) -> dict[str, npt.NDArray[Any]]:
+    instance, operations = run.instance, run.instance.loads.operations
+    assert isinstance(instance, Instance)
+    trace, base, moving = instance.trace, run.instance.share_base, operations.first_serving
+    labels = {"step": np.arange(instance.num_steps), "token": trace.step_token, "layer": trace.step_layer}
+    table: dict[str, npt.NDArray[Any]] = {name: label for name, label in labels.items() if label is not None}
+    table["seconds"] = run.step_s
+    resources = instance.memory.resources
+    table["critical"] = np.array(["+".join(resources[r] for r in np.flatnonzero(row)) for row in run._critical], dtype=object)
+    read, hits = run.served * run._size, run._hits
+    table["read"], table["hit"] = read.sum(axis=1) / base, read[:, hits].sum(axis=1) / base
+    for way, name in enumerate(operations.names[moving:]):
+        if way < instance.num_tiers or run._ways[:, way].any():
+            table[name] = run._ways[:, way]
+    moved = run.moved.reshape(instance.num_steps, -1, moving)
+    for row, name in enumerate(operations.names[:moving]):
+        if moved[:, :, row].any():
+            table[name] = moved[:, :, row] @ instance.loads.size / base
+    return table
