@@ -32,6 +32,7 @@ class Session(Tiered):
 
     title: ClassVar[str] = "session"
     family: ClassVar[str] = "serving"
+    requires: ClassVar[tuple[str, ...]] = ("a trace that says which requests its steps serve (trace derive)",)
     source: ClassVar[str] = "session hints and soft retention: vllm#52113, sglang#27970; the rule and its default are ours"
 
     wait: int = option(100, "steps after its end for which a request's blocks are kept before others", low=0)
