@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +22,18 @@ _TIMES = 2**40  # more than there are touches in a run
 _MOST = 2**21  # counts above this are equal
 #: Levels whose victims go down: all of them.
 ALL = 2**30
+
+
+def cascading(section: str) -> Cost[Size]:
+    """What a policy takes that goes through the trace once and moves block by block: what makes way in a level may go to any
+    level below it, and what makes way there again."""
+    return replace(
+        passing(section),
+        seconds={
+            "per_step": lambda size: size.steps,
+            "per_read_and_levels": lambda size: size.all_reads * size.tiers * (size.tiers - 1) // 2,
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Rule:
 class Tiered(Policy):
     """A policy that is a :class:`Rule`; those with more of their own override what they need."""
 
-    cost: ClassVar[Cost[Size]] = passing("page")
+    cost: ClassVar[Cost[Size]] = cascading("cascade")
 
     def rule(self) -> Rule:
         """What the options come to."""

@@ -7,9 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from placement_opt.base.cost import Cost
+from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids
 from placement_opt.schedulers.base import option
-from placement_opt.schedulers.cascade.tiered import ALL, Rule, Tiered
+from placement_opt.schedulers.cascade.tiered import ALL, Rule, Tiered, cascading
 
 
 @dataclass
@@ -34,6 +36,7 @@ class HiCache(Tiered):
 
     title: ClassVar[str] = "hicache"
     family: ClassVar[str] = "serving"
+    cost: ClassVar[Cost[Size]] = cascading("hicache")
     source: ClassVar[str] = "SGLang HiCache: docs.sglang.io, HiCache design and best practices; sglang#26449, #40576"
 
     write: str = option("write_through", "when a block is written to slower tiers",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from placement_opt.base.cost import Cost
+from placement_opt.bounds.size import Size
 from placement_opt.schedulers.base import option
-from placement_opt.schedulers.cascade.tiered import ORDERS, Rule, Tiered
+from placement_opt.schedulers.cascade.tiered import ORDERS, Rule, Tiered, cascading
 
 
 @dataclass
@@ -21,6 +23,7 @@ class LMCache(Tiered):
 
     title: ClassVar[str] = "lmcache"
     family: ClassVar[str] = "serving"
+    cost: ClassVar[Cost[Size]] = cascading("hicache")
     source: ClassVar[str] = "LMCache: docs.lmcache.ai, configuring LMCache (chunk_size 256, cache_policy LRU)"
 
     order: str = option("lru", "cache_policy: what makes way", choices=ORDERS)

@@ -9,9 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from placement_opt.base.arrays import Int64
+from placement_opt.base.cost import Cost
+from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Resident, Setting, View
 from placement_opt.schedulers.base import option
-from placement_opt.schedulers.cascade.tiered import Rule, Tiered
+from placement_opt.schedulers.cascade.tiered import Rule, Tiered, cascading
 
 _TIMES = 2**40  # more than there are touches in a run
 #: What a priority falls back to.
@@ -35,6 +37,7 @@ class TrtLlm(Tiered):
 
     title: ClassVar[str] = "trtllm"
     family: ClassVar[str] = "serving"
+    cost: ClassVar[Cost[Size]] = cascading("hicache")
     source: ClassVar[str] = "TensorRT-LLM: KvCacheRetentionConfig, KvCacheConfig.secondary_offload_min_priority (1.4.0rc4)"
 
     prompt: int = option(_DEFAULT, "priority of blocks of prompts", low=0, high=100)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from placement_opt.base.cost import Cost
+from placement_opt.bounds.size import Size
 from placement_opt.schedulers.base import option
-from placement_opt.schedulers.cascade.tiered import ALL, Rule, Tiered
+from placement_opt.schedulers.cascade.tiered import ALL, Rule, Tiered, cascading
 
 
 @dataclass
@@ -25,6 +27,7 @@ class VllmOffload(Tiered):
 
     title: ClassVar[str] = "vllm-offload"
     family: ClassVar[str] = "serving"
+    cost: ClassVar[Cost[Size]] = cascading("hicache")
     source: ClassVar[str] = (
         "vLLM: docs.vllm.ai, KV offloading usage guide and vllm.v1.kv_offload.cpu.manager v0.26.0; PR #40020"
     )

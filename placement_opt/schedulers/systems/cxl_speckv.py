@@ -36,7 +36,7 @@ class CXLSpecKV(Scored):
     family: ClassVar[str] = "system"
     alone: ClassVar[bool] = False
     source: ClassVar[str] = "CXL-SpecKV (FPGA 2026) and its code"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     depth: int = option(4, "last steps of a layer that predict its next, at first", low=2, high=_DEEPEST)
     outstanding: int = option(16, "blocks fetched at a step", low=1, high=2**31 - 1)
