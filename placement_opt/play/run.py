@@ -519,7 +519,7 @@ class Run(Tabular):
             (instance.fixed[step], instance.floor[step]) if isinstance(instance, Instance) else (instance.fixed, instance.floor)
         )
         base = [int(load) * scale for load in fixed]
-        for amount, loads in zip(self.moved[step].tolist(), _moving_loads(self.instance).tolist(), strict=True):
+        for amount, loads in zip(self.moved[step].tolist(), moving_loads(self.instance).tolist(), strict=True):
             if amount:
                 base = [load + amount * factor for load, factor in zip(base, loads, strict=True)]
         time = self.timer.exact(self.served[step], base, scale)
@@ -604,9 +604,9 @@ def time_run(
     BudgetError
         No split of the reads keeps the instance's budgets.
     """
-    found, served = _served(instance, held, passed)
+    found, served = served_of(instance, held, passed)
     timer = StepTimer(instance.memory, found, instance.loads.serve.reshape(-1, instance.num_resources))
-    base = instance.fixed + moved.astype(float) @ _moving_loads(instance) / instance.share_base
+    base = instance.fixed + moved.astype(float) @ moving_loads(instance) / instance.share_base
     if not instance.timed:
         split = budgeted_split(_moved(instance, timer, served, moved))
         run = Run(instance, scheduler, float(split.seconds), split.step_s, timer, served, base, moved, schedule, split=split)
@@ -617,20 +617,25 @@ def time_run(
     return replace(run, per_step=_table(run)) if per_step else run
 
 
-def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_]) -> tuple[list[int], Int64]:
-    """The patterns of all reads, ascending, and int64[T, P] exact sums of what each step reads in each."""
+def served_of(
+    instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_], steps: slice = slice(None)
+) -> tuple[list[int], Int64]:
+    """The patterns of all reads of these steps, ascending, and int64[T, P] exact sums of what each step reads in each."""
     trace, loads, tiers = instance.trace, instance.loads, instance.num_tiers
+    starts, ends = trace.indptr[:-1][steps], trace.indptr[1:][steps]
+    rows = slice(int(starts[0]), int(ends[-1])) if len(starts) else slice(0, 0)
+    starts, ends, held, passed = starts - rows.start, ends - rows.start, held[rows], passed[rows]
+    blocks, shares = trace.blocks[rows], None if trace.shares is None else trace.shares[rows]
     ways = len(loads.serves_from)
-    mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[trace.blocks] + passed
+    mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[blocks] + passed
     case: npt.NDArray[Any] = (mark.astype(np.int64) << tiers) + held if mark.any() else held
     cases = np.flatnonzero(np.bincount(case)).tolist()
     usable = [loads.usable(one & (1 << tiers) - 1, one >> tiers + 1, bringing=bool(one >> tiers & 1)) for one in cases]
     patterns = [found << (one >> tiers + 1) * ways for one, found in zip(cases, usable, strict=True)]
     distinct = sorted(set(patterns))
-    starts, ends = trace.indptr[:-1], trace.indptr[1:]
-    served = np.zeros((instance.num_steps, len(distinct)), dtype=np.int64)
-    sums = np.zeros(trace.num_reads + 1, dtype=np.int64)
-    if trace.shares is None and len(loads.amount) > 0 and bool((loads.amount == loads.amount[0]).all()):
+    served = np.zeros((len(starts), len(distinct)), dtype=np.int64)
+    sums = np.zeros(len(blocks) + 1, dtype=np.int64)
+    if shares is None and len(loads.amount) > 0 and bool((loads.amount == loads.amount[0]).all()):
         rest = (ends - starts) * loads.amount[0]  # all are alike: reads are counted, and those of the last case are the rest
         for one, pattern in zip(cases[:-1], patterns, strict=False):
             np.cumsum(case == one, out=sums[1:])
@@ -640,7 +645,7 @@ def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArra
         if cases:
             served[:, distinct.index(patterns[-1])] += rest
         return distinct, served
-    amount = loads.amount[trace.blocks] * (1 if trace.shares is None else trace.shares)
+    amount = loads.amount[blocks] * (1 if shares is None else shares)
     for one, pattern in zip(cases, patterns, strict=True):
         # Differences of running sums are exact even where the sums themselves wrap around.
         np.cumsum(np.where(case == one, amount, 0), out=sums[1:])
@@ -648,7 +653,7 @@ def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArra
     return distinct, served
 
 
-def _moving_loads(instance: Instance | Layered) -> Int64:
+def moving_loads(instance: Instance | Layered) -> Int64:
     """int64[C * (K + K * K), R]: what one unit of each column of ``moved`` loads on each resource."""
     loads = instance.loads
     return loads.row[:, : loads.operations.first_serving].reshape(-1, instance.num_resources)
@@ -657,7 +662,7 @@ def _moving_loads(instance: Instance | Layered) -> Int64:
 def _moved(instance: Instance, timer: StepTimer, served: Int64, moved: Int64) -> Moved:
     """The same without its reads' split, in integers."""
     loads, scale = instance.loads, instance.share_base
-    base = instance.fixed.astype(object) * scale + moved.astype(object) @ _moving_loads(instance).astype(object)
+    base = instance.fixed.astype(object) * scale + moved.astype(object) @ moving_loads(instance).astype(object)
     columns = len(loads.row) * loads.operations.first_serving
     each = loads.metered[:, : loads.operations.first_serving].reshape(columns, len(instance.used_meters)).astype(object)
     counted = instance.metered.astype(object) * scale + moved.astype(object).sum(axis=0) @ each

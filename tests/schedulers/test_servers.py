@@ -79,6 +79,18 @@ def test_trtllm_priorities_run_out() -> None:
     assert places(instance, "trtllm:prompt=80")[-1] == "0 1"
 
 
+def test_trtllm_priorities_run_out_by_the_clock() -> None:
+    """As after two steps where these take longer than the milliseconds, and not yet where they take less; answers by theirs."""
+    instance = three([[0], [1], [1]], "0", room=(1, 9, 9), births=1)
+    two_ms = 1e3 * float(simulate(instance, make_scheduler("trtllm:prompt=80")).step_s[:2].sum())
+    assert places(instance, f"trtllm:prompt=80,duration_ms={0.999 * two_ms}") == ["0 -", "0 1", "0 1", "1 0"]
+    assert places(instance, f"trtllm:prompt=80,duration_ms={1.001 * two_ms}")[-1] == "0 1"
+    assert places(instance, f"trtllm:prompt=80,decode_duration_ms={0.999 * two_ms}")[-1] == "0 1"
+    born = three([[0], [0], [0], [0]], "0", room=(1, 9, 9), births=2)
+    assert places(born, "trtllm:decode=80")[1:5] == ["1 0 -", "1 1 0", "1 1 0", "1 1 0"]
+    assert places(born, "trtllm:decode=80,decode_duration_ms=0.001")[2:5] == ["1 1 0", "0 1 1", "0 1 1"]
+
+
 def test_trtllm_offloads_from_a_priority_on() -> None:
     """What makes way is dropped below that priority where it may be, and goes down from it on."""
     instance = three([[], []], "2", room=(1, 9, 9), births=2, rule="cache")
@@ -92,6 +104,13 @@ def test_ttl_goes_without_need() -> None:
     assert places(three(reads, "0", room=(9, 9, 9)), "ttl:steps=2") == ["0", "0", "0", "2", "2"]
     assert places(three(reads, "02", room=(9, 9, 9), rule="inclusive"), "ttl:steps=2")[-1] == "2"
     assert places(three(reads, "01", room=(9, 9, 9), rule="cache"), "ttl:steps=2")[2:] == ["01", "-", "-"]
+
+
+def test_ttl_by_the_clock() -> None:
+    """Block 1 takes 10 ms to read: after 20 ms, or 30, block 0 goes, whatever the steps are."""
+    instance = three([[0], [1], [1], [1]], "0 0", room=(9, 9, 9))
+    assert places(instance, "ttl:seconds=0.02,steps=1") == ["0 0", "0 0", "0 0", "2 0", "2 0"]
+    assert places(instance, "ttl:seconds=0.03") == ["0 0", "0 0", "0 0", "0 0", "2 0"]
 
 
 def _served(instance: Instance, admitted: Sequence[int], last: Sequence[int]) -> Instance:

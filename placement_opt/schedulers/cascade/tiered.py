@@ -10,6 +10,7 @@ import numpy as np
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.cost import Cost
+from placement_opt.base.errors import InputError
 from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, passing
@@ -34,6 +35,13 @@ def cascading(section: str) -> Cost[Size]:
             "per_read_and_levels": lambda size: size.all_reads * size.tiers * (size.tiers - 1) // 2,
         },
     )
+
+
+def seconds_so_far(view: View, field: str) -> float:
+    """The simulated time when a step begins; InputError where steps have none."""
+    if (seconds := view.elapsed_s) is None:
+        raise InputError("found a question in runs, whose layers have no clock", "expected one in rows", field=field)
+    return seconds
 
 
 @dataclass(frozen=True)
