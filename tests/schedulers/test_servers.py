@@ -43,6 +43,49 @@ def test_hicache_brings_from_storage_what_its_share_allows() -> None:
     assert places(instance, "hicache:write=write_back,share=1.0,least=3")[-1] == "2 2"
 
 
+def test_hicache_writes_ahead_from_a_threshold_on() -> None:
+    """With two blocks in a GPU for two, the one next to make way is written at a threshold of a half; at 0 it is write_through,
+    at 1 write_back."""
+    instance = three([[], [], []], "2", room=(2, 9, 9), births=3)
+    half = places(instance, "hicache:write=write_back,threshold=0.5")
+    assert half == ["2 - - -", "2 0 - -", "2 01 0 -", "2 1 01 0"]
+    assert places(instance, "hicache:write=write_back,threshold=0") == places(instance, "hicache")
+    assert places(instance, "hicache:write=write_back,threshold=1") == ["2 - - -", "2 0 - -", "2 0 0 -", "2 1 0 0"]
+    host = three([[], [], []], "2", room=(1, 2, 9), births=3)
+    assert places(host, "hicache:write=write_back,threshold=0.5")[-1] == "2 2 12 01"
+    once = three([[], []], "2", room=(2, 9, 9), births=2, rule="exclusive")
+    assert places(once, "hicache:write=write_back,threshold=0") == places(once, "hicache:write=write_back")
+
+
+def test_hicache_prefetches_as_long_as_said() -> None:
+    """A block takes 0.1 s from storage, and its two reads keep storage busy: beside them nothing comes for nothing, but where
+    the step takes a second anyway, or as many as are waited for, the newest first."""
+    instance = three([[0, 1]], "2 2", room=(2, 4, 9))
+    slow = replace(instance, floor=np.ones(2))
+    for more, wanted in (
+        ("wait_complete", "012 012"),
+        ("best_effort", "2 2"),
+        ("timeout,timeout=0.1,timeout_per_ki_token=0", "2 012"),
+        ("timeout,timeout=0.2,timeout_per_ki_token=0", "012 012"),
+        ("timeout,timeout=0,timeout_per_ki_token=1.6", "012 012"),  # of 2 blocks of 64 tokens
+        ("timeout,timeout=0,timeout_per_ki_token=1.6,page=32", "2 012"),
+    ):
+        assert places(instance, f"hicache:write=write_back,share=1.0,prefetch={more}")[-1] == wanted, more
+    assert places(slow, "hicache:write=write_back,share=1.0,prefetch=best_effort")[-1] == "012 012"
+
+
+def test_hicache_brings_ahead_what_followed_the_last_time() -> None:
+    """Blocks were touched in the order 0, 3, 2, 1: behind 0 and 3 come 2, then 1, to the host, as far as the share goes."""
+    instance = three([[0], [3], [2], [1], [0, 3]], "2 2 2 2", room=(1, 9, 9))
+    for more, wanted in (
+        ("share=1.0,depth=0", "2 2 2 012"),
+        ("share=1.0,depth=1", "2 2 12 012"),
+        ("share=1.0,depth=2", "2 12 12 012"),
+        ("share=0.4,depth=2", "2 2 12 012"),
+    ):
+        assert places(instance, f"hicache:write=write_back,least=2,{more}")[-1] == wanted, more
+
+
 def test_vllm_stores_when_said() -> None:
     """At the n-th touch, or when a block makes way; what comes from behind the CPU passes through it."""
     instance = three([[], [], []], "2", room=(1, 9, 9), births=2)
@@ -59,6 +102,20 @@ def test_lmcache_writes_everywhere_and_reads_up() -> None:
     assert places(three([[]], "2", room=(1, 2, 9), births=1), "lmcache")[-1] == "2 012"
     assert places(three([[0], [1]], "2 2", room=(1, 2, 9)), "lmcache") == ["2 2", "012 2", "12 012"]
     assert places(three([[], []], "2", room=(1, 9, 9), births=2, rule="exclusive"), "lmcache")[-1] == "2 1 0"
+
+
+def test_lmcache_stores_reads_and_evicts_chunks() -> None:
+    """Chunks of two: a new block is written below when the next one has come; both make way together, here for new ones; one
+    read from the last tier brings the other into the CPU; the last of three at the start is a chunk by itself."""
+    born = three([[], [], [], []], "2", room=(2, 9, 9), births=4)
+    assert places(born, "lmcache:chunk=2") == ["2 - - - -", "2 0 - - -", "2 012 012 - -", "2 12 012 0 -", "2 12 12 012 012"]
+    assert places(born, "lmcache:chunk=3")[2:4] == ["2 0 0 - -", "2 12 012 012 -"]
+    read = three([[0], [2]], "2 2 2", room=(1, 3, 9))
+    assert places(read, "lmcache:chunk=2") == ["2 2 2", "012 12 2", "12 12 012"]
+    assert places(read, "lmcache") == ["2 2 2", "012 2 2", "12 2 012"]
+    again = three([[0], [2], [1], [5]], "02 02 02 2 2 2", room=(3, 0, 9))
+    assert places(again, "lmcache")[-1] == "2 02 02 2 2 02", "0 was read longest ago"
+    assert places(again, "lmcache:chunk=2")[-1] == "02 02 2 2 2 02", "1 was read, which is of 0's chunk"
 
 
 def test_trtllm_keeps_what_has_priority() -> None:
