@@ -97,6 +97,70 @@ def test_vllm_stores_when_said() -> None:
     assert places(three([[0]], "2", room=(1, 1, 9)), "vllm-offload:store=on_evict")[-1] == "012"
 
 
+def test_vllm_arc_keeps_what_was_read_again_until_the_others_are_missed() -> None:
+    """A CPU for two blocks: 0 was read, so new blocks displace each other and not 0. The first of them that is missed (made
+    anew) raises T1's target to one block, which gives way once more; the second raises it to two, and 0 goes."""
+    instance = three([[0], [], [], [1], [2]], "1", room=(1, 2, 0), births=3, rule="cache")
+    arc = ["1 - - -", "1 01 - -", "1 - 01 -", "1 - - 01", "1 01 - -", "- 1 01 -"]
+    assert places(instance, "vllm-offload:evict=arc") == arc
+    assert places(instance, "vllm-offload")[2] == "- 1 01 -"
+
+
+class _PlainArc:
+    """The same order for blocks of a byte, from sequences of touches and stores, by lists alone."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.target, self.victims = room, 0.0, set[bool]()
+        self.once, self.often, self.gone_once, self.gone_often = [list[int]() for _ in range(4)]
+
+    def touch(self, blocks: list[int]) -> None:
+        for block in reversed(blocks):
+            if block in self.once or block in self.often:
+                (self.once if block in self.once else self.often).remove(block)
+                self.often.append(block)
+            elif block in self.gone_once:
+                self.target = min(self.room, self.target + max(1.0, len(self.gone_often) / len(self.gone_once)))
+            elif block in self.gone_often:
+                self.target = max(0.0, self.target - max(1.0, len(self.gone_once) / len(self.gone_often)))
+
+    def store(self, block: int, kept: list[int]) -> None:
+        if len(self.once) + len(self.often) == self.room:
+            lists = [(self.once, self.gone_once), (self.often, self.gone_often)]
+            for held, gone in lists if len(self.once) >= self.target else lists[::-1]:
+                victim = next((one for one in held if one not in kept), None)
+                if victim is not None:
+                    held.remove(victim)
+                    gone.append(victim)
+                    self.victims.add(held is self.often)
+                    break
+            else:
+                return
+        self.once.append(block)
+        for gone in (self.gone_once, self.gone_often):
+            if block in gone:
+                gone.remove(block)
+            del gone[: max(0, len(gone) - self.room)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_vllm_arc_is_that_of_lists(seed: int) -> None:
+    """The CPU's contents at every step, where one block a step is read or produced and the GPU has room for none."""
+    rng = np.random.default_rng(seed)
+    reads = [[int(block)] if rng.random() < 0.8 else [] for block in rng.zipf(1.3, 100).clip(max=9) - 1]
+    instance = three(reads, "- " * 9, room=(0, 4, 0), births=6, rule="cache")
+    plain, wanted = _PlainArc(4), list[list[int]]()
+    for step, ids in enumerate([*reads, []]):
+        wanted.append(sorted(plain.once + plain.often))
+        arrived = [*ids, *([9 + step] if step < 6 else [])]
+        plain.touch(arrived)
+        for block in arrived[::-1]:
+            if block not in plain.once + plain.often:
+                plain.store(block, arrived)
+    seen = places(instance, "vllm-offload:evict=arc")
+    assert [[n for n, tiers in enumerate(where.split()) if tiers == "1"] for where in seen] == wanted
+    assert plain.victims == {False, True}
+
+
 def test_lmcache_writes_everywhere_and_reads_up() -> None:
     """A new block is in all tiers; the one it displaces stays below; one read from the last tier is in all then."""
     assert places(three([[]], "2", room=(1, 2, 9), births=1), "lmcache")[-1] == "2 012"

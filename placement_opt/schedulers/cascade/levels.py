@@ -41,6 +41,10 @@ class Levels:
         bool[K, B]: the copies at the next state.
     tiers
         Tier of each level. Under the inclusive rule those faster than the home tier, otherwise all.
+    pickers, watchers
+        Level -> what makes way there for a block (-1: nothing), instead of what has the lowest key; and what is told of every
+        copy that enters it or leaves it, or whose coming or going is undone. What has to be somewhere makes no way in the
+        slowest level all the same.
     """
 
     def __init__(self, setting: Setting, demotes: Callable[[int, int], bool]) -> None:
@@ -49,6 +53,8 @@ class Levels:
         self.must = needs_room(setting)
         self.key = np.zeros(len(setting.size), dtype=np.int64)
         self.held = np.zeros((len(setting.capacity), len(setting.size)), dtype=np.bool_)
+        self.pickers: dict[int, Callable[[int], int]] = {}
+        self.watchers: dict[int, Callable[[int, bool], None]] = {}
         self._room = [int(setting.capacity[tier]) for tier in self.tiers]
         self._heaps: list[list[tuple[int, int]]] = [[] for _ in self.tiers]
         self._undo: list[tuple[bool, int, int]] = []
@@ -197,6 +203,8 @@ class Levels:
             here = np.flatnonzero(self.held[tier] & (self.held.sum(axis=0) > 1))
             here = here[here != block]
             return int(here[np.argmin(self.key[here])]) if len(here) else -1
+        if level in self.pickers:
+            return self.pickers[level](block)
         heap, tier = self._heaps[level], self.tiers[level]
         while heap:
             key, one = heap[0]
@@ -228,6 +236,7 @@ class Levels:
         heappush(self._heaps[level], (int(self.key[block]), block))
         self._undo.append((True, level, block))
         self._changed.add(block)
+        self._tell(level, block, True)
 
     def _leave(self, level: int, block: int) -> None:
         self.held[self.tiers[level], block] = False
@@ -235,6 +244,11 @@ class Levels:
         self._hopeless[level] = 2**62
         self._undo.append((False, level, block))
         self._changed.add(block)
+        self._tell(level, block, False)
+
+    def _tell(self, level: int, block: int, entered: bool) -> None:
+        if level in self.watchers:
+            self.watchers[level](block, entered)
 
     def _revert(self, mark: int = 0) -> None:
         """Undo what was done since the mark."""
@@ -243,5 +257,6 @@ class Levels:
             tier, size = self.tiers[level], int(self._setting.size[block])
             self.held[tier, block] = not entered
             self._room[level] += size if entered else -size
+            self._tell(level, block, not entered)
             if not entered:
                 heappush(self._heaps[level], (int(self.key[block]), block))
