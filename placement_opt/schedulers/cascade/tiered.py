@@ -13,7 +13,7 @@ from placement_opt.base.cost import Cost
 from placement_opt.base.errors import InputError
 from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.base import Policy, passing
+from placement_opt.schedulers.base import Policy, option, passing
 from placement_opt.schedulers.cascade.levels import Levels
 from placement_opt.schedulers.hierarchy.transition import stuck
 from placement_opt.schedulers.lru import start_keys
@@ -73,13 +73,15 @@ class Tiered(Policy):
 
     cost: ClassVar[Cost[Size]] = cascading("cascade")
 
+    scope: str = option("global", "all layers compete, or each has its even share of the room", choices=("global", "layer"))
+
     def rule(self) -> Rule:
         """What the options come to."""
         raise NotImplementedError
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         self._rule, self._setting = self.rule(), setting
-        self._levels = Levels(setting, self.demotes)
+        self._levels = Levels(setting, self.demotes, by_layer=self.scope == "layer")
         self._only = setting.residency == "exclusive"
         self._count = np.zeros(len(setting.size), dtype=np.int64)
         ids = setting.initial_blocks

@@ -15,9 +15,8 @@ class ArcLevel:
     from its target on, and each list of what is gone has at most as many bytes as the level.
     """
 
-    def __init__(self, setting: Setting, levels: Levels, level: int, there: Iterable[int]) -> None:
-        self._level, self._size = level, setting.size
-        self._held, self._capacity = levels.held[levels.tiers[level]], int(setting.capacity[levels.tiers[level]])
+    def __init__(self, setting: Setting, levels: Levels, level: int, cache: int, there: Iterable[int]) -> None:
+        self._size, self._held, self._capacity = setting.size, levels.held[levels.tiers[level]], levels.capacity[cache]
         self._lists: tuple[dict[int, None], dict[int, None]] = (dict.fromkeys(there), {})
         self._gone: tuple[dict[int, None], dict[int, None]] = ({}, {})
         self._bytes = [sum(int(self._size[block]) for block in self._lists[0]), 0]
@@ -26,8 +25,8 @@ class ArcLevel:
         self._changed: dict[int, None] = {}
         self._came: set[int] = set()
         self._protected: frozenset[int] = frozenset()
-        levels.pickers[level] = self.pick
-        levels.watchers[level] = self.watch
+        levels.pickers[cache] = self.pick
+        levels.watchers[cache] = self.watch
 
     def begin(self, freed: Ids, arrived: Ids) -> None:
         """A step: what is freed is forgotten, what is read or produced is touched, the last of it first, and stays."""

@@ -48,21 +48,25 @@ class VllmOffload(Tiered):
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         found = super().start(setting, first_reads)
-        self._arc = None
-        if self.evict == "arc" and len(self._levels.tiers) > 1:
-            there = np.flatnonzero(self._levels.held[self._levels.tiers[1]])
-            order = there[np.argsort(self._levels.key[there], kind="stable")]
-            self._arc = ArcLevel(setting, self._levels, 1, order.tolist())
+        self._arcs: dict[int, ArcLevel] = {}
+        levels = self._levels
+        if self.evict == "arc" and len(levels.tiers) > 1:
+            there = np.flatnonzero(levels.held[levels.tiers[1]])
+            there = there[np.argsort(levels.key[there], kind="stable")]
+            of = levels.caches(1, there)
+            for cache in np.unique(levels.caches(1, np.arange(len(setting.size)))).tolist():
+                self._arcs[cache] = ArcLevel(setting, levels, 1, cache, there[of == cache].tolist())
         return found
 
     def see(self, view: View, reads: Ids, births: Ids) -> None:
-        if self._arc is not None:
-            self._arc.begin(view.freed, np.concatenate([reads, births]))
+        arrived = np.concatenate([reads, births])
+        for cache, arc in self._arcs.items():
+            arc.begin(*(ids[self._levels.caches(1, ids) == cache] for ids in (view.freed, arrived)))
 
     def after(self, view: View) -> None:
         del view
-        if self._arc is not None:
-            self._arc.end()
+        for arc in self._arcs.values():
+            arc.end()
 
     def rule(self) -> Rule:
         if self.store == "on_evict":
