@@ -129,6 +129,8 @@ _PASSED = (Shape(2, 5_000, 4, 50), Shape(3, 5_000, 4, 100), Shape(3, 40_000, 4, 
 _RUNS = ((2, 200, 100), (2, 800, 300), (2, 2_000, 1_000))
 #: Policies on the compiled engine of caches.
 _CLASSICAL = ("mru", "clock", "sieve", "lfu", "slru", "2q", "arc", "car", "lirs", "s3-fifo", "w-tinylfu", "gdsf", "random")
+#: Policies whose section those of their family take, too.
+_FAMILIES = ("cascade", "hicache", "h2o", "kelle", "rules")
 #: Method -> shapes.
 _METHODS = {
     "roofline": _PASSED,
@@ -153,7 +155,7 @@ def jobs() -> dict[str, Job]:
     found = {name: Job(METHODS[name].cost, shapes, partial(_bounding, name)) for name, shapes in _METHODS.items()}
     found["refined"] = Job(compact.REFINED, (*_MIDDLE, *_MANY), _refining)
     found["ascent"] = Job(ascent.COST, (*_MIDDLE, Shape(2, 60_000, 4, 50)), _ascending)
-    for name in ("static", "reactive", "page", "lru", "fifo", "belady", "myopic", "sa", *_CLASSICAL):
+    for name in ("static", "reactive", "page", "lru", "fifo", "belady", "myopic", "sa", *_CLASSICAL, *_FAMILIES):
         shapes = _MIDDLE if name in ("sa", "myopic") else _PASSED
         found[name] = Job(REGISTRY[name].cost, shapes, partial(_scheduling, name))
     found["lp-rounded"] = Job(ROUNDING, (*_SMALL, Shape(2, 5_000, 4, 50), Shape(2, 10_000, 4, 100)), _rounding)

@@ -184,3 +184,13 @@ def test_rungs_take_what_methods_and_schedulers_declare() -> None:
         cost = REGISTRY[rung.name].cost if rung.side == "schedule" and rung.name in ("static", "belady", "milp") else cost
         if cost is not None:
             assert (rung.expected_s(work), rung.memory(work)) == (cost.expected_s(work.size), cost.expected_bytes(work.size))
+
+
+def test_more_levels_cost_cascades_more() -> None:
+    """What makes way may go down through each of them: with three tiers three times as much a read as with two."""
+    few = replace(size(1), tiers=2, steps=100, all_reads=10**6)
+    step = 100 * seconds_of("cascade", "per_step")
+    for name in ("cascade", "victim", "ttl"):
+        cost = DECLARED[f"scheduler {name}"]
+        assert cost.expected_s(replace(few, tiers=3)) - step == pytest.approx(3 * (cost.expected_s(few) - step))
+    assert DECLARED["scheduler cascade"].expected_s(few) > 2 * DECLARED["scheduler lru"].expected_s(few)

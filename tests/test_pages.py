@@ -14,7 +14,7 @@ from tests.pages import commands, shown
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize(("page", "count"), [("csv.md", 4), ("mooncake.md", 3), ("compare.md", 3)])
+@pytest.mark.parametrize(("page", "count"), [("csv.md", 4), ("mooncake.md", 3), ("compare.md", 4)])
 def test_the_page_shows_what_comes_out(
     page: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from placement_opt.cli.backend import add_backend, backend_of
 from placement_opt.cli.certificates import add_certificate, add_schedule, check_files, write_certificates
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
@@ -26,7 +27,6 @@ from placement_opt.cli.parser import (
 from placement_opt.cli.question import ask, read, rows_only
 
 #: As in :mod:`placement_opt.bounds.dual.shares`, which would load numpy.
-BACKENDS = ("local", "dask")
 
 if TYPE_CHECKING:
     from placement_opt.answer.answer import Answer
@@ -61,10 +61,7 @@ def fill(parser: LazyParser) -> None:
     add_memory_limit(parser)
     add_scale_layers(parser)
     add_jobs(parser)
-    text = "where prices are proven: in this machine's processes (local, default) or on a Dask cluster (with --gap)"
-    parser.add_argument("--backend", choices=BACKENDS, default="local", help=text)
-    text = "of the cluster's scheduler, such as tcp://10.0.0.1:8786 (with --backend dask)"
-    parser.add_argument("--dask-address", metavar="ADDRESS", help=text)
+    add_backend(parser, "prices are proven", " (with --gap)")
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -77,7 +74,7 @@ def run(args: Namespace, console: Console) -> int:
     _check(args)
     if args.scheduler:
         make_scheduler(args.scheduler)  # a wrong name is told before anything is read
-    backend, outline = _backend(args), read(args)
+    backend, outline = backend_of(args), read(args)
     files = check_files(args, outline)
     limits = Limits(args.time_limit, args.memory_limit)
     question = ask(args, outline, limits)
@@ -243,14 +240,3 @@ def _as_certified(found: Answer, certified: AnyVerified) -> Answer:
     if certified.short_of(found.bound.lower_bound_s) is None or latency <= lower * (1.0 + found.wanted):
         return found
     return replace(found, outcome=Outcome.UNCERTIFIED)
-
-
-def _backend(args: Namespace) -> Backend:
-    """Where prices are proven; InputError, with the option's name, where the options do not fit together."""
-    from placement_opt.base.errors import InputError
-    from placement_opt.bounds.dual.shares import Backend
-
-    try:
-        return Backend(args.backend, args.jobs, args.dask_address)
-    except InputError as error:
-        raise InputError(error.found, error.expected, field=f"--{error.field}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from placement_opt.cli.backend import add_backend, backend_of
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -21,6 +22,8 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("instances", metavar="INSTANCE", nargs="+", help="instance files (TOML)")
     text = "comma separated, options after a colon: static,lru:scope=global; or all (default)"
     parser.add_argument("--schedulers", metavar="LIST", default="all", help=text)
+    text = "a key of the instances that varies (as in sweep): each is compared at all combinations, the last key fastest"
+    parser.add_argument("--set", metavar="KEY=V,V,...", dest="keys", action="append", default=[], help=text)
     add_method(parser)
     add_gap(
         parser, "raise each bound until the best of the schedulers is within this of it (default: until policies can be judged)"
@@ -31,6 +34,7 @@ def fill(parser: LazyParser) -> None:
     add_memory_limit(parser)
     add_scale_layers(parser)
     add_jobs(parser)
+    add_backend(parser, "bounds and schedulers are worked on")
     text = "keep finished schedules and bounds in this file, and go on from what it knows"
     parser.add_argument("--resume", metavar="STATE", help=text)
     text = "also say where each scheduler loses: missed reads, resources that wait, longest steps (--json and --csv do)"
@@ -59,20 +63,25 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.machine import to_json
     from placement_opt.report.pipelines import github_annotations, junit_xml
     from placement_opt.schedulers import make_scheduler
+    from placement_opt.study.auto_capacity import spelt_out
     from placement_opt.study.compare import chosen_schedulers, compare
     from placement_opt.study.conditions import check_all, exit_code, read_condition
+    from placement_opt.study.keys import parse_keys, parse_value, points_of
     from placement_opt.study.scheduled import Outcome
 
     if args.gap is not None and args.method != "auto":
         raise InputError(f"found it with --method {args.method}", "expected auto, which climbs them all", field="--gap")
+    backend, schedulers = backend_of(args), chosen_schedulers(args.schedulers)
+    limits = Limits(args.time_limit, args.memory_limit)
+    keys = [parse_keys(spelt_out(args.keys, path, limits)) for path in args.instances]
+    files = [path for path, each in zip(args.instances, keys, strict=True) for _ in points_of(each)[0]]
     if args.plot is not None:
-        check_gaps(args.plot, len(args.instances))
+        check_gaps(args.plot, len(files))
+    varied = [{key.path: [parse_value(text) for text in key.values] for key in each} for each in keys]
     check_outputs(
         {"--csv": args.csv, "--junit": args.junit, "--plot": args.plot},
-        [file for path in args.instances for file in input_files(path)],
+        [file for path, each in zip(args.instances, varied, strict=True) for file in input_files(path, each)],
     )
-    schedulers = chosen_schedulers(args.schedulers)
-    limits = Limits(args.time_limit, args.memory_limit)
     for spec in schedulers:
         make_scheduler(spec)  # a wrong name is told before anything is looked at
     conditions = [read_condition(text, schedulers) for text in args.fail_if]
@@ -82,12 +91,14 @@ def run(args: Namespace, console: Console) -> int:
         found = compare(
             sources,
             schedulers,
+            keys=args.keys,
             method=args.method,
             gap=args.gap,
             layers=args.scale_layers,
             why=bool(args.why or args.json or args.csv),
             state=args.resume,
             jobs=args.jobs,
+            backend=backend,
             limits=limits,
             report=console.line if args.follow else console.progress,
         )
@@ -103,7 +114,7 @@ def run(args: Namespace, console: Console) -> int:
     for compared, schedule in found.of(Outcome.BELOW_BOUND, Outcome.ILLEGAL):
         console.error(complaint(compared, schedule))
     if args.annotations:
-        for line in github_annotations(found, checked, args.instances):
+        for line in github_annotations(found, checked, files):
             console.warn(line)
     for one in checked if not args.annotations else ():
         if one.holds is not False:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -37,7 +38,7 @@ class Console:
     def __init__(self, answers: TextIO | None = None) -> None:
         self.quiet = False
         self.answers = answers
-        self._shown = 0
+        self._shown, self._wipe = 0, ""
         self._lost = ""
         for stream in (answers, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
@@ -64,11 +65,16 @@ class Console:
         return error.exit_code
 
     def progress(self, text: str) -> None:
-        """A line that the next one overwrites; only on a terminal, never with ``quiet``."""
+        """A line that the next one overwrites, drawn by rich if installed; only on a terminal, never with ``quiet``."""
         if self.quiet or sys.stderr is None or not sys.stderr.isatty():
             return
+        from placement_opt.cli.bar import WIPE, drawn
+
         line = text.translate(_CONTROLS).replace("\n", " ")[:_WIDTH]
-        _write(sys.stderr, f"\r{line.ljust(self._shown)}", whole=False)
+        # one column is left free: a line that fills the terminal would wrap, and could not be wiped
+        bar = drawn(line, min(_WIDTH, shutil.get_terminal_size().columns - 1))
+        self._wipe = f"\r{' ' * len(line)}\r" if bar is None else WIPE
+        _write(sys.stderr, f"\r{line.ljust(self._shown)}" if bar is None else f"{WIPE}{bar}", whole=False)
         self._shown = len(line)
 
     def line(self, text: str) -> None:
@@ -86,7 +92,7 @@ class Console:
 
     def _clear(self) -> None:
         if self._shown:
-            _write(sys.stderr, "\r" + " " * self._shown + "\r", whole=False)
+            _write(sys.stderr, self._wipe, whole=False)
             self._shown = 0
 
     @contextmanager

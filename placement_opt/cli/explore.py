@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from placement_opt.cli.backend import add_backend, backend_of
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import LazyParser, add_jobs, add_memory_limit, add_output, add_time_limit
 
@@ -19,8 +20,7 @@ def fill(parser: LazyParser) -> None:
     add_time_limit(parser, "for all of it (default: none)")
     add_memory_limit(parser)
     add_jobs(parser)
-    parser.add_argument("--backend", choices=["local", "dask"], default="local", help="where to work (default: local)")
-    parser.add_argument("--dask-address", metavar="ADDRESS", help="of the Dask scheduler, such as tcp://10.0.0.1:8786")
+    add_backend(parser, "the work is done")
     parser.add_argument("--csv", metavar="FILE", help="also write all designs as CSV")
     parser.add_argument("--certificates", metavar="DIR", help="also write bound and schedule of the best designs (see verify)")
     parser.add_argument("--plot", metavar="FILE", help="also draw the front, as .png or .svg (needs matplotlib)")
@@ -35,7 +35,6 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.atomic import check_outputs, write_bytes_atomic, write_text_atomic
     from placement_opt.base.errors import InputError
     from placement_opt.base.limits import Limits
-    from placement_opt.bounds.dual.shares import Backend
     from placement_opt.report.explore import explore_csv, explore_document, explore_text
     from placement_opt.report.explore_picture import check_front, check_heat, draw_front, draw_heat
     from placement_opt.report.machine import to_json
@@ -44,10 +43,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.study.explore.read import read_spec
 
     spec = read_spec(args.spec)
-    try:
-        backend = Backend(args.backend, args.jobs, args.dask_address)
-    except InputError as error:
-        raise InputError(error.found, error.expected, field=f"--{error.field}") from None
+    backend = backend_of(args)
     if args.plot:
         check_front(args.plot, spec)
     axes = check_heat(args.heat, args.heat_axes, spec) if args.heat else None

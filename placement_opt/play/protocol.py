@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -166,6 +166,8 @@ class View:
     requests
         int64[n]: the requests that the step serves, ascending, by their places in the trace's table of requests; None where
         the trace has none. Of those that are yet to come nothing is shown.
+    clock
+        Says what :attr:`elapsed_s` is, when it is asked; None where steps are not played one after the other.
 
     Examples
     --------
@@ -200,6 +202,31 @@ class View:
     freed: Ids = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     places: npt.NDArray[np.int32] | None = None
     requests: Ids | None = None
+    clock: Callable[[], float] | None = None
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Seconds that the steps before this one take, with the moves that were made; counted when it is asked for.
+
+        Each as fast as its reads can be served, which is what they take where the instance minimises time and has no budgets
+        (else what they take is known in the end alone, and may be more). None where steps are not played one after the other
+        (questions in runs).
+
+        Examples
+        --------
+        >>> class Late:
+        ...     name, online, source = "late", True, "this page"
+        ...     def start(self, setting, first_reads):
+        ...         return None
+        ...     def step(self, view):
+        ...         print(f"{view.elapsed_s:.3g}", view.clock() == view.elapsed_s)
+        ...         return po.Moves()
+        >>> trace = po.Trace.from_reads([[0], [0]], sizes=4_500_000)
+        >>> run = po.simulate(po.build_instance("gh200", trace, rules={"initial": "first-fit"}), Late())
+        0 True
+        8.41e-07 True
+        """
+        return None if self.clock is None else self.clock()
 
     def __repr__(self) -> str:
         return f"View(step {self.step}: {len(self.reads)} reads, {len(self.births)} births)"

@@ -11,6 +11,7 @@ with which no split keeps the budgets are refused.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -22,6 +23,7 @@ from placement_opt.base.limits import Limits, check_limits
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import behind
 from placement_opt.play.ledger import Ledger, Mask
+from placement_opt.play.past import Past
 from placement_opt.play.protocol import Clairvoyant, Ids, Scheduler, Setting, View
 from placement_opt.play.run import Run
 from placement_opt.play.schedule import Recorder, Schedule
@@ -112,6 +114,7 @@ def _play(
     recorder = Recorder(ledger.resident) if record else None
     held, stored = np.empty(instance.trace.num_reads, dtype=Mask), np.zeros(instance.trace.num_reads, dtype=np.bool_)
     resident = read_only(ledger.resident.view())
+    past = Past(instance, held, stored, ledger.moved)
     for step in range(instance.num_steps):
         if step % _STEPS_BETWEEN_LOOKS == 0:
             look(limits, scheduler.name, step, instance.num_steps)
@@ -121,7 +124,10 @@ def _play(
         used = read_only(ledger.begin(step, reads, shares, births, freed))
         fixed, floor = read_only(instance.fixed[step].copy()), float(instance.floor[step])
         layer = steps.layer(step)
-        view = View(step, layer, reads, shares, births, resident, used, fixed, floor, freed, places, steps.requests(step))
+        clock = partial(past.seconds, step)
+        view = View(
+            step, layer, reads, shares, births, resident, used, fixed, floor, freed, places, steps.requests(step), clock
+        )
         moves = scheduler.step(view)
         ledger.apply(moves)
         if (passed := ledger.passed(reads)) is not None:

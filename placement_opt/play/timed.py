@@ -45,7 +45,7 @@ def time_run(
     BudgetError
         No split of the reads keeps the instance's budgets.
     """
-    found, served = _served(instance, held, passed)
+    found, served = served_of(instance, held, passed)
     timer = StepTimer(instance.memory, found, instance.loads.serve.reshape(-1, instance.num_resources))
     base = instance.fixed + moved.astype(float) @ moving_loads(instance) / instance.share_base
     if not instance.timed:
@@ -58,20 +58,25 @@ def time_run(
     return replace(run, per_step=_table(run)) if per_step else run
 
 
-def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_]) -> tuple[list[int], Int64]:
-    """The patterns of all reads, ascending, and int64[T, P] exact sums of what each step reads in each."""
+def served_of(
+    instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_], steps: slice = slice(None)
+) -> tuple[list[int], Int64]:
+    """The patterns of all reads of these steps, ascending, and int64[T, P] exact sums of what each step reads in each."""
     trace, loads, tiers = instance.trace, instance.loads, instance.num_tiers
+    starts, ends = trace.indptr[:-1][steps], trace.indptr[1:][steps]
+    rows = slice(int(starts[0]), int(ends[-1])) if len(starts) else slice(0, 0)
+    starts, ends, held, passed = starts - rows.start, ends - rows.start, held[rows], passed[rows]
+    blocks, shares = trace.blocks[rows], None if trace.shares is None else trace.shares[rows]
     ways = len(loads.serves_from)
-    mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[trace.blocks] + passed
+    mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[blocks] + passed
     case: npt.NDArray[Any] = (mark.astype(np.int64) << tiers) + held if mark.any() else held
     cases = np.flatnonzero(np.bincount(case)).tolist()
     usable = [loads.usable(one & (1 << tiers) - 1, one >> tiers + 1, bringing=bool(one >> tiers & 1)) for one in cases]
     patterns = [found << (one >> tiers + 1) * ways for one, found in zip(cases, usable, strict=True)]
     distinct = sorted(set(patterns))
-    starts, ends = trace.indptr[:-1], trace.indptr[1:]
-    served = np.zeros((instance.num_steps, len(distinct)), dtype=np.int64)
-    sums = np.zeros(trace.num_reads + 1, dtype=np.int64)
-    if trace.shares is None and len(loads.amount) > 0 and bool((loads.amount == loads.amount[0]).all()):
+    served = np.zeros((len(starts), len(distinct)), dtype=np.int64)
+    sums = np.zeros(len(blocks) + 1, dtype=np.int64)
+    if shares is None and len(loads.amount) > 0 and bool((loads.amount == loads.amount[0]).all()):
         rest = (ends - starts) * loads.amount[0]  # all are alike: reads are counted, and those of the last case are the rest
         for one, pattern in zip(cases[:-1], patterns, strict=False):
             np.cumsum(case == one, out=sums[1:])
@@ -81,7 +86,7 @@ def _served(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArra
         if cases:
             served[:, distinct.index(patterns[-1])] += rest
         return distinct, served
-    amount = loads.amount[trace.blocks] * (1 if trace.shares is None else trace.shares)
+    amount = loads.amount[blocks] * (1 if shares is None else shares)
     for one, pattern in zip(cases, patterns, strict=True):
         # Differences of running sums are exact even where the sums themselves wrap around.
         np.cumsum(np.where(case == one, amount, 0), out=sums[1:])

@@ -49,6 +49,7 @@ def compared_document(one: Compared) -> dict[str, Any]:
     return {
         "instance": proof.instance,
         "hash": proof.hash,
+        **({"setting": dict(one.setting)} if one.setting else {}),
         "objective": proof.objective,
         "lower_bound_s": bound.lower_bound_s,
         "method": bound.method,
@@ -92,13 +93,13 @@ def _schedule(schedule: Scheduled, unit: str) -> dict[str, Any]:
 
 
 def comparison_csv(comparison: Comparison) -> str:
-    """One line for each schedule, the columns named as the JSON keys."""
-    rows = []
+    """One line for each schedule, the columns named as the JSON keys; before them those keys that were set."""
+    rows, keys = [], [key for key, _ in comparison.instances[0].setting] if comparison.instances else []
     for one in comparison.instances:
         whole = compared_document(one)
-        head = [whole[key] for key in INSTANCE_COLUMNS]
+        head = [*(value for _, value in one.setting), *(whole[key] for key in INSTANCE_COLUMNS)]
         rows += [[*head, *(row[key] for key in SCHEDULE_COLUMNS), *csv_values(row["why"])] for row in whole["schedules"]]
-    return to_csv([*INSTANCE_COLUMNS, *SCHEDULE_COLUMNS, *WHY_COLUMNS], rows)
+    return to_csv([*keys, *INSTANCE_COLUMNS, *SCHEDULE_COLUMNS, *WHY_COLUMNS], rows)
 
 
 def comparison_text(comparison: Comparison, *, why: bool = False) -> str:
@@ -113,6 +114,7 @@ def _instance_text(one: Compared, why: bool) -> str:
     proof, bound, infeasible = one.proof, one.proof.bound, one.proof.bound.status is Status.INFEASIBLE
     head = [
         ("instance", f"{proof.instance} ({proof.hash[:12]})"),
+        ("set", ", ".join(f"{key}={value}" for key, value in one.setting)),
         *objective_rows(proof.objective),
         ("lower bound", "" if infeasible else f"{full_seconds(bound.lower_bound_s)}  ({bound.method}, {bound.status})"),
         ("status", f"{bound.status}  ({bound.method})" if infeasible else ""),
@@ -236,7 +238,7 @@ def complaint(one: Compared, row: Scheduled) -> str:
     if row.outcome is Outcome.BELOW_BOUND:
         spends = f"scheduler {row.scheduler} {costs(proof.objective)} {row.cost_s!r} s"
         return (
-            f"{proof.instance}: {spends}, LESS than the proven lower bound "
+            f"{one.label}: {spends}, LESS than the proven lower bound "
             f"{proof.bound.lower_bound_s!r} s ({proof.bound.method}): one of the two is wrong, please report this instance"
         )
-    return f"{proof.instance}: {row.note}"
+    return f"{one.label}: {row.note}"

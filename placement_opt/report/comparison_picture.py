@@ -73,5 +73,5 @@ def _panel(axes: Axes, one: Compared) -> None:
     axes.set_xlim(left=0.0)
     if max((most if math.isfinite(most) else least for _, least, most, _ in bars), default=0.0) > 1000.0:
         axes.set_xscale("symlog", linthresh=10.0)
-    axes.set_title(one.proof.instance, loc="left")
+    axes.set_title(one.label, loc="left")
     axes.set_xlabel("above the optimum [%]")

@@ -29,7 +29,7 @@ def junit_xml(comparison: Comparison, checked: Sequence[Checked]) -> str:
     root, per = ElementTree.Element("testsuites", name="placement-opt compare"), len(comparison.instances) or 1
     count = len(checked) // per
     for at, one in enumerate(comparison.instances):
-        name = _clean(one.proof.instance)
+        name = _clean(one.label)
         suite = ElementTree.SubElement(root, "testsuite", name=name, hostname=one.proof.hash[:12])
         for row in one.schedules:
             case = ElementTree.SubElement(
@@ -55,11 +55,11 @@ def github_annotations(comparison: Comparison, checked: Sequence[Checked], files
     lines, count = [], len(checked) // (len(comparison.instances) or 1)
     for at, (one, file) in enumerate(zip(comparison.instances, files, strict=False)):
         broken = [row for row in one.schedules if _ELEMENTS.get(row.outcome) == "failure"]
-        lines += [_annotation("error", file, f"{one.proof.instance}: {row.scheduler}", _said(row)) for row in broken]
+        lines += [_annotation("error", file, f"{one.label}: {row.scheduler}", _said(row)) for row in broken]
         for each in checked[at * count : (at + 1) * count]:
             if each.holds is not False:
                 word, text = ("error", each.why) if each.holds else ("warning", _UNKNOWN + each.why)
-                lines.append(_annotation(word, file, f"{one.proof.instance}: {each.condition}", text))
+                lines.append(_annotation(word, file, f"{one.label}: {each.condition}", text))
     return lines
 
 

@@ -7,7 +7,7 @@ imported when it is first asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
 from placement_opt.base.errors import InputError, shown
@@ -120,25 +120,43 @@ RECORDED = (
 )
 #: Those that are asked for by their names alone, because they need a file.
 ASKED: Mapping[str, type[Policy]] = Registry(__name__, {"recorded": "recorded:Recorded"})
+_TYPES = {bool: "flag", int: "integer", float: "number", str: "text"}
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a scheduler: its key, its default, the words allowed where only some are, and what it does."""
+    """One option of a scheduler.
+
+    Attributes
+    ----------
+    key, default, text
+        What it is called, what it is where nothing is said, and what it does.
+    type
+        "integer", "number", "text" or "flag", as the default is one.
+    low, high
+        The smallest and the largest number allowed; None: no limit.
+    choices
+        The words allowed, where only some are.
+    """
 
     key: str
     default: int | float | str
     choices: tuple[str, ...]
     text: str
+    type: str
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
 class Description:
-    """What the ``schedulers`` command says of one of them."""
+    """What the ``schedulers`` command says of one of them: what :class:`placement_opt.schedulers.base.Policy` declares."""
 
     name: str
     family: str
     online: bool
+    by_position: bool
+    requires: tuple[str, ...]
     source: str
     text: str
     options: tuple[Option, ...]
@@ -217,12 +235,24 @@ def describe() -> list[Description]:
     """All schedulers with their options, in the order of the registries."""
     found = []
     for name, policy in (*REGISTRY.items(), *ASKED.items()):
-        options = [
-            Option(one.name, cast(Any, one.default), one.metadata["choices"], one.metadata["text"]) for one in fields(policy)
-        ]
         text = (policy.__doc__ or "").partition("\n")[0]
-        found.append(Description(name, policy.family, policy.online, policy.source, text, tuple(options)))
+        options = tuple(_option(one) for one in fields(policy))
+        about = (policy.family, policy.online, policy.by_position, policy.requires, policy.source)
+        found.append(Description(name, *about, text, options))
     return found
+
+
+def _option(one: Field[Any]) -> Option:
+    rules = one.metadata
+    return Option(
+        one.name,
+        cast(Any, one.default),
+        rules["choices"],
+        rules["text"],
+        _TYPES[type(one.default)],
+        rules["low"],
+        rules["high"],
+    )
 
 
 def _parse(name: str, text: str, kinds: Mapping[str, type]) -> dict[str, Any]:

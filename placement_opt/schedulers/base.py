@@ -51,13 +51,15 @@ class Policy:
 
     ``cost``: what it is expected to take with its options at their defaults, being simulated included. ``family``: one of
     :data:`FAMILIES`. ``by_position``: whether what it does depends on the ids of blocks beyond their order within a step, so
-    that it moves otherwise where the same blocks have other ids.
+    that it moves otherwise where the same blocks have other ids, with its options at their defaults.
+    ``requires``: what an instance must have, or have no more of, whatever the options: any other one is declined.
     """
 
     title: ClassVar[str]
     online: ClassVar[bool] = True
     family: ClassVar[str] = "classical"
     by_position: ClassVar[bool] = False
+    requires: ClassVar[tuple[str, ...]] = ()
     source: ClassVar[str]
     cost: ClassVar[Cost[Size]]
 

@@ -49,6 +49,7 @@ class Milp(Policy):
     title: ClassVar[str] = "milp"
     online: ClassVar[bool] = False
     family: ClassVar[str] = "clairvoyant"
+    requires: ClassVar[tuple[str, ...]] = (f"at most {MOST_TRIPLES:,} (block, state, tier) triples",)
     source: ClassVar[str] = "this project: the mixed-integer program of the problem statement, solved by HiGHS"
     cost: ClassVar[Cost[Size]] = Cost(
         "milp-schedule",

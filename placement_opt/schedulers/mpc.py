@@ -92,6 +92,7 @@ class MPC(Policy):
     title: ClassVar[str] = "mpc"
     online: ClassVar[bool] = False
     family: ClassVar[str] = "clairvoyant"
+    requires: ClassVar[tuple[str, ...]] = (f"at most {MOST_READS:,} reads in all windows", "no budgets of a whole run")
     source: ClassVar[str] = "receding horizon control; this project: the LP of the problem statement over a window"
     cost: ClassVar[Cost[Size]] = replace(passing("lp-rounded"), defined=lambda size: size.all_reads <= MOST_READS)
 

@@ -20,7 +20,7 @@ from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from placement_opt.schedulers.hierarchy.transition import masks_of, moves_to
 from placement_opt.schedulers.kinds import chooses
 from placement_opt.schedulers.lru import recency, start_keys
-from placement_opt.schedulers.myopic_program import COPIED, NODES, Class, StepProgram
+from placement_opt.schedulers.myopic_program import COPIED, MOST_KINDS, MOST_TIERS, NODES, Class, StepProgram
 from placement_opt.schedulers.static import needs_room, prefer_fast
 
 _UNIT = "nodes of branch and bound, most in a step"
@@ -42,6 +42,10 @@ class Myopic(Policy):
 
     title: ClassVar[str] = "myopic"
     family: ClassVar[str] = "program"
+    requires: ClassVar[tuple[str, ...]] = (
+        f"at most {MOST_TIERS} tiers",
+        f"at most {MOST_KINDS} kinds of blocks a step where loads are not by the byte",
+    )
     source: ClassVar[str] = 'the "per decode step" program of arXiv 2508.13231, with the residency given'
     cost: ClassVar[Cost[Size]] = passing("myopic")
 

@@ -42,6 +42,7 @@ class Recorded(Policy):
     title: ClassVar[str] = "recorded"
     online: ClassVar[bool] = False
     family: ClassVar[str] = "serving"
+    requires: ClassVar[tuple[str, ...]] = ("the rule cache", "a trace imported from the recording (kv-events), kept for ever")
     source: ClassVar[str] = "KV events of vLLM and SGLang"
     cost: ClassVar[Cost[Size]] = passing("static")
 

@@ -22,6 +22,7 @@ from placement_opt.base.given import check_kind, check_number, several
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, in_time
+from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
@@ -31,7 +32,8 @@ from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.play.protocol import Scheduler
 from placement_opt.play.simulate import check_scheduler
 from placement_opt.schedulers import REGISTRY, make_scheduler, name_of
-from placement_opt.study.grid import Bounding, Cell, Grid, Question, Result, Timing, all_scheduled
+from placement_opt.study.asked import asked_of
+from placement_opt.study.grid import Bounding, Cell, Grid, Question, Result, Timing, all_scheduled, placed
 from placement_opt.study.kept import Kept, kept_in
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest, held_against
 
@@ -214,6 +216,7 @@ def compare(
     instances: Source | Sequence[Source],
     schedulers: Named | Sequence[Named],
     *,
+    keys: str | Sequence[str] = (),
     method: str = "auto",
     gap: float | None = None,
     bound_seconds: float | None = None,
@@ -221,6 +224,7 @@ def compare(
     why: bool = False,
     state: str | Path | None = None,
     jobs: int = 1,
+    backend: Backend | None = None,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Comparison:
@@ -234,6 +238,9 @@ def compare(
     schedulers
         Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them, one by one or in one text; "all".
         Or schedulers of your own, each of them used for one run after the other (with ``jobs``, copies of it).
+    keys
+        Of the instances' files, each with some values, as :func:`placement_opt.study.sweep.sweep` takes them: every instance is
+        compared at every combination of them, one after the other, the last key fastest.
     method
         Of the bound; "auto" chooses, and goes on with the ladder of :mod:`placement_opt.answer.answer` where no policy can be
         judged by what it proved.
@@ -250,6 +257,9 @@ def compare(
         A file that finished schedules and bounds are kept in; what it knows is not done again.
     jobs
         Processes for bounds and schedulers.
+    backend
+        Where these are worked on; None: here, in so many processes. The workers of a cluster need this package, and the files
+        under the same names. What they have not sent back by the deadline is not known.
     limits
         Deadline and stop request of the whole, loading included. The schedulers get half of the time, the bounds the rest in
         equal shares; what is finished by then comes back, the rooflines at least.
@@ -264,7 +274,7 @@ def compare(
     Raises
     ------
     InputError
-        An instance or a scheduler's name or option that is not what it should be.
+        An instance, a key or a scheduler's name or option that is not what it should be; a cluster that cannot be reached.
     LimitError
         The deadline came before the instances were read.
 
@@ -274,13 +284,18 @@ def compare(
     >>> instance = po.build_instance({"preset": "gh200", "hbm.capacity": "4.5 MB"}, trace, rules={"residency": "free"})
     >>> po.compare(instance, ["lru", "lru:scope=global"], method="lp")
     Comparison(1 instances, 2 schedules)
+    >>> found = po.compare(instance, "lru,static", keys="hbm.capacity=4.5MB,9MB", method="lp")
+    >>> [(row["memory.hbm.capacity"], row["scheduler"], round(row["gap"], 2)) for row in found.to_records()]
+    [('4.5MB', 'lru', 0.04), ('4.5MB', 'static', 0.05), ('9MB', 'lru', 0.0), ('9MB', 'static', 0.09)]
     """
     check_limits(limits)
     if gap is not None:
         check_number(gap, field="gap")
-    limits, schedulers = limits or Limits(), named_schedulers(schedulers, jobs)
-    asked = [Question(one, layers) for one in sources_of(instances)]
-    grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report)
+    jobs = jobs if backend is None else backend.jobs
+    away = backend is not None and backend.name != "local"
+    limits, schedulers = limits or Limits(), named_schedulers(schedulers, 2 if away else jobs)
+    asked = asked_of(sources_of(instances), several(keys) if keys else (), layers, limits)
+    grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report, backend=backend)
     rooflines = _rooflines(asked, limits)  # bad input is found before any work is done
     asked = asked[: len(rooflines)]
     timings = [Timing(question, spec, 0.5, why) for question in asked for spec in schedulers]
@@ -297,13 +312,18 @@ def compare(
             turns = math.ceil((len(asked) - at) / jobs)
             boundings.append(Bounding(question, partial(_prove, method, gap, fastest(row), seconds, turns, why), spared=True))
         of_bounds = [(one, *how, *(fastest(row) or ())) for one, row in zip(hashes, rows, strict=True)]
-        proofs = _run(grid, boundings, of_bounds, limits, kept)
-    found = [
-        held_against(
-            replace(proof, instance=roofline.instance) if isinstance(proof, Proof) else left_at(roofline, proof, limits), row
-        )
-        for roofline, proof, row in zip(rooflines, proofs, rows, strict=True)
-    ]
+        timeless = math.isinf(seconds) and math.isinf(limits.remaining)
+
+        def whole(at: int, proof: Result) -> bool:
+            """Whether more time would have changed nothing, as far as is known: else the bound is not kept."""
+            known = fastest(rows[at])
+            return not limits.interrupted and (timeless or (isinstance(proof, Proof) and _settled(proof, gap, known)))
+
+        proofs = _run(grid, boundings, of_bounds, limits, kept, whole)
+    found = []
+    for question, roofline, proof, row in zip(asked, rooflines, proofs, rows, strict=True):
+        known = replace(proof, instance=roofline.instance) if isinstance(proof, Proof) else left_at(roofline, proof, limits)
+        found.append(replace(held_against(known, row), setting=question.values))
     unanswered = sum(not isinstance(proof, Proof) for proof in proofs)
     return Comparison(tuple(found), interrupted=limits.interrupted, unanswered=unanswered)
 
@@ -314,6 +334,8 @@ def _rooflines(asked: Sequence[Question], limits: Limits) -> list[Proof]:
     for question in asked:
         try:
             instance = in_time(f"{question.source}: reading it", question.instance, limits)
+        except InputError as error:
+            raise placed(question, error) from None
         except LeftBehind:
             if limits.interrupted:
                 break
@@ -324,17 +346,34 @@ def _rooflines(asked: Sequence[Question], limits: Limits) -> list[Proof]:
     return found
 
 
+def _settled(proof: Proof, gap: float | None, known: tuple[str, float] | None) -> bool:
+    """Whether a bound is all that was asked for: policies can be judged by it, and the best of them is within the gap."""
+    lower = proof.bound.lower_bound_s
+    near = gap is None or known is None or (lower is not None and known[1] <= lower * (1.0 + gap))
+    return near and not proof.interval.weak
+
+
 def _run(
-    grid: Grid, cells: Sequence[Cell], keys: Sequence[tuple[object, ...]], limits: Limits, kept: Kept | None
+    grid: Grid,
+    cells: Sequence[Cell],
+    keys: Sequence[tuple[object, ...]],
+    limits: Limits,
+    kept: Kept | None,
+    whole: Callable[[int, Result], bool] = lambda *_: True,
 ) -> list[Result]:
-    """What came of each cell; those that are known by their keys are not done again."""
+    """What came of each cell; those that are known by their keys are not done again, and those kept that are ``whole``."""
     if kept is None:
         return grid.run(cells, limits)
     known = [kept.find(key) for key in keys]
-    place = {id(cell): key for cell, key in zip(cells, keys, strict=True)}
+    place = {id(cell): at for at, cell in enumerate(cells)}
     missing = [cell for cell, one in zip(cells, known, strict=True) if one is None]
     grid.count -= len(cells) - len(missing)
-    grid.keep = lambda cell, result: kept.keep(place[id(cell)], result)
+
+    def keep(cell: Cell, result: Result) -> None:
+        if whole(at := place[id(cell)], result):
+            kept.keep(keys[at], result)
+
+    grid.keep = keep
     done = iter(grid.run(missing, limits))
     return [next(done) if one is None else one for one in known]
 

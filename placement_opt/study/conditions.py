@@ -94,7 +94,7 @@ class Condition:
         """Whether it holds of an instance."""
         said: dict[str, None] = {}
         holds = _holds(self._tree, one, self.text, said)
-        return Checked(one.proof.instance, self.text, holds, ", ".join(said))
+        return Checked(one.label, self.text, holds, ", ".join(said))
 
 
 def read_condition(text: str, schedulers: Sequence[str]) -> Condition:

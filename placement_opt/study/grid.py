@@ -6,9 +6,10 @@ proven; what goes wrong with an instance ends the grid as soon as it is known, w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from placement_opt.base.errors import InputError, LimitError, PlacementError, sh
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.base.units import format_seconds
+from placement_opt.bounds.dual.shares import Backend
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import load_instance
@@ -47,11 +49,14 @@ class Question:
         Share of the layers that is taken of the file's (:mod:`placement_opt.instance.scaled`).
     values
         (path, text) of the keys that take other values than the file's.
+    named
+        Whether lines of progress name the file beside the values.
     """
 
     source: AnyQuestion | Path
     layers: LayerShare | None = None
     values: Values = ()
+    named: bool = False
 
     def instance(self) -> AnyQuestion:
         """InputError for what is wrong with the file or the values."""
@@ -60,7 +65,13 @@ class Question:
         return _load(self.source, self.layers, self.values)
 
     def __str__(self) -> str:
-        return ", ".join(f"{key}={value}" for key, value in self.values) or self.source.name
+        names = [self.source.name] if self.named or not self.values else []
+        return ", ".join([*names, self.where] if self.values else names)
+
+    @property
+    def where(self) -> str:
+        """The keys and their values; "" without any."""
+        return ", ".join(f"{key}={value}" for key, value in self.values)
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,8 @@ class Grid:
         How the lines show a time.
     keep
         Called with each cell and what came of it, as it comes.
+    backend
+        Where cells are worked on; None: in ``jobs`` processes of this machine.
     """
 
     count: int
@@ -110,6 +123,7 @@ class Grid:
     report: Callable[[str], None] | None = None
     seconds: Callable[[float], str] = format_seconds
     keep: Callable[[Cell, Result], None] | None = None
+    backend: Backend | None = None
     _finished: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -129,13 +143,16 @@ class Grid:
         def done(position: int, result: Result) -> None:
             self._take(cells[position], result)
 
+        if self.backend is not None and self.backend.name == "dask":
+            there = partial(work_there, None if math.isinf(limits.remaining) else limits.remaining, limits.memory)
+            return self.backend.run(there, cells, limits=limits, done=done)
         return run_jobs(work, cells, jobs=self.jobs, limits=limits, done=done, lost=_lost)
 
     def _take(self, cell: Cell, result: Result) -> None:
         self._finished += 1
         spared = isinstance(cell, Bounding) and cell.spared and not isinstance(result, InputError)
         if isinstance(result, PlacementError) and not isinstance(result, Lost) and not spared:
-            raise _placed(cell.question, result)
+            raise placed(cell.question, result)
         if self.keep is not None:
             self.keep(cell, result)
         what = name_of(cell.scheduler) if isinstance(cell, Timing) else "bound"
@@ -162,6 +179,11 @@ def work(cell: Cell, limits: Limits) -> Scheduled | Proof | PlacementError:
         return error
 
 
+def work_there(seconds: float | None, memory: int | None, cell: Cell) -> Scheduled | Proof | PlacementError:
+    """The same on another machine: in at most the seconds that were left when it was handed on."""
+    return work(cell, Limits(seconds, memory))
+
+
 def all_scheduled(schedulers: Sequence[str | Scheduler], results: Sequence[Result], limits: Limits) -> list[Scheduled]:
     """What came of the schedulers of one instance, those that were not begun included."""
     missing = Outcome.UNFINISHED if limits.interrupted else Outcome.LIMIT
@@ -176,11 +198,11 @@ def _lost(cell: Cell, why: str) -> Scheduled | Proof | PlacementError:
     return Scheduled(name_of(cell.scheduler), Outcome.LIMIT, why) if isinstance(cell, Timing) else Lost(why)
 
 
-def _placed(question: Question, error: PlacementError) -> PlacementError:
+def placed(question: Question, error: PlacementError) -> PlacementError:
     """The same error, saying at which point of several it came up."""
     if not isinstance(error, InputError) or not question.values:
         return error
-    expected = f"{error.expected} (at {question})".lstrip()
+    expected = f"{error.expected} (at {question.where})".lstrip()
     return InputError(error.found, expected, path=error.path, line=error.line, field=error.field)
 
 

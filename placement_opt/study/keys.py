@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import tomllib
@@ -77,6 +78,17 @@ def parse_keys(texts: Sequence[str]) -> tuple[SweepKey, ...]:
     if count > MOST_POINTS:
         raise InputError(f"found {count:,} combinations of values", f"expected at most {MOST_POINTS:,}", field="--set")
     return keys
+
+
+def points_of(keys: Sequence[SweepKey]) -> tuple[list[tuple[str, ...]], list[Values]]:
+    """All combinations of the keys' values, the last key fastest: the values alone, and with their paths."""
+    points = list(itertools.product(*(each.values for each in keys)))
+    return points, [tuple(zip((each.path for each in keys), point, strict=True)) for point in points]
+
+
+def called(name: str, values: Values) -> str:
+    """What tables call an instance at a point: its name, and the keys' values."""
+    return ", ".join([name, *(f"{key.removeprefix('memory.')}={value}" for key, value in values)])
 
 
 def full_key(key: str) -> str:

@@ -23,6 +23,7 @@ from placement_opt.play.run import Run
 from placement_opt.play.simulate import simulate
 from placement_opt.play.use import Use
 from placement_opt.schedulers import as_scheduler, name_of
+from placement_opt.study.keys import Values, called
 
 #: Relative room for rounding when a schedule is held against a bound.
 ROUNDING = 1e-9
@@ -122,16 +123,31 @@ class Scheduled:
 
 @dataclass(frozen=True)
 class Compared(Tabular):
-    """One instance: what is proven of it, and its schedules in the order asked for."""
+    """One instance: what is proven of it, and its schedules in the order asked for.
+
+    Attributes
+    ----------
+    proof, schedules
+        As above.
+    setting
+        (key, value) of what differs from the instance's file, as :func:`placement_opt.study.compare.compare` was asked for it.
+    """
 
     proof: Proof
     schedules: tuple[Scheduled, ...]
+    setting: Values = ()
+
+    @property
+    def label(self) -> str:
+        """The instance's name and its setting."""
+        return called(self.proof.instance, self.setting)
 
     def to_records(self) -> list[Record]:
         """One row a scheduler; times in seconds, energies in joules, the gap above the bound as a share."""
         return [
             {
                 "instance": self.proof.instance,
+                **dict(self.setting),
                 "scheduler": row.scheduler,
                 "outcome": str(row.outcome),
                 "latency_s": row.latency_s,

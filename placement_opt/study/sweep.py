@@ -34,7 +34,7 @@ from placement_opt.instance.stacked import Stacked
 from placement_opt.study.auto_capacity import spelt_out
 from placement_opt.study.compare import Comparison, Named, named_schedulers, sources_of
 from placement_opt.study.grid import Bounding, Cell, Grid, Lost, Question, Timing, all_scheduled
-from placement_opt.study.keys import SweepKey, Values, parse_keys, parse_value
+from placement_opt.study.keys import SweepKey, parse_keys, parse_value, points_of
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, held_against
 
 #: A neighbour's prices are named as the source of a bound that they raise by more than this, relatively.
@@ -279,12 +279,6 @@ def check_points(
         with suppress(InputError):
             overrides = {key: parse_value(text) for key, text in values}
             check_file(file, limits, jobs=jobs, layers=layers, overrides=overrides)
-
-
-def points_of(keys: Sequence[SweepKey]) -> tuple[list[tuple[str, ...]], list[Values]]:
-    """All combinations of the keys' values, the last key fastest: the values alone, and with their paths."""
-    points = list(itertools.product(*(each.values for each in keys)))
-    return points, [tuple(zip((each.path for each in keys), point, strict=True)) for point in points]
 
 
 def _prove(method: str, seconds: float | None, instance: Instance, limits: Limits) -> Proof:

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from placement_opt.answer.prove import Proof, proof_of, prove_judging, roofline_of
 from placement_opt.base.errors import InputError
@@ -21,14 +20,13 @@ from placement_opt.base.limits import Limits, check_limits
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
-from placement_opt.instance.stacked import AnyQuestion, Stacked
-from placement_opt.study.auto_capacity import spelt_out
+from placement_opt.instance.stacked import AnyQuestion
+from placement_opt.study.asked import asked_of
 from placement_opt.study.compare import sources_of
 from placement_opt.study.grid import Bounding, Grid, Question, Timing, all_scheduled
-from placement_opt.study.keys import parse_keys
+from placement_opt.study.keys import called
 from placement_opt.study.knobs import MOST_SETTINGS, parse_settings
 from placement_opt.study.scheduled import fastest, held_against
-from placement_opt.study.sweep import points_of
 from placement_opt.study.tuned import Tuned, Tuning, least_regret
 
 
@@ -84,7 +82,7 @@ def tune(
     """
     check_limits(limits)
     limits, settings = limits or Limits(), parse_settings(scheduler)
-    asked = _asked(sources_of(instances), several(keys) if keys else (), layers, limits)
+    asked = asked_of(sources_of(instances), several(keys) if keys else (), layers, limits)
     specs = [settings.spec(one) for one in settings.combinations]
     if len(asked) * len(specs) > MOST_SETTINGS * 10:
         found = f"found {len(asked)} instances at {len(specs)} settings"
@@ -113,27 +111,11 @@ def carried_over(found: Sequence[Tuned]) -> tuple[Tuned, ...]:
     return tuple(replace(one, carried=least_regret([other for other in found if other is not one])) for one in found)
 
 
-def _asked(
-    sources: Sequence[AnyQuestion | Path], keys: Sequence[str], layers: LayerShare | None, limits: Limits
-) -> list[Question]:
-    """Every instance at every combination of the keys' values."""
-    found: list[Question] = []
-    for source in sources:
-        if not keys:
-            found.append(Question(source, layers))
-            continue
-        if isinstance(source, Layered | Stacked):
-            raise InputError(f"found {source.name}, a question in runs", "expected one in rows", field="keys")
-        spelt = spelt_out(keys, source, limits)
-        found += [Question(source, layers, values) for values in points_of(parse_keys(spelt))[1]]
-    return found
-
-
 def _name(question: Question) -> str:
     """What tables call it."""
     given = question.source
     name = given.name if isinstance(given, AnyQuestion) else given.stem
-    return ", ".join([name, *(f"{key.removeprefix('memory.')}={value}" for key, value in question.values)])
+    return called(name, question.values)
 
 
 def _prove(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -126,21 +125,6 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         InputError, match=r'found no package distributed, expected the extra "dask": pip install "placement-opt'
     ):
         evaluate_shares(instance, prices, backend="dask", address="tcp://127.0.0.1:1")
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two worker processes on this machine."""
-    import dask
-    import distributed
-
-    with (
-        dask.config.set({"distributed.admin.log-length": 0}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-        ) as cluster,
-    ):
-        yield cluster
 
 
 def test_a_cluster_gives_the_same_integer(cluster: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from placement_opt.base.limits import Limits
-from placement_opt.cli import main
+from placement_opt.cli import bar, main
 from placement_opt.cli.console import Console
 from tests.cli.cases import write_ahead
 
 REPO = Path(__file__).parents[2]
+#: Before any test has changed it.
+PARTS = bar._parts
 RUN = [sys.executable, "-m", "placement_opt"]
 
 
@@ -128,6 +132,50 @@ def test_a_shorter_line_wipes_the_longer_one(monkeypatch: pytest.MonkeyPatch) ->
     console.progress("short")
     console.progress("x" * 500 + "\n")
     assert stream.getvalue() == "\ra longer line\rshort        \r" + "x" * 100
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether or not rich is installed, lines are plain."""
+    monkeypatch.setattr(bar, "_parts", lambda: None)
+
+
+@pytest.fixture
+def rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package rich, or else the copy of it that pip has."""
+    if importlib.util.find_spec("rich") is None:
+        for name in ("", ".console", ".progress_bar", ".text"):
+            monkeypatch.setitem(sys.modules, f"rich{name}", pytest.importorskip(f"pip._vendor.rich{name}"))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(bar, "_parts", PARTS.__wrapped__)
+
+
+@pytest.mark.usefixtures("rich")
+def test_rich_draws_the_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bar for what is counted, never wider than the terminal; it is wiped before the next output and not on stdout."""
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    console = Console(sys.stdout)
+    console.progress("[3/12] drift.toml: lru  2.4 us " + "x" * 200)
+    console.progress("[bold]no markup")
+    console.print("answer")
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in stream.getvalue().split(bar.WIPE)]
+    assert lines[0] == lines[3] == ""
+    assert re.fullmatch(r"[━╸╺]{6}[━╸╺ ]{18} 3/12 drift\.toml: lru  2\.4 us x+… *", lines[1])
+    assert len(lines[1]) <= 59
+    assert lines[2].rstrip() == "[bold]no markup"
+    assert capsys.readouterr().out == "answer\n"
+
+
+@pytest.mark.usefixtures("rich")
+def test_rich_is_not_for_terminals_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor where stderr is a file: the plain line stands, or nothing."""
+    for stream, term, wanted in ((Terminal(), "dumb", "\r[1/2] a"), (io.StringIO(), "xterm", "")):
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("TERM", term)
+        Console().progress("[1/2] a")
+        assert stream.getvalue() == wanted
 
 
 def test_progress_steers_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,14 +32,28 @@ _OPTIONS = {
     "rules": ("migrate=reactive", "init=spread,place=pages,page=2,migrate=window,window=2"),
     "rules-ahead": ("migrate=everything", "init=pages,place=fast,page=2,migrate=slack"),
 }
+#: Cascades and servers share the mechanism of ``scope=layer``: these stand for the others.
+_SCOPED = ("exclusive-cascade", "lmcache")
+#: Further ones, whose branches words alone do not reach.
+_MORE = {
+    "hicache": ("write=write_back,threshold=0.4,depth=2,share=1.0",),
+    "lmcache": ("chunk=3",),
+    "cxl-speckv": ("accuracy=0.6,buffer=0.5",),
+    "vllm-offload": ("evict=arc,scope=layer",),
+    "trtllm": ("prompt=50,decode=60,duration_ms=487.3,decode_duration_ms=203.1",),
+    "ttl": ("seconds=0.3137",),
+}
+#: With these options they look at ids, as they do not by default: nothing else says the order of blocks there at the start.
+BY_POSITION = ("lmcache:chunk=3", "cxl-speckv:accuracy=0.6,buffer=0.5")
 
 
 def _specs(one: Description) -> list[str]:
     """A scheduler with options that reach its branches."""
     if one.name in _OPTIONS:
         return [f"{one.name}:{options}" for options in _OPTIONS[one.name]]
-    words = [f"{one.name}:{option.key}={word}" for option in one.options for word in option.choices if word != option.default]
-    return [one.name, *words]
+    options = [option for option in one.options if option.key != "scope" or option.default != "global" or one.name in _SCOPED]
+    words = [f"{one.name}:{option.key}={word}" for option in options for word in option.choices if word != option.default]
+    return [one.name, *words, *(f"{one.name}:{options}" for options in _MORE.get(one.name, ()))]
 
 
 #: Every other scheduler that there is, with options that reach its branches.

@@ -11,6 +11,7 @@ from placement_opt.base.errors import InputError, ScheduleError
 from placement_opt.instance.instance import Residency
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from tests.schedulers.cases import with_layers
 from tests.schedulers.places import places, three
 
 #: Blocks 0 and 1 are read in turn; tiers 0 and 1 have room for one each, tier 2 for all.
@@ -103,3 +104,22 @@ def test_options_are_checked() -> None:
         make_scheduler("nth-hit:hits=0")
     with pytest.raises(InputError, match="expected one of lru, fifo, lfu"):
         make_scheduler("cascade:order=mru")
+
+
+def test_layers_have_their_shares() -> None:
+    """Blocks 0 and 2 are of one layer, 1 and 3 of another, a place in the GPU each: what is read displaces its own layer's,
+    where it would displace block 1, read longest ago, in a cache for all."""
+    instance = with_layers(three([[0], [1], [0], [], [2]], "2 2 2 2", room=(2, 9, 9)), 2)
+    assert places(instance, "exclusive-cascade")[-1] == "0 1 0 2"
+    assert places(instance, "exclusive-cascade:scope=layer")[-1] == "1 0 0 2"
+
+
+def test_what_must_be_somewhere_takes_what_room_there_is() -> None:
+    """All new blocks are of a layer whose share is one of four places, and nothing is dropped; the other layer's share is lent,
+    and what comes later to that finds no more room than there is."""
+    instance = three([[], [], [], []], "2", room=(2, 1, 1), births=3, rule="exclusive")
+    layers = replace(instance.trace, step_layer=np.arange(5, dtype=np.int32) % 2, block_layer=np.zeros(4, dtype=np.int32))
+    assert places(replace(instance, trace=layers), "exclusive-cascade:scope=layer")[-1] == "2 0 0 1"
+    assert places(instance, "exclusive-cascade")[-1] == "2 1 0 0"
+    late = replace(layers, block_layer=np.array([0, 0, 0, 1], dtype=np.int32))
+    assert places(replace(instance, trace=late), "exclusive-cascade:scope=layer")[-1] == "2 0 0 1"

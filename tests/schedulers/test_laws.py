@@ -19,7 +19,7 @@ from placement_opt.memory.operations import Operation
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
-from tests.schedulers.cases import PROGRAMS, SPECS, any_instance, as_cache
+from tests.schedulers.cases import BY_POSITION, PROGRAMS, SPECS, any_instance, as_cache
 from tests.schedulers.classics import TWINS
 from tests.schedulers.golden import at_rooms, recorded
 from tests.schedulers.reference import replay
@@ -38,7 +38,7 @@ def about(spec: str) -> type:
 
 
 ONLINE = tuple(spec for spec in EXACT if make_scheduler(spec).online)
-NAMELESS = tuple(spec for spec in EXACT if not about(spec).by_position)
+NAMELESS = tuple(spec for spec in EXACT if not about(spec).by_position and spec not in BY_POSITION)
 
 
 @cache

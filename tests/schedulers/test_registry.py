@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from placement_opt.base.errors import InputError
+from placement_opt.base.errors import InputError, PlacementError
+from placement_opt.cli import main
+from placement_opt.instance.instance import Instance
+from placement_opt.play.simulate import simulate
+from placement_opt.report.schedulers import schedulers_document, schedulers_text
 from placement_opt.schedulers import ASKED, REGISTRY, describe, make_scheduler
 from placement_opt.schedulers.sa import SA
+from tests.budgets import two_copies
+from tests.pages import commands, shown
+from tests.small import random_instance
 
 NAMES = list(REGISTRY)
 #: With those that are asked for by their names alone.
@@ -55,6 +65,60 @@ def test_descriptions() -> None:
     ]  # fmt: skip
 
 
+def test_descriptions_say_what_options_take() -> None:
+    """Type, limits and words as they are checked: the limits are taken, what lies beyond them and other words are not."""
+    known = {one.name: one for one in describe()}
+    window, ratio = known["sa"].options[:2]
+    assert (window.type, window.low, window.high) == ("integer", 0, 1000)
+    assert (ratio.type, ratio.low, ratio.high, ratio.default) == ("number", 0.0, 1.0, 0.0)
+    assert (known["lru"].options[0].type, known["lru"].options[0].low, known["lru"].options[0].high) == ("text", None, None)
+    for one in known.values():
+        for option in one.options:
+            limits = {option.low: -1, option.high: 1}
+            for limit, beyond in limits.items():
+                if limit is not None:
+                    make_scheduler(f"{one.name}:{option.key}={limit}")
+                    with pytest.raises(InputError, match=r"expected (from|at least) "):
+                        make_scheduler(f"{one.name}:{option.key}={limit + beyond}")
+            if option.choices:
+                assert option.default in option.choices
+                with pytest.raises(InputError, match="expected one of "):
+                    make_scheduler(f"{one.name}:{option.key}=whatever")
+
+
+def test_descriptions_say_whose_moves_depend_on_ids_and_what_is_needed() -> None:
+    """As the classes declare it, for programs and in words."""
+    document = {one["name"]: one for one in schedulers_document(describe())["schedulers"]}
+    assert (document["page"]["by_position"], document["lru"]["by_position"]) == (True, False)
+    assert (document["page"]["family"], document["lru"]["requires"]) == ("paper", ())
+    (need,) = document["session"]["requires"]
+    assert need == "a trace that says which requests its steps serve (trace derive)"
+    text = schedulers_text(describe())
+    assert re.search(rf"\n    needs +{re.escape(need)}\n", text)
+    assert re.search(r"\n    ratio=0\.0 +.*\(0 to 1\)\n", text)
+
+
+def test_who_declines_a_plain_instance_says_what_it_needs() -> None:
+    """Of all that there are, on a few steps without requests, and on one with a budget."""
+    plain = random_instance(np.random.default_rng(3), 2, blocks=5, steps=4)
+    assert declining(plain) == {"session"}
+    assert declining(two_copies(10)) == {"session", "mpc"}
+    assert all(REGISTRY[name].requires for name in ("session", "mpc"))
+
+
+def declining(instance: Instance) -> set[str]:
+    """The schedulers that do not take an instance."""
+    found = set()
+    for name in NAMES:
+        try:
+            simulate(instance, make_scheduler(name))
+        except InputError:
+            found.add(name)
+        except PlacementError:
+            pass  # budgets that its moves do not keep
+    return found
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -93,3 +157,17 @@ def test_listing_imports_no_solver_and_no_compiler() -> None:
     code = f"import sys, placement_opt.schedulers as s; s.describe(); print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_page_shows_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    """What docs/schedulers.md shows of the command comes out; its tables have the keys of the document, all of them."""
+    page = (Path(__file__).parents[2] / "docs" / "schedulers.md").read_text()
+    ((command, wanted),) = commands(page)
+    assert main([command]) == 0
+    assert shown(wanted, [line.rstrip() for line in capsys.readouterr().out.splitlines()]) is None
+    named = [
+        set(re.findall(r"`(\w+)`", cell)) for cell in re.findall(r"^\| ([^|]+) \|", page.split("key of a scheduler")[1], re.M)
+    ]
+    (one,) = (one for one in schedulers_document(describe())["schedulers"] if one["name"] == "lru")
+    keys = {*one, *one["options"][0]} - {"default"}
+    assert set().union(*named) == keys

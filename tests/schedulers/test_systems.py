@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -148,6 +150,23 @@ def test_cxl_speckv_fetches_what_the_next_layer_read() -> None:
     ]
     assert rates == [12 / 18, 6 / 18]
     assert contents(instance, "cxl-speckv:buffer=0.0")[4] == [0, 1, 4, 5]
+
+
+def test_cxl_speckv_fetches_for_nothing_where_it_is_wrong() -> None:
+    """Of four blocks one is read again and again, by each of two layers: predicted at random it is fetched less often, the
+    depth stays at its least, and the same seed draws the same."""
+    instance = empty(2, [[0], [4]] * 12, 8, layers=2)
+    instance = replace(instance, trace=replace(instance.trace, block_layer=np.array([0] * 4 + [1] * 4, dtype=np.int32)))
+    rates, deep = [], []
+    for more in ("accuracy=1.0", "accuracy=0.0", "accuracy=0.0", "accuracy=0.0,seed=1"):
+        scheduler = make_scheduler(f"cxl-speckv:buffer=0.5,{more}")
+        run = simulate(instance, scheduler)
+        rates.append((run.hit_rate, run.copied_bytes.sum()))
+        deep.append(scheduler._deep)
+    assert rates[1] == rates[2] != rates[3]
+    assert rates[0][0] > max(rates[1][0], rates[3][0])
+    assert rates[0][1] < min(rates[1][1], rates[3][1])
+    assert deep == [8, 2, 2, 2]
 
 
 def test_cxl_speckv_goes_deeper_while_it_is_right() -> None:

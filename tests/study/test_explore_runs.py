@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -143,19 +142,6 @@ def test_a_lost_process_loses_what_it_was_at(space: Path) -> None:
     chunk = Chunk(spec, "key", (Task(0, 0, "time", "bound lp"), Task(1, 0, "time", "bound lp")))
     lost = MODULE._lost(chunk, "its worker process was killed")
     assert [(record.skipped, record.lower) for record in lost] == [(True, None)] * 2
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two worker processes on this machine."""
-    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
-    with (
-        dask.config.set({"distributed.admin.log-length": 0}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-        ) as cluster,
-    ):
-        yield cluster
 
 
 def _die(*_: object) -> None:

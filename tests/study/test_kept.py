@@ -6,13 +6,15 @@ import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from placement_opt import compare
-from placement_opt.answer.prove import Proof
+from placement_opt.answer.prove import Proof, prove
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
+from placement_opt.bounds.result import Status
 from placement_opt.cli import main
 from placement_opt.report.comparison import comparison_document
 from placement_opt.study.kept import of_plain, plain
@@ -20,6 +22,8 @@ from placement_opt.study.scheduled import Scheduled
 from tests.cli.cases import write_drift
 from tests.turns import Stay, turns
 
+#: So that belady is better than static by more than policies can be judged by.
+LITTLE = "hbm.capacity=1MiB"
 GRID = importlib.import_module("placement_opt.study.grid")
 
 
@@ -60,6 +64,38 @@ def test_finished_cells_are_not_done_again(tmp_path: Path, monkeypatch: pytest.M
     begun.clear()
     compare([turns()], "lru,static", method="roofline", state=state)
     assert begun == ["Bounding"]
+
+
+@pytest.mark.parametrize("gap", [None, 0.0])
+def test_a_bound_that_was_ended_early_is_not_kept(gap: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one that a stop or a deadline left weak though its method had done its work: with more time it would be another."""
+    module, state = importlib.import_module("placement_opt.study.compare"), tmp_path / "state"
+    true = module.prove_beside
+
+    def stopped(*args: Any) -> Proof:
+        limits.interrupt()
+        return prove(args[0], "step")
+
+    monkeypatch.setattr(module, "prove_beside", stopped)
+    limits = Limits()
+    part = compare(
+        write_drift(tmp_path),
+        "static",
+        keys=LITTLE,
+        method="auto" if gap is not None else "step",
+        gap=gap,
+        state=state,
+        limits=limits,
+    )
+    assert part.instances[0].proof.bound.status is Status.OPTIMAL
+    assert [json.loads(line).get("kind") for line in state.read_text().splitlines()[1:]] == ["schedule"]
+    monkeypatch.setattr(module, "prove_beside", lambda *args: prove(args[0], "roofline"))
+    compare(write_drift(tmp_path), "static", keys=LITTLE, gap=gap, bound_seconds=1e6, state=state)
+    assert "proof" not in state.read_text()
+    monkeypatch.setattr(module, "prove_beside", true)
+    again = compare(write_drift(tmp_path), "static", keys=LITTLE, method="step", state=state)
+    assert again.instances[0].proof.best_from == "belady"
+    assert json.loads(state.read_text().splitlines()[-1])["kind"] == "proof"
 
 
 def test_another_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

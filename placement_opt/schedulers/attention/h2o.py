@@ -23,7 +23,7 @@ class H2O(Heavy):
     title: ClassVar[str] = "h2o"
     by_position: ClassVar[bool] = True  # what is there at the start came in the order of ids
     source: ClassVar[str] = "H2O: heavy-hitter oracle, arXiv 2306.14048"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("h2o")
 
     recent: float = option(0.5, "share of a layer's room for its newest blocks", low=0.0, high=1.0)
 

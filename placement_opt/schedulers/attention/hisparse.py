@@ -27,7 +27,7 @@ class HiSparse(Scored):
 
     title: ClassVar[str] = "hisparse"
     source: ClassVar[str] = "SGLang HiSparse: device buffer over a host copy, LRU or CLOCK"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("h2o")
 
     victims: str = option("lru", "what makes way: the least recently read, or by a clock's hand", choices=("lru", "clock"))
 

@@ -32,7 +32,7 @@ class Quest(Scored):
     title: ClassVar[str] = "quest"
     by_position: ClassVar[bool] = True
     source: ClassVar[str] = "Quest: query-aware sparsity, arXiv 2406.10774"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("h2o")
 
     blocks: int = option(16, "blocks of a layer in a page", low=1, high=2**31 - 1)
     pages: int = option(0, "pages brought before a step of a layer; 0: as many as fit", low=0, high=2**31 - 1)

@@ -29,7 +29,7 @@ class Sinks(Scored):
     by_position: ClassVar[bool] = True
     lossy: ClassVar[bool] = True
     source: ClassVar[str] = "StreamingLLM: attention sinks, arXiv 2309.17453"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("h2o")
 
     sinks: int = option(4, "first blocks of a layer that stay", low=0, high=2**31 - 1)
     window: int = option(0, "newest blocks of a layer kept besides; 0: all that its room holds", low=0, high=2**31 - 1)

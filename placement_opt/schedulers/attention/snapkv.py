@@ -30,7 +30,7 @@ class SnapKV(Heavy):
     title: ClassVar[str] = "snapkv"
     by_position: ClassVar[bool] = True
     source: ClassVar[str] = "SnapKV, arXiv 2404.14469"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("h2o")
 
     votes: int = option(8, "first steps of a layer that vote", low=1, high=2**31 - 1)
     kernel: int = option(5, "neighbouring blocks over which votes are pooled", low=1, high=2**16)

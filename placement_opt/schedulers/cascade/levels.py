@@ -16,7 +16,7 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import ScheduleError
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.base import cache_tiers
+from placement_opt.schedulers.base import cache_tiers, layer_of
 from placement_opt.schedulers.hierarchy.transition import Sources, moves_to
 from placement_opt.schedulers.static import needs_room
 
@@ -32,6 +32,10 @@ class Levels:
         Of the run.
     demotes
         ``demotes(level, block)``: whether a last copy that leaves this level goes to one below although it need not.
+    by_layer
+        Whether a level is a cache for each layer, in its even share of the room, and blocks make way for those of their layer
+        alone. The slowest level of those that have to have everything stays one for all, and what must be somewhere and has no
+        room in its share takes what room there is.
 
     Attributes
     ----------
@@ -41,19 +45,45 @@ class Levels:
         bool[K, B]: the copies at the next state.
     tiers
         Tier of each level. Under the inclusive rule those faster than the home tier, otherwise all.
+    pickers, watchers
+        Cache (see :meth:`cache`) -> what makes way there for a block (-1: nothing), instead of what has the lowest key; and
+        what is told of every copy that enters it or leaves it, or whose coming or going is undone. What has to be somewhere
+        makes no way in the slowest level all the same.
     """
 
-    def __init__(self, setting: Setting, demotes: Callable[[int, int], bool]) -> None:
+    def __init__(self, setting: Setting, demotes: Callable[[int, int], bool], *, by_layer: bool = False) -> None:
         self._setting, self._demotes, self._sources = setting, demotes, Sources(setting.memory)
         self.tiers = cache_tiers(setting)
         self.must = needs_room(setting)
         self.key = np.zeros(len(setting.size), dtype=np.int64)
         self.held = np.zeros((len(setting.capacity), len(setting.size)), dtype=np.bool_)
-        self._room = [int(setting.capacity[tier]) for tier in self.tiers]
-        self._heaps: list[list[tuple[int, int]]] = [[] for _ in self.tiers]
+        self.pickers: dict[int, Callable[[int], int]] = {}
+        self.watchers: dict[int, Callable[[int, bool], None]] = {}
+        layers, last = setting.num_layers if by_layer else 1, len(self.tiers) - 1
+        parts = [1 if self.must and level == last else layers for level in range(len(self.tiers))]
+        self._first = [sum(parts[:level]) for level in range(len(self.tiers) + 1)]
+        self._parts, self._layer = parts, layer_of(setting)
+        self.capacity = [
+            int(setting.capacity[tier]) * (part + 1) // count - int(setting.capacity[tier]) * part // count
+            for tier, count in zip(self.tiers, parts, strict=True)
+            for part in range(count)
+        ]
+        self._room = list(self.capacity)
+        self._free = [int(setting.capacity[tier]) for tier in self.tiers]  # in whose share it ever is
+        self._heaps: list[list[tuple[int, int]]] = [[] for _ in self._room]
         self._undo: list[tuple[bool, int, int]] = []
         self._changed: set[int] = set()
-        self._hopeless = [2**62] * len(self.tiers)
+        self._hopeless = [2**62] * len(self._room)
+
+    def cache(self, level: int, block: int) -> int:
+        """The number of the cache of a level in which a block is."""
+        return self._first[level] + (int(self._layer[block]) if self._parts[level] > 1 else 0)
+
+    def caches(self, level: int, ids: Ids) -> Int64:
+        """int64[n]: the same of several blocks."""
+        return self._first[level] + (
+            self._layer[ids].astype(np.int64) if self._parts[level] > 1 else np.zeros(len(ids), np.int64)
+        )
 
     def start(self, order: Ids, through: bool) -> Resident | None:
         """State 0: as given, or blocks in this order, each in the fastest level with room; ``through``: in the others, too."""
@@ -66,38 +96,61 @@ class Levels:
             self._fill(order.tolist(), through and setting.residency != "exclusive")
         for level, tier in enumerate(self.tiers):
             here = np.flatnonzero(self.held[tier])
-            self._room[level] = int(setting.capacity[tier]) - int(setting.size[here].sum())
-            self._heaps[level] = list(zip(self.key[here].tolist(), here.tolist(), strict=True))
-            heapify(self._heaps[level])
+            self._take(level, here)
+            for cache, key, block in zip(
+                self.caches(level, here).tolist(), self.key[here].tolist(), here.tolist(), strict=True
+            ):
+                self._heaps[cache].append((key, block))
+        for heap in self._heaps:
+            heapify(heap)
         return None if setting.initial is not None else self.held.copy()
 
+    def _take(self, level: int, ids: Ids, sign: int = 1) -> None:
+        """Room of a level for these blocks is taken, or is there again."""
+        used = np.zeros(len(self._room), dtype=np.int64)
+        np.add.at(used, self.caches(level, ids), self._setting.size[ids])
+        for cache in np.flatnonzero(used).tolist():
+            self._room[cache] -= sign * int(used[cache])
+        self._free[level] -= sign * int(used.sum())
+
     def _fill(self, order: list[int], through: bool) -> None:
-        room = list(self._room)
+        room, free = list(self._room), list(self._free)
         for again in (False, True) if through else (False,):
             for block in order:
                 size = int(self._setting.size[block])
                 for level, tier in enumerate(self.tiers):
-                    if size <= room[level] and not self.held[tier, block]:
+                    cache = self.cache(level, block)
+                    if size <= min(room[cache], free[level]) and not self.held[tier, block]:
                         self.held[tier, block] = True
-                        room[level] -= size
+                        room[cache] -= size
+                        free[level] -= size
                         if not again:
                             break
                 else:
                     if self.must and not self.held[:, block].any():
-                        raise ScheduleError("no tier has room for it at the start", block=block)
+                        self._squeeze(block, free)
+
+    def _squeeze(self, block: int, free: list[int]) -> None:
+        """A block that must be somewhere at the start, into whatever room there is."""
+        for level, tier in enumerate(self.tiers):
+            if free[level] >= int(self._setting.size[block]):
+                self.held[tier, block] = True
+                free[level] -= int(self._setting.size[block])
+                return
+        raise ScheduleError("no tier has room for it at the start", block=block)
 
     def begin(self, view: View) -> None:
         """Open a step: what is freed leaves, for good."""
         for tier in range(len(self.held)):
             gone = view.freed[self.held[tier, view.freed]]
             if len(gone) and tier in self.tiers:
-                self._room[self.tiers.index(tier)] += int(self._setting.size[gone].sum())
+                self._take(self.tiers.index(tier), gone, -1)
             self.held[tier, view.freed] = False
         if self._setting.residency == "inclusive":
             self.held[self._setting.home, np.setdiff1d(view.births, view.freed)] = True
         self._step = view.step
         self._changed.clear()
-        self._hopeless = [2**62] * len(self.tiers)
+        self._hopeless = [2**62] * len(self._room)
 
     def rank(self, ids: Ids, keys: Int64) -> None:
         """Give blocks new keys."""
@@ -106,7 +159,7 @@ class Levels:
         for block, key in zip(ids[lower].tolist(), keys[lower].tolist(), strict=True):
             for level, tier in enumerate(self.tiers):  # higher keys are seen when their turn comes, lower ones would not be
                 if self.held[tier, block]:
-                    heappush(self._heaps[level], (key, block))
+                    heappush(self._heaps[self.cache(level, block)], (key, block))
 
     def missing(self, level: int, ids: Ids) -> Bools:
         """Which of these blocks have no copy in a level; all where there is no such level."""
@@ -127,7 +180,7 @@ class Levels:
 
         Blocks of one step come with their keys falling: what finds nothing to displace says so for those that follow.
         """
-        if int(self._setting.size[block]) >= self._hopeless[level]:
+        if int(self._setting.size[block]) >= self._hopeless[self.cache(level, block)]:
             return False
         self._undo.clear()
         for below in range(level + 1, len(self.tiers)) if move else ():
@@ -144,7 +197,7 @@ class Levels:
             if self.bring(each, block, move=False):
                 return
         for each, tier in enumerate(self.tiers):
-            if self.must and self._room[each] >= int(self._setting.size[block]) and not self.held[tier, block]:
+            if self.must and self._free[each] >= int(self._setting.size[block]) and not self.held[tier, block]:
                 self._enter(each, block)
                 return
         if self.must:
@@ -155,7 +208,7 @@ class Levels:
         copies = [level for level, tier in enumerate(self.tiers) if self.held[tier, block]]
         if self.must and copies:
             size = int(self._setting.size[block])
-            room = [level for level in range(len(self.tiers)) if level in copies or self._room[level] >= size]
+            room = [level for level in range(len(self.tiers)) if level in copies or self._free[level] >= size]
             if room[-1] not in copies:
                 self._enter(room[-1], block)
             copies = [level for level in copies if level != room[-1]]
@@ -171,15 +224,15 @@ class Levels:
         return moves_to(self._setting, view, changed, after, self._sources)
 
     def _place(self, level: int, block: int) -> bool:
-        size = int(self._setting.size[block])
-        if size > int(self._setting.capacity[self.tiers[level]]):
+        size, cache = int(self._setting.size[block]), self.cache(level, block)
+        if size > self.capacity[cache]:
             return False
         bar = int(self.key[block])
         self._enter(level, block)
-        while self._room[level] < 0:
+        while self._room[cache] < 0 or self._free[level] < 0:
             victim = self._lowest(level, bar, block)
             if victim < 0:
-                self._hopeless[level] = min(self._hopeless[level], size) if not self._lifted(level) else self._hopeless[level]
+                self._hopeless[cache] = min(self._hopeless[cache], size) if not self._lifted(level) else self._hopeless[cache]
                 return False
             self._leave(level, victim)
             if not self._goes(level, victim):
@@ -197,7 +250,10 @@ class Levels:
             here = np.flatnonzero(self.held[tier] & (self.held.sum(axis=0) > 1))
             here = here[here != block]
             return int(here[np.argmin(self.key[here])]) if len(here) else -1
-        heap, tier = self._heaps[level], self.tiers[level]
+        cache, tier = self.cache(level, block), self.tiers[level]
+        if cache in self.pickers:
+            return self.pickers[cache](block)
+        heap = self._heaps[cache]
         while heap:
             key, one = heap[0]
             now = int(self.key[one])
@@ -224,24 +280,36 @@ class Levels:
 
     def _enter(self, level: int, block: int) -> None:
         self.held[self.tiers[level], block] = True
-        self._room[level] -= int(self._setting.size[block])
-        heappush(self._heaps[level], (int(self.key[block]), block))
+        cache = self.cache(level, block)
+        self._room[cache] -= int(self._setting.size[block])
+        self._free[level] -= int(self._setting.size[block])
+        heappush(self._heaps[cache], (int(self.key[block]), block))
         self._undo.append((True, level, block))
         self._changed.add(block)
+        self._tell(level, block, True)
 
     def _leave(self, level: int, block: int) -> None:
         self.held[self.tiers[level], block] = False
-        self._room[level] += int(self._setting.size[block])
-        self._hopeless[level] = 2**62
+        cache = self.cache(level, block)
+        self._room[cache] += int(self._setting.size[block])
+        self._free[level] += int(self._setting.size[block])
+        self._hopeless[cache] = 2**62
         self._undo.append((False, level, block))
         self._changed.add(block)
+        self._tell(level, block, False)
+
+    def _tell(self, level: int, block: int, entered: bool) -> None:
+        if self.watchers and (cache := self.cache(level, block)) in self.watchers:
+            self.watchers[cache](block, entered)
 
     def _revert(self, mark: int = 0) -> None:
         """Undo what was done since the mark."""
         while len(self._undo) > mark:
             entered, level, block = self._undo.pop()
-            tier, size = self.tiers[level], int(self._setting.size[block])
+            tier, size, cache = self.tiers[level], int(self._setting.size[block]), self.cache(level, block)
             self.held[tier, block] = not entered
-            self._room[level] += size if entered else -size
+            self._room[cache] += size if entered else -size
+            self._free[level] += size if entered else -size
+            self._tell(level, block, not entered)
             if not entered:
-                heappush(self._heaps[level], (int(self.key[block]), block))
+                heappush(self._heaps[cache], (int(self.key[block]), block))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.cost import Cost
+from placement_opt.base.errors import InputError
 from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
-from placement_opt.schedulers.base import Policy, passing
+from placement_opt.schedulers.base import Policy, option, passing
 from placement_opt.schedulers.cascade.levels import Levels
 from placement_opt.schedulers.hierarchy.transition import stuck
 from placement_opt.schedulers.lru import start_keys
@@ -22,6 +23,25 @@ _TIMES = 2**40  # more than there are touches in a run
 _MOST = 2**21  # counts above this are equal
 #: Levels whose victims go down: all of them.
 ALL = 2**30
+
+
+def cascading(section: str) -> Cost[Size]:
+    """What a policy takes that goes through the trace once and moves block by block: what makes way in a level may go to any
+    level below it, and what makes way there again."""
+    return replace(
+        passing(section),
+        seconds={
+            "per_step": lambda size: size.steps,
+            "per_read_and_levels": lambda size: size.all_reads * size.tiers * (size.tiers - 1) // 2,
+        },
+    )
+
+
+def seconds_so_far(view: View, field: str) -> float:
+    """The simulated time when a step begins; InputError where steps have none."""
+    if (seconds := view.elapsed_s) is None:
+        raise InputError("found a question in runs, whose layers have no clock", "expected one in rows", field=field)
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -51,7 +71,9 @@ class Rule:
 class Tiered(Policy):
     """A policy that is a :class:`Rule`; those with more of their own override what they need."""
 
-    cost: ClassVar[Cost[Size]] = passing("page")
+    cost: ClassVar[Cost[Size]] = cascading("cascade")
+
+    scope: str = option("global", "all layers compete, or each has its even share of the room", choices=("global", "layer"))
 
     def rule(self) -> Rule:
         """What the options come to."""
@@ -59,7 +81,7 @@ class Tiered(Policy):
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         self._rule, self._setting = self.rule(), setting
-        self._levels = Levels(setting, self.demotes)
+        self._levels = Levels(setting, self.demotes, by_layer=self.scope == "layer")
         self._only = setting.residency == "exclusive"
         self._count = np.zeros(len(setting.size), dtype=np.int64)
         ids = setting.initial_blocks

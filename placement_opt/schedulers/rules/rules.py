@@ -44,7 +44,7 @@ class Rules(Policy):
     family: ClassVar[str] = "paper"
     by_position: ClassVar[bool] = True
     source: ClassVar[str] = "arXiv 2508.13231 and its simulator: initialisation, placement and migration rules"
-    cost: ClassVar[Cost[Size]] = passing("page")
+    cost: ClassVar[Cost[Size]] = passing("rules")
 
     init: str = option("oldest", "what the fastest tier holds at first", choices=tuple(INITS))
     place: str = option("fast", "which new blocks go there", choices=tuple(PLACES))

@@ -9,10 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from placement_opt.base.arrays import Int64
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import InputError
+from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Resident, Setting, View
 from placement_opt.schedulers.base import option
-from placement_opt.schedulers.cascade.tiered import ALL, Rule, Tiered
+from placement_opt.schedulers.cascade.tiered import ALL, Rule, Tiered, cascading
 
 _TIMES = 2**40  # more than there are touches in a run
 #: How much blocks are kept: of a session that has ended for good, that may return, that is served.
@@ -32,6 +34,8 @@ class Session(Tiered):
 
     title: ClassVar[str] = "session"
     family: ClassVar[str] = "serving"
+    requires: ClassVar[tuple[str, ...]] = ("a trace that says which requests its steps serve (trace derive)",)
+    cost: ClassVar[Cost[Size]] = cascading("hicache")
     source: ClassVar[str] = "session hints and soft retention: vllm#52113, sglang#27970; the rule and its default are ours"
 
     wait: int = option(100, "steps after its end for which a request's blocks are kept before others", low=0)

@@ -33,7 +33,7 @@ class CORM(Scored):
     by_position: ClassVar[bool] = True  # what is there at the start came in the order of ids
     lossy: ClassVar[bool] = True
     source: ClassVar[str] = "CORM, arXiv 2404.15949"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     window: int = option(32, "last steps of a layer that vote", low=1, high=10**6)
     recent: int = option(16, "newest blocks of a layer that stay", low=0, high=2**31 - 1)

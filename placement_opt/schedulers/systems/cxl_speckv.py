@@ -13,7 +13,7 @@ from placement_opt.base.cost import Cost
 from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, View
 from placement_opt.schedulers.attention.scored import NOBODY, Scored, keyed, without
-from placement_opt.schedulers.base import option, passing
+from placement_opt.schedulers.base import layer_of, option, passing
 from placement_opt.schedulers.systems.prediction import History
 
 _DEEPEST, _OUTCOMES, _RIGHT, _WRONG = 8, 10, 0.95, 0.85
@@ -30,23 +30,32 @@ class CXLSpecKV(Scored):
     Blocks fetched and not yet read are the buffer, a share of the fastest tier; beyond it the oldest are the first to be
     overwritten. All else is a cache of what was read last, one for all layers. The buffer is no tier of its own here, and data
     are not compressed.
+
+    ``accuracy`` below 1 is a predictor that is wrong more often than these reads are: each predicted block stands with that
+    chance, else any block alive of the same layer is predicted in its place, drawn by ``seed``. What a wrong prediction of a
+    token names was not found; that it names another block of the layer is our reading.
     """
 
     title: ClassVar[str] = "cxl-speckv"
     family: ClassVar[str] = "system"
     alone: ClassVar[bool] = False
     source: ClassVar[str] = "CXL-SpecKV (FPGA 2026) and its code"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     depth: int = option(4, "last steps of a layer that predict its next, at first", low=2, high=_DEEPEST)
     outstanding: int = option(16, "blocks fetched at a step", low=1, high=2**31 - 1)
     buffer: float = option(0.2, "share of the fastest tier for blocks fetched and not yet read", low=0.0, high=1.0)
 
+    accuracy: float = option(1.0, "chance of each predicted block to stand; others are replaced by any of the layer", low=0.0,
+                             high=1.0)  # fmt: skip
+    seed: int = option(0, "of what is predicted wrongly", low=0)
+
     def _begin(self, first: npt.NDArray[np.bool_]) -> None:
         super()._begin(first)
         self._history = History(self._setting.num_layers, _DEEPEST)
         self._deep, self._outcomes = self.depth, deque[float](maxlen=_OUTCOMES)
-        self._predicted = NOBODY
+        self._predicted, self._rng = NOBODY, np.random.default_rng(self.seed)
+        self._layer = layer_of(self._setting)
         self._unread = np.zeros(len(self._key), dtype=np.bool_)
         self._fetched: deque[int] = deque()
         self._bytes = 0
@@ -90,7 +99,19 @@ class CXLSpecKV(Scored):
             ids = ids[~seen[ids] & self._order.alive[ids]]
             seen[ids] = True
             found.append(ids)
-        return np.concatenate(found)
+        return self._mistaken(np.concatenate(found), layer)
+
+    def _mistaken(self, ids: Ids, layer: int) -> Ids:
+        """The prediction with some blocks replaced, each once."""
+        if self.accuracy == 1.0:
+            return ids
+        wrong = np.flatnonzero(self._rng.random(len(ids)) >= self.accuracy)
+        pool = np.flatnonzero(self._order.alive & (self._layer == layer))
+        pool = pool[np.argsort(self._order.arrival[pool], kind="stable")]
+        ids = ids.copy()
+        ids[wrong] = pool[self._rng.integers(0, len(pool), len(wrong))] if len(wrong) else ids[wrong]
+        _, first = np.unique(ids, return_index=True)
+        return np.asarray(ids[np.sort(first)])
 
     def _forget(self, ids: Ids) -> None:
         """Blocks that are no longer in the buffer: read, gone, or fetched again."""

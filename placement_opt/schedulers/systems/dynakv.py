@@ -35,7 +35,7 @@ class DynaKV(Scored):
     family: ClassVar[str] = "system"
     by_position: ClassVar[bool] = True
     source: ClassVar[str] = "DynaKV, arXiv 2511.07427"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     cluster: int = option(16, "blocks in a cluster, at most, before it is split", low=1, high=_LARGEST)
     pinned: int = option(2, "clusters of a layer that were updated last and stay", low=0, high=2**20)

@@ -35,7 +35,7 @@ class Keep(Scored):
     family: ClassVar[str] = "system"
     alone: ClassVar[bool] = False
     source: ClassVar[str] = "KEEP, arXiv 2602.23592: layer-balanced loading"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     ahead: int = option(4, "layers for which blocks are loaded before", low=1, high=4096)
 

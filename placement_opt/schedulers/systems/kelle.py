@@ -26,7 +26,7 @@ class Kelle(Heavy):
     family: ClassVar[str] = "system"
     by_position: ClassVar[bool] = True  # what is there at the start came in the order of ids
     source: ClassVar[str] = "Kelle, arXiv 2510.16040: AERP"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     sinks: int = option(10, "first blocks of a layer that stay", low=0, high=2**31 - 1)
     recent: float = option(0.5, "share of a layer's room for its newest blocks", low=0.0, high=1.0)

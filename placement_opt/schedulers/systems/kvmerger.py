@@ -30,7 +30,7 @@ class KVMerger(Scored):
     family: ClassVar[str] = "system"
     by_position: ClassVar[bool] = True
     source: ClassVar[str] = "KVMerger, arXiv 2407.08454: merge sets"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     steps: int = option(8, "first steps of a layer that tell what is alike", low=1, high=63)
     likeness: float = option(0.75, "share of the steps reading either that read both", low=0.0, high=1.0)

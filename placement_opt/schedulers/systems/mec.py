@@ -30,7 +30,7 @@ class MEC(Scored):
     family: ClassVar[str] = "system"
     by_position: ClassVar[bool] = True  # what is there at the start came in the order of ids
     source: ClassVar[str] = "MEC (quantised embeddings for click-through rates), arXiv 2502.15355"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     every: int = option(64, "steps of a layer from one look to the next", low=1, high=2**31 - 1)
 

@@ -32,7 +32,7 @@ class NextTile(Scored):
     by_position: ClassVar[bool] = True
     alone: ClassVar[bool] = False
     source: ClassVar[str] = "Asynchronous KV cache prefetching, arXiv 2504.06319"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     tile: int = option(64, "blocks of a tile, at most", low=1, high=2**31 - 1)
 

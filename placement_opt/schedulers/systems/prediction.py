@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.play.protocol import Ids, Setting, View
 from placement_opt.schedulers.hierarchy.transition import Sources, masks_of
@@ -29,6 +30,14 @@ class History:
     def following(self, layer: int, steps: int = 1) -> int:
         """The layer that is expected so many steps later."""
         return (layer + steps) % self._layers
+
+
+def copy_seconds(setting: Setting, source: int, target: int, ids: Ids) -> npt.NDArray[np.float64]:
+    """float64[n]: how long a copy of each block from one tier to another takes by itself."""
+    table, tiers = setting.memory.operations, len(setting.capacity)
+    row = tiers + source * tiers + target
+    loads = table.per_byte[row] * setting.size[ids].astype(float)[:, None] + table.per_call[row]
+    return np.asarray((loads / setting.memory.rates).max(axis=1))
 
 
 class Idle:

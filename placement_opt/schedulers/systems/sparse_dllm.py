@@ -32,7 +32,7 @@ class SparseDLLM(Scored):
     by_position: ClassVar[bool] = True
     lossy: ClassVar[bool] = True
     source: ClassVar[str] = "Sparse-dLLM, arXiv 2508.02558"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     keep: float = option(0.5, "share of a layer's blocks that is kept", low=0.0, high=1.0)
     period: int = option(32, "steps of a layer from one choice to the next", low=1, high=2**31 - 1)

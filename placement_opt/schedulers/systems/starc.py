@@ -34,7 +34,7 @@ class STARC(Scored):
     family: ClassVar[str] = "system"
     by_position: ClassVar[bool] = True
     source: ClassVar[str] = "STARC, arXiv 2505.05772"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     window: int = option(64, "blocks of a layer that are clustered together", low=1, high=2**20)
     cluster: int = option(16, "blocks in a cluster", low=1, high=2**20)

@@ -30,7 +30,7 @@ class ZSMerge(Heavy):
     family: ClassVar[str] = "system"
     by_position: ClassVar[bool] = True  # what is there at the start came in the order of ids
     source: ClassVar[str] = "ZSMerge, arXiv 2503.10714"
-    cost: ClassVar[Cost[Size]] = passing("lru")
+    cost: ClassVar[Cost[Size]] = passing("kelle")
 
     tail: float = option(0.4, "share of a layer's room for its newest blocks", low=0.0, high=1.0)
     decay: float = option(0.98, "what is left of a score after a step of the layer", low=0.01, high=1.0)

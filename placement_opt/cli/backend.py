@@ -1,0 +1,31 @@
+"""``--backend`` and ``--dask-address``: where work is done."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from placement_opt.bounds.dual.shares import Backend
+
+BACKENDS = ("local", "dask")
+
+
+def add_backend(parser: argparse.ArgumentParser, what: str, only: str = "") -> None:
+    """``what``: is done there; ``only``: when."""
+    text = f"where {what}: in this machine's processes (local, default) or on a Dask cluster{only}"
+    parser.add_argument("--backend", choices=BACKENDS, default="local", help=text)
+    text = "of the cluster's scheduler, such as tcp://10.0.0.1:8786 (with --backend dask)"
+    parser.add_argument("--dask-address", metavar="ADDRESS", help=text)
+
+
+def backend_of(args: Namespace) -> Backend:
+    """Where work is done; InputError, with the option's name, where the options do not fit together."""
+    from placement_opt.base.errors import InputError
+    from placement_opt.bounds.dual.shares import Backend
+
+    try:
+        return Backend(args.backend, args.jobs, args.dask_address)
+    except InputError as error:
+        raise InputError(error.found, error.expected, field=f"--{error.field}") from None
