@@ -7,16 +7,16 @@ from pathlib import Path
 
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.scaled import LayerShare
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.study.auto_capacity import spelt_out
 from placement_opt.study.grid import Question
 from placement_opt.study.keys import parse_keys, points_of
 
 
 def asked_of(
-    sources: Sequence[Instance | Layered | Path], keys: Sequence[str], layers: LayerShare | None, limits: Limits
+    sources: Sequence[AnyQuestion | Path], keys: Sequence[str], layers: LayerShare | None, limits: Limits
 ) -> list[Question]:
     """Every instance at every combination of the values of keys (:func:`placement_opt.study.keys.parse_key`), the last fastest.
 
@@ -27,7 +27,7 @@ def asked_of(
         if not keys:
             found.append(Question(source, layers))
             continue
-        if isinstance(source, Layered):
+        if isinstance(source, Layered | Stacked):
             raise InputError(f"found {source.name}, a question in runs", "expected one in rows", field="keys")
         points = points_of(parse_keys(spelt_out(keys, source, limits)))[1]
         found += [Question(source, layers, values, named=len(sources) > 1) for values in points]

@@ -17,7 +17,6 @@ from placement_opt.answer.prove import Proof, proof_of, prove_judging, roofline_
 from placement_opt.base.errors import InputError
 from placement_opt.base.given import several
 from placement_opt.base.limits import Limits, check_limits
-from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.stacked import AnyQuestion
