@@ -14,7 +14,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from placement_opt.base.arrays import Int64
 from placement_opt.base.atomic import AnyPath
 from placement_opt.base.errors import CertificateError, InputError, LimitError
 from placement_opt.base.jobs import run_jobs
