@@ -1,0 +1,150 @@
+"""Questions whose layers are in rows, from both sides: what is found holds in the whole, and its files prove it again."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from placement_opt.answer.answer import Answer, answer
+from placement_opt.base.errors import CertificateError, InputError
+from placement_opt.base.limits import Limits
+from placement_opt.certify.claims import kind_of_any, verify_any
+from placement_opt.certify.files import save_prices
+from placement_opt.certify.stacked import VerifiedStacked, verify_stacked
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.stacked import Stacked
+from placement_opt.layered.solve import CertifiedPrices
+from placement_opt.layered.stacked_plan import StackedPlan
+from placement_opt.play.by_layer import simulate_any
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import make_scheduler
+from tests.instance.test_stacked import both, written
+
+#: A gap that the first round closes.
+_WIDE = 3.0
+
+
+def _answered(question: Stacked, folder: Path, gap: float = _WIDE) -> Answer:
+    (folder / "moves").mkdir(exist_ok=True)
+    return answer(question, gap=gap, limits=Limits(seconds=60), folder=folder / "moves")
+
+
+def _files(found: Answer, folder: Path) -> tuple[Path, Path]:
+    assert isinstance(found.state.prices, CertifiedPrices)
+    assert isinstance(found.schedule, StackedPlan)
+    save_prices(found.state.prices.certificate, folder / "prices")
+    found.schedule.save(folder / "schedule")
+    return folder / "prices", folder / "schedule"
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Instance, Stacked, Path]:
+    folder = tmp_path_factory.mktemp("solved")
+    whole, question = both(folder, page_tokens=2)
+    _files(_answered(question, folder), folder)
+    return whole, question, folder
+
+
+@pytest.mark.parametrize("residency", ["inclusive", "exclusive", "free"])
+def test_both_sides_hold_in_the_whole(tmp_path: Path, residency: str) -> None:
+    whole, question = both(tmp_path, residency=residency, page_tokens=2)
+    found = _answered(question, tmp_path)
+    assert str(found.outcome) == "within gap"
+    assert found.latency_s is not None
+    assert found.roofline_s <= found.state.lower_s <= found.latency_s
+    assert found.state.lower_s <= simulate(whole, make_scheduler("belady")).latency_s
+    verified = verify_any(question, _files(found, tmp_path))
+    assert isinstance(verified, VerifiedStacked)
+    assert verified.lower_s is not None
+    assert verified.upper_s is not None
+    assert verified.lower_s <= found.state.lower_s * (1.0 + 1e-9)
+    assert verified.upper_s == pytest.approx(found.latency_s, rel=1e-9)
+    assert [kind_of_any(path) for path in (tmp_path / "prices", tmp_path / "schedule")] == ["prices", "schedule"]
+
+
+def test_schedulers_play_layer_by_layer(solved: tuple[Instance, Stacked, Path]) -> None:
+    _, question, _ = solved
+    run = simulate_any(question, make_scheduler("belady"))
+    alone = [simulate(question.layer(n), make_scheduler("belady")) for n in range(question.layers)]
+    assert run.latency_s == pytest.approx(sum(one.latency_s for one in alone), rel=1e-12)
+    for layer, one in enumerate(alone):
+        assert (run.step_s[layer :: question.layers] == one.step_s).all()
+    assert run.read_bytes == sum(one.read_bytes for one in alone)
+    assert float(run.exact_latency()) == pytest.approx(run.latency_s, rel=1e-12)
+    assert run.hits.rate == pytest.approx(run.hit_rate)
+
+
+def test_resumed_from_its_files(solved: tuple[Instance, Stacked, Path], tmp_path: Path) -> None:
+    _, question, folder = solved
+    known = verify_stacked(question, [folder / "prices", folder / "schedule"])
+    again = answer(question, gap=_WIDE, limits=Limits(seconds=60), resume=known, folder=tmp_path)
+    assert again.state.bound_from == "resumed"
+    assert again.state.schedule_from == "resumed layers"
+    assert again.latency_s == known.upper_s
+
+
+@pytest.mark.parametrize("name", ["prices", "schedule"])
+def test_a_changed_file_is_refused(solved: tuple[Instance, Stacked, Path], tmp_path: Path, name: str) -> None:
+    _, question, folder = solved
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(CertificateError, match="checksum does not match"):
+        verify_stacked(question, [tmp_path / name])
+    (tmp_path / name).write_bytes(data[: len(data) // 3])
+    with pytest.raises((CertificateError, InputError)):
+        verify_stacked(question, [tmp_path / name])
+
+
+@pytest.mark.parametrize("name", ["prices", "schedule"])
+def test_a_file_of_another_question_is_refused(solved: tuple[Instance, Stacked, Path], name: str) -> None:
+    _, question, folder = solved
+    other = dataclasses.replace(question, stated=question.stated + b"!")
+    with pytest.raises(CertificateError, match="made for another instance"):
+        verify_stacked(other, [folder / name])
+
+
+def test_claims_beyond_what_is_proven_are_refused(solved: tuple[Instance, Stacked, Path], tmp_path: Path) -> None:
+    _, question, folder = solved
+    known = verify_stacked(question, [folder / "prices", folder / "schedule"])
+    assert known.prices is not None
+    assert known.lower is not None
+    assert known.upper is not None
+    save_prices(dataclasses.replace(known.prices, claim=known.lower + Fraction(1, 10**12)), tmp_path / "prices")
+    with pytest.raises(CertificateError, match="claims at least"):
+        verify_stacked(question, [tmp_path / "prices"])
+    parts = {}
+    assert known.schedule is not None
+    for layer in range(question.layers):
+        parts[layer] = tmp_path / f"layer-{layer}"
+        parts[layer].write_bytes(known.schedule.section(layer))
+    StackedPlan(question, parts, known.upper - Fraction(1, 10**12), 1).save(tmp_path / "schedule")
+    with pytest.raises(CertificateError, match="claims at most"):
+        verify_stacked(question, [tmp_path / "schedule"])
+    parts[0], parts[1] = parts[1], parts[0]
+    StackedPlan(question, parts, known.upper, 1).save(tmp_path / "schedule")
+    with pytest.raises(CertificateError, match=r"made for another instance"):
+        verify_stacked(question, [tmp_path / "schedule"])
+    with pytest.raises(InputError, match="second certificate of prices"):
+        verify_stacked(question, [folder / "prices", folder / "prices"])
+
+
+def test_a_stop_before_the_first_layer_leaves_the_fixed_loads(tmp_path: Path) -> None:
+    _, question = both(tmp_path)
+    limits = Limits()
+    limits.interrupt()
+    found = answer(question, limits=limits)
+    assert str(found.outcome) == "interrupted"
+    assert found.latency_s is None
+    assert found.state.lower_s == pytest.approx(question.idle_s * question.num_steps)
+
+
+def test_the_file_of_the_instance_is_not_needed_twice(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    assert path.exists()
+    _, question = both(tmp_path)
+    path.unlink()
+    assert question.layer(1).num_steps == question.turns
