@@ -22,10 +22,8 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import Stacked
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from tests.certify.played import other_moves
-from tests.certify.test_mutants import flipped, other_prices
-from tests.instance.test_stacked import both
-from tests.stacking import spread
+from tests.certify.played import flipped, other_moves, other_prices
+from tests.stacking import both, spread
 
 Case = tuple[Instance, Stacked, PriceCertificate, list[ScheduleCertificate]]
 
