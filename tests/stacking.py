@@ -5,12 +5,62 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
 from placement_opt.certify.files import ScheduleCertificate
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import in_layers, load_instance
+from placement_opt.instance.outline import read_outline
+from placement_opt.instance.stacked import Stacked
 from placement_opt.workload.trace import Trace
+
+#: Three tiers, and a question of three layers of twelve turns.
+MEMORY = """
+schema = 1
+name = "three"
+processor = "gpu"
+[tiers]
+fast = { capacity = "40 kB", rate = "100 MB/s", at = "gpu" }
+middle = { capacity = "100 kB", rate = "20 MB/s", at = "cpu" }
+slow = { capacity = "1 MB", rate = "5 MB/s", at = "box" }
+[links]
+near = { from = "cpu", to = "gpu", up.rate = "15 MB/s", down.rate = "15 MB/s" }
+far = { from = "box", to = "cpu", up.rate = "4 MB/s", down.rate = "4 MB/s" }
+"""
+TEXT = """
+schema = 1
+name = "stack"
+[memory]
+file = "three.memory.toml"
+fast.capacity = "20 %"
+middle.capacity = "40 %"
+[llm]
+layers = 3
+kv_bytes = "1 kB"
+weight_bytes = "3 kB"
+[trace]
+synth = "drift"
+seed = 7
+layers = 3
+prefill = 24
+tokens = 12
+"""
+
+
+def written(folder: Path, extra: str = "") -> Path:
+    (folder / "three.memory.toml").write_text(MEMORY)
+    path = folder / "stack.toml"
+    path.write_text(TEXT + extra)
+    return path
+
+
+def both(folder: Path, **rules: object) -> tuple[Instance, Stacked]:
+    path = written(folder)
+    overrides = {f"rules.{key}": value for key, value in rules.items()}
+    return load_instance(path, overrides), in_layers(read_outline(path, overrides))
+
 
 #: A layer by itself; None: one without blocks, loads and room.
 Layer = Instance | None

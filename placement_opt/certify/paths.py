@@ -227,8 +227,11 @@ class _Walk:
             now_read = reads.start[:width] + k
             part = cost[:, :width]
             for entries in (one[now_read], two[now_read]):
-                if (entries != idle.nothing).any():
-                    _carry(part, idle.table, entries)
+                waits = np.flatnonzero(entries != idle.nothing)
+                if len(waits):
+                    waiting = part[:, waits]
+                    _carry(waiting, idle.table, entries[waits])
+                    part[:, waits] = waiting
             self._read(part, priced, reads.step[now_read], None if reads.share is None else reads.share[now_read])
         return leave
 

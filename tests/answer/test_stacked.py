@@ -21,7 +21,7 @@ from placement_opt.layered.stacked_plan import StackedPlan
 from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from tests.instance.test_stacked import both, written
+from tests.stacking import both, written
 
 #: A gap that the first round closes.
 _WIDE = 3.0

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from placement_opt.certify.files import ScheduleCertificate
+from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
 from placement_opt.instance.instance import Instance
 from tests.certify.certificates import Table
 from tests.twins import share_of, tier_sets
@@ -119,3 +119,34 @@ def other_moves(rng: np.random.Generator, made: ScheduleCertificate) -> Schedule
         op=np.array([op for _, op, _ in moves], dtype=np.uint16),
         block=np.array([block for _, _, block in moves], dtype=np.int32),
     )
+
+
+def flipped(rng: np.random.Generator, data: bytes) -> bytes:
+    place, bit = int(rng.integers(len(data))), int(rng.integers(8))
+    return data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+
+
+def other_prices(rng: np.random.Generator, made: PriceCertificate) -> PriceCertificate:
+    """One change to the prices, the quantum or the claim."""
+    rho, rent = made.rho.copy(), made.rent.copy()
+    table = rho if rng.random() < 0.5 else rent
+    place = tuple(int(rng.integers(n)) for n in table.shape)
+    kind = int(rng.integers(8))
+    if kind == 0:
+        table[place] += int(rng.choice([1, -1, 1000, 2**40]))
+    elif kind == 1:
+        table[place] = int(rng.choice([0, -1, 2**62, 2**63 - 1]))
+    elif kind == 2:
+        table[[0, -1]] = table[[-1, 0]]
+    elif kind == 3:
+        table[:] = np.roll(table, 1, axis=int(rng.integers(2)))
+    elif kind == 4:
+        table[:] = table * int(rng.integers(2, 5))
+    elif kind == 5:
+        quantum = made.quantum + int(rng.choice([-1, 1])) if rng.random() < 0.5 else made.quantum * 10
+        return dataclasses.replace(made, quantum=quantum)
+    elif kind == 6:
+        return dataclasses.replace(made, quantum=max(1, made.quantum // 1024), rho=rho >> 10, rent=rent >> 10)
+    else:
+        return dataclasses.replace(made, claim=max(Fraction(0), other_claim(rng, made.claim)))
+    return dataclasses.replace(made, rho=rho, rent=rent)

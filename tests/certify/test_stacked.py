@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from placement_opt.certify import paths
 from placement_opt.certify.verify import schedule_time, signed_bound
 from tests.brute import num_transitions, optimum
 from tests.certify.certificates import draw_prices
@@ -99,3 +100,14 @@ def test_copied_on_while_others_have_their_steps() -> None:
     assert expected == Fraction(1, 20)
     assert signed_bound(alone, 20, rho, rent) + room == Fraction(2, 20)
     assert signed_bound(alone, 20, rho, rent, turns=True) + room == expected
+
+
+@pytest.mark.parametrize(("name", "value"), [("_ROOM", 0), ("_WINDOW", 2)])
+def test_windows_and_long_integers_change_nothing(monkeypatch: pytest.MonkeyPatch, name: str, value: int) -> None:
+    for seed in range(25):
+        instance, rng = any_operations(seed), np.random.default_rng(seed)
+        rho, rent = draw_prices(rng, instance, 10**12)
+        expected = paths.paths_total(instance, rho, rent, turns=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(paths, name, value)
+            assert paths.paths_total(instance, rho, rent, turns=True) == expected
