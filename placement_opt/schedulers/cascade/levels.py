@@ -77,7 +77,7 @@ class Levels:
 
     def cache(self, level: int, block: int) -> int:
         """The number of the cache of a level in which a block is."""
-        return self._first[level] + (int(self._layer[block]) if self._parts[level] > 1 else 0)
+        return self._first[level] if self._parts[level] == 1 else self._first[level] + int(self._layer[block])
 
     def caches(self, level: int, ids: Ids) -> Int64:
         """int64[n]: the same of several blocks."""
@@ -279,28 +279,26 @@ class Levels:
         return not self.must
 
     def _enter(self, level: int, block: int) -> None:
+        cache, size = self.cache(level, block), int(self._setting.size[block])
         self.held[self.tiers[level], block] = True
-        cache = self.cache(level, block)
-        self._room[cache] -= int(self._setting.size[block])
-        self._free[level] -= int(self._setting.size[block])
+        self._room[cache] -= size
+        self._free[level] -= size
         heappush(self._heaps[cache], (int(self.key[block]), block))
         self._undo.append((True, level, block))
         self._changed.add(block)
-        self._tell(level, block, True)
+        if cache in self.watchers:
+            self.watchers[cache](block, True)
 
     def _leave(self, level: int, block: int) -> None:
+        cache, size = self.cache(level, block), int(self._setting.size[block])
         self.held[self.tiers[level], block] = False
-        cache = self.cache(level, block)
-        self._room[cache] += int(self._setting.size[block])
-        self._free[level] += int(self._setting.size[block])
+        self._room[cache] += size
+        self._free[level] += size
         self._hopeless[cache] = 2**62
         self._undo.append((False, level, block))
         self._changed.add(block)
-        self._tell(level, block, False)
-
-    def _tell(self, level: int, block: int, entered: bool) -> None:
-        if self.watchers and (cache := self.cache(level, block)) in self.watchers:
-            self.watchers[cache](block, entered)
+        if cache in self.watchers:
+            self.watchers[cache](block, False)
 
     def _revert(self, mark: int = 0) -> None:
         """Undo what was done since the mark."""
@@ -310,6 +308,7 @@ class Levels:
             self.held[tier, block] = not entered
             self._room[cache] += size if entered else -size
             self._free[level] += size if entered else -size
-            self._tell(level, block, not entered)
+            if cache in self.watchers:
+                self.watchers[cache](block, not entered)
             if not entered:
                 heappush(self._heaps[cache], (int(self.key[block]), block))
