@@ -201,16 +201,30 @@ def _lives_long(work: Work) -> bool:
     from placement_opt.schedulers.optimised import PATHS
     from placement_opt.schedulers.search.game import searchable
     from placement_opt.schedulers.search.paths import num_states
-    from placement_opt.schedulers.search.priced import priceable
+    from placement_opt.schedulers.search.priced import MOST_STATES, priceable
 
     instance = work.instance
-    return instance.timed and num_states(instance) > PATHS and priceable(instance) and searchable(instance)
+    if not instance.timed or num_states(instance) <= PATHS or not priceable(instance):
+        return False
+    if searchable(instance):
+        return True
+    return work.bundles is not None and searchable(work.bundles.instance, MOST_STATES)
+
+
+def _priced_bytes(work: Work) -> int:
+    """As a search takes, and of bundles the tables of their own."""
+    from placement_opt.schedulers.search.game import searchable
+    from placement_opt.schedulers.search.priced import priced_bytes
+
+    bundles = None if searchable(work.instance) else work.bundles
+    return memory(of_search)(work) if bundles is None else priced_bytes(bundles.instance)
 
 
 def _priced(work: Work, limits: Limits) -> bool:
-    """Best paths at the rents of the bound, from the best schedule."""
+    """Best paths at the rents of the bound, from the best schedule; of bundles where blocks have too many states."""
     from placement_opt.bounds.dual.climb import needed_sets
     from placement_opt.bounds.dual.futures import merge_futures
+    from placement_opt.schedulers.search.game import searchable
     from placement_opt.schedulers.search.paths import paths_of, schedule_of
     from placement_opt.schedulers.search.priced import priced_paths
 
@@ -219,11 +233,19 @@ def _priced(work: Work, limits: Limits) -> bool:
     assert isinstance(state.schedule, Schedule)
     needed, _ = needed_sets(instance, merge_futures(work.classes), state.prices)
     left_out = np.logical_not(needed.has(instance.num_tiers).any(axis=0))
-    paths = paths_of(instance, state.schedule)
+    bundles = None if searchable(instance) else work.bundles
+    start: Schedule | None = state.schedule
+    if bundles is not None:
+        instance, start = bundles.instance, bundles.gather(state.schedule)
+        if start is None:  # blocks of a bundle went different ways
+            start = simulate(instance, make_scheduler("belady"), record=True, limits=limits).schedule
+    assert start is not None
+    paths = paths_of(instance, start)
     found = priced_paths(instance, paths, state.prices.rent, left_out, seed=work.seed, limits=limits)
     if found is not None:
         schedule = schedule_of(instance, found, "priced")
-        run = simulate(instance, Replay(schedule))
+        schedule = schedule if bundles is None else bundles.spread(schedule)
+        run = simulate(work.instance, Replay(schedule))
         work.standing.lower_to(schedule, run.cost_s, "priced")
     return work.standing.state.prices is not state.prices or work.standing.state.latency_s != state.latency_s
 
@@ -258,6 +280,6 @@ RUNGS: tuple[Rung, ...] = (
     Rung("home kept", "schedule", _is_free, seconds(of_scheduler("belady"), 2.0), _kept_at_home),
     Rung("milp", "schedule", _defined(_MILP), seconds(_MILP), _branch, memory(_MILP)),
     Rung("lp-rounded", "schedule", _always, free, _round, ready=lambda work: work.targets is not None and not work.rounded),
-    Rung("priced", "schedule", _lives_long, search_s, _priced, memory(of_search), ready=_rents_known),
+    Rung("priced", "schedule", _lives_long, search_s, _priced, _priced_bytes, ready=_rents_known),
     Rung("optimised", "schedule", _always, search_s, _optimise, memory(of_search), endless=True),
 )

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from placement_opt.answer.costs import intervals_s, of_ascent, sample_s, seconds
+from placement_opt.answer.costs import free, intervals_s, of_ascent, sample_s, seconds
 from placement_opt.answer.work import DUALITY, Rung, Work, offer_prices
 from placement_opt.base import clock
+from placement_opt.base.arrays import Float64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import DualValue
-from placement_opt.bounds.result import Bound, Status
+from placement_opt.bounds.result import Bound, Prices, Status
 
 if TYPE_CHECKING:
     from placement_opt.bounds.intervals import PriceIntervals
 
 #: Reads of a first sample.
 _SAMPLED = 30_000
+#: Steps of a window, and so many times as many beyond which it is worth a look.
+_WINDOW, _LASTING = 10_000, 4
 #: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time or one brought no news.
 _FIRST_LEVELS = 4
 #: While softening hides more than this share of the gap, or of this gap, a climb goes on for up to this share of the time left.
@@ -55,6 +58,38 @@ def _intervals(work: Work, limits: Limits) -> bool:
     search.run(limits, enough=enough, settled=settled)
     settled()
     return not search.over
+
+
+def _window(work: Work, limits: Limits) -> bool:
+    """Prices on few intervals of some steps in the middle, proven on all: where the traffic stays what it is, they fit."""
+    from placement_opt.bounds.dual.classes import classify
+    from placement_opt.bounds.intervals import PriceIntervals
+    from placement_opt.bounds.sample import sampled_futures
+    from placement_opt.schedulers.window import window
+
+    began, first = clock.now(), (work.instance.num_steps - _WINDOW) // 2
+    part, _ = window(work.instance, first, first + _WINDOW, None)
+    search = PriceIntervals(part, sampled_futures(part, classify(part)))
+    search.run(limits, levels=1)
+    offer_prices(work, lengthened(search.prices, work.instance.num_steps), "window", began)
+    return False
+
+
+def lengthened(prices: Prices, steps: int) -> Prices:
+    """Prices of fewer steps for so many: both halves as they are at the two ends, what is in the middle in between."""
+    fewer = len(prices.rho)
+
+    def spread(values: Float64, wanted: int) -> Float64:
+        at, middle = np.arange(wanted), fewer // 2
+        return values[np.where(2 * at < wanted, np.minimum(at, middle), np.maximum(at - wanted + len(values), middle))]
+
+    return Prices(spread(prices.rho, steps), spread(prices.rent, steps + 1), prices.mu)
+
+
+def _is_lasting(work: Work) -> bool:
+    """Whether some steps are few, and likely to be like the others: of requests, which have no layers."""
+    instance = work.instance
+    return instance.num_steps >= _LASTING * _WINDOW and instance.trace.step_layer is None and not instance.budgets
 
 
 def _ascend(work: Work, limits: Limits) -> bool:
@@ -113,6 +148,7 @@ def _is_long(work: Work) -> bool:
 
 #: In the order in which equals are tried.
 PRICES: tuple[Rung, ...] = (
+    Rung("window", "bound", _is_lasting, free, _window),
     Rung("intervals", "bound", lambda _: True, intervals_s, _intervals, endless=True),
     Rung("sample", "bound", _is_long, sample_s(_SAMPLED), _sample, endless=True, early=True),
     Rung("ascent", "bound", lambda _: True, seconds(of_ascent), _ascend, endless=True, early=True),

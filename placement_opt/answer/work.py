@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from placement_opt.bounds.intervals import PriceIntervals
     from placement_opt.bounds.sample import SampleAscent
     from placement_opt.bounds.targets import Targets
+    from placement_opt.schedulers.search.bundles import Bundles
 
 Side = Literal["bound", "schedule"]
 DUALITY = "weak duality: the dual value at the prices found, every block's cheapest path evaluated without a solver"
@@ -121,6 +122,13 @@ class Work:
     @cached_property
     def classes(self) -> Classes:
         return classify(self.instance)
+
+    @cached_property
+    def bundles(self) -> Bundles | None:
+        """Blocks that are read alike, where they are to move together."""
+        from placement_opt.schedulers.search.priced import priced_bundles
+
+        return priced_bundles(self.instance)
 
     @cached_property
     def large(self) -> Layered | None:

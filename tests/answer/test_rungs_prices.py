@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from placement_opt.answer import rungs_prices
 from placement_opt.answer.rungs import RUNGS
 from placement_opt.answer.rungs_prices import behind
 from placement_opt.answer.standing import Standing
@@ -11,9 +13,11 @@ from placement_opt.answer.work import Work
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.intervals import PriceIntervals
-from placement_opt.bounds.result import Bound, Status
+from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.sample import sampled_futures
-from tests.small import fetch_ahead
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import make_scheduler
+from tests.small import chain, fetch_ahead, make_instance, make_trace
 
 
 def searched() -> PriceIntervals:
@@ -47,3 +51,30 @@ def test_few_intervals_that_are_behind_end() -> None:
     assert intervals.climb(work, Limits()) is False
     assert search.passes == passes
     assert intervals.ready(work)
+
+
+def test_lengthened_prices_are_the_same_at_both_ends() -> None:
+    """Single steps and states at the ends keep their prices, the others have that of the middle."""
+    rho, rent = np.array([[9.0], [2.0], [2.0], [7.0]]), np.array([[8.0], [1.0], [1.0], [1.0], [6.0]])
+    found = rungs_prices.lengthened(Prices(rho, rent), 9)
+    assert found.rho.ravel().tolist() == [9.0, *[2.0] * 7, 7.0]
+    assert found.rent.ravel().tolist() == [8.0, *[1.0] * 8, 6.0]
+
+
+def test_a_window_gives_prices_for_a_long_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a trace that repeats itself, a fifth of the steps gives prices that prove almost what those of all prove, and no more
+    than any schedule takes; short traces and those with layers have none."""
+    rows = [[0, 1, 2], [3, 4], [0, 1], [2, 5]] * 50
+    instance = make_instance(chain([2, 20], [90, 50], [4]), make_trace(rows, [-1] * 6), "free")
+    work = Work(instance, Standing(), 0.0)
+    (window,) = [rung for rung in RUNGS if rung.name == "window"]
+    assert not window.suits(work)
+    monkeypatch.setattr(rungs_prices, "_WINDOW", 40)
+    assert window.suits(work)
+    assert not window.climb(work, Limits())
+    proven = work.standing.state.lower_s
+    assert work.standing.state.bound_from == "window"
+    whole = PriceIntervals(instance, sampled_futures(instance, work.classes))
+    whole.run(Limits(), levels=1)
+    assert proven >= 0.9 * whole.value_s
+    assert proven <= simulate(instance, make_scheduler("belady")).latency_s

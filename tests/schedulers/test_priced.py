@@ -16,8 +16,9 @@ from placement_opt.schedulers.search.game import limited_tiers, make_game
 from placement_opt.schedulers.search.game_kernels import Game, place, place_all, smooth
 from placement_opt.schedulers.search.paths import Paths, paths_of
 from placement_opt.schedulers.search.paths_kernels import SET
-from placement_opt.schedulers.search.priced import make_table, priceable, priced_paths
+from placement_opt.schedulers.search.priced import make_table, most_rows, priceable, priced_paths
 from tests.schedulers.cases import any_instance, as_cache, timed
+from tests.small import chain, make_instance, make_trace
 
 NONE_LEFT_OUT = np.zeros(8, dtype=bool)
 
@@ -103,3 +104,20 @@ def test_what_comes_back_is_legal(seed: int) -> None:
         np.testing.assert_array_equal(found[0].number, found[1].number)
     else:
         assert found == [None, None]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_are_enough_for_any_path(seed: int) -> None:
+    """As many as a block's reads and the nodes between them, counted one by one; a block that all steps read has few a read."""
+    rng = np.random.default_rng(seed)
+    steps = int(rng.integers(1, 70))
+    reads = [np.flatnonzero(rng.random(6) < rng.random()).tolist() for _ in range(steps)]
+    instance = make_instance(chain([2, 9], [9, 5], [4]), make_trace(reads, [-1] * 6))
+    leaves, nodes = 1 << max(1, (steps - 1).bit_length()), np.zeros(128, dtype=np.int64)
+    most = 0
+    for block in range(6):
+        ends = [*[step for step, row in enumerate(reads) if block in row], steps]
+        begins = [0, *[step + 1 for step in ends[:-1]]]
+        stretches = sum(kernels._cover(low, high, leaves, nodes) for low, high in zip(begins, ends, strict=True))
+        most = max(most, len(ends) - 1 + stretches)
+    assert most <= most_rows(instance) <= 6 * max(2, steps)

@@ -64,16 +64,19 @@ class Bundles:
         return found if same else None
 
 
-def bundle(instance: Instance, most_states: int) -> Bundles | None:
+def bundle(instance: Instance, most_states: int, *, few: bool = False) -> Bundles | None:
     """An instance of bundles with at most so many (bundle, state) pairs; None where its classes are too many or too small, or
-    where a bundle would not load what its blocks do, because loads are not by the byte."""
+    where a bundle would not load what its blocks do, because loads are not by the byte.
+
+    ``few``: as few bundles as may be, in place of as many.
+    """
     if not instance.memory.operations.uniform:
         return None
     classes = classify(instance)
     lives = classes.last - classes.first + 1
     tiers = instance.capacity[instance.capacity > 0]
     most_bytes = max(int(tiers.min()) // _FINENESS, 1)
-    low, high = 0, most_bytes  # bytes that a bundle may have: too many pairs at low, few enough at high
+    low, high = most_bytes if few else 0, most_bytes  # bytes that a bundle may have: too many pairs at low, few enough at high
     if int((_parts(classes, most_bytes) * lives).sum()) > most_states:
         return None
     while high - low > 1:

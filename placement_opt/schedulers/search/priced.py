@@ -27,8 +27,9 @@ from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import tier_sets
 from placement_opt.schedulers.kinds import fewest
+from placement_opt.schedulers.search.bundles import Bundles, bundle
 from placement_opt.schedulers.search.game import limited_tiers, make_game
-from placement_opt.schedulers.search.paths import Paths, first_places, without_the_unread
+from placement_opt.schedulers.search.paths import Paths, first_places, num_states, without_the_unread
 
 if TYPE_CHECKING:
     from placement_opt.schedulers.search.priced_kernels import Idle
@@ -46,6 +47,8 @@ _LEAST_RENT = 0.05
 #: After a sweep rents fall by this power of e for a tier's whole room that is left, or rise; no more counts than a share.
 _LEARN, _MOST_LEFT = 8.0, 0.5
 _TIE = 1e-6
+#: (Block, state) pairs beyond which paths are not priced: they take three bytes each.
+MOST_STATES = 2**30
 
 
 def priceable(instance: Instance) -> bool:
@@ -53,6 +56,11 @@ def priceable(instance: Instance) -> bool:
     operations = instance.memory.operations
     brings = operations.brings[operations.serving].all()
     return bool(operations.uniform and brings and len(fewest(instance.loads).row) == 1)
+
+
+def priced_bundles(instance: Instance) -> Bundles | None:
+    """Blocks that are read alike as bundles that can be priced, as few as may be: they take time, their states hardly any."""
+    return bundle(instance, MOST_STATES, few=True)
 
 
 def priced_paths(
@@ -126,8 +134,7 @@ def make_table(instance: Instance, use: Int64) -> Idle:
     from placement_opt.schedulers.search.priced_kernels import Idle
 
     steps, sets = instance.num_steps, len(use)
-    levels = max(1, (steps - 1).bit_length())
-    rows = (int(np.diff(instance.trace.by_block[0]).max(initial=0)) + 1) * (2 * levels + 2)
+    levels, rows = max(1, (steps - 1).bit_length()), most_rows(instance)
     return Idle(
         use=use.astype(np.int64),
         unit=np.array([float(np.median(instance.size))]),
@@ -142,6 +149,23 @@ def make_table(instance: Instance, use: Int64) -> Idle:
         touched=np.zeros(steps + 1, dtype=np.int64),
         taken=np.zeros((steps + 3, len(limited_tiers(instance))), dtype=np.int64),
     )
+
+
+def priced_bytes(instance: Instance) -> int:
+    """What the search holds, about: three times all paths, and the tree over all steps with room for one path."""
+    sets, levels = len(tier_sets(instance)), max(1, (instance.num_steps - 1).bit_length())
+    return 3 * num_states(instance) + 8 * (2 << levels) * sets**2 + 16 * most_rows(instance) * sets
+
+
+def most_rows(instance: Instance) -> int:
+    """Rows that the path of any block may have: one a read, and for n steps between two no more than 2 log2(n + 1) nodes.
+
+    The stretches of a block with R reads have T steps at most together, and the sum of their logarithms is largest where all
+    are alike: a block that every request reads has four rows a read, not forty.
+    """
+    reads = np.diff(instance.trace.by_block[0]).astype(np.float64)
+    nodes = 2.0 * np.log2(instance.num_steps / (reads + 1.0) + 1.0) + 1.0
+    return int(np.ceil((reads + 1.0) * nodes).max(initial=0)) + 1
 
 
 def _between(ends: tuple[float, float], part: float) -> float:

@@ -1,0 +1,61 @@
+"""The rung that searches at prices: block by block, or bundle by bundle where blocks have too many states."""
+
+from __future__ import annotations
+
+import pytest
+
+from placement_opt.answer.rungs import RUNGS
+from placement_opt.answer.standing import Standing
+from placement_opt.answer.work import Work
+from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS
+from placement_opt.play.replay import Replay
+from placement_opt.play.schedule import Schedule
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import make_scheduler, optimised
+from placement_opt.schedulers.search import game
+from placement_opt.schedulers.search.priced import most_rows
+from tests.small import chain, make_instance, make_trace
+
+(PRICED,) = [rung for rung in RUNGS if rung.name == "priced"]
+
+
+def _work() -> Work:
+    """Four classes of fifty blocks, of which a hundred and more are read again where room is for 128: what belady does of it,
+    and prices."""
+    groups = [list(range(50 * group, 50 * group + 50)) for group in range(4)]
+    reads = [groups[0], [], groups[1], groups[2], [], groups[0] + groups[3], [], groups[1], groups[2], groups[3]]
+    work = Work(make_instance(chain([128, 10**4], [90, 50], [4]), make_trace(reads, [-1] * 200), "free"), Standing(), 0.0)
+    work.standing.raise_to(METHODS["intervals"](work.instance), "intervals")
+    run = simulate(work.instance, make_scheduler("belady"), record=True)
+    assert run.schedule is not None
+    work.standing.lower_to(run.schedule, run.cost_s, "belady")
+    return work
+
+
+def test_blocks_of_too_many_states_are_priced_in_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no path for every block fits, those of bundles do: what comes of it is better than belady's, a legal schedule of
+    all blocks; and the search goes on from bundles that went their ways together."""
+    work, searchable = _work(), game.searchable
+    assert not PRICED.suits(work)  # so few are searched exactly
+    monkeypatch.setattr(optimised, "PATHS", 0)
+    monkeypatch.setattr(game, "searchable", lambda instance, most_states=0: most_states > 0 and searchable(instance))
+    assert PRICED.suits(work)
+    assert work.bundles is not None
+    assert 4 < work.bundles.instance.num_blocks < 200
+    assert PRICED.memory(work) == 8 * 32 * 9 + 3 * 11 * work.bundles.instance.num_blocks + 16 * 3 * most_rows(
+        work.bundles.instance
+    )
+    before = work.standing.state.latency_s
+    PRICED.climb(work, Limits())
+    state = work.standing.state
+    assert state.latency_s is not None
+    assert before is not None
+    assert state.latency_s < before
+    assert state.schedule_from == "priced"
+    assert isinstance(state.schedule, Schedule)
+    assert work.bundles.gather(state.schedule) is not None
+    assert simulate(work.instance, Replay(state.schedule)).latency_s == state.latency_s
+    assert PRICED.climb(work, Limits()) in (True, False)
+    assert work.standing.state.latency_s is not None
+    assert work.standing.state.latency_s <= state.latency_s
