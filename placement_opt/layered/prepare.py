@@ -29,12 +29,17 @@ _LEAST_GAIN = 2e-6
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """Prices as knots, the dual value that they promise for all layers (a sample's estimate), the rule (None: nothing is to be
-    scheduled), and float64[N]: seconds of each turn in the relaxation."""
+    scheduled), and float64[N]: seconds of each turn in the relaxation.
+
+    What that took: ``drawn`` layers, ``looks`` at the sample, and rules ``tried``, each on one whole layer."""
 
     knots: Knots
     promised_s: float
     rule: Rule | None
     turn_s: Float64
+    drawn: int
+    looks: int
+    tried: int = 0
 
 
 def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None = None) -> Prepared | None:
@@ -64,7 +69,7 @@ def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None =
             break
         knots = family.denser(knots, _DENSER) if stage == 0 else family.refined(knots, _MORE)
     rules.tried(family.worths(knots), priced=True, enough=value * share * near, limits=limits)
-    return Prepared(knots, value, rules.best, turn_s)
+    return Prepared(knots, value, rules.best, turn_s, len(sample), family.looks, rules.count)
 
 
 def prepare_again(problem: Layered, knots: Knots, limits: Limits) -> Prepared | None:
@@ -76,8 +81,9 @@ def prepare_again(problem: Layered, knots: Knots, limits: Limits) -> Prepared | 
     sample = None if first is None else sample_blocks(problem, first, limits)
     if sample is None:
         return None
-    knots, found, turn_s = Family(problem, sample).raised(knots, rounds=_ROUNDS, tolerance=_CLOSE, limits=limits)
-    return Prepared(knots, found.value, None, turn_s)
+    family = Family(problem, sample)
+    knots, found, turn_s = family.raised(knots, rounds=_ROUNDS, tolerance=_CLOSE, limits=limits)
+    return Prepared(knots, found.value, None, turn_s, len(sample), family.looks)
 
 
 class _Rules:
@@ -86,13 +92,14 @@ class _Rules:
     def __init__(self, problem: Layered, first: LayerRuns) -> None:
         self.problem, self.first = problem, first
         self.reads, self.births = first.reads_per_turn, first.births_per_turn
-        self.best, self.seconds = RULES[0], np.inf
+        self.best, self.seconds, self.count = RULES[0], np.inf, 0
 
     def tried(self, worths: Worths, *, priced: bool, enough: float, limits: Limits) -> float:
         """The best time after trying the rules of one kind until one takes no more than ``enough``."""
         for rule in RULES:
             if rule.priced is priced and self.seconds > enough and not limits.reached:
                 schedule = schedule_layer(self.problem, 0, self.first, worths, rule, limits=limits)
+                self.count += 1
                 seconds = layer_time(self.problem, self.reads, self.births, schedule.hits, schedule.stores)
                 if seconds < self.seconds:
                     self.best, self.seconds = rule, seconds

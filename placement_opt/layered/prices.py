@@ -77,11 +77,11 @@ class Family:
     problem
         The question.
     sample
-        Blocks of one or more layers; whole layers or each n-th block of them.
+        Blocks of one or more layers; whole layers or each n-th block of them. ``looks`` counts the passes over it.
     """
 
     def __init__(self, problem: Layered, sample: list[LayerRuns]) -> None:
-        self.problem, self.sample = problem, sample
+        self.problem, self.sample, self.looks = problem, sample, 0
         memory, layers = problem.memory, problem.layers
         self.home, self.fast = problem.home, problem.fast
         self.ends = tuple(_bottleneck(memory.rates, memory.read[tier]) for tier in (self.fast, self.home))
@@ -104,6 +104,7 @@ class Family:
         """The same, and float64[N, 2]: seconds that the cheapest paths load on either resource."""
         from placement_opt.layered.prices_kernels import path_counts
 
+        self.looks += 1
         theta, rent = knots.theta, knots.rent * self.unit
         share = np.stack([theta, 1.0 - theta], axis=1)
         costs = [np.ascontiguousarray(share @ row) for row in (self.read_slow, self.read_fast, self.write_fast)]

@@ -18,7 +18,7 @@ from placement_opt.bounds.result import Bound
 from placement_opt.certify.layered_files import LargeSchedule
 from placement_opt.instance.layered import layered_of
 from placement_opt.instance.load import load_instance, load_layered
-from placement_opt.layered.keep import idle_time
+from placement_opt.layered.keep import RULES, idle_time
 from placement_opt.layered.plan import Plan
 from placement_opt.layered.prepare import sample_blocks
 from placement_opt.layered.solve import begin, solve
@@ -119,7 +119,12 @@ def test_both_sides_are_told_as_they_are_found(tmp_path: Path) -> None:
     assert told.states[-1].latency_s == pytest.approx(sum(idle_time(question, layer) for layer in range(2)))
     assert solve(question, told)
     assert told.state.bound is not None
-    assert told.state.bound.details["layers_done"] == 2
+    details = told.state.bound.details
+    assert details["layers_done"] == 2
+    # both layers are few blocks, so that prices look at both; each is drawn once more to be priced and scheduled
+    assert [details[f"layers_{what}"] for what in ("drawn", "priced", "scheduled")] == [4, 2, 2]
+    assert details["sample_looks"] > 0
+    assert 1 <= details["rules_tried"] <= len(RULES)
     assert told.state.schedule is None  # nobody has kept its moves
     with_times = [state for state in told.states if state.latency_s is not None]
     assert all(a.lower_s <= b.lower_s and a.latency_s >= b.latency_s for a, b in itertools.pairwise(with_times))
