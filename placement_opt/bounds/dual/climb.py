@@ -45,7 +45,10 @@ _MOST_HIDDEN = 1.0
 #: there were 98.9 s still; now 103.9 s are proven after 9 s and 113.1 after 40. With all
 #: tiers from the beginning softening may take little and moves little: 97.3 s after 18 s.
 _RARELY, _NEEDED = 0.05, 1e-3
-#: Softening shrinks by this factor a step, faster only where a deadline would come first.
+#: Softening shrinks by this factor a step, faster only where a deadline would come first. It never grows: on the same trace,
+#: from 95.3 s, softening that grew to a tenth of the value while steps gained proved 98.8 and 103.1 s after 20 and 40 steps,
+#: where this proves 99.8 and 104.2, 113.2 after 220 and 113.69 after 400. A climb that began at 3 % of the value, and so with
+#: softening 18 times as fine, proved 106.6 after 220.
 _SHRINK, _FASTEST_SHRINK = 0.97, 0.7
 #: ... while a step gains less than this share of what softening takes away.
 _HELD_BACK = 0.02
