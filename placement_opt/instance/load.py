@@ -407,10 +407,6 @@ def in_runs(outline: Outline) -> Layered:
             raise InputError(f"found {value!r}", f"expected {expected!r} at this size", path=path, field=f"rules.{key}")
     if model.placed is not None:
         raise InputError("found 'placed'", "expected 'fixed' at this size", path=path, field="llm.weights")
-    if not memory.operations.plain:
-        found_there = "found pages, requests a second, computing in a tier, or blocks from outside"
-        expected = "expected reads, stores and copies by the byte alone at this size"
-        raise InputError(found_there, expected, path=path, field="memory")
     for name, table in (("budgets", outline.tables.budgets), ("objective", outline.tables.objective)):
         if table.keys():
             raise InputError(f"found {name}", "expected time alone to count at this size", path=path, field=name)
@@ -442,15 +438,10 @@ def in_layers(outline: Outline) -> Stacked:
     ------
     InputError
         The trace does not come layer by layer; or something counts for all layers together: budgets, other objectives than
-        time, weights that are placed, a start that fills tiers in order, strict prefixes; or the memory system offers more than
-        reads, stores and copies by the byte.
+        time, weights that are placed, a start that fills tiers in order, strict prefixes.
     """
     path, memory, model, rules, tables = outline.path, outline.memory, outline.model, outline.rules, outline.tables
     layers = _rowed(outline)
-    if not memory.operations.plain:
-        found_there = "found pages, requests a second, computing in a tier, or blocks from outside"
-        expected = "expected reads, stores and copies by the byte alone at this size"
-        raise InputError(found_there, expected, path=path, field="memory")
     for name, table in (("budgets", tables.budgets), ("objective", tables.objective)):
         if table.keys():
             raise InputError(f"found {name}", "expected time alone to count at this size", path=path, field=name)

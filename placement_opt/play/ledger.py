@@ -106,12 +106,28 @@ class Ledger:
             self._refuse_if(row & within, np.arange(len(row)), self._overfull(tier, int(instance.size @ row)))
         self.place(chosen)
 
-    def begin(self, step: int, reads: Ids, shares: npt.NDArray[np.uint16] | None, births: Ids, freed: Ids) -> Int64:
-        """Open a step; int64[K] bytes that stay occupied if nothing is moved."""
+    def begin(
+        self,
+        step: int,
+        reads: Ids,
+        shares: npt.NDArray[np.uint16] | None,
+        births: Ids,
+        freed: Ids,
+        held: npt.NDArray[Mask] | None = None,
+    ) -> Int64:
+        """Open a step; int64[K] bytes that stay occupied if nothing is moved.
+
+        ``held`` is filled with the set of tiers that hold each block read, as a mask.
+        """
         self._step, self._births, self._freed = step, births, freed
         if len(births):
             self._present[births] = step
-        self._present[reads] = step
+        if self._loops is not None and held is not None:
+            self._loops.meet(reads, self._present, step, self.mask, held)
+        else:
+            self._present[reads] = step
+            if held is not None:
+                held[:] = self.mask[reads]
         if self._part is not None and shares is not None:
             self._part[births] = self.instance.share_base
             self._part[reads] = shares

@@ -31,3 +31,11 @@ def turn(ids: Any, row: Any, mask: Any, tier: int, on: bool) -> bool:
         row[b] = on
         mask[b] ^= 1 << tier
     return True
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def meet(reads: Any, present: Any, step: int, mask: Any, found: Any) -> None:
+    """Note blocks as read at a step, and the tiers that hold each."""
+    for i in range(len(reads)):
+        present[reads[i]] = step
+        found[i] = mask[reads[i]]

@@ -113,16 +113,17 @@ def _play(
     _start(ledger, steps, scheduler)
     recorder = Recorder(ledger.resident) if record else None
     held, stored = np.empty(instance.trace.num_reads, dtype=Mask), np.zeros(instance.trace.num_reads, dtype=np.bool_)
-    resident = read_only(ledger.resident.view())
+    resident, floors = read_only(ledger.resident.view()), instance.floor.tolist()
     past = Past(instance, held, stored, ledger.moved)
     for step in range(instance.num_steps):
         if step % _STEPS_BETWEEN_LOOKS == 0:
             look(limits, scheduler.name, step, instance.num_steps)
         reads, shares, births, freed = steps.at(step)
-        found, places = ledger.mask[reads], steps.places(step)
-        held[steps.rows(step)] = found if places is None else np.where(behind(places, found != 0), Mask(0), found)
-        used = read_only(ledger.begin(step, reads, shares, births, freed))
-        fixed, floor = read_only(instance.fixed[step].copy()), float(instance.floor[step])
+        found, places = held[steps.rows(step)], steps.places(step)
+        used = read_only(ledger.begin(step, reads, shares, births, freed, found))
+        if places is not None:
+            found[behind(places, found != 0)] = 0
+        fixed, floor = read_only(instance.fixed[step].copy()), floors[step]
         layer = steps.layer(step)
         clock = partial(past.seconds, step)
         view = View(
@@ -173,6 +174,8 @@ class Steps:
         self._ending = np.argsort(trace.death, kind="stable")
         ends = np.bincount(trace.death, minlength=instance.num_steps + 1)
         self._death_ends: list[int] = np.r_[0, np.cumsum(ends)].tolist()
+        self._no_births, self._no_ends = read_only(self._born[:0].copy()), read_only(self._ending[:0].copy())
+        self._position = trace.position if instance.strict else None
         self._sizes = np.where(instance.first_state == 0, instance.size, 0)
         self._layers = 1
         self._step_layer = self._block_layer = None
@@ -213,8 +216,7 @@ class Steps:
 
     def places(self, step: int) -> npt.NDArray[np.int32] | None:
         """Of the step's reads in its prefix, under strict prefixes."""
-        position = self.instance.trace.position if self.instance.strict else None
-        return None if position is None else read_only(position[self.rows(step)].copy())
+        return None if self._position is None else read_only(self._position[self.rows(step)].copy())
 
     def requests(self, step: int) -> Ids | None:
         """The requests that a step serves; steps are asked for one after the other, from 0."""
@@ -234,9 +236,14 @@ class Steps:
     def at(self, step: int) -> tuple[Ids, npt.NDArray[np.uint16] | None, Ids, Ids]:
         """(reads, shares, births, freed); the sizes of the births are known from here on."""
         trace, rows = self.instance.trace, self.rows(step)
-        births = self._born[self._birth_ends[step] : self._birth_ends[step + 1]].copy()
-        freed = self._ending[self._death_ends[step] : self._death_ends[step + 1]].copy()
-        if len(births):
+        first, last = self._birth_ends[step], self._birth_ends[step + 1]
+        births = freed = None
+        if first < last:
+            births = read_only(self._born[first:last].copy())
             self._sizes[births] = self.instance.size[births]
+        first, last = self._death_ends[step], self._death_ends[step + 1]
+        if first < last:
+            freed = read_only(self._ending[first:last].copy())
         shares = None if trace.shares is None else read_only(trace.shares[rows].copy())
-        return read_only(trace.blocks[rows].copy()), shares, read_only(births), read_only(freed)
+        reads = read_only(trace.blocks[rows].copy())
+        return reads, shares, self._no_births if births is None else births, self._no_ends if freed is None else freed

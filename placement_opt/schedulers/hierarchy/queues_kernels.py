@@ -61,7 +61,7 @@ def _go(q: Queues, b: int) -> None:
 @njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def _lacks(q: Queues, b: int) -> int:
     """Bytes that have to go before there is room for a block."""
-    return max(q.size[b] - min(q.room[ROOM], q.room[QUOTA + q.node[b, GROUP]]), 0)
+    return int(max(q.size[b] - min(q.room[ROOM], q.room[QUOTA + q.node[b, GROUP]]), 0))
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
