@@ -43,7 +43,7 @@ class Contender(Policy):
     title: ClassVar[str] = "contender"
     family: ClassVar[str] = "ours"
     source: ClassVar[str] = "this project: docs/contender.md"
-    cost: ClassVar[Cost[Size]] = passing("lirs")
+    cost: ClassVar[Cost[Size]] = passing("contender")
 
     memory: float = option(8.0, "steps over which prices are averaged", low=1.0)
 
