@@ -102,6 +102,6 @@ def test_the_page_has_the_table_of_the_results() -> None:
 
 
 def test_moves_from_the_first_chance_on() -> None:
-    """A step after the first that another of its layer follows: what is newly read is worth a write although all was guessed."""
+    """A step after the first that another of its layer follows: what is newly read is worth a write, though all was guessed."""
     moves = played(drift(0.3, seed=424242, layers=4, prefill=500, tokens=3, read_share=0.4, drift=0.1))
     assert all(any(one[0] == 0 and len(one) == 2 for one in step) for step in moves[4:8])
