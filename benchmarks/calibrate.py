@@ -155,7 +155,7 @@ def jobs() -> dict[str, Job]:
     found = {name: Job(METHODS[name].cost, shapes, partial(_bounding, name)) for name, shapes in _METHODS.items()}
     found["refined"] = Job(compact.REFINED, (*_MIDDLE, *_MANY), _refining)
     found["ascent"] = Job(ascent.COST, (*_MIDDLE, Shape(2, 60_000, 4, 50)), _ascending)
-    for name in ("static", "reactive", "page", "lru", "fifo", "belady", "myopic", "sa", *_CLASSICAL, *_FAMILIES):
+    for name in ("static", "reactive", "page", "lru", "fifo", "belady", "myopic", "sa", "contender", *_CLASSICAL, *_FAMILIES):
         shapes = _MIDDLE if name in ("sa", "myopic") else _PASSED
         found[name] = Job(REGISTRY[name].cost, shapes, partial(_scheduling, name))
     found["lp-rounded"] = Job(ROUNDING, (*_SMALL, Shape(2, 5_000, 4, 50), Shape(2, 10_000, 4, 100)), _rounding)

@@ -1,13 +1,15 @@
 """How near the bound the contender comes, and how other online rules do: ``python -m benchmarks.contender``.
 
-Writes ``results/contender/contender.json``, from which the table in ``docs/contender.md`` follows (:func:`table`). All is
-generated from seeds; nothing is timed.
+Plays all with ``--run`` and writes ``results/contender/contender.json``; the table in ``docs/contender.md`` is made from that
+alone, between two marks, and only compared with ``--check``. All is generated from seeds; nothing is timed.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,9 @@ from tests.small import make_instance, two_tier
 RIVALS = ("lru", "lfu", "arc", "s3-fifo", "sieve")
 POLICIES = ("contender", *RIVALS)
 FILE = RESULTS / "contender" / "contender.json"
+PAGE = Path(__file__).parents[1] / "docs" / "contender.md"
+#: What the table stands between on the page.
+MARKS = ("<!-- made by python -m benchmarks.contender; do not edit -->\n", "<!-- end -->\n")
 INSTANCES = Path(__file__).parents[1] / "instances"
 #: Capacity, drift and proven bound of three drifting traces (docs/contender.md).
 DRIFTS = ((0.3, 0.1, 35.911), (0.45, 0.1, 26.348), (0.3, 0.3, 47.087))
@@ -113,7 +118,29 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"Unforeseeable on the third case: {100 * floor:.2f} % above the bound.", ""])
 
 
+def render(page: str, result: dict[str, Any]) -> str:
+    """The page with the table of these results between its marks."""
+    before, _, rest = page.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return f"{before}{MARKS[0]}{table(result)}{MARKS[1]}{after}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page's table, after playing all with ``--run``; with ``--check`` only compare, exit code 1 where it is old."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.contender", description="Make the table of docs/contender.md.")
+    parser.add_argument("--run", action="store_true", help="play all first, and write the results")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where the page is out of date")
+    options = parser.parse_args(arguments)
+    if options.run:
+        FILE.parent.mkdir(exist_ok=True)
+        write_text_atomic(FILE, json.dumps(measure(), indent=1) + "\n")
+    page = PAGE.read_text(encoding="utf-8")
+    text = render(page, json.loads(FILE.read_text(encoding="utf-8")))
+    if not options.check:
+        write_text_atomic(PAGE, text)
+        return 0
+    return 0 if page == text else 1
+
+
 if __name__ == "__main__":
-    FILE.parent.mkdir(exist_ok=True)
-    write_text_atomic(FILE, json.dumps(measure(), indent=1) + "\n")
-    print(table(json.loads(FILE.read_text(encoding="utf-8"))))
+    sys.exit(main())

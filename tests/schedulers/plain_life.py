@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from placement_opt.play.protocol import Setting, View
+from placement_opt.schedulers.base import cache_tiers
 
 _EDGES = [1, 2, 3, 4, 5]
 while _EDGES[-1] < 2**20:
@@ -31,16 +33,29 @@ class PlainLife:
         self._after: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
         self._tried: dict[tuple[int, int], float] = defaultdict(float)
         self._hit: dict[tuple[int, int], dict[int, float]] = defaultdict(lambda: defaultdict(float))
-        self.rent, self.write = 1 / 64, 1.0
+        self.alive[setting.initial_blocks] = True
+        fastest = cache_tiers(setting)[:1]
+        self._room = float(setting.capacity[fastest[0]]) / setting.num_layers if fastest else 1.0
+        self._size, self._turn, self._begun = setting.size, 1.0, False
+        self.rent, self.write = 0.5, 1.0
         self.fresh = np.zeros(_FRESH)
         self._idle = [[0.0] * len(_EDGES) for _ in range(_CLASSES)]
         self._seen = self._open = 0
         self.solved = False
         self._solve(30)
 
+    def begin(self, size: float) -> None:
+        """Believe by how much of a layer's room is read."""
+        self._turn = min(1.0, size / self._room) if self._room else 1.0
+        self.rent, self._begun = max(0.5 * self._turn, 1e-6), True
+        self.fresh[:] = 0.0
+        self._solve(30)
+
     def step(self, view: View) -> tuple[Any, Any]:
         """See a step; blocks that have come to another age, and their values."""
         reads, births = view.reads.tolist(), view.births.tolist()
+        if reads and not self._begun:
+            self.begin(float(sum(int(self._size[b]) for b in reads)))
         self.alive[view.reads] = True
         turned = []
         for layer in sorted({self._layer[b] for b in reads + births} if len(self._clock) > 1 else {0}):
@@ -148,7 +163,8 @@ class PlainLife:
             for f in range(_CLASSES):
                 later = 0.0
                 for i in reversed(range(len(_EDGES))):
-                    hit = [0.2 / _COLUMNS + self._hit[f, i].get(c, 0.0) for c in range(_COLUMNS)]
+                    chance = min(0.9, 1 - math.exp(-0.1 * self._turn * _WIDTHS[i]))
+                    hit = [chance / _COLUMNS + self._hit[f, i].get(c, 0.0) for c in range(_COLUMNS)]
                     tried = 1 + self._tried[f, i]
                     chance = sum(hit) / tried
                     back = sum(h * w for h, w in zip(hit, worth, strict=False)) / tried

@@ -14,11 +14,13 @@ from placement_opt.base.cost import Cost
 from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers, option, passing
-from placement_opt.schedulers.contender.life import COLUMNS, Life
+from placement_opt.schedulers.contender.life import Life
 from placement_opt.schedulers.hierarchy.hierarchy import NOTHING, Hierarchy
 
-_ONE = 2**24  # of a key: one read
+_ONE = 2**40  # of a key: one read
+_FINE = 2**20  # of a key: what values are told apart by; within it those read longer ago go first
 _POWER = 4.0  # how much more the price of a resource is that is used longer
+_HIGHEST = 0.5  # rent in reads a step; at 1, what is certain to be read is worth no more than nothing
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Contender(Policy):
     title: ClassVar[str] = "contender"
     family: ClassVar[str] = "ours"
     source: ClassVar[str] = "this project: docs/contender.md"
-    cost: ClassVar[Cost[Size]] = passing("lirs")
+    cost: ClassVar[Cost[Size]] = passing("contender")
 
     memory: float = option(8.0, "steps over which prices are averaged", low=1.0)
 
@@ -51,7 +53,6 @@ class Contender(Policy):
         self._kernels, self._setting = life_kernels, setting
         self._caches = Hierarchy(setting, by_layer=False, shares=False)
         self._life = Life(setting)
-        self._life.alive[setting.initial_blocks] = True
         self._order = cache_tiers(setting)
         self._rate = setting.memory.rates.astype(np.float64)
         self._table = setting.memory.operations.per_byte.astype(np.float64)
@@ -59,27 +60,29 @@ class Contender(Policy):
         self._moved = np.zeros(len(self._rate))
         self._price: npt.NDArray[np.float64] | None = None
         keys = np.arange(len(setting.size), dtype=np.int64) - 2 * _ONE
+        if any(len(ids) for ids in first_reads):
+            self._life.begin(float(sum(setting.size[ids].sum() for ids in first_reads)) / len(first_reads))
         for ids in first_reads:
             # As if just read: layers are treated alike, the newest of each first.
-            column = np.arange(len(ids)) * COLUMNS // max(1, len(ids))
+            column = np.arange(len(ids)) * life_kernels.COLUMNS // max(1, len(ids))
             keys[ids] = _keys(self._life.fresh[column]) + np.arange(len(ids)) * 1024 // max(1, len(ids))
         return self._caches.start(keys[setting.initial_blocks])
 
     def step(self, view: View) -> Moves:
         life, setting = self._life, self._setting
         turned, values = life.step(view)
-        read_values = life.fresh[life.state[view.reads]]
-        birth_values = np.full(len(view.births), life.fresh[-1])
-        self._caches.begin(view, _keys(read_values), _keys(birth_values))
+        read_values, birth_values = life.values(view.reads), np.full(len(view.births), life.fresh[-1])
+        self._caches.begin(view, self._keyed(view.reads, read_values), self._keyed(view.births, birth_values))
         if life.solved:
             turned = self._held()
             values = life.values(turned)
-        self._caches.rekey(turned, _keys(values))
+        self._caches.rekey(turned, self._keyed(turned, values))
         self._learn_prices(view)
-        wanted = np.concatenate([view.reads, view.births]).astype(np.int64)
-        value = np.concatenate([read_values, birth_values])
+        away = np.flatnonzero(self._caches.absent(view.reads))
+        wanted = np.concatenate([view.reads[away], view.births]).astype(np.int64)
+        value = np.concatenate([read_values[away], birth_values])
         must = np.zeros(len(wanted), dtype=bool)
-        must[len(view.reads) :] = setting.residency in ("exclusive", "free")
+        must[len(away) :] = setting.residency in ("exclusive", "free")
         level, bar = self._choose(value, must)
         level[must] = np.minimum(level[must], len(self._order) - 1)
         go = level < len(self._order)
@@ -89,6 +92,10 @@ class Contender(Policy):
         moves = self._caches.moves()
         self._note(moves)
         return moves
+
+    def _keyed(self, ids: Ids, values: npt.NDArray[np.float64]) -> Int64:
+        """Keys of blocks that have these values: of equal ones, that read last is the higher."""
+        return _keys(values) + np.clip(self._life.last[ids], 0, _FINE - 1)
 
     def _note(self, moves: Moves) -> None:
         """What a step's moves load, for the price of the next."""
@@ -147,15 +154,14 @@ class Contender(Policy):
         weight = setting.size[view.reads].astype(np.float64)
         if view.shares is not None:
             weight = weight * view.shares / setting.share_base
-        load, left = view.fixed + self._moved, np.ones(len(view.reads), dtype=bool)
-        for tier in setting.memory.by_speed:
-            here = left & view.resident[tier, view.reads]
-            load = load + weight[here].sum() * self._table[tiers + tiers * tiers + tier]
-            left &= ~here
+        order = np.array(setting.memory.by_speed, dtype=np.int64)
+        read = self._kernels.loads(view.resident, order, view.reads, weight)
+        first = tiers + tiers * tiers
+        load = view.fixed + self._moved + read[:-1] @ self._table[first : first + tiers]
         outside = [row for row in operations.serving if operations.source[row] < 0]
         if outside:
             row = min(outside, key=lambda one: float((self._table[one] / self._rate).max()))
-            load = load + weight[left].sum() * self._table[row]
+            load = load + read[-1] * self._table[row]
         used = load / self._rate
         if not used.any():
             used = np.ones(len(load))
@@ -169,7 +175,7 @@ class Contender(Policy):
         if not self._order:
             return
         rises = self._least(ever=True)[0] > 0
-        self._life.rent = float(np.clip(self._life.rent * (1.05 if rises else 1 / 1.05), 1e-6, 1.0))
+        self._life.rent = float(np.clip(self._life.rent * (1.05 if rises else 1 / 1.05), 1e-6, _HIGHEST))
 
     def _held(self) -> Ids:
         """Blocks that have a place in some tier and were seen."""
@@ -188,4 +194,4 @@ class Contender(Policy):
 
 
 def _keys(values: npt.NDArray[np.float64]) -> Int64:
-    return np.round(values * _ONE).astype(np.int64)
+    return np.round(values * (_ONE // _FINE)).astype(np.int64) * _FINE
