@@ -31,7 +31,7 @@ import numpy as np
 
 from placement_opt.answer.resume import floats_of
 from placement_opt.answer.rungs import RUNGS
-from placement_opt.answer.rungs_stacked import idle_bound
+from placement_opt.answer.rungs_stacked import RAISING, idle_bound
 from placement_opt.answer.standing import Standing, State
 from placement_opt.answer.turns import Turn, closed, pick
 from placement_opt.answer.work import Rung, Side, Work, offer_prices
@@ -240,7 +240,7 @@ def answer(
     question = question_at(instance, limits)
     began = clock.now()
     limits = _limited(question, limits)
-    work = Work(question, Standing(), gap, backend or Backend(), limits=limits, folder=folder)
+    work = Work(question, Standing(), gap, backend or Backend(), limits=limits, folder=folder, raised=_raised)
     roofline = _begin(work)
     if work.backend.name != "local" and roofline.prices is not None and not limits.reached:
         _try_cluster(work, roofline.prices)
@@ -287,6 +287,11 @@ def raise_bound(instance: AnyQuestion, enough_s: float, *, limits: Limits | None
         status = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     note = "; ".join(part for part in (found.note, *work.notes) if part)
     return replace(found, status=status, note=note, solve_s=clock.now() - began)
+
+
+def _raised(part: Instance, gap: float, limits: Limits, start: Prices | None) -> State:
+    """What the rungs that raise prices prove of a part of a question."""
+    return answer(part, gap=gap, limits=limits, warm=start, rungs=[rung for rung in RUNGS if rung.name in RAISING]).state
 
 
 def _begin(work: Work) -> Bound:

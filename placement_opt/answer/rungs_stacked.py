@@ -32,14 +32,14 @@ NAME = "layers"
 #: Reads of the blocks that prices are raised on at first, and how many times as many there are each time after that.
 _SAMPLED, _MORE = 400_000, 4
 #: Share of the time left that raising prices may take, and seconds where there is no deadline.
-_SHARE, _UNLIMITED_S = 0.25, 60.0
+_SHARE, _UNLIMITED_S = 0.1, 60.0
 #: What proves that every step takes as long as its fixed loads do.
 IDLE = "what every step loads whatever the placement"
 SPLIT = "no residency, no capacity, no moves: every byte read at the best split"
 #: Rounds at most.
 _ROUNDS = 16
 #: Rungs that raise prices on a part of a layer, and those that tell how far there is to go.
-_RAISING = ("intervals", "sample", "ascent", "belady")
+RAISING = ("intervals", "sample", "ascent", "belady")
 
 
 def idle_bound(question: Stacked) -> Bound:
@@ -88,21 +88,18 @@ class _Climb:
 
     def _raised(self, every: int, start: Prices | None) -> CertifiedPrices | None:
         """Prices good for every so many-th block of the first layer, in whole numbers; None where the limits came first."""
-        from placement_opt.answer.answer import answer
-        from placement_opt.answer.rungs import RUNGS
-
         limits = self.work.limits
         if limits.reached:
             return None
         first = self.question.layer(0, limits)
         part = first if every == 1 else thinned(first, every)
         inner = limits.within(_SHARE * limits.remaining if math.isfinite(limits.remaining) else _UNLIMITED_S)
-        raising = [rung for rung in RUNGS if rung.name in _RAISING]
-        found = answer(part, gap=self.work.gap / 4, limits=inner, warm=start, rungs=raising)
-        if found.state.prices is None:
+        assert self.work.raised is not None
+        found = self.work.raised(part, self.work.gap / 4, inner, start)
+        if found.prices is None:
             return None
-        prices = legal(first, found.state.prices)
-        quantum, rho, rent = whole_prices(first, prices, found.state.lower_s * every)
+        prices = legal(first, found.prices)
+        quantum, rho, rent = whole_prices(first, prices, found.lower_s * every)
         made = PriceCertificate(self.question.hash, quantum, rho, rent, Fraction(0))
         return CertifiedPrices(prices.rho, prices.rent, certificate=made)
 

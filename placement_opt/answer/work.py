@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from placement_opt.answer.standing import Standing
+from placement_opt.answer.standing import Standing, State
 from placement_opt.base import clock
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
@@ -63,6 +63,9 @@ class Work:
         Prices that a search in runs begins with.
     unfinished
         Whether the time was too short for layers of a question in runs.
+    raised
+        Raises prices on a part of the question by the rungs of rows: the part, the gap that is enough, limits, prices to begin
+        with; what is proven of the part then.
     """
 
     question: AnyQuestion
@@ -81,6 +84,7 @@ class Work:
     folder: Path | None = None
     start: Prices | None = None
     unfinished: bool = False
+    raised: Callable[[Instance, float, Limits, Prices | None], State] | None = None
 
     @property
     def in_rows(self) -> bool:

@@ -220,5 +220,7 @@ class Stored:
 def trace_of(layers: Drawn | Stored, layer: int) -> Trace:
     """One layer by itself in rows: N steps, the blocks of the layer in their order; LimitError as in rows."""
     if isinstance(layers, Drawn):
-        return drift.generate_layer(layers.params, np.random.default_rng(layers.seed), layer)
+        drawn = layers.layer(layer)
+        assert drawn is not None
+        return drift.layer_trace(layers.params, drawn.rows())
     return runs.rows_of([layers.file.layer(layer)], size_unit=layers.file.size_unit, size=layers.file.size)

@@ -1,4 +1,4 @@
-"""Questions whose layers are in rows: the layers are those of the whole, and at common prices so is the sum of their values."""
+"""Questions whose layers are in rows: the layers are those of the whole."""
 
 from __future__ import annotations
 
@@ -49,22 +49,6 @@ def test_layers_are_those_of_the_whole(tmp_path: Path, page_tokens: int, initial
             assert (alone.initial == whole.initial[:, ids]).all()
     assert (room == whole.capacity).all()
     assert (question.capacity == whole.capacity).all()
-
-
-@pytest.mark.parametrize("residency", ["inclusive", "exclusive", "free"])
-@pytest.mark.parametrize("page_tokens", [1, 4])
-def test_values_add_up_at_common_prices(tmp_path: Path, residency: str, page_tokens: int) -> None:
-    whole, question = both(tmp_path, residency=residency, page_tokens=page_tokens)
-    layers, turns = question.layers, question.turns
-    rng = np.random.default_rng(3)
-    for _ in range(5):
-        rho = rng.dirichlet(np.ones(question.num_resources), turns) / question.memory.rates
-        rent = rng.exponential(1e-8, (turns + 1, question.num_tiers)) * rng.integers(0, 2, (turns + 1, question.num_tiers))
-        spread = np.zeros((question.num_steps + 1, question.num_tiers))
-        spread[::layers] = rent
-        expected = signed_value(whole, Prices(np.repeat(rho, layers, axis=0), spread)).value_s
-        found = sum(signed_value(question.layer(n), Prices(rho, rent)).value_s for n in range(layers))
-        assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_signed_value_goes_below_nothing(tmp_path: Path) -> None:

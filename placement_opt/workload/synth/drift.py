@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -143,16 +143,16 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
     LimitError
         More reads than rows can hold; :func:`layer_reads` still makes them one token at a time.
     """
-    return _rows(params, rng.spawn(params.layers))
+    return _rows(params, [layer_reads(params, stream) for stream in rng.spawn(params.layers)])
 
 
-def generate_layer(params: Params, rng: np.random.Generator, layer: int) -> Trace:
-    """One layer of that trace by itself, the same reads as in the whole; errors as :func:`generate`."""
-    return _rows(dataclasses.replace(params, layers=1), [rng.spawn(params.layers)[layer]])
+def layer_trace(params: Params, reads: Iterable[npt.NDArray[np.int64]]) -> Trace:
+    """One layer of that trace by itself, of which these are the tokens read turn by turn; errors as :func:`generate`."""
+    return _rows(dataclasses.replace(params, layers=1), [reads])
 
 
-def _rows(params: Params, streams: list[np.random.Generator]) -> Trace:
-    """The trace of as many layers as there are streams."""
+def _rows(params: Params, reads: list[Iterable[npt.NDArray[np.int64]]]) -> Trace:
+    """The trace of these layers."""
     layers, tokens = params.layers, params.tokens
     ends = range(params.prefill, params.prefill + tokens)
     lengths = p.shares_of(params.read_share, ends)
@@ -160,8 +160,8 @@ def _rows(params: Params, streams: list[np.random.Generator]) -> Trace:
     indptr = np.zeros(tokens * layers + 1, dtype=np.int64)
     np.cumsum(np.repeat(lengths, layers), out=indptr[1:])
     blocks = np.empty(indptr[-1], dtype=np.int32)
-    for layer, stream in enumerate(streams):
-        for i, held in enumerate(layer_reads(params, stream)):
+    for layer, turns in enumerate(reads):
+        for i, held in enumerate(turns):
             start = indptr[i * layers + layer]
             blocks[start : start + len(held)] = held * layers + layer
     steps, count = tokens * layers, (params.prefill + tokens) * layers
