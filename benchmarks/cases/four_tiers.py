@@ -101,7 +101,7 @@ def _verify(state: State) -> Mapping[str, Figure]:
     """Both sides proved again from their files."""
     place = Path(state["folder"].name)
     files = [place / "prices", place / "schedule"]
-    found = verify_stacked(state["question"], files)
+    found = verify_stacked(state["question"], files, jobs=2)
     figures: dict[str, Figure] = {
         "certified_gap": float("nan") if found.gap is None else found.gap,
         "moves": 0 if found.schedule is None else found.schedule.moves,

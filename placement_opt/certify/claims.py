@@ -19,15 +19,16 @@ from placement_opt.instance.stacked import AnyQuestion, Stacked
 AnyVerified = Verified | VerifiedLarge | VerifiedStacked
 
 
-def verify_any(question: AnyQuestion, paths: Sequence[AnyPath], limits: Limits | None = None) -> AnyVerified:
-    """Read and re-prove certificates; errors as :func:`verify_files` and :func:`verify_large`.
+def verify_any(question: AnyQuestion, paths: Sequence[AnyPath], limits: Limits | None = None, *, jobs: int = 1) -> AnyVerified:
+    """Read and re-prove certificates; errors as :func:`verify_files`, :func:`verify_large` and :func:`verify_stacked`.
 
-    ``limits``: memory for reading those in rows, which are read whole; without it, what is free.
+    ``limits``: memory for reading those in rows, which are read whole; without it, what is free. ``jobs``: processes for layers
+    in rows, which are proved apart.
     """
     if isinstance(question, Instance):
         return verify_files(question, paths, limits)
     if isinstance(question, Stacked):
-        return verify_stacked(question, paths, limits)
+        return verify_stacked(question, paths, limits, jobs=jobs)
     return verify_large(question, paths)
 
 

@@ -211,7 +211,9 @@ def _begun(args: Namespace, question: AnyQuestion, limits: Limits) -> tuple[AnyV
     resumed = warm = None
     if args.resume:
         names = ", ".join(args.resume)
-        resumed = in_time(f"{names}: proving it again", lambda: verify_any(question, args.resume, limits), limits)
+        resumed = in_time(
+            f"{names}: proving it again", lambda: verify_any(question, args.resume, limits, jobs=args.jobs), limits
+        )
     if args.warm_start:
         warm = in_time(f"{args.warm_start}: reading it", lambda: warm_prices(args.warm_start, question, limits), limits)
     return resumed, warm

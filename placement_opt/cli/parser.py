@@ -174,9 +174,9 @@ def add_scale_layers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale-layers", metavar="n/N", type=typed(parse_layer_share), help=text)
 
 
-def add_jobs(parser: argparse.ArgumentParser) -> None:
+def add_jobs(parser: argparse.ArgumentParser, text: str = "processes to use (default: 1)") -> None:
     convert = typed(partial(natural, 1, 1024))
-    parser.add_argument("--jobs", metavar="N", type=convert, default=1, help="processes to use (default: 1)")
+    parser.add_argument("--jobs", metavar="N", type=convert, default=1, help=text)
 
 
 def add_method(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from placement_opt.cli.console import Console
-from placement_opt.cli.parser import LazyParser, add_instance, add_memory_limit, add_output, add_scale_layers
+from placement_opt.cli.parser import LazyParser, add_instance, add_jobs, add_memory_limit, add_output, add_scale_layers
 from placement_opt.cli.question import certified, read
 
 
@@ -19,6 +19,7 @@ def fill(parser: LazyParser) -> None:
     text = "what bound --certificate or --schedule, or simulate --schedule, wrote: one of each at most, in any order"
     parser.add_argument("certificates", metavar="CERTIFICATE", nargs="+", help=text)
     add_memory_limit(parser)
+    add_jobs(parser, "processes to use for layers that are in rows one at a time (default: 1)")
     add_scale_layers(parser)
     add_output(parser)
     parser.set_defaults(run=run)
@@ -34,6 +35,6 @@ def run(args: Namespace, console: Console) -> int:
     files = {str(kind_of_any(path)): path for path in args.certificates}
     question = certified(args, outline, Limits(memory=args.memory_limit))
     console.progress(f"{len(args.certificates)} certificates of {question.num_reads:,} reads")
-    found = verify_any(question, args.certificates)
+    found = verify_any(question, args.certificates, jobs=args.jobs)
     console.print(to_json(verified_document(found, files)) if args.json else verified_text(found, files))
     return 0
