@@ -68,7 +68,15 @@ def test_the_project_says_which_versions_it_takes() -> None:
     assert f'requires-python = ">={served[0]}"' in text
     lowest = dict(re.findall(r'"([a-z-]+)(?:\[[^]]*\])?>=([\d.]+)', text))
     pinned = dict(re.findall(r"^([a-z-]+)==([\d.]+)$", (REPO / "constraints-oldest.txt").read_text(), re.MULTILINE))
-    tools = {"ruff", "mypy", "pandas", "pyarrow", "torch", "transformers"}  # pinned by `make test`, of notebooks, of other legs
+    tools = {
+        "ruff",
+        "mypy",
+        "rich",
+        "pandas",
+        "pyarrow",
+        "torch",
+        "transformers",
+    }  # pinned by `make test`, of notebooks, of other legs
     del pinned["pyparsing"]  # which the oldest matplotlib needs held down
     assert set(lowest) - tools == set(pinned)
     for name, version in pinned.items():

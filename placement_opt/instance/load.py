@@ -407,6 +407,10 @@ def in_runs(outline: Outline) -> Layered:
             raise InputError(f"found {value!r}", f"expected {expected!r} at this size", path=path, field=f"rules.{key}")
     if model.placed is not None:
         raise InputError("found 'placed'", "expected 'fixed' at this size", path=path, field="llm.weights")
+    if not memory.operations.plain:
+        found_there = "found pages, requests a second, computing in a tier, or blocks from outside"
+        expected = "expected reads, stores and copies by the byte alone at this size"
+        raise InputError(found_there, expected, path=path, field="memory")
     for name, table in (("budgets", outline.tables.budgets), ("objective", outline.tables.objective)):
         if table.keys():
             raise InputError(f"found {name}", "expected time alone to count at this size", path=path, field=name)

@@ -34,11 +34,11 @@ _PAIR = 40
 MOST_LINKS = 4
 
 
-def searchable(instance: Instance, most_states: int = MOST_STATES) -> bool:
+def searchable(instance: Instance, most_states: int | None = None) -> bool:
     """Whether an instance has few enough tiers, tier sets and states to be searched."""
     tiers = instance.num_tiers
     sets = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1)}.get(instance.residency, 2**tiers - 1)
-    if sets > MOST_SETS or num_states(instance) > most_states:
+    if sets > MOST_SETS or num_states(instance) > (MOST_STATES if most_states is None else most_states):
         return False
     kinds = fewest(instance.loads)
     if len(kinds.row) > MOST_KINDS:

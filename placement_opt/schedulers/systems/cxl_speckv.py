@@ -109,7 +109,8 @@ class CXLSpecKV(Scored):
         pool = np.flatnonzero(self._order.alive & (self._layer == layer))
         pool = pool[np.argsort(self._order.arrival[pool], kind="stable")]
         ids = ids.copy()
-        ids[wrong] = pool[self._rng.integers(0, len(pool), len(wrong))] if len(wrong) else ids[wrong]
+        if len(wrong) and len(pool):
+            ids[wrong] = pool[self._rng.integers(0, len(pool), len(wrong))]
         _, first = np.unique(ids, return_index=True)
         return np.asarray(ids[np.sort(first)])
 
