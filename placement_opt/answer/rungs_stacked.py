@@ -1,8 +1,8 @@
 """A question whose layers are in rows (:mod:`placement_opt.instance.stacked`) answered from both sides, layer after layer.
 
 1. Prices are raised on some blocks of the first layer, by the rungs that work on rows.
-2. Every layer is drawn once: priced exactly, and scheduled within its share of the room. A layer that was not reached counts
-   with its fixed loads and the rent of its room, and then there is no schedule of the whole.
+2. Every layer is drawn once: priced exactly, and scheduled within its share of the room. Both sides of the whole are there when
+   the last layer is done; until then it has what every step loads whatever the placement, and no schedule.
 3. Where time is left and the gap is not closed, the prices are raised on more blocks, and layers are scheduled again.
 
 All layers have one rent at the beginning of a turn, and the steps of a turn have the same prices of resources.
@@ -24,7 +24,7 @@ from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.files import PriceCertificate
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.thinned import thinned
-from placement_opt.layered.dual import below
+from placement_opt.layered.dual import above, below
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.layered.stacked_plan import StackedPlan
 
@@ -146,9 +146,3 @@ class _Climb:
         plan = StackedPlan(self.question, files, seconds, moves) if len(files) == self.question.layers else None
         source = "+".join(sorted({done.source for done in best.values()}))
         self.work.standing.lower_to(plan, above(seconds), source)
-
-
-def above(value: Fraction) -> float:
-    """The smallest float that is not below."""
-    near = float(value)
-    return math.nextafter(near, math.inf) if Fraction(near) < value else near

@@ -9,14 +9,14 @@ from placement_opt.base.limits import Limits
 from placement_opt.certify.files import Kind, kind_of
 from placement_opt.certify.layered import VerifiedLarge, verify_large
 from placement_opt.certify.layered_files import is_large_schedule
-from placement_opt.certify.stacked import VerifiedStacked, verify_stacked
+from placement_opt.certify.stacked import verify_stacked
 from placement_opt.certify.stacked_files import is_stacked_schedule
 from placement_opt.certify.verify import Verified, verify_files
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import AnyQuestion, Stacked
 
 #: What certificates prove, in rows or in runs.
-AnyVerified = Verified | VerifiedLarge | VerifiedStacked
+AnyVerified = Verified | VerifiedLarge
 
 
 def verify_any(question: AnyQuestion, paths: Sequence[AnyPath], limits: Limits | None = None, *, jobs: int = 1) -> AnyVerified:
@@ -34,8 +34,6 @@ def verify_any(question: AnyQuestion, paths: Sequence[AnyPath], limits: Limits |
 
 def nothing_verified(question: AnyQuestion) -> AnyVerified:
     """What no certificate proves."""
-    if isinstance(question, Stacked):
-        return VerifiedStacked(question)
     return Verified(question) if isinstance(question, Instance) else VerifiedLarge(question)
 
 

@@ -12,9 +12,11 @@ import hashlib
 import os
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,7 @@ import numpy.typing as npt
 from placement_opt.base import binary, room
 from placement_opt.base.arrays import Array
 from placement_opt.base.atomic import AnyPath, open_regular, write_bytes_atomic
-from placement_opt.base.binary import CHECKSUM, planes
+from placement_opt.base.binary import CHECKSUM, checksum, planes
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
@@ -290,6 +292,34 @@ def load_schedule(path: AnyPath | bytes, instance: Instance, limits: Limits | No
 def most_moves(instance: Instance) -> int:
     """More moves no schedule makes: each block, at each step before a state that it lives to see, into or out of each tier."""
     return instance.num_tiers * int((instance.last_state - instance.first_state + 1).sum())
+
+
+@contextmanager
+def opened(
+    path: AnyPath, magic: bytes, version: int, head: struct.Struct, least: int, what: str, question: Priced
+) -> Iterator[tuple[BinaryIO, tuple[Any, ...], int]]:
+    """A file in sections, made for a question, whose head begins with ``magic``, version and hash.
+
+    The file after its head, the rest of the head, and where the checksum begins. ``least``: bytes that follow the head at
+    least; ``what`` it is, in words.
+
+    InputError where it is no such file, CertificateError where it is damaged or made for another question.
+    """
+    with open_regular(path) as handle:
+        length = handle.seek(0, 2)
+        handle.seek(0)
+        raw = handle.read(head.size)
+        if len(raw) < head.size or raw[: len(magic)] != magic:
+            raise InputError("found another kind of file", f"expected {what}", path=path)
+        _, found, digest, *rest = head.unpack(raw)
+        if found != version:
+            raise InputError(f"found version {found}", f"expected {version}", path=path)
+        end = length - CHECKSUM
+        handle.seek(max(0, end))
+        intact = end >= head.size + least and handle.read() == checksum(path, end)
+        check_whole(path, digest, question, intact=intact)
+        handle.seek(head.size)
+        yield handle, tuple(rest), end
 
 
 def check_whole(path: AnyPath, digest: bytes, instance: Priced, *, intact: bool) -> None:

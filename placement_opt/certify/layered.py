@@ -26,8 +26,10 @@ from placement_opt.certify.files import Kind, PriceCertificate, load_prices
 from placement_opt.certify.layered_files import Chunk, LargeSchedule, is_large_schedule, open_large_schedule
 from placement_opt.certify.rows import Exact
 from placement_opt.certify.split import SplitProgram
+from placement_opt.certify.stacked_files import StackedSchedule
 from placement_opt.certify.verify import Sides, check_claim, check_prices, check_time, used_up
 from placement_opt.instance.layered import Layered
+from placement_opt.instance.stacked import Large
 
 #: Costs of a block stay below a quarter of this in 64 bits; it stands for what cannot be.
 _NEVER = 2**60
@@ -39,12 +41,12 @@ _T = TypeVar("_T")
 class VerifiedLarge(Sides):
     """What has been re-proved of a question, with what it rests on; None where no such certificate was given."""
 
-    instance: Layered
+    instance: Large
     prices: PriceCertificate | None = None
     lower: Fraction | None = None
-    schedule: LargeSchedule | None = None
+    schedule: LargeSchedule | StackedSchedule | None = None
     upper: Fraction | None = None
-    no_schedule: bool = False  # there are no budgets in runs
+    no_schedule: bool = False  # there are no budgets
 
 
 def verify_large(question: Layered, paths: Sequence[AnyPath]) -> VerifiedLarge:

@@ -23,10 +23,10 @@ import numpy.typing as npt
 from placement_opt.base import binary, room
 from placement_opt.base.arrays import Int64
 from placement_opt.base.atomic import AnyPath, atomic_file, open_regular
-from placement_opt.base.binary import CHECKSUM, checksum, of_planes, planes
+from placement_opt.base.binary import checksum, of_planes, planes
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.certify.files import check_whole
+from placement_opt.certify.files import opened
 
 if TYPE_CHECKING:
     from placement_opt.instance.layered import Layered
@@ -173,19 +173,9 @@ def open_large_schedule(path: AnyPath, question: Layered, layers: int, turns: in
     CertificateError
         It is, but damaged, or made for another question.
     """
-    with open_regular(path) as handle:
-        length = handle.seek(0, 2)
-        handle.seek(0)
-        head = handle.read(_HEAD.size)
-        if len(head) < _HEAD.size or head[: len(MAGIC)] != MAGIC:
-            raise InputError("found another kind of file", "expected the schedule of a question at scale", path=path)
-        _, version, digest, found_layers, found_turns = _HEAD.unpack(head)
-        if version != VERSION:
-            raise InputError(f"found version {version}", f"expected {VERSION}", path=path)
-        end = length - CHECKSUM
-        handle.seek(max(0, end))
-        intact = end >= _HEAD.size + 4 + _CLAIM.size and handle.read() == checksum(path, end)
-        check_whole(path, digest, question, intact=intact)
+    what = "the schedule of a question at scale"
+    with opened(path, MAGIC, VERSION, _HEAD, 4 + _CLAIM.size, what, question) as (handle, head, end):
+        found_layers, found_turns = head
         if (found_layers, found_turns) != (layers, turns):
             found = f"found {found_layers} layers of {found_turns} turns"
             raise InputError(found, f"expected {layers} of {turns}", path=path)

@@ -19,27 +19,16 @@ from placement_opt.base.errors import CertificateError, InputError, LimitError
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.certify.files import Kind, PriceCertificate, load_prices, load_schedule
+from placement_opt.certify.layered import VerifiedLarge
 from placement_opt.certify.stacked_files import StackedSchedule, is_stacked_schedule, open_stacked_schedule
-from placement_opt.certify.verify import Sides, check_claim, check_prices, check_time, signed_bound, used_up, verify_schedule
+from placement_opt.certify.verify import check_claim, check_prices, check_time, signed_bound, used_up, verify_schedule
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import Stacked
 
 
-@dataclass(frozen=True, eq=False)
-class VerifiedStacked(Sides):
-    """What has been re-proved of a question, with what it rests on; None where no such certificate was given."""
-
-    instance: Stacked
-    prices: PriceCertificate | None = None
-    lower: Fraction | None = None
-    schedule: StackedSchedule | None = None
-    upper: Fraction | None = None
-    no_schedule: bool = False  # there are no budgets
-
-
 def verify_stacked(
     question: Stacked, paths: Sequence[AnyPath], limits: Limits | None = None, *, jobs: int = 1
-) -> VerifiedStacked:
+) -> VerifiedLarge:
     """Read and re-prove certificates of a question, one of prices and one of a schedule at most, in any order.
 
     Each layer is drawn or read once for both, in so many processes.
@@ -92,7 +81,7 @@ def verify_stacked(
     except CertificateError as error:
         raise error.at(files["schedule"]) from None
     proven = None if prices is None else max(lower, Fraction(0))
-    return VerifiedStacked(question, prices, proven, schedule, None if schedule is None else upper)
+    return VerifiedLarge(question, prices, proven, schedule, None if schedule is None else upper)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from placement_opt.base import binary
 from placement_opt.base.atomic import AnyPath, atomic_file, open_regular
-from placement_opt.base.binary import CHECKSUM, checksum
+from placement_opt.base.binary import checksum
 from placement_opt.base.errors import InputError
-from placement_opt.certify.files import check_whole
+from placement_opt.certify.files import opened
 
 if TYPE_CHECKING:
     from placement_opt.instance.stacked import Stacked
@@ -84,23 +84,11 @@ def open_stacked_schedule(path: AnyPath, question: Stacked) -> StackedSchedule:
     CertificateError
         It is, but damaged, or made for another question.
     """
-    with open_regular(path) as handle:
-        length = handle.seek(0, 2)
-        handle.seek(0)
-        head = handle.read(_HEAD.size)
-        if len(head) < _HEAD.size or head[: len(MAGIC)] != MAGIC:
-            expected = "expected the schedule of a question whose layers are in rows"
-            raise InputError("found another kind of file", expected, path=path)
-        _, version, digest, layers, moves, over, under = _HEAD.unpack(head)
-        if version != VERSION:
-            raise InputError(f"found version {version}", f"expected {VERSION}", path=path)
-        end = length - CHECKSUM
-        handle.seek(max(0, end))
-        intact = end >= _HEAD.size and handle.read() == checksum(path, end)
-        check_whole(path, digest, question, intact=intact)
+    what = "the schedule of a question whose layers are in rows"
+    with opened(path, MAGIC, VERSION, _HEAD, 0, what, question) as (handle, head, end):
+        layers, moves, over, under = head
         if layers != question.layers:
             raise InputError(f"found {layers} layers", f"expected {question.layers}", path=path)
-        handle.seek(_HEAD.size)
         claim = binary.ratio_of(handle.read(over + under), over, path, "claim")
         places, at = [], _HEAD.size + over + under
         for _ in range(layers):

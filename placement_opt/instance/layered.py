@@ -25,8 +25,49 @@ def held_bytes(layers: Layers) -> int:
     return bytes_of("runs", "per_run") * layers.runs + bytes_of("runs", "per_block") * layers.blocks
 
 
+class OneSize:
+    """What questions share whose blocks have one size and in which time alone counts."""
+
+    memory: MemorySystem
+    home_tier: int | None
+    block_bytes: int
+
+    @property
+    def home(self) -> int:
+        """The tier that an inclusive rule keeps everything in."""
+        return self.memory.home if self.home_tier is None else self.home_tier
+
+    @property
+    def size(self) -> Int64:
+        """int64[1]: bytes of each kind of block, of which there is one."""
+        return np.array([self.block_bytes], dtype=np.int64)
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """None: time alone counts."""
+        return ()
+
+    @property
+    def objective(self) -> Objective:
+        """Time."""
+        return TIME
+
+    @cached_property
+    def loads(self) -> Loads:
+        """What operations load for each byte, or each block where not bytes alone count."""
+        return loads_of(self.memory.operations, self.size)
+
+    @property
+    def num_tiers(self) -> int:
+        return len(self.memory.tiers)
+
+    @property
+    def num_resources(self) -> int:
+        return len(self.memory.resources)
+
+
 @dataclass(frozen=True, eq=False)
-class Layered:
+class Layered(OneSize):
     """A question of L layers and N turns: step ``n * L + l`` is turn n of layer l; two tiers, inclusive, free start.
 
     Attributes
@@ -72,52 +113,19 @@ class Layered:
         check_room(self.memory, "inclusive", self.home_tier, self.capacity, peak=most, largest=self.block_bytes)
 
     @property
-    def home(self) -> int:
-        """The tier that keeps everything."""
-        return self.memory.home if self.home_tier is None else self.home_tier
-
-    @property
     def fast(self) -> int:
         """The other one."""
         return 1 - self.home
-
-    @property
-    def size(self) -> Int64:
-        """int64[1]: bytes of each kind of block, of which there is one."""
-        return np.array([self.block_bytes], dtype=np.int64)
-
-    @property
-    def budgets(self) -> tuple[Budget, ...]:
-        """None: time alone counts."""
-        return ()
-
-    @property
-    def objective(self) -> Objective:
-        """Time."""
-        return TIME
 
     @property
     def share_base(self) -> int:
         """Blocks are read whole."""
         return 1
 
-    @cached_property
-    def loads(self) -> Loads:
-        """What operations load for each byte."""
-        return loads_of(self.memory.operations, self.size)
-
     @property
     def forgets(self) -> bool:
         """Whether a block may lie nowhere: never, home keeps everything."""
         return False
-
-    @property
-    def num_tiers(self) -> int:
-        return 2
-
-    @property
-    def num_resources(self) -> int:
-        return len(self.memory.resources)
 
     @property
     def num_layers(self) -> int:

@@ -330,8 +330,8 @@ def in_rows(outline: Outline, limits: Limits | None = None) -> Instance:
     return instance
 
 
-def _of_trace(outline: Outline, trace: Trace) -> Instance:
-    """The instance of an outline whose trace is made."""
+def _of_trace(outline: Outline, trace: Trace, capacity: Int64 | None = None) -> Instance:
+    """The instance of an outline whose trace is made; ``capacity`` int64[K]: where it is not the outline's."""
     tables, rules, model = outline.tables, outline.rules, outline.model
     if model.placed is not None:
         blamed(tables.llm, partial(refuse_weights, trace), "weights")
@@ -351,7 +351,7 @@ def _of_trace(outline: Outline, trace: Trace) -> Instance:
             memory=memory,
             trace=paged.trace,
             residency=rules.residency,
-            capacity=outline.capacity,
+            capacity=outline.capacity if capacity is None else capacity,
             size=size,
             fixed=_fixed(outline, paged),
             floor=_floor(rules.floor, trace),
@@ -426,13 +426,13 @@ def in_runs(outline: Outline) -> Layered:
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """Makes one layer of an outline's trace in rows, with the room of the whole."""
+    """Makes one layer of an outline's trace in rows."""
 
     outline: Outline
 
-    def __call__(self, layer: int, limits: Limits) -> Instance:
+    def __call__(self, layer: int, capacity: Int64, limits: Limits) -> Instance:
         check_layer_in_rows(self.outline, limits)
-        return _of_trace(self.outline, trace_of(_rowed(self.outline), layer))
+        return _of_trace(self.outline, trace_of(_rowed(self.outline), layer), capacity)
 
 
 def in_layers(outline: Outline) -> Stacked:
@@ -457,7 +457,8 @@ def in_layers(outline: Outline) -> Stacked:
     if rules.prefix != "free":
         raise InputError(f"found {rules.prefix!r}", "expected 'free' at this size", path=path, field="rules.prefix")
     weights = model.weight_bytes * memory.read[model.weight_tier]
-    stated = [layers.digest.hex(), str(model.unit_bytes), str(rules.page_tokens), str(rules.initial), str(rules.floor)]
+    block = outline.totals.largest * model.unit_bytes
+    stated = [layers.digest.hex(), str(block), str(rules.page_tokens), str(rules.initial), str(rules.floor)]
     return Stacked(
         name=outline.name,
         memory=memory,
@@ -467,7 +468,7 @@ def in_layers(outline: Outline) -> Stacked:
         layers=layers.count,
         turns=layers.turns,
         make=_Layer(outline),
-        block_bytes=outline.totals.largest * model.unit_bytes,
+        block_bytes=block,
         share_base=rules.page_tokens,
         floor=float(rules.floor),
         stated="\n".join([*stated, *map(str, weights.tolist())]).encode(),

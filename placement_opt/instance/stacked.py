@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,14 +18,12 @@ import numpy as np
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.limits import Limits
-from placement_opt.instance.budgets import TIME, Budget, Objective
 from placement_opt.instance.instance import Instance, Residency
-from placement_opt.instance.law import Loads, loads_of
-from placement_opt.instance.layered import Layered
+from placement_opt.instance.layered import Layered, OneSize
 from placement_opt.memory.system import MemorySystem
 
-#: Makes a layer by itself, with the room of the whole.
-Make = Callable[[int, Limits], Instance]
+#: Makes a layer by itself, with so much room (int64[K], bytes).
+Make = Callable[[int, Int64, Limits], Instance]
 
 
 class Turned(NamedTuple):
@@ -38,7 +36,7 @@ class Turned(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Stacked:
+class Stacked(OneSize):
     """L layers of N turns; K tiers, R resources.
 
     Attributes
@@ -100,8 +98,7 @@ class Stacked:
         InputError
             The share of the room does not hold the layer, or a block of it.
         """
-        made = self.make(layer, limits or Limits())
-        return replace(made, name=f"{self.name}, layer {layer}", capacity=self.share(layer))
+        return self.make(layer, self.share(layer), limits or Limits())
 
     def share(self, layer: int) -> Int64:
         """int64[K]: the bytes of a layer; those of all layers are the whole's."""
@@ -114,21 +111,6 @@ class Stacked:
         return Turned(self.hash, self.turns, self.num_tiers, self.num_resources)
 
     @property
-    def home(self) -> int:
-        """The tier that an inclusive rule keeps everything in."""
-        return self.memory.home if self.home_tier is None else self.home_tier
-
-    @property
-    def size(self) -> Int64:
-        """int64[1]: bytes of each kind of block, of which there is one."""
-        return np.array([self.block_bytes], dtype=np.int64)
-
-    @cached_property
-    def loads(self) -> Loads:
-        """What operations load for each byte, or each block where not bytes alone count."""
-        return loads_of(self.memory.operations, self.size)
-
-    @property
     def num_layers(self) -> int:
         return self.layers
 
@@ -137,26 +119,8 @@ class Stacked:
         return self.layers * self.turns
 
     @property
-    def num_tiers(self) -> int:
-        return len(self.memory.tiers)
-
-    @property
-    def num_resources(self) -> int:
-        return len(self.memory.resources)
-
-    @property
     def num_reads(self) -> int:
         return self.reads * self.layers
-
-    @property
-    def budgets(self) -> tuple[Budget, ...]:
-        """None: time alone counts."""
-        return ()
-
-    @property
-    def objective(self) -> Objective:
-        """Time."""
-        return TIME
 
     @property
     def forgets(self) -> bool:

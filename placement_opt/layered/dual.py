@@ -150,7 +150,12 @@ def combine(problem: Layered, prices: WholePrices, values: list[int]) -> Fractio
 def below(value: Fraction) -> float:
     """The largest float that is not above."""
     near = float(value)
-    return math.nextafter(near, 0.0) if Fraction(near) > value else near
+    return math.nextafter(near, -math.inf) if Fraction(near) > value else near
+
+
+def above(value: Fraction) -> float:
+    """The smallest float that is not below."""
+    return -below(-value)
 
 
 def roofline(problem: Layered) -> float:

@@ -11,7 +11,7 @@ from os import PathLike
 from os.path import realpath
 from pathlib import Path
 
-from placement_opt.base.atomic import atomic_file, open_regular
+from placement_opt.base.atomic import AnyPath, atomic_file, open_regular
 from placement_opt.certify.layered import layer_seconds
 from placement_opt.certify.layered_files import LargeSchedule, open_large_schedule, save_large_schedule
 from placement_opt.instance.layered import Layered
@@ -49,11 +49,16 @@ class Plan:
         return open_large_schedule(path, question, question.layers.count, question.layers.turns)
 
 
-def save_copy(written: LargeSchedule, question: Layered, path: str | PathLike[str]) -> LargeSchedule:
+def copy_moves(written: AnyPath, path: AnyPath) -> None:
     """Write a file of moves anew under another name, whole or not at all."""
-    if realpath(written.path) != realpath(path):
-        with open_regular(written.path) as source, atomic_file(path) as handle:
+    if realpath(written) != realpath(path):
+        with open_regular(written) as source, atomic_file(path) as handle:
             shutil.copyfileobj(source, handle, _COPY)
+
+
+def save_copy(written: LargeSchedule, question: Layered, path: str | PathLike[str]) -> LargeSchedule:
+    """A schedule written anew under another name."""
+    copy_moves(written.path, path)
     return open_large_schedule(path, question, question.layers.count, question.layers.turns)
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from os import PathLike
-from os.path import realpath
 from pathlib import Path
 
-from placement_opt.base.atomic import atomic_file, open_regular
 from placement_opt.certify.stacked_files import StackedSchedule, open_stacked_schedule, save_stacked_schedule
 from placement_opt.instance.stacked import Stacked
-
-_COPY = 1 << 22
+from placement_opt.layered.plan import copy_moves
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +30,6 @@ class StackedPlan:
 
 
 def save_stacked_copy(written: StackedSchedule, question: Stacked, path: str | PathLike[str]) -> StackedSchedule:
-    """Write a file of moves anew under another name, whole or not at all."""
-    if realpath(written.path) != realpath(path):
-        with open_regular(written.path) as source, atomic_file(path) as handle:
-            shutil.copyfileobj(source, handle, _COPY)
+    """A schedule written anew under another name."""
+    copy_moves(written.path, path)
     return open_stacked_schedule(path, question)

@@ -13,7 +13,8 @@ from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
 from placement_opt.certify.claims import kind_of_any, verify_any
 from placement_opt.certify.files import save_prices
-from placement_opt.certify.stacked import VerifiedStacked, verify_stacked
+from placement_opt.certify.layered import VerifiedLarge
+from placement_opt.certify.stacked import verify_stacked
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import Stacked
 from placement_opt.layered.solve import CertifiedPrices
@@ -57,7 +58,7 @@ def test_both_sides_hold_in_the_whole(tmp_path: Path, residency: str) -> None:
     assert found.roofline_s <= found.state.lower_s <= found.latency_s
     assert found.state.lower_s <= simulate(whole, make_scheduler("belady")).latency_s
     verified = verify_any(question, _files(found, tmp_path))
-    assert isinstance(verified, VerifiedStacked)
+    assert isinstance(verified, VerifiedLarge)
     assert verified.lower_s is not None
     assert verified.upper_s is not None
     assert verified.lower_s <= found.state.lower_s * (1.0 + 1e-9)

@@ -12,7 +12,7 @@ import pytest
 from placement_opt.answer.prove_integer import certify_schedule, whole_prices
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.dual.evaluate import legal, signed_value
+from placement_opt.bounds.dual.evaluate import evaluate, legal
 from placement_opt.bounds.result import Prices
 from placement_opt.certify.files import PriceCertificate, ScheduleCertificate, save_prices, save_schedule
 from placement_opt.certify.stacked import verify_stacked
@@ -36,7 +36,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     rho = np.zeros((question.turns, question.num_resources))
     rho[:, [1, 4]] = 0.3 / question.memory.rates[[1, 4]]
     prices = legal(first, Prices(rho, np.zeros((question.turns + 1, 3))))
-    quantum, whole_rho, rent = whole_prices(first, prices, signed_value(first, prices).value_s)
+    quantum, whole_rho, rent = whole_prices(first, prices, evaluate(first, prices).value_s)
     claim = sum(signed_bound(question.layer(n), quantum, whole_rho, rent, turns=True) for n in range(question.layers))
     assert claim > 0
     made = PriceCertificate(question.hash, quantum, whole_rho, rent, Fraction(claim))

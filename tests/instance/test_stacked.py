@@ -12,8 +12,6 @@ import pytest
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.base.room import NoRoom
-from placement_opt.bounds.dual.evaluate import evaluate, signed_value
-from placement_opt.bounds.result import Prices
 from placement_opt.instance.load import in_layers, load
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
@@ -49,13 +47,6 @@ def test_layers_are_those_of_the_whole(tmp_path: Path, page_tokens: int, initial
             assert (alone.initial == whole.initial[:, ids]).all()
     assert (room == whole.capacity).all()
     assert (question.capacity == whole.capacity).all()
-
-
-def test_signed_value_goes_below_nothing(tmp_path: Path) -> None:
-    whole, _ = both(tmp_path)
-    dear = Prices(np.zeros((whole.num_steps, whole.num_resources)), np.ones((whole.num_steps + 1, 3)))
-    assert signed_value(whole, dear).value_s < 0.0
-    assert evaluate(whole, dear).value_s == 0.0
 
 
 def test_what_does_not_fit_in_rows_comes_layer_by_layer(tmp_path: Path) -> None:

@@ -113,13 +113,6 @@ def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None,
     """
     if ray:
         instance = without_objective(instance)
-    found = signed_value(instance, prices, classes)
-    value = 0.0 if ray and found.value_s < LEAST else max(0.0, found.value_s)
-    return replace(found, value_s=value)
-
-
-def signed_value(instance: Instance, prices: Prices, classes: Classes | None = None) -> DualValue:
-    """The same, also where it is below 0 (of a part of a question, which is summed with others)."""
     classes = classes or classify(instance)
     prices = legal(instance, prices)
     second = second_left(instance, prices.mu)
@@ -133,7 +126,9 @@ def signed_value(instance: Instance, prices: Prices, classes: Classes | None = N
     budgets = rounded_down(settled(instance, prices.mu))
     margin = EPS * int(path_terms(instance, classes).max()) * (served + floor + fixed + rent + abs(budgets))
     value = floor + fixed + served - rent - margin + budgets
-    return DualValue(value if math.isfinite(value) else -math.inf, paths, prices)
+    if ray and value < LEAST:
+        value = 0.0
+    return DualValue(max(0.0, value) if math.isfinite(value) else 0.0, paths, prices)
 
 
 def class_paths(instance: Instance, prices: Prices, classes: Classes) -> Float64:
