@@ -126,14 +126,13 @@ def _schedulers(survey: Survey, name: str) -> Section:
     unit, cells = seconds_column(values)
     size = len(one.schedules)
     more = [(title, column) for title, column in further_columns(one) if any(cell != NOTHING for cell in column)]
-    heads = ["scheduler", *([] if plain else [f"objective [{unit}]"]), f"latency [{unit}]", f"{one.proof.counts}/s"]
+    heads = ["scheduler", "verdict", *([] if plain else [f"objective [{unit}]"]), f"latency [{unit}]", f"{one.proof.counts}/s"]
     heads += [
         *(title for title, _ in more),
         "hit rate",
         "above optimum",
         f"above roofline [{unit}]",
         "unavoidable",
-        "verdict",
         "",
     ]
     rows: list[Row] = []
@@ -143,6 +142,7 @@ def _schedulers(survey: Survey, name: str) -> Section:
         rows.append(
             [
                 row.scheduler,
+                NOTHING if row.judgement is None else str(row.judgement.verdict),
                 *cost,
                 Cell(cells[at], row.latency_s),
                 Cell(figure(row.tokens_per_s), row.tokens_per_s),
@@ -151,7 +151,6 @@ def _schedulers(survey: Survey, name: str) -> Section:
                 Cell(NOTHING if row.judgement is None else above_text(row.judgement), row.gap),
                 Cell(cells[size + at], row.above_roofline_s),
                 NOTHING if row.judgement is None else unavoidable_text(row.judgement) or NOTHING,
-                NOTHING if row.judgement is None else str(row.judgement.verdict),
                 remark(row),
             ]
         )
@@ -161,7 +160,7 @@ def _schedulers(survey: Survey, name: str) -> Section:
     fastest = survey.question.memory.tier_names[survey.question.memory.fastest]
     sentences = (f"The hit rate is the share of the bytes read that had a copy in {fastest}.",)
     words = _table("What the verdicts mean", ("verdict", "says"), _VERDICTS, "ll")
-    found = _table("Schedulers, held against the optimum", heads, rows, f"l{'r' * middle}ll"[: len(heads)])
+    found = _table("Schedulers, held against the optimum", heads, rows, f"ll{'r' * middle}l"[: len(heads)])
     return Section(name, "Schedulers", sentences, tables=(found, *_decides(survey), words))
 
 
