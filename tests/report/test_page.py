@@ -233,7 +233,7 @@ def test_budgets_and_energy(tmp_path: Path) -> None:
     page = read_page(make(tmp_path, path, "--schedulers", "lru,belady", "--no-curve", code=0))
     rows = table_of(page, HELD)
     assert rows[0]["remark"].text.startswith("breaks the budget energy")
-    assert number(rows[0]["hit rate"]) is None
+    assert number(rows[0]["hits"]) is None
     assert rows[1]["energy a token"].text == "1.676 J"
     assert "energy = 1.7 J/token, flash = { lifetime = 3.2 hours }" in section(page, "provenance")
 

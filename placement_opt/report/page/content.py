@@ -120,16 +120,18 @@ def _schedulers(survey: Survey, name: str) -> Section:
     one = survey.compared
     if not one.schedules:
         return Section(name, "Schedulers", ("None was asked for.",))
-    plain, rates = one.proof.objective == TIME, {each.scheduler: each.hit_rate for each in survey.courses}
+    plain = one.proof.objective == TIME
     values = [row.latency_s for row in one.schedules] + [row.above_roofline_s for row in one.schedules]
     values += [] if plain else [row.cost_s for row in one.schedules]
     unit, cells = seconds_column(values)
     size = len(one.schedules)
-    more = [(title, column) for title, column in further_columns(one) if any(cell != NOTHING for cell in column)]
+    more = [
+        (title, column) for title, column in further_columns(one) if title != "hits" and any(cell != NOTHING for cell in column)
+    ]
     heads = ["scheduler", "verdict", *([] if plain else [f"objective [{unit}]"]), f"latency [{unit}]", f"{one.proof.counts}/s"]
     heads += [
+        "hits",
         *(title for title, _ in more),
-        "hit rate",
         "above optimum",
         f"above roofline [{unit}]",
         "unavoidable",
@@ -138,7 +140,7 @@ def _schedulers(survey: Survey, name: str) -> Section:
     rows: list[Row] = []
     for at, row in enumerate(one.schedules):
         cost = [] if plain else [Cell(cells[2 * size + at], row.cost_s)]
-        hit = rates.get(row.scheduler)
+        hits = None if row.hits is None else row.hits.rate
         rows.append(
             [
                 row.scheduler,
@@ -146,8 +148,8 @@ def _schedulers(survey: Survey, name: str) -> Section:
                 *cost,
                 Cell(cells[at], row.latency_s),
                 Cell(figure(row.tokens_per_s), row.tokens_per_s),
+                Cell(percent(hits), hits),
                 *(column[at] for _, column in more),
-                Cell(percent(hit), hit),
                 Cell(NOTHING if row.judgement is None else above_text(row.judgement), row.gap),
                 Cell(cells[size + at], row.above_roofline_s),
                 NOTHING if row.judgement is None else unavoidable_text(row.judgement) or NOTHING,
@@ -158,7 +160,7 @@ def _schedulers(survey: Survey, name: str) -> Section:
         heads, rows = heads[:-1], [row[:-1] for row in rows]
     middle = len(cells) // size + len(more) + 4
     fastest = survey.question.memory.tier_names[survey.question.memory.fastest]
-    sentences = (f"The hit rate is the share of the bytes read that had a copy in {fastest}.",)
+    sentences = (f"Hits are the share of the bytes read that had a copy in {fastest}.",)
     words = _table("What the verdicts mean", ("verdict", "says"), _VERDICTS, "ll")
     found = _table("Schedulers, held against the optimum", heads, rows, f"ll{'r' * middle}l"[: len(heads)])
     return Section(name, "Schedulers", sentences, tables=(found, *_decides(survey), words))
