@@ -15,27 +15,10 @@ import placement_opt
 from placement_opt.cli import COMMANDS, main
 from placement_opt.workload.synth import GENERATORS
 from tests.cli.cases import write_ahead, write_drift
+from tests.cli.commands import answer, refusal
 from tests.small import make_trace
 
 REPO = Path(__file__).parents[2]
-
-
-def answer(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """The stdout of a command that must succeed and say nothing on stderr."""
-    assert main(argv) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    return out
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 2) -> str:
-    """The stderr of a command that must end with an exit code and print nothing on stdout."""
-    assert main(argv) == code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert "Traceback" not in err
-    return err
 
 
 # ---- help --------------------------------------------------------------------------------------------------------------

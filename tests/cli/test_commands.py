@@ -13,27 +13,9 @@ import pytest
 
 import placement_opt
 from placement_opt.bounds.result import Bound, Status
-from placement_opt.cli import main
+from tests.cli.commands import answer, refusal
 
 REPO = Path(__file__).parents[2]
-
-
-def answer(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """The stdout of a command that must succeed and say nothing on stderr."""
-    assert main(argv) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    return out
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 2) -> str:
-    """The stderr of a command that must end with an exit code and print nothing on stdout."""
-    assert main(argv) == code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert "Traceback" not in err
-    return err
 
 
 # ---- bound -------------------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from placement_opt.cli import main
 from tests.cli.cases import write_ahead
+from tests.cli.commands import refusal
 
 CSV = b'n,l,read_kv\n2,0,"[0,1]"\n'
 COMMANDS = [
@@ -41,14 +41,6 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    assert main(argv) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    return err
-
-
 @pytest.mark.parametrize("name", ["ahead.toml", "ahead.npz", "two.memory.toml", "start.npz"])
 @pytest.mark.parametrize(("option", "argv"), COMMANDS, ids=[f"{argv[0]} {option}" for option, argv in COMMANDS])
 def test_no_command_writes_over_an_input(
@@ -56,21 +48,21 @@ def test_no_command_writes_over_an_input(
 ) -> None:
     """The instance file, and the trace, memory and initial file it names: exit code 2, nothing touched."""
     before = content(folder)
-    assert refused(capsys, *argv, f"./{name}").startswith(f"error: ./{name}: {option}: found an input of this command")
+    assert refusal(capsys, *argv, f"./{name}").startswith(f"error: ./{name}: {option}: found an input of this command")
     assert content(folder) == before
 
 
 def test_an_import_does_not_write_over_its_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The file to import stays as it was."""
     option, argv = IMPORT
-    assert f": {option}: found an input of this command" in refused(capsys, *argv, "me.csv")
+    assert f": {option}: found an input of this command" in refusal(capsys, *argv, "me.csv")
     assert (folder / "me.csv").read_bytes() == CSV
 
 
 def test_a_sweep_over_files_does_not_write_over_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A trace that only --set names is an input too."""
     (folder / "other.npz").write_bytes(b"precious")
-    err = refused(capsys, "sweep", "ahead.toml", "--set", "trace.file=ahead.npz,other.npz", "--csv", "other.npz")
+    err = refusal(capsys, "sweep", "ahead.toml", "--set", "trace.file=ahead.npz,other.npz", "--csv", "other.npz")
     assert "--csv: found an input of this command" in err
     assert (folder / "other.npz").read_bytes() == b"precious"
 
@@ -83,6 +75,6 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(
 ) -> None:
     """An empty name, and a folder that is not there: exit code 2 and the option, although the initial file is damaged."""
     before = content(folder)
-    assert refused(capsys, *argv, "").startswith(f"error: {option}: found an empty name, expected the name of a file")
-    assert f": {option}: found no folder 'none'" in refused(capsys, *argv, "none/x")
+    assert refusal(capsys, *argv, "").startswith(f"error: {option}: found an empty name, expected the name of a file")
+    assert f": {option}: found no folder 'none'" in refusal(capsys, *argv, "none/x")
     assert content(folder) == before

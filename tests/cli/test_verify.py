@@ -12,29 +12,12 @@ from placement_opt.certify.files import load_prices, load_schedule, save_prices,
 from placement_opt.cli import main
 from placement_opt.instance.load import load_instance
 from tests.cli.cases import write_ahead, write_drift
+from tests.cli.commands import answer, refusal
 
 
 @pytest.fixture
 def ahead(tmp_path: Path) -> str:
     return str(write_ahead(tmp_path))
-
-
-def answer(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
-    """The stdout of a command that must succeed and say nothing on stderr."""
-    assert main([str(part) for part in argv]) == 0
-    out, err = capsys.readouterr()
-    assert err == ""
-    return out
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *argv: object, code: int) -> str:
-    """The stderr of a command that must end with an exit code and print nothing on stdout."""
-    assert main([str(part) for part in argv]) == code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("error: ")
-    assert "Traceback" not in err
-    return err
 
 
 @pytest.fixture

@@ -68,6 +68,12 @@ def check_keep(keep: str, ttl: str | None) -> None:
         raise InputError(found, "expected a duration with keep = 'ttl' and only then", field="ttl")
 
 
+def check_longest(longest: int, prefix_tokens: int) -> None:
+    """Refuse prompts that are cut off within what sessions open with."""
+    if longest < prefix_tokens:
+        raise InputError(f"found {longest}", f"expected at least prefix_tokens, {prefix_tokens}", field="longest")
+
+
 def limit_reads(reads: int) -> None:
     """Refuse, before anything is made, a trace too large to be held as rows."""
     if reads > LARGEST_READS:

@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
-from placement_opt.base.errors import InputError
 from placement_opt.base.units import parse_duration
 from placement_opt.workload.synth import params as p
 from placement_opt.workload.synth.chains import Deaths, Grown, Uses, trace_of
@@ -59,9 +58,7 @@ class Params:
     def __post_init__(self) -> None:
         p.check(self)
         p.check_keep(self.keep, self.ttl)
-        if self.longest < self.prefix_tokens:
-            found = f"found {self.longest}"
-            raise InputError(found, f"expected at least prefix_tokens, {self.prefix_tokens}", field="longest")
+        p.check_longest(self.longest, self.prefix_tokens)
 
 
 @dataclass(frozen=True)
