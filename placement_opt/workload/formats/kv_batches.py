@@ -159,8 +159,8 @@ def _values(msgpack: Any, path: str | PathLike[str]) -> Iterator[Any]:
     """The values of a file, none of which is longer than a message may be."""
     chunks = read_chunks(path, _CHUNK)
     ahead = list(islice(chunks, 2))
-    # Older releases of msgpack make room for every list of lists as long as it claims to be: no longer than a short file is.
-    most = min(MOST_ELEMENTS, len(ahead[0])) if len(ahead) == 1 else MOST_ELEMENTS
+    # Older releases of msgpack make room for lists as long as they claim to be: no longer than a message, or a short file, is.
+    most = min(MOST_ELEMENTS, LONGEST, len(ahead[0]) if len(ahead) == 1 else LONGEST)
     unpacker = msgpack.Unpacker(max_buffer_size=LONGEST, **_limits(most))
     fed = done = 0
     for chunk in chain(ahead, chunks):
