@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import accelerator as measured
 from placement_opt.base.errors import InputError
 from placement_opt.bounds import ascent as ascents
 from placement_opt.bounds import sample
@@ -143,8 +146,19 @@ def a_climb() -> None:
     assert all(one.elsewhere.sent > 0 for futures in asked for one in futures)
 
 
+def a_measurement() -> None:
+    """Both passes say the same there too, and the table has a column for each number of reads."""
+    with redirect_stdout(StringIO()) as text:
+        assert measured.main(["20", "20", "--passes", "1"]) == 0
+    for residency in text.getvalue().split("\n\n")[1:]:
+        rows = {line[:22].strip(): [float(word) for word in line[22:].split()] for line in residency.splitlines()[1:]}
+        assert all(len(row) == 2 for row in rows.values())
+        assert max(rows["value differs"] + rows["slope differs"]) < 1e-6
+        assert min(rows["up [MB]"] + rows["down [MB]"] + rows["laid [MB]"] + rows["ratio"]) > 0.0
+
+
 CHECKS: dict[str, Callable[[], None]] = {
-    one.__name__: one for one in (equal_passes, parts_of_sums, other_sets, a_climb, untracked_tiers)
+    one.__name__: one for one in (equal_passes, parts_of_sums, other_sets, a_climb, a_measurement, untracked_tiers)
 }
 
 
@@ -201,6 +215,11 @@ def test_passes_with_other_sets_and_again(simulated: dict[str, str]) -> None:
 def test_a_climb_by_passes_there_is_proven_here(simulated: dict[str, str]) -> None:
     """The bound is that of its prices, and as good as without an accelerator."""
     assert simulated["a_climb"] == ""
+
+
+def test_the_benchmark_compares_both(simulated: dict[str, str]) -> None:
+    """It runs where there is a device, and what it says of the bytes and of the differences follows from the passes."""
+    assert simulated["a_measurement"] == ""
 
 
 # ---- how reads and idle stretches are laid out -------------------------------------------------------------------------
@@ -284,6 +303,13 @@ def test_no_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         Backend("accelerator")
     assert str(caught.value).startswith(f"backend: {NONE}no numba.cuda (")
     assert str(caught.value).endswith(EXPECTED)
+
+
+def test_the_benchmark_is_skipped_without_a_device(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says why, and that is no failure."""
+    no_device(monkeypatch)
+    assert measured.main([]) == 0
+    assert capsys.readouterr().out == f"skipped: {NONE}no driver here{EXPECTED}\n"
 
 
 def test_the_command_names_its_option(ahead: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
