@@ -206,7 +206,7 @@ def answer(
         Prices to begin with, of whatever origin: what they prove is found out first, in runs on the sample that prices are
         raised on.
     backend
-        Where prices are proven, and with how many processes; without one, here.
+        Where prices are proven, with how many processes, and whether an accelerator helps to find them; without one, here.
     look
         Called in this thread with the present state some ten times a second, and in the end.
     closing_s
@@ -242,7 +242,7 @@ def answer(
     limits = _limited(question, limits)
     work = Work(question, Standing(), gap, backend or Backend(), limits=limits, folder=folder, raised=_raised)
     roofline = _begin(work)
-    if work.backend.name != "local" and roofline.prices is not None and not limits.reached:
+    if work.backend.away and roofline.prices is not None and not limits.reached:
         _try_cluster(work, roofline.prices)
     if resume is not None:
         _resume(work, resume)

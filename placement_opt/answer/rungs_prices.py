@@ -133,7 +133,13 @@ def _sample(work: Work, limits: Limits) -> bool:
         share = _SAMPLED / work.size.reads if sampled is None else sampled.share
         start = DualValue(state.prices_s, np.zeros(0), state.prices)
         sampled = work.sampled = SampleAscent(
-            work.instance, start, work.prove, share=share, classes=work.classes, limits=work.limits
+            work.instance,
+            start,
+            work.prove,
+            share=share,
+            classes=work.classes,
+            limits=work.limits,
+            backend=work.backend,
         )
     sampled.run(limits)
     bound = Bound("sample", Status.BOUND, sampled.best.value_s, clock.now() - began, DUALITY, prices=sampled.best.prices)

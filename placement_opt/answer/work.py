@@ -117,7 +117,7 @@ class Work:
     @property
     def jobs(self) -> int:
         """Processes of this machine."""
-        return self.backend.jobs if self.backend.name == "local" else 1
+        return 1 if self.backend.away else self.backend.jobs
 
     @cached_property
     def size(self) -> Size:

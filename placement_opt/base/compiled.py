@@ -54,6 +54,16 @@ def njit(**options: Any) -> Any:
     return decorate
 
 
+def cuda() -> Any:
+    """``numba.cuda``, through the same door, whether there is a device or not; ImportError where this numba has none."""
+    _numba()
+    with _door:
+        from numba import cuda
+    # some of our launches are of few threads
+    warnings.filterwarnings("ignore", message="Grid size .* will likely result in GPU under-utilization")
+    return cuda
+
+
 @functools.cache
 def folder(version: str) -> str | None:
     """Where loops compiled by this numba are kept: in the package, else in the user's cache; None where neither is writable."""

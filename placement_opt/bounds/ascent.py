@@ -21,7 +21,6 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.climb import Climb
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
-from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.size import Size
@@ -97,7 +96,7 @@ class Ascent:
                 self._again()
 
     def _first_climb(self) -> Climb:
-        futures = merge_futures(self._classes)
+        futures = (self._backend or Backend()).futures(self._instance, self._classes)
         climb = Climb(
             self._instance,
             futures,
@@ -174,7 +173,7 @@ def ascend(
     improved
         Called with every proven improvement, the start not included.
     backend
-        Where proofs are made (:mod:`placement_opt.bounds.dual.shares`); without one, here.
+        Where proofs, or the passes of the climb, are made (:mod:`placement_opt.bounds.dual.shares`); without one, here.
 
     Returns
     -------

@@ -19,6 +19,7 @@ from placement_opt.bounds.dual.classes import Classes, classify, take_classes
 from placement_opt.bounds.dual.climb import Climb
 from placement_opt.bounds.dual.evaluate import DualValue
 from placement_opt.bounds.dual.futures import Futures, merge_futures
+from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
@@ -59,7 +60,9 @@ class SampleAscent:
         classes: Classes | None = None,
         limits: Limits | None = None,
         seed: int = 1,
+        backend: Backend | None = None,
     ) -> None:
+        self._backend = backend or Backend()
         self.instance, self.best, self.prove, self.share = instance, start, prove, share
         self.over = False
         self._classes, self._limits, self._seed = classes or classify(instance), limits or Limits(), seed
@@ -79,7 +82,7 @@ class SampleAscent:
 
     def _draw(self) -> Climb:
         chosen, weight = sample_classes(self.instance, self._classes, share=self.share, seed=self._seed)
-        futures = merge_futures(take_classes(self._classes, chosen), weight)
+        futures = self._backend.futures(self.instance, take_classes(self._classes, chosen), weight)
 
         def value(prices: Prices) -> DualValue:
             found = slopes(self.instance, prices, futures=futures)

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from placement_opt.bounds.dual.shares import Backend
 
-BACKENDS = ("local", "dask")
+WHOLE = ("local", "dask")
 
 
-def add_backend(parser: argparse.ArgumentParser, what: str, only: str = "") -> None:
-    """``what``: is done there; ``only``: when."""
-    text = f"where {what}: in this machine's processes (local, default) or on a Dask cluster{only}"
-    parser.add_argument("--backend", choices=BACKENDS, default="local", help=text)
+def add_backend(parser: argparse.ArgumentParser, what: str, only: str = "", *, accelerator: bool = False) -> None:
+    """``what``: is done there; ``only``: when; ``accelerator``: whether one may help."""
+    text = f"where {what}: in this machine's processes (local, default) or on a Dask cluster"
+    if accelerator:
+        text += "; accelerator: in this machine's, and a CUDA device helps to find them"
+    choices = (*WHOLE, "accelerator") if accelerator else WHOLE
+    parser.add_argument("--backend", choices=choices, default="local", help=f"{text}{only}")
     text = "of the cluster's scheduler, such as tcp://10.0.0.1:8786 (with --backend dask)"
     parser.add_argument("--dask-address", metavar="ADDRESS", help=text)
 

@@ -61,7 +61,7 @@ def fill(parser: LazyParser) -> None:
     add_memory_limit(parser)
     add_scale_layers(parser)
     add_jobs(parser)
-    add_backend(parser, "prices are proven", " (with --gap)")
+    add_backend(parser, "prices are proven", " (with --gap)", accelerator=True)
     add_output(parser)
     parser.set_defaults(run=run)
 

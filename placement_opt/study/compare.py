@@ -292,7 +292,9 @@ def compare(
     if gap is not None:
         check_number(gap, field="gap")
     jobs = jobs if backend is None else backend.jobs
-    away = backend is not None and backend.name != "local"
+    if backend is not None:
+        backend.check_whole()
+    away = backend is not None and backend.away
     limits, schedulers = limits or Limits(), named_schedulers(schedulers, 2 if away else jobs)
     asked = asked_of(sources_of(instances), several(keys) if keys else (), layers, limits)
     grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report, backend=backend)

@@ -143,7 +143,7 @@ class Grid:
         def done(position: int, result: Result) -> None:
             self._take(cells[position], result)
 
-        if self.backend is not None and self.backend.name == "dask":
+        if self.backend is not None and self.backend.away:
             there = partial(work_there, None if math.isinf(limits.remaining) else limits.remaining, limits.memory)
             return self.backend.run(there, cells, limits=limits, done=done)
         return run_jobs(work, cells, jobs=self.jobs, limits=limits, done=done, lost=_lost)

@@ -104,7 +104,7 @@ def test_limits_end_the_pass_with_an_error() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "spark"}, "backend: found 'spark', expected one of local, dask"),
+        ({"name": "spark"}, "backend: found 'spark', expected one of local, dask, accelerator"),
         ({"jobs": 0}, "jobs: found 0, expected at least 1"),
         ({"name": "dask"}, "dask-address: found none, expected that of a Dask scheduler, such as tcp://10.0.0.1:8786"),
         ({"address": "tcp://a:1"}, "dask-address: found 'tcp://a:1', expected none with backend local"),

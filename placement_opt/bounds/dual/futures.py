@@ -7,14 +7,44 @@ of reads; values run through it from the ends to the starts and bytes from the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Float64, Int64
+from placement_opt.bounds.dual.actions import PricedActions
 from placement_opt.bounds.dual.classes import Classes, by_kind
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Cheapest paths of all blocks of a kind: what they cost together, and how many units of blocks take each action.
+
+    Attributes
+    ----------
+    cost_s
+        Seconds.
+    served, brought
+        float64[T, S]: read in a set in the cheapest way, and in the cheapest that brings it to the processor (where all do,
+        the first).
+    copied, stored
+        float64[T, S, K], float64[T, K]: at steps that read them.
+    held
+        float64[T + 1, S]: in states at which an idle stretch does not end.
+    idle
+        float64[T, S, S]: from set to set at steps that do not read them.
+    """
+
+    cost_s: float
+    served: Float64
+    brought: Float64
+    copied: Float64
+    stored: Float64
+    held: Float64
+    idle: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +70,9 @@ class Futures:
         int64[C]; node -1 for blocks that are never read.
     cell_bytes
         float64[C]: bytes of all blocks together.
+    elsewhere
+        What passes over them, where that is not done here: given priced actions, seconds per unit by which minima are
+        softened, and bytes of a unit.
     """
 
     kind: int
@@ -54,6 +87,7 @@ class Futures:
     cell_entry: Int64
     cell_node: Int64
     cell_bytes: npt.NDArray[np.float64]
+    elsewhere: Callable[[PricedActions, float, float], Units] | None = None
 
     def __len__(self) -> int:
         return len(self.node_hop)

@@ -11,6 +11,9 @@ One object says where to work; :func:`placement_opt.bounds.ascent.ascend` takes 
     backend.evaluate(instance, prices).value_s
     ascend(instance, prices, backend=backend)
 
+An accelerator makes the passes of an ascent, which prove nothing (:mod:`placement_opt.bounds.dual.device`); proofs are made on
+processors all the same.
+
 On a cluster the workers need this package installed. The share of a worker that is lost goes to another; what the cluster gives
 back too often, or can no longer do for want of workers, is done here.
 """
@@ -28,6 +31,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.errors import InputError, LimitError, shown
@@ -37,6 +41,7 @@ from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds.dual.actions import PricedActions, price_actions
 from placement_opt.bounds.dual.budgets import second_left, settled
 from placement_opt.bounds.dual.classes import Classes, by_kind, classify, take_classes
+from placement_opt.bounds.dual.device import device, on_device
 from placement_opt.bounds.dual.evaluate import (
     EPS,
     DualValue,
@@ -45,6 +50,7 @@ from placement_opt.bounds.dual.evaluate import (
     path_terms,
     rate_slack,
 )
+from placement_opt.bounds.dual.futures import Futures, merge_futures
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 
@@ -53,8 +59,8 @@ if TYPE_CHECKING:
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
-BackendName = Literal["local", "dask"]
-BACKENDS: tuple[BackendName, ...] = ("local", "dask")
+BackendName = Literal["local", "dask", "accelerator"]
+BACKENDS: tuple[BackendName, ...] = ("local", "dask", "accelerator")
 #: A quantum is 2**-80 s: a billion blocks lose less than 1e-15 s to rounding.
 QUANTUM_BITS = 80
 #: Reads in a share at most (16 bytes each to send), and shares for each process, so that none waits long for the last one.
@@ -123,7 +129,8 @@ class Backend:
     Parameters
     ----------
     name
-        "local": in this process or, with more ``jobs``, in so many spawned ones; "dask": on a cluster.
+        "local": in this process or, with more ``jobs``, in so many spawned ones; "dask": on a cluster; "accelerator": as
+        "local", but for the passes of an ascent, which a CUDA device makes.
     jobs
         Processes, or the least number of shares for a cluster divided by four.
     address
@@ -132,7 +139,7 @@ class Backend:
     Raises
     ------
     InputError
-        If these do not fit together, or the address is none.
+        If these do not fit together, the address is none, or there is no accelerator.
     """
 
     name: BackendName = "local"
@@ -153,6 +160,25 @@ class Backend:
             raise InputError(f"found {shown(self.address)}", expected, field="dask-address")
         if self.name != "dask" and self.address:
             raise InputError(f"found {self.address!r}", f"expected none with backend {self.name}", field="dask-address")
+        if self.name == "accelerator":
+            device()
+
+    @property
+    def away(self) -> bool:
+        """Whether shares are worked on by others than this machine."""
+        return self.name == "dask"
+
+    def check_whole(self) -> None:
+        """InputError where it cannot do whole bounds and schedules, but takes a part in one answer alone."""
+        if self.name == "accelerator":
+            raise InputError("found accelerator", "expected local or dask: an accelerator is for `answer`", field="backend")
+
+    def futures(
+        self, instance: Instance, classes: Classes, weight: npt.NDArray[np.float64] | None = None
+    ) -> tuple[Futures, ...]:
+        """What an ascent passes over (:func:`placement_opt.bounds.dual.futures.merge_futures`), where its passes are made."""
+        futures = merge_futures(classes, weight)
+        return on_device(futures, instance.num_steps) if self.name == "accelerator" else futures
 
     def evaluate(
         self, instance: Instance, prices: Prices, classes: Classes | None = None, *, limits: Limits | None = None
@@ -162,7 +188,7 @@ class Backend:
         classes = classes or classify(instance)
         prices = legal(instance, prices)
         terms = path_terms(instance, classes)
-        pieces = self.jobs * _SHARES_EACH if self.name == "dask" or self.jobs > 1 else 1
+        pieces = self.jobs * _SHARES_EACH if self.away or self.jobs > 1 else 1
         shares = []
         for kind, chosen, part in by_kind(classes):
             actions = price_actions(instance, prices, kind)
@@ -203,7 +229,7 @@ class Backend:
             The cluster cannot be reached.
         """
         limits = limits or Limits()
-        if self.name != "dask":
+        if not self.away:
             return run_jobs(work, tasks, jobs=self.jobs, limits=limits, done=done)
         assert self.address is not None
         return _on_dask(work, tasks, self.address, limits, done)

@@ -7,15 +7,16 @@ slope . (p' - p). Nothing here proves anything; :func:`placement_opt.bounds.dual
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from placement_opt.base.arrays import Float64
-from placement_opt.bounds.dual.actions import price_actions
+from placement_opt.bounds.dual.actions import PricedActions, price_actions
 from placement_opt.bounds.dual.budgets import granted, second_left, settled, weight
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import legal
-from placement_opt.bounds.dual.futures import Futures, merge_futures
+from placement_opt.bounds.dual.futures import Futures, Units, merge_futures
 from placement_opt.bounds.dual.tracked import Tracked, tracked_sets
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
@@ -127,14 +128,36 @@ def slopes(
 
 def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float, tracked: Tracked) -> _Paths:
     """All blocks of a kind at legal prices; ``soft`` in seconds per byte."""
+    loads, size = instance.loads.counted, float(instance.loads.size[futures.kind])
+    actions = price_actions(instance, prices, futures.kind, soft=soft * size, tracked=tracked)
+    units = (futures.elsewhere or partial(_units, futures))(actions, soft * size, size)
+    tiers, copied, held = instance.num_tiers, units.copied, units.held
+    held[1:] += units.idle.sum(axis=1)
+    new = actions.has[None, :, :] & ~actions.has[:, None, :]
+    copied += np.einsum("tij,ijk->tik", units.idle, new.astype(np.float64))
+    untracked = tracked.untracked(tiers)
+    copied[:, :, untracked] = 0.0
+    choices = actions.choices
+    assert choices is not None
+    ways = np.einsum("ti,tiv->tv", units.served, choices.serve)
+    if actions.apart.any():
+        ways += np.einsum("ti,tiv->tv", units.brought, choices.bring)
+    moved = ways @ loads.serve[futures.kind].astype(np.float64)
+    copy, store = loads.copy[futures.kind].astype(np.float64), loads.store[futures.kind].astype(np.float64)
+    moved += np.einsum("tik,tikj,jkr->tr", copied, choices.source, copy, optimize=True)
+    stores = np.einsum("tk,tkj->tj", units.stored, choices.write) @ store
+    needed = loads.serves_from[:, None] == np.arange(tiers)
+    rented = tracked.has(tiers) & ~untracked
+    return _Paths(units.cost_s, moved, stores, held @ rented * size, ways @ needed.astype(np.float64) * size)
+
+
+def _units(futures: Futures, actions: PricedActions, soft: float, size: float) -> Units:
+    """Cheapest paths on this processor; ``soft`` in seconds per unit of so many bytes."""
     from placement_opt.bounds.dual import slopes_kernels as kernels
     from placement_opt.bounds.dual.idle_kernels import idle_products, push_down
 
-    loads, size = instance.loads.counted, float(instance.loads.size[futures.kind])
-    soft *= size
-    actions = price_actions(instance, prices, futures.kind, soft=soft, tracked=tracked)
-    pays, write, rent = actions.has, actions.write, actions.rent
-    sets, tiers, steps = len(tracked.masks), instance.num_tiers, instance.num_steps
+    tracked, pays, write, rent = actions.tracked, actions.has, actions.write, actions.rent
+    sets, tiers, steps = len(tracked.masks), pays.shape[1], len(write)
     leaves = 1 << max(0, steps - 1).bit_length()
     wide = wide_table(leaves, sets, len(futures.hop_step))
     tree = idle_products(actions.adding, rent, soft, wide)
@@ -153,25 +176,7 @@ def _paths(instance: Instance, prices: Prices, futures: Futures, soft: float, tr
     kernels.hop_flows(*hops, *costs, on_hop, on_tree, served, brought, copied, stored, held)
     kernels.begin_flows(first, *begins, start, soft, on_entry, on_tree, stored, held)
     push_down(tree, on_tree, leaves, wide, soft)
-    del hops, begins, tree  # on long traces it is most of what is held
-    held[1:] += on_tree[:steps].sum(axis=1)
-    new = pays[None, :, :] & ~pays[:, None, :]
-    copied += np.einsum("tij,ijk->tik", on_tree[:steps], new.astype(np.float64))
-    del on_tree
-    untracked = tracked.untracked(tiers)
-    copied[:, :, untracked] = 0.0
-    choices = actions.choices
-    assert choices is not None
-    ways = np.einsum("ti,tiv->tv", served, choices.serve)
-    if actions.apart.any():
-        ways += np.einsum("ti,tiv->tv", brought, choices.bring)
-    moved = ways @ loads.serve[futures.kind].astype(np.float64)
-    copy, store = loads.copy[futures.kind].astype(np.float64), loads.store[futures.kind].astype(np.float64)
-    moved += np.einsum("tik,tikj,jkr->tr", copied, choices.source, copy, optimize=True)
-    stores = np.einsum("tk,tkj->tj", stored, choices.write) @ store
-    needed = loads.serves_from[:, None] == np.arange(tiers)
-    rented = tracked.has(tiers) & ~untracked
-    return _Paths(total, moved, stores, held @ rented * size, ways @ needed.astype(np.float64) * size)
+    return Units(total, served, brought, copied, stored, held, on_tree[:steps].copy())
 
 
 def wide_table(leaves: int, sets: int, hops: int) -> bool:

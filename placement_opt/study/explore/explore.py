@@ -89,6 +89,7 @@ def explore(
     check_spec(spec)
     key = spec.digest()
     backend = backend or Backend()
+    backend.check_whole()
     with kept_in(state, key) as (known, kept), Jobs(backend.jobs, limits) as pool:
         runner = _Runner(spec, key, known, kept, backend, pool, limits, report)
         searched = [
@@ -145,7 +146,7 @@ class _Runner:
             for task, result in zip(chunks[number].tasks, results, strict=False):
                 self._take(task, result)
 
-        if self.backend.name == "dask":
+        if self.backend.away:
             self.backend.run(work, chunks, limits=self.limits, done=done)
         else:
             self.pool.run(work, chunks, done=done, lost=_lost)
