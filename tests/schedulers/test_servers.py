@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError, ScheduleError
-from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.workload.served import Served
 from tests.schedulers.cases import any_instance, as_cache
-from tests.schedulers.places import places, three
+from tests.schedulers.places import places, served, three
 
 
 def test_hicache_writes_through_at_once_at_the_second_touch_or_when_it_makes_way() -> None:
@@ -232,13 +230,6 @@ def test_ttl_by_the_clock() -> None:
     instance = three([[0], [1], [1], [1]], "0 0", room=(9, 9, 9))
     assert places(instance, "ttl:seconds=0.02,steps=1") == ["0 0", "0 0", "0 0", "2 0", "2 0"]
     assert places(instance, "ttl:seconds=0.03") == ["0 0", "0 0", "0 0", "0 0", "2 0"]
-
-
-def served(instance: Instance, admitted: Sequence[int], last: Sequence[int]) -> Instance:
-    """The same with requests that are let in and end at these steps."""
-    first, zero = np.array(admitted, dtype=np.int32), np.zeros(len(admitted), dtype=np.int64)
-    table = Served(zero, first, first, np.array(last, dtype=np.int32), zero, zero)
-    return replace(instance, trace=replace(instance.trace, requests=table))
 
 
 def test_session_keeps_what_isserved() -> None:

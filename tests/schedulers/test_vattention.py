@@ -9,8 +9,7 @@ from placement_opt.base.errors import ScheduleError
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from tests.schedulers.cases import any_instance, as_cache
-from tests.schedulers.places import places, three
-from tests.schedulers.test_servers import served
+from tests.schedulers.places import places, served, three
 from tests.small import make_instance, make_trace, two_tier
 
 
