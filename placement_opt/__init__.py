@@ -42,7 +42,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Bound": "placement_opt.bounds.result",
     "CachePolicy": "placement_opt.schedulers.cache",
-    "Comparison": "placement_opt.study.compare",
+    "Comparison": "placement_opt.study.comparison",
     "InputError": "placement_opt.base.errors",
     "Instance": "placement_opt.instance.instance",
     "Interrupted": "placement_opt.base.errors",
@@ -101,7 +101,8 @@ if TYPE_CHECKING:
     from placement_opt.play.simulate import Run, simulate
     from placement_opt.schedulers import make_scheduler
     from placement_opt.schedulers.cache import CachePolicy
-    from placement_opt.study.compare import Comparison, compare
+    from placement_opt.study.compare import compare
+    from placement_opt.study.comparison import Comparison
     from placement_opt.study.explore.explore import explore
     from placement_opt.study.future import future
     from placement_opt.study.sweep import Sweep, sweep

@@ -52,7 +52,8 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.comparison import comparison_sentences, complaint
     from placement_opt.report.page.page import check_page, page
     from placement_opt.schedulers import make_scheduler
-    from placement_opt.study.compare import Comparison, chosen_schedulers
+    from placement_opt.study.compare import chosen_schedulers
+    from placement_opt.study.comparison import Comparison
     from placement_opt.study.scheduled import Outcome
     from placement_opt.study.survey import survey
 

@@ -73,7 +73,7 @@ class Ledger:
         self._slot = np.zeros(blocks, dtype=np.int32)
         self._count = np.arange(blocks, dtype=np.int32)
         self._home = instance.home if instance.inclusive else -1
-        self._loops = _loops(instance.trace.num_reads)
+        self._loops = loops_for(instance.trace.num_reads)
         self._step = -1
         self._births: Ids = np.zeros(0, dtype=np.int64)
         self._freed: Ids = self._births
@@ -318,8 +318,8 @@ class Ledger:
         raise ScheduleError(message, step=step, block=block)
 
 
-def _loops(reads: int) -> Any:
-    """Compiled loops that check moves, where numba is loaded anyway or it pays; None: they are checked array by array."""
+def loops_for(reads: int) -> Any:
+    """Compiled loops that look at blocks one by one, where numba is loaded anyway or it pays; None: arrays do."""
     if "numba" not in sys.modules and reads < _MANY:
         return None
     from placement_opt.play import ledger_kernels

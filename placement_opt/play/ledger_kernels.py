@@ -39,3 +39,15 @@ def meet(reads: Any, present: Any, step: int, mask: Any, found: Any) -> None:
     for i in range(len(reads)):
         present[reads[i]] = step
         found[i] = mask[reads[i]]
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def count(held: Any, starts: Any, ends: Any, found: Any) -> None:
+    """How many of the reads of each step were held by each set of tiers: a sweep for each of the few there are, without
+    branches, is several reads at a time."""
+    for t in range(len(starts)):
+        for mask in range(found.shape[1]):
+            alike = 0
+            for i in range(starts[t], ends[t]):
+                alike += held[i] == mask
+            found[t, mask] = alike

@@ -14,9 +14,13 @@ from placement_opt.instance.instance import Instance
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.amounts import moving_loads
 from placement_opt.play.budgeted import budgeted_split
+from placement_opt.play.ledger import loops_for
 from placement_opt.play.run import Run
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.split_program import Moved
+
+#: Up to so many tiers reads are counted by each set of them.
+_FEW_TIERS = 4
 
 
 def time_run(
@@ -70,28 +74,34 @@ def served_of(
     ways = len(loads.serves_from)
     mark: npt.NDArray[Any] = passed if len(loads.row) == 1 else 2 * loads.kind[blocks] + passed
     case: npt.NDArray[Any] = (mark.astype(np.int64) << tiers) + held if mark.any() else held
-    cases = np.flatnonzero(np.bincount(case)).tolist()
+    alike = shares is None and len(loads.amount) > 0 and bool((loads.amount == loads.amount[0]).all())
+    count = _counts(held, starts, ends, tiers) if alike and case is held else None
+    cases = np.flatnonzero(np.bincount(case) if count is None else count.any(axis=0)).tolist()
     usable = [loads.usable(one & (1 << tiers) - 1, one >> tiers + 1, bringing=bool(one >> tiers & 1)) for one in cases]
     patterns = [found << (one >> tiers + 1) * ways for one, found in zip(cases, usable, strict=True)]
     distinct = sorted(set(patterns))
     served = np.zeros((len(starts), len(distinct)), dtype=np.int64)
-    sums = np.zeros(len(blocks) + 1, dtype=np.int64)
-    if shares is None and len(loads.amount) > 0 and bool((loads.amount == loads.amount[0]).all()):
-        rest = (ends - starts) * loads.amount[0]  # all are alike: reads are counted, and those of the last case are the rest
-        for one, pattern in zip(cases[:-1], patterns, strict=False):
-            np.cumsum(case == one, out=sums[1:])
-            found = (sums[ends] - sums[starts]) * loads.amount[0]
-            served[:, distinct.index(pattern)] += found
-            rest -= found
-        if cases:
-            served[:, distinct.index(patterns[-1])] += rest
+    if count is not None:
+        for one, pattern in zip(cases, patterns, strict=True):
+            served[:, distinct.index(pattern)] += count[:, one] * loads.amount[0]
         return distinct, served
+    sums = np.zeros(len(blocks) + 1, dtype=np.int64)
     amount = loads.amount[blocks] * (1 if shares is None else shares)
     for one, pattern in zip(cases, patterns, strict=True):
         # Differences of running sums are exact even where the sums themselves wrap around.
         np.cumsum(np.where(case == one, amount, 0), out=sums[1:])
         served[:, distinct.index(pattern)] += sums[ends] - sums[starts]
     return distinct, served
+
+
+def _counts(held: npt.NDArray[np.uint16], starts: Int64, ends: Int64, tiers: int) -> Int64 | None:
+    """int64[T, 2**K]: how many reads of each step were held by each set of tiers; None where that is not counted in a loop."""
+    loops = loops_for(len(held)) if tiers <= _FEW_TIERS else None
+    if loops is None:
+        return None
+    found = np.empty((len(starts), 1 << tiers), dtype=np.int64)
+    loops.count(held, starts, ends, found)
+    return found
 
 
 def _moved(instance: Instance, timer: StepTimer, served: Int64, moved: Int64) -> Moved:

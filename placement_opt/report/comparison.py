@@ -25,7 +25,7 @@ from placement_opt.report.parts import assumption_rows, assumptions_info
 from placement_opt.report.simulation import EFFORT_COLUMNS, effort_document
 from placement_opt.report.table import facts, paragraph, table
 from placement_opt.report.why import WHY_COLUMNS, csv_values, why_documents, why_text
-from placement_opt.study.compare import Comparison
+from placement_opt.study.comparison import Comparison
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled
 
 INSTANCE_COLUMNS = ("instance", "hash", "method", "status", "lower_bound_s", "roofline_s", "best_s", "known_to", "weak")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from placement_opt.base.errors import InputError
 from placement_opt.report.picture import STYLE, check_installed, check_place, picture_bytes
-from placement_opt.study.compare import Comparison
+from placement_opt.study.comparison import Comparison
 from placement_opt.study.scheduled import Compared
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 from placement_opt.answer.verdict import Verdict
 from placement_opt.report.numbers import figure, percent, seconds, times
 from placement_opt.report.table import facts, paragraph, table
-from placement_opt.study.compare import Comparison
+from placement_opt.study.comparison import Comparison
 from placement_opt.study.fit import Fit, Fitted
 from placement_opt.study.scheduled import Compared
 from placement_opt.workload.fit.likeness import ALIKE

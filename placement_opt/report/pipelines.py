@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from placement_opt.study.compare import Comparison
+from placement_opt.study.comparison import Comparison
 from placement_opt.study.conditions import Checked
 from placement_opt.study.scheduled import Outcome, Scheduled
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from placement_opt.report.numbers import count, percent, seconds
 from placement_opt.report.table import table
-from placement_opt.study.regress import Checked, Outcome, Regression
+from placement_opt.study.regression import Checked, Outcome, Regression
 
 
 def regression_document(found: Regression) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from placement_opt.base.units import format_rate, format_requests, format_size
 from placement_opt.report.meters import costs, objective_rows
 from placement_opt.report.numbers import full_seconds, percent, seconds, seconds_column
 from placement_opt.report.table import facts, paragraph, table
-from placement_opt.study.worth import RateWorth, RoomWorth, Trial, Worth
+from placement_opt.study.worths import RateWorth, RoomWorth, Trial, Worth
 
 #: Savings below this share of the bound are rounding.
 _SAME = 1e-9

@@ -75,6 +75,7 @@ REGISTRY: Mapping[str, type[Policy]] = Registry(
         "trtllm": "serving.trtllm:TrtLlm",
         "session": "serving.session:Session",
         "ttl": "serving.ttl:TTL",
+        "vattention": "serving.vattention:VAttention",
         "all-slow": "all_slow:AllSlow",
         "flexgen": "flexgen:FlexGen",
         # attention

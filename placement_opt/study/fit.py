@@ -15,7 +15,8 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import in_rows
 from placement_opt.instance.outline import outline_of
 from placement_opt.instance.trace_source import Generated, TraceAtHand
-from placement_opt.study.compare import Comparison, compare
+from placement_opt.study.compare import compare
+from placement_opt.study.comparison import Comparison
 from placement_opt.workload.fit import FITS
 from placement_opt.workload.fit.likeness import Aspect, apart, likeness, score, with_chance
 from placement_opt.workload.stats import TraceInfo, describe_trace

@@ -26,7 +26,8 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import Source
 from placement_opt.instance.stacked import AnyQuestion
 from placement_opt.schedulers import as_scheduler, name_of
-from placement_opt.study.compare import Comparison, Named, compare, named_schedulers, sources_of
+from placement_opt.study.compare import Named, compare, named_schedulers, sources_of
+from placement_opt.study.comparison import Comparison
 from placement_opt.study.grid import Question
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest
 

@@ -34,7 +34,8 @@ from placement_opt.study.beside import Beside, certificates_beside
 from placement_opt.study.compare import Named, left_at, prove_beside
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, fastest, held_against, run_scheduler
 from placement_opt.study.sweep import Sweep, sweep
-from placement_opt.study.worth import Worth, worth
+from placement_opt.study.worth import worth
+from placement_opt.study.worths import Worth
 
 #: Pieces in which courses over the steps are kept.
 PIECES = 240

@@ -32,7 +32,8 @@ from placement_opt.instance.load import Source
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.stacked import Stacked
 from placement_opt.study.auto_capacity import spelt_out
-from placement_opt.study.compare import Comparison, Named, named_schedulers, sources_of
+from placement_opt.study.compare import Named, named_schedulers, sources_of
+from placement_opt.study.comparison import Comparison
 from placement_opt.study.grid import Bounding, Cell, Grid, Lost, Question, Timing, all_scheduled
 from placement_opt.study.keys import SweepKey, parse_keys, parse_value, points_of
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, held_against

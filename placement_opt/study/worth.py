@@ -13,7 +13,8 @@ long step t lasts, the multiplier of ``sum_r B_r rho[t, r] <= 1``). Beyond the m
 
 Therefore every prediction is held against the same bound solved again. Where a price is zero at every step that is not
 necessary: the prices are as legal with more of the thing as without, and prove that nothing changes. A price at which as much
-again of the thing would save no more than ``DUST`` of the bound is nothing to anybody: it counts as zero and is not tried.
+again of the thing would save no more than a share ``DUST`` of the bound is nothing to anybody: it counts as zero and is not
+tried (:mod:`placement_opt.study.trials`).
 
 Prices explain the bound that they prove and nothing else. Where that is far below the best schedule known, or none is known,
 they say where the proof stands and not what a machine needs (:attr:`Worth.weak`).
@@ -24,9 +25,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,8 +34,6 @@ from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import InputError
 from placement_opt.base.given import check_kind, check_number
 from placement_opt.base.limits import Limits, check_limits
-from placement_opt.base.tabular import Record, Tabular
-from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Bound, Prices, Status
@@ -44,193 +41,18 @@ from placement_opt.instance.budgets import Budget, objective_text
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.stacked import AnyQuestion, Stacked
-from placement_opt.layered.again import roofline_explained, solve_again
-from placement_opt.layered.solve import CertifiedPrices
+from placement_opt.layered.again import roofline_explained
+from placement_opt.study.trials import Trials
+from placement_opt.study.worths import BudgetWorth, RateWorth, Worth
 
-#: In rows or in runs.
-Question = TypeVar("Question", bound=AnyQuestion)
-GIB = 2**30
-GB = 10**9
 #: How much more is tried, as shares of what there is.
 SHARES = (0.01, 0.1)
 #: Methods whose prices do not explain their value -> the relaxation whose prices do.
 _RELAXED = {"milp": "lp", "step-integer": "step", "flow": "compact"}
 #: A resource binds in a step that gives it at least this share of its price; below is rounding.
 _BINDS = 1e-6
-_EARLY = (Status.LIMIT, Status.INTERRUPTED)
 #: Shares of the time are right to this.
 ROUNDING = 1e-9
-#: What would save no more than this share of the bound, were there twice as much of it, is worth nothing.
-DUST = 1e-4
-#: Seconds for a trial, or this many times what the bound took where that is longer.
-TRIAL_S, PATIENCE = 10.0, 3.0
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Some more of one thing: what the prices predict, and what solving again gives.
-
-    Attributes
-    ----------
-    share, extra
-        How much more: as a share of what there is, and in whole bytes or bytes/s (rounded up).
-    predicted_s
-        Seconds saved according to the prices.
-    before_s, lower_bound_s
-        What is proven without it and with it; the latter None where a limit came first.
-    status
-        Of that bound.
-    solved
-        False where prices of zero prove that nothing changes, so that nothing was solved.
-    """
-
-    share: float
-    extra: int
-    predicted_s: float
-    before_s: float
-    lower_bound_s: float | None
-    status: Status
-    solved: bool
-
-    @property
-    def actual_s(self) -> float | None:
-        """The bound without it less the bound with it. Below zero only where the bound without it was not the best."""
-        return None if self.lower_bound_s is None else self.before_s - self.lower_bound_s
-
-    @property
-    def held(self) -> float | None:
-        """actual / predicted: the share of the prediction that came true; None without either."""
-        return None if self.actual_s is None or self.predicted_s == 0 else self.actual_s / self.predicted_s
-
-
-@dataclass(frozen=True)
-class RoomWorth:
-    """What room in one tier is worth.
-
-    Attributes
-    ----------
-    tier, capacity
-        Its name, and the bytes it has for KV.
-    price_s
-        Seconds that one more byte saves, at the margin.
-    trials
-        One for each share; none where the tier has no room at all, of which there is no share, or the price is dust.
-    """
-
-    tier: str
-    capacity: int
-    price_s: float
-    trials: tuple[Trial, ...]
-
-    @property
-    def per_gib_s(self) -> float:
-        """Seconds for one more GiB at the price of one more byte."""
-        return self.price_s * GIB
-
-
-@dataclass(frozen=True)
-class RateWorth:
-    """What the rate of one resource is worth.
-
-    Attributes
-    ----------
-    resource, rate
-        Its name, and bytes/s (requests/s, if that is its ``unit``) times ``scale``, as the table of operations counts them.
-    price_s
-        Seconds that one more of these saves, at the margin.
-    share_of_time
-        Share of the bound's time that it accounts for (its price times its rate, weighted by the steps' times).
-    share_of_steps
-        Share of the steps in which it binds; several resources bind at once where reads are split over them.
-    """
-
-    resource: str
-    rate: int
-    price_s: float
-    share_of_time: float
-    share_of_steps: float
-    trials: tuple[Trial, ...]
-    unit: str = "bytes"
-    scale: int = 1
-
-    @property
-    def per_gb_s(self) -> float:
-        """Seconds for one more GB/s (10**9 requests/s) at the price of one more byte/s."""
-        return self.price_s * self.scale * GB
-
-
-@dataclass(frozen=True)
-class BudgetWorth:
-    """What one more unit ("J", "B"; "s" of a cap on time) of what a budget allows saves at the margin, in seconds."""
-
-    budget: str
-    unit: str
-    per_unit_s: float
-
-
-@dataclass(frozen=True, repr=False)
-class Worth(Tabular):
-    """What more of everything is worth to an instance.
-
-    Attributes
-    ----------
-    method, lower_bound_s
-        The bound whose prices these are; every trial is this method again.
-    room
-        One entry a tier.
-    rates
-        One entry a resource.
-    floor_share
-        Share of the bound's time for which the floor under the steps' times accounts.
-    unexplained
-        Share for which neither the floor nor any resource accounts: more than rounding where the prices are not the best ones.
-    interval
-        Where the optimum lies: between the bound whose prices these are and the best schedule known.
-    note
-        Which bound was taken instead, where the one given has no prices that explain it; "" if it has.
-    unfinished
-        Whether a limit or a stop request left trials undone.
-    objective
-        What is minimised, in words; all seconds here are of it.
-    budgets
-        One entry for each budget of the instance.
-    """
-
-    method: str
-    lower_bound_s: float
-    room: tuple[RoomWorth, ...]
-    rates: tuple[RateWorth, ...]
-    floor_share: float
-    unexplained: float
-    interval: Interval
-    note: str = ""
-    unfinished: bool = False
-    objective: str = "time"
-    budgets: tuple[BudgetWorth, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Worth({self.method} {self.lower_bound_s:.6g} s: {len(self.room)} tiers, {len(self.rates)} resources)"
-
-    def to_records(self) -> list[Record]:
-        """One row for each tier's room and each resource's rate: seconds that one more unit saves, at the margin."""
-        rows: list[Record] = [
-            {"what": f"room in {one.tier}", "there_is": one.capacity, "price_s": one.price_s, "share_of_time": None}
-            for one in self.room
-        ]
-        for one in self.rates:
-            row: Record = {"what": f"rate of {one.resource}", "there_is": one.rate, "price_s": one.price_s}
-            rows.append(row | {"share_of_time": round(one.share_of_time, 9)})
-        return rows
-
-    @property
-    def things(self) -> tuple[RoomWorth | RateWorth, ...]:
-        """All room, then all rates."""
-        return (*self.room, *self.rates)
-
-    @property
-    def weak(self) -> bool:
-        """Whether the bound is known or suspected to be far from the optimum."""
-        return self.interval.weak
 
 
 def worth(
@@ -305,7 +127,7 @@ def worth(
     if base.prices is None or base.step_s is None or base.lower_bound_s is None:
         wanted = "roofline or scale" if isinstance(instance, Layered) else "roofline, step, compact or lp"
         raise InputError(f"found a {base.method} bound without prices", f"expected one of {wanted}")
-    tried = _Trials(instance, base, base.lower_bound_s, tuple(shares), limits, report or _silent)
+    tried = Trials(instance, base, base.lower_bound_s, tuple(shares), limits, report or _silent)
     rents = base.prices.rent.sum(axis=0)
     room = tuple(tried.of_room(k, float(rents[k])) for k in range(instance.num_tiers))
     used = base.prices.rho * instance.memory.rates.astype(np.float64)
@@ -344,20 +166,6 @@ def _rounded(share: float) -> float:
     return share if share > ROUNDING else 0.0
 
 
-def more_room(instance: Question, tier: int, extra: int) -> Question:
-    """The same with some bytes more for KV in one tier."""
-    capacity = instance.capacity.copy()
-    capacity[tier] += extra
-    return replace(instance, capacity=capacity)
-
-
-def more_rate(instance: Question, resource: int, extra: int) -> Question:
-    """The same with some bytes/s more on one resource."""
-    rates = instance.memory.rates.copy()
-    rates[resource] += extra
-    return replace(instance, memory=replace(instance.memory, rates=rates))
-
-
 def _explained(instance: AnyQuestion, bound: Bound, limits: Limits) -> tuple[Bound, str]:
     """A bound whose prices are its own, and why it is not the one given."""
     if isinstance(instance, Stacked):
@@ -386,66 +194,7 @@ def _without_noise(instance: AnyQuestion, bound: Bound) -> Bound:
     return replace(bound, prices=cleaned.prices, lower_bound_s=min(cleaned.value_s, bound.lower_bound_s))
 
 
-def _again(instance: AnyQuestion, bound: Bound, limits: Limits) -> Bound:
-    """The same bound of an instance that has more of something; in runs prices are raised from those there are."""
-    if isinstance(instance, Instance):
-        return METHODS[bound.method](instance, limits=limits)
-    assert isinstance(instance, Layered)
-    if not isinstance(bound.prices, CertifiedPrices) or bound.prices.knots is None:
-        return roofline_explained(instance)
-    return solve_again(instance, bound.prices.knots, limits=limits)
-
-
-@dataclass(frozen=True, eq=False)
-class _Trials:
-    """Solves again with more of something."""
-
-    instance: AnyQuestion
-    base: Bound
-    value: float
-    shares: tuple[float, ...]
-    limits: Limits
-    report: Callable[[str], None]
-
-    def is_dust(self, price: float, amount: int) -> bool:
-        """Whether a price of so much room or such a rate is worth nothing, though it is not zero."""
-        return 0.0 < price * amount <= DUST * self.value
-
-    def of_room(self, tier: int, price: float) -> RoomWorth:
-        name, capacity = self.instance.memory.tier_names[tier], int(self.instance.capacity[tier])
-        if self.is_dust(price, capacity):
-            return RoomWorth(name, capacity, 0.0, ())
-        trials = []
-        for share in self.shares if capacity else ():
-            trial = self._try(f"room in {name}", capacity, share, price, lambda extra: more_room(self.instance, tier, extra))
-            if trial.lower_bound_s is not None:  # what the prices prove without solving
-                trial = replace(trial, lower_bound_s=max(trial.lower_bound_s, self.value - trial.predicted_s))
-            trials.append(trial)
-        return RoomWorth(name, capacity, price, tuple(trials))
-
-    def of_rate(self, resource: int, price: float) -> tuple[Trial, ...]:
-        name, rate = self.instance.memory.resources[resource], int(self.instance.memory.rates[resource])
-        return tuple(
-            self._try(f"rate of {name}", rate, share, price, lambda extra: more_rate(self.instance, resource, extra))
-            for share in self.shares
-        )
-
-    def _try(self, what: str, amount: int, share: float, price: float, more: Callable[[int], AnyQuestion]) -> Trial:
-        extra = math.ceil(round(amount * share, 6))
-        if price == 0.0:
-            return Trial(share, extra, 0.0, self.value, self.value, self.base.status, solved=False)
-        found, status = None, Status.NONE
-        if not self.limits.reached and self.base.status not in _EARLY:
-            self.report(f"{self.base.method} again with {share:+.0%} {what}")
-            limits = self.limits.within(max(TRIAL_S, PATIENCE * self.base.solve_s))
-            with suppress(LeftBehind):
-                again = run_watched(lambda: _again(more(extra), self.base, limits), limits, grace=2.0)
-                if again.status not in _EARLY:
-                    found, status = again.lower_bound_s, again.status
-        return Trial(share, extra, price * extra, self.value, found, status, solved=found is not None)
-
-
-def _rate(trials: _Trials, resource: int, used: Float64, rho: Float64, step_s: Float64, total: float) -> RateWorth:
+def _rate(trials: Trials, resource: int, used: Float64, rho: Float64, step_s: Float64, total: float) -> RateWorth:
     memory = trials.instance.memory
     rate = int(memory.rates[resource])
     price = float(rho[:, resource] @ step_s)

@@ -24,9 +24,11 @@ from placement_opt.report.simulation import simulation_document, simulation_text
 from placement_opt.schedulers import RECORDED, REGISTRY, make_scheduler
 from placement_opt.schedulers.classical.caching import Classical
 from placement_opt.study import scheduled
-from placement_opt.study.compare import Comparison, compare
+from placement_opt.study.compare import compare
+from placement_opt.study.comparison import Comparison
 from placement_opt.study.record import measure
-from placement_opt.study.regress import Checked, Outcome, regress
+from placement_opt.study.regress import regress
+from placement_opt.study.regression import Checked, Outcome
 from placement_opt.study.sweep import sweep
 from tests.small import random_instance
 

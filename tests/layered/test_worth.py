@@ -20,7 +20,9 @@ from placement_opt.instance.layered import Layered, layered_of
 from placement_opt.instance.load import load_instance, load_layered
 from placement_opt.layered.again import roofline_explained, solve_again
 from placement_opt.layered.solve import CertifiedPrices
-from placement_opt.study.worth import Worth, more_rate, more_room, worth
+from placement_opt.study.trials import more_rate, more_room
+from placement_opt.study.worth import worth
+from placement_opt.study.worths import Worth
 from placement_opt.workload.synth import params
 from tests.layered.cases import draw, write
 

@@ -42,9 +42,10 @@ _MORE = {
     "vllm-offload": ("evict=arc,scope=layer",),
     "trtllm": ("prompt=50,decode=60,duration_ms=487.3,decode_duration_ms=203.1",),
     "ttl": ("seconds=0.3137",),
+    "vattention": ("page=3,ahead=2,reserve=0.2",),
 }
 #: With these options they look at ids, as they do not by default: nothing else says the order of blocks there at the start.
-BY_POSITION = ("lmcache:chunk=3", "cxl-speckv:accuracy=0.6,buffer=0.5")
+BY_POSITION = ("lmcache:chunk=3", "cxl-speckv:accuracy=0.6,buffer=0.5", "vattention:page=3,ahead=2,reserve=0.2")
 
 
 def _specs(one: Description) -> list[str]:

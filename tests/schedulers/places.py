@@ -14,6 +14,7 @@ from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Clairvoyant, Ids, Moves, Resident, Setting, View
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from placement_opt.workload.served import Served
 from tests.small import chain, make_instance, make_trace
 from tests.worlds import with_operations
 
@@ -60,3 +61,10 @@ def three(
     held = np.zeros((3, count + births), dtype=bool)
     held[:, :count] = initial
     return replace(instance, initial=held)
+
+
+def served(instance: Instance, admitted: Sequence[int], last: Sequence[int]) -> Instance:
+    """The same with requests that are let in and end at these steps."""
+    first, zero = np.array(admitted, dtype=np.int32), np.zeros(len(admitted), dtype=np.int64)
+    table = Served(zero, first, first, np.array(last, dtype=np.int32), zero, zero)
+    return replace(instance, trace=replace(instance.trace, requests=table))

@@ -123,8 +123,8 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_illegal_moves(case: str, reads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The move is refused with this message, and no other part of the run is; however moves are checked."""
-    loops = ledger._loops(2**62) if reads else None
-    monkeypatch.setattr(ledger, "_loops", lambda reads: loops)  # noqa: ARG005
+    loops = ledger.loops_for(2**62) if reads else None
+    monkeypatch.setattr(ledger, "loops_for", lambda reads: loops)  # noqa: ARG005
     rule, step, moves, message = CASES[case]
     legal = {} if rule == "inclusive" else BORN
     with pytest.raises(ScheduleError) as caught:

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError, ScheduleError
-from placement_opt.instance.instance import Instance
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.workload.served import Served
 from tests.schedulers.cases import any_instance, as_cache
-from tests.schedulers.places import places, three
+from tests.schedulers.places import places, served, three
 
 
 def test_hicache_writes_through_at_once_at_the_second_touch_or_when_it_makes_way() -> None:
@@ -234,26 +232,19 @@ def test_ttl_by_the_clock() -> None:
     assert places(instance, "ttl:seconds=0.03") == ["0 0", "0 0", "0 0", "0 0", "2 0"]
 
 
-def _served(instance: Instance, admitted: Sequence[int], last: Sequence[int]) -> Instance:
-    """The same with requests that are let in and end at these steps."""
-    first, zero = np.array(admitted, dtype=np.int32), np.zeros(len(admitted), dtype=np.int64)
-    table = Served(zero, first, first, np.array(last, dtype=np.int32), zero, zero)
-    return replace(instance, trace=replace(instance.trace, requests=table))
-
-
-def test_session_keeps_what_is_served() -> None:
+def test_session_keeps_what_isserved() -> None:
     """Block 0 came with a request that goes on, block 1 later with one that has ended: that makes way, though it is younger."""
     reads = three([[0], [1], [2]], "2 2 2", room=(2, 9, 9))
-    goes_on = _served(reads, [0, 1], [2, 1])
+    goes_on = served(reads, [0, 1], [2, 1])
     assert places(goes_on, "session:wait=0")[-1] == "0 1 0"
     assert places(goes_on, "cascade")[-1] == "1 0 0"
-    ended = _served(reads, [0, 1], [0, 2])
+    ended = served(reads, [0, 1], [0, 2])
     assert places(ended, "session:wait=0")[-1] == "1 0 0"
 
 
 def test_session_waits_for_a_return() -> None:
     """Both requests have ended, block 0's a step later: whichever alone is still waited for keeps its block."""
-    instance = _served(three([[0], [1], [], [2]], "2 2 2", room=(2, 9, 9)), [0, 1, 3], [2, 1, 3])
+    instance = served(three([[0], [1], [], [2]], "2 2 2", room=(2, 9, 9)), [0, 1, 3], [2, 1, 3])
     assert places(instance, "session:wait=0")[-1] == "1 0 0"
     assert places(instance, "session:wait=1")[-1] == "0 1 0"
     assert places(instance, "session:wait=2")[-1] == "1 0 0"
@@ -266,7 +257,7 @@ def test_session_is_legal_on_every_rule(seed: int) -> None:
     for instance in (any_instance(seed), as_cache(any_instance(seed), seed)):
         span = np.sort(rng.integers(0, instance.num_steps, (2, 4)), axis=0)
         try:
-            simulate(_served(instance, span[0].tolist(), span[1].tolist()), make_scheduler("session:wait=1"))
+            simulate(served(instance, span[0].tolist(), span[1].tolist()), make_scheduler("session:wait=1"))
         except ScheduleError:
             with pytest.raises(ScheduleError):
                 simulate(instance, make_scheduler("lru:scope=global"))
@@ -293,7 +284,7 @@ def test_a_view_shows_running_requests_only() -> None:
             seen.append(view.requests.tolist())
             return Moves()
 
-    simulate(_served(three([[], [], []], "2"), [2, 0, 1], [2, 1, 2]), Nosy())
+    simulate(served(three([[], [], []], "2"), [2, 0, 1], [2, 1, 2]), Nosy())
     assert seen == [[1], [1, 2], [0, 2], []]
 
 

@@ -26,7 +26,8 @@ from placement_opt.instance.instance import Instance
 from placement_opt.report.comparison import comparison_document, comparison_sentences, comparison_text
 from placement_opt.report.machine import to_json
 from placement_opt.study import grid, scheduled
-from placement_opt.study.compare import Comparison, chosen_schedulers, compare
+from placement_opt.study.compare import chosen_schedulers, compare
+from placement_opt.study.comparison import Comparison
 from placement_opt.study.scheduled import Outcome, Scheduled, distance, held_against
 from tests.cli.cases import write_ahead, write_drift
 from tests.small import fetch_ahead, make_instance, make_trace, random_instance, two_tier

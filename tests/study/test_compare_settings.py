@@ -22,7 +22,7 @@ from placement_opt.cli import main
 from placement_opt.cli.console import Console
 from placement_opt.report.comparison import comparison_csv, comparison_document
 from placement_opt.study.auto_capacity import spelt_out
-from placement_opt.study.compare import Comparison
+from placement_opt.study.comparison import Comparison
 from tests.turns import turns
 
 REPO = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from placement_opt.bounds.result import Bound, Status
 from placement_opt.cli import main
 from placement_opt.play.hits import Ceiling, Hits, Part
 from placement_opt.report.pipelines import github_annotations, junit_xml
-from placement_opt.study.compare import Comparison
+from placement_opt.study.comparison import Comparison
 from placement_opt.study.conditions import check_all, exit_code, read_condition
 from placement_opt.study.scheduled import Compared, Outcome, Scheduled, held_against
 from tests.cli.cases import write_drift

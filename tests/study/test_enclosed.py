@@ -20,7 +20,8 @@ from placement_opt.certify.files import load_prices, pack_prices
 from placement_opt.instance.load import load_instance
 from placement_opt.study import enclosed
 from placement_opt.study.record import UNCERTIFIED, best_path, measure, to_text
-from placement_opt.study.regress import Outcome, regress
+from placement_opt.study.regress import regress
+from placement_opt.study.regression import Outcome
 from tests.cli.cases import write_ahead
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from placement_opt.base.errors import InputError
 from placement_opt.study.refused import Refusal, ending, expected_path, read_expected, refuse
-from placement_opt.study.regress import Outcome, regress
+from placement_opt.study.regress import regress
+from placement_opt.study.regression import Outcome
 
 CSV = 'n,l,read_kv\n1,0,"[0"\n'
 

@@ -20,7 +20,8 @@ from placement_opt.bounds.auto import affordable
 from placement_opt.cli import main
 from placement_opt.instance.load import load_instance
 from placement_opt.study.record import best_path, measure, read_record, to_text
-from placement_opt.study.regress import Outcome, regress
+from placement_opt.study.regress import regress
+from placement_opt.study.regression import Outcome
 from tests.cli.cases import write_ahead, write_drift
 
 METHODS = ("roofline", "step", "lp")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import threading
 from dataclasses import replace
@@ -20,7 +19,9 @@ from placement_opt.bounds.result import Status
 from placement_opt.cli import main
 from placement_opt.instance.instance import Instance
 from placement_opt.report.worth import worth_document, worth_sentences, worth_text
-from placement_opt.study.worth import Worth, more_rate, more_room, worth
+from placement_opt.study.trials import more_rate, more_room
+from placement_opt.study.worth import worth
+from placement_opt.study.worths import Worth
 from tests.bounds.cases import draw
 from tests.cli.cases import write_ahead
 from tests.small import chain, fetch_ahead, make_instance, make_trace, two_tier
@@ -408,9 +409,8 @@ def test_a_trial_that_does_not_come_back_is_given_up(monkeypatch: pytest.MonkeyP
     instance, end = one_step(40), threading.Event()
     bound = lp.bound(instance)
     monkeypatch.setattr("placement_opt.base.watch.GRACE_S", 0.0)
-    module = importlib.import_module("placement_opt.study.worth")  # the package's attribute of this name is the function
-    monkeypatch.setattr(module, "TRIAL_S", 0.0)
-    monkeypatch.setattr(module, "METHODS", {"lp": lambda *_, **__: end.wait()})
+    monkeypatch.setattr("placement_opt.study.trials.TRIAL_S", 0.0)
+    monkeypatch.setattr("placement_opt.study.trials.METHODS", {"lp": lambda *_, **__: end.wait()})
     try:
         found = worth(instance, replace(bound, solve_s=0.0))
     finally:

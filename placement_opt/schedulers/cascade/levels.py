@@ -191,6 +191,19 @@ class Levels:
         self._revert()
         return False
 
+    def spare(self, level: int, cache: int) -> int:
+        """Bytes of a cache of a level that nothing takes."""
+        return min(self._room[cache], self._free[level])
+
+    def demote(self, level: int, block: int) -> bool:
+        """A copy leaves a level although its room is not needed, as if it were; whether it may."""
+        self._undo.clear()
+        self._leave(level, block)
+        if self._goes(level, block):
+            return True
+        self._revert()
+        return False
+
     def settle(self, level: int, block: int) -> None:
         """A new block: into this level or the next below that takes it; ScheduleError where it must be somewhere and is not."""
         for each in range(level, len(self.tiers)):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from placement_opt.base.cost import Cost
 from placement_opt.bounds.size import Size
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import option, passing
+from placement_opt.schedulers.cache import start_levels
 from placement_opt.schedulers.classical.caching import Classical, Needs
+from placement_opt.schedulers.hierarchy.queues import queued
 
 
 @dataclass
@@ -27,6 +33,16 @@ class Clock(Classical):
     needs: ClassVar[Needs] = Needs(lists=1)
 
     bits: int = option(1, "bits of the reference count", low=1, high=30)
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        self._queued = queued(setting, by_layer=False, again=False)
+        if self._queued is None:
+            return super().start(setting, first_reads)
+        [came] = start_levels(setting, first_reads)
+        return self._queued.fill(np.array(came[::-1], dtype=np.int64))
+
+    def step(self, view: View) -> Moves:
+        return super().step(view) if self._queued is None else self._queued.turns(view, 2**self.bits - 1)
 
     def registers(self, capacity: int) -> list[int]:  # noqa: ARG002
         return [2**self.bits - 1]

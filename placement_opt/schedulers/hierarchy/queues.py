@@ -1,17 +1,18 @@
-"""The caches of ``lru`` and ``fifo`` where they need no heaps: one cache above a tier that keeps everything."""
+"""The caches of ``lru``, ``fifo``, ``tail-lru`` and ``clock`` where they need no heaps: one cache above a tier that keeps
+everything."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from placement_opt.base.arrays import Int64
-from placement_opt.play.protocol import Moves, Resident, Setting, View
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import cache_tiers, layer_of
 from placement_opt.schedulers.hierarchy.hierarchy import UNLIMITED, even_shares
 
 
 class Queued:
-    """Makes the moves of :class:`placement_opt.schedulers.hierarchy.hierarchy.Hierarchy` with the keys of those two.
+    """Makes the moves of :class:`placement_opt.schedulers.hierarchy.hierarchy.Hierarchy` with the keys of the first three.
 
     Parameters
     ----------
@@ -21,56 +22,82 @@ class Queued:
         Whether each layer has its even share of the room, and blocks displace only those of their own.
     again
         Whether being read makes blocks younger that are in the cache.
+    stacked
+        Whether there are two queues, and all of the first is older than the second, which all blocks are in at first.
     """
 
-    def __init__(self, setting: Setting, *, by_layer: bool, again: bool) -> None:
+    def __init__(self, setting: Setting, *, by_layer: bool, again: bool, stacked: bool = False) -> None:
         from placement_opt.schedulers.hierarchy import queues_kernels as kernels
 
-        self._kernels, self._setting, self._again = kernels, setting, again
+        self._kernels, self._setting, self._again, self._stacked = kernels, setting, again, stacked
         [self._tier] = cache_tiers(setting)
-        blocks, groups = len(setting.size), setting.num_layers if by_layer else 1
-        node = np.zeros((blocks + groups, 4), dtype=np.int32)
-        node[:, kernels.OLDER] = node[:, kernels.NEWER] = np.arange(blocks + groups)
-        if by_layer:
-            node[:blocks, kernels.GROUP] = layer_of(setting)
-        room = np.full(kernels.QUOTA + groups, UNLIMITED, dtype=np.int64)
-        room[kernels.ROOM] = setting.capacity[self._tier]
-        if groups > 1:
-            room[kernels.QUOTA :] = even_shares(setting, groups)[self._tier]
-        self._queues = kernels.Queues(node, setting.size, room, np.zeros(groups, dtype=np.int32))
-        self._found = np.empty((2, blocks), dtype=np.int32)
+        blocks, groups = len(setting.size), 2 if stacked else setting.num_layers if by_layer else 1
+        node = np.zeros((blocks, 4), dtype=np.int32)
+        node[:, kernels.AT] = -1
+        node[:, kernels.QUEUE] = 1 if stacked else layer_of(setting) if by_layer else 0
+        room = np.zeros(kernels.QUOTA + groups, dtype=np.int64)
+        room[kernels.ROOM] = room[kernels.CAPACITY] = setting.capacity[self._tier]
+        shared = groups > 1 and not stacked
+        room[kernels.QUOTA :] = even_shares(setting, groups)[self._tier] if shared else UNLIMITED
+        counts = np.full(2, blocks) if stacked else np.bincount(node[:, kernels.QUEUE], minlength=groups)
+        first = np.append(0, np.cumsum(2 * counts))
+        row = np.empty(int(first[-1]), dtype=np.int32)
+        self._queues = kernels.Queues(node, setting.size, room, row, first, *(first[:-1].copy() for _ in range(3)))
+        self._noted = np.empty(blocks, dtype=np.int32)
 
     def start(self, keys: Int64) -> Resident | None:
         """State 0, as given or chosen by the keys of the initial blocks: bool[K, B]."""
         blocks, given = self._setting.initial_blocks, self._setting.initial
         newest = blocks[np.argsort(keys, kind="stable")[::-1]]
-        if given is not None:
-            newest = newest[given[self._tier, newest]]
-        self._kernels.fill(self._queues, newest, given is not None)
-        if given is not None:
+        return self.fill(newest if given is None else newest[given[self._tier, newest]])
+
+    def fill(self, newest: Ids) -> Resident | None:
+        """State 0 with these blocks, as far as they have room, if it is not given."""
+        given = self._setting.initial is not None
+        self._kernels.fill(self._queues, newest.astype(np.int64), given)
+        if given:
             return None
         resident = np.zeros((len(self._setting.capacity), len(self._setting.size)), dtype=bool)
-        resident[self._tier] = self._queues.node[: len(self._setting.size), self._kernels.BITS] & self._kernels.IN
-        resident[self._setting.home, blocks] = True
+        resident[self._tier] = self._queues.node[:, self._kernels.BITS] & self._kernels.IN
+        resident[self._setting.home, self._setting.initial_blocks] = True
         return resident
 
     def step(self, view: View) -> Moves:
-        """Bring in all that is at the processor."""
-        near = np.concatenate([view.reads, view.births]) if len(view.births) else view.reads
+        """Bring in all that is at the processor: what is read, then what is produced, ids ascending."""
+        return self.bring(view, _near(view), 0)
+
+    def bring(self, view: View, near: Int64, vain: int) -> Moves:
+        """Bring in these, all that are at the processor, their keys ascending; the first ``vain`` into the first queue."""
+        lists, stored = np.empty((2, len(near)), dtype=np.int32), np.empty(len(near), dtype=np.int32)
         freed = view.freed.astype(np.int64, copy=False)
-        counts = self._kernels.step(self._queues, freed, near.astype(np.int64), self._again, self._found)
-        store, drop = (row[:count].astype(np.int64) for row, count in zip(self._found, counts, strict=True))
-        return Moves(
-            store=[(self._tier, store)] if len(store) else [],
-            drop=[(self._tier, drop)] if len(drop) else [],
+        came, dropped = self._kernels.step(
+            self._queues, freed, near, self._again, self._stacked, vain, lists, stored, self._noted
         )
+        return self._moves(stored[:came], self._noted[:dropped])
+
+    def turns(self, view: View, highest: int) -> Moves:
+        """A clock's step: reads are counted up to ``highest``, what is missing comes in, each in its turn."""
+        near = _near(view)
+        stored = np.empty(len(near), dtype=np.int32)
+        freed = view.freed.astype(np.int64, copy=False)
+        came, dropped = self._kernels.turns(self._queues, freed, near, highest, stored, self._noted)
+        return self._moves(np.sort(stored[:came]), np.sort(self._noted[:dropped]))
+
+    def _moves(self, stored: Ids, dropped: Ids) -> Moves:
+        store = [(self._tier, stored.astype(np.int64))] if len(stored) else []
+        return Moves(store, drop=[(self._tier, dropped.astype(np.int64))] if len(dropped) else [])
 
 
-def queued(setting: Setting, *, by_layer: bool, again: bool) -> Queued | None:
+def _near(view: View) -> Int64:
+    near = np.concatenate([view.reads, view.births]) if len(view.births) else view.reads
+    return near.astype(np.int64)
+
+
+def queued(setting: Setting, *, by_layer: bool, again: bool, stacked: bool = False) -> Queued | None:
     """The caches without heaps; None where they need them: more caches than one, or blocks that must lie in one of them.
 
     Blocks that keep their age have turns in its order, which is known within a queue only.
     """
     one = setting.residency == "inclusive" and len(cache_tiers(setting)) == 1
     whole = again or not by_layer or setting.num_layers == 1
-    return Queued(setting, by_layer=by_layer, again=again) if one and whole else None
+    return Queued(setting, by_layer=by_layer, again=again, stacked=stacked) if one and whole else None
