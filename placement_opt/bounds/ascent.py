@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.backend import Backend
 from placement_opt.base.cost import Cost, once
 from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
@@ -22,7 +23,7 @@ from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.climb import Climb
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.dual.futures import merge_futures
-from placement_opt.bounds.dual.shares import Backend
+from placement_opt.bounds.dual.shares import evaluate_on
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
@@ -140,7 +141,7 @@ class Ascent:
     def _prove(self, prices: Prices, limits: Limits | None = None) -> DualValue:
         if self._backend is None:
             return evaluate(self._instance, prices, self._classes)
-        return self._backend.evaluate(self._instance, prices, self._classes, limits=limits)
+        return evaluate_on(self._backend, self._instance, prices, self._classes, limits=limits)
 
     def _prove_in_time(self, prices: Prices) -> DualValue:
         try:
