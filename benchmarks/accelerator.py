@@ -16,11 +16,12 @@ import numpy as np
 
 from benchmarks.inputs import chain_instance
 from benchmarks.machine import machine, versions
+from placement_opt.base.accelerator import device
 from placement_opt.base.arrays import Float64
 from placement_opt.base.errors import InputError
 from placement_opt.bounds.dual.actions import price_actions
 from placement_opt.bounds.dual.classes import classify
-from placement_opt.bounds.dual.device import DevicePass, device, on_device
+from placement_opt.bounds.dual.device import DevicePass, on_device
 from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.dual.price_space import PriceSpace
 from placement_opt.bounds.dual.slopes import slopes

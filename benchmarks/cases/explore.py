@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.registry import Figure, Spec, State, Target, register
-from placement_opt.bounds.dual.shares import Backend
+from placement_opt.base.backend import Backend
 from placement_opt.study.explore.explore import explore
 
 _SPEC = """\

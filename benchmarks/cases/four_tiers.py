@@ -9,12 +9,13 @@ from pathlib import Path
 
 from benchmarks.registry import Figure, Spec, State, Target, register
 from placement_opt.answer.answer import answer
+from placement_opt.base.backend import Backend
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.dual.shares import Backend
 from placement_opt.certify.files import save_prices
 from placement_opt.certify.stacked import verify_stacked
 from placement_opt.instance.load import in_layers
 from placement_opt.instance.outline import read_outline
+from placement_opt.instance.stacked import Stacked
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.layered.stacked_plan import StackedPlan
 
@@ -59,21 +60,18 @@ page_tokens = {page}
 """
 
 
-def _build(layers: int, residency: str, page: int, weights: str) -> State:
-    folder = tempfile.TemporaryDirectory()
-    place = Path(folder.name)
-    small = layers < 80
-    text = _INSTANCE.format(
-        layers=layers,
-        residency=residency,
-        page=page,
-        weights=weights,
-        prefill=512 if small else 32_768,
-        tokens=32 if small else 2_048,
-    )
+def four_tiers(place: Path, layers: int, residency: str, page: int, weights: str, tokens: tuple[int, int]) -> Stacked:
+    """The question of so many layers, prefilled and decoded ``tokens``, of an instance file in a folder."""
+    prefill, decoded = tokens
+    text = _INSTANCE.format(layers=layers, residency=residency, page=page, weights=weights, prefill=prefill, tokens=decoded)
     (place / "four.toml").write_text(_MEMORY, encoding="utf-8")
     (place / "instance.toml").write_text(text, encoding="utf-8")
-    return {"folder": folder, "question": in_layers(read_outline(place / "instance.toml"))}
+    return in_layers(read_outline(place / "instance.toml"))
+
+
+def _build(layers: int, residency: str, page: int, weights: str) -> State:
+    folder, tokens = tempfile.TemporaryDirectory(), (512, 32) if layers < 80 else (32_768, 2_048)
+    return {"folder": folder, "question": four_tiers(Path(folder.name), layers, residency, page, weights, tokens)}
 
 
 def _solve(state: State, gap: float, seconds: float) -> Mapping[str, Figure]:
@@ -101,7 +99,7 @@ def _verify(state: State) -> Mapping[str, Figure]:
     """Both sides proved again from their files."""
     place = Path(state["folder"].name)
     files = [place / "prices", place / "schedule"]
-    found = verify_stacked(state["question"], files, jobs=2)
+    found = verify_stacked(state["question"], files, backend=Backend(jobs=2))
     figures: dict[str, Figure] = {
         "certified_gap": float("nan") if found.gap is None else found.gap,
         "moves": 0 if found.schedule is None else found.schedule.moves,

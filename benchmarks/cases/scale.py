@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.registry import Figure, Spec, State, Target, register
 from placement_opt.answer.answer import answer
-from placement_opt.bounds.dual.shares import Backend
+from placement_opt.base.backend import Backend
 from placement_opt.certify.files import save_prices
 from placement_opt.certify.layered import verify_large
 from placement_opt.instance.layered import Layered
@@ -43,7 +43,7 @@ _COPIED = 1 << 28
 _CERTIFIED = ((25, 3), (25, 30))
 
 
-def _drifting(layers: int, prefill: int, tokens: int, share: float, room: int, block: int) -> Layered:
+def drifting(layers: int, prefill: int, tokens: int, share: float, room: int, block: int) -> Layered:
     memory = preset("gh200")
     params = drift.Params(layers=layers, prefill=prefill, tokens=tokens, read_share=0.4, drift=share)
     capacity = np.array([tier.capacity for tier in memory.tiers])
@@ -99,7 +99,7 @@ def _by_reads(name: str, layers: int, prefill: int, tokens: int, targets: tuple[
         before = prefill * size // tokens
         block = 600 * _MIB // (before + size)
         room = int(0.3 * layers * (before + size)) * block
-        return {"problem": _drifting(layers, before, size, 0.1, room, block)} | _files()
+        return {"problem": drifting(layers, before, size, 0.1, room, block)} | _files()
 
     gap, seconds, memory = targets
     register(
@@ -141,7 +141,7 @@ def _paper(hbm: int, percent: int) -> None:
 
     def build(size: int) -> State:
         room = (hbm - 15) << 30
-        problem = _drifting(32, _PREFILL * size // _TOKENS, size, percent / 100, room, _KV * _TOKENS // size)
+        problem = drifting(32, _PREFILL * size // _TOKENS, size, percent / 100, room, _KV * _TOKENS // size)
         return {"problem": problem} | (_files() if certified else {})
 
     def solve(state: State) -> Mapping[str, Figure]:
@@ -194,7 +194,7 @@ def _pass(state: State) -> Mapping[str, Figure]:
 
 def _one_layer(size: int) -> State:
     """A layer of the paper's experiment where most changes, and prices of a constant split and rent."""
-    problem = _drifting(32, _PREFILL * size // _TOKENS, size, 0.3, 10 << 30, _KV * _TOKENS // size)
+    problem = drifting(32, _PREFILL * size // _TOKENS, size, 0.3, 10 << 30, _KV * _TOKENS // size)
     runs = problem.layers.layer(0)
     assert runs is not None
     return {"problem": problem, "runs": runs, "knots": Family(problem, [runs.sample(max(1, runs.num_blocks // 64))]).knots(4)}

@@ -36,13 +36,13 @@ from placement_opt.answer.standing import Standing, State
 from placement_opt.answer.turns import Turn, closed, pick
 from placement_opt.answer.work import Rung, Side, Work, offer_prices
 from placement_opt.base import clock, room
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import LimitError, PlacementError
 from placement_opt.base.given import check_number
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.claims import AnyVerified
 from placement_opt.certify.layered_files import LargeSchedule
@@ -51,6 +51,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import Source, question_at
 from placement_opt.instance.stacked import AnyQuestion, Stacked
+from placement_opt.layered.kept import KeptLayers
 from placement_opt.layered.plan import Plan
 from placement_opt.layered.solve import begin, certified_prices
 from placement_opt.layered.stacked_plan import StackedPlan
@@ -188,6 +189,7 @@ def answer(
     closing_s: Callable[[], float] | None = None,
     rungs: Sequence[Rung] | None = None,
     folder: Path | None = None,
+    kept: KeptLayers | None = None,
 ) -> Answer:
     """A proven lower bound and a schedule, as close as asked for or as the limits allow.
 
@@ -206,7 +208,8 @@ def answer(
         Prices to begin with, of whatever origin: what they prove is found out first, in runs on the sample that prices are
         raised on.
     backend
-        Where prices are proven, with how many processes, and whether an accelerator helps to find them; without one, here.
+        Where prices are proven, in runs and layer by layer where layers are priced and scheduled, with how many processes, and
+        whether an accelerator helps to find them; without one, here.
     look
         Called in this thread with the present state some ten times a second, and in the end.
     closing_s
@@ -216,6 +219,9 @@ def answer(
     folder
         Of a question in runs: where the moves of its schedule are put, which may be too many for memory. Without it they are
         not kept, and the answer has the schedule's time alone.
+    kept
+        Of a question in runs or layer by layer: what an earlier run has done, which is not done again, and where what this one
+        does is kept (:func:`placement_opt.layered.kept.kept_layers`).
 
     Returns
     -------
@@ -240,10 +246,13 @@ def answer(
     question = question_at(instance, limits)
     began = clock.now()
     limits = _limited(question, limits)
-    work = Work(question, Standing(), gap, backend or Backend(), limits=limits, folder=folder, raised=_raised)
+    work = Work(question, Standing(), gap, backend or Backend(), limits=limits, folder=folder, kept=kept, raised=_raised)
     roofline = _begin(work)
-    if work.backend.away and roofline.prices is not None and not limits.reached:
-        _try_cluster(work, roofline.prices)
+    if work.backend.away and not limits.reached:
+        if not work.in_rows:
+            work.backend.check(limits)
+        elif roofline.prices is not None:
+            _try_cluster(work, roofline.prices)
     if resume is not None:
         _resume(work, resume)
     table = list(RUNGS if rungs is None else rungs)
@@ -274,11 +283,13 @@ def answer(
     )
 
 
-def raise_bound(instance: AnyQuestion, enough_s: float, *, limits: Limits | None = None) -> Bound:
+def raise_bound(
+    instance: AnyQuestion, enough_s: float, *, limits: Limits | None = None, backend: Backend | None = None
+) -> Bound:
     """The bound alone, by the same ladder, raised until it reaches ``enough_s`` seconds or the limits end it."""
     began = clock.now()
     limits = _limited(instance, limits)
-    work = Work(instance, Standing(), 0.0, enough_s=enough_s, limits=limits)
+    work = Work(instance, Standing(), 0.0, backend or Backend(), enough_s=enough_s, limits=limits)
     _begin(work)
     found = _watched(work, [rung for rung in RUNGS if rung.side == "bound"], limits, None).bound
     assert found is not None

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from placement_opt.answer.prove_integer import certify_schedule
-from placement_opt.base.atomic import write_bytes_atomic
+from placement_opt.base.atomic import Part, write_part
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.roofline import bound as roofline
@@ -58,6 +58,7 @@ class LayerDone:
     source: str
     section: Path | None
     moves: int
+    part: Part | None = None
 
 
 def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
@@ -79,8 +80,9 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     if task.section is None:
         return LayerDone(lower, least, Fraction(upper), source, None, 0)
     certificate = certify_schedule(instance, best)
-    write_bytes_atomic(task.section, pack_schedule(certificate))
-    return LayerDone(lower, least, certificate.claim, source, task.section, certificate.moves)
+    packed = pack_schedule(certificate)
+    part = write_part(task.section, lambda handle: handle.write(packed))
+    return LayerDone(lower, least, certificate.claim, source, part.path, certificate.moves, part)
 
 
 def _schedules(instance: Instance, task: LayerTask, limits: Limits) -> Iterator[tuple[str, Schedule, float]]:

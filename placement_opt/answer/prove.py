@@ -18,6 +18,7 @@ from placement_opt.answer.rungs_stacked import idle_bound
 from placement_opt.answer.standing import State
 from placement_opt.answer.verdict import TOLERANCE, Interval
 from placement_opt.base import clock
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
@@ -114,15 +115,17 @@ def prove(
     *,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
+    backend: Backend | None = None,
 ) -> Proof:
     """The bound by one method (or "auto") and the roofline; errors as :func:`placement_opt.bounds.bound.bound`.
 
-    In runs "auto" is the ladder, which finds a schedule, too. A method that does not stop when it should is left behind and has
-    proven nothing ("auto" sees to that itself); where a method proves less than the roofline, that stands.
+    In runs "auto" is the ladder, which finds a schedule, too, its layers worked on on the ``backend``. A method that does not
+    stop when it should is left behind and has proven nothing ("auto" sees to that itself); where a method proves less than the
+    roofline, that stands.
     """
     limits = limits or Limits()
     if not isinstance(instance, Instance):
-        return _prove_in_runs(instance, method, limits)
+        return _prove_in_runs(instance, method, limits, backend)
     began = clock.now()
     work = partial(lower_bound, instance, method, limits=limits, report=report)
     try:
@@ -133,7 +136,7 @@ def prove(
     return proof_of(instance, found)
 
 
-def _prove_in_runs(question: Large, method: str, limits: Limits) -> Proof:
+def _prove_in_runs(question: Large, method: str, limits: Limits, backend: Backend | None) -> Proof:
     """The roofline, or what the ladder finds of both sides."""
     from placement_opt.answer.answer import answer
 
@@ -141,7 +144,7 @@ def _prove_in_runs(question: Large, method: str, limits: Limits) -> Proof:
         return proof_of(question, roofline_of(question))
     if method != "auto":
         raise LimitError(f"{question.why}; {method} needs the reads as rows".removeprefix("; "))
-    return proof_of_answer(answer(question, limits=limits))
+    return proof_of_answer(answer(question, limits=limits, backend=backend))
 
 
 def proof_of_answer(found: Answer) -> Proof:
@@ -152,11 +155,13 @@ def proof_of_answer(found: Answer) -> Proof:
     return proof if found.latency_s is None else proof.with_schedule(found.state.schedule_from, found.latency_s)
 
 
-def prove_until(instance: AnyQuestion, enough_s: float, *, limits: Limits | None = None) -> Proof:
+def prove_until(
+    instance: AnyQuestion, enough_s: float, *, limits: Limits | None = None, backend: Backend | None = None
+) -> Proof:
     """A bound raised by the ladder of :mod:`placement_opt.answer.answer` until it reaches some seconds, or the limits."""
     from placement_opt.answer.answer import raise_bound
 
-    return proof_of(instance, raise_bound(instance, enough_s, limits=limits))
+    return proof_of(instance, raise_bound(instance, enough_s, limits=limits, backend=backend))
 
 
 def prove_known(instance: AnyQuestion, method: str, *, limits: Limits, report: Callable[[str], None] | None = None) -> Proof:
@@ -177,7 +182,12 @@ def with_quick(proof: Proof, instance: AnyQuestion, limits: Limits) -> Proof:
 
 
 def prove_judging(
-    instance: AnyQuestion, method: str, known: tuple[str, float] | None = None, *, limits: Limits | None = None
+    instance: AnyQuestion,
+    method: str,
+    known: tuple[str, float] | None = None,
+    *,
+    limits: Limits | None = None,
+    backend: Backend | None = None,
 ) -> Proof:
     """A bound that policies can be judged by, as far as the limits allow (a minute where "auto" has no deadline).
 
@@ -190,12 +200,14 @@ def prove_judging(
         A schedule, by its name and its seconds.
     limits
         Deadline and stop request.
+    backend
+        Where layers are worked on, in runs and layer by layer.
     """
     from placement_opt.answer.answer import BUDGET_S
 
     limits = limits or Limits()
     if not isinstance(instance, Instance):
-        proof = prove(instance, method, limits=limits)
+        proof = prove(instance, method, limits=limits, backend=backend)
         return proof if known is None else proof.with_schedule(*known)
     half = method == "auto" and math.isfinite(limits.remaining)  # without a deadline counted work ends it
     proof = prove(instance, method, limits=limits.within(limits.remaining / 2) if half else limits)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from placement_opt.answer.standing import Standing
 from placement_opt.answer.work import Work
-from placement_opt.base import room
 from placement_opt.base.atomic import scratch_folder
+from placement_opt.base.backend import Backend
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
 from placement_opt.certify.layered_files import LargeSchedule
@@ -19,15 +21,13 @@ from placement_opt.play.schedule import Schedule
 
 
 def climb_runs(work: Work, question: Layered) -> bool:
-    """Both sides of a question in runs, in as many of the processes as there is memory for.
+    """Both sides of a question in runs, layer by layer, wherever layers are worked on.
 
     It is done in one turn, which goes through every layer once and gets all the time that there is: nobody else waits for it.
     """
-    left, jobs = room.left(work.limits), min(work.jobs, question.layers.count)
-    while jobs > 1 and question.memory_needed(jobs) > left:
-        jobs -= 1
-    done = solve(question, work.standing, gap=work.gap, limits=work.limits, jobs=jobs, folder=work.folder, start=work.start)
-    work.unfinished = not done
+    where = work.by_layer(question.layers.count, question.memory_needed)
+    through = partial(solve, question, work.standing, gap=work.gap, limits=work.limits, start=work.start)
+    work.unfinished = not through(backend=where, folder=work.folder, kept=work.kept)
     return False
 
 
@@ -41,7 +41,7 @@ def solve_rows(
     with scratch_folder() as folder:
         standing = Standing()
         roofline_s = begin(question, standing, moves=True).lower_bound_s or 0.0
-        solve(question, standing, gap=gap, limits=limits, jobs=jobs, folder=folder)
+        solve(question, standing, gap=gap, limits=limits, backend=Backend(jobs=jobs), folder=folder)
         state = standing.close()
         assert isinstance(state.schedule, Plan)
         schedule = schedule_in_rows(instance, question, state.schedule.save(folder / "schedule"))

@@ -15,17 +15,18 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
+from placement_opt.answer.layers_done import keep_done, keep_prices, kept_done, kept_prices
 from placement_opt.answer.prove_integer import whole_prices
 from placement_opt.answer.work import DUALITY, Work
-from placement_opt.base import clock, room
-from placement_opt.base.jobs import run_jobs
+from placement_opt.base import clock
+from placement_opt.base.backend import Backend
 from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.files import PriceCertificate
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.thinned import thinned
 from placement_opt.layered.dual import above, below
-from placement_opt.layered.solve import CertifiedPrices
+from placement_opt.layered.solve import CertifiedPrices, certified_prices
 from placement_opt.layered.stacked_plan import StackedPlan
 
 NAME = "layers"
@@ -49,11 +50,8 @@ def idle_bound(question: Stacked) -> Bound:
 
 
 def climb_stacked(work: Work, question: Stacked) -> bool:
-    """Both sides, in as many of the processes as there is memory for; whether another turn could bring more."""
-    left, jobs = room.left(work.limits), min(work.jobs, question.layers)
-    while jobs > 1 and question.memory_needed(jobs) > left:
-        jobs -= 1
-    climb = _Climb(work, question, jobs)
+    """Both sides, wherever layers are worked on; whether another turn could bring more."""
+    climb = _Climb(work, question, work.by_layer(question.layers, question.memory_needed))
     work.unfinished = not climb.run()
     return False
 
@@ -64,7 +62,7 @@ class _Climb:
 
     work: Work
     question: Stacked
-    jobs: int
+    backend: Backend
     began: float = field(default_factory=clock.now)
     upper: dict[int, LayerDone] = field(default_factory=dict)
     least: dict[int, float] = field(default_factory=dict)
@@ -74,7 +72,7 @@ class _Climb:
         whole, every, start = False, max(1, -(-self.question.reads // _SAMPLED)), self.work.start
         for number in range(_ROUNDS):
             before = self.work.standing.state
-            made = self._raised(every, start)
+            made = self._prices(number, every, start)
             if made is None:
                 break
             start = made
@@ -85,6 +83,16 @@ class _Climb:
                 break
             every = max(1, every // _MORE)
         return whole
+
+    def _prices(self, number: int, every: int, start: Prices | None) -> CertifiedPrices | None:
+        """Those of a round: as an earlier run kept them, or raised."""
+        kept = self.work.kept
+        made = None if kept is None else kept_prices(kept, self.question, number)
+        if made is None:
+            made = self._raised(every, start)
+            if kept is not None and made is not None and not self.work.limits.reached:
+                keep_prices(kept, number, made)
+        return made
 
     def _raised(self, every: int, start: Prices | None) -> CertifiedPrices | None:
         """Prices good for every so many-th block of the first layer, in whole numbers; None where the limits came first."""
@@ -100,8 +108,7 @@ class _Climb:
             return None
         prices = legal(first, found.prices)
         quantum, rho, rent = whole_prices(first, prices, found.lower_s * every)
-        made = PriceCertificate(self.question.hash, quantum, rho, rent, Fraction(0))
-        return CertifiedPrices(prices.rho, prices.rent, certificate=made)
+        return certified_prices(PriceCertificate(self.question.hash, quantum, rho, rent, Fraction(0)))
 
     def _layers(self, prices: CertifiedPrices, number: int) -> bool:
         """Every layer once; whether all were done."""
@@ -111,6 +118,9 @@ class _Climb:
         def take(position: int, done: LayerDone | None) -> None:
             if done is None:
                 return
+            if done.part is not None:
+                done.part.landed()
+                done = replace(done, part=None)
             lower[position], self.least[position] = done.lower, done.least_s
             before = self.upper.get(position)
             if done.upper is not None and (before is None or before.upper is None or done.upper < before.upper):
@@ -120,9 +130,19 @@ class _Climb:
             if len(self.upper) == count:
                 self._offer_schedule()
 
+        def fresh(position: int, done: LayerDone | None) -> None:
+            layer = missing[position]
+            take(layer, done)
+            if work.kept is not None and done is not None and not work.limits.reached:
+                keep_done(work.kept, layer, number, done, moves=work.folder is not None)
+
+        known = {} if work.kept is None else kept_done(work.kept, count, number, moves=work.folder is not None)
+        for layer, done in known.items():
+            take(layer, done)
+        missing = [layer for layer in range(count) if layer not in known]
         names = [None if work.folder is None else work.folder / f"layer-{n}-{number}" for n in range(count)]
-        tasks = [LayerTask(question, n, prices, work.gap, number, names[n]) for n in range(count)]
-        run_jobs(both_sides, tasks, jobs=self.jobs, limits=work.limits, done=take)
+        tasks = [LayerTask(question, n, prices, work.gap, number, names[n]) for n in missing]
+        self.backend.run(both_sides, tasks, shared=(question, prices), limits=work.limits, done=fresh)
         if len(lower) < count:
             work.notes.append(f"{NAME}: {len(lower)} of {count} layers were reached")
         return len(lower) == count

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from placement_opt.answer.standing import Standing, State
-from placement_opt.base import clock
+from placement_opt.base import clock, room
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import Classes, classify
-from placement_opt.bounds.dual.shares import Backend
+from placement_opt.bounds.dual.shares import evaluate_on
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from placement_opt.bounds.intervals import PriceIntervals
     from placement_opt.bounds.sample import SampleAscent
     from placement_opt.bounds.targets import Targets
+    from placement_opt.layered.kept import KeptLayers
     from placement_opt.schedulers.search.bundles import Bundles
 
 Side = Literal["bound", "schedule"]
@@ -63,6 +65,8 @@ class Work:
         Prices that a search in runs begins with.
     unfinished
         Whether the time was too short for layers of a question in runs.
+    kept
+        Layers that an earlier run has done, and where those of this one are kept.
     raised
         Raises prices on a part of the question by the rungs of rows: the part, the gap that is enough, limits, prices to begin
         with; what is proven of the part then.
@@ -84,6 +88,7 @@ class Work:
     folder: Path | None = None
     start: Prices | None = None
     unfinished: bool = False
+    kept: KeptLayers | None = None
     raised: Callable[[Instance, float, Limits, Prices | None], State] | None = None
 
     @property
@@ -103,8 +108,8 @@ class Work:
         LimitError where the limits of the whole climb end it in the middle.
         """
         if self.limits.reached:
-            return Backend().evaluate(self.instance, prices, self.classes)
-        return self.backend.evaluate(self.instance, prices, self.classes, limits=self.limits)
+            return evaluate_on(Backend(), self.instance, prices, self.classes)
+        return evaluate_on(self.backend, self.instance, prices, self.classes, limits=self.limits)
 
     @property
     def enough_bound_s(self) -> float:
@@ -118,6 +123,18 @@ class Work:
     def jobs(self) -> int:
         """Processes of this machine."""
         return 1 if self.backend.away else self.backend.jobs
+
+    def by_layer(self, layers: int, needed: Callable[[int], int]) -> Backend:
+        """Where layers are worked on: elsewhere, or in as many of the processes as there is memory for.
+
+        ``needed``: processes -> bytes.
+        """
+        if self.backend.away:
+            return self.backend
+        left, jobs = room.left(self.limits), min(self.jobs, layers)
+        while jobs > 1 and needed(jobs) > left:
+            jobs -= 1
+        return Backend(jobs=jobs)
 
     @cached_property
     def size(self) -> Size:

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -256,6 +257,31 @@ def write_bytes_atomic(path: str | PathLike[str], data: bytes) -> None:
     """Write a whole file at once, see :func:`atomic_file`."""
     with atomic_file(path) as handle:
         handle.write(data)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file that a piece of work has written at its place; where its folder is not there (another machine), as bytes."""
+
+    path: Path
+    data: bytes | None = None
+
+    def landed(self) -> Path:
+        """Where it lies: now at its place, if it came back as bytes."""
+        if self.data is not None:
+            write_bytes_atomic(self.path, self.data)
+        return self.path
+
+
+def write_part(path: Path, write: Callable[[BinaryIO], object]) -> Part:
+    """Write a file whole, also where another process does the same at the same time; see :class:`Part`."""
+    if path.parent.is_dir():
+        with atomic_file(path) as handle:
+            write(handle)
+        return Part(path)
+    memory = io.BytesIO()
+    write(memory)
+    return Part(path, memory.getvalue())
 
 
 def write_text_atomic(path: str | PathLike[str], text: str) -> None:

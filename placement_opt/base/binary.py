@@ -100,6 +100,13 @@ def hash_on(digest: Any, handle: BinaryIO, count: int) -> bytes:
     return value
 
 
+def tail_of(path: AnyPath) -> bytes:
+    """The last bytes of a file, as many as a checksum has; fewer of a shorter one."""
+    with open_regular(path) as handle:
+        handle.seek(max(0, handle.seek(0, 2) - CHECKSUM))
+        return handle.read()
+
+
 def checksum(path: AnyPath, length: int) -> bytes:
     """SHA-256 of the first bytes of a file."""
     with open_regular(path) as handle:

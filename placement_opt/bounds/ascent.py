@@ -15,13 +15,14 @@ from collections.abc import Callable
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.backend import Backend
 from placement_opt.base.cost import Cost, once
 from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.climb import Climb
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
-from placement_opt.bounds.dual.shares import Backend
+from placement_opt.bounds.dual.shares import evaluate_on, futures_on
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
@@ -96,7 +97,7 @@ class Ascent:
                 self._again()
 
     def _first_climb(self) -> Climb:
-        futures = (self._backend or Backend()).futures(self._instance, self._classes)
+        futures = futures_on(self._backend or Backend(), self._instance, self._classes)
         climb = Climb(
             self._instance,
             futures,
@@ -139,7 +140,7 @@ class Ascent:
     def _prove(self, prices: Prices, limits: Limits | None = None) -> DualValue:
         if self._backend is None:
             return evaluate(self._instance, prices, self._classes)
-        return self._backend.evaluate(self._instance, prices, self._classes, limits=limits)
+        return evaluate_on(self._backend, self._instance, prices, self._classes, limits=limits)
 
     def _prove_in_time(self, prices: Prices) -> DualValue:
         try:

@@ -13,13 +13,14 @@ from collections.abc import Callable
 import numpy as np
 
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import Classes, classify, take_classes
 from placement_opt.bounds.dual.climb import Climb
 from placement_opt.bounds.dual.evaluate import DualValue
 from placement_opt.bounds.dual.futures import Futures, merge_futures
-from placement_opt.bounds.dual.shares import Backend
+from placement_opt.bounds.dual.shares import futures_on
 from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
@@ -82,7 +83,7 @@ class SampleAscent:
 
     def _draw(self) -> Climb:
         chosen, weight = sample_classes(self.instance, self._classes, share=self.share, seed=self._seed)
-        futures = self._backend.futures(self.instance, take_classes(self._classes, chosen), weight)
+        futures = futures_on(self._backend, self.instance, take_classes(self._classes, chosen), weight)
 
         def value(prices: Prices) -> DualValue:
             found = slopes(self.instance, prices, futures=futures)

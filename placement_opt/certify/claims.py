@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from placement_opt.base.atomic import AnyPath
+from placement_opt.base.backend import Backend
 from placement_opt.base.limits import Limits
 from placement_opt.certify.files import Kind, kind_of
 from placement_opt.certify.layered import VerifiedLarge, verify_large
@@ -19,17 +20,19 @@ from placement_opt.instance.stacked import AnyQuestion, Stacked
 AnyVerified = Verified | VerifiedLarge
 
 
-def verify_any(question: AnyQuestion, paths: Sequence[AnyPath], limits: Limits | None = None, *, jobs: int = 1) -> AnyVerified:
+def verify_any(
+    question: AnyQuestion, paths: Sequence[AnyPath], limits: Limits | None = None, *, backend: Backend | None = None
+) -> AnyVerified:
     """Read and re-prove certificates; errors as :func:`verify_files`, :func:`verify_large` and :func:`verify_stacked`.
 
-    ``limits``: memory for reading those in rows, which are read whole; without it, what is free. ``jobs``: processes for layers
-    in rows, which are proved apart.
+    ``limits``: memory for reading those in rows, which are read whole; without it, what is free. ``backend``: where layers are
+    proved, each apart.
     """
     if isinstance(question, Instance):
         return verify_files(question, paths, limits)
     if isinstance(question, Stacked):
-        return verify_stacked(question, paths, limits, jobs=jobs)
-    return verify_large(question, paths)
+        return verify_stacked(question, paths, limits, backend=backend)
+    return verify_large(question, paths, limits, backend=backend)
 
 
 def nothing_verified(question: AnyQuestion) -> AnyVerified:

@@ -10,10 +10,11 @@ the other.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,10 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int64
 from placement_opt.base.arrays import Ints as Ids
 from placement_opt.base.atomic import AnyPath
-from placement_opt.base.errors import CertificateError, InputError
+from placement_opt.base.backend import Backend
+from placement_opt.base.binary import tail_of
+from placement_opt.base.errors import CertificateError, InputError, LimitError
+from placement_opt.base.limits import Limits
 from placement_opt.certify.files import Kind, PriceCertificate, load_prices
 from placement_opt.certify.layered_files import Chunk, LargeSchedule, is_large_schedule, open_large_schedule
 from placement_opt.certify.rows import Exact
@@ -49,10 +53,12 @@ class VerifiedLarge(Sides):
     no_schedule: bool = False  # there are no budgets
 
 
-def verify_large(question: Layered, paths: Sequence[AnyPath]) -> VerifiedLarge:
+def verify_large(
+    question: Layered, paths: Sequence[AnyPath], limits: Limits | None = None, *, backend: Backend | None = None
+) -> VerifiedLarge:
     """Read and re-prove certificates of a question, one of prices and one of a schedule at most, in any order.
 
-    Each layer is drawn or read once for both.
+    Each layer is drawn or read once for both, wherever layers are worked on; there the certificates are read where they lie.
 
     Raises
     ------
@@ -60,38 +66,119 @@ def verify_large(question: Layered, paths: Sequence[AnyPath]) -> VerifiedLarge:
         A file that is no certificate; two of one kind; a memory system with more operations than a question at scale knows.
     CertificateError
         One that is damaged, made for another question, or does not prove what it claims; names the file.
+    LimitError
+        The limits came before the last layer.
     """
     _check_operations(question)
-    layers, files = question.layers, dict[Kind, AnyPath]()
-    prices: PriceCertificate | None = None
-    schedule: LargeSchedule | None = None
-    proofs: list[BoundProof | Replay] = []
-    for path in paths:
+    files, where = dict[Kind, _File](), backend or Backend()
+    for path in map(where.place, paths):
         kind: Kind = "schedule" if is_large_schedule(path) else "prices"
         if kind in files:
             raise InputError(f"found a second certificate of {kind}", "expected at most one of each", path=path)
-        files[kind] = path
-        try:
-            if kind == "schedule":
-                schedule = open_large_schedule(path, question, layers.count, layers.turns)
-                proofs.append(Replay(question, schedule))
-            else:
-                prices = load_prices(path, question)
-                proofs.append(BoundProof(question, prices))
-        except CertificateError as error:
-            raise error.at(path) from None
-    values: dict[Kind, Fraction] = {}
-    for layer in range(layers.count):
+        files[kind] = _File(path, tail_of(path))
+    proofs = _proofs_of(question, files)
+
+    def done(position: int, part: _Part) -> None:
+        del position
+        if part.error is not None:
+            raise part.error
+
+    tasks = [_Task(question, files, layer) for layer in range(question.layers.count)] if files else []
+    found = where.run(_prove, tasks, shared=(question,), limits=limits, done=done)
+    parts = [part for part in found if part is not None]
+    if len(parts) < len(tasks):
+        raise LimitError(f"only {len(parts)} of {len(tasks)} layers were verified in time")
+    lower = upper = None
+    if proofs.bound is not None:
+        lower = _at(files["prices"].path, proofs.bound.proven, sum(part.paths for part in parts))
+    if proofs.replay is not None:
+        seconds = sum((part.seconds for part in parts), Fraction(0))
+        upper = _at(files["schedule"].path, proofs.replay.proven, seconds, [part.held for part in parts])
+    _PROOFS.clear()
+    return VerifiedLarge(question, proofs.prices, lower, proofs.schedule, upper)
+
+
+class _File(NamedTuple):
+    """A certificate, and how it ends: with a checksum, by which whoever opens it elsewhere knows it again."""
+
+    path: AnyPath
+    tail: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A layer, and the files of what is to be proved of it."""
+
+    question: Layered
+    files: Mapping[Kind, _File]
+    layer: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What a layer adds: what its blocks pay, in quanta for a byte of each; seconds of its steps, and how many blocks it has in
+    the fast tier at the start and after each turn. Or why it proves nothing."""
+
+    paths: int = 0
+    seconds: Fraction = Fraction(0)
+    held: Int64 | None = None
+    error: CertificateError | InputError | LimitError | None = None
+
+
+def _prove(task: _Task, limits: Limits) -> _Part:
+    """A layer, drawn or read once for both sides."""
+    del limits
+    layers, part = task.question.layers, _Part()
+    try:
+        found = _proofs_of(task.question, task.files)
+        proofs = [copy(proof) for proof in (found.bound, found.replay) if proof is not None]
         for proof in proofs:
-            proof.begin(layer)
-        for turn, reads in enumerate(layers.rows(layer)):
+            proof.begin(task.layer)
+        for turn, reads in enumerate(layers.rows(task.layer)):
             for proof in proofs:
-                _at(files[proof.kind], proof.turn, turn, reads)
+                _at(task.files[proof.kind].path, proof.turn, turn, reads)
         for proof in proofs:
-            proof.end()
-    for proof in proofs:
-        values[proof.kind] = _at(files[proof.kind], proof.proven)
-    return VerifiedLarge(question, prices, values.get("prices"), schedule, values.get("schedule"))
+            part = replace(part, **proof.end())
+    except (CertificateError, InputError, LimitError) as error:
+        return _Part(error=error)
+    return part
+
+
+class _Proofs(NamedTuple):
+    """What the files of a question hold, and what goes through its layers."""
+
+    prices: PriceCertificate | None
+    bound: BoundProof | None
+    schedule: LargeSchedule | None
+    replay: Replay | None
+
+
+#: The certificates last opened in this process, by the question and their checksums.
+_PROOFS: dict[tuple[object, ...], _Proofs] = {}
+
+
+def _proofs_of(question: Layered, files: Mapping[Kind, _File]) -> _Proofs:
+    """Of these files; errors as :func:`verify_large`."""
+    key = (question.hash, *sorted((kind, str(path), tail) for kind, (path, tail) in files.items()))
+    found = _PROOFS.get(key)
+    if found is None:
+        prices = bound = schedule = replay = None
+        for kind, (path, tail) in files.items():
+            try:
+                if tail_of(path) != tail:
+                    raise CertificateError("is another file where its layers are proved")
+                if kind == "schedule":
+                    schedule = open_large_schedule(path, question, question.layers.count, question.layers.turns)
+                    replay = Replay(question, schedule)
+                else:
+                    prices = load_prices(path, question)
+                    bound = BoundProof(question, prices)
+            except CertificateError as error:
+                raise error.at(path) from None
+        found = _Proofs(prices, bound, schedule, replay)
+        _PROOFS.clear()
+        _PROOFS[key] = found
+    return found
 
 
 def _check_operations(question: Layered) -> None:
@@ -140,7 +227,6 @@ class BoundProof:
         self._copy, self._write = rho @ memory.copy[home, fast], rho @ memory.write[fast]
         self._birth = rho @ memory.write[home]
         self._rent = np.stack([rent[:, home], rent[:, home] + rent[:, fast]])
-        self._paths = 0
 
     def begin(self, layer: int) -> None:
         """Price a layer's turns, and its blocks at the start."""
@@ -175,23 +261,22 @@ class BoundProof:
             self._cost[k, reads] = np.minimum(were[0] + read[0, k], were[1] + read[1, k])
             self._cost[k, self._births.at(turn)] = born[k]
 
-    def end(self) -> None:
-        """The layer is over: its blocks have paid."""
+    def end(self) -> dict[str, Any]:
+        """The layer is over: what its blocks have paid."""
         paid = self._cost.min(axis=0)
         if paid.dtype == np.int64:  # in two halves: the sum need not fit
             high, low = int((paid >> _BITS).sum()), int((paid & ((1 << _BITS) - 1)).sum())
-            self._paths += (high << _BITS) + low
-        else:
-            self._paths += sum(paid.tolist())
+            return {"paths": (high << _BITS) + low}
+        return {"paths": sum(paid.tolist())}
 
-    def proven(self) -> Fraction:
-        """D in seconds, at least what is claimed; 0 where the prices prove less than that."""
+    def proven(self, paths: int) -> Fraction:
+        """D in seconds, at least what is claimed, from what the blocks of all layers pay; 0 where the prices prove less."""
         question, certificate = self._question, self._certificate
         columns = [certificate.rho.sum(axis=0, dtype=object), certificate.rent.sum(axis=0, dtype=object)]
         fixed = sum(map(operator.mul, columns[0], question.fixed.tolist()))
         room = sum(map(operator.mul, columns[1], question.capacity.tolist()))
         floor = Fraction(question.floor) * (certificate.quantum * question.num_steps - sum(self._used))
-        value: Fraction = (floor + fixed - room + self._paths * question.block_bytes) / certificate.quantum
+        value: Fraction = (floor + fixed - room + paths * question.block_bytes) / certificate.quantum
         proven = max(Fraction(0), value)
         check_claim(proven, certificate.claim)
         return proven
@@ -220,10 +305,6 @@ class Replay:
 
     def __init__(self, question: Layered, schedule: LargeSchedule) -> None:
         self._question, self._schedule = question, schedule
-        self._seconds = Fraction(0)
-        layers, turns = question.layers.count, question.layers.turns
-        #: how many blocks of each layer lie in the fast tier at the start, and after each of its turns
-        self._held = np.zeros((layers, turns + 1), dtype=np.int64)
 
     def begin(self, layer: int) -> None:
         layers, schedule = self._question.layers, self._schedule
@@ -241,7 +322,9 @@ class Replay:
             if early.any():
                 self._refuse(None, "starts with a block in the fast tier that is not produced yet", int(np.argmax(early)))
             self._turns = _turns_of(schedule.chunks(layer))
-        self._held[layer, 0] = np.count_nonzero(self._inside)
+        #: how many blocks lie in the fast tier at the start, and after each turn
+        self._held = np.zeros(layers.turns + 1, dtype=np.int64)
+        self._held[0] = np.count_nonzero(self._inside)
 
     def turn(self, turn: int, reads: Ids) -> None:
         """Serve the turn's reads from what lies there, then make its moves."""
@@ -260,17 +343,17 @@ class Replay:
             inside[stored], inside[dropped] = True, False
             present[reads] = present[born] = False
             change = len(stored) - len(dropped)
-        self._held[self._layer, turn + 1] = self._held[self._layer, turn] + change
+        self._held[turn + 1] = self._held[turn] + change
 
-    def end(self) -> None:
-        """The layer is over: what its steps took."""
-        self._seconds += layer_seconds(self._question, *self._counts)
+    def end(self) -> dict[str, Any]:
+        """The layer is over: what its steps took, and what it held."""
+        return {"seconds": layer_seconds(self._question, *self._counts), "held": self._held}
 
-    def proven(self) -> Fraction:
+    def proven(self, seconds: Fraction, of_layers: Sequence[Int64 | None]) -> Fraction:
         """Seconds of the whole schedule, at most what is claimed; the fast tier was never overfull."""
-        question = self._question
-        changes = np.diff(self._held, axis=1).T.ravel()  # in the order of steps
-        held = np.concatenate([[0], np.cumsum(changes)]) + self._held[:, 0].sum()
+        question, each = self._question, np.stack([held for held in of_layers if held is not None])
+        changes = np.diff(each, axis=1).T.ravel()  # in the order of steps
+        held = np.concatenate([[0], np.cumsum(changes)]) + each[:, 0].sum()
         room = int(question.capacity[question.fast])
         over = np.flatnonzero(held > room // question.block_bytes)
         if len(over):
@@ -278,8 +361,8 @@ class Replay:
             name = question.memory.tier_names[question.fast]
             message = f"{name} holds {used} bytes at state {state}, {used - room} more than its capacity {room}"
             raise CertificateError(message, step=state - 1 if state else None)
-        check_time(self._seconds, self._schedule.claim)
-        return self._seconds
+        check_time(seconds, self._schedule.claim)
+        return seconds
 
     def _refuse_if(self, bad: npt.NDArray[np.bool_], ids: Int64, turn: int, message: str) -> None:
         if bad.any():

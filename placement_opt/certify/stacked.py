@@ -15,8 +15,8 @@ from fractions import Fraction
 import numpy as np
 
 from placement_opt.base.atomic import AnyPath
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import CertificateError, InputError, LimitError
-from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.certify.files import Kind, PriceCertificate, load_prices, load_schedule
 from placement_opt.certify.layered import VerifiedLarge
@@ -27,11 +27,11 @@ from placement_opt.instance.stacked import Stacked
 
 
 def verify_stacked(
-    question: Stacked, paths: Sequence[AnyPath], limits: Limits | None = None, *, jobs: int = 1
+    question: Stacked, paths: Sequence[AnyPath], limits: Limits | None = None, *, backend: Backend | None = None
 ) -> VerifiedLarge:
     """Read and re-prove certificates of a question, one of prices and one of a schedule at most, in any order.
 
-    Each layer is drawn or read once for both, in so many processes.
+    Each layer is drawn or read once for both, wherever layers are worked on; there the schedule is read where it lies.
 
     Raises
     ------
@@ -43,10 +43,10 @@ def verify_stacked(
     LimitError
         It needs more memory, or more time, than there is.
     """
-    files = dict[Kind, AnyPath]()
+    files, where = dict[Kind, AnyPath](), backend or Backend()
     prices: PriceCertificate | None = None
     schedule: StackedSchedule | None = None
-    for path in paths:
+    for path in map(where.place, paths):
         kind: Kind = "schedule" if is_stacked_schedule(path) else "prices"
         if kind in files:
             raise InputError(f"found a second certificate of {kind}", "expected at most one of each", path=path)
@@ -61,7 +61,8 @@ def verify_stacked(
             raise error.at(path) from None
     _check_room(question)
     tasks = [_Task(question, layer, prices, schedule, files.get("prices")) for layer in range(question.layers)]
-    found = run_jobs(_prove, tasks if files else [], jobs=jobs, limits=limits)
+    shared = (question, prices, schedule)
+    found = where.run(_prove, tasks if files else [], shared=shared, limits=limits)
     for proof in found:
         if proof is None:
             done = sum(one is not None for one in found)

@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from placement_opt.bounds.dual.shares import Backend
+    from placement_opt.base.backend import Backend
 
 WHOLE = ("local", "dask")
 
@@ -25,8 +25,8 @@ def add_backend(parser: argparse.ArgumentParser, what: str, only: str = "", *, a
 
 def backend_of(args: Namespace) -> Backend:
     """Where work is done; InputError, with the option's name, where the options do not fit together."""
+    from placement_opt.base.backend import Backend
     from placement_opt.base.errors import InputError
-    from placement_opt.bounds.dual.shares import Backend
 
     try:
         return Backend(args.backend, args.jobs, args.dask_address)

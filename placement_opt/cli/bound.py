@@ -24,15 +24,15 @@ from placement_opt.cli.parser import (
     add_scale_layers,
     add_time_limit,
 )
-from placement_opt.cli.question import ask, read, rows_only
+from placement_opt.cli.question import ask, by_layer_only, read, rows_only
 
 #: As in :mod:`placement_opt.bounds.dual.shares`, which would load numpy.
 
 if TYPE_CHECKING:
     from placement_opt.answer.answer import Answer
     from placement_opt.answer.prove import Proof
+    from placement_opt.base.backend import Backend
     from placement_opt.base.limits import Limits
-    from placement_opt.bounds.dual.shares import Backend
     from placement_opt.bounds.result import Prices
     from placement_opt.certify.claims import AnyVerified
     from placement_opt.instance.stacked import AnyQuestion, Large
@@ -57,11 +57,13 @@ def fill(parser: LazyParser) -> None:
     parser.add_argument("--resume", metavar="FILE", action="append", default=[], help=text)
     text = "begin with the prices of another instance's certificate too, as many tiers and resources (with --gap)"
     parser.add_argument("--warm-start", metavar="FILE", help=text)
+    text = "keep layers that are done in this folder, and go on from those it has (where a question comes layer by layer)"
+    parser.add_argument("--keep", metavar="FOLDER", help=text)
     add_time_limit(parser, "stop by then with what is proven (default: none; with auto counted work, about a minute's)")
     add_memory_limit(parser)
     add_scale_layers(parser)
     add_jobs(parser)
-    add_backend(parser, "prices are proven", " (with --gap)", accelerator=True)
+    add_backend(parser, "prices are proven and layers worked on", " (with --gap)", accelerator=True)
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -78,6 +80,8 @@ def run(args: Namespace, console: Console) -> int:
     files = check_files(args, outline)
     limits = Limits(args.time_limit, args.memory_limit)
     question = ask(args, outline, limits)
+    if args.keep:
+        by_layer_only(question, "--keep")
     if not isinstance(question, Instance):
         _check_in_runs(args, question, files)
     with console.interruptible(limits):
@@ -90,7 +94,7 @@ def _check_in_runs(args: Namespace, question: Large, files: Mapping[str, str]) -
     """Refuse what needs the reads as rows."""
     if args.method not in ("auto", "roofline"):
         rows_only(question)
-    needing = {"--scheduler": args.scheduler, "--backend": args.backend != "local"}
+    needing = {"--scheduler": args.scheduler}
     needing["a file of the roofline"] = args.method == "roofline" and bool(files)
     for option, given in needing.items():
         if given:
@@ -103,6 +107,8 @@ def _check(args: Namespace) -> None:
 
     if args.integer and args.method != "step":
         raise InputError(f"found it with --method {args.method}", "expected --method step", field="--integer")
+    if args.keep and args.method != "auto":
+        raise InputError(f"found it with --method {args.method}", "expected auto", field="--keep")
     if args.scheduler and args.schedule is None:
         raise InputError("found it without --schedule", "expected --schedule FILE", field="--scheduler")
     if args.gap is None:
@@ -165,12 +171,13 @@ def _both_sides(
     from placement_opt.answer.checkpoint import Checkpoints
     from placement_opt.answer.prove import proof_of_answer
     from placement_opt.answer.standing import State
+    from placement_opt.layered.kept import kept_layers
     from placement_opt.report.answer import ProgressTable, answer_document, answer_text
     from placement_opt.report.bound import bound_document, bound_text
     from placement_opt.report.machine import to_json
     from placement_opt.report.verification import with_verified
 
-    resumed, warm = _begun(args, question, limits)
+    resumed, warm = _begun(args, question, limits, backend)
     checkpoints, table = Checkpoints(question, files, resumed, limits), ProgressTable()
 
     def look(state: State) -> None:
@@ -178,8 +185,8 @@ def _both_sides(
             (console.progress if args.gap is None else console.line)(line)
         checkpoints.keep(state)
 
-    with _beside(question, files) as folder:
-        climb = partial(answer, question, resume=resumed, warm=warm, backend=backend, folder=folder)
+    with kept_layers(args.keep, question.hash, args.gap or 0.0) as kept, _beside(question, files, args.keep) as folder:
+        climb = partial(answer, question, resume=resumed, warm=warm, backend=backend, folder=folder, kept=kept)
         found = climb(gap=args.gap or 0.0, limits=limits, look=look, closing_s=checkpoints.closing_s)
         certified: AnyVerified | None = None
         try:
@@ -202,7 +209,9 @@ def _both_sides(
     return 130 if limits.interrupted else int(found.outcome is Outcome.NO_SCHEDULE)
 
 
-def _begun(args: Namespace, question: AnyQuestion, limits: Limits) -> tuple[AnyVerified | None, Prices | None]:
+def _begun(
+    args: Namespace, question: AnyQuestion, limits: Limits, backend: Backend
+) -> tuple[AnyVerified | None, Prices | None]:
     """What ``--resume`` and ``--warm-start`` name: certificates proved again, prices of another instance."""
     from placement_opt.answer.resume import warm_prices
     from placement_opt.base.watch import in_time
@@ -212,7 +221,7 @@ def _begun(args: Namespace, question: AnyQuestion, limits: Limits) -> tuple[AnyV
     if args.resume:
         names = ", ".join(args.resume)
         resumed = in_time(
-            f"{names}: proving it again", lambda: verify_any(question, args.resume, limits, jobs=args.jobs), limits
+            f"{names}: proving it again", lambda: verify_any(question, args.resume, limits, backend=backend), limits
         )
     if args.warm_start:
         warm = in_time(f"{args.warm_start}: reading it", lambda: warm_prices(args.warm_start, question, limits), limits)
@@ -220,13 +229,16 @@ def _begun(args: Namespace, question: AnyQuestion, limits: Limits) -> tuple[AnyV
 
 
 @contextmanager
-def _beside(question: AnyQuestion, files: Mapping[str, str]) -> Iterator[Path | None]:
-    """Where moves in runs wait until they are written as one file: beside it, for they may be large."""
+def _beside(question: AnyQuestion, files: Mapping[str, str], keep: str | None) -> Iterator[Path | None]:
+    """Where moves in runs wait until they are written as one file: beside it, for they may be large, or where they are kept."""
     from placement_opt.base.atomic import scratch_folder
     from placement_opt.instance.instance import Instance
 
     if isinstance(question, Instance) or "schedule" not in files:
         yield None
+        return
+    if keep:
+        yield Path(keep).absolute()
         return
     with scratch_folder(Path(files["schedule"]).absolute().parent) as folder:
         yield folder

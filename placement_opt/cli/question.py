@@ -38,6 +38,15 @@ def rows_only(question: AnyQuestion, what: str = "") -> Instance:
     return question
 
 
+def by_layer_only(question: AnyQuestion, option: str) -> None:
+    """InputError where an option about layers is given for a question in rows."""
+    from placement_opt.base.errors import InputError
+    from placement_opt.instance.instance import Instance
+
+    if isinstance(question, Instance):
+        raise InputError("found it for a question in rows", "expected one that comes layer by layer", field=option)
+
+
 def certified(args: Namespace, outline: Outline, limits: Limits) -> AnyQuestion:
     """The question that certificates were made for, in rows or in runs."""
     from placement_opt.base.errors import InputError

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from placement_opt.cli.backend import add_backend, backend_of
 from placement_opt.cli.certificates import add_schedule, check_files, write_schedule
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
     add_instance,
+    add_jobs,
     add_memory_limit,
     add_output,
     add_scale_layers,
     add_time_limit,
 )
-from placement_opt.cli.question import ask, read, rows_only
+from placement_opt.cli.question import ask, by_layer_only, read, rows_only
 
 
 def fill(parser: LazyParser) -> None:
@@ -30,6 +32,8 @@ def fill(parser: LazyParser) -> None:
     add_time_limit(parser, "give up by then")
     add_memory_limit(parser)
     add_scale_layers(parser)
+    add_jobs(parser, "processes to use where a question comes layer by layer (default: 1)")
+    add_backend(parser, "layers are played", ", of a question that comes layer by layer")
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -54,10 +58,12 @@ def run(args: Namespace, console: Console) -> int:
     if args.plot is not None:
         check_place(args.plot, "--plot")
         check_installed("run", "--plot")
-    outline = read(args)
+    backend, outline = backend_of(args), read(args)
     files = check_files(args, outline)
     limits = Limits(args.time_limit, args.memory_limit)
     instance = ask(args, outline, limits)
+    if backend.away:
+        by_layer_only(instance, "--backend")
     for option in ("per_step", "perfetto", "plot", "schedule"):
         if getattr(args, option):
             rows_only(instance, f"--{option.replace('_', '-')}")
@@ -68,7 +74,7 @@ def run(args: Namespace, console: Console) -> int:
 
     def work() -> Run:
         if not isinstance(instance, Instance):
-            return simulate_any(instance, scheduler, limits=limits)
+            return simulate_any(instance, scheduler, limits=limits, backend=backend)
         return simulate(instance, scheduler, per_step=table, record=moves, limits=limits)
 
     with console.interruptible(limits):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from placement_opt.cli.backend import add_backend, backend_of
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -35,6 +36,7 @@ def fill(parser: LazyParser) -> None:
     add_memory_limit(parser)
     add_scale_layers(parser)
     add_jobs(parser)
+    add_backend(parser, "bounds and schedulers are worked on")
     parser.add_argument("--csv", metavar="FILE", help="also write the points as CSV")
     parser.add_argument("--plot", metavar="FILE", help="also draw the curves, as .png or .svg (needs matplotlib)")
     add_output(parser)
@@ -53,7 +55,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.study.keys import parse_keys, parse_value
     from placement_opt.study.sweep import check_points, sweep
 
-    limits = Limits(memory=args.memory_limit)
+    backend, limits = backend_of(args), Limits(memory=args.memory_limit)
     spelt = spelt_out(args.keys, args.instance, limits)
     keys = parse_keys(spelt)
     schedulers = chosen_schedulers(args.schedulers) if args.schedulers is not None else ()
@@ -71,6 +73,7 @@ def run(args: Namespace, console: Console) -> int:
             bound_seconds=args.time_limit,
             layers=args.scale_layers,
             jobs=args.jobs,
+            backend=backend,
             limits=limits,
             report=console.progress,
         )

@@ -17,8 +17,9 @@ import numpy as np
 
 from placement_opt.base import room
 from placement_opt.base.binary import begins_with
-from placement_opt.base.errors import LimitError, named
+from placement_opt.base.errors import InputError, LimitError, named
 from placement_opt.base.limits import Limits
+from placement_opt.base.stores import is_url
 from placement_opt.base.toml import Table, as_choice, as_integer, as_text
 from placement_opt.instance.stated import beside, blamed, either
 from placement_opt.instance.totals import totals_of
@@ -108,13 +109,32 @@ def read_source(table: Table) -> Source:
         return _generator(table)
     options = ImportOptions.of(table)
     table.finish()
+    if is_url(file):
+        return _in_a_store(table, file, options)
     place = beside(table, "file", file)
     runs = is_runs_file(place)
     if not runs and not begins_with(place, _NPZ) and place.suffix != ".npz":
         return ImportedSource(table, place, options)
+    _refuse_options(table, file, options)
+    return RunsSource(table, place) if runs else RowsSource(place)
+
+
+def _refuse_options(table: Table, file: str, options: ImportOptions) -> None:
     for key in options.given:
         raise table.error(key, f"found it with the trace file {named(file)!r}", "expected it with a log that is imported")
-    return RunsSource(table, place) if runs else RowsSource(place)
+
+
+def _in_a_store(table: Table, address: str, options: ImportOptions) -> RunsSource:
+    """A file that whoever works on its layers reads there."""
+    _refuse_options(table, address, options)
+    try:
+        runs = is_runs_file(address)
+    except InputError as error:
+        raise table.error("file", f"{error.found}, {named(address)!r}", error.expected) from None
+    if not runs:
+        found = f"found another kind of file at {named(address)!r}"
+        raise table.error("file", found, "expected a file of runs, which is read layer by layer (trace runs)")
+    return RunsSource(table, address)
 
 
 def _generator(table: Table) -> Source:
@@ -316,14 +336,14 @@ class ImportedSource:
 
 @dataclass(frozen=True, eq=False)
 class RunsSource:
-    """A file of runs."""
+    """A file of runs, by its path or its address in a store."""
 
     table: Table
-    path: Path
+    path: Path | str
 
     @property
     def what(self) -> str:
-        return f"read from {self.path.name}"
+        return f"read from {os.fspath(self.path).rpartition('/')[2]}"
 
     @cached_property
     def file(self) -> RunsFile:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.backend import Backend
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance.layered import Layered
@@ -28,7 +29,7 @@ def solve_again(question: Layered, knots: Knots, *, limits: Limits) -> Bound:
     began, last = clock.now(), _Last()
     prepared = prepare_again(question, knots, limits)
     if prepared is not None:
-        Work(question, last, limits, 1, None).run(prepared)
+        Work(question, last, limits, Backend(), None).run(prepared)
     early = Status.INTERRUPTED if limits.interrupted else Status.LIMIT
     return last.bound or Bound(NAME, early, None, clock.now() - began, RESTS_ON)
 

@@ -12,23 +12,25 @@ What is found is offered as it is found, to whoever keeps what is proven of the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
 from placement_opt.base import clock
+from placement_opt.base.atomic import write_part
+from placement_opt.base.backend import Backend
 from placement_opt.base.cost import Cost, once
-from placement_opt.base.errors import InputError
-from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.files import PriceCertificate
 from placement_opt.certify.layered import layer_seconds
 from placement_opt.certify.layered_files import SectionWriter
 from placement_opt.instance.layered import Layered
+from placement_opt.layered.done import Done, keep_done, keep_prepared, kept_done, kept_prepared
 from placement_opt.layered.dual import (
     WholePrices,
     below,
@@ -40,6 +42,7 @@ from placement_opt.layered.dual import (
     roofline_prices,
 )
 from placement_opt.layered.keep import Rule, idle_time, layer_time, schedule_layer
+from placement_opt.layered.kept import KeptLayers
 from placement_opt.layered.plan import Plan, Section
 from placement_opt.layered.prepare import Prepared, prepare
 from placement_opt.layered.prices import Family, Knots
@@ -107,9 +110,10 @@ def solve(
     *,
     gap: float = 0.0,
     limits: Limits | None = None,
-    jobs: int = 1,
+    backend: Backend | None = None,
     folder: Path | None = None,
     start: Prices | None = None,
+    kept: KeptLayers | None = None,
 ) -> bool:
     """Raise the bound and lower the schedule, as far as the limits allow; whether every layer was priced and scheduled.
 
@@ -121,12 +125,14 @@ def solve(
         Relative gap that is enough: prices are raised, and rules of scheduling tried, until half of it is left on the sample.
     limits
         Deadline and stop request; both sides hold whenever the work ends.
-    jobs
-        Processes that price and schedule layers, at most.
+    backend
+        Where layers are priced and scheduled; without one, here.
     folder
         Where the moves of the layers are put, as long as anybody may want them; without it they are not kept.
     start
         Prices to begin with, of whatever origin.
+    kept
+        What an earlier run has done, which is not done again, and where what is done is kept.
 
     Raises
     ------
@@ -136,8 +142,12 @@ def solve(
     limits = limits or Limits()
     if limits.reached:
         return False
-    work = Work(question, taker, limits, min(jobs, question.layers.count), folder)
-    prepared = prepare(question, gap, limits, start)
+    work = Work(question, taker, limits, backend or Backend(), folder, kept)
+    prepared = None if kept is None else kept_prepared(kept)
+    if prepared is None:
+        prepared = prepare(question, gap, limits, start)
+        if kept is not None and prepared is not None and not limits.reached:
+            keep_prepared(kept, prepared)
     return prepared is not None and work.run(prepared)
 
 
@@ -148,17 +158,6 @@ class _Task:
     layer: int
     rule: Rule | None
     section: Path | None
-
-
-@dataclass(frozen=True)
-class _Done:
-    """``paths``: None where the layer was not priced to the end; ``section`` where one was written that is worth it."""
-
-    paths: int | None
-    schedule_s: float
-    runs: int
-    complete: bool = False
-    section: Section | None = None
 
 
 class Asked(NamedTuple):
@@ -181,11 +180,20 @@ COST = Cost[Asked](
 class Work:
     """One run of it: what each layer has given to both sides."""
 
-    def __init__(self, question: Layered, taker: Taker, limits: Limits, jobs: int, folder: Path | None) -> None:
-        self.question, self.taker, self.limits, self.jobs, self.folder = question, taker, limits, jobs, folder
+    def __init__(
+        self,
+        question: Layered,
+        taker: Taker,
+        limits: Limits,
+        backend: Backend,
+        folder: Path | None,
+        kept: KeptLayers | None = None,
+    ) -> None:
+        self.question, self.taker, self.limits, self.backend, self.folder = question, taker, limits, backend, folder
+        self.kept = kept
         self.began = clock.now()
         self.seconds = [idle_time(question, layer) for layer in range(question.layers.count)]
-        self.done: dict[int, _Done] = {}
+        self.done: dict[int, Done] = {}
         self.best: CertifiedPrices | None = None
 
     def run(self, prepared: Prepared) -> bool:
@@ -201,8 +209,10 @@ class Work:
                 self.best = CertifiedPrices(prices.rho, prices.rent, certificate=made, knots=prepared.knots)
                 self.offer(Status.BOUND, prepared, prepare_s)
 
-        def take(layer: int, result: _Done) -> None:
-            self.done[layer] = result
+        def take(layer: int, result: Done) -> None:
+            if result.part is not None:
+                result.part.landed()
+            self.done[layer] = result = replace(result, part=None)
             if result.paths is not None:
                 values[layer] = result.paths
                 proven()
@@ -210,10 +220,19 @@ class Work:
                 self.seconds[layer] = result.schedule_s
             self.taker.lower_to(self.plan(), sum(self.seconds), NAME)
 
+        def fresh(position: int, result: Done) -> None:
+            take(missing[position], result)
+            if self.kept is not None and result.complete and not self.limits.reached:
+                keep_done(self.kept, missing[position], result, moves=self.folder is not None)
+
         proven()
+        known = {} if self.kept is None else kept_done(self.kept, count, moves=self.folder is not None)
+        for layer, result in known.items():
+            take(layer, result)
+        missing = [layer for layer in range(count) if layer not in known]
         sections = [None if self.folder is None else self.folder / f"layer-{layer}" for layer in range(count)]
-        tasks = [_Task(question, prepared.knots, n, prepared.rule, sections[n]) for n in range(count)]
-        run_jobs(_layer, tasks, jobs=self.jobs, limits=self.limits, done=take)
+        tasks = [_Task(question, prepared.knots, n, prepared.rule, sections[n]) for n in missing]
+        self.backend.run(_layer, tasks, shared=(question, prepared.knots), limits=self.limits, done=fresh)
         whole_done = sum(done.complete for done in self.done.values()) == count
         early = Status.INTERRUPTED if self.limits.interrupted else Status.LIMIT
         self.offer(Status.BOUND if whole_done else early, prepared, prepare_s)
@@ -247,7 +266,7 @@ class Work:
             "rules_tried": prepared.tried,
             "sample_looks": prepared.looks,
             "runs": sum(done.runs for done in self.done.values()),
-            "memory_estimate_bytes": self.question.memory_needed(self.jobs),
+            "memory_estimate_bytes": self.question.memory_needed(min(self.backend.jobs, self.question.layers.count)),
             "prepare_s": prepare_s,
             "layers_s": clock.now() - self.began - prepare_s,
             "knots": len(prepared.knots.at),
@@ -261,32 +280,34 @@ def _certificate(question: Layered, whole: WholePrices, values: list[int]) -> Pr
     return PriceCertificate(question.hash, whole.quantum, whole.rho, whole.rent, combine(question, whole, values))
 
 
-def _layer(task: _Task, limits: Limits) -> _Done:
+def _layer(task: _Task, limits: Limits) -> Done:
     """One layer, drawn, priced and scheduled, as far as it comes within the limits."""
     question, family = task.question, Family(task.question, [])
     runs = question.layers.layer(task.layer, limits)
     if runs is None:
-        return _Done(None, float("inf"), 0)
+        return Done(None, float("inf"), 0)
     _, actions = price_large(question, family.prices(task.knots))
     paths = layer_value(question, actions, task.layer, runs, limits)
     if task.rule is None:
-        return _Done(paths, float("inf"), runs.num_runs, paths is not None)
-    worths = family.worths(task.knots)
+        return Done(paths, float("inf"), runs.num_runs, paths is not None)
+    schedule = partial(schedule_layer, question, task.layer, runs, family.worths(task.knots), task.rule, limits=limits)
+    part, moves = None, 0
     if task.section is None:
-        found = schedule_layer(question, task.layer, runs, worths, task.rule, limits=limits)
+        found = schedule()
     else:
-        try:
-            with open(task.section, "wb") as handle:
-                writer = SectionWriter(handle, task.layer, runs.num_blocks)
-                found = schedule_layer(question, task.layer, runs, worths, task.rule, limits=limits, moved=writer.add)
-                writer.close()
-        except OSError as error:
-            trouble = f"found no room for the moves of layer {task.layer} ({error.strerror or error})"
-            raise InputError(trouble, "expected a place to write to", path=task.section.parent.parent) from None
+
+        def write(handle: BinaryIO) -> None:
+            nonlocal found, moves
+            writer = SectionWriter(handle, task.layer, runs.num_blocks)
+            found = schedule(moved=writer.add)
+            writer.close()
+            moves = writer.moves
+
+        part = write_part(task.section, write)
     served = (runs.reads_per_turn, runs.births_per_turn, found.hits, found.stores)
     seconds = layer_time(question, *served)
     complete = paths is not None and found.turns == runs.turns
-    if task.section is None or seconds > idle_time(question, task.layer):
-        return _Done(paths, seconds, runs.num_runs, complete)
+    if part is None or seconds > idle_time(question, task.layer):
+        return Done(paths, seconds, runs.num_runs, complete)
     exact: Fraction = layer_seconds(question, *served)
-    return _Done(paths, seconds, runs.num_runs, complete, Section(task.section, exact, writer.moves))
+    return Done(paths, seconds, runs.num_runs, complete, Section(part.path, exact, moves), part)

@@ -8,11 +8,14 @@ read from where, and moved.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import LimitError, ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
@@ -25,28 +28,78 @@ from placement_opt.play.run import Run
 from placement_opt.play.simulate import Steps, look, read_only, simulate
 from placement_opt.workload.trace import Trace
 
+_Played = TypeVar("_Played")
 
-def simulate_any(question: AnyQuestion, scheduler: Scheduler, *, limits: Limits | None = None) -> Run:
-    """Run a scheduler, in rows or in runs; errors as :func:`placement_opt.play.simulate.simulate` and :func:`by_layer`."""
+
+def simulate_any(
+    question: AnyQuestion, scheduler: Scheduler, *, limits: Limits | None = None, backend: Backend | None = None
+) -> Run:
+    """Run a scheduler, in rows or in runs; errors as :func:`placement_opt.play.simulate.simulate` and :func:`by_layer`.
+
+    ``backend``: where layers are played, each with a copy of the scheduler if that is elsewhere.
+    """
     if isinstance(question, Instance):
         return simulate(question, scheduler, limits=limits)
     if isinstance(question, Stacked):
-        return _one_by_one(question, scheduler, limits)
-    return by_layer(question, scheduler, limits=limits)
+        return _one_by_one(question, scheduler, limits, backend)
+    return by_layer(question, scheduler, limits=limits, backend=backend)
 
 
-def _one_by_one(question: Stacked, scheduler: Scheduler, limits: Limits | None) -> Run:
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A layer to play."""
+
+    question: Layered | Stacked
+    scheduler: Scheduler
+    layer: int
+
+
+def _each(
+    work: Callable[[_Task, Limits], _Played],
+    question: Layered | Stacked,
+    scheduler: Scheduler,
+    limits: Limits | None,
+    backend: Backend | None,
+) -> list[_Played]:
+    """What came of each layer; errors as :func:`placement_opt.play.simulate.simulate` where the limits end it."""
+    limits = limits or Limits()
+    tasks = [_Task(question, scheduler, layer) for layer in range(question.num_layers)]
+    found = (backend or Backend()).run(work, tasks, shared=(question,), limits=limits)
+    played = [one for one in found if one is not None]
+    if len(played) < len(tasks):
+        look(limits, f"{scheduler.name}, layer by layer,", len(played), len(tasks), "layers")
+    return played
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """What is kept of a run on a layer in rows: which ways served its reads, and each turn's numbers, as in a run."""
+
+    patterns: list[int]
+    served: Int64
+    step_s: Float64
+    base: Float64
+    moved: Int64
+    fixed: Int64 | int
+
+
+def _play_rows(task: _Task, limits: Limits) -> _Rows:
+    """One layer in rows."""
+    assert isinstance(task.question, Stacked)
+    alone = task.question.layer(task.layer, limits)
+    run = simulate(alone, task.scheduler, limits=limits)
+    fixed = 0 if alone.fixed_metered is None else alone.fixed_metered
+    return _Rows(list(run.timer.patterns), run.served, run.step_s, run.base, run.moved, fixed)
+
+
+def _one_by_one(question: Stacked, scheduler: Scheduler, limits: Limits | None, backend: Backend | None) -> Run:
     """Any scheduler, on one layer in rows after the other, each in its share of the room; errors as :func:`simulate`."""
-    runs, fixed = list[Run](), np.zeros(len(question.memory.meters), dtype=np.int64)
-    for layer in range(question.layers):
-        alone = question.layer(layer, limits)
-        run = simulate(alone, scheduler, limits=limits)
-        runs.append(replace(run, held=None, instance=question))
-        fixed = fixed + (0 if alone.fixed_metered is None else alone.fixed_metered)
-    patterns = sorted({pattern for run in runs for pattern in run.timer.patterns})
+    runs, fixed = _each(_play_rows, question, scheduler, limits, backend), np.zeros(len(question.memory.meters), dtype=np.int64)
+    patterns = sorted({pattern for run in runs for pattern in run.patterns})
     served = np.zeros((question.turns, question.layers, len(patterns)), dtype=np.int64)
     for layer, run in enumerate(runs):
-        served[:, layer, [patterns.index(pattern) for pattern in run.timer.patterns]] = run.served
+        served[:, layer, [patterns.index(pattern) for pattern in run.patterns]] = run.served
+        fixed = fixed + run.fixed
     ways = question.loads.serve.reshape(-1, question.num_resources)
     seconds, base, moved = (
         np.stack([getattr(run, name) for run in runs], axis=1).reshape(question.num_steps, *shape)
@@ -64,7 +117,7 @@ def _one_by_one(question: Stacked, scheduler: Scheduler, limits: Limits | None) 
     )
 
 
-def by_layer(question: Layered, scheduler: Scheduler, *, limits: Limits | None = None) -> Run:
+def by_layer(question: Layered, scheduler: Scheduler, *, limits: Limits | None = None, backend: Backend | None = None) -> Run:
     """Run a scheduler through a question in runs, one layer after the other.
 
     Raises
@@ -78,14 +131,7 @@ def by_layer(question: Layered, scheduler: Scheduler, *, limits: Limits | None =
     if not getattr(scheduler, "by_layer", False) or int(question.capacity[question.fast]) // count < block:
         alone = "only schedulers that treat each layer by itself (lru), in room for a block and more each, do without"
         raise LimitError(f"{question.why}; {scheduler.name} needs the reads as rows: {alone}".removeprefix("; "))
-    parts = []
-    for layer in range(count):
-        try:
-            parts.append(_play(question, layer, scheduler, limits or Limits()))
-        except ScheduleError as error:
-            step = None if error.step is None else error.step * count + layer
-            message = f"layer {layer}: {error.message}"
-            raise ScheduleError(message, scheduler=scheduler.name, step=step, block=error.block) from None
+    parts = _each(_play, question, scheduler, limits, backend)
     served, moved = (np.stack(columns, axis=1).reshape(question.num_steps, -1) for columns in zip(*parts, strict=True))
     timer = StepTimer(question.memory, sorted((1 << question.home, 3)))
     rows = question.loads.row[0, : question.loads.operations.first_serving]
@@ -95,8 +141,18 @@ def by_layer(question: Layered, scheduler: Scheduler, *, limits: Limits | None =
     return replace(run, effort=getattr(scheduler, "effort", None))
 
 
-def _play(question: Layered, layer: int, scheduler: Scheduler, limits: Limits) -> tuple[Int64, Int64]:
-    """One layer: int64[N, 2] bytes read where only home holds them and where both do, int64[N, .] bytes moved."""
+def _play(task: _Task, limits: Limits) -> tuple[Int64, Int64]:
+    """One layer in runs: int64[N, 2] bytes read where only home holds them and where both do, int64[N, .] bytes moved."""
+    assert isinstance(task.question, Layered)
+    try:
+        return _play_runs(task.question, task.layer, task.scheduler, limits)
+    except ScheduleError as error:
+        step = None if error.step is None else error.step * task.question.layers.count + task.layer
+        message = f"layer {task.layer}: {error.message}"
+        raise ScheduleError(message, scheduler=task.scheduler.name, step=step, block=error.block) from None
+
+
+def _play_runs(question: Layered, layer: int, scheduler: Scheduler, limits: Limits) -> tuple[Int64, Int64]:
     if not question.layers.blocks_of(layer):
         moving = question.loads.operations.first_serving
         return np.zeros((question.layers.turns, 2), dtype=np.int64), np.zeros((question.layers.turns, moving), dtype=np.int64)

@@ -149,12 +149,12 @@ def _start(ledger: Ledger, steps: Steps, scheduler: Scheduler) -> None:
     ledger.place(given)
 
 
-def look(limits: Limits, name: str, step: int, steps: int) -> None:
+def look(limits: Limits, name: str, step: int, steps: int, what: str = "steps") -> None:
     """Interrupted or LimitError where the limits say to stop."""
     if limits.interrupted:
-        raise Interrupted(f"{name} was stopped after {step} of {steps} steps")
+        raise Interrupted(f"{name} was stopped after {step} of {steps} {what}")
     if limits.reached:
-        raise LimitError(f"{name} had done {step} of {steps} steps when its time was up")
+        raise LimitError(f"{name} had done {step} of {steps} {what} when its time was up")
 
 
 def read_only(array: _Array) -> _Array:

@@ -17,11 +17,11 @@ from os import PathLike
 from pathlib import Path
 
 from placement_opt.answer.prove import Proof, proof_of, prove_judging, prove_until, roofline_of, with_quick
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.given import check_kind, check_number, several
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.watch import LeftBehind, in_time
-from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
@@ -65,10 +65,10 @@ def chosen_schedulers(text: str) -> tuple[str, ...]:
     return tuple(specs)
 
 
-def named_schedulers(given: Named | Sequence[Named], jobs: int) -> tuple[Named, ...]:
+def named_schedulers(given: Named | Sequence[Named], *, copied: bool) -> tuple[Named, ...]:
     """A list as :func:`chosen_schedulers` reads it, or names and schedulers one by one; InputError for what is no scheduler.
 
-    ``jobs``: in how many processes they run.
+    ``copied``: whether other processes are handed copies of them.
     """
     names: tuple[Named, ...] = chosen_schedulers(given) if isinstance(given, str) else tuple(several(given))
     for one in names:
@@ -77,7 +77,7 @@ def named_schedulers(given: Named | Sequence[Named], jobs: int) -> tuple[Named, 
             continue
         check_scheduler(one)
         try:
-            pickle.dumps(one if jobs > 1 else None)
+            pickle.dumps(one if copied else None)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             found = f"found {shown(one)}, which other processes cannot be handed ({error})"
             expected = "expected jobs=1, or a class at the top of a module"
@@ -150,7 +150,8 @@ def compare(
         Processes for bounds and schedulers.
     backend
         Where these are worked on; None: here, in so many processes. The workers of a cluster need this package, and the files
-        under the same names. What they have not sent back by the deadline is not known.
+        under the same names. What they have not sent back by the deadline is not known. A question in runs, or layer by layer,
+        is spread over a cluster by its layers.
     limits
         Deadline and stop request of the whole, loading included. The schedulers get half of the time, the bounds the rest in
         equal shares; what is finished by then comes back, the rooflines at least.
@@ -185,8 +186,8 @@ def compare(
     jobs = jobs if backend is None else backend.jobs
     if backend is not None:
         backend.check_whole()
-    away = backend is not None and backend.away
-    limits, schedulers = limits or Limits(), named_schedulers(schedulers, 2 if away else jobs)
+    copied = jobs > 1 or (backend is not None and backend.away)
+    limits, schedulers = limits or Limits(), named_schedulers(schedulers, copied=copied)
     asked = asked_of(sources_of(instances), several(keys) if keys else (), layers, limits)
     grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report, backend=backend)
     rooflines = _rooflines(asked, limits)  # bad input is found before any work is done
@@ -287,12 +288,14 @@ def _prove(
     steps: bool,
     instance: AnyQuestion,
     limits: Limits,
+    backend: Backend | None = None,
 ) -> Proof:
     """The bound of one instance, in one of so many turns that the time left is for, without its prices.
 
-    ``steps``: keep how long each step lasts in it.
+    ``steps``: keep how long each step lasts in it; ``backend``: where layers are worked on, of a question that comes so.
     """
-    proof = prove_beside(instance, method, gap, known, limits.within(min(seconds, limits.remaining / turns)), limits)
+    within = limits.within(min(seconds, limits.remaining / turns))
+    proof = prove_beside(instance, method, gap, known, within, limits, backend)
     return replace(proof, bound=replace(proof.bound, prices=None, step_s=proof.bound.step_s if steps else None))
 
 
@@ -303,12 +306,13 @@ def prove_beside(
     known: tuple[str, float] | None,
     within: Limits,
     limits: Limits,
+    backend: Backend | None = None,
 ) -> Proof:
     """The bound of one instance, with its prices, raised ``within`` limits until its schedulers can be judged.
 
     ``known``: the best of the schedulers and its seconds, if one was timed; the others as :func:`compare` has them.
     """
     if gap is None or known is None:
-        return prove_judging(instance, method, known, limits=within)
-    proof = prove_until(instance, known[1] / (1.0 + gap), limits=within).with_schedule(*known)
+        return prove_judging(instance, method, known, limits=within, backend=backend)
+    proof = prove_until(instance, known[1] / (1.0 + gap), limits=within, backend=backend).with_schedule(*known)
     return with_quick(proof, instance, limits) if proof.interval.weak else proof

@@ -237,7 +237,7 @@ def future(
     if not isinstance(question, Instance):
         raise InputError(f"found {question.name}, a question in runs", "expected one in rows", field="instance")
     steps = default_windows(question) if windows is None else checked_windows(windows, question)
-    named = named_schedulers(online, jobs)
+    named = named_schedulers(online, copied=jobs > 1)
     for one in named:
         if not as_scheduler(one).online:
             found = f"found {name_of(one)}, which sees the future"

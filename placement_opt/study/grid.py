@@ -6,19 +6,16 @@ proven; what goes wrong with an instance ends the grid as soon as it is known, w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from placement_opt.answer.prove import Proof
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError, LimitError, PlacementError, shown
-from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
 from placement_opt.base.units import format_seconds
-from placement_opt.bounds.dual.shares import Backend
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import load_instance
@@ -29,8 +26,8 @@ from placement_opt.schedulers import name_of
 from placement_opt.study.keys import Values, parse_value
 from placement_opt.study.scheduled import Outcome, Scheduled, time_scheduler
 
-#: How a bound is proven, within the limits of the whole; a picklable function.
-Prove = Callable[[Any, Limits], Proof]
+#: How a bound is proven, within the limits of the whole and, of a question by layer, on a backend; a picklable function.
+Prove = Callable[..., Proof]
 
 
 class Lost(LimitError):
@@ -63,6 +60,11 @@ class Question:
         if isinstance(self.source, Layered | Stacked) or (isinstance(self.source, Instance) and not self.values):
             return self.source
         return _load(self.source, self.layers, self.values)
+
+    @property
+    def by_layer(self) -> bool:
+        """Whether it is in runs or comes layer by layer, so that its layers can be worked on apart."""
+        return isinstance(self.source, Layered | Stacked)
 
     def __str__(self) -> str:
         names = [self.source.name] if self.named or not self.values else []
@@ -143,10 +145,21 @@ class Grid:
         def done(position: int, result: Result) -> None:
             self._take(cells[position], result)
 
-        if self.backend is not None and self.backend.away:
-            there = partial(work_there, None if math.isinf(limits.remaining) else limits.remaining, limits.memory)
-            return self.backend.run(there, cells, limits=limits, done=done)
-        return run_jobs(work, cells, jobs=self.jobs, limits=limits, done=done, lost=_lost)
+        backend = self.backend or Backend(jobs=self.jobs)
+        spread = [at for at, cell in enumerate(cells) if backend.away and cell.question.by_layer]
+        if not spread:
+            return backend.run(work, cells, limits=limits, done=done, lost=_lost)
+        backend.check(limits)
+        results: list[Result] = [None] * len(cells)
+        whole = [at for at in range(len(cells)) if at not in spread]
+        found = backend.run(work, [cells[at] for at in whole], limits=limits, done=lambda at, one: done(whole[at], one))
+        for at, one in zip(whole, found, strict=True):
+            results[at] = one
+        for at in spread:
+            if not limits.reached:
+                results[at] = one = work(cells[at], limits, backend)
+                done(at, one)
+        return results
 
     def _take(self, cell: Cell, result: Result) -> None:
         self._finished += 1
@@ -167,21 +180,18 @@ class Grid:
         return ""
 
 
-def work(cell: Cell, limits: Limits) -> Scheduled | Proof | PlacementError:
-    """What comes of one cell; expected errors come back."""
+def work(cell: Cell, limits: Limits, backend: Backend | None = None) -> Scheduled | Proof | PlacementError:
+    """What comes of one cell; expected errors come back. ``backend``: where its layers are worked on, if it comes so."""
     try:
         instance = cell.question.instance()
         if isinstance(cell, Bounding):
-            return cell.prove(instance, limits)
+            return cell.prove(instance, limits) if backend is None else cell.prove(instance, limits, backend)
         within = limits if cell.share == 1.0 else limits.within(cell.share * limits.remaining)
-        return time_scheduler(instance, cell.scheduler, within, use=cell.use)
+        if backend is None:
+            return time_scheduler(instance, cell.scheduler, within, use=cell.use)
+        return time_scheduler(instance, cell.scheduler, within, use=cell.use, backend=backend)
     except PlacementError as error:
         return error
-
-
-def work_there(seconds: float | None, memory: int | None, cell: Cell) -> Scheduled | Proof | PlacementError:
-    """The same on another machine: in at most the seconds that were left when it was handed on."""
-    return work(cell, Limits(seconds, memory))
 
 
 def all_scheduled(schedulers: Sequence[str | Scheduler], results: Sequence[Result], limits: Limits) -> list[Scheduled]:

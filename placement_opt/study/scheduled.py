@@ -9,6 +9,7 @@ from enum import StrEnum
 from placement_opt.answer.prove import Proof
 from placement_opt.answer.verdict import Judgement, judge
 from placement_opt.base import clock
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import BudgetError, InputError, Interrupted, LimitError, PlacementError, ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.base.tabular import Record, Tabular
@@ -173,22 +174,30 @@ class Compared(Tabular):
         return tuple(sorted(found, key=lambda schedule: schedule.cost_s or 0.0))
 
 
-def time_scheduler(instance: AnyQuestion, given: str | Scheduler, limits: Limits, *, use: bool = False) -> Scheduled:
+def time_scheduler(
+    instance: AnyQuestion, given: str | Scheduler, limits: Limits, *, use: bool = False, backend: Backend | None = None
+) -> Scheduled:
     """One scheduler, by name or itself, on one instance, not yet held against a bound; expected troubles become outcomes.
 
-    ``use``: also say what it used.
+    ``use``: also say what it used; ``backend``: where layers are played, of a question that comes so.
     """
-    return run_scheduler(instance, given, limits, use=use)[0]
+    return run_scheduler(instance, given, limits, use=use, backend=backend)[0]
 
 
 def run_scheduler(
-    instance: AnyQuestion, given: str | Scheduler, limits: Limits, *, use: bool = False, record: bool = False
+    instance: AnyQuestion,
+    given: str | Scheduler,
+    limits: Limits,
+    *,
+    use: bool = False,
+    record: bool = False,
+    backend: Backend | None = None,
 ) -> tuple[Scheduled, Run | None]:
     """The same with the run itself, None where it was not timed; ``record``: with its moves, of a question in rows."""
     started, spec = clock.now(), name_of(given)
     try:
         scheduler = as_scheduler(given)
-        run, used, hits, what = in_time(spec, lambda: _timed(instance, scheduler, limits, use, record), limits)
+        run, used, hits, what = in_time(spec, lambda: _timed(instance, scheduler, limits, use, record, backend), limits)
     except BudgetError as error:
         return Scheduled(spec, Outcome.OVER_BUDGET, error.message), None
     except ScheduleError as error:
@@ -225,12 +234,12 @@ def run_scheduler(
 
 
 def _timed(
-    instance: AnyQuestion, scheduler: Scheduler, limits: Limits, use: bool, record: bool
+    instance: AnyQuestion, scheduler: Scheduler, limits: Limits, use: bool, record: bool, backend: Backend | None
 ) -> tuple[Run, Consumption, Hits, Use | None]:
     if record and isinstance(instance, Instance):
         run = simulate(instance, scheduler, record=True, limits=limits)
     else:
-        run = simulate_any(instance, scheduler, limits=limits)
+        run = simulate_any(instance, scheduler, limits=limits, backend=backend)
     return run, run.consumption, run.hits, run.use if use else None
 
 

@@ -19,6 +19,7 @@ from typing import overload
 
 from placement_opt.answer.binding import binding
 from placement_opt.answer.prove import Proof, prove_known, unproven
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.given import several
 from placement_opt.base.limits import Limits, check_limits
@@ -167,6 +168,7 @@ def sweep(  # type: ignore[overload-overlap]  # a text is one, and a sequence of
     bound_seconds: float | None = ...,
     layers: LayerShare | None = ...,
     jobs: int = ...,
+    backend: Backend | None = ...,
     limits: Limits | None = ...,
     report: Callable[[str], None] | None = ...,
 ) -> Sweep: ...
@@ -182,6 +184,7 @@ def sweep(
     bound_seconds: float | None = ...,
     layers: LayerShare | None = ...,
     jobs: int = ...,
+    backend: Backend | None = ...,
     limits: Limits | None = ...,
     report: Callable[[str], None] | None = ...,
 ) -> list[Sweep]: ...
@@ -196,6 +199,7 @@ def sweep(
     bound_seconds: float | None = None,
     layers: LayerShare | None = None,
     jobs: int = 1,
+    backend: Backend | None = None,
     limits: Limits | None = None,
     report: Callable[[str], None] | None = None,
 ) -> Sweep | list[Sweep]:
@@ -217,6 +221,8 @@ def sweep(
         Take this share of the layers at each point (:mod:`placement_opt.instance.scaled`).
     jobs
         Processes; the answer does not depend on their number.
+    backend
+        As in :func:`placement_opt.study.compare.compare`; None: here, in so many processes.
     limits
         Deadline and stop request of the whole; the points whose bound is known by then come back.
     report
@@ -243,9 +249,11 @@ def sweep(
     check_limits(limits)
     limits = limits or Limits()
     if not isinstance(instance, Instance | str | PathLike):
-        sweep_one = partial(sweep, method=method, bound_seconds=bound_seconds, layers=layers, jobs=jobs, limits=limits)
-        return [sweep_one(one, keys, schedulers, report=report) for one in sources_of(instance)]
-    (source,), schedulers = sources_of(instance), named_schedulers(schedulers, jobs)
+        sweep_one = partial(sweep, method=method, bound_seconds=bound_seconds, layers=layers, jobs=jobs, backend=backend)
+        return [sweep_one(one, keys, schedulers, limits=limits, report=report) for one in sources_of(instance)]
+    jobs = jobs if backend is None else backend.jobs
+    copied = jobs > 1 or (backend is not None and backend.away)
+    (source,), schedulers = sources_of(instance), named_schedulers(schedulers, copied=copied)
     if isinstance(source, Layered | Stacked):
         raise InputError(f"found {source.name}, a question in runs", "expected one in rows", field="instance")
     parsed = parse_keys(spelt_out(several(keys), source, limits))
@@ -253,7 +261,7 @@ def sweep(
     points, values = points_of(parsed)
     asked = [Question(source, layers, at) for at in values]
     width, prove = 1 + len(schedulers), partial(_prove, method, bound_seconds)
-    grid = Grid(len(asked) * width, jobs, report, "{:.5g} s".format)
+    grid = Grid(len(asked) * width, jobs, report, "{:.5g} s".format, backend=backend)
     cells: list[Cell] = []
     for one in asked:
         cells += [Bounding(one, prove), *(Timing(one, spec) for spec in schedulers)]

@@ -19,11 +19,11 @@ from placement_opt.answer.rungs import RUNGS
 from placement_opt.answer.standing import ROUNDING, Standing, State
 from placement_opt.answer.work import Rung, Side, Work
 from placement_opt.base import room, watch
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
-from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.certify.verify import Verified, verify_prices, verify_schedule
 from placement_opt.instance.instance import Instance
@@ -363,7 +363,7 @@ def test_a_cluster_proves_what_this_process_proves() -> None:
     instance, table = fetch_ahead(), [one for one in RUNGS if one.name in ("step", "ascent", "static")]
     quiet = dask.config.set({"distributed.admin.log-length": 0})
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "protocol": "tcp"}
-    options |= {"dashboard_address": None, "silence_logs": 50}
+    options |= {"dashboard_address": ":0", "silence_logs": 50}
     with quiet, distributed.LocalCluster(**options) as cluster:
         found = answer(instance, limits=Limits(120.0), rungs=table, backend=Backend("dask", 1, cluster.scheduler_address))
     assert (found.notes, found.bound.method) == ((), "ascent")
@@ -398,7 +398,7 @@ def test_a_pass_hears_of_the_limits_of_the_climb(monkeypatch: pytest.MonkeyPatch
             limits.interrupt()
         raise LimitError("the workers cannot load placement-opt")
 
-    monkeypatch.setattr(Backend, "evaluate", refuse)
+    monkeypatch.setattr("placement_opt.answer.work.evaluate_on", refuse)
     nobody = Backend("dask", 1, "127.0.0.1:1")
     if ended:
         assert answer(fetch_ahead(), limits=limits, backend=nobody).outcome is Outcome.INTERRUPTED

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base.backend import Backend
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import lp, milp, roofline
 from placement_opt.bounds.ascent import ascend
@@ -18,7 +19,7 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.climb import Climb
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.dual.futures import merge_futures
-from placement_opt.bounds.dual.shares import Backend
+from placement_opt.bounds.dual.shares import evaluate_on
 from placement_opt.bounds.dual.tracked import Tracked
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
@@ -123,7 +124,7 @@ def test_a_backend_makes_the_proofs() -> None:
     instance = fetch_ahead()
     backend = Backend()
     found = ascend(instance, roofline_prices(instance), backend=backend)
-    assert found.value_s == backend.evaluate(instance, found.prices).value_s
+    assert found.value_s == evaluate_on(backend, instance, found.prices).value_s
     assert found.value_s == pytest.approx(0.0496471, rel=1e-4)
 
 

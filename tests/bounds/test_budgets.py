@@ -18,7 +18,7 @@ from placement_opt.bounds.auto import affordable
 from placement_opt.bounds.bound import bound
 from placement_opt.bounds.dual import tracked
 from placement_opt.bounds.dual.evaluate import evaluate, legal
-from placement_opt.bounds.dual.shares import Backend
+from placement_opt.bounds.dual.shares import evaluate_shares
 from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.result import Prices, Status
 from placement_opt.bounds.sample import prices_for
@@ -50,7 +50,7 @@ def test_prices_by_hand_prove_the_optimum(name: str) -> None:
     prices = prices_of(instance, *BY_HAND[name])
     value = evaluate(instance, prices).value_s
     assert optimum * (1 - 1e-12) <= value <= optimum
-    shared = Backend().evaluate(instance, prices).value_s
+    shared = evaluate_shares(instance, prices).value_s
     assert optimum * (1 - 1e-12) <= shared <= optimum
 
 
@@ -248,7 +248,7 @@ def test_no_prices_prove_more_than_the_optimum() -> None:
                 continue
             assert value <= optimum * (1 + 1e-9) + 1e-15
             assert ray == 0.0
-            shared = Backend().evaluate(instance, prices).value_s
+            shared = evaluate_shares(instance, prices).value_s
             assert shared == pytest.approx(value, rel=1e-9, abs=1e-9 * optimum)
     assert proven > 0
 

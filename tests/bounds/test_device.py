@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from benchmarks import accelerator as measured
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError
 from placement_opt.bounds import ascent as ascents
 from placement_opt.bounds import sample
@@ -27,7 +28,6 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.dual.futures import Futures, merge_futures
 from placement_opt.bounds.dual.idle_kernels import cover
-from placement_opt.bounds.dual.shares import Backend
 from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.dual.tracked import tracked_sets
 from placement_opt.bounds.result import Prices

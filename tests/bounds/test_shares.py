@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement_opt.base import backend as backend_module
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import milp
@@ -20,7 +22,7 @@ from placement_opt.bounds.ascent import ascend
 from placement_opt.bounds.dual import shares as shares_module
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate
-from placement_opt.bounds.dual.shares import QUANTUM_BITS, Backend, cut_evenly, evaluate_shares
+from placement_opt.bounds.dual.shares import QUANTUM_BITS, cut_evenly, evaluate_shares
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 from tests.bounds.cases import absurd_prices, draw, random_prices
@@ -192,7 +194,7 @@ def test_no_scheduler_at_the_address(monkeypatch: pytest.MonkeyPatch, kind: type
         raise kind("connection refused")
 
     instance, prices = some()
-    monkeypatch.setattr(shares_module, "_connect", refuse)
+    monkeypatch.setattr(backend_module, "_connect", refuse)
     with pytest.raises(InputError) as caught:
         evaluate_shares(instance, prices, backend="dask", address="tcp://127.0.0.1:1")
     assert str(caught.value) == "dask-address: found no Dask scheduler at 'tcp://127.0.0.1:1' (connection refused)"
@@ -203,8 +205,8 @@ def test_a_scheduler_that_does_not_answer_is_waited_for_within_the_limits(
 ) -> None:
     """Whatever the client does in the meantime; the address and the time are named."""
     instance, prices = some()
-    monkeypatch.setattr(shares_module, "_connect", lambda *_: stubborn.wait())
-    monkeypatch.setattr(shares_module, "_ANSWER_S", 0.05)
+    monkeypatch.setattr(backend_module, "_connect", lambda *_: stubborn.wait())
+    monkeypatch.setattr(backend_module, "_ANSWER_S", 0.05)
     with pytest.raises(InputError, match=r"dask-address: found no Dask scheduler at 'tcp://a:1' within 0\.05 s"):
         evaluate_shares(instance, prices, backend="dask", address="tcp://a:1")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from placement_opt.answer.prove_integer import certify_schedule, whole_prices
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import evaluate, legal
@@ -65,7 +66,7 @@ def test_both_sides_are_proven(case: Case, tmp_path: Path, jobs: int) -> None:
     """In this process and in two: what is claimed, and what the whole in rows says at the same prices, or less."""
     whole, question, made, plans = case
     save_prices(made, tmp_path / "prices.cert")
-    found = verify_stacked(question, [tmp_path / "prices.cert", saved(tmp_path, question, plans)], jobs=jobs)
+    found = verify_stacked(question, [tmp_path / "prices.cert", saved(tmp_path, question, plans)], backend=Backend(jobs=jobs))
     assert found.lower == made.claim
     assert found.upper == sum(plan.claim for plan in plans)
     assert made.claim <= signed_bound(whole, made.quantum, *spread(made.rho, made.rent, question.layers))

@@ -281,8 +281,8 @@ def test_a_cluster_that_does_not_answer_is_refused(
     drift: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stubborn: threading.Event
 ) -> None:
     """Before the climb, with its address."""
-    monkeypatch.setattr("placement_opt.bounds.dual.shares._connect", lambda *_: stubborn.wait())
-    monkeypatch.setattr("placement_opt.bounds.dual.shares._ANSWER_S", 0.05)
+    monkeypatch.setattr("placement_opt.base.backend._connect", lambda *_: stubborn.wait())
+    monkeypatch.setattr("placement_opt.base.backend._ANSWER_S", 0.05)
     options = "--backend", "dask", "--dask-address", "tcp://127.0.0.1:1"
     err = run(capsys, "bound", drift, "--gap", "1%", *options, code=2)[1]
     assert err.endswith("error: dask-address: found no Dask scheduler at 'tcp://127.0.0.1:1' within 0.05 s\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from placement_opt.answer.standing import Standing
+from placement_opt.base.backend import Backend
 from placement_opt.base.limits import Limits
 from placement_opt.certify.files import PriceCertificate
 from placement_opt.instance.layered import Layered
@@ -33,7 +34,7 @@ def solved(
     standing = Standing()
     with tempfile.TemporaryDirectory() as folder:
         roofline = begin(question, standing, moves=True)
-        complete = solve(question, standing, gap=gap, limits=limits, jobs=jobs, folder=Path(folder))
+        complete = solve(question, standing, gap=gap, limits=limits, backend=Backend(jobs=jobs), folder=Path(folder))
         state = standing.close()
         assert isinstance(state.schedule, Plan)
         assert isinstance(state.prices, CertifiedPrices)

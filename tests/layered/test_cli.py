@@ -89,7 +89,6 @@ def test_what_needs_rows_still_refuses_a_large_file(large: str, capsys: pytest.C
     for options, what in (
         (["--method", "lp"], ""),
         (["--schedule", f"{large}.npz", "--scheduler", "belady"], "; --scheduler needs the reads as rows"),
-        (["--gap", "1%", "--backend", "dask", "--dask-address", "tcp://h:1"], "; --backend needs the reads as rows"),
     ):
         assert main(["bound", large, *options]) == 3
         err = capsys.readouterr().err
@@ -155,6 +154,7 @@ def test_a_limit_of_no_time_leaves_both_certificates(
     files = [str(tmp_path / name) for name in ("prices", "plan")]
     assert main(["bound", large, "--certificate", files[0], "--schedule", files[1]]) == 0
     assert "limit reached" in capsys.readouterr().out
+    monkeypatch.undo()
     assert main(["verify", large, *files]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["instance.toml", "plan", "prices"]
 

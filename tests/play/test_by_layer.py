@@ -55,7 +55,7 @@ def test_only_schedulers_that_treat_each_layer_by_itself_play(tmp_path: Path) ->
         by_layer(load_layered(write(tmp_path, room=106)), make_scheduler("lru"))
     stopped = Limits()
     stopped.interrupt()
-    with pytest.raises(Interrupted, match="lru, layer 0 was stopped after 0 of 30 steps"):
+    with pytest.raises(Interrupted, match="lru, layer by layer, was stopped after 0 of 2 layers"):
         simulate_any(question, make_scheduler("lru"), limits=stopped)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from placement_opt import compare, sweep
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError
-from placement_opt.bounds.dual.shares import Backend
 from placement_opt.cli import main
 from placement_opt.cli.console import Console
 from placement_opt.report.comparison import comparison_csv, comparison_document
@@ -159,6 +159,13 @@ def test_processes_and_a_cluster_say_the_same(cluster: Any, drift: str, ahead: s
     assert said(again) == said(alone)
 
 
+def test_a_sweep_on_a_cluster_says_the_same(cluster: Any, drift: str) -> None:
+    """Point by point, the prices that neighbours lend each other included."""
+    wanted = {"keys": "hbm.capacity=1MiB,2MiB", "schedulers": ["lru"], "method": "step"}
+    there = Backend("dask", address=cluster.scheduler_address)
+    assert sweep(drift, backend=there, **wanted).to_records() == sweep(drift, **wanted).to_records()  # type: ignore[call-overload]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -170,8 +177,9 @@ def test_options_of_a_cluster_go_together(
     options: list[str], message: str, drift: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As for explore."""
-    assert main(["compare", drift, "--schedulers", "lru", *options]) == 2
-    assert capsys.readouterr().err == f"error: {message}\n"
+    for command in (["compare", drift, "--schedulers", "lru"], ["sweep", drift, "--set", "hbm.capacity=1MiB"]):
+        assert main([*command, *options]) == 2
+        assert capsys.readouterr().err == f"error: {message}\n"
 
 
 # ---- interrupted -------------------------------------------------------------------------------------------------------

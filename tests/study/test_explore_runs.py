@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.dual.shares import Backend
 from placement_opt.report.explore import explore_document
 from placement_opt.study.explore import work as explore_work
 from placement_opt.study.explore.explore import explore

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from placement_opt.base.accelerator import device
 from placement_opt.base.arrays import Array, Int64
 from placement_opt.base.errors import InputError
 from placement_opt.bounds.dual.actions import PricedActions
@@ -28,28 +29,6 @@ from placement_opt.bounds.dual.futures import Futures, Units
 MOST_SETS, MOST_READS = 32, 2**31 - 1
 #: Rows that one thread adds up.
 _RUN = 64
-_EXPECTED = 'expected a CUDA device and the extra "accelerator": pip install "placement-opt[accelerator]"'
-
-
-def device() -> Any:
-    """``numba.cuda``; InputError where there is no accelerator, or nothing that could use it."""
-    try:
-        from placement_opt.bounds.dual.device_kernels import cuda
-    except ImportError as error:
-        raise _none(f"no numba.cuda ({error})") from None
-    try:
-        cuda.current_context()
-        usable = cuda.is_available()
-    except Exception as error:  # whatever its driver says
-        why = " ".join(str(error).split()).removeprefix("Error at driver init: ")
-        raise _none(why.partition(". ")[0].rstrip(".")) from None
-    if not usable:
-        raise _none("a device, but not the CUDA toolkit that compiles for it")
-    return cuda
-
-
-def _none(why: str) -> InputError:
-    return InputError(f"accelerator asked for, none found: {why}", _EXPECTED, field="backend")
 
 
 def on_device(futures: tuple[Futures, ...], steps: int) -> tuple[Futures, ...]:

@@ -14,10 +14,10 @@ from itertools import groupby
 from os import PathLike
 from pathlib import Path
 
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.jobs import Jobs
 from placement_opt.base.limits import Limits, check_limits
-from placement_opt.bounds.dual.shares import Backend
 from placement_opt.study.explore.found import Explored, found_of
 from placement_opt.study.explore.read import read_spec
 from placement_opt.study.explore.search import Search

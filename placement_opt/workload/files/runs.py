@@ -7,20 +7,21 @@ every turn behind it, so that what a question needs to know of all layers is rea
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from os import fspath
 from typing import BinaryIO
 
 import numpy as np
 
 from placement_opt.base import room
 from placement_opt.base.arrays import Array, Int64
-from placement_opt.base.atomic import AnyPath, atomic_file, open_regular
-from placement_opt.base.binary import begins_with, hash_on
+from placement_opt.base.atomic import AnyPath, atomic_file
+from placement_opt.base.binary import hash_on
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
+from placement_opt.base.stores import is_url, open_stored
 from placement_opt.workload.runs import LayerRuns, rows_of
 from placement_opt.workload.synth import params
 from placement_opt.workload.trace import LARGEST_BLOCK, MOST_UNITS, SIZE_UNITS, SizeUnit, Trace
@@ -53,7 +54,7 @@ class RunsFile:
     Attributes
     ----------
     path
-        The file.
+        The file, or its address in a store.
     turns
         N.
     size_unit, size
@@ -71,6 +72,10 @@ class RunsFile:
     layers: tuple[Entry, ...]
     digest: bytes
 
+    def __getstate__(self) -> dict[str, object]:
+        """Handed to another process, it names the file so that it is found from any folder."""
+        return self.__dict__ | {"path": self.path if is_url(self.path) else os.path.abspath(self.path)}
+
     def reads(self, layer: int) -> Int64:
         """int64[N]: blocks that each turn of a layer reads."""
         return self._counts(2 * layer)
@@ -86,7 +91,7 @@ class RunsFile:
     def layer(self, layer: int) -> LayerRuns:
         """One layer, read and checked; InputError where it is not what the table says, or no runs."""
         entry = self.layers[layer]
-        with open_regular(self.path) as handle:
+        with open_stored(self.path) as handle:
             handle.seek(entry.offset)
             birth = _take(handle, "<i4", entry.blocks)
             lengths = _take(handle, "<u4", entry.blocks)
@@ -106,7 +111,7 @@ class RunsFile:
         return runs
 
     def _counts(self, row: int) -> Int64:
-        with open_regular(self.path) as handle:
+        with open_stored(self.path) as handle:
             handle.seek(_HEAD.size + _ENTRY.size * len(self.layers) + 4 * self.turns * row)
             return _take(handle, "<u4", self.turns).astype(np.int64)
 
@@ -115,8 +120,9 @@ class RunsFile:
 
 
 def is_runs_file(path: AnyPath) -> bool:
-    """Whether a file begins like a file of runs."""
-    return begins_with(path, MAGIC)
+    """Whether a file begins like a file of runs; InputError where it cannot be read."""
+    with open_stored(path) as handle:
+        return handle.read(len(MAGIC)) == MAGIC
 
 
 def open_runs(path: AnyPath) -> RunsFile:
@@ -129,7 +135,7 @@ def open_runs(path: AnyPath) -> RunsFile:
 
     What is read of it later, layer by layer, is a LimitError where there is too little memory for it.
     """
-    with open_regular(path) as handle:
+    with open_stored(path) as handle:
         length = handle.seek(0, 2)
         handle.seek(0)
         raw = handle.read(_HEAD.size)
@@ -161,7 +167,7 @@ def open_runs(path: AnyPath) -> RunsFile:
         if hash_on(hashlib.sha256(raw[: -len(digest)] + lines), handle, 8 * count * turns) != digest:
             raise InputError("found a table that does not match its checksum", "expected what was written", path=path)
     table = [(entry.blocks, entry.runs, entry.digest) for entry in entries]
-    return RunsFile(fspath(path), turns, SIZE_UNITS[unit], size, tuple(entries), digest_of(table, turns))
+    return RunsFile(os.fspath(path), turns, SIZE_UNITS[unit], size, tuple(entries), digest_of(table, turns))
 
 
 def load_rows(path: AnyPath) -> Trace:
