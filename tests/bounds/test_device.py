@@ -127,7 +127,7 @@ def other_sets() -> None:
 
 def a_climb() -> None:
     """What is climbed there is proven here, and is what a climb here finds; so it is on a sample."""
-    climb._MOST_STEPS, climb._LEAST_STEPS = 20, 5
+    climb._MOST_STEPS, climb._LEAST_STEPS = 10, 5
     instance = random_instance(np.random.default_rng(7), 2, "inclusive", blocks=6, steps=3)
     start, backend = roofline(instance).prices, Backend("accelerator")
     assert start is not None
@@ -251,6 +251,52 @@ def test_compiling_for_a_device_does_not_count(simulated: dict[str, str]) -> Non
 def test_the_benchmark_compares_both(simulated: dict[str, str]) -> None:
     """It runs where there is a device, and what it says of the bytes and of the differences follows from the passes."""
     assert simulated["a_measurement"] == ""
+
+
+class _Host(np.ndarray):
+    """An array of the processor in place of one of a device."""
+
+    def copy_to_device(self, array: np.ndarray) -> None:
+        self[...] = array
+
+    def copy_to_host(self) -> np.ndarray:
+        return np.array(self)
+
+
+def test_kernels_compile_for_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a pass, for the types that it hands over: the simulator runs what a compiler would refuse."""
+    kernels = pytest.importorskip("placement_opt.bounds.dual.device_kernels", reason="this numba has no numba.cuda")
+    numba: Any = pytest.importorskip("numba")
+    if not kernels.cuda.is_available():
+        some = SimpleNamespace(compute_capability=(8, 0))
+        monkeypatch.setattr("numba.cuda.dispatcher.get_current_device", lambda: some)
+    try:
+        kernels.cuda.compile_ptx(_nothing, (), cc=(8, 0))
+    except Exception as error:
+        pytest.skip(f"no CUDA toolkit that compiles for a device: {str(error).splitlines()[0]}")
+    found: dict[str, str] = {}
+
+    def note(kernel: Any, threads: int, *arguments: Any) -> None:
+        assert threads > 0
+        types = tuple(numba.typeof(np.asarray(one) if isinstance(one, np.ndarray) else one) for one in arguments)
+        name = kernel.py_func.__name__
+        found[name] = found.get(name) or kernels.cuda.compile_ptx(kernel.py_func, types, cc=(8, 0))[0]
+
+    memory = _Small(2.0**30)
+    memory.to_device = lambda array: np.array(array).view(_Host)
+    memory.device_array = lambda shape, dtype: np.zeros(shape, dtype).view(_Host)
+    monkeypatch.setattr(device, "device", lambda: memory)
+    monkeypatch.setattr(kernels, "launch", note)
+    instance = random_instance(np.random.default_rng(6), 2, "free", blocks=3, steps=3)
+    there = device.on_device(merge_futures(classify(instance)), instance.num_steps)
+    slopes(instance, positive_prices(instance, np.random.default_rng(6)), futures=there)
+    levels, flows = ["join_level", "part_level"], ["begin_costs", "begin_flows", "hop_costs", "hop_flows"]
+    assert sorted(found) == sorted([*levels, *flows, "chains", "hop_parts", "sum_runs"])
+    assert all(".visible .entry" in one for one in found.values())
+
+
+def _nothing() -> None:
+    """A kernel that does nothing."""
 
 
 # ---- how reads and idle stretches are laid out -------------------------------------------------------------------------
@@ -386,6 +432,9 @@ more = [{ name = "room", set = { hbm.capacity = "128 KiB" } }]
 
 class _Small:
     """A device that has a little memory."""
+
+    to_device: Any = None
+    device_array: Any = None
 
     def __init__(self, free: float) -> None:
         self._free = free
