@@ -20,8 +20,12 @@ import numpy as np
 import pytest
 
 from benchmarks import accelerator as measured
+from placement_opt.answer import rungs_prices
+from placement_opt.answer.answer import answer
+from placement_opt.answer.rungs import RUNGS
 from placement_opt.base import clock
 from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import ascent as ascents
 from placement_opt.bounds import sample
 from placement_opt.bounds.dual import climb, device, tracked
@@ -478,6 +482,24 @@ def test_other_backends_pass_here() -> None:
     instance = random_instance(np.random.default_rng(1))
     assert all(one.elsewhere is None for one in Backend().futures(instance, classify(instance)))
     assert not Backend().away
+
+
+@pytest.mark.parametrize("name", ["ascent", "sample"])
+def test_rungs_climb_where_the_backend_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that pass over all blocks, or over a sample of them, ask it for what they pass over."""
+    monkeypatch.setattr(climb, "_MOST_STEPS", 3)
+    monkeypatch.setattr(rungs_prices, "_SAMPLED", 5)
+    asked = []
+
+    class Told(Backend):
+        def futures(self, *arguments: Any) -> tuple[Futures, ...]:
+            asked.append(arguments)
+            return super().futures(*arguments)
+
+    (rung,) = (one for one in RUNGS if one.name == name)
+    instance = random_instance(np.random.default_rng(7), 2, "inclusive", blocks=12, steps=6)
+    answer(instance, rungs=[replace(rung, suits=lambda _: True)], backend=Told(), limits=Limits(30.0))
+    assert asked
 
 
 if __name__ == "__main__":
