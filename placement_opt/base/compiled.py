@@ -64,6 +64,16 @@ def cuda() -> Any:
     return cuda
 
 
+@contextmanager
+def compiling() -> Iterator[None]:
+    """The clock stands, as while numba compiles by itself: it does not say so of what it compiles for a device."""
+    _numba()
+    from numba.core.compiler_lock import global_compiler_lock
+
+    with global_compiler_lock, clock.stopped():
+        yield
+
+
 @functools.cache
 def folder(version: str) -> str | None:
     """Where loops compiled by this numba are kept: in the package, else in the user's cache; None where neither is writable."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -19,8 +20,13 @@ import numpy as np
 import pytest
 
 from benchmarks import accelerator as measured
+from placement_opt.answer import rungs_prices
+from placement_opt.answer.answer import answer
+from placement_opt.answer.rungs import RUNGS
+from placement_opt.base import accelerator, clock
 from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import ascent as ascents
 from placement_opt.bounds import sample
 from placement_opt.bounds.dual import climb, device, tracked
@@ -28,6 +34,7 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.dual.futures import Futures, merge_futures
 from placement_opt.bounds.dual.idle_kernels import cover
+from placement_opt.bounds.dual.shares import futures_on
 from placement_opt.bounds.dual.slopes import slopes
 from placement_opt.bounds.dual.tracked import tracked_sets
 from placement_opt.bounds.result import Prices
@@ -125,7 +132,7 @@ def other_sets() -> None:
 
 def a_climb() -> None:
     """What is climbed there is proven here, and is what a climb here finds; so it is on a sample."""
-    climb._MOST_STEPS, climb._LEAST_STEPS = 20, 5
+    climb._MOST_STEPS, climb._LEAST_STEPS = 10, 5
     instance = random_instance(np.random.default_rng(7), 2, "inclusive", blocks=6, steps=3)
     start, backend = roofline(instance).prices, Backend("accelerator")
     assert start is not None
@@ -135,8 +142,8 @@ def a_climb() -> None:
     assert found.value_s <= evaluate(instance, found.prices).value_s * (1.0 + 1e-12)
     near(found.value_s, here.value_s, 1e-6)
     asked: list[tuple[Futures, ...]] = []
-    honest = Backend.futures
-    Backend.futures = lambda *arguments: asked.append(honest(*arguments)) or asked[-1]
+    honest = sample.futures_on
+    sample.futures_on = lambda *arguments: asked.append(honest(*arguments)) or asked[-1]
     sampled = sample.SampleAscent(
         instance, evaluate(instance, start), lambda p: evaluate(instance, p), share=0.4, backend=backend
     )
@@ -157,8 +164,32 @@ def a_measurement() -> None:
         assert min(rows["up [MB]"] + rows["down [MB]"] + rows["laid [MB]"] + rows["ratio"]) > 0.0
 
 
+def a_first_pass() -> None:
+    """The clock stands while a kernel is launched for the first time, and then no more."""
+    kernels = importlib.import_module("placement_opt.bounds.dual.device_kernels")
+    stood: list[bool] = []
+    honest = kernels.compiling
+
+    @contextmanager
+    def told() -> Iterator[None]:
+        with honest():
+            before = clock.now()
+            stood.append(clock.now() == before)
+            yield
+
+    kernels.compiling = told
+    instance = random_instance(np.random.default_rng(6), 2, "free", blocks=3, steps=3)
+    there, prices = device.on_device(merge_futures(classify(instance)), 3), positive_prices(instance, np.random.default_rng(6))
+    slopes(instance, prices, futures=there)
+    first = list(stood)
+    slopes(instance, prices, futures=there, soft=1e-3)
+    # summing, hops and entries there and back, chains, parts, and levels of the tree up and down
+    assert first == stood == [True] * 9
+
+
 CHECKS: dict[str, Callable[[], None]] = {
-    one.__name__: one for one in (equal_passes, parts_of_sums, other_sets, a_climb, a_measurement, untracked_tiers)
+    one.__name__: one
+    for one in (a_first_pass, equal_passes, parts_of_sums, other_sets, a_climb, a_measurement, untracked_tiers)
 }
 
 
@@ -217,9 +248,60 @@ def test_a_climb_by_passes_there_is_proven_here(simulated: dict[str, str]) -> No
     assert simulated["a_climb"] == ""
 
 
+def test_compiling_for_a_device_does_not_count(simulated: dict[str, str]) -> None:
+    """A time limit is one of work; it goes on once kernels are compiled."""
+    assert simulated["a_first_pass"] == ""
+
+
 def test_the_benchmark_compares_both(simulated: dict[str, str]) -> None:
     """It runs where there is a device, and what it says of the bytes and of the differences follows from the passes."""
     assert simulated["a_measurement"] == ""
+
+
+class _Host(np.ndarray):
+    """An array of the processor in place of one of a device."""
+
+    def copy_to_device(self, array: np.ndarray) -> None:
+        self[...] = array
+
+    def copy_to_host(self) -> np.ndarray:
+        return np.array(self)
+
+
+def test_kernels_compile_for_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a pass, for the types that it hands over: the simulator runs what a compiler would refuse."""
+    kernels = pytest.importorskip("placement_opt.bounds.dual.device_kernels", reason="this numba has no numba.cuda")
+    numba: Any = pytest.importorskip("numba")
+    if not kernels.cuda.is_available():
+        some = SimpleNamespace(compute_capability=(8, 0))
+        monkeypatch.setattr("numba.cuda.dispatcher.get_current_device", lambda: some)
+    try:
+        kernels.cuda.compile_ptx(_nothing, (), cc=(8, 0))
+    except Exception as error:
+        pytest.skip(f"no CUDA toolkit that compiles for a device: {str(error).splitlines()[0]}")
+    found: dict[str, str] = {}
+
+    def note(kernel: Any, threads: int, *arguments: Any) -> None:
+        assert threads > 0
+        types = tuple(numba.typeof(np.asarray(one) if isinstance(one, np.ndarray) else one) for one in arguments)
+        name = kernel.py_func.__name__
+        found[name] = found.get(name) or kernels.cuda.compile_ptx(kernel.py_func, types, cc=(8, 0))[0]
+
+    memory = _Small(2.0**30)
+    memory.to_device = lambda array: np.array(array).view(_Host)
+    memory.device_array = lambda shape, dtype: np.zeros(shape, dtype).view(_Host)
+    monkeypatch.setattr(device, "device", lambda: memory)
+    monkeypatch.setattr(kernels, "launch", note)
+    instance = random_instance(np.random.default_rng(6), 2, "free", blocks=3, steps=3)
+    there = device.on_device(merge_futures(classify(instance)), instance.num_steps)
+    slopes(instance, positive_prices(instance, np.random.default_rng(6)), futures=there)
+    levels, flows = ["join_level", "part_level"], ["begin_costs", "begin_flows", "hop_costs", "hop_flows"]
+    assert sorted(found) == sorted([*levels, *flows, "chains", "hop_parts", "sum_runs"])
+    assert all(".visible .entry" in one for one in found.values())
+
+
+def _nothing() -> None:
+    """A kernel that does nothing."""
 
 
 # ---- how reads and idle stretches are laid out -------------------------------------------------------------------------
@@ -298,7 +380,11 @@ def test_no_toolkit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A numba that comes without its CUDA target."""
-    monkeypatch.setitem(sys.modules, "placement_opt.bounds.dual.device_kernels", None)
+
+    def none() -> None:
+        raise ImportError("no CUDA target")
+
+    monkeypatch.setattr(accelerator, "target", none)
     with pytest.raises(InputError) as caught:
         Backend("accelerator")
     assert str(caught.value).startswith(f"backend: {NONE}no numba.cuda (")
@@ -356,6 +442,9 @@ more = [{ name = "room", set = { hbm.capacity = "128 KiB" } }]
 class _Small:
     """A device that has a little memory."""
 
+    to_device: Any = None
+    device_array: Any = None
+
     def __init__(self, free: float) -> None:
         self._free = free
 
@@ -396,8 +485,27 @@ def test_too_many_reads_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_backends_pass_here() -> None:
     """Only an accelerator makes passes elsewhere."""
     instance = random_instance(np.random.default_rng(1))
-    assert all(one.elsewhere is None for one in Backend().futures(instance, classify(instance)))
+    assert all(one.elsewhere is None for one in futures_on(Backend(), instance, classify(instance)))
     assert not Backend().away
+
+
+@pytest.mark.parametrize("name", ["ascent", "sample"])
+def test_rungs_climb_where_the_backend_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that pass over all blocks, or over a sample of them, ask it for what they pass over."""
+    monkeypatch.setattr(climb, "_MOST_STEPS", 3)
+    monkeypatch.setattr(rungs_prices, "_SAMPLED", 5)
+    asked = []
+
+    def told(*arguments: Any) -> tuple[Futures, ...]:
+        asked.append(arguments)
+        return futures_on(*arguments)
+
+    monkeypatch.setattr(sample, "futures_on", told)
+    monkeypatch.setattr(ascents, "futures_on", told)
+    (rung,) = (one for one in RUNGS if one.name == name)
+    instance = random_instance(np.random.default_rng(7), 2, "inclusive", blocks=12, steps=6)
+    answer(instance, rungs=[replace(rung, suits=lambda _: True)], backend=Backend(), limits=Limits(30.0))
+    assert asked
 
 
 if __name__ == "__main__":

@@ -8,25 +8,31 @@ an order that is always the same: nothing is atomic, and a pass gives the same t
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from functools import cache
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from placement_opt.base.compiled import compiling
 from placement_opt.base.compiled import cuda as target
 from placement_opt.bounds.dual import evaluate_kernels, idle_kernels, minima_kernels, slopes_kernels
 
 cuda = target()
 #: Threads of a block.
 _BLOCK = 128
+#: Kernels that were launched before, and so are compiled: each meets the same types of arguments whenever it is.
+_launched: set[Any] = set()
 
 
 def launch(kernel: Any, threads: int, *arguments: Any) -> None:
     """So many threads of a kernel, which counts them itself; of none, nothing."""
     if threads:
         block = min(_BLOCK, threads)
-        kernel[-(-threads // block), block](*arguments)
+        with nullcontext() if kernel in _launched else compiling():
+            kernel[-(-threads // block), block](*arguments)
+        _launched.add(kernel)
 
 
 def _on_device(loop: Any, **others: Any) -> Any:
