@@ -17,21 +17,24 @@ from placement_opt.base.atomic import write_bytes_atomic
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.roofline import bound as roofline
+from placement_opt.bounds.size import Size
 from placement_opt.certify.files import pack_schedule
-from placement_opt.certify.verify import signed_bound
+from placement_opt.certify.stacked import layer_bound
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import Stacked
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.schedulers.search.game import searchable
 from placement_opt.schedulers.search.paths import schedule_of
 from placement_opt.schedulers.search.rounding import rounded_paths
 
 #: Schedulers that cost one pass over a layer, for those that rounding leaves far off: beyond so many times what is proven.
 QUICK, _FAR = ("belady", "static"), 1.1
+#: ... and those that look after budgets and weights, where they should take no more seconds than that.
+CAREFUL, _MOST_S = ("lp-rounded", "optimised"), 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +68,10 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     instance, made = task.question.layer(task.layer, limits), task.prices.certificate
     if limits.reached:
         return None
-    lower = signed_bound(instance, made.quantum, made.rho, made.rent, turns=True)
+    lower = layer_bound(instance, made)
     least = roofline(instance).lower_bound_s or 0.0
+    if made.no_schedule:
+        return LayerDone(lower, least, None, "", None, 0)
     near = max(float(lower), least)
     best, upper, source = None, float("inf"), ""
     for name, schedule, seconds in _schedules(instance, task, limits):
@@ -90,11 +95,15 @@ def _schedules(instance: Instance, task: LayerTask, limits: Limits) -> Iterator[
         paths = rounded_paths(instance, task.prices, seed=seed, limits=limits)
         if paths is not None:
             schedule = schedule_of(instance, paths, "rounded")
-            yield "rounded", schedule, simulate(instance, Replay(schedule)).latency_s
-    for name in QUICK:
+            with suppress(PlacementError):  # it knows of no budgets
+                yield "rounded", schedule, simulate(instance, Replay(schedule)).cost_s
+    size = None if instance.timed else Size.of(instance)
+    for name in QUICK if instance.timed else QUICK + CAREFUL:
         if limits.reached:
             return
+        if size is not None and REGISTRY[name].cost.expected_s(size) > _MOST_S:
+            continue
         with suppress(PlacementError):
             run = simulate(instance, make_scheduler(name), record=True, limits=limits)
             assert run.schedule is not None
-            yield name, run.schedule, run.latency_s
+            yield name, run.schedule, run.cost_s

@@ -1,8 +1,8 @@
 """A question whose layers are in rows (:mod:`placement_opt.instance.stacked`) answered from both sides, layer after layer.
 
 1. Prices are raised on some blocks of the first layer, by the rungs that work on rows.
-2. Every layer is drawn once: priced exactly, and scheduled within its share of the room. Both sides of the whole are there when
-   the last layer is done; until then it has what every step loads whatever the placement, and no schedule.
+2. Every layer is drawn once: priced exactly, and scheduled within its share of the room. A layer that was not reached counts
+   with the least that the prices charge it, or its roofline; there is a schedule when the last one is done.
 3. Where time is left and the gap is not closed, the prices are raised on more blocks, and layers are scheduled again.
 
 All layers have one rent at the beginning of a turn, and the steps of a turn have the same prices of resources.
@@ -14,14 +14,20 @@ import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+import numpy as np
+
 from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
 from placement_opt.answer.prove_integer import whole_prices
 from placement_opt.answer.work import DUALITY, Work
 from placement_opt.base import clock, room
 from placement_opt.base.jobs import run_jobs
-from placement_opt.bounds.dual.evaluate import legal
+from placement_opt.bounds import turns
+from placement_opt.bounds.dual.budgets import without_objective
+from placement_opt.bounds.dual.evaluate import DualValue, evaluate, legal
+from placement_opt.bounds.overdrawn import no_schedule
 from placement_opt.bounds.result import Bound, Prices, Status
-from placement_opt.certify.files import PriceCertificate
+from placement_opt.bounds.sample import prices_for
+from placement_opt.bounds.turns import Least
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.thinned import thinned
 from placement_opt.layered.dual import above, below
@@ -33,19 +39,12 @@ NAME = "layers"
 _SAMPLED, _MORE = 400_000, 4
 #: Share of the time left that raising prices may take, and seconds where there is no deadline.
 _SHARE, _UNLIMITED_S = 0.1, 60.0
-#: What proves that every step takes as long as its fixed loads do.
-IDLE = "what every step loads whatever the placement"
-SPLIT = "no residency, no capacity, no moves: every byte read at the best split"
 #: Rounds at most.
 _ROUNDS = 16
 #: Rungs that raise prices on a part of a layer, and those that tell how far there is to go.
 RAISING = ("intervals", "sample", "ascent", "belady")
-
-
-def idle_bound(question: Stacked) -> Bound:
-    """What all steps take at least without any block: there at once, before a layer is drawn."""
-    value = question.idle_s * question.num_steps * (1.0 - 1e-12)
-    return Bound("roofline", Status.BOUND, value, 0.0, IDLE, value_s=value)
+#: ... and those that find out whether any schedule keeps the budgets.
+RAISING_WITHIN_BUDGETS = ("step", "compact")
 
 
 def climb_stacked(work: Work, question: Stacked) -> bool:
@@ -95,28 +94,30 @@ class _Climb:
         part = first if every == 1 else thinned(first, every)
         inner = limits.within(_SHARE * limits.remaining if math.isfinite(limits.remaining) else _UNLIMITED_S)
         assert self.work.raised is not None
-        found = self.work.raised(part, self.work.gap / 4, inner, start)
+        found = self.work.raised(part, self.work.gap / 4, inner, None if start is None else prices_for(part, start))
         if found.prices is None:
             return None
-        prices = legal(first, found.prices)
-        quantum, rho, rent = whole_prices(first, prices, found.lower_s * every)
-        made = PriceCertificate(self.question.hash, quantum, rho, rent, Fraction(0))
-        return CertifiedPrices(prices.rho, prices.rent, certificate=made)
+        none = found.no_schedule is not None
+        prices = legal(without_objective(first) if none else first, found.prices)
+        value = found.lower_s * every if not none else evaluate(part, found.prices, ray=True).value_s * every
+        made = whole_prices(first, prices, value, self.question.hash, no_schedule=none)
+        return CertifiedPrices(prices.rho, prices.rent, prices.mu, certificate=made)
 
     def _layers(self, prices: CertifiedPrices, number: int) -> bool:
         """Every layer once; whether all were done."""
         question, work, count = self.question, self.work, self.question.layers
-        lower = dict[int, Fraction]()
+        least = Least(question, prices.certificate)
+        lower, rest = dict[int, Fraction](), {layer: least.of(layer) for layer in range(count)}
 
         def take(position: int, done: LayerDone | None) -> None:
             if done is None:
                 return
             lower[position], self.least[position] = done.lower, done.least_s
+            del rest[position]
             before = self.upper.get(position)
             if done.upper is not None and (before is None or before.upper is None or done.upper < before.upper):
                 self.upper[position] = done
-            if len(lower) == count:
-                self._offer_bound(prices, sum(lower.values(), Fraction(0)))
+            self._offer_bound(prices, sum(lower.values(), Fraction(0)) + sum(rest.values(), Fraction(0)), len(lower))
             if len(self.upper) == count:
                 self._offer_schedule()
 
@@ -127,15 +128,18 @@ class _Climb:
             work.notes.append(f"{NAME}: {len(lower)} of {count} layers were reached")
         return len(lower) == count
 
-    def _offer_bound(self, prices: CertifiedPrices, value: Fraction) -> None:
-        """What prices prove of all layers, and what needs none."""
+    def _offer_bound(self, prices: CertifiedPrices, value: Fraction, done: int) -> None:
+        """What prices prove when so many layers are done, and what needs none."""
         question, took, standing = self.question, clock.now() - self.began, self.work.standing
-        details = {"layers": question.layers, "turns": question.turns, "reads": question.num_reads}
-        line = math.fsum(self.least.values()) * (1.0 - 1e-12)
-        standing.raise_to(Bound("roofline", Status.BOUND, line, took, SPLIT, value_s=line, details=details), "roofline")
+        details = {"layers": question.layers, "layers_done": done, "turns": question.turns, "reads": question.num_reads}
+        line = turns.roofline(question, self.least)
+        standing.raise_to(replace(line, solve_s=took, details=details), "roofline")
         claim = max(value, Fraction(0))
-        proven = replace(prices, certificate=replace(prices.certificate, claim=claim))
-        standing.raise_to(Bound(NAME, Status.BOUND, below(claim), took, DUALITY, prices=proven, details=details), NAME)
+        made = replace(prices, certificate=replace(prices.certificate, claim=claim))
+        if not made.certificate.no_schedule:
+            standing.raise_to(Bound(NAME, Status.BOUND, below(claim), took, DUALITY, prices=made, details=details), NAME)
+        elif claim > 0:
+            standing.raise_to(no_schedule(NAME, DualValue(below(claim), np.zeros(0), made), took, details), NAME)
 
     def _offer_schedule(self) -> None:
         """The best of each layer, together."""

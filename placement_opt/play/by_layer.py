@@ -36,7 +36,13 @@ def simulate_any(question: AnyQuestion, scheduler: Scheduler, *, limits: Limits 
 
 
 def _one_by_one(question: Stacked, scheduler: Scheduler, limits: Limits | None) -> Run:
-    """Any scheduler, on one layer in rows after the other, each in its share of the room; errors as :func:`simulate`."""
+    """Any scheduler, on one layer in rows after the other, each in its share of the room; errors as :func:`simulate`.
+
+    LimitError where budgets would tie the splits of all layers' reads to each other.
+    """
+    if not question.timed:
+        what = "a run within budgets, or by another objective than time, needs the reads as rows"
+        raise LimitError(f"{question.why}; {what}".removeprefix("; "))
     runs, fixed = list[Run](), np.zeros(len(question.memory.meters), dtype=np.int64)
     for layer in range(question.layers):
         alone = question.layer(layer, limits)

@@ -6,17 +6,22 @@ import dataclasses
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from placement_opt.answer.answer import Answer, answer
-from placement_opt.base.errors import CertificateError, InputError
+from placement_opt.base.errors import CertificateError, InputError, LimitError
 from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS
 from placement_opt.certify.claims import kind_of_any, verify_any
 from placement_opt.certify.files import save_prices
 from placement_opt.certify.layered import VerifiedLarge
 from placement_opt.certify.stacked import verify_stacked
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load_instance
+from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
+from placement_opt.instance.turns import in_layers
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.layered.stacked_plan import StackedPlan
 from placement_opt.play.by_layer import simulate_any
@@ -64,6 +69,43 @@ def test_both_sides_hold_in_the_whole(tmp_path: Path, residency: str) -> None:
     assert verified.lower_s <= found.state.lower_s * (1.0 + 1e-9)
     assert verified.upper_s == pytest.approx(found.latency_s, rel=1e-9)
     assert [kind_of_any(path) for path in (tmp_path / "prices", tmp_path / "schedule")] == ["prices", "schedule"]
+
+
+#: Energies of all tiers, and what budgets and weights make of them.
+_ENERGY = {"memory.fast.energy": "1 pJ/bit", "memory.middle.energy": "20 pJ/bit", "memory.slow.energy": "50 pJ/bit"}
+
+
+@pytest.mark.parametrize("asked", [{"budgets.energy": "100 uJ"}, {"objective.energy": "10 s/J"}], ids=lambda asked: min(asked))
+def test_both_sides_within_budgets(tmp_path: Path, asked: dict[str, str]) -> None:
+    """What every layer keeps of its share the whole keeps; prices of budgets are common to the layers."""
+    overrides = {**_ENERGY, **asked, "rules.page_tokens": 2}
+    path = written(tmp_path)
+    whole, question = load_instance(path, overrides), in_layers(read_outline(path, overrides))
+    found = _answered(question, tmp_path)
+    assert str(found.outcome) == "within gap"
+    assert isinstance(found.state.prices, CertifiedPrices)
+    assert found.state.prices.certificate.mu is not None
+    assert found.state.lower_s <= answer(whole, gap=0.5, limits=Limits(seconds=60)).latency_s
+    verified = verify_any(question, _files(found, tmp_path))
+    assert verified.lower_s is not None
+    assert verified.lower_s == pytest.approx(found.state.lower_s)
+    assert verified.upper_s == pytest.approx(found.latency_s)
+    with pytest.raises(LimitError, match="a run within budgets, or by another objective than time, needs the reads as rows"):
+        simulate_any(question, make_scheduler("belady"))
+
+
+def test_no_schedule_keeps_the_budgets(tmp_path: Path) -> None:
+    path, overrides = written(tmp_path), {**_ENERGY, "budgets.energy": "1 uJ"}
+    question = in_layers(read_outline(path, overrides))
+    found = _answered(question, tmp_path)
+    assert str(found.outcome) == "no schedule keeps the budgets"
+    assert isinstance(found.state.prices, CertifiedPrices)
+    made = found.state.prices.certificate
+    save_prices(made, tmp_path / "prices")
+    assert verify_stacked(question, [tmp_path / "prices"]).no_schedule
+    save_prices(dataclasses.replace(made, mu=np.zeros_like(made.mu)), tmp_path / "prices")
+    with pytest.raises(CertificateError, match="claims that no schedule keeps the budgets, but its prices do not prove that"):
+        verify_stacked(question, [tmp_path / "prices"])
 
 
 def test_schedulers_play_layer_by_layer(solved: tuple[Instance, Stacked, Path]) -> None:
@@ -133,14 +175,15 @@ def test_claims_beyond_what_is_proven_are_refused(solved: tuple[Instance, Stacke
         verify_stacked(question, [folder / "prices", folder / "prices"])
 
 
-def test_a_stop_before_the_first_layer_leaves_the_fixed_loads(tmp_path: Path) -> None:
-    _, question = both(tmp_path)
+def test_a_stop_before_the_first_layer_leaves_the_roofline(tmp_path: Path) -> None:
+    whole, question = both(tmp_path)
     limits = Limits()
     limits.interrupt()
     found = answer(question, limits=limits)
     assert str(found.outcome) == "interrupted"
     assert found.latency_s is None
-    assert found.state.lower_s == pytest.approx(question.idle_s * question.num_steps)
+    assert found.state.lower_s == pytest.approx(METHODS["roofline"](whole).lower_bound_s, rel=0.2)
+    assert found.state.lower_s <= METHODS["roofline"](whole).lower_bound_s
 
 
 def test_the_file_of_the_instance_is_not_needed_twice(tmp_path: Path) -> None:
