@@ -11,13 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 from placement_opt.answer.prove_integer import certify_schedule
 from placement_opt.base.atomic import write_bytes_atomic
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.roofline import bound as roofline
-from placement_opt.bounds.size import Size
+from placement_opt.bounds.size import Size, possible_sets
 from placement_opt.certify.files import pack_schedule
 from placement_opt.certify.stacked import layer_bound
 from placement_opt.instance.instance import Instance
@@ -35,6 +37,34 @@ from placement_opt.schedulers.search.rounding import rounded_paths
 QUICK, _FAR = ("belady", "static"), 1.1
 #: ... and those that look after budgets and weights, where they should take no more seconds than that.
 CAREFUL, _MOST_S = ("lp-rounded", "optimised"), 60.0
+
+
+class Asked(NamedTuple):
+    """What all layers are expected to take depends on: the question, and in how many processes it is answered."""
+
+    question: Stacked
+    jobs: int
+
+    @property
+    def share(self) -> float:
+        """Layers that one process does."""
+        return self.question.layers / min(self.jobs, self.question.layers)
+
+    @property
+    def sets(self) -> int:
+        """Tier sets in which a block may lie."""
+        return possible_sets(self.question.residency, self.question.num_tiers)
+
+
+COST = Cost[Asked](
+    "layers",
+    {
+        "once": lambda asked: asked.share,
+        "per_drawn": lambda asked: asked.share * asked.question.drawn,
+        "per_read_and_set": lambda asked: asked.share * asked.question.reads * asked.sets,
+        "per_state_and_set": lambda asked: asked.share * asked.question.states * asked.sets,
+    },
+)
 
 
 @dataclass(frozen=True, eq=False)

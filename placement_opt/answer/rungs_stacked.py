@@ -16,7 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
+from placement_opt.answer.by_layer import COST, Asked, LayerDone, LayerTask, both_sides
 from placement_opt.answer.prove_integer import whole_prices
 from placement_opt.answer.work import DUALITY, Work
 from placement_opt.base import clock, room
@@ -37,8 +37,9 @@ from placement_opt.layered.stacked_plan import StackedPlan
 NAME = "layers"
 #: Reads of the blocks that prices are raised on at first, and how many times as many there are each time after that.
 _SAMPLED, _MORE = 400_000, 4
-#: Share of the time left that raising prices may take, and seconds where there is no deadline.
-_SHARE, _UNLIMITED_S = 0.1, 60.0
+#: Shares of the time left that raising prices may take at least and at most, and seconds where there is no deadline; what is
+#: between goes by how many times what the layers should take is left for them.
+_LEAST_SHARE, _MOST_SHARE, _UNLIMITED_S, _SPARE = 0.05, 0.25, 60.0, 1.5
 #: Rounds at most.
 _ROUNDS = 16
 #: Rungs that raise prices on a part of a layer, and those that tell how far there is to go.
@@ -92,7 +93,7 @@ class _Climb:
             return None
         first = self.question.layer(0, limits)
         part = first if every == 1 else thinned(first, every)
-        inner = limits.within(_SHARE * limits.remaining if math.isfinite(limits.remaining) else _UNLIMITED_S)
+        inner = limits.within(self._raising_s())
         assert self.work.raised is not None
         found = self.work.raised(part, self.work.gap / 4, inner, None if start is None else prices_for(part, start))
         if found.prices is None:
@@ -102,6 +103,14 @@ class _Climb:
         value = found.lower_s * every if not none else evaluate(part, found.prices, ray=True).value_s * every
         made = whole_prices(first, prices, value, self.question.hash, no_schedule=none)
         return CertifiedPrices(prices.rho, prices.rent, prices.mu, certificate=made)
+
+    def _raising_s(self) -> float:
+        """Seconds that raising prices may take: what the layers leave of the time, which is never all of it."""
+        left = self.work.limits.remaining
+        if math.isinf(left):
+            return _UNLIMITED_S
+        needed = _SPARE * COST.expected_s(Asked(self.question, self.jobs))
+        return min(max(left - needed, _LEAST_SHARE * left), _MOST_SHARE * left)
 
     def _layers(self, prices: CertifiedPrices, number: int) -> bool:
         """Every layer once; whether all were done."""

@@ -77,8 +77,8 @@ class Stacked(OneSize):
         Seconds under the time of every step.
     stated
         What the layers are made from, in bytes: tells questions apart.
-    reads
-        How many reads a layer has, about.
+    reads, drawn, states
+        How many reads a layer has, how many of single tokens those are made from, and pairs of a block and a state, about.
     layer_bytes
         What a process takes that holds a layer in rows and works on it, at most, about.
     budgets, objective
@@ -108,6 +108,8 @@ class Stacked(OneSize):
     floor: float
     stated: bytes
     reads: int = 0
+    drawn: int = 0
+    states: int = 0
     layer_bytes: int = 0
     budgets: tuple[Budget, ...] = ()
     objective: Objective = TIME

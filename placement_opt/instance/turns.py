@@ -82,6 +82,8 @@ def in_layers(outline: Outline) -> Stacked:
         floor=float(rules.floor),
         stated="\n".join(stated).encode(),
         reads=outline.totals.reads // layers.count,
+        drawn=outline.source.totals.reads // layers.count,
+        states=outline.totals.pairs // layers.count**2,
         layer_bytes=layer_bytes(outline),
         budgets=outline.budgets(layers.count * layers.turns),
         objective=outline.objective,
