@@ -20,6 +20,7 @@ from placement_opt.answer.by_layer import COST, Asked, LayerDone, LayerTask, bot
 from placement_opt.answer.prove_integer import whole_prices
 from placement_opt.answer.work import DUALITY, Work
 from placement_opt.base import clock, room
+from placement_opt.base.arrays import Float64
 from placement_opt.base.jobs import run_jobs
 from placement_opt.bounds import turns
 from placement_opt.bounds.dual.budgets import without_objective
@@ -60,7 +61,7 @@ def climb_stacked(work: Work, question: Stacked) -> bool:
 
 @dataclass
 class _Climb:
-    """What all rounds of it share: of each layer the best schedule, whose it is, the file of its moves, and its roofline."""
+    """What all rounds of it share: of each layer the best schedule, whose it is, the file of its moves; the rooflines."""
 
     work: Work
     question: Stacked
@@ -68,6 +69,7 @@ class _Climb:
     began: float = field(default_factory=clock.now)
     upper: dict[int, LayerDone] = field(default_factory=dict)
     least: dict[int, float] = field(default_factory=dict)
+    line: dict[int, Float64] = field(default_factory=dict)
 
     def run(self) -> bool:
         """Rounds until the gap is closed or nothing new comes; whether all layers were done."""
@@ -121,7 +123,7 @@ class _Climb:
         def take(position: int, done: LayerDone | None) -> None:
             if done is None:
                 return
-            lower[position], self.least[position] = done.lower, done.least_s
+            lower[position], self.least[position], self.line[position] = done.lower, done.least_s, done.line_s
             del rest[position]
             before = self.upper.get(position)
             if done.upper is not None and (before is None or before.upper is None or done.upper < before.upper):
@@ -146,9 +148,18 @@ class _Climb:
         claim = max(value, Fraction(0))
         made = replace(prices, certificate=replace(prices.certificate, claim=claim))
         if not made.certificate.no_schedule:
-            standing.raise_to(Bound(NAME, Status.BOUND, below(claim), took, DUALITY, prices=made, details=details), NAME)
+            value_s, step_s = below(claim), self._spread(below(claim))
+            found = Bound(NAME, Status.BOUND, value_s, took, DUALITY, step_s=step_s, prices=made, details=details)
+            standing.raise_to(found, NAME)
         elif claim > 0:
             standing.raise_to(no_schedule(NAME, DualValue(below(claim), np.zeros(0), made), took, details), NAME)
+
+    def _spread(self, value_s: float) -> Float64 | None:
+        """float64[T]: a bound spread over the steps as their rooflines are; None where not all layers are done."""
+        if len(self.line) < self.question.layers:
+            return None
+        steps = np.stack([self.line[layer] for layer in range(self.question.layers)], axis=1).ravel()
+        return np.asarray(steps * (value_s / max(float(steps.sum()), 1e-300)))
 
     def _offer_schedule(self) -> None:
         """The best of each layer, together."""

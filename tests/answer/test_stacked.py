@@ -12,7 +12,7 @@ import pytest
 from placement_opt.answer.answer import Answer, answer
 from placement_opt.base.errors import CertificateError, InputError, LimitError
 from placement_opt.base.limits import Limits
-from placement_opt.bounds import METHODS
+from placement_opt.bounds import METHODS, turns
 from placement_opt.certify.claims import kind_of_any, verify_any
 from placement_opt.certify.files import save_prices
 from placement_opt.certify.layered import VerifiedLarge
@@ -27,6 +27,7 @@ from placement_opt.layered.stacked_plan import StackedPlan
 from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from placement_opt.study.worth import worth
 from tests.stacking import both, written
 
 #: A gap that the first round closes.
@@ -118,6 +119,19 @@ def test_schedulers_play_layer_by_layer(solved: tuple[Instance, Stacked, Path]) 
     assert run.read_bytes == sum(one.read_bytes for one in alone)
     assert float(run.exact_latency()) == pytest.approx(run.latency_s, rel=1e-12)
     assert run.hits.rate == pytest.approx(run.hit_rate)
+
+
+def test_more_room_and_rate_are_worth_what_the_prices_say(tmp_path: Path) -> None:
+    """A byte of room in a tier is worth its rents of all turns; what the resources cost is the time, or less."""
+    _, question = both(tmp_path, page_tokens=2)
+    found = _answered(question, tmp_path)
+    assert found.state.prices is not None
+    explained = worth(question, found.bound)
+    assert [each.price_s for each in explained.room] == pytest.approx(found.state.prices.rent.sum(axis=0).tolist())
+    assert 0.5 < sum(each.share_of_time for each in explained.rates) <= 1.0 + 1e-9
+    assert all(each.trials == () for each in explained.things)
+    with pytest.raises(InputError, match="found a roofline bound without prices"):
+        worth(question, turns.roofline(question))
 
 
 def test_resumed_from_its_files(solved: tuple[Instance, Stacked, Path], tmp_path: Path) -> None:
