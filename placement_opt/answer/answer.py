@@ -31,7 +31,6 @@ import numpy as np
 
 from placement_opt.answer.resume import floats_of
 from placement_opt.answer.rungs import RUNGS
-from placement_opt.answer.rungs_stacked import RAISING, RAISING_WITHIN_BUDGETS
 from placement_opt.answer.standing import Standing, State
 from placement_opt.answer.turns import Turn, closed, pick
 from placement_opt.answer.work import Rung, Side, Work, offer_prices
@@ -291,9 +290,8 @@ def raise_bound(instance: AnyQuestion, enough_s: float, *, limits: Limits | None
     return replace(found, status=status, note=note, solve_s=clock.now() - began)
 
 
-def _raised(part: Instance, gap: float, limits: Limits, start: Prices | None) -> State:
-    """What the rungs that raise prices prove of a part of a question."""
-    names = RAISING if part.timed else RAISING + RAISING_WITHIN_BUDGETS
+def _raised(part: Instance, gap: float, limits: Limits, start: Prices | None, names: Sequence[str]) -> State:
+    """What some rungs prove of a part of a question."""
     return answer(part, gap=gap, limits=limits, warm=start, rungs=[rung for rung in RUNGS if rung.name in names]).state
 
 

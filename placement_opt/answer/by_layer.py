@@ -71,7 +71,7 @@ COST = Cost[Asked](
 @dataclass(frozen=True, eq=False)
 class LayerTask:
     """One layer, the prices common to all layers (int64[N, R], int64[N + 1, K] in quanta, and floats), the gap that is near
-    enough, the seed of its schedule, and the file of its moves, None where they are not kept."""
+    enough, the seed of its schedule, the file of its moves, None where they are not kept; whether it is scheduled at all."""
 
     question: Stacked
     layer: int
@@ -79,6 +79,7 @@ class LayerTask:
     gap: float
     seed: int
     section: Path | None
+    scheduled: bool = True
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     line = roofline(instance)
     assert line.step_s is not None
     least = line.lower_bound_s or 0.0
-    if made.no_schedule:
+    if made.no_schedule or not task.scheduled:
         return LayerDone(lower, least, line.step_s, None, "", None, 0)
     near = max(float(lower), least)
     best, upper, source = None, float("inf"), ""

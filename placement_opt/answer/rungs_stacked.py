@@ -36,17 +36,20 @@ from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.layered.stacked_plan import StackedPlan
 
 NAME = "layers"
-#: Reads of the blocks that prices are raised on at first, and how many times as many there are each time after that.
-_SAMPLED, _MORE = 400_000, 4
+#: Reads of the blocks that prices are raised on at first, and how many times as many there are each time after that: few, for
+#: what is good for some blocks of a layer is good for all layers, and many steps up are worth more than many blocks.
+_SAMPLED, _MORE = 150_000, 2
 #: Shares of the time left that raising prices may take at least and at most, and seconds where there is no deadline; what is
 #: between goes by how many times what the layers should take is left for them.
-_LEAST_SHARE, _MOST_SHARE, _UNLIMITED_S, _SPARE = 0.05, 0.25, 60.0, 1.5
+_LEAST_SHARE, _MOST_SHARE, _UNLIMITED_S, _SPARE = 0.1, 0.25, 60.0, 1.1
+#: What a layer takes that is priced alone, as a share of both sides; either is begun where it should take no more than so many
+#: times what is left.
+_PRICED, _HOPED = 0.35, 1.5
 #: Rounds at most.
 _ROUNDS = 16
-#: Rungs that raise prices on a part of a layer, and those that tell how far there is to go.
-RAISING = ("intervals", "sample", "ascent", "belady")
-#: ... and those that find out whether any schedule keeps the budgets.
-RAISING_WITHIN_BUDGETS = ("step", "compact")
+#: Rungs that raise prices on a part of a layer, with one that tells how far there is to go; those that go on from good prices;
+#: those that find out whether any schedule keeps the budgets.
+_RAISING, _GOING_ON, _WITHIN_BUDGETS = ("intervals", "sample", "ascent", "belady"), ("ascent", "belady"), ("step", "compact")
 
 
 def climb_stacked(work: Work, question: Stacked) -> bool:
@@ -67,20 +70,27 @@ class _Climb:
     question: Stacked
     jobs: int
     began: float = field(default_factory=clock.now)
+    pace: float = 1.0
     upper: dict[int, LayerDone] = field(default_factory=dict)
     least: dict[int, float] = field(default_factory=dict)
     line: dict[int, Float64] = field(default_factory=dict)
+
+    @property
+    def needed_s(self) -> float:
+        """Seconds that both sides of all layers should take, at the pace of those that were done."""
+        return self.pace * COST.expected_s(Asked(self.question, self.jobs))
 
     def run(self) -> bool:
         """Rounds until the gap is closed or nothing new comes; whether all layers were done."""
         whole, every, start = False, max(1, -(-self.question.reads // _SAMPLED)), self.work.start
         for number in range(_ROUNDS):
             before = self.work.standing.state
-            made = self._raised(every, start)
-            if made is None:
+            made = self._raised(every, start, number)
+            within_s = _HOPED * self.work.limits.remaining
+            if made is None or (number and _PRICED * self.needed_s > within_s):
                 break
             start = made
-            whole = self._layers(made, number) or whole
+            whole = self._layers(made, number, scheduled=self.needed_s <= within_s) or whole
             after = self.work.standing.state
             still = after.lower_s <= before.lower_s and after.latency_s == before.latency_s
             if self.work.enough or self.work.limits.reached or not whole or (every == 1 and still):
@@ -88,7 +98,7 @@ class _Climb:
             every = max(1, every // _MORE)
         return whole
 
-    def _raised(self, every: int, start: Prices | None) -> CertifiedPrices | None:
+    def _raised(self, every: int, start: Prices | None, number: int) -> CertifiedPrices | None:
         """Prices good for every so many-th block of the first layer, in whole numbers; None where the limits came first."""
         limits = self.work.limits
         if limits.reached:
@@ -97,7 +107,8 @@ class _Climb:
         part = first if every == 1 else thinned(first, every)
         inner = limits.within(self._raising_s())
         assert self.work.raised is not None
-        found = self.work.raised(part, self.work.gap / 4, inner, None if start is None else prices_for(part, start))
+        names = (_GOING_ON if number else _RAISING) + (() if part.timed else _WITHIN_BUDGETS)
+        found = self.work.raised(part, self.work.gap / 4, inner, None if start is None else prices_for(part, start), names)
         if found.prices is None:
             return None
         none = found.no_schedule is not None
@@ -111,11 +122,10 @@ class _Climb:
         left = self.work.limits.remaining
         if math.isinf(left):
             return _UNLIMITED_S
-        needed = _SPARE * COST.expected_s(Asked(self.question, self.jobs))
-        return min(max(left - needed, _LEAST_SHARE * left), _MOST_SHARE * left)
+        return min(max(left - _SPARE * self.needed_s, _LEAST_SHARE * left), _MOST_SHARE * left)
 
-    def _layers(self, prices: CertifiedPrices, number: int) -> bool:
-        """Every layer once; whether all were done."""
+    def _layers(self, prices: CertifiedPrices, number: int, *, scheduled: bool) -> bool:
+        """Every layer once, or what prices prove of it alone; whether all were done."""
         question, work, count = self.question, self.work, self.question.layers
         least = Least(question, prices.certificate)
         lower, rest = dict[int, Fraction](), {layer: least.of(layer) for layer in range(count)}
@@ -133,8 +143,11 @@ class _Climb:
                 self._offer_schedule()
 
         names = [None if work.folder is None else work.folder / f"layer-{n}-{number}" for n in range(count)]
-        tasks = [LayerTask(question, n, prices, work.gap, number, names[n]) for n in range(count)]
+        tasks = [LayerTask(question, n, prices, work.gap, number, names[n], scheduled) for n in range(count)]
+        began = clock.now()
         run_jobs(both_sides, tasks, jobs=self.jobs, limits=work.limits, done=take)
+        if len(lower) == count:
+            self.pace *= (clock.now() - began) / max(self.needed_s * (1.0 if scheduled else _PRICED), 1e-9)
         if len(lower) < count:
             work.notes.append(f"{NAME}: {len(lower)} of {count} layers were reached")
         return len(lower) == count

@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from placement_opt.answer import rungs_stacked
 from placement_opt.answer.answer import Answer, answer
+from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
 from placement_opt.base.errors import CertificateError, InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, turns
+from placement_opt.bounds.turns import Least
 from placement_opt.certify.claims import kind_of_any, verify_any
 from placement_opt.certify.files import save_prices
 from placement_opt.certify.layered import VerifiedLarge
-from placement_opt.certify.stacked import verify_stacked
+from placement_opt.certify.stacked import layer_bound, verify_stacked
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import read_outline
@@ -206,3 +209,46 @@ def test_the_file_of_the_instance_is_not_needed_twice(tmp_path: Path) -> None:
     _, question = both(tmp_path)
     path.unlink()
     assert question.layer(1).num_steps == question.turns
+
+
+def test_what_was_done_of_the_layers_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped after two of three: two layers as they were priced and the least of the third, which its certificate proves."""
+    _, question = both(tmp_path, page_tokens=2)
+
+    def stopping(task: LayerTask, limits: Limits) -> LayerDone | None:
+        done = both_sides(task, limits)
+        if task.layer == 1:
+            limits.interrupt()
+        return done
+
+    monkeypatch.setattr(rungs_stacked, "both_sides", stopping)
+    found = answer(question, limits=Limits(seconds=60))
+    assert (str(found.outcome), found.latency_s) == ("limit reached", None)
+    assert found.notes == ("layers: 2 of 3 layers were reached",)
+    prices = found.state.prices
+    assert isinstance(prices, CertifiedPrices)
+    parts = [layer_bound(question.layer(layer), prices.certificate) for layer in range(2)]
+    assert prices.certificate.claim == sum(parts, Least(question, prices.certificate).of(2))
+    save_prices(prices.certificate, tmp_path / "prices")
+    proven = verify_stacked(question, [tmp_path / "prices"]).lower
+    assert proven is not None
+    assert 0 < prices.certificate.claim < proven
+    assert found.roofline_s < found.state.lower_s
+
+
+def test_layers_are_priced_alone_where_there_is_no_time_for_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of all layers is worth more than both sides of some."""
+    _, question = both(tmp_path, page_tokens=2)
+    seen = []
+
+    def watched(task: LayerTask, limits: Limits) -> LayerDone | None:
+        seen.append(task.scheduled)
+        if len(seen) == question.layers:
+            limits.interrupt()
+        return both_sides(task, limits)
+
+    monkeypatch.setattr(rungs_stacked, "both_sides", watched)
+    monkeypatch.setattr(rungs_stacked, "_HOPED", 1e-9)
+    found = answer(question, limits=Limits(seconds=60))
+    assert seen == [False] * 3
+    assert found.latency_s is None
