@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from placement_opt.answer.prove_integer import certify_schedule
-from placement_opt.base.arrays import Float64
 from placement_opt.base.atomic import write_bytes_atomic
 from placement_opt.base.cost import Cost
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.roofline import bound as roofline
 from placement_opt.bounds.size import Size, possible_sets
 from placement_opt.certify.files import pack_schedule
 from placement_opt.certify.stacked import layer_bound
@@ -84,13 +82,10 @@ class LayerTask:
 
 @dataclass(frozen=True)
 class LayerDone:
-    """Seconds of a layer: ``lower`` of its part of the dual value (it may be negative), ``least_s`` of its roofline and
-    ``line_s`` (float64[N]) of that of each turn, ``upper`` of its best schedule (None where none was found in time), of whom;
-    the file of its moves, and how many they are."""
+    """Seconds of a layer: ``lower`` of its part of the dual value (it may be negative), ``upper`` of its best schedule (None
+    where none was found in time), of whom; the file of its moves, and how many they are."""
 
     lower: Fraction
-    least_s: float
-    line_s: Float64
     upper: Fraction | None
     source: str
     section: Path | None
@@ -103,25 +98,21 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     if limits.reached:
         return None
     lower = layer_bound(instance, made)
-    line = roofline(instance)
-    assert line.step_s is not None
-    least = line.lower_bound_s or 0.0
     if made.no_schedule or not task.scheduled:
-        return LayerDone(lower, least, line.step_s, None, "", None, 0)
-    near = max(float(lower), least)
+        return LayerDone(lower, None, "", None, 0)
     best, upper, source = None, float("inf"), ""
     for name, schedule, seconds in _schedules(instance, task, limits):
         if seconds < upper:
             best, upper, source = schedule, seconds, name
-        if upper <= near * max(1.0 + task.gap / 2, _FAR):
+        if upper <= float(lower) * max(1.0 + task.gap / 2, _FAR):
             break
     if best is None:
-        return LayerDone(lower, least, line.step_s, None, "", None, 0)
+        return LayerDone(lower, None, "", None, 0)
     if task.section is None:
-        return LayerDone(lower, least, line.step_s, Fraction(upper), source, None, 0)
+        return LayerDone(lower, Fraction(upper), source, None, 0)
     certificate = certify_schedule(instance, best)
     write_bytes_atomic(task.section, pack_schedule(certificate))
-    return LayerDone(lower, least, line.step_s, certificate.claim, source, task.section, certificate.moves)
+    return LayerDone(lower, certificate.claim, source, task.section, certificate.moves)
 
 
 def _schedules(instance: Instance, task: LayerTask, limits: Limits) -> Iterator[tuple[str, Schedule, float]]:

@@ -64,7 +64,7 @@ def climb_stacked(work: Work, question: Stacked) -> bool:
 
 @dataclass
 class _Climb:
-    """What all rounds of it share: of each layer the best schedule, whose it is, the file of its moves; the rooflines."""
+    """What all rounds of it share: of each layer the best schedule, whose it is, and the file of its moves."""
 
     work: Work
     question: Stacked
@@ -72,8 +72,6 @@ class _Climb:
     began: float = field(default_factory=clock.now)
     pace: float = 1.0
     upper: dict[int, LayerDone] = field(default_factory=dict)
-    least: dict[int, float] = field(default_factory=dict)
-    line: dict[int, Float64] = field(default_factory=dict)
 
     @property
     def needed_s(self) -> float:
@@ -133,7 +131,7 @@ class _Climb:
         def take(position: int, done: LayerDone | None) -> None:
             if done is None:
                 return
-            lower[position], self.least[position], self.line[position] = done.lower, done.least_s, done.line_s
+            lower[position] = done.lower
             del rest[position]
             before = self.upper.get(position)
             if done.upper is not None and (before is None or before.upper is None or done.upper < before.upper):
@@ -156,23 +154,19 @@ class _Climb:
         """What prices prove when so many layers are done, and what needs none."""
         question, took, standing = self.question, clock.now() - self.began, self.work.standing
         details = {"layers": question.layers, "layers_done": done, "turns": question.turns, "reads": question.num_reads}
-        line = turns.roofline(question, self.least)
-        standing.raise_to(replace(line, solve_s=took, details=details), "roofline")
         claim = max(value, Fraction(0))
         made = replace(prices, certificate=replace(prices.certificate, claim=claim))
         if not made.certificate.no_schedule:
-            value_s, step_s = below(claim), self._spread(below(claim))
+            value_s, step_s = below(claim), self._spread(below(claim), done)
             found = Bound(NAME, Status.BOUND, value_s, took, DUALITY, step_s=step_s, prices=made, details=details)
             standing.raise_to(found, NAME)
         elif claim > 0:
             standing.raise_to(no_schedule(NAME, DualValue(below(claim), np.zeros(0), made), took, details), NAME)
 
-    def _spread(self, value_s: float) -> Float64 | None:
-        """float64[T]: a bound spread over the steps as their rooflines are; None where not all layers are done."""
-        if len(self.line) < self.question.layers:
-            return None
-        steps = np.stack([self.line[layer] for layer in range(self.question.layers)], axis=1).ravel()
-        return np.asarray(steps * (value_s / max(float(steps.sum()), 1e-300)))
+    def _spread(self, value_s: float, done: int) -> Float64 | None:
+        """float64[T]: a bound spread over the steps as the roofline is; None where not all layers are done."""
+        steps = turns.roofline(self.question).step_s if done == self.question.layers else None
+        return None if steps is None else np.asarray(steps * (value_s / max(float(steps.sum()), 1e-300)))
 
     def _offer_schedule(self) -> None:
         """The best of each layer, together."""

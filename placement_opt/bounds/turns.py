@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -27,28 +26,34 @@ _SLACK = 1.0 - 1e-12
 SPLIT = "no residency, no capacity, no moves: every byte read at the best split"
 
 
-def roofline(question: Stacked, drawn: Mapping[int, float] | None = None) -> Bound:
-    """The roofline of a question: of layers that were ``drawn`` in seconds as it was found, of others by what they read."""
-    began, drawn = clock.now(), drawn or {}
-    times, found = dict[bytes, float](), list(drawn.values())
-    for layer in set(range(question.layers)) - set(drawn):
+def roofline(question: Stacked) -> Bound:
+    """The roofline of a question, by what its turns read and produce; ``step_s`` are the times of all steps."""
+    began, known = clock.now(), dict[bytes, Float64]()
+    step_s = np.empty((question.turns, question.layers))
+    for layer in range(question.layers):
         amounts = question.make.amounts(layer)
-        key = amounts[0].tobytes() + amounts[1].tobytes()
-        if key not in times:
-            times[key] = float(question.objective.time) * math.fsum(_times(question, *amounts).tolist())
-        found.append(times[key])
-    value = math.fsum(found) * _SLACK
-    return Bound("roofline", Status.BOUND, value, clock.now() - began, SPLIT, value_s=value)
+        key = b"".join(each.tobytes() for each in amounts)
+        if key not in known:
+            known[key] = _times(question, *amounts)
+        step_s[:, layer] = known[key]
+    value = float(question.objective.time) * math.fsum(step_s.ravel().tolist()) * _SLACK
+    seconds = clock.now() - began
+    return Bound("roofline", Status.BOUND, value, seconds, SPLIT, value_s=value, step_s=step_s.ravel())
 
 
 def _times(question: Stacked, read: Int64, born: Int64) -> Float64:
-    """float64[N] seconds."""
+    """float64[N] seconds: reads by anything that serves, births in the home tier, or any where there is none."""
     operations = question.memory.operations
-    timer = StepTimer(question.memory, [(1 << int(operations.serves.sum())) - 1])
+    serve, store = operations.per_byte[operations.serving], operations.per_byte[operations.store]
+    patterns, amounts = [(1 << len(serve)) - 1], [read]
     base = question.fixed + np.zeros((len(read), 1))
     if question.residency == "inclusive":
-        base = base + born[:, None].astype(np.float64) * operations.per_byte[operations.store][question.home]
-    return np.maximum(question.floor, timer.times(read[:, None].astype(np.float64), base))
+        base = base + born[:, None].astype(np.float64) * store[question.home]
+    elif not question.forgets:
+        patterns.append(((1 << len(store)) - 1) << len(serve))
+        amounts.append(born)
+    timer = StepTimer(question.memory, patterns, np.concatenate([serve, store]))
+    return np.maximum(question.floor, timer.times(np.stack(amounts, axis=1).astype(np.float64), base))
 
 
 class Least:

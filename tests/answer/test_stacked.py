@@ -199,8 +199,7 @@ def test_a_stop_before_the_first_layer_leaves_the_roofline(tmp_path: Path) -> No
     found = answer(question, limits=limits)
     assert str(found.outcome) == "interrupted"
     assert found.latency_s is None
-    assert found.state.lower_s == pytest.approx(METHODS["roofline"](whole).lower_bound_s, rel=0.2)
-    assert found.state.lower_s <= METHODS["roofline"](whole).lower_bound_s
+    assert found.state.lower_s == pytest.approx(METHODS["roofline"](whole).lower_bound_s, rel=1e-9)
 
 
 def test_the_file_of_the_instance_is_not_needed_twice(tmp_path: Path) -> None:
@@ -233,7 +232,7 @@ def test_what_was_done_of_the_layers_counts(tmp_path: Path, monkeypatch: pytest.
     proven = verify_stacked(question, [tmp_path / "prices"]).lower
     assert proven is not None
     assert 0 < prices.certificate.claim < proven
-    assert found.roofline_s < found.state.lower_s
+    assert found.roofline_s <= found.state.lower_s
 
 
 def test_layers_are_priced_alone_where_there_is_no_time_for_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
