@@ -28,11 +28,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.inputs import chain_instance, drift_instance
+from placement_opt.answer import by_layer
 from placement_opt.answer.checkpoint import PROOFS
-from placement_opt.answer.prove_integer import certify_prices, certify_schedule
+from placement_opt.answer.prove_integer import certify_prices, certify_schedule, whole_prices
 from placement_opt.answer.standing import Standing
 from placement_opt.base.arrays import Float64
-from placement_opt.base.atomic import write_text_atomic
+from placement_opt.base.atomic import scratch_folder, write_text_atomic
 from placement_opt.base.cost import CALIBRATION, Cost, calibration
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, ascent, compact
@@ -41,8 +42,12 @@ from placement_opt.bounds.targets import find_targets
 from placement_opt.instance.gate import ROWS
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
+from placement_opt.instance.outline import read_outline
+from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.totals import totals_of
+from placement_opt.instance.turns import in_layers
 from placement_opt.layered import solve
+from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.memory import preset
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
@@ -127,6 +132,25 @@ _MANY = (Shape(2, 200_000, 4, 25), Shape(2, 800_000, 4, 25))
 _PASSED = (Shape(2, 5_000, 4, 50), Shape(3, 5_000, 4, 100), Shape(3, 40_000, 4, 50), Shape(2, 100_000, 4, 100))
 #: (Layers, prefill, tokens) of questions in runs.
 _RUNS = ((2, 200, 100), (2, 800, 300), (2, 2_000, 1_000))
+#: (Layers, prefill, tokens, tokens of a page, rule) of questions of layers in rows.
+_LAYERS = (
+    (2, 30, 10, 1, "inclusive"),
+    (2, 800, 300, 1, "inclusive"),
+    (2, 800, 300, 1, "exclusive"),
+    (2, 2_000, 1_000, 16, "inclusive"),
+    (2, 4_000, 1_000, 16, "free"),
+    (1, 16_000, 1_500, 16, "exclusive"),
+    (1, 32_000, 1_000, 16, "inclusive"),
+    (1, 2_000, 1_000, 1, "inclusive"),
+)
+_STACKED = """
+schema = 1
+name = "layers"
+memory = {{ preset = "nvme4", hbm.capacity = "15 %", dram.capacity = "25 %" }}
+llm = {{ layers = {layers}, kv_bytes = "4 KiB" }}
+trace = {{ synth = "drift", seed = 1, layers = {layers}, prefill = {prefill}, tokens = {tokens} }}
+rules = {{ residency = "{residency}", page_tokens = {page} }}
+"""
 #: Policies on the compiled engine of caches.
 _CLASSICAL = ("mru", "clock", "sieve", "lfu", "slru", "2q", "arc", "car", "lirs", "s3-fifo", "w-tinylfu", "gdsf", "random")
 #: Policies whose section those of their family take, too.
@@ -164,6 +188,7 @@ def jobs() -> dict[str, Job]:
     found["certify-prices"] = Job(PROOFS["prices"], _PASSED, _proving_prices, figures=_itself)
     found["certify-schedule"] = Job(PROOFS["schedule"], _PASSED, _proving_schedule, figures=_itself)
     found["runs"] = Job(solve.COST, _RUNS, _solving, _question, lambda problem: solve.Asked(problem, 1))
+    found["layers"] = Job(by_layer.COST, _LAYERS, _both_sides, _stacked, lambda question: by_layer.Asked(question, 1))
     found["rows"] = Job(ROWS, _RUNS, _drawing, _itself, _totals)
     return found
 
@@ -244,6 +269,30 @@ def _solving(problem: Layered) -> Callable[[], object]:
         standing = Standing()
         solve.begin(problem, standing, moves=False)
         solve.solve(problem, standing, limits=Limits(_LONGEST_S))
+
+    return run
+
+
+def _stacked(shape: tuple[Any, ...]) -> Stacked:
+    layers, prefill, tokens, page, residency = (*shape, 2, "inclusive")[:5]
+    with scratch_folder() as folder:
+        path = folder / "layers.toml"
+        path.write_text(_STACKED.format(layers=layers, prefill=prefill, tokens=tokens, page=page, residency=residency))
+        return in_layers(read_outline(path))
+
+
+def _both_sides(question: Stacked) -> Callable[[], object]:
+    """Every layer once, at prices of the roofline."""
+    first = question.layer(0)
+    prices = METHODS["roofline"](first).prices
+    assert prices is not None
+    made = whole_prices(first, prices, 1.0, question.hash)
+    whole = CertifiedPrices(prices.rho, prices.rent, certificate=made)
+
+    def run() -> None:
+        with scratch_folder() as folder:
+            for layer in range(question.layers):
+                by_layer.both_sides(by_layer.LayerTask(question, layer, whole, 1e3, 0, folder / f"{layer}"), Limits())
 
     return run
 

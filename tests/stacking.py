@@ -11,9 +11,10 @@ import numpy as np
 
 from placement_opt.certify.files import ScheduleCertificate
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.load import in_layers, load_instance
+from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
+from placement_opt.instance.turns import in_layers
 from placement_opt.workload.trace import Trace
 
 #: Three tiers, and a question of three layers of twelve turns.

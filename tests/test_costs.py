@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import placement_opt
-from placement_opt.answer import rungs
+from placement_opt.answer import by_layer, rungs
 from placement_opt.answer.checkpoint import PROOFS, WRITTEN
 from placement_opt.base import highs
 from placement_opt.base.cost import Cost, bytes_of, calibration, costs, once, seconds_of
@@ -44,6 +44,7 @@ DECLARED: dict[str, Cost[Any]] = {
     "rounding": ROUNDING,
     "search": SEARCH,
     "runs": solve.COST,
+    "layers": by_layer.COST,
     "rows": ROWS,
 }
 #: Modules that choose by costs: they may hold none of their own.
@@ -120,7 +121,7 @@ def test_more_to_do_never_costs_less() -> None:
         for field in ("steps", "blocks", "all_reads", "triples"):
             large = replace(small, **{field: 2 * getattr(small, field)})
             for name, cost in DECLARED.items():
-                if name.startswith(("proof", "runs", "rows")):
+                if name.startswith(("proof", "runs", "rows", "layers")):
                     continue
                 assert cost.expected_s(large) >= cost.expected_s(small) * (1.0 - 1e-12), (name, field)
                 assert cost.expected_bytes(large) >= cost.expected_bytes(small), (name, field)
@@ -184,6 +185,26 @@ def test_rungs_take_what_methods_and_schedulers_declare() -> None:
         cost = REGISTRY[rung.name].cost if rung.side == "schedule" and rung.name in ("static", "belady", "milp") else cost
         if cost is not None:
             assert (rung.expected_s(work), rung.memory(work)) == (cost.expected_s(work.size), cost.expected_bytes(work.size))
+
+
+def test_rungs_of_layers_and_of_windows_take_what_their_parts_declare(tmp_path: Path) -> None:
+    """Layers by what each process does of them; a window as prices on few intervals of so many steps, and a pass over all."""
+    from placement_opt.answer.costs import layers_s, window_s
+    from placement_opt.answer.standing import Standing
+    from placement_opt.answer.work import Work
+    from placement_opt.bounds.dual.shares import Backend
+    from tests.stacking import both
+
+    whole, question = both(tmp_path)
+    one, two, many = (layers_s(Work(question, Standing(), 0.0, Backend("local", jobs))) for jobs in (1, 2, 8))
+    assert one == pytest.approx(2 * two) == pytest.approx(3 * many)
+    layer = question.layer(0)
+    assert question.reads == question.drawn == layer.num_reads
+    assert question.states == pytest.approx(int((layer.last_state - layer.first_state + 1).sum()), rel=0.1)
+    work = Work(whole, Standing(), 0.0)
+    passed = ascent.COST.expected_s(work.size) / ascent.PASSES
+    assert window_s(whole.num_steps)(work) == pytest.approx(METHODS["intervals"].cost.expected_s(work.size) + passed)
+    assert passed < window_s(2)(work) < window_s(12)(work) < window_s(10**6)(work) == window_s(whole.num_steps)(work)
 
 
 def test_more_levels_cost_cascades_more() -> None:

@@ -13,9 +13,9 @@ from placement_opt.base.backend import Backend
 from placement_opt.base.limits import Limits
 from placement_opt.certify.files import save_prices
 from placement_opt.certify.stacked import verify_stacked
-from placement_opt.instance.load import in_layers
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
+from placement_opt.instance.turns import in_layers
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.layered.stacked_plan import StackedPlan
 

@@ -31,7 +31,6 @@ import numpy as np
 
 from placement_opt.answer.resume import floats_of
 from placement_opt.answer.rungs import RUNGS
-from placement_opt.answer.rungs_stacked import RAISING, idle_bound
 from placement_opt.answer.standing import Standing, State
 from placement_opt.answer.turns import Turn, closed, pick
 from placement_opt.answer.work import Rung, Side, Work, offer_prices
@@ -42,7 +41,7 @@ from placement_opt.base.given import check_number
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import LeftBehind, run_watched
-from placement_opt.bounds import METHODS
+from placement_opt.bounds import METHODS, turns
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.claims import AnyVerified
 from placement_opt.certify.layered_files import LargeSchedule
@@ -289,7 +288,7 @@ def raise_bound(
     """The bound alone, by the same ladder, raised until it reaches ``enough_s`` seconds or the limits end it."""
     began = clock.now()
     limits = _limited(instance, limits)
-    work = Work(instance, Standing(), 0.0, backend or Backend(), enough_s=enough_s, limits=limits)
+    work = Work(instance, Standing(), 0.0, backend or Backend(), enough_s=enough_s, limits=limits, raised=_raised)
     _begin(work)
     found = _watched(work, [rung for rung in RUNGS if rung.side == "bound"], limits, None).bound
     assert found is not None
@@ -300,17 +299,17 @@ def raise_bound(
     return replace(found, status=status, note=note, solve_s=clock.now() - began)
 
 
-def _raised(part: Instance, gap: float, limits: Limits, start: Prices | None) -> State:
-    """What the rungs that raise prices prove of a part of a question."""
-    return answer(part, gap=gap, limits=limits, warm=start, rungs=[rung for rung in RUNGS if rung.name in RAISING]).state
+def _raised(part: Instance, gap: float, limits: Limits, start: Prices | None, names: Sequence[str]) -> State:
+    """What some rungs prove of a part of a question."""
+    return answer(part, gap=gap, limits=limits, warm=start, rungs=[rung for rung in RUNGS if rung.name in names]).state
 
 
 def _begin(work: Work) -> Bound:
     """Offer what is there at once; the roofline."""
     if isinstance(work.question, Stacked):
-        idle = idle_bound(work.question)
-        work.standing.raise_to(idle, "roofline")
-        return idle
+        line = turns.roofline(work.question)
+        work.standing.raise_to(line, "roofline")
+        return line
     if isinstance(work.question, Layered):
         return begin(work.question, work.standing, moves=work.folder is not None)
     roofline = METHODS["roofline"](work.question)

@@ -11,33 +11,65 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 from placement_opt.answer.prove_integer import certify_schedule
 from placement_opt.base.atomic import Part, write_part
+from placement_opt.base.cost import Cost
 from placement_opt.base.errors import PlacementError
 from placement_opt.base.limits import Limits
-from placement_opt.bounds.roofline import bound as roofline
+from placement_opt.bounds.size import Size, possible_sets
 from placement_opt.certify.files import pack_schedule
-from placement_opt.certify.verify import signed_bound
+from placement_opt.certify.stacked import layer_bound
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import Stacked
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.schedulers.search.game import searchable
 from placement_opt.schedulers.search.paths import schedule_of
 from placement_opt.schedulers.search.rounding import rounded_paths
 
 #: Schedulers that cost one pass over a layer, for those that rounding leaves far off: beyond so many times what is proven.
 QUICK, _FAR = ("belady", "static"), 1.1
+#: ... and those that look after budgets and weights, where they should take no more seconds than that.
+CAREFUL, _MOST_S = ("lp-rounded", "optimised"), 60.0
+
+
+class Asked(NamedTuple):
+    """What all layers are expected to take depends on: the question, and in how many processes it is answered."""
+
+    question: Stacked
+    jobs: int
+
+    @property
+    def share(self) -> float:
+        """Layers that one process does."""
+        return self.question.layers / min(self.jobs, self.question.layers)
+
+    @property
+    def sets(self) -> int:
+        """Tier sets in which a block may lie."""
+        return possible_sets(self.question.residency, self.question.num_tiers)
+
+
+COST = Cost[Asked](
+    "layers",
+    {
+        "once": lambda asked: asked.share,
+        "per_drawn": lambda asked: asked.share * asked.question.drawn,
+        "per_read_and_set": lambda asked: asked.share * asked.question.reads * asked.sets,
+        "per_state_and_set": lambda asked: asked.share * asked.question.states * asked.sets,
+    },
+)
 
 
 @dataclass(frozen=True, eq=False)
 class LayerTask:
     """One layer, the prices common to all layers (int64[N, R], int64[N + 1, K] in quanta, and floats), the gap that is near
-    enough, the seed of its schedule, and the file of its moves, None where they are not kept."""
+    enough, the seed of its schedule, the file of its moves, None where they are not kept; whether it is scheduled at all."""
 
     question: Stacked
     layer: int
@@ -45,15 +77,15 @@ class LayerTask:
     gap: float
     seed: int
     section: Path | None
+    scheduled: bool = True
 
 
 @dataclass(frozen=True)
 class LayerDone:
-    """Seconds of a layer: ``lower`` of its part of the dual value (it may be negative), ``least_s`` of its roofline, ``upper``
-    of its best schedule (None where none was found in time), of whom; the file of its moves, and how many they are."""
+    """Seconds of a layer: ``lower`` of its part of the dual value (it may be negative), ``upper`` of its best schedule (None
+    where none was found in time), of whom; the file of its moves, and how many they are."""
 
     lower: Fraction
-    least_s: float
     upper: Fraction | None
     source: str
     section: Path | None
@@ -66,23 +98,23 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     instance, made = task.question.layer(task.layer, limits), task.prices.certificate
     if limits.reached:
         return None
-    lower = signed_bound(instance, made.quantum, made.rho, made.rent, turns=True)
-    least = roofline(instance).lower_bound_s or 0.0
-    near = max(float(lower), least)
+    lower = layer_bound(instance, made)
+    if made.no_schedule or not task.scheduled:
+        return LayerDone(lower, None, "", None, 0)
     best, upper, source = None, float("inf"), ""
     for name, schedule, seconds in _schedules(instance, task, limits):
         if seconds < upper:
             best, upper, source = schedule, seconds, name
-        if upper <= near * max(1.0 + task.gap / 2, _FAR):
+        if upper <= float(lower) * max(1.0 + task.gap / 2, _FAR):
             break
     if best is None:
-        return LayerDone(lower, least, None, "", None, 0)
+        return LayerDone(lower, None, "", None, 0)
     if task.section is None:
-        return LayerDone(lower, least, Fraction(upper), source, None, 0)
+        return LayerDone(lower, Fraction(upper), source, None, 0)
     certificate = certify_schedule(instance, best)
     packed = pack_schedule(certificate)
     part = write_part(task.section, lambda handle: handle.write(packed))
-    return LayerDone(lower, least, certificate.claim, source, part.path, certificate.moves, part)
+    return LayerDone(lower, certificate.claim, source, part.path, certificate.moves, part)
 
 
 def _schedules(instance: Instance, task: LayerTask, limits: Limits) -> Iterator[tuple[str, Schedule, float]]:
@@ -92,11 +124,15 @@ def _schedules(instance: Instance, task: LayerTask, limits: Limits) -> Iterator[
         paths = rounded_paths(instance, task.prices, seed=seed, limits=limits)
         if paths is not None:
             schedule = schedule_of(instance, paths, "rounded")
-            yield "rounded", schedule, simulate(instance, Replay(schedule)).latency_s
-    for name in QUICK:
+            with suppress(PlacementError):  # it knows of no budgets
+                yield "rounded", schedule, simulate(instance, Replay(schedule)).cost_s
+    size = None if instance.timed else Size.of(instance)
+    for name in QUICK if instance.timed else QUICK + CAREFUL:
         if limits.reached:
             return
+        if size is not None and REGISTRY[name].cost.expected_s(size) > _MOST_S:
+            continue
         with suppress(PlacementError):
             run = simulate(instance, make_scheduler(name), record=True, limits=limits)
             assert run.schedule is not None
-            yield name, run.schedule, run.latency_s
+            yield name, run.schedule, run.cost_s

@@ -5,12 +5,16 @@ A rung that goes on for as long as it is let is asked for a first turn long enou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
+from placement_opt.answer import by_layer
 from placement_opt.answer.work import Work
 from placement_opt.base.cost import Cost
 from placement_opt.bounds import METHODS, ascent, compact
 from placement_opt.bounds.size import Size
+from placement_opt.instance.stacked import Stacked
 from placement_opt.layered import solve
 from placement_opt.schedulers import REGISTRY
 
@@ -65,6 +69,29 @@ def intervals_s(work: Work) -> float:
 def sample_s(sampled: int) -> Seconds:
     """An ascent with so many reads."""
     return lambda work: ascent.COST.expected_s(work.size) * sampled / work.size.reads
+
+
+def window_s(steps: int) -> Seconds:
+    """Prices on few intervals of so many steps, and a pass over all of them that proves them."""
+
+    def seconds(work: Work) -> float:
+        size, share = work.size, min(1.0, steps / work.size.steps)
+        names = ("steps", "blocks", "reads", "states", "all_reads", "triples")
+        part = replace(size, **{name: math.ceil(share * getattr(size, name)) for name in names})
+        return METHODS["intervals"].cost.expected_s(part) + ascent.COST.expected_s(size) / ascent.PASSES
+
+    return seconds
+
+
+def layers_s(work: Work) -> float:
+    """Every layer in rows once, where the question is one of layers."""
+    assert isinstance(work.question, Stacked)
+    return by_layer.COST.expected_s(by_layer.Asked(work.question, work.jobs))
+
+
+def layers_memory(work: Work) -> int:
+    """One process, which is what it does with at least."""
+    return work.question.memory_needed() if isinstance(work.question, Stacked) else 0
 
 
 def runs_s(work: Work) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 from placement_opt.answer.by_layer import LayerDone
 from placement_opt.certify.files import load_prices, pack_prices
@@ -22,21 +23,21 @@ def keep_prices(kept: KeptLayers, number: int, prices: CertifiedPrices) -> None:
     kept.keep_data(f"prices {number}", pack_prices(prices.certificate), f"prices-{number}")
 
 
-def kept_done(kept: KeptLayers, layers: int, number: int, *, moves: bool) -> dict[int, LayerDone]:
-    """The layers that are done in a round; with their ``moves``, where these are wanted."""
+def kept_done(kept: KeptLayers, layers: int, number: int, *, scheduled: bool, moves: bool) -> dict[int, LayerDone]:
+    """The layers that are done in a round; ``scheduled``, and with their ``moves``, where these are wanted."""
     known = dict[int, LayerDone]()
     for layer in range(layers):
         found = kept.find(f"layer {number} {layer}")
-        if found is None or (moves and not found["moves_kept"]):
+        if found is None or (moves and not found["moves_kept"]) or (scheduled and not found["scheduled"]):
             continue
         lower, upper = fraction_of(found["lower"]), fraction_of(found["upper"])
         section = kept.folder / found["file"] if moves and "file" in found else None
-        known[layer] = LayerDone(lower or Fraction(0), found["least_s"], upper, found["source"], section, found["moves"])
+        known[layer] = LayerDone(lower or Fraction(0), upper, found["source"], section, found["moves"])
     return known
 
 
-def keep_done(kept: KeptLayers, layer: int, number: int, done: LayerDone, *, moves: bool) -> None:
-    """A layer that is done; ``moves``: whether they were written."""
-    record = {"lower": written(done.lower), "least_s": done.least_s, "upper": written(done.upper)}
+def keep_done(kept: KeptLayers, layer: int, number: int, done: LayerDone, *, scheduled: bool, moves: bool) -> None:
+    """A layer that is done; ``scheduled``: whether a schedule was looked for, ``moves``: whether they were written."""
+    record: dict[str, Any] = {"lower": written(done.lower), "upper": written(done.upper), "scheduled": scheduled}
     record |= {"source": done.source, "moves": done.moves, "moves_kept": moves}
     kept.keep(f"layer {number} {layer}", record, done.section)

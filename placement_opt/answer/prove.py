@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from placement_opt.answer.binding import Binding, binding
 from placement_opt.answer.quick import quick_run
-from placement_opt.answer.rungs_stacked import idle_bound
 from placement_opt.answer.standing import State
 from placement_opt.answer.verdict import TOLERANCE, Interval
 from placement_opt.base import clock
@@ -22,7 +21,7 @@ from placement_opt.base.backend import Backend
 from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
-from placement_opt.bounds import METHODS
+from placement_opt.bounds import METHODS, turns
 from placement_opt.bounds.bound import bound as lower_bound
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.instance.budgets import objective_text
@@ -274,7 +273,7 @@ def roofline_of(instance: AnyQuestion) -> Bound:
     """The roofline, in rows or in runs."""
     if isinstance(instance, Instance):
         return METHODS["roofline"](instance)
-    return roofline_bound(instance) if isinstance(instance, Layered) else idle_bound(instance)
+    return roofline_bound(instance) if isinstance(instance, Layered) else turns.roofline(instance)
 
 
 def standing_on(roofline: Bound, found: Bound) -> Bound:

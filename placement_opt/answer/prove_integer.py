@@ -68,26 +68,29 @@ def certify_prices(
         quantum = choose_quantum(instance, legal, value.value_s)
     if not 1 <= quantum <= LARGEST_QUANTUM:
         raise InputError(f"found {quantum}", "expected a whole number from 1 to 2**128 - 1", field="quantum")
-    rho, rent = _whole(legal, quantum)
-    if instance.timed:
-        return PriceCertificate(instance.hash, quantum, rho, rent, lower_bound(instance, quantum, rho, rent))
-    mu = _prices_of_budgets(instance, legal, quantum, no_schedule=no_schedule)
-    rho = _within(instance, rho, second_worth(instance, quantum, mu, no_schedule=no_schedule))
+    rho, rent, mu = _whole(instance, legal, quantum, no_schedule=no_schedule)
     claim = lower_bound(instance, quantum, rho, rent, mu, no_schedule=no_schedule)
     if no_schedule and claim <= 0:
         raise CertificateError("these prices do not prove that no schedule keeps the budgets")
     return PriceCertificate(instance.hash, quantum, rho, rent, claim, mu, no_schedule)
 
 
-def whole_prices(instance: Instance, prices: Prices, value_s: float) -> tuple[int, Int64, Int64]:
-    """(quantum, int64[T, R], int64[T + 1, K]) of legal prices that prove about so many seconds."""
+def whole_prices(
+    instance: Instance, prices: Prices, value_s: float, digest: str = "", *, no_schedule: bool = False
+) -> PriceCertificate:
+    """Legal prices that prove about so many seconds, as integers that claim nothing yet; ``digest``: whose they are."""
     quantum = choose_quantum(instance, prices, value_s)
-    return quantum, *_whole(prices, quantum)
+    rho, rent, mu = _whole(instance, prices, quantum, no_schedule=no_schedule)
+    return PriceCertificate(digest, quantum, rho, rent, Fraction(0), mu, no_schedule)
 
 
-def _whole(prices: Prices, quantum: int) -> tuple[Int64, Int64]:
-    """Resource prices rounded down, rents to the nearest."""
-    return _integers(np.floor(prices.rho * (_SLACK * quantum))), _integers(np.rint(prices.rent * float(quantum)))
+def _whole(instance: Instance, prices: Prices, quantum: int, *, no_schedule: bool) -> tuple[Int64, Int64, Int64 | None]:
+    """Resource prices rounded down, rents and those of budgets to the nearest; None where time alone counts."""
+    rho, rent = _integers(np.floor(prices.rho * (_SLACK * quantum))), _integers(np.rint(prices.rent * float(quantum)))
+    if instance.timed:
+        return rho, rent, None
+    mu = _prices_of_budgets(instance, prices, quantum, no_schedule=no_schedule)
+    return _within(instance, rho, second_worth(instance, quantum, mu, no_schedule=no_schedule)), rent, mu
 
 
 def choose_quantum(instance: Instance, prices: Prices, value_s: float) -> int:

@@ -12,6 +12,7 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.sample import check_kind, prices_for
 from placement_opt.certify.files import PriceCertificate, kind_of, load_prices
+from placement_opt.instance.budgets import Budget
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import AnyQuestion
 
@@ -27,6 +28,8 @@ class _Maker:
     num_resources: int
     num_tiers: int
     num_steps: int
+    budgets: tuple[Budget, ...] = ()
+    timed: bool = True
 
 
 def floats_of(made: PriceCertificate) -> Prices:

@@ -15,6 +15,8 @@ import numpy as np
 
 from placement_opt.answer.costs import (
     free,
+    layers_memory,
+    layers_s,
     memory,
     of_method,
     of_refined,
@@ -260,6 +262,10 @@ def _scheduler(spec: str) -> Rung:
     return Rung(spec, "schedule", _always, seconds(cost), partial(_schedule, spec), memory(cost))
 
 
+def _is_stacked(work: Work) -> bool:
+    return isinstance(work.question, Stacked)
+
+
 def _is_free(work: Work) -> bool:
     return work.instance.residency == "free"
 
@@ -270,7 +276,7 @@ _MILP = of_scheduler("milp")
 RUNGS: tuple[Rung, ...] = (
     *PRICES,
     _method("step"),
-    Rung("layers", "bound", lambda work: isinstance(work.question, Stacked), free, _layers, runs=True),
+    Rung("layers", "bound", _is_stacked, layers_s, _layers, layers_memory, runs=True),
     Rung("scale", "bound", lambda work: work.large is not None, runs_s, _scale, runs_memory, runs=True),
     Rung("compact", "bound", _always, seconds(of_method("compact")), _compact, memory(of_method("compact"))),
     Rung("refined", "bound", _always, seconds(of_refined), _refined, memory(of_refined)),

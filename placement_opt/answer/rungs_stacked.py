@@ -1,8 +1,8 @@
 """A question whose layers are in rows (:mod:`placement_opt.instance.stacked`) answered from both sides, layer after layer.
 
 1. Prices are raised on some blocks of the first layer, by the rungs that work on rows.
-2. Every layer is drawn once: priced exactly, and scheduled within its share of the room. Both sides of the whole are there when
-   the last layer is done; until then it has what every step loads whatever the placement, and no schedule.
+2. Every layer is drawn once: priced exactly, and scheduled within its share of the room. A layer that was not reached counts
+   with the least that the prices charge it, or its roofline; there is a schedule when the last one is done.
 3. Where time is left and the gap is not closed, the prices are raised on more blocks, and layers are scheduled again.
 
 All layers have one rent at the beginning of a turn, and the steps of a turn have the same prices of resources.
@@ -14,15 +14,22 @@ import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
+import numpy as np
+
+from placement_opt.answer.by_layer import COST, Asked, LayerDone, LayerTask, both_sides
 from placement_opt.answer.layers_done import keep_done, keep_prices, kept_done, kept_prices
 from placement_opt.answer.prove_integer import whole_prices
 from placement_opt.answer.work import DUALITY, Work
 from placement_opt.base import clock
+from placement_opt.base.arrays import Float64
 from placement_opt.base.backend import Backend
-from placement_opt.bounds.dual.evaluate import legal
+from placement_opt.bounds import turns
+from placement_opt.bounds.dual.budgets import without_objective
+from placement_opt.bounds.dual.evaluate import DualValue, evaluate, legal
+from placement_opt.bounds.overdrawn import no_schedule
 from placement_opt.bounds.result import Bound, Prices, Status
-from placement_opt.certify.files import PriceCertificate
+from placement_opt.bounds.sample import prices_for
+from placement_opt.bounds.turns import Least
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.thinned import thinned
 from placement_opt.layered.dual import above, below
@@ -30,23 +37,20 @@ from placement_opt.layered.solve import CertifiedPrices, certified_prices
 from placement_opt.layered.stacked_plan import StackedPlan
 
 NAME = "layers"
-#: Reads of the blocks that prices are raised on at first, and how many times as many there are each time after that.
-_SAMPLED, _MORE = 400_000, 4
-#: Share of the time left that raising prices may take, and seconds where there is no deadline.
-_SHARE, _UNLIMITED_S = 0.1, 60.0
-#: What proves that every step takes as long as its fixed loads do.
-IDLE = "what every step loads whatever the placement"
-SPLIT = "no residency, no capacity, no moves: every byte read at the best split"
+#: Reads of the blocks that prices are raised on at first, and how many times as many there are each time after that: few, for
+#: what is good for some blocks of a layer is good for all layers, and many steps up are worth more than many blocks.
+_SAMPLED, _MORE = 150_000, 2
+#: Shares of the time left that raising prices may take at least and at most, and seconds where there is no deadline; what is
+#: between goes by how many times what the layers should take is left for them.
+_LEAST_SHARE, _MOST_SHARE, _UNLIMITED_S, _SPARE = 0.1, 0.25, 60.0, 1.1
+#: What a layer takes that is priced alone, as a share of both sides; either is begun where it should take no more than so many
+#: times what is left.
+_PRICED, _HOPED = 0.35, 1.5
 #: Rounds at most.
 _ROUNDS = 16
-#: Rungs that raise prices on a part of a layer, and those that tell how far there is to go.
-RAISING = ("intervals", "sample", "ascent", "belady")
-
-
-def idle_bound(question: Stacked) -> Bound:
-    """What all steps take at least without any block: there at once, before a layer is drawn."""
-    value = question.idle_s * question.num_steps * (1.0 - 1e-12)
-    return Bound("roofline", Status.BOUND, value, 0.0, IDLE, value_s=value)
+#: Rungs that raise prices on a part of a layer, with one that tells how far there is to go; those that go on from good prices;
+#: those that find out whether any schedule keeps the budgets.
+_RAISING, _GOING_ON, _WITHIN_BUDGETS = ("intervals", "sample", "ascent", "belady"), ("ascent", "belady"), ("step", "compact")
 
 
 def climb_stacked(work: Work, question: Stacked) -> bool:
@@ -58,14 +62,19 @@ def climb_stacked(work: Work, question: Stacked) -> bool:
 
 @dataclass
 class _Climb:
-    """What all rounds of it share: of each layer the best schedule, whose it is, the file of its moves, and its roofline."""
+    """What all rounds of it share: of each layer the best schedule, whose it is, and the file of its moves."""
 
     work: Work
     question: Stacked
     backend: Backend
     began: float = field(default_factory=clock.now)
+    pace: float = 1.0
     upper: dict[int, LayerDone] = field(default_factory=dict)
-    least: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def needed_s(self) -> float:
+        """Seconds that both sides of all layers should take, at the pace of those that were done."""
+        return self.pace * COST.expected_s(Asked(self.question, self.backend.jobs))
 
     def run(self) -> bool:
         """Rounds until the gap is closed or nothing new comes; whether all layers were done."""
@@ -73,10 +82,11 @@ class _Climb:
         for number in range(_ROUNDS):
             before = self.work.standing.state
             made = self._prices(number, every, start)
-            if made is None:
+            within_s = _HOPED * self.work.limits.remaining
+            if made is None or (number and _PRICED * self.needed_s > within_s):
                 break
             start = made
-            whole = self._layers(made, number) or whole
+            whole = self._layers(made, number, scheduled=self.needed_s <= within_s) or whole
             after = self.work.standing.state
             still = after.lower_s <= before.lower_s and after.latency_s == before.latency_s
             if self.work.enough or self.work.limits.reached or not whole or (every == 1 and still):
@@ -89,31 +99,41 @@ class _Climb:
         kept = self.work.kept
         made = None if kept is None else kept_prices(kept, self.question, number)
         if made is None:
-            made = self._raised(every, start)
+            made = self._raised(every, start, number)
             if kept is not None and made is not None and not self.work.limits.reached:
                 keep_prices(kept, number, made)
         return made
 
-    def _raised(self, every: int, start: Prices | None) -> CertifiedPrices | None:
+    def _raised(self, every: int, start: Prices | None, number: int) -> CertifiedPrices | None:
         """Prices good for every so many-th block of the first layer, in whole numbers; None where the limits came first."""
         limits = self.work.limits
         if limits.reached:
             return None
         first = self.question.layer(0, limits)
         part = first if every == 1 else thinned(first, every)
-        inner = limits.within(_SHARE * limits.remaining if math.isfinite(limits.remaining) else _UNLIMITED_S)
+        inner = limits.within(self._raising_s())
         assert self.work.raised is not None
-        found = self.work.raised(part, self.work.gap / 4, inner, start)
+        names = (_GOING_ON if number else _RAISING) + (() if part.timed else _WITHIN_BUDGETS)
+        found = self.work.raised(part, self.work.gap / 4, inner, None if start is None else prices_for(part, start), names)
         if found.prices is None:
             return None
-        prices = legal(first, found.prices)
-        quantum, rho, rent = whole_prices(first, prices, found.lower_s * every)
-        return certified_prices(PriceCertificate(self.question.hash, quantum, rho, rent, Fraction(0)))
+        none = found.no_schedule is not None
+        prices = legal(without_objective(first) if none else first, found.prices)
+        value = found.lower_s * every if not none else evaluate(part, found.prices, ray=True).value_s * every
+        return certified_prices(whole_prices(first, prices, value, self.question.hash, no_schedule=none))
 
-    def _layers(self, prices: CertifiedPrices, number: int) -> bool:
-        """Every layer once; whether all were done."""
-        question, work, count = self.question, self.work, self.question.layers
-        lower = dict[int, Fraction]()
+    def _raising_s(self) -> float:
+        """Seconds that raising prices may take: what the layers leave of the time, which is never all of it."""
+        left = self.work.limits.remaining
+        if math.isinf(left):
+            return _UNLIMITED_S
+        return min(max(left - _SPARE * self.needed_s, _LEAST_SHARE * left), _MOST_SHARE * left)
+
+    def _layers(self, prices: CertifiedPrices, number: int, *, scheduled: bool) -> bool:
+        """Every layer once, or what prices prove of it alone; whether all were done."""
+        question, work, count, moves = self.question, self.work, self.question.layers, self.work.folder is not None
+        least = Least(question, prices.certificate)
+        lower, rest = dict[int, Fraction](), {layer: least.of(layer) for layer in range(count)}
 
         def take(position: int, done: LayerDone | None) -> None:
             if done is None:
@@ -121,12 +141,12 @@ class _Climb:
             if done.part is not None:
                 done.part.landed()
                 done = replace(done, part=None)
-            lower[position], self.least[position] = done.lower, done.least_s
+            lower[position] = done.lower
+            del rest[position]
             before = self.upper.get(position)
             if done.upper is not None and (before is None or before.upper is None or done.upper < before.upper):
                 self.upper[position] = done
-            if len(lower) == count:
-                self._offer_bound(prices, sum(lower.values(), Fraction(0)))
+            self._offer_bound(prices, sum(lower.values(), Fraction(0)) + sum(rest.values(), Fraction(0)), len(lower))
             if len(self.upper) == count:
                 self._offer_schedule()
 
@@ -134,28 +154,39 @@ class _Climb:
             layer = missing[position]
             take(layer, done)
             if work.kept is not None and done is not None and not work.limits.reached:
-                keep_done(work.kept, layer, number, done, moves=work.folder is not None)
+                keep_done(work.kept, layer, number, done, scheduled=scheduled, moves=moves)
 
-        known = {} if work.kept is None else kept_done(work.kept, count, number, moves=work.folder is not None)
+        known = {} if work.kept is None else kept_done(work.kept, count, number, scheduled=scheduled, moves=moves)
         for layer, done in known.items():
             take(layer, done)
         missing = [layer for layer in range(count) if layer not in known]
         names = [None if work.folder is None else work.folder / f"layer-{n}-{number}" for n in range(count)]
-        tasks = [LayerTask(question, n, prices, work.gap, number, names[n]) for n in missing]
+        tasks = [LayerTask(question, n, prices, work.gap, number, names[n], scheduled) for n in missing]
+        began = clock.now()
         self.backend.run(both_sides, tasks, shared=(question, prices), limits=work.limits, done=fresh)
+        if len(lower) == count and not known:
+            self.pace *= (clock.now() - began) / max(self.needed_s * (1.0 if scheduled else _PRICED), 1e-9)
         if len(lower) < count:
             work.notes.append(f"{NAME}: {len(lower)} of {count} layers were reached")
         return len(lower) == count
 
-    def _offer_bound(self, prices: CertifiedPrices, value: Fraction) -> None:
-        """What prices prove of all layers, and what needs none."""
+    def _offer_bound(self, prices: CertifiedPrices, value: Fraction, done: int) -> None:
+        """What prices prove when so many layers are done, and what needs none."""
         question, took, standing = self.question, clock.now() - self.began, self.work.standing
-        details = {"layers": question.layers, "turns": question.turns, "reads": question.num_reads}
-        line = math.fsum(self.least.values()) * (1.0 - 1e-12)
-        standing.raise_to(Bound("roofline", Status.BOUND, line, took, SPLIT, value_s=line, details=details), "roofline")
+        details = {"layers": question.layers, "layers_done": done, "turns": question.turns, "reads": question.num_reads}
         claim = max(value, Fraction(0))
-        proven = replace(prices, certificate=replace(prices.certificate, claim=claim))
-        standing.raise_to(Bound(NAME, Status.BOUND, below(claim), took, DUALITY, prices=proven, details=details), NAME)
+        made = replace(prices, certificate=replace(prices.certificate, claim=claim))
+        if not made.certificate.no_schedule:
+            value_s, step_s = below(claim), self._spread(below(claim), done)
+            found = Bound(NAME, Status.BOUND, value_s, took, DUALITY, step_s=step_s, prices=made, details=details)
+            standing.raise_to(found, NAME)
+        elif claim > 0:
+            standing.raise_to(no_schedule(NAME, DualValue(below(claim), np.zeros(0), made), took, details), NAME)
+
+    def _spread(self, value_s: float, done: int) -> Float64 | None:
+        """float64[T]: a bound spread over the steps as the roofline is; None where not all layers are done."""
+        steps = turns.roofline(self.question).step_s if done == self.question.layers else None
+        return None if steps is None else np.asarray(steps * (value_s / max(float(steps.sum()), 1e-300)))
 
     def _offer_schedule(self) -> None:
         """The best of each layer, together."""

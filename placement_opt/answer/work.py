@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -69,7 +69,7 @@ class Work:
         Layers that an earlier run has done, and where those of this one are kept.
     raised
         Raises prices on a part of the question by the rungs of rows: the part, the gap that is enough, limits, prices to begin
-        with; what is proven of the part then.
+        with, the names of the rungs; what is proven of the part then.
     """
 
     question: AnyQuestion
@@ -89,7 +89,7 @@ class Work:
     start: Prices | None = None
     unfinished: bool = False
     kept: KeptLayers | None = None
-    raised: Callable[[Instance, float, Limits, Prices | None], State] | None = None
+    raised: Callable[[Instance, float, Limits, Prices | None, Sequence[str]], State] | None = None
 
     @property
     def in_rows(self) -> bool:

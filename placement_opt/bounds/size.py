@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.tracked import MOST_SETS, tracked_sets
-from placement_opt.instance.instance import Instance
+from placement_opt.instance.instance import Instance, Residency
 from placement_opt.instance.outline import Outline
 
 
@@ -59,17 +59,22 @@ class Size:
     @classmethod
     def of_outline(cls, outline: Outline) -> Size:
         """The same before the trace is drawn, no two blocks taken for one."""
-        totals, tiers, residency = outline.totals, len(outline.memory.tiers), outline.rules.residency
-        sets = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1), "free": 2**tiers - 1, "cache": 2**tiers}[residency]
+        totals, tiers = outline.totals, len(outline.memory.tiers)
         return cls(
             steps=totals.steps,
             blocks=totals.blocks,
             tiers=tiers,
-            sets=min(sets, MOST_SETS),
+            sets=possible_sets(outline.rules.residency, tiers),
             reads=totals.reads,
             states=totals.pairs,
             all_reads=totals.reads,
             triples=tiers * totals.pairs,
             equal=totals.equal,
-            hard=tiers > 2 or residency != "inclusive",
+            hard=tiers > 2 or outline.rules.residency != "inclusive",
         )
+
+
+def possible_sets(residency: Residency, tiers: int) -> int:
+    """Tier sets that are told apart, where so many tiers are."""
+    sets: dict[Residency, int] = {"exclusive": tiers, "inclusive": 2 ** (tiers - 1), "free": 2**tiers - 1, "cache": 2**tiers}
+    return min(sets[residency], MOST_SETS)

@@ -27,6 +27,7 @@ from placement_opt.base.atomic import AnyPath, open_regular, write_bytes_atomic
 from placement_opt.base.binary import CHECKSUM, checksum, planes
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
+from placement_opt.instance.budgets import Budget
 from placement_opt.instance.instance import Instance
 
 Kind = Literal["prices", "schedule"]
@@ -62,6 +63,12 @@ class Priced(Protocol):
 
     @property
     def num_resources(self) -> int: ...
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]: ...
+
+    @property
+    def timed(self) -> bool: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +236,7 @@ def load_prices(path: AnyPath | bytes, instance: Priced, limits: Limits | None =
         It needs more memory than there is.
     """
     length = 8 * (instance.num_steps * instance.num_resources + (instance.num_steps + 1) * instance.num_tiers)
-    budgets = len(instance.budgets) if isinstance(instance, Instance) and not instance.timed else None
+    budgets = None if instance.timed else len(instance.budgets)
     length += 8 * (budgets or 0)
     digest, claim, content = _open(path, "prices", instance, length, limits)
     path = _named(path)
@@ -343,11 +350,6 @@ def check_instance_hash(digest: str, instance: Priced) -> None:
         raise CertificateError(f"made for another instance: found hash {digest[:12]}, this instance's is {instance.hash[:12]}")
 
 
-def _timed(instance: Priced) -> bool:
-    """Whether time alone counts, as it does wherever a trace is in runs."""
-    return not isinstance(instance, Instance) or instance.timed
-
-
 def _packed(kind: Kind, version: int, instance_hash: str, claim: Fraction, about: bytes, data: bytes) -> bytes:
     over, under = binary.ratio_bytes(claim, "claim")
     packed = zlib.compress(data, 6)
@@ -390,7 +392,7 @@ def _open(
     if data[:8] != _MAGIC[kind] or len(data) < _HEAD.size + CHECKSUM:
         raise InputError("found another kind of file", f"expected a certificate of {_WHAT[kind]}", path=path)
     _, version, digest, over, under, packed = _HEAD.unpack_from(data)
-    if version != (expected := VERSION if _timed(instance) else LIMITED) and digest.hex() == instance.hash:
+    if version != (expected := VERSION if instance.timed else LIMITED) and digest.hex() == instance.hash:
         raise InputError(f"found version {version}", f"expected {expected} for this instance", path=path)
     intact = hashlib.sha256(memoryview(data)[:-CHECKSUM]).digest() == data[-CHECKSUM:]
     check_whole(path, digest, instance, intact=intact)

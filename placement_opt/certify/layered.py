@@ -50,7 +50,7 @@ class VerifiedLarge(Sides):
     lower: Fraction | None = None
     schedule: LargeSchedule | StackedSchedule | None = None
     upper: Fraction | None = None
-    no_schedule: bool = False  # there are no budgets
+    no_schedule: bool = False
 
 
 def verify_large(

@@ -29,7 +29,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,7 @@ from placement_opt.certify.files import (
 )
 from placement_opt.certify.paths import paths_total
 from placement_opt.certify.replay import schedule_time
+from placement_opt.instance.budgets import Budget, Objective
 from placement_opt.instance.instance import Instance
 
 __all__ = ["Verified", "lower_bound", "schedule_time", "verify_files", "verify_prices", "verify_schedule"]
@@ -64,12 +65,17 @@ class Sides:
     ----------
     lower, upper
         No schedule takes less, and one takes at most that, in seconds; None where it was not proven.
+    no_schedule
+        Whether prices prove that no schedule keeps the budgets.
     """
 
     lower: Fraction | None
     upper: Fraction | None
+    no_schedule: bool
 
     def __post_init__(self) -> None:
+        if self.no_schedule and self.upper is not None:
+            raise CertificateError("keeps the budgets, and by its prices no schedule does: one is wrong")
         if self.lower is not None and self.upper is not None and self.upper < self.lower:
             raise CertificateError(
                 f"takes {seconds_text(self.upper)}, below the lower bound {seconds_text(self.lower)}: one is wrong"
@@ -118,11 +124,6 @@ class Verified(Sides):
     schedule: ScheduleCertificate | None = None
     upper: Fraction | None = None
     no_schedule: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.no_schedule and self.upper is not None:
-            raise CertificateError("keeps the budgets, and by its prices no schedule does: one is wrong")
 
     def __repr__(self) -> str:
         sides = [("at least", self.lower), ("at most", self.upper)]
@@ -199,8 +200,8 @@ def verify_prices(instance: Instance, certificate: PriceCertificate) -> Fraction
     check_instance_hash(certificate.instance_hash, instance)
     rho, rent, mu, none = certificate.rho, certificate.rent, certificate.mu, certificate.no_schedule
     proven = lower_bound(instance, certificate.quantum, rho, rent, mu, no_schedule=none)
-    if none and proven <= 0:
-        raise CertificateError("claims that no schedule keeps the budgets, but its prices do not prove that")
+    if none:
+        check_none(proven)
     check_claim(proven, certificate.claim)
     return proven
 
@@ -287,7 +288,17 @@ def signed_bound(
     return value
 
 
-def second_worth(instance: Instance, quantum: int, mu: npt.NDArray[np.int64], *, no_schedule: bool) -> int | Fraction:
+class Minimised(Protocol):
+    """What is minimised within which budgets: an instance, or a question of layers."""
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]: ...
+
+    @property
+    def objective(self) -> Objective: ...
+
+
+def second_worth(instance: Minimised, quantum: int, mu: npt.NDArray[np.int64], *, no_schedule: bool) -> int | Fraction:
     """What prices of resources may add up to at every step, in quanta: ``w_T - sum_h W_h mu_h``."""
     most = Fraction(0) if no_schedule else instance.objective.time * quantum
     for price, budget in zip(mu.tolist(), instance.budgets, strict=True):
@@ -320,6 +331,12 @@ def used_up(
             above = f"{float((total - most) / quantum):.3g} above {float(whole):.3g}"
             raise CertificateError(f"the resource prices times rates add up to {total}/{quantum}, {above}", step=step)
     return used
+
+
+def check_none(proven: Fraction) -> None:
+    """CertificateError where prices do not prove that there is no schedule."""
+    if proven <= 0:
+        raise CertificateError("claims that no schedule keeps the budgets, but its prices do not prove that")
 
 
 def check_claim(proven: Fraction, claim: Fraction) -> None:

@@ -53,7 +53,8 @@ def certified(args: Namespace, outline: Outline, limits: Limits) -> AnyQuestion:
     from placement_opt.certify.files import instance_hash
     from placement_opt.certify.layered_files import is_large_schedule
     from placement_opt.certify.stacked_files import is_stacked_schedule
-    from placement_opt.instance.load import in_layers, in_rows, in_runs
+    from placement_opt.instance.load import in_rows, in_runs
+    from placement_opt.instance.turns import in_layers
 
     files = args.certificates
     moves, stacked = any(map(is_large_schedule, files)), any(map(is_stacked_schedule, files))

@@ -60,8 +60,8 @@ def run(args: Namespace, console: Console) -> int:
 
 def _drawn(path: str) -> tuple[Layers, SizeUnit, int]:
     """The layers of an instance file, the unit of their blocks' size, and the size."""
-    from placement_opt.instance.load import layers_of
     from placement_opt.instance.outline import read_outline
+    from placement_opt.instance.turns import layers_of
     from placement_opt.workload.layers import Stored
 
     layers = layers_of(read_outline(path))

@@ -186,11 +186,14 @@ def _in_runs(path: Path, folder: Path) -> None:
     """A question of the kind that is too large for rows, drawn layer by layer."""
     from placement_opt.answer.standing import Standing
     from placement_opt.instance.load import load_layered
+    from placement_opt.instance.outline import read_outline
+    from placement_opt.instance.turns import in_layers
     from placement_opt.layered.solve import begin, solve
 
     question, standing = load_layered(path), Standing()
     begin(question, standing, moves=True)
     solve(question, standing, gap=0.01, limits=_Looks(), folder=folder)
+    in_layers(read_outline(path)).layer(0)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ meter. The objective is ``time * tau + sum over meters of weight * load``, in se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -70,6 +71,12 @@ class Objective:
 
 
 TIME = Objective()
+
+
+def used_meters(budgets: Sequence[Budget], objective: Objective) -> tuple[int, ...]:
+    """Columns of the memory system's meters that a budget or the objective names, ascending."""
+    named = {budget.meter for budget in budgets if budget.meter is not None}
+    return tuple(sorted(named | {meter for meter, _ in objective.weights}))
 
 
 def objective_text(meters: Meters, objective: Objective) -> str:

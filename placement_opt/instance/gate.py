@@ -13,7 +13,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from placement_opt.base import room
-from placement_opt.base.cost import Cost
+from placement_opt.base.cost import Cost, bytes_of
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.units import format_size
@@ -154,8 +154,10 @@ def check_layer_in_rows(outline: Outline, limits: Limits) -> None:
 
 
 def layer_bytes(outline: Outline) -> int:
-    """Bytes of a process that holds one layer of a trace in rows."""
-    return rows_bytes(_one_layer(outline))
+    """Bytes of a process that draws one layer of a trace and holds it in rows, in pages that are made from its runs."""
+    layers = outline.source.layers
+    assert layers is not None
+    return rows_bytes(replace(_one_layer(outline), drawn=0)) + bytes_of("runs", "per_run") * layers.runs
 
 
 def _one_layer(outline: Outline) -> Totals:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from placement_opt.base.errors import InputError
 from placement_opt.base.given import check_kind
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.units import format_size
-from placement_opt.instance.budgets import TIME, Budget, Objective
+from placement_opt.instance.budgets import TIME, Budget, Objective, used_meters
 from placement_opt.instance.law import Loads, loads_of
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.memory.system import MemorySystem
@@ -239,8 +239,7 @@ class Instance(Tabular):
     @cached_property
     def used_meters(self) -> tuple[int, ...]:
         """Columns of the memory system's meters that a budget or the objective names, ascending: M of them."""
-        named = {budget.meter for budget in self.budgets if budget.meter is not None}
-        return tuple(sorted(named | {meter for meter, _ in self.objective.weights}))
+        return used_meters(self.budgets, self.objective)
 
     @cached_property
     def metered(self) -> Int64:
@@ -420,7 +419,8 @@ class Instance(Tabular):
             digest.update(b"\npieces")
             _feed(digest, self.pieces)
         if not self.timed:
-            _feed_budgets(digest, self)
+            feed_budgets(digest, self)
+            _feed(digest, self.metered)
         return digest.hexdigest()
 
 
@@ -429,7 +429,23 @@ def rule_text(residency: Residency, prefix: Prefix) -> str:
     return f"{residency}, strict prefixes" if prefix == "strict" else residency
 
 
-def _feed_budgets(digest: hashlib._Hash, instance: Instance) -> None:
+class Budgeted(Protocol):
+    """A question with budgets or weights."""
+
+    @property
+    def memory(self) -> MemorySystem: ...
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]: ...
+
+    @property
+    def objective(self) -> Objective: ...
+
+    @property
+    def used_meters(self) -> tuple[int, ...]: ...
+
+
+def feed_budgets(digest: hashlib._Hash, instance: Budgeted) -> None:
     """What bounds and weighs a run, and the meters that it is counted by; their names and units decide nothing."""
     used = list(instance.used_meters)
     place = {meter: m for m, meter in enumerate(used)}
@@ -440,8 +456,7 @@ def _feed_budgets(digest: hashlib._Hash, instance: Instance) -> None:
     lines += ["objective", str(instance.objective.time)]
     lines += [f"{place[meter]} {weight}" for meter, weight in instance.objective.weights]
     digest.update("\n".join(lines).encode())
-    for array in (instance.memory.meters.per_byte[:, used], instance.metered):
-        _feed(digest, array)
+    _feed(digest, instance.memory.meters.per_byte[:, used])
 
 
 def alive_bytes(trace: Trace, size: Int64, last: Int64 | None = None) -> Int64:

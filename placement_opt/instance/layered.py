@@ -26,7 +26,7 @@ def held_bytes(layers: Layers) -> int:
 
 
 class OneSize:
-    """What questions share whose blocks have one size and in which time alone counts."""
+    """What questions share whose blocks have one size, and in which time alone counts where they do not say otherwise."""
 
     memory: MemorySystem
     home_tier: int | None
@@ -51,6 +51,11 @@ class OneSize:
     def objective(self) -> Objective:
         """Time."""
         return TIME
+
+    @property
+    def timed(self) -> bool:
+        """Whether time alone counts."""
+        return True
 
     @cached_property
     def loads(self) -> Loads:

@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from placement_opt.base.arrays import Float64, Int64
-from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.given import check_kind, check_path
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.room import NoRoom
 from placement_opt.base.toml import Table
-from placement_opt.instance.gate import check_layer_in_rows, check_outline, check_rows, check_runs, layer_bytes
-from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
+from placement_opt.instance.gate import check_layer_in_rows, check_outline, check_rows, check_runs
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
-from placement_opt.instance.llm_table import Model
+from placement_opt.instance.made import meter_totals, of_trace
 from placement_opt.instance.outline import SCHEMA, Outline, outline_of, read_outline
-from placement_opt.instance.packing import refuse_unpackable
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.stacked import AnyQuestion, Large, Stacked
-from placement_opt.instance.start import by_kind, cold, first_fit, load_initial
-from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import totals_of
 from placement_opt.instance.trace_source import TraceAtHand
+from placement_opt.instance.turns import in_layers, layers_of
 from placement_opt.memory.system import MemorySystem
-from placement_opt.workload.layers import Drawn, Layers, Stored, trace_of
-from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.synth.params import limit_reads
 from placement_opt.workload.trace import Trace
-from placement_opt.workload.transforms.weights import refuse_weights, with_weights
 
-#: Starts that are each layer's own.
-_STARTS = ("free", "home")
 #: A question, in rows, in runs or layer by layer, or the path of its file.
 Source = AnyQuestion | str | PathLike[str]
 
@@ -321,62 +310,13 @@ def _plain(value: Any) -> Any:
 def in_rows(outline: Outline, limits: Limits | None = None) -> Instance:
     """The instance of an outline, once there is room for its trace; errors as :func:`load_instance`."""
     check_outline(outline, limits or Limits())
-    instance = _of_trace(outline, outline.source.make())
+    instance = of_trace(outline, outline.source.make())
     if not outline.totals.exact:
         try:
             check_rows(totals_of(instance.trace), limits or Limits(), place=f"{outline.path}: trace")
         except InputError as error:
             raise outline.placed(error) from None
     return instance
-
-
-def _of_trace(outline: Outline, trace: Trace, capacity: Int64 | None = None) -> Instance:
-    """The instance of an outline whose trace is made; ``capacity`` int64[K]: where it is not the outline's."""
-    tables, rules, model = outline.tables, outline.rules, outline.model
-    if model.placed is not None:
-        blamed(tables.llm, partial(refuse_weights, trace), "weights")
-    outline.check_total(int(trace.sizes.sum()), trace.share_base)
-    paged = blamed(tables.rules, lambda: page(trace, rules.page_tokens), "page_tokens")
-    outline.check_total(int(paged.trace.sizes.sum()), paged.trace.share_base)
-    size = np.ascontiguousarray(paged.trace.sizes * model.unit_bytes)
-    if model.placed is not None:
-        paged = replace(paged, trace=with_weights(paged.trace, size, model.placed))
-        size = np.ascontiguousarray(paged.trace.sizes)
-    if not outline.totals.firm:
-        outline = replace(outline, made=_contents(model, paged.trace, size))
-    memory = outline.memory
-    try:
-        instance = Instance(
-            name=outline.name,
-            memory=memory,
-            trace=paged.trace,
-            residency=rules.residency,
-            capacity=outline.capacity if capacity is None else capacity,
-            size=size,
-            fixed=_fixed(outline, paged),
-            floor=_floor(rules.floor, trace),
-            initial=_initial(outline, paged.trace, size),
-            page_tokens=rules.page_tokens,
-            home_tier=outline.home_tier,
-            prefix=rules.prefix,
-            budgets=outline.budgets(trace.num_steps),
-            objective=outline.objective,
-            fixed_metered=_fixed_metered(outline, paged),
-        )
-        refuse_unpackable(instance)
-    except InputError as error:
-        raise outline.placed(error) from None
-    return instance
-
-
-def layers_of(outline: Outline) -> Layers:
-    """What would make the layers of an instance file's trace; InputError where it does not come layer by layer."""
-    if outline.source.layers is not None:
-        return outline.source.layers
-    table = outline.tables.trace
-    if "file" in table:
-        raise table.error("file", "found a trace in rows", "expected a file of runs, which need not fit in memory")
-    raise table.error("synth", f"found {table.data['synth']!r}", "expected drift at this size")
 
 
 def load_layered(path: str | Path, *, layers: LayerShare | None = None) -> Layered:
@@ -419,129 +359,6 @@ def in_runs(outline: Outline) -> Layered:
     try:
         made = Layered(outline.name, memory, found, outline.capacity, block, weights, floor, outline.home_tier, tokens)
         row = memory.meters.per_byte[memory.operations.first_serving + model.weight_tier]
-        return replace(made, fixed_metered=_totals(memory, [(row, model.weight_bytes * made.num_steps)]))
+        return replace(made, fixed_metered=meter_totals(memory, [(row, model.weight_bytes * made.num_steps)]))
     except InputError as error:
         raise error.at(path=path) from None
-
-
-@dataclass(frozen=True, eq=False)
-class _Layer:
-    """Makes one layer of an outline's trace in rows."""
-
-    outline: Outline
-
-    def __call__(self, layer: int, capacity: Int64, limits: Limits) -> Instance:
-        check_layer_in_rows(self.outline, limits)
-        return _of_trace(self.outline, trace_of(_rowed(self.outline), layer), capacity)
-
-
-def in_layers(outline: Outline) -> Stacked:
-    """The question of an outline layer by layer, each in rows; the layers are drawn or read when needed.
-
-    Raises
-    ------
-    InputError
-        The trace does not come layer by layer; or something counts for all layers together: budgets, other objectives than
-        time, weights that are placed, a start that fills tiers in order, strict prefixes.
-    """
-    path, memory, model, rules, tables = outline.path, outline.memory, outline.model, outline.rules, outline.tables
-    layers = _rowed(outline)
-    for name, table in (("budgets", tables.budgets), ("objective", tables.objective)):
-        if table.keys():
-            raise InputError(f"found {name}", "expected time alone to count at this size", path=path, field=name)
-    if model.placed is not None:
-        raise InputError("found 'placed'", "expected 'fixed' at this size", path=path, field="llm.weights")
-    if rules.initial not in _STARTS:
-        expected = f"expected {' or '.join(map(repr, _STARTS))} at this size"
-        raise InputError(f"found {rules.initial!r}", expected, path=path, field="rules.initial")
-    if rules.prefix != "free":
-        raise InputError(f"found {rules.prefix!r}", "expected 'free' at this size", path=path, field="rules.prefix")
-    weights = model.weight_bytes * memory.read[model.weight_tier]
-    block = outline.totals.largest * model.unit_bytes
-    stated = [layers.digest.hex(), str(block), str(rules.page_tokens), str(rules.initial), str(rules.floor)]
-    return Stacked(
-        name=outline.name,
-        memory=memory,
-        residency=rules.residency,
-        home_tier=outline.home_tier,
-        capacity=outline.capacity,
-        layers=layers.count,
-        turns=layers.turns,
-        make=_Layer(outline),
-        block_bytes=block,
-        share_base=rules.page_tokens,
-        floor=float(rules.floor),
-        stated="\n".join([*stated, *map(str, weights.tolist())]).encode(),
-        reads=outline.totals.reads // layers.count,
-        layer_bytes=layer_bytes(outline),
-        idle_s=max(float(rules.floor), float((weights / memory.rates).max())),
-        tokens=None if outline.source.probe.step_token is None else layers.turns,
-    )
-
-
-def _rowed(outline: Outline) -> Drawn | Stored:
-    """The layers of a trace, each of which can be had in rows."""
-    found = layers_of(outline)
-    assert isinstance(found, Drawn | Stored)
-    return found
-
-
-def _floor(least: Fraction, trace: Trace) -> Float64:
-    """float64[T] seconds: what no step goes below, and what the trace says of each, whichever is more."""
-    floor = np.full(trace.num_steps, float(least))
-    return floor if trace.step_floor is None else np.maximum(floor, trace.step_floor / 1e9)
-
-
-def _contents(model: Model, trace: Trace, size: Int64) -> Contents:
-    """What capacities may count, of a trace of pages."""
-    return Contents(model.token_bytes, int(size.min()), int(size.max()), int(alive_bytes(trace, size).max()))
-
-
-def _fixed(outline: Outline, paged: Paged) -> Int64:
-    """int64[T, R]: weights at every step, and what pages still being filled cost in the fastest tier; by the byte, both."""
-    memory, model = outline.memory, outline.model
-    if (load := model.weight_bytes * int(memory.read[model.weight_tier].max())) > MOST_LOAD:
-        found = f"found weights that load {load:.3g} on one resource at a step"
-        raise outline.tables.llm.error("weight_bytes", found, f"expected at most {MOST_LOAD:.3g}")
-    weights = model.weight_bytes * memory.read[model.weight_tier]
-    reads = paged.tail_read_tokens[:, None] * model.unit_bytes * memory.read[memory.fastest]
-    writes = paged.tail_write_tokens[:, None] * model.unit_bytes * memory.write[memory.fastest]
-    return np.asarray(weights + reads + writes, dtype=np.int64)
-
-
-def _fixed_metered(outline: Outline, paged: Paged) -> Int64:
-    """int64[H]: what the same adds to each meter over the whole run."""
-    memory, model = outline.memory, outline.model
-    first, fastest = memory.operations.first_serving, memory.fastest
-    per_byte = memory.meters.per_byte
-    amounts = [
-        (per_byte[first + model.weight_tier], model.weight_bytes * len(paged.tail_read_tokens)),
-        (per_byte[first + fastest], int(paged.tail_read_tokens.sum()) * model.unit_bytes),
-        (per_byte[fastest], int(paged.tail_write_tokens.sum()) * model.unit_bytes),
-    ]
-    return _totals(memory, amounts)
-
-
-def _totals(memory: MemorySystem, amounts: list[tuple[Int64, int]]) -> Int64:
-    """int64[H]: what so many bytes add to each meter, by what a byte does (int64[H])."""
-    totals = [sum(amount * int(row[m]) for row, amount in amounts) for m in range(len(memory.meters))]
-    for name, total in zip(memory.meters.names, totals, strict=True):
-        if total > MOST_LOAD:
-            found = f"found weights and unfilled pages that add {total:.3g} parts to the meter {name!r}"
-            raise InputError(found, f"expected at most {MOST_LOAD:.3g}: energies in fewer digits", field="trace")
-    return np.array(totals, dtype=np.int64)
-
-
-def _initial(outline: Outline, trace: Trace, size: Int64) -> npt.NDArray[np.bool_] | None:
-    rules, memory = outline.rules, outline.memory
-    if rules.initial_file is not None:
-        return load_initial(rules.initial_file, len(memory.tiers), trace.num_blocks)
-    home = outline.home if rules.residency == "inclusive" else None
-    if isinstance(rules.initial, dict):
-        tiers = {kind: [memory.tier_index(name) for name in names] for kind, names in rules.initial.items()}
-        return by_kind(home, tiers, trace.block_kind, trace.birth < 0, size, outline.capacity)
-    if rules.initial == "home":
-        return cold(len(memory.tiers), outline.home, trace.birth < 0, forgets=rules.residency == "cache")
-    if rules.initial != "first-fit":
-        return None
-    return first_fit(memory, home, trace.birth < 0, size, outline.capacity, forgets=rules.residency == "cache")

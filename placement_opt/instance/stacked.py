@@ -1,29 +1,41 @@
 """A question of layers that take turns, each of them an instance in rows when it is asked for: any number of tiers, all rules.
 
-Step ``n * L + l`` of the whole is turn n of layer l. A layer by itself is an instance of N steps with an even share of the room
-of each tier; the shares add up to the room. Schedules of the layers within their shares are together a schedule of the whole,
-and at prices that are common to the layers of a turn the dual value of the whole is the sum of theirs (docs/problem.md), so
-that both sides come layer by layer and one layer at a time lies in memory.
+Step ``n * L + l`` of the whole is turn n of layer l. A layer by itself is an instance of N steps with a share of the room of
+each tier and of every budget; the shares add up to the whole's. Schedules of the layers within their shares are together a
+schedule of the whole, and at prices that are common to the layers of a turn the dual value of the whole is the sum of theirs
+(docs/problem.md), so that both sides come layer by layer and one layer at a time lies in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.limits import Limits
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.budgets import TIME, Budget, Objective, used_meters
+from placement_opt.instance.instance import Instance, Residency, feed_budgets
+from placement_opt.instance.law import Loads, loads_of
 from placement_opt.instance.layered import Layered, OneSize
 from placement_opt.memory.system import MemorySystem
 
-#: Makes a layer by itself, with so much room (int64[K], bytes).
-Make = Callable[[int, Int64, Limits], Instance]
+
+class Make(Protocol):
+    """Makes layers in rows; picklable, because worker processes ask for theirs."""
+
+    def __call__(self, layer: int, capacity: Int64, budgets: tuple[Budget, ...], limits: Limits) -> Instance:
+        """A layer by itself, with so much room (int64[K], bytes), within budgets."""
+        ...
+
+    def amounts(self, layer: int) -> tuple[Int64, Int64]:
+        """int64[N] twice, known without drawing it: bytes that each turn of a layer reads from wherever they lie, and bytes of
+        the blocks that it produces."""
+        ...
 
 
 class Turned(NamedTuple):
@@ -33,6 +45,8 @@ class Turned(NamedTuple):
     num_steps: int
     num_tiers: int
     num_resources: int
+    budgets: tuple[Budget, ...]
+    timed: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,21 +62,27 @@ class Stacked(OneSize):
     layers, turns
         L and N.
     make
-        Makes one layer in rows; picklable, because worker processes ask for theirs.
+        Makes one layer in rows.
+    rooms
+        int64[L, K]: the bytes of each layer; they add up to ``capacity``.
     block_bytes
-        Size of every block.
+        Size of every block but those of weights.
+    sizes, kinds
+        int64[n] and int8[n]: sizes that blocks have, and of which kind those are; None: all are KV.
     share_base
         Of reads in part, as in a trace.
+    fixed
+        int64[R]: what weights load at every step.
     floor
         Seconds under the time of every step.
     stated
         What the layers are made from, in bytes: tells questions apart.
-    reads
-        How many reads a layer has, about.
+    reads, drawn, states
+        How many reads a layer has, how many of single tokens those are made from, and pairs of a block and a state, about.
     layer_bytes
         What a process takes that holds a layer in rows and works on it, at most, about.
-    idle_s
-        Seconds that each step takes at least, whatever is moved: its floor and its fixed loads.
+    budgets, objective
+        As in an instance, of the whole.
     fixed_metered
         As in an instance, where all layers were drawn to tell.
     tokens
@@ -79,36 +99,61 @@ class Stacked(OneSize):
     layers: int
     turns: int
     make: Make
+    rooms: Int64
     block_bytes: int
+    sizes: Int64
+    kinds: npt.NDArray[np.int8] | None
     share_base: int
+    fixed: Int64
     floor: float
     stated: bytes
     reads: int = 0
+    drawn: int = 0
+    states: int = 0
     layer_bytes: int = 0
-    idle_s: float = 0.0
+    budgets: tuple[Budget, ...] = ()
+    objective: Objective = TIME
     fixed_metered: Int64 | None = None
     tokens: int | None = None
     why: str = field(default="", compare=False)
 
     def layer(self, layer: int, limits: Limits | None = None) -> Instance:
-        """One layer by itself in its share of the room; it is drawn or read anew each time.
+        """One layer by itself in its shares; it is drawn or read anew each time.
 
         Raises
         ------
         InputError
             The share of the room does not hold the layer, or a block of it.
+        LimitError
+            There is no room in memory for it, or the time ended before it was drawn.
         """
-        return self.make(layer, self.share(layer), limits or Limits())
+        return self.make(layer, self.rooms[layer], self.share_of_budgets, limits or Limits())
 
-    def share(self, layer: int) -> Int64:
-        """int64[K]: the bytes of a layer; those of all layers are the whole's."""
-        whole, count = self.capacity.tolist(), self.layers
-        return np.array([room * (layer + 1) // count - room * layer // count for room in whole], dtype=np.int64)
+    @property
+    def share_of_budgets(self) -> tuple[Budget, ...]:
+        """What each layer must keep: an even share of what budgets allow whatever the run takes."""
+        return tuple(replace(budget, fixed=budget.fixed / self.layers) for budget in self.budgets)
 
     @property
     def turned(self) -> Turned:
         """What prices that are common to the layers are for."""
-        return Turned(self.hash, self.turns, self.num_tiers, self.num_resources)
+        return Turned(self.hash, self.turns, self.num_tiers, self.num_resources, self.budgets, self.timed)
+
+    @property
+    def timed(self) -> bool:
+        """Whether time alone counts."""
+        return not self.budgets and self.objective.plain
+
+    @property
+    def used_meters(self) -> tuple[int, ...]:
+        """As in an instance."""
+        return used_meters(self.budgets, self.objective)
+
+    @cached_property
+    def loads(self) -> Loads:
+        """What operations load for each byte, or each block where not bytes alone count; kinds are those of every layer."""
+        per_byte = self.memory.meters.per_byte[:, list(self.used_meters)]
+        return loads_of(self.memory.operations, self.sizes, per_byte, self.kinds)
 
     @property
     def num_layers(self) -> int:
@@ -137,12 +182,16 @@ class Stacked(OneSize):
         memory, digest = self.memory, hashlib.sha256()
         words = ["placement-opt stacked 1", self.residency, str(self.home), *memory.tier_names, *memory.resources]
         digest.update("\n".join([*words, str(self.layers), str(self.turns)]).encode() + b"\n" + self.stated)
-        for array in (memory.rates, memory.read, memory.write, memory.copy, self.capacity):
+        for array in (memory.rates, memory.read, memory.write, memory.copy, self.capacity, self.fixed):
             digest.update(np.ascontiguousarray(array, dtype="<i8").data)
         if not (operations := memory.operations).plain:
             digest.update(("\noperations\n" + "\n".join(operations.names)).encode())
             for row in (operations.source, operations.brings, operations.per_byte, operations.per_call, operations.grain):
                 digest.update(np.ascontiguousarray(row, dtype="<i8").data)
+        if self.kinds is not None and operations.limited:
+            digest.update(b"\nkinds" + operations.applies.tobytes())
+        if not self.timed:
+            feed_budgets(digest, self)
         return digest.hexdigest()
 
 

@@ -62,23 +62,15 @@ def first_fit(
         A block finds no room.
     """
     resident = np.zeros((len(capacity), len(size)), dtype=np.bool_)
-    order = list(memory.by_speed)
-    room = [int(capacity[tier]) for tier in order]
+    order, room = list(memory.by_speed), capacity.tolist()
     if home is not None:
         resident[home] = exists
         order = order[: order.index(home)]
-    ids, sizes = np.flatnonzero(exists), size[exists].tolist()
-    chosen = np.full(len(ids), -1)
-    for i, need in enumerate(sizes):
-        for place in range(len(order)):
-            if need <= room[place]:
-                room[place] -= need
-                chosen[i] = order[place]
-                break
-        else:
-            if home is None and not forgets:
-                found = f"found no room left for block {ids[i]} of {format_size(need)}"
-                raise InputError(found, "expected a start that fits", field="initial")
+    ids = np.flatnonzero(exists)
+    chosen = _filled(size[ids], order, room)
+    if home is None and not forgets and (left := np.flatnonzero(chosen < 0)).size:
+        found = f"found no room left for block {ids[left[0]]} of {format_size(int(size[ids[left[0]]]))}"
+        raise InputError(found, "expected a start that fits", field="initial")
     resident[chosen[chosen >= 0], ids[chosen >= 0]] = True
     return resident
 
@@ -124,14 +116,32 @@ def by_kind(
             raise InputError(found, "expected tiers of every kind", field="initial")
     for name, order in tiers.items():
         ids = np.flatnonzero(exists & (labels == BLOCK_KINDS.index(name)))
-        for block, need in zip(ids.tolist(), size[ids].tolist(), strict=True):
-            tier = next((k for k in order if need <= room[k]), None)
-            if tier is None:
-                found = f"found no room left for block {block} ({name}) of {format_size(need)} in the tiers of its kind"
-                raise InputError(found, "expected a start that fits", field=f"initial.{name}")
-            room[tier] -= need
-            resident[tier, block] = True
+        chosen = _filled(size[ids], order, room)
+        if (left := np.flatnonzero(chosen < 0)).size:
+            block, need = ids[left[0]], format_size(int(size[ids[left[0]]]))
+            found = f"found no room left for block {block} ({name}) of {need} in the tiers of its kind"
+            raise InputError(found, "expected a start that fits", field=f"initial.{name}")
+        resident[chosen, ids] = True
     return resident
+
+
+def _filled(size: Int64, order: Sequence[int], room: list[int]) -> Int64:
+    """int64[n]: the first tier of an order that has room for each block in turn, which it takes of ``room``; -1: none has.
+
+    Blocks of one size that follow each other fill tier after tier.
+    """
+    chosen = np.full(len(size), -1, dtype=np.int64)
+    ends = np.append(np.flatnonzero(np.diff(size)) + 1, len(size)).tolist()
+    low = 0
+    for high in ends if len(size) else ():
+        each = max(1, int(size[low]))
+        for tier in order:
+            count = min(high - low, room[tier] // each)
+            chosen[low : low + count] = tier
+            room[tier] -= count * each
+            low += count
+        low = high
+    return chosen
 
 
 def save_initial(resident: npt.NDArray[np.bool_], path: str | PathLike[str]) -> None:

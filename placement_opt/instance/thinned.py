@@ -15,7 +15,7 @@ from placement_opt.workload.trace import Trace
 
 
 def thinned(instance: Instance, every: int) -> Instance:
-    """Each ``every``-th block of an instance, with that share of capacities, fixed loads and floors: times are shares, too."""
+    """Each ``every``-th block of an instance, with that share of capacities, budgets, fixed loads, floors: and so of time."""
     trace = instance.trace
     keep = np.zeros(trace.num_blocks, dtype=np.bool_)
     keep[every // 2 :: every] = True
@@ -44,4 +44,6 @@ def thinned(instance: Instance, every: int) -> Instance:
         fixed=instance.fixed // every,
         floor=instance.floor / every,
         initial=None if instance.initial is None else instance.initial[:, keep],
+        budgets=tuple(replace(budget, fixed=budget.fixed / every) for budget in instance.budgets),
+        fixed_metered=None if instance.fixed_metered is None else instance.fixed_metered // every,
     )

@@ -78,7 +78,8 @@ class CertifiedPrices(Prices):
 def certified_prices(certificate: PriceCertificate) -> CertifiedPrices:
     """The prices of a certificate."""
     quantum = float(certificate.quantum)
-    return CertifiedPrices(certificate.rho / quantum, certificate.rent / quantum, certificate=certificate)
+    budgets = () if certificate.mu is None else (certificate.mu / quantum,)
+    return CertifiedPrices(certificate.rho / quantum, certificate.rent / quantum, *budgets, certificate=certificate)
 
 
 def roofline_bound(question: Layered) -> Bound:

@@ -93,7 +93,13 @@ def _play_rows(task: _Task, limits: Limits) -> _Rows:
 
 
 def _one_by_one(question: Stacked, scheduler: Scheduler, limits: Limits | None, backend: Backend | None) -> Run:
-    """Any scheduler, on one layer in rows after the other, each in its share of the room; errors as :func:`simulate`."""
+    """Any scheduler, on one layer in rows after the other, each in its share of the room; errors as :func:`simulate`.
+
+    LimitError where budgets would tie the splits of all layers' reads to each other.
+    """
+    if not question.timed:
+        what = "a run within budgets, or by another objective than time, needs the reads as rows"
+        raise LimitError(f"{question.why}; {what}".removeprefix("; "))
     runs, fixed = _each(_play_rows, question, scheduler, limits, backend), np.zeros(len(question.memory.meters), dtype=np.int64)
     patterns = sorted({pattern for run in runs for pattern in run.patterns})
     served = np.zeros((question.turns, question.layers, len(patterns)), dtype=np.int64)

@@ -73,11 +73,11 @@ def worth(
     bound
         Its ``prices`` and ``step_s`` are read. Those of milp, step-integer and flow do not explain their values (the first two
         have their relaxation's, the third takes its resource prices from elsewhere): lp, step and compact are solved instead.
-        In runs the roofline, or what the engine found there.
+        In runs the roofline, or what the engine found there; of layers in rows what was found of all.
     best_s
         What the best schedule known takes; without one the bound is suspected to be weak.
     shares
-        How much more to try of each tier's room and each resource's rate, above 0.
+        How much more to try of each tier's room and each resource's rate, above 0; of layers in rows nothing is tried.
     limits
         Trials that they leave no time for have no bound. Nor have those that take much longer than the bound did, and all of a
         bound that was itself ended by a limit.
@@ -110,13 +110,12 @@ def worth(
     [('rate of c2c.up', 1.0)]
     """
     check_limits(limits)
-    if isinstance(instance, Stacked):
-        raise InputError("found a question whose layers are in rows", "expected one in rows or in runs", field="instance")
-    check_kind(instance, (Instance, Layered), "an instance (load_instance, build_instance)", field="instance")
+    check_kind(instance, (Instance, Layered, Stacked), "an instance (load_instance, build_instance)", field="instance")
     check_kind(bound, Bound, 'a bound of this instance, such as bound(instance, "lp")', field="bound")
     for share in shares:
         check_number(share, field="shares", included=False)
-    if bound.prices is not None and bound.prices.rent.shape != (instance.num_steps + 1, instance.num_tiers):
+    steps = instance.turns if isinstance(instance, Stacked) else instance.num_steps
+    if bound.prices is not None and bound.prices.rent.shape != (steps + 1, instance.num_tiers):
         raise InputError("found a bound of another instance", "expected one of this instance", field="bound")
     limits = limits or Limits()
     base, note = _explained(instance, bound, limits)
@@ -125,9 +124,11 @@ def worth(
         found_there = "found a bound that says that no schedule keeps the budgets"
         raise InputError(found_there, "expected one of seconds", field="bound")
     if base.prices is None or base.step_s is None or base.lower_bound_s is None:
-        wanted = "roofline or scale" if isinstance(instance, Layered) else "roofline, step, compact or lp"
+        in_rows = isinstance(instance, Instance)
+        wanted = "roofline, step, compact or lp" if in_rows else "roofline, scale or one of all layers"
         raise InputError(f"found a {base.method} bound without prices", f"expected one of {wanted}")
-    tried = Trials(instance, base, base.lower_bound_s, tuple(shares), limits, report or _silent)
+    shares = () if isinstance(instance, Stacked) else tuple(shares)
+    tried = Trials(instance, base, base.lower_bound_s, shares, limits, report or _silent)
     rents = base.prices.rent.sum(axis=0)
     room = tuple(tried.of_room(k, float(rents[k])) for k in range(instance.num_tiers))
     used = base.prices.rho * instance.memory.rates.astype(np.float64)
@@ -146,7 +147,7 @@ def worth(
 
 def _second(instance: AnyQuestion, prices: Prices) -> float:
     """What a second of the run costs at these prices: 1 where time alone is minimised without budgets, at least 0."""
-    if not isinstance(instance, Instance) or instance.timed:
+    if instance.timed:
         return 1.0
     paid = [float(budget.per_second) * mu for budget, mu in zip(instance.budgets, prices.mu.tolist(), strict=False)]
     left = float(instance.objective.time) - math.fsum(paid)
@@ -168,8 +169,9 @@ def _rounded(share: float) -> float:
 
 def _explained(instance: AnyQuestion, bound: Bound, limits: Limits) -> tuple[Bound, str]:
     """A bound whose prices are its own, and why it is not the one given."""
-    if isinstance(instance, Stacked):
-        return bound, ""
+    if isinstance(instance, Stacked):  # its steps have the prices of their turns
+        turn_s = None if bound.step_s is None else bound.step_s.reshape(instance.turns, instance.layers).sum(axis=1)
+        return replace(bound, step_s=turn_s), "the layers are not bounded again with more"
     if isinstance(instance, Layered):
         if bound.method == "roofline" and bound.step_s is None:
             return replace(roofline_explained(instance), status=bound.status), ""

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from placement_opt.base.json import dump_json
 from placement_opt.base.limits import Limits
 from placement_opt.workload import runs
 from placement_opt.workload.files import runs as runs_file
+from placement_opt.workload.paging import Paged, page_runs
 from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.synth import drift
+from placement_opt.workload.synth.params import limit_reads
 from placement_opt.workload.trace import Trace
 
 
@@ -207,7 +209,7 @@ class Stored:
         return self.file.births(layer)
 
     def birth(self, layer: int) -> Int32:
-        return self.file.layer(layer).birth
+        return self.file.birth(layer)
 
     def layer(self, layer: int, limits: Limits | None = None) -> LayerRuns | None:
         del limits  # a matter of seconds
@@ -217,10 +219,46 @@ class Stored:
         return self.file.layer(layer).rows()
 
 
-def trace_of(layers: Drawn | Stored, layer: int) -> Trace:
-    """One layer by itself in rows: N steps, the blocks of the layer in their order; LimitError as in rows."""
+def paged_layer(layers: Drawn | Stored, layer: int, page_tokens: int = 1, limits: Limits | None = None) -> Paged | None:
+    """One layer by itself in rows, in pages of so many tokens: N steps, its pages in the order of :func:`.paging.page`.
+
+    Blocks of a file have no tokens, and are taken as they are. None where a limit was reached before the layer was drawn.
+
+    Raises
+    ------
+    InputError
+        No page is ever full.
+    LimitError
+        More reads than rows can hold.
+    """
+    found = layers.layer(layer, limits)
+    if found is None:
+        return None
+    if page_tokens == 1:
+        limit_reads(found.num_reads)
+    made, turns = page_runs(found, page_tokens), found.turns
+    meta: dict[str, Any]
+    token: Int32 | None = None
+    first: Int32 | None = None
     if isinstance(layers, Drawn):
-        drawn = layers.layer(layer)
-        assert drawn is not None
-        return drift.layer_trace(layers.params, drawn.rows())
-    return runs.rows_of([layers.file.layer(layer)], size_unit=layers.file.size_unit, size=layers.file.size)
+        params = dataclasses.replace(layers.params, layers=1)
+        unit, size, meta = drift.UNIT, page_tokens, {"generator": "drift", "parameters": dataclasses.asdict(params)}
+        token, first = params.prefill + np.arange(turns, dtype=np.int32), made.first
+    else:
+        unit, size, meta = layers.file.size_unit, layers.file.size, {"format": "runs"}
+    trace = Trace(
+        indptr=made.indptr,
+        blocks=made.blocks,
+        birth=made.birth,
+        death=np.full(len(made.birth), turns, dtype=np.int32),
+        size=np.array([size], dtype=np.int64),
+        size_unit=unit,
+        shares=made.shares,
+        share_base=page_tokens,
+        step_token=token,
+        step_layer=np.zeros(turns, dtype=np.int32),
+        block_token=first,
+        block_layer=np.zeros(len(made.birth), dtype=np.int32),
+        meta=meta if page_tokens == 1 else meta | {"page_tokens": page_tokens},
+    )
+    return Paged(trace, made.tail_read_tokens, made.tail_write_tokens)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.errors import InputError
+from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.trace import Trace
 
 
@@ -32,6 +35,19 @@ class Paged:
     """
 
     trace: Trace
+    tail_read_tokens: Int64
+    tail_write_tokens: Int64
+
+
+class LayerPages(NamedTuple):
+    """Pages of one layer by itself: the reads of each turn, their shares (None where pages are of one token), the turn that
+    produces each page and its first token; tokens that each turn reads from and appends to pages not yet full."""
+
+    indptr: Int64
+    blocks: Int32
+    shares: npt.NDArray[np.uint16] | None
+    birth: Int32
+    first: Int32
     tail_read_tokens: Int64
     tail_write_tokens: Int64
 
@@ -67,8 +83,7 @@ def page(trace: Trace, page_tokens: int, *, of: int = 1) -> Paged:
     full = np.flatnonzero(birth < steps)
     order = full[np.lexsort((keys[full] // pages, keys[full] % pages, birth[full]))]
     if len(order) == 0:
-        found = f"found pages of {page_tokens} tokens, none of which is ever full"
-        raise InputError(found, "expected smaller pages", field="page_tokens")
+        raise _never_full(page_tokens)
     number = np.full(len(keys), -1, dtype=np.int64)
     number[order] = np.arange(len(order))
 
@@ -102,6 +117,44 @@ def page(trace: Trace, page_tokens: int, *, of: int = 1) -> Paged:
         np.bincount(trace.read_step[open_page], weights=tokens[open_page], minlength=steps).astype(np.int64),
         np.bincount(appended, minlength=steps).astype(np.int64) * of,
     )
+
+
+def page_runs(runs: LayerRuns, page_tokens: int) -> LayerPages:
+    """The same of one layer in runs, whose b-th block is its b-th token.
+
+    Raises
+    ------
+    InputError
+        No page is ever full.
+    """
+    from placement_opt.workload.runs_kernels import gather
+
+    turns, count = runs.turns, -(-runs.num_blocks // page_tokens)
+    token = runs.birth.astype(np.int64)
+    born = np.full(count * page_tokens, turns, dtype=np.int64)  # a page without all its tokens is born after the end
+    born[: runs.num_blocks] = token
+    born = born.reshape(count, page_tokens).max(axis=1)
+    order = np.argsort(born, kind="stable") if page_tokens > 1 else np.arange(count)  # single tokens are as they are
+    full = int(np.count_nonzero(born < turns))
+    if full == 0 and count:
+        raise _never_full(page_tokens)
+    tail, written, place = np.zeros((3, turns), dtype=np.int64)
+    table = (runs.start, runs.first, runs.last, order, born, page_tokens)
+    gather(*table, place, np.zeros(0, np.int32), np.zeros(0, np.uint16), tail)
+    indptr = np.concatenate([[0], np.cumsum(place)]).astype(np.int64)
+    blocks = np.empty(indptr[-1], dtype=np.int32)
+    shares = np.empty(len(blocks) if page_tokens > 1 else 0, dtype=np.uint16)
+    gather(*table, indptr[:-1].copy(), blocks, shares, np.zeros_like(tail))
+    appended = token[(token >= 0) & (token < born[np.arange(runs.num_blocks) // page_tokens])]
+    written += np.bincount(appended, minlength=turns)
+    order = order[:full]
+    birth, first = born[order].astype(np.int32), (order * page_tokens).astype(np.int32)
+    return LayerPages(indptr, blocks, shares if page_tokens > 1 else None, birth, first, tail, written)
+
+
+def _never_full(page_tokens: int) -> InputError:
+    found = f"found pages of {page_tokens} tokens, none of which is ever full"
+    return InputError(found, "expected smaller pages", field="page_tokens")
 
 
 def _labels(trace: Trace, page_tokens: int, of: int) -> tuple[Int64, Int64]:

@@ -6,22 +6,31 @@ import dataclasses
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from placement_opt.answer import rungs_stacked
 from placement_opt.answer.answer import Answer, answer
-from placement_opt.base.errors import CertificateError, InputError
+from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
+from placement_opt.base.errors import CertificateError, InputError, LimitError
 from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS, turns
+from placement_opt.bounds.turns import Least
 from placement_opt.certify.claims import kind_of_any, verify_any
 from placement_opt.certify.files import save_prices
 from placement_opt.certify.layered import VerifiedLarge
-from placement_opt.certify.stacked import verify_stacked
+from placement_opt.certify.stacked import layer_bound, verify_stacked
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load_instance
+from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
+from placement_opt.instance.turns import in_layers
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.layered.stacked_plan import StackedPlan
 from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from placement_opt.study.worth import worth
 from tests.stacking import both, written
 
 #: A gap that the first round closes.
@@ -66,6 +75,43 @@ def test_both_sides_hold_in_the_whole(tmp_path: Path, residency: str) -> None:
     assert [kind_of_any(path) for path in (tmp_path / "prices", tmp_path / "schedule")] == ["prices", "schedule"]
 
 
+#: Energies of all tiers, and what budgets and weights make of them.
+_ENERGY = {"memory.fast.energy": "1 pJ/bit", "memory.middle.energy": "20 pJ/bit", "memory.slow.energy": "50 pJ/bit"}
+
+
+@pytest.mark.parametrize("asked", [{"budgets.energy": "100 uJ"}, {"objective.energy": "10 s/J"}], ids=lambda asked: min(asked))
+def test_both_sides_within_budgets(tmp_path: Path, asked: dict[str, str]) -> None:
+    """What every layer keeps of its share the whole keeps; prices of budgets are common to the layers."""
+    overrides = {**_ENERGY, **asked, "rules.page_tokens": 2}
+    path = written(tmp_path)
+    whole, question = load_instance(path, overrides), in_layers(read_outline(path, overrides))
+    found = _answered(question, tmp_path)
+    assert str(found.outcome) == "within gap"
+    assert isinstance(found.state.prices, CertifiedPrices)
+    assert found.state.prices.certificate.mu is not None
+    assert found.state.lower_s <= answer(whole, gap=0.5, limits=Limits(seconds=60)).latency_s
+    verified = verify_any(question, _files(found, tmp_path))
+    assert verified.lower_s is not None
+    assert verified.lower_s == pytest.approx(found.state.lower_s)
+    assert verified.upper_s == pytest.approx(found.latency_s)
+    with pytest.raises(LimitError, match="a run within budgets, or by another objective than time, needs the reads as rows"):
+        simulate_any(question, make_scheduler("belady"))
+
+
+def test_no_schedule_keeps_the_budgets(tmp_path: Path) -> None:
+    path, overrides = written(tmp_path), {**_ENERGY, "budgets.energy": "1 uJ"}
+    question = in_layers(read_outline(path, overrides))
+    found = _answered(question, tmp_path)
+    assert str(found.outcome) == "no schedule keeps the budgets"
+    assert isinstance(found.state.prices, CertifiedPrices)
+    made = found.state.prices.certificate
+    save_prices(made, tmp_path / "prices")
+    assert verify_stacked(question, [tmp_path / "prices"]).no_schedule
+    save_prices(dataclasses.replace(made, mu=np.zeros_like(made.mu)), tmp_path / "prices")
+    with pytest.raises(CertificateError, match="claims that no schedule keeps the budgets, but its prices do not prove that"):
+        verify_stacked(question, [tmp_path / "prices"])
+
+
 def test_schedulers_play_layer_by_layer(solved: tuple[Instance, Stacked, Path]) -> None:
     _, question, _ = solved
     run = simulate_any(question, make_scheduler("belady"))
@@ -76,6 +122,19 @@ def test_schedulers_play_layer_by_layer(solved: tuple[Instance, Stacked, Path]) 
     assert run.read_bytes == sum(one.read_bytes for one in alone)
     assert float(run.exact_latency()) == pytest.approx(run.latency_s, rel=1e-12)
     assert run.hits.rate == pytest.approx(run.hit_rate)
+
+
+def test_more_room_and_rate_are_worth_what_the_prices_say(tmp_path: Path) -> None:
+    """A byte of room in a tier is worth its rents of all turns; what the resources cost is the time, or less."""
+    _, question = both(tmp_path, page_tokens=2)
+    found = _answered(question, tmp_path)
+    assert found.state.prices is not None
+    explained = worth(question, found.bound)
+    assert [each.price_s for each in explained.room] == pytest.approx(found.state.prices.rent.sum(axis=0).tolist())
+    assert 0.5 < sum(each.share_of_time for each in explained.rates) <= 1.0 + 1e-9
+    assert all(each.trials == () for each in explained.things)
+    with pytest.raises(InputError, match="found a roofline bound without prices"):
+        worth(question, turns.roofline(question))
 
 
 def test_resumed_from_its_files(solved: tuple[Instance, Stacked, Path], tmp_path: Path) -> None:
@@ -133,14 +192,14 @@ def test_claims_beyond_what_is_proven_are_refused(solved: tuple[Instance, Stacke
         verify_stacked(question, [folder / "prices", folder / "prices"])
 
 
-def test_a_stop_before_the_first_layer_leaves_the_fixed_loads(tmp_path: Path) -> None:
-    _, question = both(tmp_path)
+def test_a_stop_before_the_first_layer_leaves_the_roofline(tmp_path: Path) -> None:
+    whole, question = both(tmp_path)
     limits = Limits()
     limits.interrupt()
     found = answer(question, limits=limits)
     assert str(found.outcome) == "interrupted"
     assert found.latency_s is None
-    assert found.state.lower_s == pytest.approx(question.idle_s * question.num_steps)
+    assert found.state.lower_s == pytest.approx(METHODS["roofline"](whole).lower_bound_s, rel=1e-9)
 
 
 def test_the_file_of_the_instance_is_not_needed_twice(tmp_path: Path) -> None:
@@ -149,3 +208,46 @@ def test_the_file_of_the_instance_is_not_needed_twice(tmp_path: Path) -> None:
     _, question = both(tmp_path)
     path.unlink()
     assert question.layer(1).num_steps == question.turns
+
+
+def test_what_was_done_of_the_layers_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped after two of three: two layers as they were priced and the least of the third, which its certificate proves."""
+    _, question = both(tmp_path, page_tokens=2)
+
+    def stopping(task: LayerTask, limits: Limits) -> LayerDone | None:
+        done = both_sides(task, limits)
+        if task.layer == 1:
+            limits.interrupt()
+        return done
+
+    monkeypatch.setattr(rungs_stacked, "both_sides", stopping)
+    found = answer(question, limits=Limits(seconds=60))
+    assert (str(found.outcome), found.latency_s) == ("limit reached", None)
+    assert found.notes == ("layers: 2 of 3 layers were reached",)
+    prices = found.state.prices
+    assert isinstance(prices, CertifiedPrices)
+    parts = [layer_bound(question.layer(layer), prices.certificate) for layer in range(2)]
+    assert prices.certificate.claim == sum(parts, Least(question, prices.certificate).of(2))
+    save_prices(prices.certificate, tmp_path / "prices")
+    proven = verify_stacked(question, [tmp_path / "prices"]).lower
+    assert proven is not None
+    assert 0 < prices.certificate.claim < proven
+    assert found.roofline_s <= found.state.lower_s
+
+
+def test_layers_are_priced_alone_where_there_is_no_time_for_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of all layers is worth more than both sides of some."""
+    _, question = both(tmp_path, page_tokens=2)
+    seen = []
+
+    def watched(task: LayerTask, limits: Limits) -> LayerDone | None:
+        seen.append(task.scheduled)
+        if len(seen) == question.layers:
+            limits.interrupt()
+        return both_sides(task, limits)
+
+    monkeypatch.setattr(rungs_stacked, "both_sides", watched)
+    monkeypatch.setattr(rungs_stacked, "_HOPED", 1e-9)
+    found = answer(question, limits=Limits(seconds=60))
+    assert seen == [False] * 3
+    assert found.latency_s is None

@@ -13,18 +13,23 @@ from placement_opt.answer.prove_integer import certify_schedule, whole_prices
 from placement_opt.base.backend import Backend
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate, legal
 from placement_opt.bounds.result import Prices
+from placement_opt.bounds.turns import Least, roofline
 from placement_opt.certify.files import PriceCertificate, ScheduleCertificate, save_prices, save_schedule
-from placement_opt.certify.stacked import verify_stacked
+from placement_opt.certify.stacked import layer_bound, verify_stacked
 from placement_opt.certify.stacked_files import save_stacked_schedule
 from placement_opt.certify.verify import schedule_time, signed_bound
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
+from placement_opt.instance.turns import in_layers
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from tests.certify.certificates import draw_prices
 from tests.certify.played import flipped, other_moves, other_prices
-from tests.stacking import both, spread
+from tests.stacking import both, spread, written
 
 Case = tuple[Instance, Stacked, PriceCertificate, list[ScheduleCertificate]]
 
@@ -37,10 +42,10 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     rho = np.zeros((question.turns, question.num_resources))
     rho[:, [1, 4]] = 0.3 / question.memory.rates[[1, 4]]
     prices = legal(first, Prices(rho, np.zeros((question.turns + 1, 3))))
-    quantum, whole_rho, rent = whole_prices(first, prices, evaluate(first, prices).value_s)
-    claim = sum(signed_bound(question.layer(n), quantum, whole_rho, rent, turns=True) for n in range(question.layers))
+    made = whole_prices(first, prices, evaluate(first, prices).value_s, question.hash)
+    claim = sum((layer_bound(question.layer(n), made) for n in range(question.layers)), Fraction(0))
     assert claim > 0
-    made = PriceCertificate(question.hash, quantum, whole_rho, rent, Fraction(claim))
+    made = dataclasses.replace(made, claim=claim)
     plans = []
     for layer in range(question.layers):
         alone = question.layer(layer)
@@ -157,3 +162,25 @@ def test_a_layer_must_be_its_share_of_the_question(case: Case, tmp_path: Path) -
     more = More(**{field.name: getattr(question, field.name) for field in dataclasses.fields(question)})
     with pytest.raises(CertificateError, match=r"layer 0: .*found 12 turns and room for .* bytes, expected 12"):
         verify_stacked(more, [tmp_path / "prices.cert"])
+
+
+@pytest.mark.parametrize("residency", ["inclusive", "exclusive", "free"])
+@pytest.mark.parametrize("page_tokens", [1, 4])
+def test_layers_not_drawn_count_with_no_more_than_they_pay(tmp_path: Path, residency: str, page_tokens: int) -> None:
+    """At any prices, by how much their turns read; a certificate of some layers and the least of others claims less."""
+    overrides = {"rules.residency": residency, "rules.page_tokens": page_tokens, "rules.floor": "1 us", "llm.weights": "placed"}
+    question = in_layers(
+        read_outline(written(tmp_path), overrides | {"memory.fast.energy": "1 pJ/bit", "budgets.energy": "1 J"})
+    )
+    layers, rng = [question.layer(layer) for layer in range(question.layers)], np.random.default_rng(8)
+    for _ in range(20):
+        rho, rent = draw_prices(rng, layers[0], 10**12)
+        made = PriceCertificate("", 10**12, rho // 2, rent, Fraction(0), np.array([int(rng.integers(0, 3))]))
+        exact = [layer_bound(layer, made) for layer in layers]
+        least = Least(question, made)
+        assert all(least.of(layer) <= value for layer, value in enumerate(exact))
+    line = sum(METHODS["roofline"](layer).lower_bound_s or 0.0 for layer in layers)
+    found = roofline(question).lower_bound_s
+    assert found is not None
+    assert found <= line * (1.0 + 1e-9)
+    assert found == pytest.approx(line, rel=1e-9 if page_tokens == 1 else 0.5)

@@ -12,30 +12,93 @@ import pytest
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.base.room import NoRoom
-from placement_opt.instance.load import in_layers, load
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load, load_instance
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
+from placement_opt.instance.start import save_initial
 from placement_opt.instance.thinned import thinned
+from placement_opt.instance.turns import in_layers
+from placement_opt.workload.files.runs import save_runs
+from placement_opt.workload.runs import LayerRuns
 from tests.stacking import MEMORY, TEXT, both, written
+
+#: Starts, some of which fill tiers in the order of all blocks of all layers.
+STARTS: list[dict[str, object]] = [
+    {"rules.initial": "free"},
+    {"rules.initial": "home"},
+    {"rules.initial": "first-fit"},
+    {"rules.initial": {"kv": ["middle", "fast", "slow"]}, "rules.residency": "free"},
+    {"rules.initial": "first-fit", "rules.residency": "exclusive"},
+    {"rules.initial": "first-fit", "llm.weights": "placed", "llm.tiles": 2},
+    {"rules.initial": {"weights": ["fast", "slow"], "kv": ["middle", "slow"]}, "llm.weights": "placed"},
+]
 
 
 @pytest.mark.parametrize("page_tokens", [1, 4])
-@pytest.mark.parametrize("initial", ["free", "home"])
-def test_layers_are_those_of_the_whole(tmp_path: Path, page_tokens: int, initial: str) -> None:
-    whole, question = both(tmp_path, page_tokens=page_tokens, initial=initial)
-    assert (question.layers, question.turns, question.num_steps) == (3, 12, whole.num_steps)
+@pytest.mark.parametrize("start", STARTS, ids=lambda start: "-".join(map(str, start.values())))
+def test_layers_are_those_of_the_whole(tmp_path: Path, page_tokens: int, start: dict[str, object]) -> None:
+    check_layers(*asked(tmp_path, {"rules.page_tokens": page_tokens, **start}))
+
+
+def test_layers_start_as_a_file_says(tmp_path: Path) -> None:
+    whole, _ = both(tmp_path)
+    start = np.zeros((3, whole.num_blocks), dtype=np.bool_)
+    there = np.flatnonzero(whole.first_state == 0)
+    start[2, there] = True
+    start[0, there[7:20]] = True
+    save_initial(start, tmp_path / "start.npz")
+    first = asked(tmp_path, {"rules.initial": "file", "rules.initial_file": "start.npz"})
+    check_layers(*first)
+    start[1, there[3]] = True
+    save_initial(start, tmp_path / "start.npz")
+    other = asked(tmp_path, {"rules.initial": "file", "rules.initial_file": "start.npz"})
+    check_layers(*other)
+    assert other[1].hash != first[1].hash
+
+
+def test_layers_of_a_file_of_runs_have_room_by_their_blocks(tmp_path: Path) -> None:
+    """Layers of different sizes, whose blocks follow each other in the whole; what has no room for a block each is for some."""
+    some = [
+        LayerRuns(3, np.full(n, -1, np.int32), np.arange(n + 1), np.zeros(n, np.int32), np.full(n, 2, np.int32))
+        for n in (1, 6, 3)
+    ]
+    save_runs(some, 3, 3, tmp_path / "t.runs", size_unit="bytes", size=1000)
+    path = written(tmp_path)
+    text = path.read_text()
+    path.write_text(text[: text.index("[trace]")] + '[trace]\nfile = "t.runs"\n')
+    check_layers(*asked(tmp_path, {"memory.slow.capacity": "10 kB"}, path))
+    check_layers(*asked(tmp_path, {"rules.initial": "first-fit"}, path))
+    with pytest.raises(InputError, match="found 2 for blocks of a file of runs, which have no tokens, expected 1"):
+        in_layers(read_outline(path, {"rules.page_tokens": 2}))
+
+
+def asked(folder: Path, overrides: dict[str, object], path: Path | None = None) -> tuple[Instance, Stacked]:
+    path = path or written(folder)
+    return load_instance(path, overrides), in_layers(read_outline(path, overrides))
+
+
+def check_layers(whole: Instance, question: Stacked) -> None:
+    """Each layer is what the whole has of it, in shares that add up to the whole's."""
+    count = question.layers
+    assert (count, question.num_steps) == (3, whole.num_steps)
     owner = whole.trace.block_layer
     assert owner is not None
     room = np.zeros(3, dtype=np.int64)
-    for layer in range(question.layers):
+    for layer in range(count):
         alone, ids = question.layer(layer), np.flatnonzero(owner == layer)
         room += alone.capacity
         for turn in range(question.turns):
-            step = turn * question.layers + layer
+            step = turn * count + layer
             assert (ids[alone.trace.reads(turn)] == whole.trace.reads(step)).all()
-        assert (alone.fixed == whole.fixed[layer :: question.layers]).all()
+        assert (alone.fixed == whole.fixed[layer::count]).all()
         assert (alone.size == whole.size[ids]).all()
-        assert (alone.trace.birth == np.where(whole.trace.birth[ids] < 0, -1, whole.trace.birth[ids] // 3)).all()
+        assert (alone.trace.birth == np.where(whole.trace.birth[ids] < 0, -1, whole.trace.birth[ids] // count)).all()
+        assert (alone.loads.kind == whole.loads.kind[ids]).all()
+        read, born = question.make.amounts(layer)
+        tails = (alone.fixed[:, alone.memory.fastest] - question.fixed[alone.memory.fastest]).sum()
+        assert alone.read_bytes.sum() <= read.sum() * alone.share_base <= alone.read_bytes.sum() + tails * alone.share_base
+        assert (born == np.bincount(alone.trace.birth + 1, alone.size, question.turns + 1)[1:]).all()
         if whole.trace.shares is not None:
             mine = owner[whole.trace.blocks] == layer
             assert alone.trace.shares is not None
@@ -47,6 +110,28 @@ def test_layers_are_those_of_the_whole(tmp_path: Path, page_tokens: int, initial
             assert (alone.initial == whole.initial[:, ids]).all()
     assert (room == whole.capacity).all()
     assert (question.capacity == whole.capacity).all()
+    assert question.loads.row.shape == whole.loads.row.shape
+
+
+def test_budgets_and_objective_are_the_wholes(tmp_path: Path) -> None:
+    overrides = {
+        "memory.fast.energy": "1 pJ/bit",
+        "memory.slow.endurance": "3000 cycles",
+        "budgets.energy": "2 J/token",
+        "budgets.time": "1 s",
+        "budgets.slow.lifetime": "5 years",
+        "objective.energy": "0.5 s/J",
+    }
+    whole, question = asked(tmp_path, overrides)
+    parts = [question.layer(layer) for layer in range(3)]
+    assert question.budgets == whole.budgets
+    assert not question.timed
+    for h, budget in enumerate(whole.budgets):
+        assert sum(part.budgets[h].fixed for part in parts) == budget.fixed
+        assert {part.budgets[h].per_second for part in parts} == {budget.per_second}
+    assert {part.objective for part in parts} == {question.objective, whole.objective}
+    assert (sum(part.metered for part in parts) == whole.metered).all()
+    assert (question.loads.metered == whole.loads.metered).all()
 
 
 def test_what_does_not_fit_in_rows_comes_layer_by_layer(tmp_path: Path) -> None:
@@ -79,24 +164,16 @@ def test_hash_tells_questions_apart(tmp_path: Path) -> None:
             {"llm.weight_bytes": "4 kB"},
             {"memory.fast.capacity": "21 %"},
             {"memory.far.up.rate": "5 MB/s"},
+            {"rules.initial": "first-fit"},
+            {"rules.initial": {"kv": ["middle", "slow"]}},
+            {"llm.weights": "placed"},
+            {"llm.weights": "placed", "llm.tiles": 2},
+            {"budgets.time": "1 s"},
+            {"budgets.time": "2 s"},
+            {"objective.time": 2},
         )
     }
-    assert len(hashes) == 10
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("rules.initial", "first-fit", "found 'first-fit', expected 'free' or 'home' at this size"),
-        ("budgets.energy", "2 J", "found budgets, expected time alone"),
-        ("llm.weights", "placed", "found 'placed', expected 'fixed' at this size"),
-    ],
-)
-def test_what_counts_for_all_layers_is_refused(tmp_path: Path, key: str, value: str, message: str) -> None:
-    path = written(tmp_path)
-    overrides = {key: value, "memory.fast.energy": "1 pJ/bit"}
-    with pytest.raises(InputError, match=message):
-        in_layers(read_outline(path, overrides))
+    assert len(hashes) == 17
 
 
 def test_thinned_takes_a_share_of_everything(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
+from placement_opt.workload.layers import Drawn, paged_layer
+from placement_opt.workload.paging import page, page_runs
 from placement_opt.workload.runs import LayerRuns, collect, drift_layer, drift_reads, layers_of
 from placement_opt.workload.synth import drift
 from placement_opt.workload.synth.drift_kernels import choice
@@ -124,3 +128,49 @@ def test_a_layer_is_not_drawn_beyond_a_limit() -> None:
     limits = Limits()
     limits.interrupt()
     assert drift_layer(PARAMS[0], 1, 0, limits) is None
+
+
+def labelled(runs: LayerRuns) -> Trace:
+    """The rows of a layer, block b its token b."""
+    rows, count = [row.tolist() for row in runs.rows()], runs.num_blocks
+    trace = make_trace(rows, runs.birth.tolist())
+    layer = {"step_layer": np.zeros(runs.turns, np.int32), "block_layer": np.zeros(count, np.int32)}
+    return dataclasses.replace(trace, size_unit="token-layers", block_token=np.arange(count, dtype=np.int32), **layer)
+
+
+@pytest.mark.parametrize("page_tokens", [1, 2, 3, 7])
+def test_pages_from_runs_are_those_of_the_rows(page_tokens: int) -> None:
+    """Whatever the order of births, and where the last page is never full."""
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        count, turns = int(rng.integers(page_tokens, 20)), int(rng.integers(1, 9))
+        birth = rng.integers(-1, turns, count).astype(np.int32)
+        rows = [np.flatnonzero((birth < turn) & (rng.random(count) < 0.5)) for turn in range(turns)]
+        runs = collect(rows, birth)
+        made, slow = page_runs(runs, page_tokens), page(labelled(runs), page_tokens)
+        expected = slow.trace
+        for name in ("indptr", "blocks", "shares", "birth"):
+            found = getattr(made, name)
+            assert (found is None) == (getattr(expected, name) is None), (seed, name)
+            assert found is None or np.array_equal(found, getattr(expected, name)), (seed, name)
+        assert np.array_equal(made.first, expected.block_token), seed
+        assert made.tail_read_tokens.tolist() == slow.tail_read_tokens.tolist(), seed
+        assert made.tail_write_tokens.tolist() == slow.tail_write_tokens.tolist(), seed
+
+
+@pytest.mark.parametrize("page_tokens", [1, 8])
+def test_a_layer_in_pages_is_the_trace_of_its_layer_in_pages(page_tokens: int) -> None:
+    """All arrays and labels, and what it says of itself."""
+    drawn = Drawn(drift.Params(layers=1, prefill=40, tokens=30), 7)
+    found = paged_layer(drawn, 0, page_tokens)
+    expected = page(drift.generate(drawn.params, np.random.default_rng(7)), page_tokens)
+    assert found is not None
+    for field in dataclasses.fields(Trace):
+        one, other = getattr(found.trace, field.name), getattr(expected.trace, field.name)
+        assert np.array_equal(one, other), field.name
+        assert getattr(one, "dtype", None) == getattr(other, "dtype", None), field.name
+    limits = Limits()
+    limits.interrupt()
+    assert paged_layer(drawn, 0, page_tokens, limits) is None
+    with pytest.raises(InputError, match="found pages of 99 tokens, none of which is ever full, expected smaller pages"):
+        paged_layer(drawn, 0, 99)

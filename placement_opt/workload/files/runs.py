@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from placement_opt.base import room
-from placement_opt.base.arrays import Array, Int64
+from placement_opt.base.arrays import Array, Int32, Int64
 from placement_opt.base.atomic import AnyPath, atomic_file
 from placement_opt.base.binary import hash_on
 from placement_opt.base.errors import InputError, LimitError
@@ -87,6 +87,12 @@ class RunsFile:
     @property
     def num_reads(self) -> int:
         return sum(int(self.reads(layer).sum()) for layer in range(len(self.layers)))
+
+    def birth(self, layer: int) -> Int32:
+        """int32[B]: the turn that produces each block of a layer, as the file says; checked when the layer is read."""
+        with open_stored(self.path) as handle:
+            handle.seek(self.layers[layer].offset)
+            return _take(handle, "<i4", self.layers[layer].blocks)
 
     def layer(self, layer: int) -> LayerRuns:
         """One layer, read and checked; InputError where it is not what the table says, or no runs."""

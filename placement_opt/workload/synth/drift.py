@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -34,11 +34,13 @@ from placement_opt.base.limits import Limits
 from placement_opt.workload.synth import params as p
 from placement_opt.workload.synth.outline import Outline
 from placement_opt.workload.totals import Totals
-from placement_opt.workload.trace import Trace
+from placement_opt.workload.trace import SizeUnit, Trace
 
 #: ``variation`` -> drift.
 VARIATIONS = {"low": 0.04, "high": 0.40}
 _DRIFT = 0.10
+#: What a block is sized in.
+UNIT: SizeUnit = "token-layers"
 #: Turns between two looks at the limits.
 _AT_ONCE = 64
 
@@ -143,16 +145,6 @@ def generate(params: Params, rng: np.random.Generator) -> Trace:
     LimitError
         More reads than rows can hold; :func:`layer_reads` still makes them one token at a time.
     """
-    return _rows(params, [layer_reads(params, stream) for stream in rng.spawn(params.layers)])
-
-
-def layer_trace(params: Params, reads: Iterable[npt.NDArray[np.int64]]) -> Trace:
-    """One layer of that trace by itself, of which these are the tokens read turn by turn; errors as :func:`generate`."""
-    return _rows(dataclasses.replace(params, layers=1), [reads])
-
-
-def _rows(params: Params, reads: list[Iterable[npt.NDArray[np.int64]]]) -> Trace:
-    """The trace of these layers."""
     layers, tokens = params.layers, params.tokens
     ends = range(params.prefill, params.prefill + tokens)
     lengths = p.shares_of(params.read_share, ends)
@@ -160,8 +152,8 @@ def _rows(params: Params, reads: list[Iterable[npt.NDArray[np.int64]]]) -> Trace
     indptr = np.zeros(tokens * layers + 1, dtype=np.int64)
     np.cumsum(np.repeat(lengths, layers), out=indptr[1:])
     blocks = np.empty(indptr[-1], dtype=np.int32)
-    for layer, turns in enumerate(reads):
-        for i, held in enumerate(turns):
+    for layer, stream in enumerate(rng.spawn(layers)):
+        for i, held in enumerate(layer_reads(params, stream)):
             start = indptr[i * layers + layer]
             blocks[start : start + len(held)] = held * layers + layer
     steps, count = tokens * layers, (params.prefill + tokens) * layers
@@ -172,7 +164,7 @@ def _rows(params: Params, reads: list[Iterable[npt.NDArray[np.int64]]]) -> Trace
         birth=np.maximum(ids - params.prefill * layers, -1),
         death=np.full(count, steps, dtype=np.int32),
         size=np.ones(1, dtype=np.int64),
-        size_unit="token-layers",
+        size_unit=UNIT,
         step_token=np.repeat(np.array(ends, dtype=np.int32), layers),
         step_layer=layer_of_step.astype(np.int32),
         block_token=ids // layers,

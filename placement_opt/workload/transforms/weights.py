@@ -27,6 +27,11 @@ class PlacedWeights:
         """Bytes of all blocks."""
         return self.layers * self.layer_bytes
 
+    @property
+    def ends(self) -> Int64:
+        """int64[tiles + 1]: where the blocks of a layer begin and end in its bytes."""
+        return np.array([self.layer_bytes * part // self.tiles for part in range(self.tiles + 1)], dtype=np.int64)
+
 
 def refuse_weights(trace: Trace) -> None:
     """InputError where weights cannot be added to a trace: it has some, or its steps are not of layers."""
@@ -59,7 +64,6 @@ def with_weights(trace: Trace, size: Int64, weights: PlacedWeights) -> Trace:
     assert trace.step_layer is not None
     labels, row = np.unique(trace.step_layer, return_inverse=True)
     count, tiles = len(labels) * weights.tiles, weights.tiles
-    ends = np.array([weights.layer_bytes * part // tiles for part in range(tiles + 1)], dtype=np.int64)
     reads = row[:, None] * tiles + np.arange(tiles)
     first = np.repeat(trace.indptr[:-1], tiles)
     kind = np.full(count + trace.num_blocks, BLOCK_KINDS.index("kv"), dtype=np.int8)
@@ -72,7 +76,7 @@ def with_weights(trace: Trace, size: Int64, weights: PlacedWeights) -> Trace:
         blocks=np.insert(trace.blocks + np.int32(count), first, reads.ravel().astype(np.int32)),
         birth=np.concatenate([np.full(count, -1, dtype=np.int32), trace.birth]),
         death=np.concatenate([np.full(count, trace.num_steps, dtype=np.int32), trace.death]),
-        size=np.concatenate([np.tile(np.diff(ends), len(labels)), size]),
+        size=np.concatenate([np.tile(np.diff(weights.ends), len(labels)), size]),
         size_unit="bytes",
         shares=None if trace.shares is None else np.insert(trace.shares, first, np.uint16(trace.share_base)),
         block_layer=None if known is None else np.concatenate([np.repeat(labels, tiles).astype(np.int32), known]),

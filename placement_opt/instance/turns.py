@@ -1,0 +1,228 @@
+"""A question of layers that take turns, from what its file says; each layer in rows when it is asked for.
+
+A given start is the whole's: it is found for all blocks together, as in rows, and every layer has its part of it. The room that
+a layer gets of each tier is what it holds there at the start and an even share of what is left, so that its start fits; of a
+free start, an even share of all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.arrays import Int32, Int64
+from placement_opt.base.capacity import Contents
+from placement_opt.base.errors import InputError, LimitError
+from placement_opt.base.limits import Limits
+from placement_opt.instance.budgets import Budget
+from placement_opt.instance.gate import check_layer_in_rows, layer_bytes
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.made import in_bytes, initial, of_pages
+from placement_opt.instance.outline import Outline
+from placement_opt.instance.stacked import Stacked
+from placement_opt.instance.stated import blamed
+from placement_opt.memory.operations import BLOCK_KINDS
+from placement_opt.workload.layers import Drawn, Layers, Stored, paged_layer
+
+
+def layers_of(outline: Outline) -> Layers:
+    """What would make the layers of an instance file's trace; InputError where it does not come layer by layer."""
+    if outline.source.layers is not None:
+        return outline.source.layers
+    table = outline.tables.trace
+    if "file" in table:
+        raise table.error("file", "found a trace in rows", "expected a file of runs, which need not fit in memory")
+    raise table.error("synth", f"found {table.data['synth']!r}", "expected drift at this size")
+
+
+def in_layers(outline: Outline) -> Stacked:
+    """The question of an outline layer by layer, each in rows; the layers are drawn or read when needed.
+
+    Raises
+    ------
+    InputError
+        The trace does not come layer by layer, or its blocks have no tokens that make pages; a start that does not fit.
+    """
+    memory, model, rules = outline.memory, outline.model, outline.rules
+    layers, block = _rowed(outline), _block_bytes(outline)
+    if isinstance(layers, Stored) and rules.page_tokens > 1:
+        found = f"found {rules.page_tokens} for blocks of a file of runs, which have no tokens"
+        raise outline.tables.rules.error("page_tokens", found, "expected 1")
+    if not outline.totals.firm:
+        outline = replace(outline, made=_contents(outline, layers, block))
+    weights = model.weight_bytes * memory.read[model.weight_tier]
+    stated = [layers.digest.hex(), str(block), str(rules.page_tokens), _start_digest(outline), str(rules.floor)]
+    sizes, kinds = [block], ["kv"]
+    if (placed := model.placed) is not None:
+        stated.append(f"{placed.layer_bytes} in {placed.tiles}")
+        sizes += np.diff(placed.ends).tolist()
+        kinds += ["weights"] * placed.tiles
+    labels = None if placed is None else np.array([BLOCK_KINDS.index(kind) for kind in kinds], dtype=np.int8)
+    return Stacked(
+        name=outline.name,
+        memory=outline.memory,
+        residency=rules.residency,
+        home_tier=outline.home_tier,
+        capacity=outline.capacity,
+        layers=layers.count,
+        turns=layers.turns,
+        make=_Layer(outline, layers),
+        rooms=_rooms(outline, layers),
+        block_bytes=block,
+        sizes=np.array(sizes, dtype=np.int64),
+        kinds=labels,
+        share_base=rules.page_tokens,
+        fixed=np.asarray(weights, dtype=np.int64),
+        floor=float(rules.floor),
+        stated="\n".join(stated).encode(),
+        reads=outline.totals.reads // layers.count,
+        drawn=outline.source.totals.reads // layers.count,
+        states=outline.totals.pairs // layers.count**2,
+        layer_bytes=layer_bytes(outline),
+        budgets=outline.budgets(layers.count * layers.turns),
+        objective=outline.objective,
+        tokens=None if outline.source.probe.step_token is None else layers.turns,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """Makes one layer of an outline's trace in rows."""
+
+    outline: Outline
+    layers: Drawn | Stored
+
+    def __call__(self, layer: int, capacity: Int64, budgets: tuple[Budget, ...], limits: Limits) -> Instance:
+        outline, rules = self.outline, self.outline.rules
+        check_layer_in_rows(outline, limits)
+        drawn = blamed(outline.tables.rules, lambda: paged_layer(self.layers, layer, rules.page_tokens, limits), "page_tokens")
+        if drawn is None:
+            raise LimitError(f"layer {layer} was not drawn in time")
+        paged, size = in_bytes(outline, drawn)
+        start = None if rules.initial == "free" else _start_of(outline, self.layers, layer)
+        return of_pages(outline, paged, size, capacity, start, budgets)
+
+    def amounts(self, layer: int) -> tuple[Int64, Int64]:
+        """int64[N] twice: bytes that each turn of a layer reads from wherever they lie, and of the blocks that it produces."""
+        layers, page, placed = self.layers, self.outline.rules.page_tokens, self.outline.model.placed
+        each = int(self.outline.source.probe.size[0]) * self.outline.model.unit_bytes
+        born = layers.births(layer)
+        if isinstance(layers, Drawn):  # a page is produced with the last of its tokens
+            born = page * np.diff((layers.params.prefill + np.arange(layers.turns + 1)) // page)
+        return layers.reads(layer) * each + (0 if placed is None else placed.layer_bytes), born * each
+
+
+def _rowed(outline: Outline) -> Drawn | Stored:
+    """The layers of a trace, each of which can be had in rows."""
+    found = layers_of(outline)
+    assert isinstance(found, Drawn | Stored)
+    return found
+
+
+def _block_bytes(outline: Outline) -> int:
+    """Bytes of a page of KV."""
+    return outline.source.totals.paged(outline.rules.page_tokens, alike=True).largest * outline.model.unit_bytes
+
+
+def _contents(outline: Outline, layers: Layers, block: int) -> Contents:
+    """What capacities may count, where weights lie beside the pages."""
+    model, placed = outline.model, outline.model.placed
+    assert placed is not None
+    tiles = np.diff(placed.ends)
+    peak = outline.source.totals.paged(outline.rules.page_tokens, alike=True).peak * model.unit_bytes
+    peak += layers.count * placed.layer_bytes
+    return Contents(model.token_bytes, min(block, int(tiles.min())), max(block, int(tiles.max())), peak)
+
+
+def _start_digest(outline: Outline) -> str:
+    """Tells starts apart."""
+    if outline.rules.initial_file is None:
+        return str(outline.rules.initial)
+    try:
+        return hashlib.sha256(outline.rules.initial_file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"found no file to read ({error.strerror})", "expected one", path=outline.rules.initial_file) from None
+
+
+# ---- the start, and the room of each layer -------------------------------------------------------------------------------
+
+
+class _Blocks(NamedTuple):
+    """All blocks of the whole in its order: the layer of each, whether it is there at the start, its bytes and its kind."""
+
+    owner: Int32
+    exists: npt.NDArray[np.bool_]
+    size: Int64
+    kind: npt.NDArray[np.int8] | None
+
+
+def _blocks(outline: Outline, layers: Drawn | Stored) -> _Blocks:
+    count, numbers = layers.count, np.arange(layers.count, dtype=np.int32)
+    if isinstance(layers, Drawn):  # token by token, each in all layers
+        pages = layers.blocks // outline.rules.page_tokens
+        owner = np.tile(numbers, pages)
+        exists = np.repeat(np.arange(pages) < layers.params.prefill // outline.rules.page_tokens, count)
+    else:
+        owner = np.repeat(numbers, [layers.blocks_of(layer) for layer in range(count)])
+        exists = np.concatenate([layers.birth(layer) < 0 for layer in range(count)])
+    size = np.full(len(owner), _block_bytes(outline), dtype=np.int64)
+    if (placed := outline.model.placed) is None:
+        return _Blocks(owner, exists, size, None)
+    tiles = count * placed.tiles
+    kind = np.full(tiles + len(owner), BLOCK_KINDS.index("kv"), dtype=np.int8)
+    kind[:tiles] = BLOCK_KINDS.index("weights")
+    owner = np.concatenate([np.repeat(numbers, placed.tiles), owner])
+    exists = np.concatenate([np.ones(tiles, dtype=np.bool_), exists])
+    return _Blocks(owner, exists, np.concatenate([np.tile(np.diff(placed.ends), count), size]), kind)
+
+
+def _start_of(outline: Outline, layers: Drawn | Stored, layer: int) -> npt.NDArray[np.bool_]:
+    """bool[K, B]: a layer's part of the whole's start."""
+    all_of_them = _blocks(outline, layers)
+    whole = initial(outline, all_of_them.exists, all_of_them.kind, all_of_them.size)
+    return np.ascontiguousarray(whole[:, all_of_them.owner == layer])
+
+
+def _rooms(outline: Outline, layers: Drawn | Stored) -> Int64:
+    """int64[L, K]: the bytes of each layer, which add up to the capacities."""
+    held = np.zeros((layers.count, len(outline.capacity)), dtype=np.int64)
+    bytes_of = [layers.blocks_of(layer) for layer in range(layers.count)]
+    if outline.rules.initial != "free":
+        owner, exists, size, kind = _blocks(outline, layers)
+        for tier, there in enumerate(initial(outline, exists, kind, size)):
+            np.add.at(held[:, tier], owner[there], size[there])
+        born = [int(layers.births(layer).sum()) for layer in range(layers.count)]
+        bytes_of = born if any(born) else bytes_of
+    left, largest = (outline.capacity - held.sum(axis=0)).tolist(), _largest(outline)
+    shares = [_portions(room, bytes_of) for room in left]
+    for tier, mine in enumerate(shares):
+        if any(0 < share < largest for share in (held[:, tier] + mine).tolist()):
+            shares[tier] = _whole_portions(left[tier], bytes_of, largest)
+    return held + np.array(shares, dtype=np.int64).T
+
+
+def _largest(outline: Outline) -> int:
+    """Bytes of the largest block."""
+    block, placed = _block_bytes(outline), outline.model.placed
+    return block if placed is None else max(block, int(np.diff(placed.ends).max()))
+
+
+def _portions(room: int, parts: Sequence[int]) -> list[int]:
+    """Whole numbers in proportion to some parts that add up to ``room``."""
+    ends = [0]
+    for part in parts:
+        ends.append(ends[-1] + part)
+    return [room * high // ends[-1] - room * low // ends[-1] for low, high in pairwise(ends)]
+
+
+def _whole_portions(room: int, parts: Sequence[int], unit: int) -> list[int]:
+    """The same in whole units, but for what is left of one, so that no layer has room that is of no use to it."""
+    shares = [unit * count for count in _portions(room // unit, parts)]
+    shares[shares.index(max(shares))] += room % unit
+    return shares
