@@ -71,22 +71,28 @@ def cases() -> Iterator[tuple[str, Instance, float | None]]:
 def unforeseen(capacity: float, share: float) -> float:
     """Seconds that no rule beats on the average that holds any one unread token no more likely than another to be read next.
 
-    All that the step before read and the next reads again is held, at no price for writes; the rest of the room holds
-    unread tokens, each of which is read next with the chance of any. Time is convex in hits, so that the time of the
-    expected hits is at most the expected time.
+    All that the step before read and the next reads again is held, at no price for writes. The rest of the room holds tokens
+    that were not read just now, each of which is read next with the chance of any; when one is, another takes its place that
+    was read and will not be read at the next step, and that can be a hit from the step after that on only: none but what is
+    read is at the processor, and a copy takes the link as long as the one read that it saves. Time is convex in hits, so that
+    the time of the expected hits is at most the expected time.
     """
     instance = drifting(capacity, share)
     trace, total = instance.trace, 0.0
     room = int(instance.capacity[0]) // 4
     before: dict[int, set[int]] = {}
+    idle: dict[int, float] = {}
     for step in range(trace.num_steps):
         layer, reads = step % 4, set(trace.blocks[trace.indptr[step] : trace.indptr[step + 1]].tolist())
-        hits = float(min(room, len(reads)))
+        hits, waiting = float(min(room, len(reads))), float(max(0, room - len(reads)))
         if layer in before:
             stay = min(room, len(reads & before[layer]))
             others = 500 + step // 4 - len(before[layer])
-            hits = stay + (room - stay) * min(1.0, (len(reads) - len(reads & before[layer])) / others)
-        before[layer] = reads
+            chance = min(1.0, (len(reads) - len(reads & before[layer])) / others)
+            held = min(room - stay, idle[layer])
+            hits = stay + held * chance
+            waiting = room - stay - held * chance
+        before[layer], idle[layer] = reads, waiting
         fast = min(hits, (len(reads) * 4900 - 133 * 450) / 5350)
         total += max((133 + fast) / 4900, (len(reads) - fast) / 450)
     return total
