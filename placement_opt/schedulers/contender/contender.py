@@ -14,7 +14,7 @@ from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers, option, passing
 from placement_opt.schedulers.contender.follow import Follower
-from placement_opt.schedulers.contender.ghost import Ghost, ghost
+from placement_opt.schedulers.contender.ghost import Ghost, Player, ghost
 from placement_opt.schedulers.contender.rule import Rule
 from placement_opt.schedulers.contender.stopwatch import Stopwatch
 
@@ -48,7 +48,7 @@ class Contender(Policy):
         from placement_opt.schedulers import make_scheduler
 
         self._setting, self._watch = setting, Stopwatch(setting)
-        players = [Rule(self.memory), *map(make_scheduler, PANEL)]
+        players: list[Player] = [Rule(self.memory), *map(make_scheduler, PANEL)]
         self._ghosts: list[Ghost] = [ghost(player, setting, first_reads) for player in players]
         self._leader = 0
         self._follower: Follower | None = None

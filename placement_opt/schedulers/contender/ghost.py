@@ -123,8 +123,7 @@ class Cached(Ghost):
 
 def ghost(player: Player, setting: Setting, first_reads: Sequence[Ids]) -> Ghost:
     """The one that suits a player."""
-    kind = Cached if isinstance(player, Classical) else Ghost
-    return kind(player, setting, first_reads)
+    return Cached(player, setting, first_reads) if isinstance(player, Classical) else Ghost(player, setting, first_reads)
 
 
 def masks(resident: Resident) -> npt.NDArray[np.uint16]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Flags, Int64
+from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import cache_tiers
 from placement_opt.schedulers.contender.life import Life
@@ -54,6 +54,7 @@ class Rule:
         self._table = setting.memory.operations.per_byte.astype(np.float64)
         self._seen = 0
         self._moved = np.zeros(len(self._rate))
+        self._copy = np.full(len(self._order), np.inf)  # of each level, what a copy there takes, in reads saved
         self._price: npt.NDArray[np.float64] | None = None
         keys = np.arange(len(setting.size), dtype=np.int64) - 2 * _ONE
         if any(len(ids) for ids in first_reads):
@@ -61,13 +62,13 @@ class Rule:
         for ids in first_reads:
             # As if just read: layers are treated alike, the newest of each first.
             column = np.arange(len(ids)) * life_kernels.COLUMNS // max(1, len(ids))
-            keys[ids] = _keys(self._life.fresh[column]) + np.arange(len(ids)) * 1024 // max(1, len(ids))
+            keys[ids] = _keys(self._life.fresh[0, column]) + np.arange(len(ids)) * 1024 // max(1, len(ids))
         return self._caches.start(keys[setting.initial_blocks])
 
     def step(self, view: View) -> Moves:
         life, setting = self._life, self._setting
         turned, values = life.step(view)
-        read_values, birth_values = life.values(view.reads), np.full(len(view.births), life.fresh[-1])
+        read_values, birth_values = life.values(view.reads), np.full(len(view.births), life.fresh[0, -1])
         self._caches.begin(view, self._keyed(view.reads, read_values), self._keyed(view.births, birth_values))
         if life.solved:
             turned = self._held()
@@ -77,9 +78,12 @@ class Rule:
         away = np.flatnonzero(self._caches.absent(view.reads))
         wanted = np.concatenate([view.reads[away], view.births]).astype(np.int64)
         value = np.concatenate([read_values[away], birth_values])
+        lower = [life.values(wanted, at) for at in range(1, len(life.rent))]
         must = np.zeros(len(wanted), dtype=bool)
         must[len(away) :] = setting.residency in ("exclusive", "free")
-        level, bar = self._choose(value, must)
+        level, bar = self._choose(value, lower, must)
+        if self._caches.forgets:
+            self._bar(np.concatenate([view.reads, view.births, turned]).astype(np.int64))
         level[must] = np.minimum(level[must], len(self._order) - 1)
         go = level < len(self._order)
         order = np.lexsort((wanted[go], value[go]))[::-1]
@@ -102,8 +106,18 @@ class Rule:
         for source, tier, ids in moves.fetch:
             self._moved += size[ids].sum() * self._table[tiers + source * tiers + tier]
 
-    def _choose(self, value: npt.NDArray[np.float64], must: Flags) -> tuple[Int64, Int64]:
-        """The fastest level worth its write for each value, and the key below which residents make way for it."""
+    def _bar(self, ids: Ids) -> None:
+        """Keep blocks that make way from levels that are not worth a copy, by their values there."""
+        barred = np.zeros(len(ids), dtype=np.int64)
+        for at in range(1, len(self._order)):
+            barred |= (self._life.values(ids, at) <= self._copy[at]).astype(np.int64) << at
+        self._caches.bar(ids, barred)
+
+    def _choose(self, value: Float64, lower: list[Float64], must: Flags) -> tuple[Int64, Int64]:
+        """The fastest level worth its write for each block, and the key below which residents make way for it.
+
+        ``value``: in the fastest tier; ``lower``: at the levels below, where blocks may lie nowhere.
+        """
         assert self._price is not None
         setting, levels = self._setting, len(self._order)
         level, bar = np.full(len(value), levels), np.full(len(value), NOTHING)
@@ -115,20 +129,22 @@ class Rule:
         for at in range(levels - 1, -1, -1):
             tier = self._order[at]
             saved, write = base - serve[tier], cost[tier]
+            self._copy[at] = cost[tiers + self._order[at - 1] * tiers + tier] / saved if at and saved > 0 else np.inf
             if setting.residency == "exclusive" and at + 1 < levels:
                 write += cost[tiers + tier * tiers + self._order[at + 1]]
             if saved <= 0:
-                if at == 0:
-                    self._life.write = 1e3
+                if at < len(self._life.write):
+                    self._life.write[at] = 1e3
                 continue
-            if at == 0:
-                self._life.write = min(write / saved, 1e3)
+            if at < len(self._life.write):
+                self._life.write[at] = min(write / saved, 1e3)
             # What has to lie somewhere is written somewhere in any case.
-            worth = value - np.where(must, write - cost[self._order[-1]], write) / saved
+            own = lower[at - 1] if at and lower else value
+            worth = own - np.where(must, write - cost[self._order[-1]], write) / saved
             good = worth > least[at]
             if least[at] == 0.0 and cost[tier] <= cost[self._order[-1]]:
                 good |= must  # there is room, and writing elsewhere costs no less
-            level[good], bar[good] = at, _keys(worth[good])
+            level[good], bar[good] = at, _keys((worth if own is value else value)[good])
         return level, bar
 
     def _without(self, cost: npt.NDArray[np.float64]) -> float:
@@ -170,21 +186,28 @@ class Rule:
         """Up where the least of what the fastest tier holds is worth more than its rent, else down."""
         if not self._order:
             return
-        rises = self._least(ever=True)[0] > 0
-        self._life.rent = float(np.clip(self._life.rent * (1.05 if rises else 1 / 1.05), 1e-6, _HIGHEST))
+        rent = self._life.rent
+        rises = np.array(self._least(ever=True)[: len(rent)]) > 0
+        rent[:] = np.clip(rent * np.where(rises, 1.05, 1 / 1.05), 1e-6, _HIGHEST)
 
     def _held(self) -> Ids:
         """Blocks that have a place in some tier and were seen."""
         ids = self._caches.held
         return ids[self._life.last[ids] >= 0]
 
+    def _value(self, block: int, at: int) -> float:
+        """Of a block by its key, but at lower levels by what it would be there."""
+        if at and at < len(self._life.rent):
+            return float(self._life.values(np.array([block]), at)[0])
+        return self._caches.key(block) / _ONE
+
     def _least(self, ever: bool = False) -> list[float]:
         """The least value in each tier that is full; at most 0, which is the least worth bringing in where there is room."""
         found = []
-        for tier in self._order:
-            least = self._caches.least(tier)
+        for at, tier in enumerate(self._order):
+            least = self._caches.lowest_at(tier)
             full = least is not None and self._caches.room(tier) < self._setting.capacity[tier] // 50 + 1
-            value = (least or 0) / _ONE if full else 0.0
+            value = self._value(least, at) if least is not None and full else 0.0
             found.append(value if ever else min(0.0, value))
         return found
 

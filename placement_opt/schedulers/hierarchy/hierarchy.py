@@ -128,11 +128,20 @@ class Hierarchy:
         if homeless >= 0:
             raise ScheduleError("produced, but no tier has room for it", step=self._step, block=int(homeless))
 
-    def least(self, tier: int) -> int | None:
-        """The lowest key of those that have their place in a tier; None where there is none, or layers have their shares."""
+    def bar(self, blocks: Ids, levels: Int64) -> None:
+        """Rule cache: blocks that make way do not move down to these levels, a bit each, but are dropped if no other is left."""
+        self.tables.block[blocks, self._heaps.BARRED] = levels
+
+    def lowest_at(self, tier: int) -> int | None:
+        """The block of the lowest key of those that have their place in a tier; None where there is none, or layers have their
+        shares."""
         if not self.tables.filled[tier, 0] or self.tables.tier[tier, self._heaps.GROUPED]:
             return None
-        return int(self.tables.block[self._heaps.top(self.tables, tier, 0), self._heaps.KEY])
+        return int(self._heaps.top(self.tables, tier, 0))
+
+    def key(self, block: int) -> int:
+        """Of a block."""
+        return int(self.tables.block[block, self._heaps.KEY])
 
     def room(self, tier: int) -> int:
         """Bytes that are free in a tier."""
