@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.play.protocol import Ids, Setting, View
 from placement_opt.schedulers.base import cache_tiers, layer_of
 
@@ -48,7 +48,7 @@ class Life:
         self._room = float(setting.capacity[self._order[0]]) / layers if self._order else 1.0
         self._clock = np.zeros(layers, dtype=np.int64)
         self._before: list[Ids] = [np.zeros(0, dtype=np.int64) for _ in self._clock]
-        block = np.full((blocks, life_kernels.FIELDS), -1, dtype=np.int64)
+        block = np.full((blocks, life_kernels.FIELDS), -1, dtype=np.int32)
         block[:, life_kernels.RUN : life_kernels.ALIVE + 1] = 0
         block[setting.initial_blocks, life_kernels.ALIVE] = 1
         none = np.full((layers, ages), -1, dtype=np.int64)
@@ -63,8 +63,8 @@ class Life:
         self._solve(30)
 
     @property
-    def last(self) -> Int64:
-        """int64[B]: when each block was last read or produced, by its layer's clock; -1 where it never was."""
+    def last(self) -> Int32:
+        """int32[B]: when each block was last read or produced, by its layer's clock; -1 where it never was."""
         return np.asarray(self._seen.block[:, self._kernels.LAST])
 
     def begin(self, size: float) -> None:
