@@ -37,9 +37,10 @@ class PlainLife:
         fastest = cache_tiers(setting)[:1]
         self._room = float(setting.capacity[fastest[0]]) / setting.num_layers if fastest else 1.0
         self._size, self._turn, self._begun = setting.size, 1.0, False
-        self.rent, self.write = 0.5, 1.0
-        self.fresh = np.zeros(_FRESH)
-        self._idle = [[0.0] * len(_EDGES) for _ in range(_CLASSES)]
+        levels = len(cache_tiers(setting)) if setting.residency == "cache" else 1
+        self.rent, self.write = np.full(levels, 0.5), np.ones(levels)
+        self.fresh = np.zeros((levels, _FRESH))
+        self._idle = [[[0.0] * len(_EDGES) for _ in range(_CLASSES)] for _ in range(levels)]
         self._seen = self._open = 0
         self.solved = False
         self._solve(30)
@@ -47,7 +48,7 @@ class PlainLife:
     def begin(self, size: float) -> None:
         """Believe by how much of a layer's room is read."""
         self._turn = min(1.0, size / self._room) if self._room else 1.0
-        self.rent, self._begun = max(0.5 * self._turn, 1e-6), True
+        self.rent[:], self._begun = max(0.5 * self._turn, 1e-6), True
         self.fresh[:] = 0.0
         self._solve(30)
 
@@ -70,17 +71,17 @@ class PlainLife:
         ids = np.array([b for b in turned if self.alive[b]], dtype=np.int64)
         return ids, self.values(ids)
 
-    def values(self, ids: Any) -> Any:
-        """Of blocks, in the states they are in now."""
-        return np.array([self._value(b) for b in ids.tolist()], dtype=float)
+    def values(self, ids: Any, level: int = 0) -> Any:
+        """Of blocks at a level, in the states they are in now."""
+        return np.array([self._value(b, level) for b in ids.tolist()], dtype=float)
 
-    def _value(self, b: int) -> float:
+    def _value(self, b: int, level: int) -> float:
         age = self._clock[self._layer[b]] - self.last[b]
         if self.last[b] < 0:
             return -1e3
         if age < 1:
-            return float(self.fresh[self.state[b]])
-        return self._idle[self._class(b)][self._interval(age)]
+            return float(self.fresh[level, self.state[b]])
+        return self._idle[level][self._class(b)][self._interval(age)]
 
     def _layer_step(self, layer: int, reads: list[int], births: list[int]) -> list[int]:
         self._clock[layer] += 1
@@ -159,22 +160,24 @@ class PlainLife:
     def _solve(self, sweeps: int) -> None:
         outcomes = [self._outcomes(s) for s in range(_FRESH)]
         for _ in range(sweeps):
-            worth = [1 + min(self.write, max(0.0, value)) for value in self.fresh.tolist()]
-            for f in range(_CLASSES):
-                later = 0.0
-                for i in reversed(range(len(_EDGES))):
-                    chance = min(0.9, 1 - math.exp(-0.1 * self._turn * _WIDTHS[i]))
-                    hit = [chance / _COLUMNS + self._hit[f, i].get(c, 0.0) for c in range(_COLUMNS)]
-                    tried = 1 + self._tried[f, i]
-                    chance = sum(hit) / tried
-                    back = sum(h * w for h, w in zip(hit, worth, strict=False)) / tried
-                    later = back - _WIDTHS[i] * (1 - chance / 2) * self.rent + (1 - chance) * max(0.0, later)
-                    self._idle[f][i] = later
-            for s in reversed(range(_FRESH)):
-                value = 0.0
-                for j, count in outcomes[s].items():
-                    stays = j < _FRESH
-                    value += count * (
-                        1 + min(self.write, max(0.0, self.fresh[j])) if stays else max(0.0, self._idle[j - _FRESH][0])
-                    )
-                self.fresh[s] = value / sum(outcomes[s].values()) - self.rent
+            for fresh, idle, rent, write in zip(self.fresh, self._idle, self.rent, self.write, strict=True):
+                self._improve(outcomes, fresh, idle, rent, write)
+
+    def _improve(self, outcomes: list[dict[int, float]], fresh: Any, idle: list[list[float]], rent: float, write: float) -> None:
+        worth = [1 + min(write, max(0.0, value)) for value in fresh.tolist()]
+        for f in range(_CLASSES):
+            later = 0.0
+            for i in reversed(range(len(_EDGES))):
+                chance = min(0.9, 1 - math.exp(-0.1 * self._turn * _WIDTHS[i]))
+                hit = [chance / _COLUMNS + self._hit[f, i].get(c, 0.0) for c in range(_COLUMNS)]
+                tried = 1 + self._tried[f, i]
+                chance = sum(hit) / tried
+                back = sum(h * w for h, w in zip(hit, worth, strict=False)) / tried
+                later = back - _WIDTHS[i] * (1 - chance / 2) * rent + (1 - chance) * max(0.0, later)
+                idle[f][i] = later
+        for s in reversed(range(_FRESH)):
+            value = 0.0
+            for j, count in outcomes[s].items():
+                stays = j < _FRESH
+                value += count * (1 + min(write, max(0.0, fresh[j])) if stays else max(0.0, idle[j - _FRESH][0]))
+            fresh[s] = value / sum(outcomes[s].values()) - rent

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Flags, Int64
 from placement_opt.base.errors import ScheduleError
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers
 from placement_opt.schedulers.cache import start_levels
-from placement_opt.schedulers.hierarchy.transition import Sources, copies, stuck
+from placement_opt.schedulers.hierarchy.transition import Masks, Sources, copies, stuck
 
 if TYPE_CHECKING:
     from placement_opt.schedulers.classical.state_kernels import State
@@ -77,8 +77,13 @@ class Classical(Policy):
         return resident
 
     def step(self, view: View) -> Moves:
+        self.advance(view, stuck(self._setting, view))
+        return self.moves()
+
+    def advance(self, view: View, out: Ids) -> None:
+        """One step but for what it comes to (:meth:`moves`, :meth:`changes`). ``out``: reads that cannot be brought in."""
         touched, born = self.turns(view)
-        if len(out := stuck(self._setting, view)):
+        if len(out):
             kept = ~np.isin(touched, out)
             touched, born = touched[kept], int(kept[:born].sum())
         freed = view.freed.astype(np.int64, copy=False)
@@ -88,9 +93,13 @@ class Classical(Policy):
         if homeless >= 0:
             trouble = "produced, but no tier has room for it" if homeless in view.births else "its old place was taken"
             raise ScheduleError(trouble, step=view.step, block=int(homeless))
-        return self._moves()
 
-    def _moves(self) -> Moves:
+    def changes(self) -> tuple[Int64, Masks, Masks, Flags]:
+        """(blocks, tiers before, tiers now, whether at the processor) of all that was moved in this step and lives on."""
+        found: tuple[Int64, Masks, Masks, Flags] = self._kernels.changes(self._state)
+        return found
+
+    def moves(self) -> Moves:
         """What all that was moved in this round comes to."""
         state, columns, tiers = self._state, self._columns, self._sources.tiers
         ids = np.sort(state.block[: state.level[-1, columns.TOUCHED], columns.LIST])

@@ -180,3 +180,18 @@ def split(s: State, ids: Any, found: Any, counts: Any) -> None:
                 found[row, counts[row]] = b
                 counts[row] += 1
             tier += 1
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def changes(s: State) -> tuple[Any, Any, Any, Any]:
+    """(blocks, masks before, masks now, whether at the processor) of what was moved in this round, apart from those freed."""
+    n, count = s.level[-1, TOUCHED], 0
+    blocks, near = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.bool_)
+    before, now = np.empty(n, dtype=np.uint16), np.empty(n, dtype=np.uint16)
+    for i in range(n):
+        b = s.block[i, LIST]
+        if s.block[b, NEAR] != GONE:
+            blocks[count], near[count] = b, s.block[b, NEAR] == s.level[-1, ROUND]
+            before[count], now[count] = s.block[b, MASK] >> BEFORE & TIERS, s.block[b, MASK] & TIERS
+            count += 1
+    return blocks[:count], before[:count], now[:count], near[:count]

@@ -1,4 +1,4 @@
-"""Prices from the past, life tables from the past."""
+"""Life tables and prices from the past, beside ghosts of classical rules, of which one is followed that turns out better."""
 
 from __future__ import annotations
 
@@ -7,37 +7,33 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from placement_opt.base.arrays import Flags, Int64
+from placement_opt.base.arrays import Float64
 from placement_opt.base.cost import Cost
 from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, cache_tiers, option, passing
-from placement_opt.schedulers.contender.life import Life
-from placement_opt.schedulers.hierarchy.hierarchy import NOTHING, Hierarchy
+from placement_opt.schedulers.contender.follow import Follower
+from placement_opt.schedulers.contender.ghost import Ghost, Player, ghost
+from placement_opt.schedulers.contender.rule import Rule
+from placement_opt.schedulers.contender.stopwatch import Stopwatch
 
-_ONE = 2**40  # of a key: one read
-_FINE = 2**20  # of a key: what values are told apart by; within it those read longer ago go first
-_POWER = 4.0  # how much more the price of a resource is that is used longer
-_HIGHEST = 0.5  # rent in reads a step; at 1, what is certain to be read is worth no more than nothing
+#: Classical rules that are played beside the own one: by last use in each layer, mixing, filtering, by frequency, by distance.
+PANEL = ("lru", "arc", "s3-fifo", "w-tinylfu", "lirs")
+#: Another one leads when it is ahead by more than this many roots of the sum of squared differences of their steps, and by
+#: more than this part of what it takes to bring its blocks into the fastest tier.
+_SURE, _MOVE = 2.0, 0.5
 
 
 @dataclass
 class Contender(Policy):
-    """Keep what saves most for its room; bring in what saves more than its write and what makes way.
+    """Keep what saves most for its room, by life tables and prices; follow a classical rule while one is clearly faster.
 
-    A block's value is what its being in the fastest tier rather than not is expected to save, in reads, less the rent of the
-    room (:mod:`placement_opt.schedulers.contender.life`); a key of :class:`Hierarchy`, in which all layers compete. A block
-    read or produced is admitted at the fastest level whose write, at the average prices of the past, it earns back, where
-    blocks worth less than it is after paying for that make way. A resource's price at a step grows with the fourth power of
-    how long it is used when all is read from the fastest copy: near balance between two of them both have a price, and
-    promotions that save nothing are not made. Rent rises while the least of what the full fastest tier holds is worth more
-    than nothing, else falls; slower tiers have none of their own.
-
-    A block that has to lie somewhere (exclusive, free) pays only for what a write costs beyond that to the slowest tier.
-    Under the rule cache what is not worth any write is stored nowhere. Loads by the call are left out of prices. A free
-    start holds the newest part of each layer's first reads. With layers a block's clock counts the steps of its layer.
+    The own rule (:mod:`placement_opt.schedulers.contender.rule`) and a panel of classical ones are each played as a ghost: with
+    the blocks where it would have them, every step timed as the simulator times it. The own one leads at first. Another one
+    leads from when its steps, those longer ago counting less, took so much less in all that neither a few steps make the
+    difference nor the blocks that would have to be brought in eat it up. Where blocks are then follows the leader's
+    (:mod:`placement_opt.schedulers.contender.follow`).
     """
 
     title: ClassVar[str] = "contender"
@@ -46,152 +42,49 @@ class Contender(Policy):
     cost: ClassVar[Cost[Size]] = passing("contender")
 
     memory: float = option(8.0, "steps over which prices are averaged", low=1.0)
+    window: float = option(300.0, "steps over which the rules are compared", low=1.0)
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
-        from placement_opt.schedulers.contender import life_kernels
+        from placement_opt.schedulers import make_scheduler
 
-        self._kernels, self._setting = life_kernels, setting
-        self._caches = Hierarchy(setting, by_layer=False, shares=False)
-        self._life = Life(setting)
-        self._order = cache_tiers(setting)
-        self._rate = setting.memory.rates.astype(np.float64)
-        self._table = setting.memory.operations.per_byte.astype(np.float64)
-        self._seen = 0
-        self._moved = np.zeros(len(self._rate))
-        self._price: npt.NDArray[np.float64] | None = None
-        keys = np.arange(len(setting.size), dtype=np.int64) - 2 * _ONE
-        if any(len(ids) for ids in first_reads):
-            self._life.begin(float(sum(setting.size[ids].sum() for ids in first_reads)) / len(first_reads))
-        for ids in first_reads:
-            # As if just read: layers are treated alike, the newest of each first.
-            column = np.arange(len(ids)) * life_kernels.COLUMNS // max(1, len(ids))
-            keys[ids] = _keys(self._life.fresh[column]) + np.arange(len(ids)) * 1024 // max(1, len(ids))
-        return self._caches.start(keys[setting.initial_blocks])
+        self._setting, self._watch = setting, Stopwatch(setting)
+        players: list[Player] = [Rule(self.memory), *map(make_scheduler, PANEL)]
+        self._ghosts: list[Ghost] = [ghost(player, setting, first_reads) for player in players]
+        self._leader = 0
+        self._follower: Follower | None = None
+        self._taken = np.zeros(len(players))
+        self._apart = np.zeros((len(players), len(players)))
+        self._last = np.full(len(setting.size), -1, dtype=np.int64)
+        return None if setting.initial is not None else self._ghosts[0].resident.copy()
 
     def step(self, view: View) -> Moves:
-        life, setting = self._life, self._setting
-        turned, values = life.step(view)
-        read_values, birth_values = life.values(view.reads), np.full(len(view.births), life.fresh[-1])
-        self._caches.begin(view, self._keyed(view.reads, read_values), self._keyed(view.births, birth_values))
-        if life.solved:
-            turned = self._held()
-            values = life.values(turned)
-        self._caches.rekey(turned, self._keyed(turned, values))
-        self._learn_prices(view)
-        away = np.flatnonzero(self._caches.absent(view.reads))
-        wanted = np.concatenate([view.reads[away], view.births]).astype(np.int64)
-        value = np.concatenate([read_values[away], birth_values])
-        must = np.zeros(len(wanted), dtype=bool)
-        must[len(away) :] = setting.residency in ("exclusive", "free")
-        level, bar = self._choose(value, must)
-        level[must] = np.minimum(level[must], len(self._order) - 1)
-        go = level < len(self._order)
-        order = np.lexsort((wanted[go], value[go]))[::-1]
-        self._caches.admit(wanted[go][order], bar[go][order], level[go][order])
-        self._learn_rent()
-        moves = self._caches.moves()
-        self._note(moves)
-        return moves
+        self._last[view.reads] = self._last[view.births] = view.step
+        self._compare(self._watch.lap(view, self._ghosts))
+        self._choose(view)
+        leader = self._ghosts[self._leader]
+        return leader.moves() if self._follower is None else self._follower.step(view, leader)
 
-    def _keyed(self, ids: Ids, values: npt.NDArray[np.float64]) -> Int64:
-        """Keys of blocks that have these values: of equal ones, that read last is the higher."""
-        return _keys(values) + np.clip(self._life.last[ids], 0, _FINE - 1)
+    def _compare(self, took: Float64) -> None:
+        """Add a step of each ghost to sums that forget, and the squares of their differences."""
+        kept = 1.0 - 1.0 / self.window
+        self._taken = kept * self._taken + took
+        self._apart = kept * self._apart + (took[:, None] - took) ** 2
 
-    def _note(self, moves: Moves) -> None:
-        """What a step's moves load, for the price of the next."""
-        tiers, size = self._setting.memory.operations.tiers, self._setting.size
-        self._moved = np.zeros(len(self._rate))
-        for tier, ids in moves.store:
-            self._moved += size[ids].sum() * self._table[tier]
-        for source, tier, ids in moves.fetch:
-            self._moved += size[ids].sum() * self._table[tiers + source * tiers + tier]
+    def _choose(self, view: View) -> None:
+        best, leader = int(self._taken.argmin()), self._leader
+        ahead = self._taken[leader] - self._taken[best]
+        if ahead > _SURE * np.sqrt(self._apart[leader, best]) and ahead > _MOVE * self._change(view, best):
+            self._leader = best
+            if self._follower is None:
+                self._follower = Follower(self._setting, view.resident, self._last)
+            self._follower.lead()
 
-    def _choose(self, value: npt.NDArray[np.float64], must: Flags) -> tuple[Int64, Int64]:
-        """The fastest level worth its write for each value, and the key below which residents make way for it."""
-        assert self._price is not None
-        setting, levels = self._setting, len(self._order)
-        level, bar = np.full(len(value), levels), np.full(len(value), NOTHING)
-        cost = self._table @ self._price
-        tiers = setting.memory.operations.tiers
-        least = self._least()
-        serve = cost[tiers + tiers * tiers : 2 * tiers + tiers * tiers]
-        base = self._without(cost)
-        for at in range(levels - 1, -1, -1):
-            tier = self._order[at]
-            saved, write = base - serve[tier], cost[tier]
-            if setting.residency == "exclusive" and at + 1 < levels:
-                write += cost[tiers + tier * tiers + self._order[at + 1]]
-            if saved <= 0:
-                if at == 0:
-                    self._life.write = 1e3
-                continue
-            if at == 0:
-                self._life.write = min(write / saved, 1e3)
-            # What has to lie somewhere is written somewhere in any case.
-            worth = value - np.where(must, write - cost[self._order[-1]], write) / saved
-            good = worth > least[at]
-            if least[at] == 0.0 and cost[tier] <= cost[self._order[-1]]:
-                good |= must  # there is room, and writing elsewhere costs no less
-            level[good], bar[good] = at, _keys(worth[good])
-        return level, bar
-
-    def _without(self, cost: npt.NDArray[np.float64]) -> float:
-        """Seconds a byte read takes that lies in no tier of the hierarchy but the slowest."""
-        setting = self._setting
-        operations = setting.memory.operations
-        tiers = operations.tiers
-        if setting.residency == "cache":
-            free = [row for row in operations.serving if operations.source[row] < 0]
-            if free:
-                return float(min(cost[row] for row in free))
-        last = setting.home if setting.residency == "inclusive" else self._order[-1]
-        return float(cost[tiers + tiers * tiers + last])
-
-    def _learn_prices(self, view: View) -> None:
-        """The resource that binds when all is read from where it is fastest gets the price of this step."""
-        operations, setting = self._setting.memory.operations, self._setting
-        tiers = operations.tiers
-        weight = setting.size[view.reads].astype(np.float64)
-        if view.shares is not None:
-            weight = weight * view.shares / setting.share_base
-        order = np.array(setting.memory.by_speed, dtype=np.int64)
-        read = self._kernels.loads(view.resident, order, view.reads, weight)
-        first = tiers + tiers * tiers
-        load = view.fixed + self._moved + read[:-1] @ self._table[first : first + tiers]
-        outside = [row for row in operations.serving if operations.source[row] < 0]
-        if outside:
-            row = min(outside, key=lambda one: float((self._table[one] / self._rate).max()))
-            load = load + read[-1] * self._table[row]
-        used = load / self._rate
-        if not used.any():
-            used = np.ones(len(load))
-        weights = (used / used.max()) ** _POWER
-        now = weights / weights.sum() / self._rate
-        self._seen += 1
-        self._price = now if self._price is None else self._price + (now - self._price) / min(self._seen, self.memory)
-
-    def _learn_rent(self) -> None:
-        """Up where the least of what the fastest tier holds is worth more than its rent, else down."""
-        if not self._order:
-            return
-        rises = self._least(ever=True)[0] > 0
-        self._life.rent = float(np.clip(self._life.rent * (1.05 if rises else 1 / 1.05), 1e-6, _HIGHEST))
-
-    def _held(self) -> Ids:
-        """Blocks that have a place in some tier and were seen."""
-        ids = self._caches.held
-        return ids[self._life.last[ids] >= 0]
-
-    def _least(self, ever: bool = False) -> list[float]:
-        """The least value in each tier that is full; at most 0, which is the least worth bringing in where there is room."""
-        found = []
-        for tier in self._order:
-            least = self._caches.least(tier)
-            full = least is not None and self._caches.room(tier) < self._setting.capacity[tier] // 50 + 1
-            value = (least or 0) / _ONE if full else 0.0
-            found.append(value if ever else min(0.0, value))
-        return found
-
-
-def _keys(values: npt.NDArray[np.float64]) -> Int64:
-    return np.round(values * (_ONE // _FINE)).astype(np.int64) * _FINE
+    def _change(self, view: View, to: int) -> float:
+        """Seconds to read all that another one has in the fastest tier and this run lacks there, and to write it there."""
+        setting, order = self._setting, cache_tiers(self._setting)
+        if not order:
+            return 0.0
+        lacks = (self._ghosts[to].mask >> np.uint16(order[0]) & 1).astype(np.bool_) & ~view.resident[order[0]]
+        operations, slow = setting.memory.operations, setting.home if setting.residency == "inclusive" else order[-1]
+        rows = operations.per_byte[[operations.first_serving + slow, order[0]]]
+        return float(setting.size[lacks].sum() * (rows / setting.memory.rates).max(axis=1).sum())

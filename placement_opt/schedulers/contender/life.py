@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.play.protocol import Ids, Setting, View
 from placement_opt.schedulers.base import cache_tiers, layer_of
 
@@ -32,8 +32,9 @@ WIDTH = np.append(np.diff(EDGES), EDGES[-1]).astype(np.float64)
 class Life:
     """What is known of every block, and of blocks in general. A clock counts the steps of each layer.
 
-    ``rent`` is the price of a byte's room for a step of its layer, in reads of that byte, and ``write`` what it takes to
-    store a byte in the fastest tier, in reads of it saved.
+    ``rent[k]`` is the price of a byte's room at level k of the hierarchy for a step of its layer, in reads of that byte, and
+    ``write[k]`` what it takes to store a byte there, in reads of it saved; ``fresh[k]`` and ``idle[k]`` are the values by them.
+    Where blocks have to lie somewhere there is level 0 alone.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -47,28 +48,29 @@ class Life:
         self._room = float(setting.capacity[self._order[0]]) / layers if self._order else 1.0
         self._clock = np.zeros(layers, dtype=np.int64)
         self._before: list[Ids] = [np.zeros(0, dtype=np.int64) for _ in self._clock]
-        block = np.full((blocks, life_kernels.FIELDS), -1, dtype=np.int64)
+        block = np.full((blocks, life_kernels.FIELDS), -1, dtype=np.int32)
         block[:, life_kernels.RUN : life_kernels.ALIVE + 1] = 0
         block[setting.initial_blocks, life_kernels.ALIVE] = 1
         none = np.full((layers, ages), -1, dtype=np.int64)
-        self.rent, self.write = _RENT, 1.0
+        levels = len(self._order) if setting.residency == "cache" else 1
+        self.rent, self.write = np.full(levels, _RENT), np.ones(levels)
         self._reads = self._open = 0
         self.solved, self._begun = False, False
         self._prior(1.0)
         tables = self._after0.copy(), self._tried0.copy(), self._hit0.copy()
         self._seen = life_kernels.Seen(block, none, none.copy(), EDGES, *tables)
-        self.fresh, self.idle = np.zeros(life_kernels.STATES), np.zeros((life_kernels.CLASSES, ages))
+        self.fresh, self.idle = np.zeros((levels, life_kernels.STATES)), np.zeros((levels, life_kernels.CLASSES, ages))
         self._solve(30)
 
     @property
-    def last(self) -> Int64:
-        """int64[B]: when each block was last read or produced, by its layer's clock; -1 where it never was."""
+    def last(self) -> Int32:
+        """int32[B]: when each block was last read or produced, by its layer's clock; -1 where it never was."""
         return np.asarray(self._seen.block[:, self._kernels.LAST])
 
     def begin(self, size: float) -> None:
         """Scale what is believed beforehand by the part of a layer's room that the first step reads, in bytes."""
         turn = min(1.0, size / self._room) if self._room else 1.0
-        self.rent = max(_RENT * turn, 1e-6)
+        self.rent[:] = max(_RENT * turn, 1e-6)
         self._prior(turn)
         self._seen.hit[:] = self._hit0
         self._begun = True
@@ -114,9 +116,9 @@ class Life:
             turned = turned[self._seen.block[turned, self._kernels.ALIVE] > 0]
         return turned, self.values(turned)
 
-    def values(self, ids: Ids) -> npt.NDArray[np.float64]:
-        """Of blocks, in the states they are in now; nothing for those never seen."""
-        return np.asarray(self._kernels.values(self._seen.block, ids, self.fresh, self.idle))
+    def values(self, ids: Ids, level: int = 0) -> npt.NDArray[np.float64]:
+        """Of blocks at a level, in the states they are in now; nothing for those never seen."""
+        return np.asarray(self._kernels.values(self._seen.block, ids, self.fresh[level], self.idle[level]))
 
     def _layer_step(self, layer: int, reads: Ids, births: Ids) -> Ids:
         self._clock[layer] += 1
@@ -135,17 +137,10 @@ class Life:
         self._solve(3)
 
     def _solve(self, sweeps: int) -> None:
-        self._kernels.solve(
-            self._seen.after + self._pooled(),
-            self._seen.tried,
-            self._seen.hit,
-            WIDTH,
-            self.rent,
-            self.write,
-            self.fresh,
-            self.idle,
-            sweeps,
-        )
+        after, seen = self._seen.after + self._pooled(), self._seen
+        for level, (rent, write) in enumerate(zip(self.rent.tolist(), self.write.tolist(), strict=True)):
+            fresh, idle = self.fresh[level], self.idle[level]
+            self._kernels.solve(after, seen.tried, seen.hit, WIDTH, rent, write, fresh, idle, sweeps)
 
     def _pooled(self) -> npt.NDArray[np.float64]:
         """What all runs together say of a column, at the weight of a few reads, for each run that was seen little."""

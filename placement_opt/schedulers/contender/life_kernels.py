@@ -23,7 +23,7 @@ FIELDS = 8
 class Seen(NamedTuple):
     """B blocks, L layers, A intervals of age. Blocks enter an interval at its end and leave it at its head, in turn."""
 
-    block: Any  #: int64[B, FIELDS]
+    block: Any  #: int32[B, FIELDS]
     head: Any  #: int64[L, A]: the block longest in each interval, -1 where there is none
     tail: Any  #: int64[L, A]
     edge: Any  #: int64[A]: ages at which intervals begin

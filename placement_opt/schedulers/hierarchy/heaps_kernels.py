@@ -16,8 +16,8 @@ from placement_opt.base.compiled import njit
 
 #: Columns of ``block``: bytes, group, key (the lower, the sooner evicted), mask of the tiers that hold it, the last rounds in
 #: which it was at the processor and in which it was moved, its mask before the latter, the key by which the heaps order it (at
-#: most its own), and its positions in the heaps.
-SIZE, GROUP, KEY, MASK, NEAR, STAMP, BEFORE, FILED, PLACE = 0, 1, 2, 3, 4, 5, 6, 7, 8
+#: most its own), the levels, bit by bit, that it does not go down to where it may lie nowhere, and its positions in the heaps.
+SIZE, GROUP, KEY, MASK, NEAR, STAMP, BEFORE, FILED, BARRED, PLACE = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 #: Columns of ``tier``: bytes free, whether it has a heap for each group, and bytes that each group may still take.
 ROOM, GROUPED, QUOTA = 0, 1, 2
 ROUND, TOUCHED, UNDO = 0, 1, 2

@@ -75,8 +75,7 @@ class Hierarchy:
         blocks, t = self._setting.initial_blocks, self.tables
         t.block[blocks, self._heaps.KEY] = t.block[blocks, self._heaps.FILED] = keys
         if self._setting.initial is not None:
-            held = self._setting.initial[:, blocks].astype(np.int64)
-            self._kernels.load(t, self._rule, blocks, (held << np.arange(len(held))[:, None]).sum(axis=0))
+            self.place(self._setting.initial)
             return None
         if self._home >= 0:
             t.block[blocks, self._heaps.MASK] = 1 << self._home
@@ -88,6 +87,13 @@ class Hierarchy:
             raise ScheduleError("no tier has room for it at the start", block=int(homeless))
         resident: Resident = (t.block[:, self._heaps.MASK] >> np.arange(len(self._setting.capacity))[:, None] & 1).astype(bool)
         return resident
+
+    def place(self, resident: Resident) -> None:
+        """What is empty takes blocks where they are."""
+        t, blocks = self.tables, np.flatnonzero(resident.any(axis=0))
+        t.block[blocks, self._heaps.SIZE] = self._setting.size[blocks]
+        held = resident[:, blocks].astype(np.int64)
+        self._kernels.load(t, self._rule, blocks, (held << np.arange(len(held))[:, None]).sum(axis=0))
 
     def begin(self, view: View, read_keys: Int64, birth_keys: Int64) -> None:
         """Open a step: blocks freed after it make room, blocks at the processor get new keys."""
@@ -122,11 +128,20 @@ class Hierarchy:
         if homeless >= 0:
             raise ScheduleError("produced, but no tier has room for it", step=self._step, block=int(homeless))
 
-    def least(self, tier: int) -> int | None:
-        """The lowest key of those that have their place in a tier; None where there is none, or layers have their shares."""
+    def bar(self, blocks: Ids, levels: Int64) -> None:
+        """Rule cache: blocks that make way do not move down to these levels, a bit each, but are dropped if no other is left."""
+        self.tables.block[blocks, self._heaps.BARRED] = levels
+
+    def lowest_at(self, tier: int) -> int | None:
+        """The block of the lowest key of those that have their place in a tier; None where there is none, or layers have their
+        shares."""
         if not self.tables.filled[tier, 0] or self.tables.tier[tier, self._heaps.GROUPED]:
             return None
-        return int(self.tables.block[self._heaps.top(self.tables, tier, 0), self._heaps.KEY])
+        return int(self._heaps.top(self.tables, tier, 0))
+
+    def key(self, block: int) -> int:
+        """Of a block."""
+        return int(self.tables.block[block, self._heaps.KEY])
 
     def room(self, tier: int) -> int:
         """Bytes that are free in a tier."""

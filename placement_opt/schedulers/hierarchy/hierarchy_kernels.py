@@ -8,6 +8,7 @@ import numpy as np
 
 from placement_opt.base.compiled import njit
 from placement_opt.schedulers.hierarchy.heaps_kernels import (
+    BARRED,
     FILED,
     KEY,
     MASK,
@@ -100,7 +101,7 @@ def _open(t: Tables, rule: int, level: int, b: int, bar: int, depth: int) -> int
 def _settle(t: Tables, rule: int, b: int, start: int, stop: int, bar: int) -> bool:
     """Find a place for a block at levels start..stop-1, and further down for those it displaces; False if there is none.
 
-    Where blocks may lie nowhere, those it displaces need none.
+    Where blocks may lie nowhere, those it displaces need none, and are not moved to levels that they are barred from.
     """
     t.stack[0, 0], t.stack[1, 0] = b, start
     depth = 1
@@ -110,6 +111,9 @@ def _settle(t: Tables, rule: int, b: int, start: int, stop: int, bar: int) -> bo
         limit, end = (bar, stop) if one == b else (t.block[one, KEY], len(t.order))
         opened = -1
         while level < end:
+            if rule == CACHE and one != b and t.block[one, BARRED] >> level & 1:
+                level += 1
+                continue
             opened = _open(t, rule, level, one, limit, depth)
             if opened >= 0:
                 break

@@ -1,0 +1,88 @@
+"""What steps take whose reads are split as fast as can be, for what a scheduler knows of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from placement_opt.base.arrays import Float64, Int64
+from placement_opt.instance.law import behind
+from placement_opt.memory.split.timing import StepTimer
+from placement_opt.play.protocol import Setting, View
+from placement_opt.schedulers.contender.ghost import Ghost
+
+
+class Stopwatch:
+    """Times ghosts step by step, as the simulator would.
+
+    But for this: where loads are not by the byte alone, all blocks count as if of the size that was read first; a block stored
+    that is read in part is charged whole, and none of budgets.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        operations = setting.memory.operations
+        self._setting, self._operations, self._tiers = setting, operations, operations.tiers
+        self._loads, self._unit, self._known = operations.per_byte, 1, operations.uniform
+        self._attends = not bool(operations.brings[operations.serving].all())
+        self._limited = operations.limited and setting.block_kind is not None
+        self._cases = 1 << self._tiers + (3 if self._limited else 1 if self._attends else 0)
+        self._seen = np.zeros(self._cases, dtype=np.bool_)
+        self._timers: dict[bytes, tuple[Int64, StepTimer]] = {}
+
+    def lap(self, view: View, ghosts: list[Ghost]) -> Float64:
+        """float64[n]: seconds of a step of each ghost, which makes it."""
+        served = np.zeros((len(ghosts), self._cases))
+        moved = np.zeros((len(ghosts), self._operations.first_serving))
+        if not self._known:
+            self._learn_unit(view)
+        setting, weight = self._setting, self._setting.size[view.reads].astype(np.float64)
+        if view.shares is not None:
+            weight = weight * view.shares / setting.share_base
+        special = self._attends or self._limited or view.places is not None
+        for row, one in enumerate(ghosts):
+            held = one.mask[view.reads]
+            one.step(view, moved[row])
+            case = self._case(view, held, one) if special else held
+            served[row] = np.bincount(case, weights=weight, minlength=self._cases)
+        if setting.residency == "inclusive" and len(view.births):
+            moved[:, setting.home] += setting.size[view.births].sum()
+        base = view.fixed + moved / self._unit @ self._loads[: self._operations.first_serving]
+        return np.maximum(self._seconds(served / self._unit, base), view.floor)
+
+    def _case(self, view: View, held: npt.NDArray[np.uint16], one: Ghost) -> Int64:
+        """Of each read, the tiers that may serve it, whether it must be brought to the processor, and its kind."""
+        case = held.astype(np.int64)
+        if view.places is not None:
+            case[behind(view.places, held != 0)] = 0
+        if self._attends:
+            case += (np.isin(view.reads, one.touched) & (one.mask[view.reads] & ~held != 0)).astype(np.int64) << self._tiers
+        if self._limited:
+            assert self._setting.block_kind is not None
+            case += self._setting.block_kind[view.reads].astype(np.int64) << self._tiers + 1
+        return case
+
+    def _learn_unit(self, view: View) -> None:
+        """Loads by the call are those of a block of the size first seen."""
+        ids = view.reads if len(view.reads) else view.births
+        if len(ids):
+            block, self._known = ids[len(ids) // 2], True
+            self._unit = int(self._setting.size[block])
+            pieces = 1 if self._setting.pieces is None else int(self._setting.pieces[block])
+            self._loads = self._operations.block_loads(self._unit, pieces)
+
+    def _seconds(self, served: Float64, base: Float64) -> Float64:
+        self._seen |= served.any(axis=0)
+        key = self._seen.tobytes()
+        if key not in self._timers:
+            cases = np.flatnonzero(self._seen)
+            patterns = [self._pattern(case) for case in cases.tolist()]
+            serve = np.ascontiguousarray(self._loads[self._operations.serving])
+            self._timers[key] = cases, StepTimer(self._setting.memory, patterns, serve)
+        cases, timer = self._timers[key]
+        return timer.times(served[:, cases], base)
+
+    def _pattern(self, case: int) -> int:
+        bringing = bool(case >> self._tiers & 1)
+        usable = self._operations.usable(case & (1 << self._tiers) - 1, bringing=bringing)
+        applies = self._operations.applies[self._operations.serving, case >> self._tiers + 1]
+        return usable & sum(1 << int(v) for v in np.flatnonzero(applies))
