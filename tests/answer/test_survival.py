@@ -25,6 +25,7 @@ from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.cli import main
+from placement_opt.instance.budgets import Budget
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered, layered_of
 from placement_opt.instance.load import load_layered
@@ -60,10 +61,16 @@ class _Given:
 
     layers: tuple[Instance, ...]
 
-    def __call__(self, layer: int, capacity: Int64, limits: Limits) -> Instance:
+    def __call__(self, layer: int, capacity: Int64, budgets: tuple[Budget, ...], limits: Limits) -> Instance:
         del limits
+        assert budgets == ()
         assert (self.layers[layer].capacity == capacity).all()
         return self.layers[layer]
+
+    def amounts(self, layer: int) -> tuple[Int64, Int64]:
+        """Nothing is said to be read or produced, which is never more than what is."""
+        none = np.zeros(self.layers[layer].num_steps, dtype=np.int64)
+        return none, none
 
 
 def in_rows(seed: int) -> Stacked | None:
@@ -82,8 +89,12 @@ def in_rows(seed: int) -> Stacked | None:
         layers=len(layers),
         turns=instance.num_steps,
         make=_Given(tuple(layers)),
+        rooms=np.tile(instance.capacity, (len(layers), 1)),
         block_bytes=int(instance.size.max()),
+        sizes=np.unique(instance.size),
+        kinds=None,
         share_base=instance.share_base,
+        fixed=np.zeros(instance.num_resources, dtype=np.int64),
         floor=0.0,
         stated=str(seed).encode(),
         reads=layers[0].num_reads,
@@ -105,8 +116,8 @@ class Counting(Impatient):
 def climbed(question: Stacked, seed: int, folder: Path, limits: Limits) -> tuple[State, list[bytes]]:
     """Both sides at random prices, and the files of them that there are."""
 
-    def raised(part: Instance, gap: float, limits: Limits, start: Prices | None) -> State:
-        del gap, limits, start
+    def raised(part: Instance, gap: float, limits: Limits, start: Prices | None, names: Sequence[str]) -> State:
+        del gap, limits, start, names
         prices = random_prices(part, np.random.default_rng(seed))
         value, standing = evaluate(part, prices).value_s, Standing()
         standing.raise_to(Bound("random", Status.BOUND, value, 0.0, "", prices=prices), "random")
