@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
@@ -32,6 +32,7 @@ from placement_opt.certify.layered_files import SectionWriter
 from placement_opt.instance.layered import Layered
 from placement_opt.layered.done import Done, keep_done, keep_prepared, kept_done, kept_prepared
 from placement_opt.layered.dual import (
+    Actions,
     WholePrices,
     below,
     combine,
@@ -234,6 +235,7 @@ class Work:
         sections = [None if self.folder is None else self.folder / f"layer-{layer}" for layer in range(count)]
         tasks = [_Task(question, prepared.knots, n, prepared.rule, sections[n]) for n in missing]
         self.backend.run(_layer, tasks, shared=(question, prepared.knots), limits=self.limits, done=fresh)
+        _actions.cache_clear()
         whole_done = sum(done.complete for done in self.done.values()) == count
         early = Status.INTERRUPTED if self.limits.interrupted else Status.LIMIT
         self.offer(Status.BOUND if whole_done else early, prepared, prepare_s)
@@ -281,14 +283,19 @@ def _certificate(question: Layered, whole: WholePrices, values: list[int]) -> Pr
     return PriceCertificate(question.hash, whole.quantum, whole.rho, whole.rent, combine(question, whole, values))
 
 
+@lru_cache(maxsize=1)
+def _actions(question: Layered, knots: Knots) -> Actions:
+    """What every action costs at every step of all layers: the same for the layers that this process works on."""
+    return price_large(question, Family(question, []).prices(knots))[1]
+
+
 def _layer(task: _Task, limits: Limits) -> Done:
     """One layer, drawn, priced and scheduled, as far as it comes within the limits."""
     question, family = task.question, Family(task.question, [])
     runs = question.layers.layer(task.layer, limits)
     if runs is None:
         return Done(None, float("inf"), 0)
-    _, actions = price_large(question, family.prices(task.knots))
-    paths = layer_value(question, actions, task.layer, runs, limits)
+    paths = layer_value(question, _actions(question, task.knots), task.layer, runs, limits)
     if task.rule is None:
         return Done(paths, float("inf"), runs.num_runs, paths is not None)
     schedule = partial(schedule_layer, question, task.layer, runs, family.worths(task.knots), task.rule, limits=limits)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from placement_opt.answer.standing import Standing, State
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
+from placement_opt.instance.load import load_layered
+from placement_opt.instance.stacked import Stacked
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from tests.layered.cases import write
+from tests.stacking import both
 
 KINDS = ("prices", "schedule")
 
@@ -46,3 +55,16 @@ MOMENTS = [
     *(("written", 2), ("written", 5)),
     *(("moved", 1), ("moved", 2), ("moved", 6)),
 ]
+
+
+def question_of(folder: Path, kind: str) -> Layered | Stacked:
+    """One by layer, in "runs" or with layers in "rows"."""
+    return load_layered(write(folder, drift=0.3)) if kind == "runs" else both(folder, page_tokens=2)[1]
+
+
+def roofline_state(part: Instance, gap: float, limits: Limits, start: Prices | None, names: Sequence[str]) -> State:
+    """What the ladder proves of a part of a question, without any search: it does not depend on how long anything takes."""
+    del gap, limits, start, names
+    standing = Standing()
+    standing.raise_to(METHODS["roofline"](part), "roofline")
+    return standing.state

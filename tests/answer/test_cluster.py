@@ -14,19 +14,16 @@ import pytest
 
 from placement_opt.answer import by_layer
 from placement_opt.answer.answer import Answer, answer
-from placement_opt.answer.standing import Standing, State
 from placement_opt.base import backend as backend_module
 from placement_opt.base.backend import Backend, packed
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
-from placement_opt.bounds.result import Prices
 from placement_opt.certify import layered as certified
 from placement_opt.certify import stacked as verifier
 from placement_opt.certify.claims import verify_any
 from placement_opt.certify.files import save_prices
 from placement_opt.cli import main
-from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import in_layers, load_layered
 from placement_opt.instance.outline import read_outline
@@ -39,6 +36,7 @@ from placement_opt.play.by_layer import simulate_any
 from placement_opt.schedulers import make_scheduler
 from placement_opt.study.compare import compare
 from placement_opt.workload.synth import params
+from tests.answer.cases import question_of, roofline_state
 from tests.layered.cases import write
 from tests.stacking import both, written
 
@@ -52,18 +50,6 @@ def there(cluster: Any) -> Backend:
 def _same_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Prices of layers in rows that do not depend on how long anything takes."""
     monkeypatch.setattr(importlib.import_module("placement_opt.answer.answer"), "_raised", roofline_state)
-
-
-def roofline_state(part: Instance, gap: float, limits: Limits, start: Prices | None) -> State:
-    del gap, limits, start
-    standing = Standing()
-    standing.raise_to(METHODS["roofline"](part), "roofline")
-    return standing.state
-
-
-def questions(folder: Path) -> list[Layered | Stacked]:
-    """In runs, and layer by layer in rows."""
-    return [load_layered(write(folder, drift=0.3)), both(folder, page_tokens=2)[1]]
 
 
 def saved(question: Layered | Stacked, folder: Path, backend: Backend | None) -> tuple[Answer, list[Path]]:
@@ -84,7 +70,7 @@ def same_files(one: list[Path], other: list[Path]) -> bool:
 
 def test_a_cluster_finds_plays_and_proves_the_same(there: Backend, tmp_path: Path) -> None:
     """Both sides, their files byte by byte, what they prove, and schedulers turn by turn."""
-    for number, question in enumerate(questions(tmp_path)):
+    for number, question in enumerate(question_of(tmp_path, kind) for kind in ("runs", "rows")):
         here, files = saved(question, tmp_path / f"here{number}", None)
         away, copies = saved(question, tmp_path / f"away{number}", there)
         assert (away.state.lower_s, away.latency_s, away.notes) == (here.state.lower_s, here.latency_s, ())
@@ -164,7 +150,7 @@ def test_the_layers_of_a_lost_worker_are_done_again(there: Backend, cluster: Any
     """A worker process that dies over its first layer, of the schedule and of the proof: files and integers are the same."""
     import distributed
 
-    question, works = both(tmp_path, page_tokens=2)[1], ((by_layer, "both_sides"), (verifier, "_prove"))
+    question, works = question_of(tmp_path, "rows"), ((by_layer, "both_sides"), (verifier, "_prove"))
     _, files = saved(question, tmp_path / "here", None)
     with distributed.Client(cluster, set_as_default=False) as client:
         for module, name in works:
@@ -238,7 +224,7 @@ def test_moves_come_back_where_folders_are_not_shared(tmp_path: Path, monkeypatc
         assert part.data is not None
         return Part(path, part.data)
 
-    for number, question in enumerate(questions(tmp_path)):
+    for number, question in enumerate(question_of(tmp_path, kind) for kind in ("runs", "rows")):
         _, files = saved(question, tmp_path / f"here{number}", None)
         with monkeypatch.context() as patch:
             patch.setattr(by_layer, "write_part", elsewhere)
@@ -260,3 +246,14 @@ def test_what_is_sent_does_not_grow_with_the_reads(tmp_path: Path) -> None:
     assert sizes[0][0] == pytest.approx(sizes[1][0], abs=8)
     assert sizes[0][1] == pytest.approx(sizes[1][1], abs=64)
     assert max(size for size, _ in sizes) < 500
+
+
+def test_processes_prove_runs_layer_by_layer(tmp_path: Path) -> None:
+    """As a cluster's workers do; a file that is another one there is refused."""
+    question = load_layered(write(tmp_path))
+    _, files = saved(question, tmp_path / "here", None)
+    alone, shared = verify_any(question, files), verify_any(question, files, backend=Backend(jobs=2))
+    assert (shared.lower, shared.upper) == (alone.lower, alone.upper)
+    task = certified._Task(question, {"prices": certified._File(files[0], b"another")}, 0)
+    error = certified._prove(task, Limits()).error
+    assert str(error) == f"{files[0]}: is another file where its layers are proved"

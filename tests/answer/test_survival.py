@@ -21,14 +21,12 @@ from placement_opt.base import atomic
 from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.cli import main
 from placement_opt.instance.budgets import Budget
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered, layered_of
-from placement_opt.instance.load import load_layered
 from placement_opt.instance.stacked import Stacked
 from placement_opt.layered.kept import kept_layers
 from placement_opt.layered.plan import Plan
@@ -36,9 +34,10 @@ from placement_opt.layered.solve import CertifiedPrices, begin, solve
 from placement_opt.layered.stacked_plan import StackedPlan
 from placement_opt.schedulers.search.game import searchable
 from placement_opt.workload.synth import params
+from tests.answer.cases import question_of, roofline_state
 from tests.bounds.cases import random_prices
-from tests.layered.cases import Impatient, draw, write
-from tests.stacking import both, layers_of, written
+from tests.layered.cases import Impatient, draw
+from tests.stacking import layers_of, written
 from tests.worlds import any_operations
 
 REPO = Path(__file__).parents[2]
@@ -208,7 +207,7 @@ from placement_opt.answer.answer import answer
 from placement_opt.base import atomic
 from placement_opt.certify.files import save_prices
 from placement_opt.layered import kept as module
-from tests.answer.test_survival import question_of, roofline_state
+from tests.answer.cases import question_of, roofline_state
 
 importlib.import_module("placement_opt.answer.answer")._raised = roofline_state
 folder, kind, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -275,21 +274,6 @@ for number in range(count):
         ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     print(*ends, run(place) == whole)
 """
-
-
-def question_of(folder: Path, kind: str) -> Layered | Stacked:
-    """One in runs, or layer by layer in rows."""
-    if kind == "runs":
-        return load_layered(write(folder, drift=0.3))
-    return both(folder, page_tokens=2)[1]
-
-
-def roofline_state(part: Instance, gap: float, limits: Limits, start: Prices | None) -> State:
-    """Prices that do not depend on how long anything takes."""
-    del gap, limits, start
-    standing = Standing()
-    standing.raise_to(METHODS["roofline"](part), "roofline")
-    return standing.state
 
 
 @pytest.mark.parametrize("kind", ["runs", "rows"])
