@@ -20,7 +20,7 @@ def _made(
 
 def _popular(blocks: int, exponent: float) -> np.ndarray:
     weight = 1.0 / (1 + np.arange(blocks)) ** exponent
-    return weight / weight.sum()
+    return np.asarray(weight / weight.sum())
 
 
 def returning(rng: np.random.Generator) -> Instance:

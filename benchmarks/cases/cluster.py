@@ -62,8 +62,7 @@ def _rows(turns: int) -> _Pass:
     first = question.layer(0)
     found = roofline(first)
     assert found.prices is not None
-    made = whole_prices(first, legal(first, found.prices), found.lower_bound_s or 0.0)
-    prices = certified_prices(PriceCertificate(question.hash, *made, Fraction(0)))
+    prices = certified_prices(whole_prices(first, legal(first, found.prices), found.lower_bound_s or 0.0, question.hash))
     tasks = [LayerTask(question, layer, prices, 1.0, 0, None) for layer in range(8)]
     return _Pass(question, both_sides, tasks, (question, prices), folder)
 

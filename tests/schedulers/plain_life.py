@@ -163,9 +163,7 @@ class PlainLife:
             for fresh, idle, rent, write in zip(self.fresh, self._idle, self.rent, self.write, strict=True):
                 self._improve(outcomes, fresh, idle, rent, write)
 
-    def _improve(
-        self, outcomes: list[dict[int, float]], fresh: Any, idle: list[list[float]], rent: float, write: float
-    ) -> None:
+    def _improve(self, outcomes: list[dict[int, float]], fresh: Any, idle: Any, rent: float, write: float) -> None:
         worth = [1 + min(write, max(0.0, value)) for value in fresh.tolist()]
         for f in range(_CLASSES):
             later = 0.0

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.laws import laws
 from placement_opt.base.errors import InputError
 from placement_opt.instance.instance import Instance
+from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Moves, View
 from placement_opt.play.simulate import Steps, simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.contender import rule
 from placement_opt.schedulers.contender.contender import PANEL, Contender
 from placement_opt.schedulers.contender.rule import Rule
+from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from tests.schedulers.cases import any_instance, as_cache, drift
 from tests.schedulers.plain_life import PlainLife
-from tests.small import make_instance, make_trace, two_tier
+from tests.small import chain, make_instance, make_trace, two_tier
+from tests.worlds import with_operations
 
 
 class Noted:
@@ -193,6 +198,50 @@ def test_a_few_steps_do_not_decide() -> None:
         one._choose(view)
         leaders.append(one._leader)
     assert leaders == [0, 0, 0, 0, 1, 1]
+
+
+def scan(steps: int) -> Instance:
+    """Two blocks a step that nobody read before or will read again, beside two that always are; what is gone is made anew."""
+    memory = with_operations(chain([4, 1000], [400, 60], [90]), [Operation("anew", None, (0, 0, 3), brings=True)])
+    reads = [[0, 1, 2 + 2 * step, 3 + 2 * step] for step in range(steps)]
+    trace = make_trace(reads, [-1] * (2 + 2 * steps))
+    return replace(make_instance(memory, trace, "free"), residency="cache", capacity=np.array([4, 6]))
+
+
+def test_what_makes_way_is_not_copied_where_it_is_not_worth_it() -> None:
+    """Under the rule cache: once it is known that what is new is not read again little of it goes down; with `lru` all does."""
+    copied = {}
+    for name in ("contender", "lru"):
+        run = simulate(scan(120), make_scheduler(name), record=True)
+        copied[name] = run.moved[60:, 2:].sum() + run.moved[60:, 1].sum()
+    assert copied["lru"] > 100
+    assert copied["contender"] < copied["lru"] / 5
+
+
+def test_a_block_that_is_barred_from_a_level_goes_further_down_or_is_dropped() -> None:
+    """Three tiers of one block each: what makes way skips the middle one, or all."""
+    memory = with_operations(chain([1, 1, 1], [400, 60, 20], [90, 30]), [Operation("anew", None, (0, 0, 0, 0, 3), brings=True)])
+    instance = replace(make_instance(memory, make_trace([[0], [1]], [-1] * 2), "free"), residency="cache")
+    found = []
+    for levels in (0, 0b010, 0b110):
+        steps = Steps(replace(instance, capacity=np.ones(3, dtype=np.int64)))
+        caches = Hierarchy(steps.setting(), by_layer=False, shares=False)
+        caches.place(np.array([[True, False], [False, False], [False, False]]))
+        caches.bar(np.array([0]), np.array([levels]))
+        resident = np.array([[True, False], [False, False], [False, False]])
+        view = View(1, 0, *steps.at(1)[:3], resident, np.ones(3, dtype=np.int64), instance.fixed[1], 0.0)
+        caches.begin(view, np.array([5]), np.zeros(0, dtype=np.int64))
+        caches.admit(np.array([1]), np.array([5]))
+        found.append([(source, tier, ids.tolist()) for source, tier, ids in caches.moves().fetch])
+    assert found == [[(0, 1, [0])], [(0, 2, [0])], []]
+
+
+def test_laws_are_the_same_each_time_and_fill_the_room() -> None:
+    """What the benchmark plays besides instances: from a seed alone, with more blocks than the fast tier holds."""
+    for (name, one), (again, other) in zip(laws(), laws(), strict=True):
+        assert name == again
+        assert one.hash == other.hash
+        assert one.size.sum() > one.capacity[0]
 
 
 def test_the_page_has_the_table_of_the_results() -> None:

@@ -16,6 +16,7 @@ from placement_opt.schedulers.hierarchy.hierarchy import NOTHING, Hierarchy
 _ONE = 2**40  # of a key: one read
 _FINE = 2**20  # of a key: what values are told apart by; within it those read longer ago go first
 _POWER = 4.0  # how much more the price of a resource is that is used longer
+_LOW = 1e-3  # of lower tiers, reads a step: what is filled later has its rent within some steps
 _HIGHEST = 0.5  # rent in reads a step; at 1, what is certain to be read is worth no more than nothing
 
 
@@ -183,17 +184,23 @@ class Rule:
         self._price = now if self._price is None else self._price + (now - self._price) / min(self._seen, self._memory)
 
     def _learn_rent(self) -> None:
-        """Up where the least of what the fastest tier holds is worth more than its rent, else down."""
+        """Up where the least of what a full tier holds is worth more than its rent, else down, and fast where there is room."""
         if not self._order:
             return
         rent = self._life.rent
         rises = np.array(self._least(ever=True)[: len(rent)]) > 0
-        rent[:] = np.clip(rent * np.where(rises, 1.05, 1 / 1.05), 1e-6, _HIGHEST)
+        room = np.array([at > 0 and not self._full(tier) for at, tier in enumerate(self._order[: len(rent)])])
+        least = np.where(np.arange(len(rent)) > 0, _LOW, 1e-6)
+        rent[:] = np.clip(rent * np.where(rises, 1.05, np.where(room, 0.5, 1 / 1.05)), least, _HIGHEST)
 
     def _held(self) -> Ids:
         """Blocks that have a place in some tier and were seen."""
         ids = self._caches.held
         return ids[self._life.last[ids] >= 0]
+
+    def _full(self, tier: int) -> bool:
+        """Whether there is hardly any room left."""
+        return self._caches.room(tier) < int(self._setting.capacity[tier]) // 50 + 1
 
     def _value(self, block: int, at: int) -> float:
         """Of a block by its key, but at lower levels by what it would be there."""
@@ -206,8 +213,7 @@ class Rule:
         found = []
         for at, tier in enumerate(self._order):
             least = self._caches.lowest_at(tier)
-            full = least is not None and self._caches.room(tier) < self._setting.capacity[tier] // 50 + 1
-            value = self._value(least, at) if least is not None and full else 0.0
+            value = self._value(least, at) if least is not None and self._full(tier) else 0.0
             found.append(value if ever else min(0.0, value))
         return found
 

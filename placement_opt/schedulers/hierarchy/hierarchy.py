@@ -129,7 +129,7 @@ class Hierarchy:
             raise ScheduleError("produced, but no tier has room for it", step=self._step, block=int(homeless))
 
     def bar(self, blocks: Ids, levels: Int64) -> None:
-        """Rule cache: blocks that make way do not move down to these levels, a bit each, but are dropped if no other is left."""
+        """Rule cache: blocks that make way do not move down to these levels, a bit each; where no other is left they go."""
         self.tables.block[blocks, self._heaps.BARRED] = levels
 
     def lowest_at(self, tier: int) -> int | None:
