@@ -77,6 +77,8 @@ class Stacked(OneSize):
         Seconds under the time of every step.
     stated
         What the layers are made from, in bytes: tells questions apart.
+    filling
+        Bytes that a turn reads of pages that are still being filled, at most.
     reads, drawn, states
         How many reads a layer has, how many of single tokens those are made from, and pairs of a block and a state, about.
     layer_bytes
@@ -107,6 +109,7 @@ class Stacked(OneSize):
     fixed: Int64
     floor: float
     stated: bytes
+    filling: int = 0
     reads: int = 0
     drawn: int = 0
     states: int = 0

@@ -81,6 +81,7 @@ def in_layers(outline: Outline) -> Stacked:
         fixed=np.asarray(weights, dtype=np.int64),
         floor=float(rules.floor),
         stated="\n".join(stated).encode(),
+        filling=(rules.page_tokens - 1) * model.unit_bytes,
         reads=outline.totals.reads // layers.count,
         drawn=outline.source.totals.reads // layers.count,
         states=outline.totals.pairs // layers.count**2,
