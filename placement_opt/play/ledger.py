@@ -70,7 +70,7 @@ class Ledger:
         self._remade: npt.NDArray[np.bool_] = remade[loads.kind]
         self._part: Int64 | None = None if instance.trace.shares is None else np.zeros(blocks, dtype=np.int64)
         self._doomed = np.zeros(blocks, dtype=bool)
-        self._slot = np.zeros(blocks, dtype=np.int32)
+        self._slot, self._turn = np.zeros(blocks, dtype=np.int32), 0
         self._count = np.arange(blocks, dtype=np.int32)
         self._home = instance.home if instance.inclusive else -1
         self._loops = loops_for(instance.trace.num_reads)
@@ -205,9 +205,9 @@ class Ledger:
         """Whether all is well with what is stored (``state``: of blocks) or dropped (None), as far as loops can say."""
         if self._loops is None or not _plain(ids) or not isinstance(tier, int) or not 0 <= tier < len(self._names):
             return False
-        if state is None:
-            return bool(self._loops.sound(ids, self._slot, self._doomed, self.resident[tier].view(np.uint8), wanted))
-        return bool(self._loops.sound(ids, self._slot, self._doomed, state, wanted))
+        self._turn -= 1  # places of ids, which the slots have otherwise, are not below 0
+        held = self.resident[tier].view(np.uint8) if state is None else state
+        return bool(self._loops.sound(ids, self._slot, self._turn, self._doomed, held, wanted))
 
     def _check_at_hand(self, tier: int, ids: Ids) -> None:
         """A block that lies nowhere is at the processor only after an operation without source, and no more of it than is read.

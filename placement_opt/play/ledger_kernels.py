@@ -8,17 +8,16 @@ from placement_opt.base.compiled import njit
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
-def sound(ids: Any, slot: Any, doomed: Any, state: Any, wanted: int) -> bool:
-    """Whether these are blocks, each named once, none freed, of all of which the state is the one wanted. Writes ``slot``."""
-    for i in range(len(ids)):
-        b = ids[i]
-        if b < 0 or b >= len(slot) or doomed[b] or state[b] != wanted:
+def sound(ids: Any, seen: Any, turn: int, doomed: Any, state: Any, wanted: int) -> bool:
+    """Whether these are blocks, each named once, none freed, of all of which the state is the one wanted.
+
+    Writes ``turn`` where it saw them, which nothing else has written there.
+    """
+    for b in ids:
+        if b < 0 or b >= len(seen) or doomed[b] or state[b] != wanted or seen[b] == turn:
             return False
-        slot[b] = i
-    twice = 0
-    for i in range(len(ids)):
-        twice += slot[ids[i]] != i
-    return twice == 0
+        seen[b] = turn
+    return True
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]

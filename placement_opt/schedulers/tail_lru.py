@@ -15,6 +15,7 @@ from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import Policy, layer_of, option, passing
 from placement_opt.schedulers.classical.leaves import path_of
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
+from placement_opt.schedulers.hierarchy.queues import queued
 from placement_opt.schedulers.lru import start_keys
 
 _IDS = 2**31  # more than there are blocks
@@ -41,15 +42,23 @@ class TailLRU(Policy):
     prompt: int = option(-1, "blocks (of each layer) expected of the next prompt; -1: the mean so far", low=-1, high=2**31 - 1)
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
-        self._caches = Hierarchy(setting, by_layer=False, shares=False)
         self._layer, self._seen = layer_of(setting), np.zeros(len(setting.size), dtype=bool)
         self._turns = self._brought = 0
-        return self._caches.start(start_keys(setting, first_reads)[setting.initial_blocks])
+        keys = start_keys(setting, first_reads)[setting.initial_blocks]
+        self._queued = queued(setting, by_layer=False, again=True, stacked=True)
+        if self._queued is not None:
+            return self._queued.start(keys)
+        self._caches = Hierarchy(setting, by_layer=False, shares=False)
+        return self._caches.start(keys)
 
     def step(self, view: View) -> Moves:
         path = path_of(view)
+        in_vain = self._in_vain(path)
+        if self._queued is not None:
+            oldest, first = path[::-1], in_vain[::-1]
+            return self._queued.bring(view, np.concatenate([oldest[first], oldest[~first]]), int(first.sum()))
         keys = (view.step + 1) * _IDS - np.arange(len(path))
-        keys[self._in_vain(path)] -= 2**61
+        keys[in_vain] -= 2**61
         order, reads = np.argsort(path[: len(view.reads)]), len(view.reads)
         self._caches.begin(view, keys[:reads][order], keys[reads:])
         newest = np.argsort(keys)[::-1]
@@ -59,13 +68,12 @@ class TailLRU(Policy):
     def _in_vain(self, path: Int64) -> Flags:
         """Which blocks the next turn may miss without being in the tail."""
         layers = self._layer[path]
-        own = np.unique(layers, return_inverse=True)[1]
-        counts = np.bincount(own)
-        self._turns += len(counts)
+        counts = np.bincount(layers)
+        self._turns += int(np.count_nonzero(counts))
         self._brought += int((~self._seen[path]).sum())
         self._seen[path] = True
         prompt = self._brought // max(self._turns, 1) if self.prompt < 0 else self.prompt
-        order = np.argsort(own, kind="stable")
+        order = np.argsort(layers, kind="stable")
         behind = np.empty(len(path), dtype=np.int64)  # how many of its layer come after it
         behind[order] = np.repeat(np.cumsum(counts), counts) - np.arange(len(path)) - 1
         return np.asarray(behind < self.xi - prompt)

@@ -1,4 +1,4 @@
-"""One cache above a home: lists make the very moves of the heaps, which keep keys and take changes back."""
+"""One cache above a home: rows of ids make the very moves of the heaps, and of the lists of a clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from placement_opt.instance.instance import Instance
-from placement_opt.schedulers import fifo, lru, make_scheduler
+from placement_opt.schedulers import fifo, lru, make_scheduler, tail_lru
+from placement_opt.schedulers.classical import clock
 from tests.schedulers.caches import played
 from tests.small import make_instance, make_trace, two_tier
 
@@ -35,13 +36,15 @@ def _full(seed: int) -> Instance:
     return make_instance(two_tier(hbm=room), trace, initial=held if rng.random() < 0.4 else None)
 
 
-@pytest.mark.parametrize("spec", ["lru", "lru:scope=global", "fifo", "fifo:scope=global"])
-def test_moves_are_those_of_the_heaps(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "spec", ["lru", "lru:scope=global", "fifo", "fifo:scope=global", "tail-lru:xi=3", "tail-lru:xi=5,prompt=2", "clock:bits=2"]
+)
+def test_moves_are_those_of_the_heaps_and_lists(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unequal sizes, shares of layers, births, deaths, given starts: the same moves in the same order."""
     instances = [_full(seed) for seed in range(150)]
     found = [played(instance, make_scheduler(spec)) for instance in instances]
     assert len({str(one) for one in found}) == len(found)
-    for module in (lru, fifo):
+    for module in (lru, fifo, tail_lru, clock):
         monkeypatch.setattr(module, "queued", lambda *_, **__: None)
     for seed, (instance, one) in enumerate(zip(instances, found, strict=True)):
         assert played(instance, make_scheduler(spec)) == one, seed

@@ -272,32 +272,36 @@ def turns(q: Queues, freed: Any, near: Any, highest: int, stored: Any, noted: An
     """
     count, came, dropped = 0, 0, 0
     _free(q, freed)
+    room, hand, end = q.room[ROOM], q.hand[0], q.end[0]  # in hand for the round, where nothing else uses them
     for b in near:
-        bits = q.node[b, BITS]
+        bits, size = q.node[b, BITS], q.size[b]
         if bits & IN:
-            if q.node[b, SEEN] < highest:
-                q.node[b, SEEN] += 1
-        elif bits != GONE and q.size[b] <= q.room[CAPACITY]:
-            while q.room[ROOM] < q.size[b]:
-                at = q.hand[0]
-                q.hand[0] += 1
-                if _holds(q, at):
-                    u = np.int64(q.row[at])
-                    if q.node[u, SEEN] > 0:
-                        q.node[u, SEEN] -= 1
-                        if q.end[0] == q.first[1]:
-                            _anew(q, 0)
-                        _write(q, 0, u)
-                    else:
-                        count = _note(q, u, noted, count)
-                        _go(q, u)
-                        q.node[u, AT] = -1
+            q.node[b, SEEN] = min(q.node[b, SEEN] + 1, highest)
+        elif bits != GONE and size <= q.room[CAPACITY]:
             count = _note(q, b, noted, count)
-            _come(q, b)
+            while True:  # room for it, then itself
+                if end == q.first[1]:
+                    q.hand[0], q.end[0] = hand, end
+                    _anew(q, 0)
+                    hand, end = q.hand[0], q.end[0]
+                if room >= size:
+                    break
+                u = np.int64(q.row[hand])
+                if q.node[u, AT] == hand and q.node[u, SEEN] > 0:
+                    q.node[u, SEEN] -= 1
+                    q.row[end], q.node[u, AT] = u, end
+                    end += 1
+                elif q.node[u, AT] == hand:
+                    count = _note(q, u, noted, count)
+                    q.node[u, BITS] &= ~IN
+                    q.node[u, AT] = -1
+                    room += q.size[u]
+                hand += 1
+            q.node[b, BITS] |= IN
             q.node[b, SEEN] = 0
-            if q.end[0] == q.first[1]:
-                _anew(q, 0)
-            _write(q, 0, b)
+            q.row[end], q.node[b, AT] = b, end
+            room, end = room - size, end + 1
+    q.room[ROOM], q.hand[0], q.end[0] = room, hand, end
     for i in range(count):
         b = noted[i]
         bits = q.node[b, BITS]
