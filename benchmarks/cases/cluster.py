@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from placement_opt.base.backend import Backend, packed
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.roofline import bound as roofline
-from placement_opt.certify.files import PriceCertificate
 from placement_opt.instance.stacked import Large
 from placement_opt.layered.prepare import prepare
 from placement_opt.layered.solve import _layer, _Task, certified_prices
