@@ -1,11 +1,12 @@
 """A question in runs, answered from both sides: a proven lower bound and a schedule, layer after layer.
 
 1. The roofline, the prices that prove it, and the schedule that keeps nothing are there at once (:func:`begin`).
-2. Prices are raised on a sample of the blocks of one layer (:mod:`placement_opt.layered.prices`).
-3. On that layer the rules of :data:`placement_opt.layered.keep.RULES` are tried.
-4. Every layer is drawn once, priced exactly and scheduled. A layer that was not reached counts with the least that its blocks
-   can cost and with the schedule that keeps nothing, one that was interrupted keeps nothing from there on, so that both numbers
-   hold whenever the work ends.
+2. The first prices are looked at on a sample of the blocks of one layer, and that layer is scheduled at them. Where that is not
+   near what they promise, prices are raised on the sample (:mod:`placement_opt.layered.prices`), and more rules of
+   :data:`placement_opt.layered.keep.RULES` are tried.
+3. Every layer is drawn once and scheduled, and priced exactly where that can prove more than is known without. A layer that was
+   not reached counts with the least that its blocks can cost and with the schedule that keeps nothing, one that was interrupted
+   keeps nothing from there on, so that both numbers hold whenever the work ends.
 
 What is found is offered as it is found, to whoever keeps what is proven of the question.
 """
@@ -147,6 +148,7 @@ class _Task:
     knots: Knots
     layer: int
     rule: Rule | None
+    priced: bool
     section: Path | None
 
 
@@ -212,7 +214,7 @@ class Work:
 
         proven()
         sections = [None if self.folder is None else self.folder / f"layer-{layer}" for layer in range(count)]
-        tasks = [_Task(question, prepared.knots, n, prepared.rule, sections[n]) for n in range(count)]
+        tasks = [_Task(question, prepared.knots, n, prepared.rule, prepared.priced, sections[n]) for n in range(count)]
         run_jobs(_layer, tasks, jobs=self.jobs, limits=self.limits, done=take)
         whole_done = sum(done.complete for done in self.done.values()) == count
         early = Status.INTERRUPTED if self.limits.interrupted else Status.LIMIT
@@ -267,8 +269,10 @@ def _layer(task: _Task, limits: Limits) -> _Done:
     runs = question.layers.layer(task.layer, limits)
     if runs is None:
         return _Done(None, float("inf"), 0)
-    _, actions = price_large(question, family.prices(task.knots))
-    paths = layer_value(question, actions, task.layer, runs, limits)
+    paths = None
+    if task.priced:
+        _, actions = price_large(question, family.prices(task.knots))
+        paths = layer_value(question, actions, task.layer, runs, limits)
     if task.rule is None:
         return _Done(paths, float("inf"), runs.num_runs, paths is not None)
     worths = family.worths(task.knots)
@@ -285,7 +289,7 @@ def _layer(task: _Task, limits: Limits) -> _Done:
             raise InputError(trouble, "expected a place to write to", path=task.section.parent.parent) from None
     served = (runs.reads_per_turn, runs.births_per_turn, found.hits, found.stores)
     seconds = layer_time(question, *served)
-    complete = paths is not None and found.turns == runs.turns
+    complete = (paths is not None or not task.priced) and found.turns == runs.turns
     if task.section is None or seconds > idle_time(question, task.layer):
         return _Done(paths, seconds, runs.num_runs, complete)
     exact: Fraction = layer_seconds(question, *served)
