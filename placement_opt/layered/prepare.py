@@ -36,7 +36,7 @@ _ROUNDING = 1e-9
 class Prepared:
     """Prices as knots, the dual value that they promise for all layers (a sample's estimate), the rule (None: nothing is to be
     scheduled), and float64[N]: seconds of each turn in the relaxation. ``priced``: whether looking at every block can prove
-    more than is known without.
+    more than is known without, and that is wanted.
 
     What that took: ``drawn`` layers, ``looks`` at the sample, and rules ``tried``, each on one whole layer."""
 
@@ -84,7 +84,7 @@ def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None =
         rules.tried(family.worths(knots), BY_BLOCK, enough=0.0, limits=limits)
     if rules.seconds > enough * (1.0 + _MOST * gap):
         rules.tried(family.worths(knots), BY_TURN, enough=enough * near, limits=limits)
-    priced = value > known * (1.0 + max(gap / 20, _ROUNDING))
+    priced = value > known * (1.0 + max(gap / 20, _ROUNDING)) and rules.seconds > known * share * near
     return Prepared(knots, value, rules.best, turn_s, priced, len(sample), family.looks, rules.count)
 
 

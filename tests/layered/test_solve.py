@@ -131,6 +131,20 @@ def test_both_sides_are_told_as_they_are_found(tmp_path: Path) -> None:
     assert with_times[0].latency_s > with_times[-1].latency_s
 
 
+@pytest.mark.parametrize(("room", "priced"), [(130, 0), (2000, 0), (400, 2)])
+def test_layers_are_priced_only_where_that_proves_more(tmp_path: Path, room: int, priced: int) -> None:
+    """Hardly any room, or room for all: what reads and rents cost at least is as much as any path; else every layer is."""
+    told, path = Told(), write(tmp_path, room=room)
+    begin(load_layered(path), told, moves=False)
+    assert solve(load_layered(path), told, gap=0.02)
+    bounds = [state.bound for state in told.states if state.bound is not None and state.bound.method == "scale"]
+    assert told.state.within(0.06)
+    assert (max((bound.details["layers_priced"] for bound in bounds), default=0)) == priced
+    exact = METHODS["lp"](load_instance(path)).value_s
+    assert exact is not None
+    assert 0.98 * exact <= told.state.lower_s <= exact * (1 + 1e-9)
+
+
 def test_the_estimate_of_runs_is_never_too_small(tmp_path: Path) -> None:
     for drift in (0.0, 0.1, 0.7):
         layers = load_layered(write(tmp_path, drift=drift)).layers
