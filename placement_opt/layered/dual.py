@@ -153,13 +153,19 @@ def least_value(problem: Layered, actions: Actions, layer: int) -> int:
 def combine(problem: Layered, prices: WholePrices, values: list[int]) -> Fraction:
     """D in seconds from one value for each layer, exactly; not below 0."""
     memory = problem.memory
-    rho, rent = ([sum(column) for column in each.T.tolist()] for each in (prices.rho, prices.rent))
+    rho, rent = (_column_sums(each) for each in (prices.rho, prices.rent))
     used = sum(map(operator.mul, rho, memory.rates.tolist()))
     fixed = sum(map(operator.mul, rho, problem.fixed.tolist()))
     room = sum(map(operator.mul, rent, problem.capacity.tolist()))
     floor = Fraction(problem.floor) * (prices.quantum * problem.num_steps - used)
     value: Fraction = (floor + fixed + sum(values) - room) / prices.quantum
     return max(Fraction(0), value)
+
+
+def _column_sums(table: Int64) -> list[int]:
+    """The sums of columns, however large."""
+    high, low = (table >> 31).sum(axis=0).tolist(), (table & (1 << 31) - 1).sum(axis=0).tolist()
+    return [(above << 31) + rest for above, rest in zip(high, low, strict=True)]
 
 
 def below(value: Fraction) -> float:

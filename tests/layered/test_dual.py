@@ -17,6 +17,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered, layered_of
 from placement_opt.layered.dual import (
     Actions,
+    _column_sums,
     below,
     combine,
     layer_paths,
@@ -155,6 +156,13 @@ def test_a_single_turn() -> None:
     legal, actions = price_large(problem, prices)
     value = combine(problem, legal, [layer_value(problem, actions, 0, layer_of(problem, 0))])
     assert float(value) == pytest.approx(evaluate(instance, prices).value_s, rel=1e-9)
+
+
+def test_sums_of_prices_are_exact_however_large() -> None:
+    """As Python adds them up, beyond 64 bits too, and below 0."""
+    rng = np.random.default_rng(3)
+    table = np.concatenate([rng.integers(-(2**62), 2**62, (50, 3)), np.full((9, 3), 2**62)])
+    assert _column_sums(table) == [sum(column) for column in table.T.tolist()]
 
 
 def test_a_bound_is_rounded_down() -> None:
