@@ -112,27 +112,34 @@ def _multiply(a: Array, b: Array, out: Array) -> None:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def run_paths(tables: Tables, birth: Array, start: Array, first: Array, last: Array) -> Array:
-    """int64[B]: the least cost of one byte of each block."""
-    reads, caps, logs = tables.reads, tables.caps, tables.logs
+    """int64[B]: the least cost of one byte of each block.
+
+    Places are unsigned: numba then does not ask whether they count from the end.
+    """
+    turns, logs = tables.caps.shape[1], tables.logs
+    reads, caps = tables.reads.reshape(-1, 4), tables.caps.reshape(-1)
     costs = np.empty(len(birth), dtype=np.int64)
     for b in range(len(birth)):
-        now = birth[b] + 1
+        now = np.int64(birth[b]) + 1
         lead, cost = tables.lead[now], tables.cost[now]
         for n in range(start[b], start[b + 1]):
-            turn, count = first[n], last[n] - first[n] + 1
+            turn, until = np.int64(first[np.uint64(n)]), np.int64(last[np.uint64(n)]) + 1
             if now < turn:
-                level = logs[turn - now]
-                lead = min(lead, min(caps[level, now], caps[level, turn - (1 << level)]))
-            now = last[n] + 1
-            while count > 0:
-                entry = count - 1
-                if count > WIDE:
-                    entry = logs[count] + WIDE - 1 - _LOG_WIDE
-                there = min(reads[entry, turn, 1], lead + reads[entry, turn, 3])
-                without = min(reads[entry, turn, 0], lead + reads[entry, turn, 2])
+                level = logs[np.uint64(turn - now)]
+                row = level * turns
+                lead = min(lead, min(caps[np.uint64(row + now)], caps[np.uint64(row + turn - (1 << level))]))
+            now, count = until, until - turn
+            while True:
+                entry = count - 1 if count <= WIDE else logs[np.uint64(count)] + WIDE - 1 - _LOG_WIDE
+                at = np.uint64(entry * turns + turn)
+                there = min(reads[at, 1], lead + reads[at, 3])
+                without = min(reads[at, 0], lead + reads[at, 2])
                 lead, cost = there - without, cost + without
                 if count <= WIDE:
                     break
-                turn, count = turn + (1 << logs[count]), count - (1 << logs[count])
+                step = 1 << logs[np.uint64(count)]
+                turn, count = turn + step, count - step
+                if count == 0:
+                    break
         costs[b] = cost
     return costs
