@@ -22,17 +22,18 @@ _NOBODYS = _held([np.empty(0, dtype=np.int32)], 0)
 
 
 def scratch(size: int) -> Int32:
-    """int32[size] of any content, in memory that an array had which nobody holds any more, if there is some.
+    """int32[size] of any content, in the least memory that is enough of an array which nobody holds any more, if there is some.
 
-    What has become too small is let go of.
+    Memory of more than twice the size waits for what needs it; what has become too small is let go of.
     """
     with _door:
         free = [n for n in range(len(_kept)) if _held(_kept, n) == _NOBODYS]
-        for n in free:
-            if len(_kept[n]) >= size:
-                return _kept[n][:size]
+        fitting = [n for n in free if size <= len(_kept[n]) <= 2 * size]
+        if fitting:
+            return _kept[min(fitting, key=lambda n: len(_kept[n]))][:size]
         for n in reversed(free):
-            del _kept[n]
+            if len(_kept[n]) < size:
+                del _kept[n]
         _kept.append(np.empty(size, dtype=np.int32))
         return _kept[-1][:size]
 

@@ -33,5 +33,8 @@ def test_what_is_too_small_is_let_go_of() -> None:
     large = scratch(10_000)
     assert [len(kept) for kept in _kept] == [10_000]
     del large
+    few = [scratch(size) for size in (4000, 6000)]  # large memory is not spent on small arrays
+    assert [len(kept) for kept in _kept] == [10_000, 4000]
+    del few
     let_go()
     assert not _kept
