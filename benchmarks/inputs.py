@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.formats import READERS
 from placement_opt.workload.synth import synthesize
 
+_Read = TypeVar("_Read")
 _TEMPLATE = """\
 schema = 1
 name = "{name}"
@@ -36,10 +39,17 @@ _CHAIN = (
     ("lpddr", "500 GB/s", "450 GB/s", 0.15),
     ("cxl", "72 GB/s", "64 GB/s", 0.15),
     ("nvme", "14 GB/s", "16 GB/s", 0.15),
+    ("pool", "3 GB/s", "3.1 GB/s", 0.15),
 )
 
 
-def write_instance(
+def write_instance(**tables: str) -> Instance:
+    """The instance of a file with the tables of :func:`read_written`."""
+    return read_written(load_instance, **tables)
+
+
+def read_written(
+    read: Callable[[Path], _Read],
     *,
     name: str,
     memory: str,
@@ -49,8 +59,8 @@ def write_instance(
     system: str = "",
     residency: str = "inclusive",
     outside: str = "",
-) -> Instance:
-    """The instance of a file with these tables (lines of TOML); ``system`` is a memory file in place of a preset.
+) -> _Read:
+    """What ``read`` makes of a file with these tables (lines of TOML); ``system`` is a memory file in place of a preset.
 
     ``outside``: tables that say where blocks come from that lie in no tier.
     """
@@ -61,7 +71,7 @@ def write_instance(
         parts = {"memory": f"{where}\n{memory}", "llm": llm, "trace": trace, "residency": residency, "outside": outside}
         text = _TEMPLATE.format(name=name, **parts)
         path.write_text(text, encoding="utf-8")
-        return load_instance(path)
+        return read(path)
 
 
 def drift_instance(*, layers: int, prefill: int, tokens: int, capacity: float, drift: float, seed: int = 1) -> Instance:
@@ -83,24 +93,39 @@ def drift_instance(*, layers: int, prefill: int, tokens: int, capacity: float, d
     )
 
 
-def chain_instance(
-    *, tiers: int, layers: int, prefill: int, tokens: int, residency: str = "inclusive", drift: float = 0.1, seed: int = 1
-) -> Instance:
-    """A drifting trace on the first ``tiers`` of a chain of memories, 40 % read at each step; the last has room for everything.
+def chain_instance(**sizes: Any) -> Instance:
+    """The question of :func:`chain` in rows."""
+    return chain(load_instance, **sizes)
+
+
+def chain(
+    read: Callable[[Path], _Read],
+    *,
+    tiers: int,
+    layers: int,
+    prefill: int,
+    tokens: int,
+    share: float = 0.4,
+    residency: str = "inclusive",
+    drift: float = 0.1,
+    seed: int = 1,
+) -> _Read:
+    """A drifting trace on the first ``tiers`` of a chain of memories, a ``share`` read at each step; the last has room for all.
 
     Blocks as in :func:`drift_instance`.
     """
     blocks = layers * (prefill + tokens)
     lines = ['schema = 1\nname = "chain"\nprocessor = "gpu"']
-    for n, (name, rate, link, share) in enumerate(_CHAIN[:tiers]):
-        room = blocks if n == tiers - 1 else int(share * blocks)
+    for n, (name, rate, link, part) in enumerate(_CHAIN[:tiers]):
+        room = blocks if n == tiers - 1 else int(part * blocks)
         at = "gpu" if n == 0 else f"place{n}"
         lines.append(f'[tiers.{name}]\ncapacity = "{room} MiB"\nrate = "{rate}"\nat = "{at}"')
         if n:
             end = "gpu" if n == 1 else f"place{n - 1}"
             rates = f'up.rate = "{link}"\ndown.rate = "{link}"'
             lines.append(f'[links.link{n}]\nfrom = "{at}"\nto = "{end}"\n{rates}')
-    return write_instance(
+    return read_written(
+        read,
         name="chain",
         memory="",
         system="\n".join(lines),
@@ -108,7 +133,7 @@ def chain_instance(
         llm=f'layers = {layers}\nkv_bytes = "1 MiB"\nweight_bytes = "162.9 MB"',
         trace=(
             f'synth = "drift"\nseed = {seed}\nlayers = {layers}\nprefill = {prefill}\ntokens = {tokens}\n'
-            f"read_share = 0.4\ndrift = {drift}"
+            f"read_share = {share}\ndrift = {drift}"
         ),
     )
 

@@ -49,7 +49,7 @@ def _runs(turns: int) -> _Pass:
     question = drifting(8, 3 * turns, turns, 0.1, int(0.3 * 8 * 4 * turns) * block, block)
     prepared = prepare(question, 0.005, Limits())
     assert prepared is not None
-    tasks = [_Task(question, prepared.knots, layer, prepared.rule, None) for layer in range(8)]
+    tasks = [_Task(question, prepared.knots, layer, prepared.rule, prepared.priced, None) for layer in range(8)]
     return _Pass(question, _layer, tasks, (question, prepared.knots), tempfile.TemporaryDirectory())
 
 

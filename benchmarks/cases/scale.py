@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.registry import Figure, Spec, State, Target, register
 from placement_opt.answer.answer import answer
+from placement_opt.answer.standing import State as Standing
 from placement_opt.base.backend import Backend
 from placement_opt.certify.files import save_prices
 from placement_opt.certify.layered import verify_large
@@ -37,6 +38,8 @@ _PUBLISHED = {
 #: Drift in per cent -> the published setting that it is nearest to (their trace drifts by 10 %; by the latencies of static
 #: placement, "low" is about 4 % and "high" about 40 %).
 _NEAREST = {1: "low", 3: "low", 10: "actual", 30: "high"}
+#: The gap whose first time is told, and what is asked for of the paper's experiment.
+_FIRST, _ASKED = 0.01, 0.0015
 #: Bytes that are copied to learn how fast memory is.
 _COPIED = 1 << 28
 #: Where certificates are written and verified at full size: an easy one and the hardest.
@@ -55,7 +58,13 @@ def _solve(state: State, gap: float) -> Mapping[str, Figure]:
     problem = state["problem"]
     jobs, plan = 2 if problem.num_reads > 10**6 else 1, state.get("plan")
     sections = None if plan is None else Path(state["folder"].name)
-    found = answer(problem, gap=gap, backend=Backend("local", jobs), folder=sections)
+    began, near = time.perf_counter(), list[float]()
+
+    def look(state: Standing) -> None:
+        if not near and state.within(_FIRST):
+            near.append(time.perf_counter() - began)
+
+    found = answer(problem, gap=gap, backend=Backend("local", jobs), folder=sections, look=look)
     if plan is not None:
         assert isinstance(found.schedule, Plan)
         assert isinstance(found.state.prices, CertifiedPrices)
@@ -69,6 +78,7 @@ def _solve(state: State, gap: float) -> Mapping[str, Figure]:
         "lower_bound_s": found.state.lower_s,
         "schedule_s": float("nan") if found.latency_s is None else found.latency_s,
         "gap": float("nan") if found.gap is None else found.gap,
+        "first_percent_s": near[0] if near else float("nan"),
         "roofline_s": found.roofline_s,
         "peak_gib": parts[0] + 2 * parts[1],
         "rule": found.bound.details.get("rule", ""),
@@ -145,7 +155,7 @@ def _paper(hbm: int, percent: int) -> None:
         return {"problem": problem} | (_files() if certified else {})
 
     def solve(state: State) -> Mapping[str, Figure]:
-        figures = dict(_solve(state, 0.005))
+        figures = dict(_solve(state, _ASKED))
         return {**figures, **_beside(percent, figures)} if hbm == 25 else figures
 
     register(
@@ -156,9 +166,10 @@ def _paper(hbm: int, percent: int) -> None:
             phases={"solve": solve, "verify": _verify} if certified else {"solve": solve},
             sizes=(16, _TOKENS),
             targets=(
-                Target("gap", "at most", 0.01),
-                Target("solve_s", "at most", 3600.0),
-                Target("peak_gib", "at most", 16.0),
+                Target("gap", "at most", _ASKED),
+                Target("first_percent_s", "at most", 60.0),
+                Target("solve_s", "at most", 600.0),
+                Target("peak_gib", "at most", 4.0),
             ),
         )
     )

@@ -14,8 +14,8 @@ from placement_opt.layered.prices import Knots
 
 @dataclass(frozen=True)
 class Done:
-    """``paths``: None where the layer was not priced to the end; ``section`` where one was written that is worth it, and the
-    ``part`` that it was written as, until that lies where it should."""
+    """``paths``: None where the layer was not priced, or not to the end; ``section`` where one was written that is worth it, and
+    the ``part`` that it was written as, until that lies where it should."""
 
     paths: int | None
     schedule_s: float
@@ -31,16 +31,16 @@ def kept_prepared(kept: KeptLayers) -> Prepared | None:
     if data is None:
         return None
     found = arrays_of(data, kept.folder / "prepared")
-    drawn, looks, tried, rule = found["counts"].tolist()
+    drawn, looks, tried, rule, priced = found["counts"].tolist()
     knots = Knots(found["at"], found["weight"], found["value"])
     chosen = None if rule < 0 else RULES[rule]
-    return Prepared(knots, float(found["promised_s"]), chosen, found["turn_s"], drawn, looks, tried)
+    return Prepared(knots, float(found["promised_s"]), chosen, found["turn_s"], bool(priced), drawn, looks, tried)
 
 
 def keep_prepared(kept: KeptLayers, prepared: Prepared) -> None:
     """Before the first layer."""
     knots, rule = prepared.knots, -1 if prepared.rule is None else RULES.index(prepared.rule)
-    counts = [prepared.drawn, prepared.looks, prepared.tried, rule]
+    counts = [prepared.drawn, prepared.looks, prepared.tried, rule, int(prepared.priced)]
     data = arrays_bytes(
         at=knots.at,
         weight=knots.weight,
@@ -64,14 +64,15 @@ def kept_done(kept: KeptLayers, layers: int, *, moves: bool) -> dict[int, Done]:
             seconds = fraction_of(found["seconds"])
             assert seconds is not None
             section = Section(kept.folder / found["file"], seconds, found["moves"])
-        known[layer] = Done(int(found["paths"], 16), found["schedule_s"], found["runs"], True, section)
+        paths = None if found["paths"] is None else int(found["paths"], 16)
+        known[layer] = Done(paths, found["schedule_s"], found["runs"], True, section)
     return known
 
 
 def keep_done(kept: KeptLayers, layer: int, done: Done, *, moves: bool) -> None:
     """A layer that is done; ``moves``: whether they were written."""
-    assert done.paths is not None
-    record = {"paths": f"{done.paths:x}", "schedule_s": done.schedule_s, "runs": done.runs, "moves_kept": moves}
+    paths = None if done.paths is None else f"{done.paths:x}"
+    record = {"paths": paths, "schedule_s": done.schedule_s, "runs": done.runs, "moves_kept": moves}
     section = done.section
     if section is not None:
         record |= {"seconds": written(section.seconds), "moves": section.moves}

@@ -16,6 +16,7 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from placement_opt.certify.files import LARGEST_QUANTUM
 from placement_opt.instance.layered import Layered
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.workload.runs import LayerRuns
+
+if TYPE_CHECKING:
+    from placement_opt.layered.dual_kernels import Tables
 
 #: What a block can pay at most, twice over, stays below this many quanta.
 _EXACT = 2.0**52
@@ -111,24 +115,35 @@ def layer_value(problem: Layered, actions: Actions, layer: int, runs: LayerRuns,
     return total * problem.block_bytes
 
 
-def layer_paths(problem: Layered, actions: Actions, layer: int, runs: LayerRuns) -> Iterator[Float64]:
+def layer_paths(problem: Layered, actions: Actions, layer: int, runs: LayerRuns) -> Iterator[Int64]:
     """The cheapest path of one byte of each block of a layer, in quanta; some thousands of blocks at a time."""
-    from placement_opt.layered.dual_kernels import layer_trees, run_paths
+    from placement_opt.layered.dual_kernels import run_paths
 
-    layers = problem.layers.count
-    trees = layer_trees(layer, layers, runs.turns, actions.serve, actions.copy, actions.write, actions.rent)
-    prices = (actions.home, actions.write, actions.rent)
+    tables = _tables(problem, actions, layer)
     for low in range(0, runs.num_blocks, _AT_ONCE):
-        part = slice(low, low + _AT_ONCE)
         start = runs.start[low : low + _AT_ONCE + 1]
-        yield run_paths(layer, layers, trees, *prices, runs.birth[part], start, runs.first, runs.last)
+        yield run_paths(tables, runs.birth[low : low + _AT_ONCE], start, runs.first, runs.last)
+
+
+def _tables(problem: Layered, actions: Actions, layer: int) -> Tables:
+    from placement_opt.layered.dual_kernels import layer_tables
+
+    parts = (actions.serve, actions.copy, actions.write, actions.home, actions.rent)
+    layers = problem.layers
+    return layer_tables(layer, layers.count, layers.turns, *(part.astype(np.int64) for part in parts))
 
 
 def least_value(problem: Layered, actions: Actions, layer: int) -> int:
-    """What the blocks of one layer cost at least: every read at the cheapest, every birth written home, no rent."""
-    steps = slice(layer, None, problem.layers.count)
-    reads = np.minimum(actions.serve[steps, 0], actions.serve[steps, 1])
-    pairs = ((problem.layers.reads(layer), reads), (problem.layers.births(layer), actions.home[steps]))
+    """What the blocks of one layer cost at least, whatever they are: every birth written home, every read at the cheapest.
+
+    A copy in the fast tier when a turn begins has cost the rents of the turn before, or a copy from home: a read from there
+    costs no less than that besides.
+    """
+    tables = _tables(problem, actions, layer)
+    reads = np.minimum(tables.reads[0, :, 0], tables.least[:-1] + tables.reads[0, :, 2])
+    births = problem.layers.births(layer)
+    before = problem.layers.blocks_of(layer) - int(births.sum())
+    pairs = ((problem.layers.reads(layer), reads), (births, tables.cost[1:]), (np.array([before]), tables.cost[:1]))
     total = 0
     for counts, costs in pairs:
         total += sum(count * int(cost) for count, cost in zip(counts.tolist(), costs.tolist(), strict=True))
@@ -138,13 +153,19 @@ def least_value(problem: Layered, actions: Actions, layer: int) -> int:
 def combine(problem: Layered, prices: WholePrices, values: list[int]) -> Fraction:
     """D in seconds from one value for each layer, exactly; not below 0."""
     memory = problem.memory
-    rho, rent = ([sum(column) for column in each.T.tolist()] for each in (prices.rho, prices.rent))
+    rho, rent = (_column_sums(each) for each in (prices.rho, prices.rent))
     used = sum(map(operator.mul, rho, memory.rates.tolist()))
     fixed = sum(map(operator.mul, rho, problem.fixed.tolist()))
     room = sum(map(operator.mul, rent, problem.capacity.tolist()))
     floor = Fraction(problem.floor) * (prices.quantum * problem.num_steps - used)
     value: Fraction = (floor + fixed + sum(values) - room) / prices.quantum
     return max(Fraction(0), value)
+
+
+def _column_sums(table: Int64) -> list[int]:
+    """The sums of columns, however large."""
+    high, low = (table >> 31).sum(axis=0).tolist(), (table & (1 << 31) - 1).sum(axis=0).tolist()
+    return [(above << 31) + rest for above, rest in zip(high, low, strict=True)]
 
 
 def below(value: Fraction) -> float:

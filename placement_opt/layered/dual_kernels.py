@@ -1,133 +1,145 @@
-"""Cheapest paths of whole runs: two tier sets (home alone, home and fast), one 2 x 2 min-plus matrix a turn.
+"""Cheapest paths of whole runs: two tier sets, home alone, and home and fast.
 
-A matrix is four numbers (from i to j at 2 * i + j); a segment tree over turns multiplies any stretch of them in a logarithmic
-number of steps, so that a run costs the same however many reads it holds.
+A copy in the fast tier is dropped for nothing, so a path that ends with one has never paid less than the best one that ends
+without: its *lead* over that is at least 0. A turn that does not read the block adds its rents to the lead, up to what a copy
+from home would cost; a turn that reads it is a 2 x 2 min-plus matrix (from i to j at 2 * i + j). Leads are written less the
+rents since turn 0, and costs less the rents of home: then turns that do not read leave everything as it is but for the cap, and
+the cap of a stretch of turns is the least of two that overlap. Matrices of up to :data:`WIDE` turns in a row stand in a table,
+and those of so many times a power of two, so that a run takes a constant time, or a logarithmic one where it is long.
+
+All numbers are whole.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from placement_opt.base.arrays import Array
 from placement_opt.base.compiled import njit
 
+#: Runs of up to so many turns are looked up at once (a power of two), and its logarithm.
+WIDE, _LOG_WIDE = 8, 3
+_FAR = 1 << 60
+
+
+class Tables(NamedTuple):
+    """What turns do to paths, int64.
+
+    ``reads`` [., N, 4]: matrices of the stretches that begin at each turn, of 1, 2, .., WIDE, 2 WIDE, 4 WIDE, .. turns that all
+    read. ``caps`` [., N]: least caps of 1, 2, 4, .. turns that do not. ``lead`` [N + 1] and ``cost`` [N + 1]: of a block that
+    turn n - 1 produced when turn n begins, rents of home up to the end included; of one that was there before at 0. ``least``
+    [N + 1]: the least lead that any block can have then. ``logs`` [N + 1]: whole logarithms.
+    """
+
+    reads: Array
+    caps: Array
+    lead: Array
+    cost: Array
+    least: Array
+    logs: Array
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def layer_tables(
+    layer: int, layers: int, turns: int, serve: Array, copy: Array, write: Array, home: Array, rent: Array
+) -> Tables:
+    """The tables of one layer: its own step in a turn, then the steps of the other layers until its next.
+
+    int64: ``serve`` [T, 2], ``copy``, ``write`` (into the fast tier) and ``home`` (of a new block) [T], ``rent`` [T + 1, 2] per
+    tier set.
+    """
+    logs = np.zeros(turns + 1, dtype=np.int64)
+    for n in range(2, turns + 1):
+        logs[n] = logs[n // 2] + 1
+    levels = logs[turns] + 1
+    reads = np.empty((WIDE + max(0, levels - 1 - _LOG_WIDE), turns, 4), dtype=np.int64)
+    caps = np.empty((levels, turns), dtype=np.int64)
+    lead, cost, least = np.zeros((3, turns + 1), dtype=np.int64)
+    lead[0] = rent[0, 1] - rent[0, 0]
+    for t in range(layer):
+        lead[0] = min(lead[0], copy[t]) + rent[t + 1, 1] - rent[t + 1, 0]
+    least[0] = lead[0]
+    total = 0  # rents of the fast tier since turn 0
+    for n in range(turns):
+        own = n * layers + layer
+        others, most = 0, _FAR
+        for t in range(own + 1, min(own + layers, layers * turns)):
+            due = rent[t + 1, 1] - rent[t + 1, 0]
+            others, most = others + due, min(most, copy[t]) + due
+        due = rent[own + 1, 1] - rent[own + 1, 0] + others
+        cheap = min(copy[own], write[own])
+        reads[0, n, 0] = serve[own, 0]
+        reads[0, n, 1] = serve[own, 0] + min(cheap + due, most) - total - due
+        reads[0, n, 2] = serve[own, 1] + total
+        reads[0, n, 3] = serve[own, 1] + min(due, most) - due
+        caps[0, n] = min(copy[own] + due, most) - total - due
+        lead[n + 1] = min(write[own] + due, most) - total - due
+        least[n + 1] = min(due, most) - total - due
+        total += due
+    later = 0  # rents of home
+    for n in range(turns - 1, -1, -1):
+        own = n * layers + layer
+        for t in range(own, min(own + layers, layers * turns)):
+            later += rent[t + 1, 0]
+        cost[n + 1] = home[own] + later
+    for t in range(layer + 1):
+        later += rent[t, 0]
+    cost[0] = later
+    for level in range(1, levels):
+        half = 1 << (level - 1)
+        for n in range(turns - 2 * half + 1):
+            caps[level, n] = min(caps[level - 1, n], caps[level - 1, n + half])
+    for width in range(2, WIDE + 1):
+        for n in range(turns - width + 1):
+            _multiply(reads[width - 2, n], reads[0, n + width - 1], reads[width - 1, n])
+    for entry in range(WIDE, len(reads)):
+        half = 1 << (entry - WIDE + _LOG_WIDE)
+        for n in range(turns - 2 * half + 1):
+            _multiply(reads[entry - 1, n], reads[entry - 1, n + half], reads[entry, n])
+    return Tables(reads, caps, lead, cost, least, logs)
+
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _multiply(a: Array, b: Array, out: Array) -> None:
-    """out := a (min, +) b; ``out`` may be ``a``."""
-    a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
-    out[0] = min(a0 + b[0], a1 + b[2])
-    out[1] = min(a0 + b[1], a1 + b[3])
-    out[2] = min(a2 + b[0], a3 + b[2])
-    out[3] = min(a2 + b[1], a3 + b[3])
+    """out := a (min, +) b."""
+    out[0] = min(a[0] + b[0], a[1] + b[2])
+    out[1] = min(a[0] + b[1], a[1] + b[3])
+    out[2] = min(a[2] + b[0], a[3] + b[2])
+    out[3] = min(a[2] + b[1], a[3] + b[3])
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _idle_step(t: int, copy: Array, rent: Array, out: Array) -> None:
-    out[0] = rent[t + 1, 0]
-    out[1] = copy[t] + rent[t + 1, 1]
-    out[2] = rent[t + 1, 0]
-    out[3] = rent[t + 1, 1]
+def run_paths(tables: Tables, birth: Array, start: Array, first: Array, last: Array) -> Array:
+    """int64[B]: the least cost of one byte of each block.
 
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def layer_trees(
-    layer: int, layers: int, turns: int, serve: Array, copy: Array, write: Array, rent: Array
-) -> tuple[Array, Array, Array, Array]:
-    """(reading, idle, rest, prefix) of one layer.
-
-    ``serve`` float64[T, 2], ``copy`` and ``write`` float64[T] (into the fast tier), ``rent`` float64[T + 1, 2] per set.
-    ``reading`` and ``idle`` float64[2 P, 4] are trees over turns that read the block and that do not: the layer's own step,
-    then the steps of the other layers until its next. ``rest`` float64[N, 4] holds those other steps alone (what follows a
-    birth), ``prefix`` float64[4] the steps before turn 0.
+    Places are unsigned: numba then does not ask whether they count from the end.
     """
-    leaves = 1
-    while leaves < turns:
-        leaves *= 2
-    reading, idle = np.full((2 * leaves, 4), np.inf), np.full((2 * leaves, 4), np.inf)
-    rest, step, prefix = np.full((turns, 4), np.inf), np.empty(4), np.full(4, np.inf)
-    prefix[0] = prefix[3] = 0.0
-    for t in range(layer):
-        _idle_step(t, copy, rent, step)
-        _multiply(prefix, step, prefix)
-    for n in range(leaves):
-        for tree in (reading, idle):
-            tree[leaves + n, 0] = tree[leaves + n, 3] = 0.0
-    for n in range(turns):
-        own = n * layers + layer
-        rest[n, 0] = rest[n, 3] = 0.0
-        for t in range(own + 1, min(own + layers, layers * turns)):
-            _idle_step(t, copy, rent, step)
-            _multiply(rest[n], step, rest[n])
-        _idle_step(own, copy, rent, step)
-        _multiply(step, rest[n], idle[leaves + n])
-        step[0] = serve[own, 0] + rent[own + 1, 0]
-        step[1] = serve[own, 0] + min(copy[own], write[own]) + rent[own + 1, 1]
-        step[2] = serve[own, 1] + rent[own + 1, 0]
-        step[3] = serve[own, 1] + rent[own + 1, 1]
-        _multiply(step, rest[n], reading[leaves + n])
-    for node in range(leaves - 1, 0, -1):
-        _multiply(reading[2 * node], reading[2 * node + 1], reading[node])
-        _multiply(idle[2 * node], idle[2 * node + 1], idle[node])
-    return reading, idle, rest, prefix
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _through(tree: Array, node: int, slow: float, fast: float) -> tuple[float, float]:
-    return min(slow + tree[node, 0], fast + tree[node, 2]), min(slow + tree[node, 1], fast + tree[node, 3])
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _span(tree: Array, low: int, high: int, slow: float, fast: float, pending: Array) -> tuple[float, float]:
-    """Carry the costs of the two sets over the turns low .. high - 1."""
-    left, right = low + len(tree) // 2, high + len(tree) // 2
-    waiting = 0
-    while left < right:
-        if left & 1:
-            slow, fast = _through(tree, left, slow, fast)
-            left += 1
-        if right & 1:
-            right -= 1
-            pending[waiting] = right
-            waiting += 1
-        left //= 2
-        right //= 2
-    for n in range(waiting - 1, -1, -1):
-        slow, fast = _through(tree, pending[n], slow, fast)
-    return slow, fast
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def run_paths(
-    layer: int,
-    layers: int,
-    trees: tuple[Array, Array, Array, Array],
-    home: Array,
-    write: Array,
-    rent: Array,
-    birth: Array,
-    start: Array,
-    first: Array,
-    last: Array,
-) -> Array:
-    """float64[B]: the least cost of one byte of each block. ``home`` float64[T]: the write of a new block to its home."""
-    reading, idle, rest, prefix = trees
-    turns = len(rest)
-    cost, pending = np.zeros(len(birth)), np.zeros(64, dtype=np.int64)
+    turns, logs = tables.caps.shape[1], tables.logs
+    reads, caps = tables.reads.reshape(-1, 4), tables.caps.reshape(-1)
+    costs = np.empty(len(birth), dtype=np.int64)
     for b in range(len(birth)):
-        now = birth[b] + 1
-        if now == 0:
-            slow = min(rent[0, 0] + prefix[0], rent[0, 1] + prefix[2])
-            fast = min(rent[0, 0] + prefix[1], rent[0, 1] + prefix[3])
-        else:
-            t = (now - 1) * layers + layer
-            before, stored = home[t] + rent[t + 1, 0], home[t] + write[t] + rent[t + 1, 1]
-            slow = min(before + rest[now - 1, 0], stored + rest[now - 1, 2])
-            fast = min(before + rest[now - 1, 1], stored + rest[now - 1, 3])
+        now = np.int64(birth[b]) + 1
+        lead, cost = tables.lead[now], tables.cost[now]
         for n in range(start[b], start[b + 1]):
-            slow, fast = _span(idle, now, first[n], slow, fast, pending)
-            slow, fast = _span(reading, first[n], last[n] + 1, slow, fast, pending)
-            now = last[n] + 1
-        slow, fast = _span(idle, now, turns, slow, fast, pending)
-        cost[b] = min(slow, fast)
-    return cost
+            turn, until = np.int64(first[np.uint64(n)]), np.int64(last[np.uint64(n)]) + 1
+            if now < turn:
+                level = logs[np.uint64(turn - now)]
+                row = level * turns
+                lead = min(lead, min(caps[np.uint64(row + now)], caps[np.uint64(row + turn - (1 << level))]))
+            now, count = until, until - turn
+            while True:
+                entry = count - 1 if count <= WIDE else logs[np.uint64(count)] + WIDE - 1 - _LOG_WIDE
+                at = np.uint64(entry * turns + turn)
+                there = min(reads[at, 1], lead + reads[at, 3])
+                without = min(reads[at, 0], lead + reads[at, 2])
+                lead, cost = there - without, cost + without
+                if count <= WIDE:
+                    break
+                step = 1 << logs[np.uint64(count)]
+                turn, count = turn + step, count - step
+                if count == 0:
+                    break
+        costs[b] = cost
+    return costs

@@ -1,4 +1,4 @@
-"""A schedule on runs: each layer keeps, in its even share of the fast tier, the blocks that are wanted most.
+"""Schedules on runs: each layer keeps, in its even share of the fast tier, the blocks that are wanted most.
 
 Wanted most are either the blocks read soonest (Belady), or those that are worth most at the prices of the bound: what their
 reads save, less the rents until then. That settles what is kept on the whole. A step is no faster than the later of its two
@@ -18,6 +18,7 @@ import numpy as np
 from placement_opt.base.arrays import Float64, Int32, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.instance.layered import Layered
+from placement_opt.layered.by_block import follow_layer
 from placement_opt.layered.prices import Worths
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.workload.runs import LayerRuns
@@ -34,6 +35,8 @@ class Rule:
 
     Attributes
     ----------
+    by_block
+        Block after block (:mod:`placement_opt.layered.by_block`), not turn after turn, and so nothing of what follows.
     priced
         By worth at the prices of the bound, else by the wait until the next read.
     ahead
@@ -44,14 +47,16 @@ class Rule:
         Without prices: candidates are ranked by their reads until a pause of more turns than this.
     """
 
+    by_block: bool = False
     priced: bool = False
     ahead: int = 0
     stretch: float = 0.0
     patience: int = 0
 
 
-#: What is tried on one layer; the best is used for all.
-RULES = (
+#: What is tried on one layer, what takes least time first; the best is used for all.
+BY_BLOCK = (Rule(by_block=True),)
+BY_TURN = (
     Rule(),
     Rule(ahead=2, patience=3),
     Rule(priced=True, ahead=2, stretch=1.0),
@@ -59,13 +64,15 @@ RULES = (
     Rule(priced=True, ahead=4, stretch=1.0),
     Rule(priced=True, ahead=6, stretch=1.0),
 )
+RULES = (*BY_BLOCK, *BY_TURN)
 
 
 @dataclass(frozen=True, eq=False)
 class LayerSchedule:
     """What one layer does: int64[N] reads served from a fast copy, and blocks stored into the fast tier, at each turn.
 
-    ``turns`` of them were reached; from then on nothing is stored, nor any copy read.
+    ``turns`` of them were reached; from then on nothing is stored, nor any copy read. Where blocks go one after another, all
+    or, at a limit, 0: what was not reached keeps nothing.
     """
 
     hits: Int64
@@ -88,6 +95,9 @@ def schedule_layer(
     ``moved(low, high, moves)`` is handed its moves as it goes, those of the turns low .. high - 1 (-1: the start) as
     int32[3, .]: turn, block, 1 stored or 0 dropped.
     """
+    if rule.by_block:
+        hits, stores, whole = follow_layer(problem, layer, runs, worths, limits or Limits(), moved)
+        return LayerSchedule(hits, stores, runs.turns if whole else 0)
     from placement_opt.layered import keep_kernels as kernels
     from placement_opt.layered.prices_kernels import worth_at_end
 

@@ -33,7 +33,7 @@ _FITTED = 24
 #: Turns at which room begins or ceases to bind that get knots of their own from the start.
 _MOST_SWITCHES = 3
 #: Where prices tell blocks apart no more, a read saves this share of a write, and a turn of waiting costs that.
-_LEAST_GAIN, _LEAST_RENT = 0.03, 0.001
+LEAST_GAIN, LEAST_RENT = 0.03, 0.001
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +60,16 @@ class Worths:
     """Prices as a schedule uses them, in seconds a block.
 
     ``gain`` of a read from the fast tier and cost of a ``write`` into it, float64[N]; ``gains`` and ``rents`` float64[N + 1]
-    are sums over the turns before each.
+    are sums over the turns before each. ``theta`` and ``rent`` float64[N]: the prices themselves, as knots have them but rents
+    in seconds.
     """
 
     gain: Float64
     write: Float64
     gains: Float64
     rents: Float64
+    theta: Float64
+    rent: Float64
 
 
 class Family:
@@ -99,6 +102,11 @@ class Family:
     def evaluate(self, knots: Knots) -> tuple[float, Float64]:
         """(estimate of the dual value in seconds, its slope in the knots)."""
         return self._look(knots)[:2]
+
+    def turns(self, knots: Knots) -> tuple[float, Float64]:
+        """(estimate of the dual value, float64[N]: seconds of each turn of the cheapest paths, rents left out)."""
+        value, _, load = self._look(knots)
+        return value, _seconds(knots, load)
 
     def _look(self, knots: Knots) -> tuple[float, Float64, Float64]:
         """The same, and float64[N, 2]: seconds that the cheapest paths load on either resource."""
@@ -201,7 +209,7 @@ class Family:
         )
         better = Knots(knots.at, knots.weight, best.x)
         load = sum(part * each for part, each in zip(best.weight.tolist(), loads, strict=True))
-        return better, best, (np.stack([better.theta, 1.0 - better.theta], axis=1) * load).sum(axis=1)
+        return better, best, _seconds(better, load)
 
     def prices(self, knots: Knots) -> Prices:
         """The prices of every step and state, not yet legal by a rounding error."""
@@ -216,11 +224,18 @@ class Family:
 
     def worths(self, knots: Knots) -> Worths:
         """What a read from the fast tier saves, what a store costs, and rents, per block and turn."""
-        share = np.stack([knots.theta, 1.0 - knots.theta], axis=1)
+        theta, rent = knots.theta, knots.rent * self.unit
+        share = np.stack([theta, 1.0 - theta], axis=1)
         write = np.ascontiguousarray(share @ self.write_fast)
-        gain = np.maximum(share @ (self.read_slow - self.read_fast), _LEAST_GAIN * write)
-        rent = np.maximum(knots.rent * self.unit, _LEAST_RENT * write)
-        return Worths(gain, write, *(np.concatenate([[0.0], np.cumsum(part)]) for part in (gain, rent)))
+        gain = np.maximum(share @ (self.read_slow - self.read_fast), LEAST_GAIN * write)
+        sums = (np.concatenate([[0.0], np.cumsum(part)]) for part in (gain, np.maximum(rent, LEAST_RENT * write)))
+        return Worths(gain, write, *sums, theta, rent)
+
+
+def _seconds(knots: Knots, load: Float64) -> Float64:
+    """float64[N]: what the loads of turns on either resource cost at these prices."""
+    seconds: Float64 = (np.stack([knots.theta, 1.0 - knots.theta], axis=1) * load).sum(axis=1)
+    return seconds
 
 
 def _bottleneck(rates: npt.NDArray[np.int64], load: npt.NDArray[np.int64]) -> int:

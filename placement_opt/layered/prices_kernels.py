@@ -7,10 +7,15 @@ import numpy as np
 from placement_opt.base.arrays import Array
 from placement_opt.base.compiled import njit
 
-#: Blocks side by side, so that one instruction serves several; what is known of a block at a turn, in bits: the turn reads it,
-#: may store it (it reads or produces it), it is worth keeping from there on, and worth storing.
-_WIDE = 64
-_READ, _NEAR, _KEEP, _STORE = 1, 2, 4, 8
+#: Blocks side by side, so that one instruction serves several, and words of 8 of them.
+WIDE = 64
+_WORDS = WIDE // 8
+#: What is known of a block at a turn, in bits: the turn reads it, may store it (it reads or produces it), it is worth keeping
+#: from there on, and worth storing; it is read from here on where it was not, or no more where it was.
+_READ, _NEAR, _KEEP, _STORE, _TURNS = 1, 2, 4, 8, 16
+#: The lowest bit of each of eight bytes, which are added up in the highest by a product.
+_ONES, _TOP = np.uint64(0x0101010101010101), np.uint64(56)
+_ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -26,31 +31,62 @@ def path_counts(
     """
     turns = len(slow)
     counts = np.zeros((4, turns), dtype=np.int64)
-    known = np.empty((turns, _WIDE), dtype=np.uint8)
-    worth, held = np.empty(_WIDE), np.empty(_WIDE, dtype=np.uint8)
-    for low in range(0, len(birth), _WIDE):
-        known[:] = 0
-        worth[:] = 0.0
-        some = min(_WIDE, len(birth) - low)
-        for k in range(some):
-            if birth[low + k] >= 0:
-                known[birth[low + k], k] = _NEAR
-            for n in range(start[low + k], start[low + k + 1]):
-                for turn in range(first[n], last[n] + 1):
-                    known[turn, k] = _READ | _NEAR
-        for turn in range(turns - 1, -1, -1):
-            _backwards(known[turn], worth, slow[turn] - fast[turn], write[turn], rent[turn])
-        for k in range(_WIDE):
-            held[k] = k < some and birth[low + k] < 0 and worth[k] > 0.0
+    known = np.empty((turns + 1, WIDE), dtype=np.uint8)
+    words = known.reshape(-1).view(np.uint64)
+    worth, held, gain = np.empty(WIDE), np.empty(WIDE, dtype=np.uint8), slow - fast
+    for low in range(0, len(birth), WIDE):
+        some = np.arange(low, min(low + WIDE, len(birth)))
+        judge(some, birth, start, first, last, gain, write, rent, known, worth)
+        for k in range(WIDE):
+            held[k] = k < len(some) and birth[low + k] < 0 and worth[k] > 0.0
+        here = held.view(np.uint64)
         for turn in range(turns):
-            _forwards(known[turn], held, counts, turn)
+            forwards(words[turn * _WORDS : (turn + 1) * _WORDS], here, counts, turn)
     return counts
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def judge(
+    blocks: Array,
+    birth: Array,
+    start: Array,
+    first: Array,
+    last: Array,
+    gain: Array,
+    write: Array,
+    rent: Array,
+    known: Array,
+    worth: Array,
+) -> None:
+    """What up to :data:`WIDE` blocks are worth at each turn goes into ``known`` uint8[N + 1, .], in the end into ``worth``."""
+    known[:] = 0
+    worth[:] = 0.0
+    for k in range(len(blocks)):
+        b = blocks[k]
+        for n in range(start[b], start[b + 1]):
+            known[first[n], k] = _TURNS
+            known[last[n] + 1, k] = _TURNS
+        if birth[b] >= 0:
+            known[birth[b], k] |= _NEAR
+    reading = known[len(gain)] // _TURNS
+    for turn in range(len(gain) - 1, -1, -1):
+        _read_or_not(known[turn], reading)
+        _backwards(known[turn], worth, gain[turn], write[turn], rent[turn])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _read_or_not(known: Array, reading: Array) -> None:
+    """Whether blocks are read at a turn, from whether they are (1) or not (0) at the end of it; then whether before it."""
+    for k in range(WIDE):
+        bits, here = known[k], reading[k]
+        known[k] = (bits & _NEAR) | (here * (_READ | _NEAR))
+        reading[k] = here ^ (bits // _TURNS)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _backwards(known: Array, worth: Array, gain: float, write: float, rent: float) -> None:
     """From what lying in the fast tier is worth after a turn to what it is before; what that says goes into ``known``."""
-    for k in range(_WIDE):
+    for k in range(WIDE):
         later, bits = worth[k], known[k]
         kept = later if later > 0.0 else 0.0
         read = gain + (kept if kept < write else write) - rent
@@ -59,21 +95,29 @@ def _backwards(known: Array, worth: Array, gain: float, write: float, rent: floa
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _forwards(known: Array, held: Array, counts: Array, turn: int) -> None:
-    """Count what a turn does with blocks that are held (1) or not (0) when it begins, and move on."""
-    slow = fast = stores = lying = 0
-    for k in range(_WIDE):
-        bits, here = known[k], held[k]
-        read, stored = bits & _READ, (bits >> 1) & (bits >> 3) & (here ^ 1)
-        slow += read & (here ^ 1)
+def forwards(known: Array, held: Array, counts: Array, turn: int) -> int:
+    """Count what a turn does with blocks that are held (1) or not (0) when it begins, and move on; how many are held then.
+
+    Eight blocks a word. ``counts`` [4, .] as :func:`path_counts`; ``known`` becomes 1 where a block is stored, 2 where it goes.
+    """
+    slow = fast = stores = before = after = np.uint64(0)
+    for w in range(_WORDS):
+        bits, here = known[w], held[w]
+        read = bits & _ONES
+        stored = (bits >> _ONE) & (bits >> _THREE) & ~here & _ONES
+        there = (here & (bits >> _TWO)) | stored
+        known[w] = stored | (here & ~there) << _ONE
+        held[w] = there
+        slow += read & ~here
         fast += read & here
         stores += stored
-        lying += here
-        held[k] = (here & (bits >> 2) & 1) | stored
-    counts[0, turn] += slow
-    counts[1, turn] += fast
-    counts[2, turn] += stores
-    counts[3, turn] += lying
+        before += here
+        after += there
+    counts[0, turn] += np.int64((slow * _ONES) >> _TOP)
+    counts[1, turn] += np.int64((fast * _ONES) >> _TOP)
+    counts[2, turn] += np.int64((stores * _ONES) >> _TOP)
+    counts[3, turn] += np.int64((before * _ONES) >> _TOP)
+    return np.int64((after * _ONES) >> _TOP)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

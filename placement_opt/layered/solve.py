@@ -1,11 +1,12 @@
 """A question in runs, answered from both sides: a proven lower bound and a schedule, layer after layer.
 
 1. The roofline, the prices that prove it, and the schedule that keeps nothing are there at once (:func:`begin`).
-2. Prices are raised on a sample of the blocks of one layer (:mod:`placement_opt.layered.prices`).
-3. On that layer the rules of :data:`placement_opt.layered.keep.RULES` are tried.
-4. Every layer is drawn once, priced exactly and scheduled. A layer that was not reached counts with the least that its blocks
-   can cost and with the schedule that keeps nothing, one that was interrupted keeps nothing from there on, so that both numbers
-   hold whenever the work ends.
+2. The first prices are looked at on a sample of the blocks of one layer, and that layer is scheduled at them. Where that is not
+   near what they promise, prices are raised on the sample (:mod:`placement_opt.layered.prices`), and more rules of
+   :data:`placement_opt.layered.keep.RULES` are tried.
+3. Every layer is drawn once and scheduled, and priced exactly where that can prove more than is known without. A layer that was
+   not reached counts with the least that its blocks can cost and with the schedule that keeps nothing, one that was interrupted
+   keeps nothing from there on, so that both numbers hold whenever the work ends.
 
 What is found is offered as it is found, to whoever keeps what is proven of the question.
 """
@@ -159,6 +160,7 @@ class _Task:
     knots: Knots
     layer: int
     rule: Rule | None
+    priced: bool
     section: Path | None
 
 
@@ -233,7 +235,7 @@ class Work:
             take(layer, result)
         missing = [layer for layer in range(count) if layer not in known]
         sections = [None if self.folder is None else self.folder / f"layer-{layer}" for layer in range(count)]
-        tasks = [_Task(question, prepared.knots, n, prepared.rule, sections[n]) for n in missing]
+        tasks = [_Task(question, prepared.knots, n, prepared.rule, prepared.priced, sections[n]) for n in missing]
         self.backend.run(_layer, tasks, shared=(question, prepared.knots), limits=self.limits, done=fresh)
         _actions.cache_clear()
         whole_done = sum(done.complete for done in self.done.values()) == count
@@ -295,7 +297,9 @@ def _layer(task: _Task, limits: Limits) -> Done:
     runs = question.layers.layer(task.layer, limits)
     if runs is None:
         return Done(None, float("inf"), 0)
-    paths = layer_value(question, _actions(question, task.knots), task.layer, runs, limits)
+    paths = None
+    if task.priced:
+        paths = layer_value(question, _actions(question, task.knots), task.layer, runs, limits)
     if task.rule is None:
         return Done(paths, float("inf"), runs.num_runs, paths is not None)
     schedule = partial(schedule_layer, question, task.layer, runs, family.worths(task.knots), task.rule, limits=limits)
@@ -314,7 +318,7 @@ def _layer(task: _Task, limits: Limits) -> Done:
         part = write_part(task.section, write)
     served = (runs.reads_per_turn, runs.births_per_turn, found.hits, found.stores)
     seconds = layer_time(question, *served)
-    complete = paths is not None and found.turns == runs.turns
+    complete = (paths is not None or not task.priced) and found.turns == runs.turns
     if part is None or seconds > idle_time(question, task.layer):
         return Done(paths, seconds, runs.num_runs, complete)
     exact: Fraction = layer_seconds(question, *served)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
+from placement_opt.base.scratch import scratch
 from placement_opt.workload.synth import drift
 from placement_opt.workload.synth.params import shares_of
 from placement_opt.workload.trace import SizeUnit, Trace
@@ -129,7 +130,7 @@ def _grouped(parts: list[Int32], birth: Int32, turns: int) -> LayerRuns:
 
     counts = sum((np.bincount(part[0], minlength=len(birth)) for part in parts), np.zeros(len(birth), dtype=np.int64))
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    first, last = np.empty(start[-1], dtype=np.int32), np.empty(start[-1], dtype=np.int32)
+    first, last = scratch(start[-1]), scratch(start[-1])
     place = start[:-1].copy()
     while parts:  # each is let go of once it is copied
         part = parts.pop(0)

@@ -89,7 +89,7 @@ def layer_of(problem: Layered, layer: int) -> LayerRuns:
     return runs
 
 
-def random_prices(rng: np.random.Generator, instance: Instance) -> Prices:
+def random_prices(rng: np.random.Generator, instance: Instance | Layered) -> Prices:
     """Prices of any size, some negative, some absurd; the rent of home included."""
     rho = rng.exponential(0.5, (instance.num_steps, instance.num_resources)) / instance.memory.rates
     rho[rng.random(rho.shape) < 0.3] = 0.0

@@ -12,11 +12,25 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate
+from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import layered_of
-from placement_opt.layered.dual import below, combine, layer_paths, layer_value, least_value, price_large, roofline
+from placement_opt.instance.layered import Layered, layered_of
+from placement_opt.layered.dual import (
+    Actions,
+    _column_sums,
+    below,
+    combine,
+    layer_paths,
+    layer_value,
+    least_value,
+    price_large,
+    roofline,
+)
+from placement_opt.workload.layers import Given
+from placement_opt.workload.runs import LayerRuns, collect
 from placement_opt.workload.synth import drift
 from tests.layered.cases import draw, layer_of, random_prices
+from tests.small import two_tier
 
 
 @pytest.mark.parametrize("seed", range(15))
@@ -43,6 +57,66 @@ def test_paths_and_value_equal_those_of_the_rows(seed: int) -> None:
         assert float(combine(problem, whole, values)) == pytest.approx(rows.value_s, rel=1e-9, abs=1e-11 * scale)
 
 
+def _slow_paths(problem: Layered, actions: Actions, layer: int, runs: LayerRuns) -> list[int]:
+    """Step by step, block by block: what the cheapest paths cost that end in home alone and in both."""
+    reads, found = list(runs.rows()), []
+    for block, born in enumerate(runs.birth.tolist()):
+        slow, fast = map(int, actions.rent[0]) if born < 0 else (0, 0)
+        for step in range(0 if born < 0 else born * problem.layers.count + layer, problem.num_steps):
+            turn, other = divmod(step - layer, problem.layers.count)
+            copied, stored = int(actions.copy[step]), int(actions.write[step])
+            if not other and turn == born:
+                slow, fast = int(actions.home[step]), int(actions.home[step]) + stored
+            elif not other and block in reads[turn]:
+                here, there = map(int, actions.serve[step])
+                slow, fast = min(slow + here, fast + there), min(slow + here + min(copied, stored), fast + there)
+            else:
+                slow, fast = min(slow, fast), min(slow + copied, fast)
+            slow, fast = slow + int(actions.rent[step + 1, 0]), fast + int(actions.rent[step + 1, 1])
+        found.append(min(slow, fast))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_paths_equal_those_step_by_step(seed: int) -> None:
+    """To the last digit, for runs of every length up to all turns; the least value is above none of them."""
+    rng, turns, layers = np.random.default_rng(seed), 45, 1 + seed % 3
+    given = []
+    for _ in range(layers):
+        birth = rng.choice(np.array([-1, -1, 3, 20, turns - 1], dtype=np.int32), 12)
+        stays = rng.choice([0.1, 0.5, 0.8, 0.97, 1.0], 12)
+        reading, rows = rng.random(12) < 0.5, []
+        for turn in range(turns):
+            rows.append(np.flatnonzero(reading & (birth < turn)))
+            reading = np.where(rng.random(12) < stays, reading, ~reading)
+        given.append(collect(rows, birth))
+    nothing = np.zeros(4, dtype=np.int64)
+    problem = Layered("drawn", two_tier(hbm=8), Given(tuple(given)), np.array([8, 10**6]), 1, nothing)
+    for n in range(4):
+        prices = random_prices(np.random.default_rng(10 * seed + n), problem)
+        if n % 2:  # rents in proportion to what reads save
+            prices.rent[:] *= 0.3 * np.nanmedian(prices.rho[prices.rho > 0])
+        _, actions = price_large(problem, prices)
+        for layer, runs in enumerate(given):
+            expected = _slow_paths(problem, actions, layer, runs)
+            assert np.concatenate(list(layer_paths(problem, actions, layer, runs))).tolist() == expected
+            assert least_value(problem, actions, layer) <= sum(expected)
+
+
+def test_without_room_for_anything_the_least_value_is_the_value() -> None:
+    """Rents of a whole read: no copy is worth it, and that is known without looking at a block."""
+    instance = draw(2)
+    problem = layered_of(instance)
+    memory = problem.memory
+    slow = int(np.argmax(memory.read[problem.home] / memory.rates))
+    prices = Prices(np.zeros((problem.num_steps, problem.num_resources)), np.zeros((problem.num_steps + 1, 2)))
+    prices.rho[:, slow] = 1.0 / memory.rates[slow]
+    prices.rent[: -1 : problem.layers.count, problem.fast] = memory.read[problem.home, slow] / memory.rates[slow]
+    _, actions = price_large(problem, prices)
+    for layer in range(problem.layers.count):
+        assert least_value(problem, actions, layer) == layer_value(problem, actions, layer, layer_of(problem, layer))
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_any_prices_stay_below_the_exact_lp(seed: int) -> None:
     """Also where some layers were not priced; and so does the roofline, which is that of the rows."""
@@ -62,8 +136,8 @@ def test_any_prices_stay_below_the_exact_lp(seed: int) -> None:
     assert roofline(problem) <= exact * (1 + 1e-9)
 
 
-def test_the_trees_hold_their_prices_after_a_single_turn() -> None:
-    """One turn, one layer: the smallest tree there is."""
+def test_a_single_turn() -> None:
+    """One turn, one layer: the smallest tables there are."""
     params = drift.Params(layers=1, prefill=5, tokens=1, read_share=0.4, drift=0.1)
     trace = drift.generate(params, np.random.default_rng(0))
     base = draw(0)
@@ -82,6 +156,13 @@ def test_the_trees_hold_their_prices_after_a_single_turn() -> None:
     legal, actions = price_large(problem, prices)
     value = combine(problem, legal, [layer_value(problem, actions, 0, layer_of(problem, 0))])
     assert float(value) == pytest.approx(evaluate(instance, prices).value_s, rel=1e-9)
+
+
+def test_sums_of_prices_are_exact_however_large() -> None:
+    """As Python adds them up, beyond 64 bits too, and below 0."""
+    rng = np.random.default_rng(3)
+    table = np.concatenate([rng.integers(-(2**62), 2**62, (50, 3)), np.full((9, 3), 2**62)])
+    assert _column_sums(table) == [sum(column) for column in table.T.tolist()]
 
 
 def test_a_bound_is_rounded_down() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,6 +134,47 @@ def test_looking_ahead_brings_the_schedule_closer(drift_share: float, room: int,
     assert 0.0 < gaps[1] < left * gaps[0]
 
 
+@pytest.mark.parametrize(("drift_share", "room"), [(0.05, 800), (0.1, 1700), (0.3, 1900)])
+def test_blocks_one_after_another_come_near_the_bound(drift_share: float, room: int) -> None:
+    """Within 4 % of the bound of the same prices with so few blocks, and nearer than at prices that answer to nothing."""
+    params = drift.Params(layers=1, prefill=6000, tokens=100, read_share=0.4, drift=drift_share)
+    runs = drift_layer(params, 1, 0)
+    assert runs is not None
+    problem = Layered(
+        "one", two_tier(hbm=2 * room), Given((runs,)), np.array([2 * room, 10**6]), 1, np.zeros(4, dtype=np.int64)
+    )
+    family = Family(problem, [runs])
+    knots, point, _ = family.raised(family.knots(4), rounds=60, tolerance=1e-5, limits=Limits())
+    worths = family.worths(knots)
+    gaps = []
+    for each in (worths, replace(worths, rent=np.full(runs.turns, 1e3))):
+        found = schedule_layer(problem, 0, runs, each, Rule(by_block=True))
+        seconds = layer_time(problem, runs.reads_per_turn, runs.births_per_turn, found.hits, found.stores)
+        gaps.append(seconds / point.value - 1.0)
+    assert 0.0 <= gaps[0] < 0.04
+    assert gaps[1] > gaps[0]
+
+
+def test_moves_of_blocks_one_after_another_hold_the_room_to_the_last_block() -> None:
+    """Played turn by turn: nobody is stored that is held, nor dropped that is not; room is short, and all of it is used."""
+    problem = layered_of(draw(4, hbm=9))
+    family, runs = Family(problem, [layer_of(problem, 0)]), layer_of(problem, 0)
+    parts: list[np.ndarray] = []
+    rule = Rule(by_block=True)
+    found = schedule_layer(problem, 0, runs, family.worths(family.knots(3)), rule, moved=lambda *made: parts.append(made[2]))
+    held, most, reads = set[int](), 0, list(runs.rows())
+    moves = np.concatenate(parts, axis=1).T.tolist()
+    for turn in range(-1, runs.turns):
+        if turn >= 0:
+            assert found.hits[turn] == len(held & set(reads[turn].tolist()))
+        for _, block, stored in [move for move in moves if move[0] == turn]:
+            assert (block in held) != stored
+            held ^= {block}
+        most = max(most, len(held))
+    assert not held
+    assert most == problem.room_of(0)
+
+
 def test_a_schedule_stops_within_a_layer() -> None:
     """At a limit the turns so far are kept, nothing is served from the fast tier after them, and all of it is legal."""
     instance = draw(4, hbm=9)
@@ -141,9 +183,10 @@ def test_a_schedule_stops_within_a_layer() -> None:
     worths, runs = family.worths(family.knots(3)), layer_of(problem, 0)
     stopped = Limits()
     stopped.interrupt()
-    found = schedule_layer(problem, 0, runs, worths, RULES[0], limits=stopped)
-    assert found.turns == 0
-    assert found.hits.sum() == found.stores.sum() == 0
-    whole = schedule_layer(problem, 0, runs, worths, RULES[0])
-    assert whole.turns == runs.turns
-    assert whole.hits.sum() > 0
+    for rule in RULES[:2]:  # block by block, turn by turn
+        found = schedule_layer(problem, 0, runs, worths, rule, limits=stopped)
+        assert found.turns == 0
+        assert found.hits.sum() == found.stores.sum() == 0
+        whole = schedule_layer(problem, 0, runs, worths, rule)
+        assert whole.turns == runs.turns
+        assert whole.hits.sum() > 0

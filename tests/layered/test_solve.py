@@ -20,7 +20,7 @@ from placement_opt.instance.layered import layered_of
 from placement_opt.instance.load import load_instance, load_layered
 from placement_opt.layered.keep import RULES, idle_time
 from placement_opt.layered.plan import Plan
-from placement_opt.layered.prepare import sample_blocks
+from placement_opt.layered.prepare import _REFINED, sample_blocks
 from placement_opt.layered.solve import begin, solve
 from placement_opt.play.schedule import Schedule
 from placement_opt.workload.files.npz import save_trace
@@ -124,11 +124,25 @@ def test_both_sides_are_told_as_they_are_found(tmp_path: Path) -> None:
     # both layers are few blocks, so that prices look at both; each is drawn once more to be priced and scheduled
     assert [details[f"layers_{what}"] for what in ("drawn", "priced", "scheduled")] == [4, 2, 2]
     assert details["sample_looks"] > 0
-    assert 1 <= details["rules_tried"] <= len(RULES)
+    assert 1 <= details["rules_tried"] <= len(RULES) + _REFINED  # block by block again at better prices
     assert told.state.schedule is None  # nobody has kept its moves
     with_times = [state for state in told.states if state.latency_s is not None]
     assert all(a.lower_s <= b.lower_s and a.latency_s >= b.latency_s for a, b in itertools.pairwise(with_times))
     assert with_times[0].latency_s > with_times[-1].latency_s
+
+
+@pytest.mark.parametrize(("room", "priced"), [(130, 0), (2000, 0), (400, 2)])
+def test_layers_are_priced_only_where_that_proves_more(tmp_path: Path, room: int, priced: int) -> None:
+    """Hardly any room, or room for all: what reads and rents cost at least is as much as any path; else every layer is."""
+    told, path = Told(), write(tmp_path, room=room)
+    begin(load_layered(path), told, moves=False)
+    assert solve(load_layered(path), told, gap=0.02)
+    bounds = [state.bound for state in told.states if state.bound is not None and state.bound.method == "scale"]
+    assert told.state.within(0.06)
+    assert (max((bound.details["layers_priced"] for bound in bounds), default=0)) == priced
+    exact = METHODS["lp"](load_instance(path)).value_s
+    assert exact is not None
+    assert 0.98 * exact <= told.state.lower_s <= exact * (1 + 1e-9)
 
 
 def test_the_estimate_of_runs_is_never_too_small(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int32
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
+from placement_opt.base.scratch import scratch
 from placement_opt.workload.synth import params as p
 from placement_opt.workload.synth.outline import Outline
 from placement_opt.workload.totals import Totals
@@ -113,15 +114,15 @@ def layer_runs(params: Params, rng: np.random.Generator, many: int, limits: Limi
     stream = np.array([*words, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
     reading, opened, marks = np.zeros(ends.stop, np.bool_), np.zeros(ends.stop, np.int32), np.zeros(ends.stop + 1, np.bool_)
     fixed = (params.prefill, wants, oldest, swaps, params.leave == "oldest", stream, reading, opened, marks)
-    out = np.empty((3, many + ends.stop), dtype=np.int32)
+    out = scratch(3 * (many + ends.stop)).reshape(3, -1)
     parts, turn, held, filled = list[Int32](), 0, 0, 0
     while turn < params.tokens:
         if limits.reached:
             return None
         turn, held, filled = draw(turn, min(turn + _AT_ONCE, params.tokens), *fixed, held, out, filled)
         if filled >= many:
-            parts.append(out[:, :filled].copy())
-            filled = 0
+            parts.append(out[:, :filled])
+            out, filled = scratch(out.size).reshape(3, -1), 0
     still = np.flatnonzero(reading).astype(np.int32)
     return [*parts, out[:, :filled], np.stack([still, opened[still], np.full_like(still, params.tokens - 1)])]
 
