@@ -34,7 +34,10 @@ def kept_prepared(kept: KeptLayers) -> Prepared | None:
     drawn, looks, tried, rule = found["counts"].tolist()
     knots = Knots(found["at"], found["weight"], found["value"])
     chosen = None if rule < 0 else RULES[rule]
-    return Prepared(knots, float(found["promised_s"]), chosen, found["turn_s"], drawn, looks, tried)
+    promised = float(found["promised_s"])
+    return Prepared(
+        knots=knots, promised_s=promised, rule=chosen, turn_s=found["turn_s"], drawn=drawn, looks=looks, tried=tried
+    )
 
 
 def keep_prepared(kept: KeptLayers, prepared: Prepared) -> None:
@@ -64,15 +67,15 @@ def kept_done(kept: KeptLayers, layers: int, *, moves: bool) -> dict[int, Done]:
             seconds = fraction_of(found["seconds"])
             assert seconds is not None
             section = Section(kept.folder / found["file"], seconds, found["moves"])
-        known[layer] = Done(int(found["paths"], 16), found["schedule_s"], found["runs"], True, section)
+        paths = None if found["paths"] is None else int(found["paths"], 16)
+        known[layer] = Done(paths, found["schedule_s"], found["runs"], True, section)
     return known
 
 
 def keep_done(kept: KeptLayers, layer: int, done: Done, *, moves: bool) -> None:
     """A layer that is done; ``moves``: whether they were written."""
-    assert done.paths is not None
-    record = {"paths": f"{done.paths:x}", "schedule_s": done.schedule_s, "runs": done.runs, "moves_kept": moves}
-    section = done.section
+    section, paths = done.section, None if done.paths is None else f"{done.paths:x}"
+    record = {"paths": paths, "schedule_s": done.schedule_s, "runs": done.runs, "moves_kept": moves}
     if section is not None:
         record |= {"seconds": written(section.seconds), "moves": section.moves}
     kept.keep(f"layer {layer}", record, None if section is None else section.path)
