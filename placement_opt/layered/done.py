@@ -14,8 +14,8 @@ from placement_opt.layered.prices import Knots
 
 @dataclass(frozen=True)
 class Done:
-    """``paths``: None where the layer was not priced, or not to the end; ``section`` where one was written that is worth it, and
-    the ``part`` that it was written as, until that lies where it should."""
+    """``paths``: None where the layer was not priced, or not to the end; ``section`` where one was written that is worth it,
+    and the ``part`` that it was written as, until that lies where it should."""
 
     paths: int | None
     schedule_s: float
@@ -34,7 +34,16 @@ def kept_prepared(kept: KeptLayers) -> Prepared | None:
     drawn, looks, tried, rule, priced = found["counts"].tolist()
     knots = Knots(found["at"], found["weight"], found["value"])
     chosen = None if rule < 0 else RULES[rule]
-    return Prepared(knots, float(found["promised_s"]), chosen, found["turn_s"], bool(priced), drawn, looks, tried)
+    return Prepared(
+        knots=knots,
+        promised_s=float(found["promised_s"]),
+        rule=chosen,
+        turn_s=found["turn_s"],
+        priced=bool(priced),
+        drawn=drawn,
+        looks=looks,
+        tried=tried,
+    )
 
 
 def keep_prepared(kept: KeptLayers, prepared: Prepared) -> None:
@@ -71,9 +80,8 @@ def kept_done(kept: KeptLayers, layers: int, *, moves: bool) -> dict[int, Done]:
 
 def keep_done(kept: KeptLayers, layer: int, done: Done, *, moves: bool) -> None:
     """A layer that is done; ``moves``: whether they were written."""
-    paths = None if done.paths is None else f"{done.paths:x}"
+    section, paths = done.section, None if done.paths is None else f"{done.paths:x}"
     record = {"paths": paths, "schedule_s": done.schedule_s, "runs": done.runs, "moves_kept": moves}
-    section = done.section
     if section is not None:
         record |= {"seconds": written(section.seconds), "moves": section.moves}
     kept.keep(f"layer {layer}", record, None if section is None else section.path)

@@ -187,8 +187,6 @@ def work(cell: Cell, limits: Limits, backend: Backend | None = None) -> Schedule
         if isinstance(cell, Bounding):
             return cell.prove(instance, limits) if backend is None else cell.prove(instance, limits, backend)
         within = limits if cell.share == 1.0 else limits.within(cell.share * limits.remaining)
-        if backend is None:
-            return time_scheduler(instance, cell.scheduler, within, use=cell.use)
         return time_scheduler(instance, cell.scheduler, within, use=cell.use, backend=backend)
     except PlacementError as error:
         return error

@@ -398,7 +398,7 @@ def test_a_pass_hears_of_the_limits_of_the_climb(monkeypatch: pytest.MonkeyPatch
             limits.interrupt()
         raise LimitError("the workers cannot load placement-opt")
 
-    monkeypatch.setattr("placement_opt.answer.work.evaluate_on", refuse)
+    monkeypatch.setattr(importlib.import_module("placement_opt.answer.work"), "evaluate_on", refuse)
     nobody = Backend("dask", 1, "127.0.0.1:1")
     if ended:
         assert answer(fetch_ahead(), limits=limits, backend=nobody).outcome is Outcome.INTERRUPTED

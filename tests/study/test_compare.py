@@ -191,8 +191,7 @@ def test_expected_troubles_become_outcomes(
 ) -> None:
     """A scheduler that declines, breaks a rule or runs out of time does not end the comparison of the others."""
 
-    def fake(instance: object, scheduler: object, *, limits: object) -> None:
-        del instance, scheduler, limits
+    def fake(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(scheduled, "simulate_any", fake)
@@ -477,12 +476,12 @@ def test_the_time_limit_is_for_all_of_it(monkeypatch: pytest.MonkeyPatch, tmp_pa
     """``--time-limit`` holds for schedulers and bounds: half for the former, then equal shares for the bounds that are left."""
     given: dict[str, list[float]] = {"lru": [], "static": [], "bound": []}
 
-    def timed(instance: object, spec: str, limits: Limits, *, use: bool = False) -> Scheduled:
-        del instance, use
+    def timed(instance: object, spec: str, limits: Limits, **_: object) -> Scheduled:
+        del instance
         given[spec].append(limits.remaining)
         return Scheduled(spec, Outcome.TIMED, latency_s=1.0, tokens_per_s=1.0)
 
-    def proved(instance: Instance, *_: object, limits: Limits) -> Proof:
+    def proved(instance: Instance, *_: object, limits: Limits, **__: object) -> Proof:
         given["bound"].append(limits.remaining)
         return prove(instance, "roofline")
 

@@ -85,8 +85,8 @@ def test_a_scheduler_gets_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the time that is left."""
     given: list[float] = []
 
-    def timed(instance: Instance, spec: str, limits: Limits, *, use: bool = False) -> Scheduled:
-        del instance, use
+    def timed(instance: Instance, spec: str, limits: Limits, **_: object) -> Scheduled:
+        del instance
         given.append(limits.remaining)
         return Scheduled(spec, Outcome.TIMED, latency_s=1.0)
 
