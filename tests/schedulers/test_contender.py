@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.laws import laws
 from placement_opt.base.errors import InputError
+from placement_opt.bounds import METHODS
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Moves, View
@@ -18,6 +19,7 @@ from placement_opt.play.simulate import Steps, simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.contender import rule
 from placement_opt.schedulers.contender.contender import PANEL, Contender
+from placement_opt.schedulers.contender.follow import Follower
 from placement_opt.schedulers.contender.rule import Rule
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from tests.schedulers.cases import any_instance, as_cache, drift
@@ -182,6 +184,25 @@ def test_blocks_come_to_where_the_leader_has_them() -> None:
     wanted = seen["leader"] & np.isin(np.arange(1500), list(seen["reads"]))
     assert wanted.sum() > 100
     assert seen["there"][wanted].all()
+
+
+class Fickle(Contender):
+    """Follows another rule every other step."""
+
+    def _choose(self, view: View) -> None:
+        if view.step % 2:
+            self._leader = (view.step // 2 + 1) % len(self._ghosts)
+            if self._follower is None:
+                self._follower = Follower(self._setting, view.resident, self._last)
+            self._follower.lead()
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_whoever_leads_moves_are_legal(seed: int) -> None:
+    """Any residency rule, one to four tiers, unequal sizes, shares, births, deaths: a new leader every other step."""
+    instance = as_cache(any_instance(seed), seed) if seed % 4 == 3 else any_instance(seed)
+    bound = METHODS["roofline"](instance).lower_bound_s or 0.0
+    assert simulate(instance, Fickle()).latency_s >= bound * (1 - 1e-9)
 
 
 def test_a_few_steps_do_not_decide() -> None:
