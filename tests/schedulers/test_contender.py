@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +27,7 @@ from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from tests.schedulers.cases import any_instance, as_cache, drift
 from tests.schedulers.plain_life import PlainLife
 from tests.small import chain, make_instance, make_trace, two_tier
-from tests.worlds import with_operations
+from tests.worlds import any_operations, strict, with_operations
 
 
 class Noted:
@@ -138,6 +140,23 @@ def test_ghosts_take_what_the_simulator_says(seed: int) -> None:
     simulate(instance, watched)
     alone = [simulate(instance, one).step_s for one in (Alone(8.0), *map(make_scheduler, PANEL))]
     assert np.allclose(np.array(watched.took).T, alone, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("world", [strict, any_operations])
+def test_ghosts_are_timed_under_strict_prefixes_and_other_operations(world: Callable[[int], Instance]) -> None:
+    """Blocks behind one that is missed, operations that leave a block where it is, some of them for some kinds of block."""
+    whole = []
+    for seed in range(60):
+        with suppress(InputError):  # a world that cannot be
+            one = world(seed)
+            if one.trace.shares is None and one.memory.operations.uniform and one.timed:
+                whole.append(one)
+    assert len(whole) >= 3
+    for instance in whole[:8]:
+        watched = Watched()
+        simulate(instance, watched)
+        alone = [simulate(instance, one).step_s for one in (Alone(8.0), *map(make_scheduler, PANEL))]
+        assert np.allclose(np.array(watched.took).T, alone, rtol=1e-12, atol=0)
 
 
 def shifting(steps: int, residency: str = "inclusive") -> Instance:
