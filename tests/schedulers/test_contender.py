@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from benchmarks.laws import laws
 from placement_opt.base.errors import InputError
+from placement_opt.bounds import METHODS
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Moves, View
@@ -18,12 +21,13 @@ from placement_opt.play.simulate import Steps, simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.contender import rule
 from placement_opt.schedulers.contender.contender import PANEL, Contender
+from placement_opt.schedulers.contender.follow import Follower
 from placement_opt.schedulers.contender.rule import Rule
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from tests.schedulers.cases import any_instance, as_cache, drift
 from tests.schedulers.plain_life import PlainLife
 from tests.small import chain, make_instance, make_trace, two_tier
-from tests.worlds import with_operations
+from tests.worlds import any_operations, strict, with_operations
 
 
 class Noted:
@@ -138,6 +142,23 @@ def test_ghosts_take_what_the_simulator_says(seed: int) -> None:
     assert np.allclose(np.array(watched.took).T, alone, rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize("world", [strict, any_operations])
+def test_ghosts_are_timed_under_strict_prefixes_and_other_operations(world: Callable[[int], Instance]) -> None:
+    """Blocks behind one that is missed, operations that leave a block where it is, some of them for some kinds of block."""
+    whole = []
+    for seed in range(60):
+        with suppress(InputError):  # a world that cannot be
+            one = world(seed)
+            if one.trace.shares is None and one.memory.operations.uniform and one.timed:
+                whole.append(one)
+    assert len(whole) >= 3
+    for instance in whole[:8]:
+        watched = Watched()
+        simulate(instance, watched)
+        alone = [simulate(instance, one).step_s for one in (Alone(8.0), *map(make_scheduler, PANEL))]
+        assert np.allclose(np.array(watched.took).T, alone, rtol=1e-12, atol=0)
+
+
 def shifting(steps: int, residency: str = "inclusive") -> Instance:
     """Blocks by Zipf's law; every 80 steps others are popular."""
     rng = np.random.default_rng(4)
@@ -182,6 +203,25 @@ def test_blocks_come_to_where_the_leader_has_them() -> None:
     wanted = seen["leader"] & np.isin(np.arange(1500), list(seen["reads"]))
     assert wanted.sum() > 100
     assert seen["there"][wanted].all()
+
+
+class Fickle(Contender):
+    """Follows another rule every other step."""
+
+    def _choose(self, view: View) -> None:
+        if view.step % 2:
+            self._leader = (view.step // 2 + 1) % len(self._ghosts)
+            if self._follower is None:
+                self._follower = Follower(self._setting, view.resident, self._last)
+            self._follower.lead()
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_whoever_leads_moves_are_legal(seed: int) -> None:
+    """Any residency rule, one to four tiers, unequal sizes, shares, births, deaths: a new leader every other step."""
+    instance = as_cache(any_instance(seed), seed) if seed % 4 == 3 else any_instance(seed)
+    bound = METHODS["roofline"](instance).lower_bound_s or 0.0
+    assert simulate(instance, Fickle()).latency_s >= bound * (1 - 1e-9)
 
 
 def test_a_few_steps_do_not_decide() -> None:
