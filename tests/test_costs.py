@@ -199,7 +199,7 @@ def test_rungs_of_layers_and_of_windows_take_what_their_parts_declare(tmp_path: 
     one, two, many = (layers_s(Work(question, Standing(), 0.0, Backend("local", jobs))) for jobs in (1, 2, 8))
     assert one == pytest.approx(2 * two) == pytest.approx(3 * many)
     layer = question.layer(0)
-    assert question.reads == question.drawn == layer.num_reads
+    assert question.reads == layer.num_reads
     assert question.states == pytest.approx(int((layer.last_state - layer.first_state + 1).sum()), rel=0.1)
     work = Work(whole, Standing(), 0.0)
     passed = ascent.COST.expected_s(work.size) / ascent.PASSES

@@ -59,7 +59,7 @@ COST = Cost[Asked](
     "layers",
     {
         "once": lambda asked: asked.share,
-        "per_drawn": lambda asked: asked.share * asked.question.drawn,
+        "per_turn": lambda asked: asked.share * asked.question.turns,
         "per_read_and_set": lambda asked: asked.share * asked.question.reads * asked.sets,
         "per_state_and_set": lambda asked: asked.share * asked.question.states * asked.sets,
     },

@@ -79,8 +79,8 @@ class Stacked(OneSize):
         What the layers are made from, in bytes: tells questions apart.
     filling
         Bytes that a turn reads of pages that are still being filled, at most.
-    reads, drawn, states
-        How many reads a layer has, how many of single tokens those are made from, and pairs of a block and a state, about.
+    reads, states
+        How many reads a layer has, and pairs of a block and a state, about.
     layer_bytes
         What a process takes that holds a layer in rows and works on it, at most, about.
     budgets, objective
@@ -111,7 +111,6 @@ class Stacked(OneSize):
     stated: bytes
     filling: int = 0
     reads: int = 0
-    drawn: int = 0
     states: int = 0
     layer_bytes: int = 0
     budgets: tuple[Budget, ...] = ()

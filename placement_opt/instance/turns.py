@@ -83,7 +83,6 @@ def in_layers(outline: Outline) -> Stacked:
         stated="\n".join(stated).encode(),
         filling=(rules.page_tokens - 1) * model.unit_bytes,
         reads=outline.totals.reads // layers.count,
-        drawn=outline.source.totals.reads // layers.count,
         states=outline.totals.pairs // layers.count**2,
         layer_bytes=layer_bytes(outline),
         budgets=outline.budgets(layers.count * layers.turns),

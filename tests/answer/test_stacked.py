@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from placement_opt.answer import answer as answering
 from placement_opt.answer import rungs_stacked
 from placement_opt.answer.answer import Answer, answer
 from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
+from placement_opt.answer.resume import floats_of
+from placement_opt.answer.standing import State
 from placement_opt.base.errors import CertificateError, InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, turns
+from placement_opt.bounds.result import Prices
 from placement_opt.bounds.turns import Least
 from placement_opt.certify.claims import kind_of_any, verify_any
 from placement_opt.certify.files import save_prices
@@ -251,3 +256,25 @@ def test_layers_are_priced_alone_where_there_is_no_time_for_more(tmp_path: Path,
     found = answer(question, limits=Limits(seconds=60))
     assert seen == [False] * 3
     assert found.latency_s is None
+
+
+def test_prices_of_fewer_turns_begin_it_too(solved: tuple[Instance, Stacked, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stretched to the turns that there are: what is raised begins with what they prove."""
+    _, question, folder = solved
+    known = verify_stacked(question, [folder / "prices"]).prices
+    assert known is not None
+    warm = floats_of(known)
+    fewer = Prices(warm.rho[::2], np.concatenate([warm.rent[:-1:2], warm.rent[-1:]]))
+    began = []
+
+    def raised(part: Instance, gap: float, limits: Limits, start: Prices | None, names: Sequence[str]) -> State:
+        del part, gap, limits, names
+        began.append(start)
+        return State()
+
+    monkeypatch.setattr(answering, "_raised", raised)
+    found = answer(question, limits=Limits(seconds=60), warm=fewer)
+    assert found.state.bound_from == "roofline"
+    assert began[0] is not None
+    assert began[0].rho.shape == warm.rho.shape
+    assert began[0].rent.sum() == pytest.approx(warm.rent.sum(), rel=0.5)

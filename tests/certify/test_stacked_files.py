@@ -22,6 +22,7 @@ from placement_opt.certify.stacked import layer_bound, verify_stacked
 from placement_opt.certify.stacked_files import save_stacked_schedule
 from placement_opt.certify.verify import schedule_time, signed_bound
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.turns import in_layers
@@ -184,3 +185,34 @@ def test_layers_not_drawn_count_with_no_more_than_they_pay(tmp_path: Path, resid
     assert found is not None
     assert found <= line * (1.0 + 1e-9)
     assert found == pytest.approx(line, rel=1e-9 if page_tokens == 1 else 0.5)
+
+
+@pytest.mark.parametrize("no_schedule", [False, True])
+def test_prices_of_budgets_prove_no_more_than_of_the_whole(tmp_path: Path, no_schedule: bool) -> None:
+    """What layers prove within their shares adds up to no more than the whole in rows, with weights and watts."""
+    overrides = {
+        **{f"memory.{tier}.energy": energy for tier, energy in (("fast", "1 pJ/bit"), ("slow", "50 pJ/bit"))},
+        "memory.slow.endurance": "3000 cycles",
+        "budgets.energy": "50 uJ",
+        "budgets.time": "30 ms",
+        "budgets.slow.lifetime": "5 years",
+        "objective.energy": "10 s/J",
+        "rules.page_tokens": 2,
+    }
+    path, rng, seen = written(tmp_path), np.random.default_rng(9), 0
+    whole, question = load_instance(path, overrides), in_layers(read_outline(path, overrides))
+    layers = [question.layer(layer) for layer in range(question.layers)]
+    parts = question.memory.meters.parts[question.used_meters[-1]]
+    for _ in range(20):
+        quantum = 10**15 * parts
+        rho, rent = draw_prices(rng, layers[0], 10**12)
+        rho = rho * (0 if no_schedule else 10**3 // 2)
+        mu = np.array([int(rng.integers(0, 10**9)), int(rng.integers(0, quantum // 10**6)), 0])
+        made = PriceCertificate("", quantum, rho, rent, Fraction(0), mu, no_schedule)
+        found = sum((layer_bound(layer, made) for layer in layers), Fraction(0))
+        rows = spread(rho, rent, question.layers)
+        expected = signed_bound(whole, quantum, *rows, mu, no_schedule=no_schedule)
+        least = Least(question, made)
+        assert sum((least.of(layer) for layer in range(question.layers)), Fraction(0)) <= found <= expected
+        seen += found != 0
+    assert seen >= 15
