@@ -10,6 +10,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import tier_sets
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.search import priced
 from placement_opt.schedulers.search import priced_kernels as kernels
 from placement_opt.schedulers.search.best_path_kernels import best_path
 from placement_opt.schedulers.search.game import limited_tiers, make_game
@@ -104,6 +105,29 @@ def test_what_comes_back_is_legal(seed: int) -> None:
         np.testing.assert_array_equal(found[0].number, found[1].number)
     else:
         assert found == [None, None]
+
+
+def found_with(instance: Instance, seed: int) -> float:
+    """What the search takes from nothing but lru's paths, at small rents; infinite where it finds no room."""
+    run = simulate(instance, make_scheduler("lru"), record=True)
+    assert run.schedule is not None
+    rent = np.full((instance.num_steps + 1, instance.num_tiers), 1e-3)
+    paths, none = paths_of(instance, run.schedule), NONE_LEFT_OUT[: instance.num_tiers]
+    found = priced_paths(instance, paths, rent, none, seed=seed, limits=Limits(), sweeps=3)
+    return np.inf if found is None else timed(instance, found)
+
+
+def test_room_that_prices_left_empty_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweeps over every state never make it slower, and often faster; without any work for them nothing changes."""
+    instances = [(seed, cases(seed)) for seed in range(40) if priceable(cases(seed))][:20]
+    filled = np.array([found_with(instance, seed) for seed, instance in instances])
+    monkeypatch.setattr(priced, "_FILLED", 0)
+    without = np.array([found_with(instance, seed) for seed, instance in instances])
+    monkeypatch.setattr(priced, "_FILLING", ())
+    np.testing.assert_array_equal(without, [found_with(instance, seed) for seed, instance in instances])
+    some = np.isfinite(without)
+    assert (filled[some] <= without[some] * (1.0 + 1e-12)).all()
+    assert (filled[some] < without[some] * (1.0 - 1e-9)).sum() >= 5
 
 
 @pytest.mark.parametrize("seed", range(20))

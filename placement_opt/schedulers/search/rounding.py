@@ -5,6 +5,11 @@ that have, times as much as there are more of them (in the first sweep), or what
 leave their paths before they choose again). Prices are the slopes of these times, smoothed over a width that shrinks from part
 to part; room costs the rents of a bound, more where it will be short and less where it will be left, and no block takes room
 that is not there. So a block's choice is one shortest path over a table, and a sweep takes time by the states of the blocks.
+
+It is for layers in rows, whose shares of the room are drawn one by one. On questions in rows belady's schedule and one sweep of
+the local search are nearer in less time, and rounding is no better a start for that: above what is proven, 88k reads (two
+tiers) 4.6 % where belady is at 0.59 and the search at 0.30 after as long; with room for 45 %, 0.88 where those are at 1.5 and
+0.51; 1e6 reads on three tiers 1.4 % after 2.7 s, belady 0.52 % after 0.3 s; of coarse blocks (requests on nvme4) 2.5 times.
 """
 
 from __future__ import annotations
