@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from placement_opt.base.errors import Interrupted, LimitError
 from placement_opt.base.limits import Limits
+from placement_opt.play import ledger_kernels, timed
 from placement_opt.play.protocol import Moves
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import Run, simulate
@@ -54,6 +55,23 @@ def test_random_legal_moves_are_charged_as_written(seed: int) -> None:
     instance = any_instance(seed)
     run = simulate(instance, Wanderer(instance, seed), record=True)
     _same(run, replay(instance, run.schedule))
+
+
+def test_reads_counted_in_a_loop_are_those_counted_in_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what holds them, in every step: with compiled loops and, as if there were none, with running sums."""
+    runs = [simulate(any_instance(seed), make_scheduler("lru")) for seed in range(12)]
+    whole = [run for run in runs if run.instance.trace.shares is None]
+    assert len(whole) > 3
+    assert all(run.instance.num_tiers <= timed._FEW_TIERS for run in whole)
+
+    def counted() -> list[tuple[list[int], list[list[int]]]]:
+        found = [timed.served_of(run.instance, run.held, np.zeros(len(run.held), dtype=np.bool_)) for run in whole]
+        return [(patterns, served.tolist()) for patterns, served in found]
+
+    monkeypatch.setattr(timed, "loops_for", lambda _: ledger_kernels)
+    loops = counted()
+    monkeypatch.setattr(timed, "loops_for", lambda _: None)
+    assert loops == counted()
 
 
 def test_section_7_times() -> None:

@@ -84,6 +84,13 @@ def _go(q: Queues, b: int) -> None:
 
 
 @njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
+def _make_way(q: Queues, u: int) -> None:
+    _go(q, u)
+    if q.node[u, SEEN] == q.room[ROUND]:
+        q.room[DEEP] = 1
+
+
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def _lacks(q: Queues, b: int) -> int:
     """Bytes that have to go before there is room for a block."""
     return int(max(q.size[b] - min(q.room[ROOM], q.room[QUOTA + q.node[b, QUEUE]]), 0))
@@ -137,9 +144,7 @@ def _admit(q: Queues, b: int, lowest: int, noted: Any, count: int) -> int:
             until, v = np.int64(q.node[b, AT]) if c == own else q.end[c], q.hand[c]
             while v < until and _lacks(q, b) > 0:
                 if _holds(q, v):
-                    _go(q, q.row[v])
-                    if q.node[q.row[v], SEEN] == q.room[ROUND]:
-                        q.room[DEEP] = 1
+                    _make_way(q, q.row[v])
                 v += 1
             q.hand[c] = v
     _come(q, b)
@@ -227,7 +232,7 @@ def step(
                 q.node[u, BITS] |= WAS
                 noted[count] = u
                 count += 1
-                _go(q, u)
+                _make_way(q, u)
                 _come(q, b)
             else:
                 count = _admit(q, b, lowest if stacked else own, noted, count)
@@ -236,7 +241,7 @@ def step(
             if q.node[b, BITS] & (IN | WAS) == IN:
                 stored[came] = b
                 came += 1
-    if not again:  # of those that keep their age the newest has its turn first
+    if q.room[DEEP] and not again:  # of those that keep their age the newest has its turn first
         for i in range(count - 1, -1, -1):
             b = np.int64(noted[i])
             if not q.node[b, BITS] & IN and q.node[b, SEEN] == q.room[ROUND]:
