@@ -19,9 +19,10 @@ from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
-from placement_opt.instance.turns import in_layers, load_instance
+from placement_opt.instance.turns import in_layers
 
 #: What the points have where their axis does not say otherwise, at size 4.
 _READS, _TOKENS, _LAYERS, _SHARE = 40_000, 100, 4, 0.4
