@@ -25,6 +25,7 @@ from placement_opt.base.cost import Cost, once
 from placement_opt.base.errors import InputError
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
+from placement_opt.base.scratch import let_go
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.files import PriceCertificate
 from placement_opt.certify.layered import layer_seconds
@@ -215,6 +216,8 @@ class Work:
         proven()
         sections = [None if self.folder is None else self.folder / f"layer-{layer}" for layer in range(count)]
         tasks = [_Task(question, prepared.knots, n, prepared.rule, prepared.priced, sections[n]) for n in range(count)]
+        if self.jobs > 1:
+            let_go()  # other processes draw from here on
         run_jobs(_layer, tasks, jobs=self.jobs, limits=self.limits, done=take)
         whole_done = sum(done.complete for done in self.done.values()) == count
         early = Status.INTERRUPTED if self.limits.interrupted else Status.LIMIT
