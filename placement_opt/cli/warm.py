@@ -186,11 +186,16 @@ def _in_runs(path: Path, folder: Path) -> None:
     """A question of the kind that is too large for rows, drawn layer by layer."""
     from placement_opt.answer.standing import Standing
     from placement_opt.instance.load import load_layered
+    from placement_opt.layered.dual import layer_value, price_large, roofline_prices
     from placement_opt.layered.solve import begin, solve
 
     question, standing = load_layered(path), Standing()
     begin(question, standing, moves=True)
-    solve(question, standing, gap=0.01, limits=_Looks(), folder=folder)
+    _, actions = price_large(question, roofline_prices(question))
+    first = question.layers.layer(0)
+    assert first is not None
+    layer_value(question, actions, 0, first)  # few blocks may need no look at them
+    solve(question, standing, gap=0.0, limits=_Looks(), folder=folder)
 
 
 if __name__ == "__main__":
