@@ -85,7 +85,7 @@ def _stacked(**sizes: Any) -> Stacked:
 
 def _build(size: int, make: Callable[..., Any], works: _Work, most_tiers: int = 5) -> State:
     points = _points(size, make, most_tiers)
-    loose = works | {_BOTH: partial(_both, gap=0.5)}  # of so few blocks 2 % is hard
+    loose: _Work = {**works, _BOTH: partial(_both, gap=0.5)}  # of so few blocks 2 % is hard
     for tiers in range(2, most_tiers + 1):  # compiled loops are loaded beforehand
         few = make(tiers=tiers, layers=2, prefill=100, tokens=4, share=_SHARE)
         for work in loose.values():

@@ -188,11 +188,16 @@ def _in_runs(path: Path, folder: Path) -> None:
     from placement_opt.instance.load import load_layered
     from placement_opt.instance.outline import read_outline
     from placement_opt.instance.turns import in_layers
+    from placement_opt.layered.dual import layer_value, price_large, roofline_prices
     from placement_opt.layered.solve import begin, solve
 
     question, standing = load_layered(path), Standing()
     begin(question, standing, moves=True)
-    solve(question, standing, gap=0.01, limits=_Looks(), folder=folder)
+    _, actions = price_large(question, roofline_prices(question))
+    first = question.layers.layer(0)
+    assert first is not None
+    layer_value(question, actions, 0, first)  # few blocks may need no look at them
+    solve(question, standing, gap=0.0, limits=_Looks(), folder=folder)
     in_layers(read_outline(path)).layer(0)
 
 

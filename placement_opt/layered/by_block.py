@@ -10,14 +10,18 @@ cost is that of one look at prices, there and back, whatever is held.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from placement_opt.base.arrays import Array, Float64, Int32, Int64
+from placement_opt.base.arrays import Float64, Int32, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.instance.layered import Layered
 from placement_opt.layered.prices import LEAST_GAIN, LEAST_RENT, Family, Worths
 from placement_opt.workload.runs import LayerRuns
+
+if TYPE_CHECKING:
+    from placement_opt.layered.by_block_kernels import Costs
 
 #: How prices answer, as :class:`placement_opt.layered.by_block_kernels.Answering` says.
 _PULL, _PUSH, _MARGIN = 2.0, 2.0, 0.015
@@ -38,14 +42,15 @@ def follow_layer(
     ``moved`` as :func:`placement_opt.layered.keep.schedule_layer` has it, once all blocks have gone their ways.
     """
     from placement_opt.layered import by_block_kernels as kernels
+    from placement_opt.layered.prices_kernels import WIDE
 
     family, turns, room = Family(problem, []), runs.turns, problem.room_of(layer)
     costs = _costs(family, runs, room)
     answering = kernels.Answering(worths.theta, worths.rent, family.unit, _PULL, _PUSH, _MARGIN)
     counts, prices = np.zeros((4, turns + 1), dtype=np.int64), np.empty((3, turns))
-    known, least = np.empty((turns + 1, kernels.WIDE), dtype=np.uint8), np.array([LEAST_GAIN, LEAST_RENT])
-    together = -(-runs.num_blocks // kernels.WIDE)
-    most, made = 0 if moved is None else kernels.WIDE * (turns + 1), 0
+    known, least = np.empty((turns + 1, WIDE), dtype=np.uint8), np.array([LEAST_GAIN, LEAST_RENT])
+    together = -(-runs.num_blocks // WIDE)
+    most, made = 0 if moved is None else WIDE * (turns + 1), 0
     moves = np.empty(most, dtype=np.int64)
     done = 0
     while done < together and room > 0 and not limits.reached:
@@ -60,7 +65,7 @@ def follow_layer(
     return counts[1, :turns].copy(), counts[2, :turns].copy(), done == together or room == 0
 
 
-def _costs(family: Family, runs: LayerRuns, room: int) -> tuple[Array, ...]:
+def _costs(family: Family, runs: LayerRuns, room: int) -> Costs:
     """The :class:`placement_opt.layered.by_block_kernels.Costs` of a layer."""
     from placement_opt.layered.by_block_kernels import Costs
 

@@ -130,7 +130,8 @@ def _tables(problem: Layered, actions: Actions, layer: int) -> Tables:
 
     parts = (actions.serve, actions.copy, actions.write, actions.home, actions.rent)
     layers = problem.layers
-    return layer_tables(layer, layers.count, layers.turns, *(part.astype(np.int64) for part in parts))
+    tables: Tables = layer_tables(layer, layers.count, layers.turns, *(part.astype(np.int64) for part in parts))
+    return tables
 
 
 def least_value(problem: Layered, actions: Actions, layer: int) -> int:

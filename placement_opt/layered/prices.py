@@ -228,8 +228,9 @@ class Family:
         share = np.stack([theta, 1.0 - theta], axis=1)
         write = np.ascontiguousarray(share @ self.write_fast)
         gain = np.maximum(share @ (self.read_slow - self.read_fast), LEAST_GAIN * write)
-        sums = (np.concatenate([[0.0], np.cumsum(part)]) for part in (gain, np.maximum(rent, LEAST_RENT * write)))
-        return Worths(gain, write, *sums, theta, rent)
+        gains = np.concatenate([[0.0], np.cumsum(gain)])
+        rents = np.concatenate([[0.0], np.cumsum(np.maximum(rent, LEAST_RENT * write))])
+        return Worths(gain, write, gains, rents, theta, rent)
 
 
 def _seconds(knots: Knots, load: Float64) -> Float64:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from placement_opt.base.arrays import Array
@@ -95,7 +97,7 @@ def _backwards(known: Array, worth: Array, gain: float, write: float, rent: floa
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def forwards(known: Array, held: Array, counts: Array, turn: int) -> int:
+def forwards(known: Array, held: Array, counts: Array, turn: int) -> Any:
     """Count what a turn does with blocks that are held (1) or not (0) when it begins, and move on; how many are held then.
 
     Eight blocks a word. ``counts`` [4, .] as :func:`path_counts`; ``known`` becomes 1 where a block is stored, 2 where it goes.

@@ -26,6 +26,7 @@ from placement_opt.base.atomic import write_part
 from placement_opt.base.backend import Backend
 from placement_opt.base.cost import Cost, once
 from placement_opt.base.limits import Limits
+from placement_opt.base.scratch import let_go
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.certify.files import PriceCertificate
 from placement_opt.certify.layered import layer_seconds
@@ -236,6 +237,8 @@ class Work:
         missing = [layer for layer in range(count) if layer not in known]
         sections = [None if self.folder is None else self.folder / f"layer-{layer}" for layer in range(count)]
         tasks = [_Task(question, prepared.knots, n, prepared.rule, prepared.priced, sections[n]) for n in missing]
+        if self.backend.away or self.backend.jobs > 1:
+            let_go()  # other processes draw from here on
         self.backend.run(_layer, tasks, shared=(question, prepared.knots), limits=self.limits, done=fresh)
         _actions.cache_clear()
         whole_done = sum(done.complete for done in self.done.values()) == count
