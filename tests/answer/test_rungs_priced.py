@@ -1,4 +1,5 @@
-"""The rungs that search at prices: from nothing where what is known is far off; from a schedule, block by block, or bundle by bundle where blocks have too many states."""
+"""The rungs that search at prices: from nothing where what is known is far off; from a schedule, block by block or bundle by
+bundle where blocks have too many states."""
 
 from __future__ import annotations
 
