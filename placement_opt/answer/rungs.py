@@ -43,6 +43,8 @@ from placement_opt.schedulers import make_scheduler
 if TYPE_CHECKING:
     from placement_opt.bounds.dual.evaluate import DualValue
 
+#: Gap beyond which a search begins from nothing.
+_FAR = 0.1
 #: The exact LP is approached until this share of the gap asked for is left: the rest is for the schedule.
 _SHARE = 4.0
 
@@ -250,9 +252,42 @@ def _priced(work: Work, limits: Limits) -> bool:
     return work.standing.state.prices is not state.prices or work.standing.state.latency_s != state.latency_s
 
 
+def _has_rents(work: Work) -> bool:
+    prices = work.standing.state.prices
+    return prices is not None and bool(prices.rent.any())
+
+
 def _rents_known(work: Work) -> bool:
-    state = work.standing.state
-    return isinstance(state.schedule, Schedule) and state.prices is not None and bool(state.prices.rent.any())
+    return isinstance(work.standing.state.schedule, Schedule) and _has_rents(work)
+
+
+def _lives_shortly(work: Work) -> bool:
+    """Whether a search may go over every block's path."""
+    from placement_opt.schedulers.optimised import PATHS
+    from placement_opt.schedulers.search.game import searchable
+    from placement_opt.schedulers.search.paths import num_states
+
+    return work.instance.timed and num_states(work.instance) <= PATHS and searchable(work.instance)
+
+
+def _far_off(work: Work) -> bool:
+    """Whether rents are known, and the best schedule is far above what is proven."""
+    gap = work.standing.state.gap
+    return _has_rents(work) and (gap is None or gap > _FAR)
+
+
+def _rounded(work: Work, limits: Limits) -> bool:
+    """Best paths at the rents of the bound, from no schedule at all: elsewhere than where the local search would end."""
+    from placement_opt.schedulers.search.paths import schedule_of
+    from placement_opt.schedulers.search.rounding import rounded_paths
+
+    instance, state, work.seed = work.instance, work.standing.state, work.seed + 1
+    assert state.prices is not None
+    paths = rounded_paths(instance, state.prices, seed=work.seed, limits=limits)
+    if paths is None:
+        return False
+    schedule = schedule_of(instance, paths, "rounded")
+    return work.standing.lower_to(schedule, simulate(instance, Replay(schedule)).cost_s, "rounded")
 
 
 def _scheduler(spec: str) -> Rung:
@@ -280,6 +315,7 @@ RUNGS: tuple[Rung, ...] = (
     Rung("home kept", "schedule", _is_free, seconds(of_scheduler("belady"), 2.0), _kept_at_home),
     Rung("milp", "schedule", _defined(_MILP), seconds(_MILP), _branch, memory(_MILP)),
     Rung("lp-rounded", "schedule", _always, free, _round, ready=lambda work: work.targets is not None and not work.rounded),
+    Rung("rounded", "schedule", _lives_shortly, search_s, _rounded, memory(of_search), ready=_far_off),
     Rung("priced", "schedule", _lives_long, search_s, _priced, _priced_bytes, ready=_rents_known),
     Rung("optimised", "schedule", _always, search_s, _optimise, memory(of_search), endless=True),
 )

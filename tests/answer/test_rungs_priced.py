@@ -1,9 +1,11 @@
-"""The rung that searches at prices: block by block, or bundle by bundle where blocks have too many states."""
+"""The rungs that search at prices: from nothing where what is known is far off; from a schedule, block by block or bundle by
+bundle where blocks have too many states."""
 
 from __future__ import annotations
 
 import pytest
 
+from benchmarks.inputs import chain_instance
 from placement_opt.answer.rungs import RUNGS
 from placement_opt.answer.standing import Standing
 from placement_opt.answer.work import Work
@@ -18,6 +20,7 @@ from placement_opt.schedulers.search.priced import most_rows
 from tests.small import chain, make_instance, make_trace
 
 (PRICED,) = [rung for rung in RUNGS if rung.name == "priced"]
+(ROUNDED,) = [rung for rung in RUNGS if rung.name == "rounded"]
 
 
 def _work() -> Work:
@@ -43,7 +46,7 @@ def test_blocks_of_too_many_states_are_priced_in_bundles(monkeypatch: pytest.Mon
     assert PRICED.suits(work)
     assert work.bundles is not None
     assert 4 < work.bundles.instance.num_blocks < 200
-    assert PRICED.memory(work) == 8 * 32 * 9 + 3 * 11 * work.bundles.instance.num_blocks + 16 * 3 * most_rows(
+    assert PRICED.memory(work) == 8 * 32 * 9 + 4 * 11 * work.bundles.instance.num_blocks + 16 * 3 * most_rows(
         work.bundles.instance
     )
     before = work.standing.state.latency_s
@@ -59,3 +62,25 @@ def test_blocks_of_too_many_states_are_priced_in_bundles(monkeypatch: pytest.Mon
     assert PRICED.climb(work, Limits()) in (True, False)
     assert work.standing.state.latency_s is not None
     assert work.standing.state.latency_s <= state.latency_s
+
+
+def test_a_schedule_far_off_is_left_for_one_from_nothing() -> None:
+    """Three tiers, each seven to ten times slower than the one before: belady takes five times what is proven, rounding at the
+    rents of the bound a tenth more than that at most; without rents, and once the gap is small, it waits."""
+    instance = chain_instance(tiers=3, layers=1, prefill=300, tokens=40)
+    work = Work(instance, Standing(), 0.0)
+    run = simulate(instance, make_scheduler("belady"), record=True)
+    assert run.schedule is not None
+    work.standing.lower_to(run.schedule, run.cost_s, "belady")
+    assert ROUNDED.suits(work)
+    assert not ROUNDED.ready(work)
+    work.standing.raise_to(METHODS["intervals"](instance), "intervals")
+    assert ROUNDED.ready(work)
+    assert run.cost_s > 5.0 * work.standing.state.lower_s
+    assert ROUNDED.climb(work, Limits())
+    state = work.standing.state
+    assert state.schedule_from == "rounded"
+    assert isinstance(state.schedule, Schedule)
+    assert simulate(instance, Replay(state.schedule)).latency_s == state.latency_s
+    assert state.within(0.1)
+    assert not ROUNDED.ready(work)

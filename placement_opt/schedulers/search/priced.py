@@ -16,7 +16,7 @@ least by it (no change). With its whole price where a tier is full room fell sho
 117.18 s to 118.09; where 2 % of it are left 117.28 to 117.93, where 5 % are 117.43 to 117.85. Sweeps after the repair in which
 blocks move only where there is room for them, but still pay for it: 118.15 s became 118.11 after one and 118.10 after four, as
 long as four others. At no price they take 8.7 s each, and 118.15 s became 117.85 after one, 117.84 after three; where the first
-is smoothed by 0.03 of a step's time, 117.71 after two, and with 0.2, 0.07, 0.02 and 0 117.53 after four. A program over the
+is smoothed by 0.03 of a step's time, 117.64 after two, and with 0.2, 0.07, 0.02 and 0 117.53 after four. A program over the
 paths of 12 to 24 classes of blocks at a time, made at its own prices and chosen by branch and bound, found 0.05 s in 500 steps
 and 8 s before these sweeps, 0.01 s in 1,200 steps after them; in place of the repair it ended at 120.5 s.
 At prices that prove some 113.6 s, of the 4.5 s from there to 118.15: 1.15 s are rent of room that is left over, 2.16 s steps in

@@ -5,6 +5,12 @@ that have, times as much as there are more of them (in the first sweep), or what
 leave their paths before they choose again). Prices are the slopes of these times, smoothed over a width that shrinks from part
 to part; room costs the rents of a bound, more where it will be short and less where it will be left, and no block takes room
 that is not there. So a block's choice is one shortest path over a table, and a sweep takes time by the states of the blocks.
+
+It begins from no schedule, and ends near what is proven where others are many times above it: on chains of three or four tiers
+that are each seven to ten times slower than the one before, belady is 4 to 9 times above, and rounding 0.05 to 0.22 after
+0.1 s. Where belady is near, that and one sweep of the local search are nearer in less time: 88k reads on two tiers 4.6 % where
+belady is at 0.59 and the search at 0.30 after as long; with room for 45 %, 0.88 where those are at 1.5 and 0.51; 1e6 reads on
+HBM, DRAM and CXL 1.4 % after 2.7 s, belady 0.52 % after 0.3 s. Of few coarse blocks (requests on nvme4) it makes little.
 """
 
 from __future__ import annotations
