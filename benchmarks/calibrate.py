@@ -73,6 +73,7 @@ KEPT = {
     "solver": ("bytes",),
     "export": ("bytes",),
     "optimised": ("bytes",),
+    "stays": ("seconds", "bytes"),
     "certify-prices-in-runs": ("seconds",),
     "certify-schedule-in-runs": ("seconds",),
 }

@@ -61,6 +61,12 @@ def of_search() -> Cost[Size]:
     return SEARCH
 
 
+def of_stays() -> Cost[Size]:
+    from placement_opt.schedulers.search.stays import COST
+
+    return COST
+
+
 def intervals_s(work: Work) -> float:
     """A first turn of prices on few intervals: none where they are to come before any program is built."""
     return 0.0 if work.size.hard else ascent.COST.expected_s(work.size)

@@ -28,6 +28,7 @@ from placement_opt.answer.costs import (
     seconds,
 )
 from placement_opt.answer.rungs_prices import PRICES
+from placement_opt.answer.rungs_stays import STAYS
 from placement_opt.answer.work import DUALITY, Rung, Work, offer_prices
 from placement_opt.base import clock
 from placement_opt.base.cost import Cost
@@ -322,6 +323,7 @@ RUNGS: tuple[Rung, ...] = (
     Rung("milp", "schedule", _defined(_MILP), seconds(_MILP), _branch, memory(_MILP)),
     Rung("lp-rounded", "schedule", _always, free, _round, ready=lambda work: work.targets is not None and not work.rounded),
     Rung("rounded", "schedule", _lives_shortly, search_s, _rounded, memory(of_search), ready=_far_off),
+    STAYS,
     Rung("priced", "schedule", _lives_long, search_s, _priced, _priced_bytes, ready=_rents_known),
     Rung("optimised", "schedule", _always, search_s, _optimise, memory(of_search), endless=True),
 )

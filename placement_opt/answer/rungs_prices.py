@@ -61,17 +61,24 @@ def _intervals(work: Work, limits: Limits) -> bool:
 
 
 def _window(work: Work, limits: Limits) -> bool:
-    """Prices on few intervals of some steps in the middle, proven on all: where the traffic stays what it is, they fit."""
+    """Prices on few intervals of some steps in the middle, proven on all: where the traffic stays what it is, they fit.
+
+    Where that proves nothing new, of the first steps: in the middle blocks of earlier ones may lie anywhere as it begins, and
+    where these are many and are never let go nothing may seem scarce.
+    """
     from placement_opt.bounds.dual.classes import classify
     from placement_opt.bounds.intervals import PriceIntervals
     from placement_opt.bounds.sample import sampled_futures
     from placement_opt.schedulers.window import window
 
-    began, first = clock.now(), (work.instance.num_steps - _WINDOW) // 2
-    part, _ = window(work.instance, first, first + _WINDOW, None)
-    search = PriceIntervals(part, sampled_futures(part, classify(part)))
-    search.run(limits, levels=1)
-    offer_prices(work, lengthened(search.prices, work.instance.num_steps), "window", began)
+    began, steps, proven_s = clock.now(), work.instance.num_steps, work.standing.state.lower_s
+    for first in ((steps - _WINDOW) // 2, 0):
+        part, _ = window(work.instance, first, first + _WINDOW, None)
+        search = PriceIntervals(part, sampled_futures(part, classify(part)))
+        search.run(limits, levels=1)
+        offer_prices(work, lengthened(search.prices, steps), "window", began)
+        if limits.reached or work.standing.state.lower_s > proven_s:
+            break
     return False
 
 

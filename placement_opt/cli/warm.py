@@ -131,6 +131,7 @@ def _bounds(instance: Instance) -> None:
     from placement_opt.bounds import METHODS
     from placement_opt.bounds.dual.evaluate import fetch_events
     from placement_opt.schedulers.search.priced import priceable
+    from placement_opt.schedulers.search.stays import roundable
 
     work = Work(instance, Standing(), gap=0.0)
     for method in METHODS:
@@ -143,6 +144,7 @@ def _bounds(instance: Instance) -> None:
                 fetch_events(instance, found.prices, work.classes)
     for rung in RUNGS:
         suits = rung.suits(work) or rung.endless or (rung.name == "priced" and priceable(instance))
+        suits = suits or (rung.name == "stays" and roundable(instance))
         if suits and rung.ready(work) and rung.name != "milp":
             with contextlib.suppress(PlacementError):
                 rung.climb(work, _Looks())

@@ -323,7 +323,7 @@ def test_the_command_goes_on_from_its_folder(
 
     monkeypatch.setattr(rungs_stacked, "both_sides", told)
     keep = ["--keep", tmp_path / "kept"]
-    assert "c: not written, no prices were found within the limits" in bound(capsys, large, *files, *keep, code=3)
+    assert "s: not written, no schedule was found within the limits" in bound(capsys, large, *files, *keep, code=3)
     for expected in ([0, 1, 1, 2], [0, 1, 1, 2]):
         found = bound(capsys, large, *files, *keep)
         assert worked == expected

@@ -86,6 +86,28 @@ def bundle(instance: Instance, most_states: int, *, few: bool = False) -> Bundle
         else:
             high = middle
     parts = _parts(classes, high)
+    return _bundled(instance, classes, parts)
+
+
+def bundle_alike(instance: Instance, classes: Classes, most: int, largest: float = np.inf) -> Bundles | None:
+    """An instance in which each class makes at most so many bundles, or more where they would be larger than so many bytes or
+    too large for the smallest tier; None as above.
+
+    Blocks that may lie nowhere and that nobody reads are as few bundles as may be: they move nowhere.
+    """
+    if not instance.memory.operations.uniform:
+        return None
+    tiers = instance.capacity[instance.capacity > 0]
+    room = max(int(tiers.min()) // _FINENESS, 1)
+    fewest, wanted = _parts(classes, room), np.minimum(classes.count, most)
+    wanted = np.maximum(wanted, _parts(classes, max(1, int(min(largest, room)))))
+    if instance.forgets:
+        wanted[np.diff(classes.start) == 0] = 1
+    return _bundled(instance, classes, np.maximum(wanted, fewest))
+
+
+def _bundled(instance: Instance, classes: Classes, parts: Int64) -> Bundles | None:
+    """Bundles of so many parts of each class; None where that is none, or they are too large for a tier or a start."""
     if len(parts) == 0 or int(parts.sum()) >= instance.num_blocks:
         return None
     owner = np.repeat(np.arange(len(classes)), parts)

@@ -59,7 +59,7 @@ def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
     value = instance.fixed @ timer.rho.T
     limited = limited_tiers(instance)
     has = (masks[:, None] >> np.arange(tiers)) & 1 == 1
-    arc, passing, copied, bare = _arcs(instance, kinds, masks, has, timer)
+    arc, passing, copied, bare = arcs_of(instance, kinds, masks, has, timer)
     pointers, order = instance.trace.by_block
     shares = instance.trace.shares
     floor = np.maximum(value.max(axis=1), instance.floor)
@@ -121,7 +121,7 @@ def dearest(instance: Instance, game: Game) -> float:
     return float(price.max())
 
 
-def _arcs(
+def arcs_of(
     instance: Instance, kinds: Loads, masks: Int64, has: npt.NDArray[np.bool_], timer: StepTimer
 ) -> tuple[Int64, Float64, Float64, npt.NDArray[np.bool_]]:
     """Changes of the tier set that add copies: their numbers by set and set, and what they cost each kind at each price vector.

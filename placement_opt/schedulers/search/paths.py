@@ -13,6 +13,9 @@ from placement_opt.play.schedule import Schedule, numbered
 from placement_opt.schedulers.hierarchy.transition import Masks, Sources, moves_between
 from placement_opt.schedulers.kinds import chooses
 
+#: Blocks, steps, the sets before and after, and whether each is stored in passing where it is read.
+_Moved = tuple[Int64, Int64, Masks, Masks, npt.NDArray[np.bool_]]
+
 
 @dataclass(frozen=True, eq=False)
 class Paths:
@@ -32,6 +35,28 @@ class Paths:
 
     sets: Masks
     start: Int64
+    number: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Stays:
+    """The same by the changes alone, where lives are long and blocks move seldom.
+
+    Attributes
+    ----------
+    sets
+        uint16[S].
+    start
+        int64[B + 1]: the stays of block b are ``start[b]:start[b + 1]``; none where it lies nowhere from its first state on.
+    state
+        int32[start[B]]: the first state of each, of a block's first one its own first state.
+    number
+        uint8[start[B]]: in which set, with ``COPIED`` where the block came there by copies alone although it was read.
+    """
+
+    sets: Masks
+    start: Int64
+    state: npt.NDArray[np.int32]
     number: npt.NDArray[np.uint8]
 
 
@@ -97,23 +122,51 @@ def without_the_unread(instance: Instance, paths: Paths) -> Paths:
     return Paths(paths.sets, paths.start, number)
 
 
-def schedule_of(instance: Instance, paths: Paths, name: str) -> Schedule:
+def schedule_of(instance: Instance, paths: Paths | Stays, name: str) -> Schedule:
     """The cheapest moves that make the blocks take these paths; ``name`` says whose they are."""
+    return _of_stays(instance, paths, name) if isinstance(paths, Stays) else _of_paths(instance, paths, name)
+
+
+def _of_paths(instance: Instance, paths: Paths, name: str) -> Schedule:
     from placement_opt.schedulers.search.paths_kernels import COPIED, SET, changes
 
-    tiers, first = instance.num_tiers, instance.first_state
+    first = instance.first_state
     block, step = changes(first, paths.start, paths.number)
     at = paths.start[block] + step - first[block]
-    born = np.flatnonzero(first > 0)
     numbers, kept = paths.number & np.uint8(SET), paths.number[at] & np.uint8(COPIED) == 0
+    begins, ends = paths.sets[numbers[paths.start[:-1]]], paths.sets[numbers[paths.start[1:] - 1]]
+    moved = block, step, paths.sets[numbers[at]], paths.sets[numbers[at + 1]], kept
+    return _written(instance, name, begins, ends, moved)
+
+
+def _of_stays(instance: Instance, paths: Stays, name: str) -> Schedule:
+    from placement_opt.schedulers.search.paths_kernels import COPIED, SET
+
+    counts = np.diff(paths.start)
+    some, nothing = counts > 0, np.zeros(instance.num_blocks, dtype=np.uint16)
+    held = paths.sets[paths.number & np.uint8(SET)]
+    begins, ends = nothing.copy(), nothing
+    begins[some], ends[some] = held[paths.start[:-1][some]], held[paths.start[1:][some] - 1]
+    later = np.ones(len(held), dtype=np.bool_)
+    later[paths.start[:-1][some]] = False
+    at = np.flatnonzero(later)
+    block = np.repeat(np.arange(instance.num_blocks), np.maximum(counts - 1, 0))
+    kept = paths.number[at] & np.uint8(COPIED) == 0
+    moved = block, paths.state[at].astype(np.int64) - 1, held[at - 1], held[at], kept
+    return _written(instance, name, begins, ends, moved)
+
+
+def _written(instance: Instance, name: str, begins: Masks, ends: Masks, moved: _Moved) -> Schedule:
+    """The schedule of blocks that lie in ``begins`` first and in ``ends`` last, and in between change as ``moved`` says."""
+    tiers, first = instance.num_tiers, instance.first_state
+    block, step, before, after, kept = moved
+    born = np.flatnonzero(first > 0)
     near = np.append(_reads(instance, block, step) & kept, np.ones(len(born), dtype=bool))
     at_birth = np.full(len(born), 1 << instance.home if instance.inclusive else 0, dtype=np.uint16)
-    held_last = paths.sets[numbers[paths.start[1:] - 1]]
-    gone = np.flatnonzero((instance.kept_until < instance.last_state) & (held_last > 0))  # let go after its last read
+    gone = np.flatnonzero((instance.kept_until < instance.last_state) & (ends > 0))  # let go after its last read
     near = np.append(near, np.zeros(len(gone), dtype=bool))
-    before = np.concatenate([paths.sets[numbers[at]], at_birth, held_last[gone]])
-    nowhere = np.zeros(len(gone), dtype=np.uint16)
-    after = np.concatenate([paths.sets[numbers[at + 1]], paths.sets[numbers[paths.start[born]]], nowhere])
+    before = np.concatenate([before, at_birth, ends[gone]])
+    after = np.concatenate([after, begins[born], np.zeros(len(gone), dtype=np.uint16)])
     block, step = np.concatenate([block, born, gone]), np.concatenate([step, first[born] - 1, instance.kept_until[gone]])
     sizes, pieces = instance.size[block], None if instance.pieces is None else instance.pieces[block]
     moves = moves_between(np.arange(len(block)), before, after, near, Sources(instance.memory), sizes, pieces)
@@ -125,8 +178,7 @@ def schedule_of(instance: Instance, paths: Paths, name: str) -> Schedule:
     indptr = np.searchsorted(step[which], np.arange(instance.num_steps + 1)).astype(np.int64)
     initial = np.zeros((tiers, instance.num_blocks), dtype=bool)
     exists = np.flatnonzero(first == 0)
-    held = paths.sets[numbers[paths.start[exists]]]
-    initial[:, exists] = (held >> np.arange(tiers, dtype=np.uint16)[:, None] & 1) == 1
+    initial[:, exists] = (begins[exists] >> np.arange(tiers, dtype=np.uint16)[:, None] & 1) == 1
     return Schedule(name, initial, indptr, op, block[which].astype(np.int32))
 
 

@@ -1,0 +1,312 @@
+"""Schedules in time by reads, for questions of many steps whose blocks are read seldom, such as logs of requests.
+
+As in :mod:`placement_opt.schedulers.search.priced` blocks choose their best paths one after the other, transfers timed as all
+others stand, room paid for at a bound's rents: less where room is left, more where it is short. But a path is a list of stays,
+so that memory goes by steps and reads, not by lives; blocks begin without paths; and who lies in the end where no room is
+chooses once more, in the room that there is (:mod:`placement_opt.schedulers.search.stays_kernels`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.cost import Cost, once
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.result import Prices
+from placement_opt.bounds.size import Size
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import tier_sets
+from placement_opt.schedulers.kinds import fewest, serving
+from placement_opt.schedulers.search.game import MOST_KINDS, MOST_VECTORS, arcs_of, limited_tiers
+from placement_opt.schedulers.search.paths import Stays
+
+if TYPE_CHECKING:
+    from placement_opt.schedulers.search.stays_kernels import Board
+
+#: Sweeps; parts of each at most and at least, and how many steps' tables are laid for each row of a path.
+SWEEPS, _PARTS, _FEWEST, _LAID = 4, 128, 48, 0.25
+#: Widths of the smoothing in the first sweep and in the last, as shares of a step's time.
+_WIDTHS = (0.7, 0.05)
+#: Room has no price where this share of a tier is left, in the first sweep and in the last; its whole price where the share
+#: ``_SPARE`` is. Too little room costs the mean rent more for each blur.
+_BLUR, _SPARE, _STEEP = (0.15, 0.075), 0.05, 1.0
+#: No rent counts as less than this share of the tier's mean, or of what reading all the room once a state would take.
+_LEAST_RENT = 0.02
+#: After a sweep rents fall by this power of e for a tier's whole room that is left; no more counts than a share.
+_LEARN, _MOST_LEFT = 8.0, 0.5
+#: Parts in which blocks are looked at in the end.
+_REPAIRED = 8
+#: Changes that the path of a block has at most: so many, and so many for each read.
+_CHANGES, _CHANGES_EACH = 4, 3
+#: Copies that a block has at most, beside that in a home tier; where blocks may be forgotten, and a copy that stays behind
+#: saves writing it again.
+_COPIES, _COPIES_FORGOTTEN = 1, 1
+#: Tiers beyond which blocks are not rounded: their sets are counted first.
+MOST_TIERS = 12
+#: States whose least room is kept beside them.
+CHUNK = 512
+#: More room than any tier has.
+_ROOM = np.iinfo(np.int64).max // 4
+
+
+#: What three sweeps take: tables of all steps for every so many rows of paths.
+COST = Cost[Size](
+    "stays",
+    {
+        "per_step": lambda size: size.steps,
+        "per_block": lambda size: size.blocks,
+        "per_read": lambda size: size.all_reads,
+    },
+    {
+        "once": once,
+        "per_step": lambda size: size.steps,
+        "per_block": lambda size: size.blocks,
+        "per_read": lambda size: size.all_reads,
+    },
+)
+
+
+class Rounding:
+    """All blocks of an instance, and what they load so far."""
+
+    def __init__(self, instance: Instance, rent: Float64, seed: int, mean_s: float = 0.0) -> None:
+        """``rent`` float64[T + 1, K], s/byte, and ``mean_s``, the least that a step takes on average: of a bound."""
+        self.instance, self.rng, self.mean_s = instance, np.random.default_rng(seed), mean_s
+        self.limited = limited_tiers(instance)
+        board = self.board = make_board(instance, self.limited)
+        self.capacity = np.maximum(instance.capacity[self.limited].astype(np.float64), 1.0)
+        unit = max(mean_s, float(np.maximum(board.value.max(axis=1), board.floor).mean())) / self.capacity
+        least = _LEAST_RENT * np.maximum(rent[:, self.limited].mean(axis=0), unit)
+        self.rent = np.maximum(rent[:, self.limited], least)
+        self.steep = _STEEP * self.rent.mean(axis=0)
+        reads = np.diff(board.reads)
+        self.chooses = np.flatnonzero(np.diff(board.place) > 0)
+        self.bytes = max(1.0, float(instance.size[self.chooses].sum()))
+        rows = 2.0 * np.log2(max(2, instance.num_steps)) * float(len(self.chooses) + reads.sum())
+        self.parts = int(np.clip(rows / (_LAID * max(1, instance.num_steps)), _FEWEST, _PARTS))
+        self.along = 0.0
+
+    @property
+    def total_s(self) -> float:
+        """Seconds of all steps as they are, not smoothed."""
+        return float(np.maximum(self.board.value.max(axis=1), self.board.floor).sum())
+
+    def sweep(self, number: int, sweeps: int, limits: Limits) -> bool:
+        """Every block once; False where the limits came first."""
+        again, done = number > 0, 0.0
+        self._sharpen(number / max(1, sweeps - 1))
+        for some in np.array_split(self.rng.permutation(self.chooses), min(self.parts, max(1, len(self.chooses)))):
+            if not self._choose(some, limits, 1.0 if again else done / self.bytes, again=again, hard=False):
+                return False
+            done += float(self.instance.size[some].sum())
+        left = np.clip(self.room() / self.capacity, -_MOST_LEFT, _MOST_LEFT)
+        self.rent *= np.exp(-_LEARN * left)
+        return True
+
+    def settle(self, limits: Limits) -> bool:
+        """Whoever lies where no room is moves out of the way; False where one found no other, or the limits came first."""
+        self._sharpen(1.0)
+        for some in np.array_split(self.rng.permutation(self.chooses), min(_REPAIRED, max(1, len(self.chooses)))):
+            if not self._choose(some, limits, 1.0, again=True, hard=True):
+                return False
+        return True
+
+    def _sharpen(self, along: float) -> None:
+        """Smoothing as it is so far along."""
+        from placement_opt.schedulers.search.stays_kernels import retime
+
+        board, self.along = self.board, along
+        times = np.maximum(board.value.max(axis=1), board.floor)
+        board.width[:] = _between(_WIDTHS, along) * (times + max(self.mean_s, float(times.mean()))) / 2
+        retime(board)
+
+    def _choose(self, some: Int64, limits: Limits, share: float, *, again: bool, hard: bool) -> bool:
+        """Some blocks, the first to live first; so large a share of all has chosen."""
+        from placement_opt.schedulers.search.stays_kernels import choose_all
+
+        board = self.board
+        some = some[np.argsort(board.first[some], kind="stable")]
+        for kind in np.unique(board.kind[some]).tolist():
+            mine = some[board.kind[some] == kind]
+            if limits.reached:
+                return False
+            self.price(kind, mine, share, closed=hard)
+            if choose_all(board, mine, again, hard) >= 0:
+                return False
+        return True
+
+    def room(self) -> Int64:
+        """int64[T + 1, L]: bytes left."""
+        board = self.board
+        room = board.room.reshape(*board.more.shape, CHUNK) + board.more[:, :, None]
+        return np.ascontiguousarray(room.reshape(board.room.shape)[:, : self.instance.num_steps + 1].T)
+
+    def price(self, kind: int, some: Int64, share: float, *, closed: bool) -> None:
+        """Prices of room, and the tree, for blocks of a kind that choose next, where so large a share of all has chosen.
+
+        What is left then counts as if the others were to leave no room. ``closed``: a tier is where it has none for any.
+        """
+        from placement_opt.schedulers.search.stays_kernels import grow
+
+        board, room = self.board, self.room()
+        sizes, member = board.size[some], board.member.T
+        least = np.maximum(_between(_BLUR, self.along) * self.capacity, 2.0 * float(np.median(sizes)))
+        left = (room - (1.0 - share + share * _SPARE) * self.capacity) / least
+        price = self.rent * np.clip(1.0 - left, 0.0, 2.0) + self.steep * np.maximum(-left, 0.0)
+        np.matmul(price, member.astype(np.float64), out=board.hold)
+        if closed:
+            board.hold[(room < sizes.min()).astype(np.int8) @ member.astype(np.int8) > 0] = np.inf
+        board.unit[0] = np.median(board.amount[some])
+        board.unit[1] = float(sizes.sum()) / float(board.amount[some].sum())
+        grow(board, kind)
+
+    def stays(self) -> Stays:
+        """The paths as they are."""
+        board = self.board
+        start = np.zeros(len(board.size) + 1, dtype=np.int64)
+        np.cumsum(board.count, out=start[1:])
+        take = np.arange(start[-1]) + np.repeat(board.place[:-1] - start[:-1], board.count)
+        masks = tier_sets(self.instance)[offered(self.instance)].astype(np.uint16)
+        return Stays(masks, start, board.state[take], board.number[take])
+
+
+def roundable(instance: Instance) -> bool:
+    """Whether an instance has few enough tiers, kinds of block and price vectors for its blocks to be rounded."""
+    kinds = fewest(instance.loads)
+    if instance.num_tiers > MOST_TIERS or len(kinds.row) > MOST_KINDS:
+        return False
+    timer = serving(instance.memory, kinds, tier_sets(instance)[offered(instance)]).timer
+    return timer.complete and len(timer.rho) <= MOST_VECTORS
+
+
+def offered(instance: Instance) -> Int64:
+    """int64[U]: the numbers of the sets that blocks are offered: beside the home tier one more at most, and given starts."""
+    masks = tier_sets(instance)
+    least = 1 << instance.home if instance.inclusive else 0
+    copies = np.array([bin(int(mask) & ~least).count("1") for mask in masks])
+    given = np.zeros(0, dtype=np.int64)
+    if instance.initial is not None:
+        given = np.unique((np.int64(1) << np.arange(instance.num_tiers)) @ instance.initial[:, instance.first_state == 0])
+    return np.union1d(np.flatnonzero(copies <= 1), np.searchsorted(masks, given))
+
+
+def make_board(instance: Instance, limited: Int64) -> Board:
+    """Tables with no block placed yet."""
+    from placement_opt.schedulers.search import stays_kernels as kernels
+    from placement_opt.schedulers.search.game_kernels import BORN, FREE
+
+    every, use = tier_sets(instance), offered(instance)
+    masks, kinds = every[use], fewest(instance.loads)
+    served = serving(instance.memory, kinds, masks)
+    timer = served.timer
+    steps, tiers, sets = instance.num_steps, instance.num_tiers, len(use)
+    has = (masks[:, None] >> np.arange(tiers)) & 1 == 1
+    arc, passing, copied, bare = arcs_of(instance, kinds, masks, has, timer)
+    store = np.array([has @ (each @ timer.rho.T) for each in kinds.store])
+    pointers, order = instance.trace.by_block
+    shares = instance.trace.shares
+    reads = np.diff(pointers)
+    place = np.zeros(instance.num_blocks + 1, dtype=np.int64)
+    begin = np.where(instance.first_state > 0, BORN, FREE).astype(np.int16)
+    if instance.initial is not None:
+        exists = instance.first_state == 0
+        held = (np.int64(1) << np.arange(tiers)) @ instance.initial[:, exists]
+        begin[exists] = np.searchsorted(masks, held)
+    moves = (reads > 0) | (begin >= 0) | (not instance.forgets)  # others lie nowhere
+    np.cumsum(np.where(moves, _CHANGES + _CHANGES_EACH * reads, 0), out=place[1:])
+    chunks, leaves = -(-(steps + 1) // CHUNK), 1 << max(1, (steps - 1).bit_length())
+    room = np.full((len(limited), chunks * CHUNK), _ROOM, dtype=np.int64)
+    room[:, : steps + 1] = instance.capacity[limited][:, None]
+    rows = most_rows(instance, reads)
+    return kernels.Board(
+        serve=served.free,
+        bring=served.bringing,
+        brings=served.brings,
+        either=served.either,
+        store=store,
+        arc=arc,
+        passing=passing,
+        copied=copied,
+        bare=bare,
+        member=np.ascontiguousarray(has[:, limited]),
+        size=instance.size,
+        amount=kinds.amount,
+        first=instance.first_state.astype(np.int32),
+        last=instance.kept_until.astype(np.int32),
+        begin=begin,
+        kind=kinds.kind.astype(np.int16),
+        reads=pointers,
+        step=instance.trace.read_step[order].astype(np.int32),
+        share=np.zeros(0) if shares is None else shares[order] / instance.share_base,
+        place=place,
+        count=np.zeros(instance.num_blocks, dtype=np.int32),
+        state=np.zeros(int(place[-1]), dtype=np.int32),
+        number=np.zeros(int(place[-1]), dtype=np.uint8),
+        value=instance.fixed @ timer.rho.T,
+        room=room,
+        more=np.zeros((len(limited), chunks), dtype=np.int64),
+        least=np.ascontiguousarray(room.reshape(len(limited), chunks, CHUNK).min(axis=2)),
+        floor=instance.floor.astype(np.float64),
+        width=np.zeros(steps),
+        time=np.zeros(steps),
+        hold=np.zeros((steps + 1, sets)),
+        unit=np.ones(2),
+        tree=np.zeros((2 * leaves, sets, sets)),
+        stay=np.zeros((2 * leaves, sets)),
+        back=np.zeros((rows, sets), dtype=np.uint8),
+        row=np.zeros(rows, dtype=np.int32),
+        pick=np.zeros(rows + 1, dtype=np.uint8),
+        nodes=np.zeros(128, dtype=np.int64),
+        stack=np.zeros((128, 5), dtype=np.int64),
+        cost=np.zeros((2, sets)),
+        sums=np.zeros((2, len(timer.rho))),
+        touched=np.zeros(_CHANGES + (_CHANGES_EACH + 1) * int(reads.max(initial=0)) + 1, dtype=np.int32),
+    )
+
+
+def most_rows(instance: Instance, reads: Int64) -> int:
+    """Rows that the path of any block may have: one a read, and for n steps between two no more than 2 log2(n + 1) nodes."""
+    nodes = 2.0 * np.log2(instance.num_steps / (reads + 1.0) + 1.0) + 1.0
+    return int(np.ceil((reads + 1.0) * (nodes + 1.0)).max(initial=0)) + 1
+
+
+def rounded_stays(
+    instance: Instance,
+    prices: Prices,
+    *,
+    seed: int,
+    mean_s: float = 0.0,
+    limits: Limits | None = None,
+    sweeps: int = SWEEPS,
+    enough: float = 0.0,
+) -> Stays | None:
+    """Paths of all blocks within the room of every tier; None where a block found no room, or the limits came first.
+
+    Parameters
+    ----------
+    prices
+        Of a bound: its rents (float64[T + 1, K], s/byte) are what room costs at first.
+    seed
+        Of the order in which blocks choose.
+    mean_s
+        The least that a step takes on average.
+    sweeps
+        How often every block chooses, at most.
+    enough
+        Paths that take no more seconds need not be better.
+    """
+    limits = limits or Limits()
+    rounding = Rounding(instance, prices.rent, seed, mean_s)
+    for number in range(sweeps):
+        if not rounding.sweep(number, sweeps, limits):
+            return None
+        if rounding.total_s <= enough and rounding.settle(limits) and rounding.total_s <= enough:
+            return rounding.stays()
+    return rounding.stays() if rounding.settle(limits) else None
+
+
+def _between(ends: tuple[float, float], part: float) -> float:
+    return float(ends[0] * (ends[1] / ends[0]) ** part)

@@ -1,0 +1,51 @@
+"""Logs of requests whose blocks live long: prices of a window, and rounding in time by reads, close the gap."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.inputs import requests_instance
+from placement_opt.answer import rungs_prices
+from placement_opt.answer.answer import answer
+from placement_opt.answer.prove_integer import certify_schedule
+from placement_opt.answer.rungs import RUNGS
+from placement_opt.answer.standing import Standing
+from placement_opt.answer.work import Work
+from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS
+from placement_opt.certify.verify import verify_schedule
+
+
+def test_a_window_of_the_first_steps_where_one_in_the_middle_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks are kept for good, so that by the middle there are many that nobody reads any more."""
+    monkeypatch.setattr(rungs_prices, "_WINDOW", 150)
+    instance = requests_instance(1500, residency="free")
+    work = Work(instance, Standing(), 0.0)
+    roofline = METHODS["roofline"](instance)
+    work.standing.raise_to(roofline, "roofline")
+    [rung] = [rung for rung in RUNGS if rung.name == "window"]
+    assert rung.suits(work)
+    assert not rung.climb(work, Limits())
+    assert roofline.lower_bound_s is not None
+    assert work.standing.state.bound_from == "window"
+    assert work.standing.state.lower_s > 10.0 * roofline.lower_bound_s
+
+
+def test_both_sides_of_a_log_of_requests() -> None:
+    """More (block, state) pairs than any search goes through: prices, and one sweep, whose schedule is certified."""
+    instance = requests_instance(7000, residency="free")
+    rungs = [rung for rung in RUNGS if rung.name in ("intervals", "stays")]
+    found = answer(instance, gap=0.02, limits=Limits(600.0), rungs=rungs)
+    assert found.gap is not None
+    assert found.gap <= 0.02
+    assert found.state.schedule_from == "stays"
+    made = certify_schedule(instance, found.schedule)  # type: ignore[arg-type]
+    assert verify_schedule(instance, made) == made.claim
+    assert float(made.claim) == pytest.approx(found.latency_s, rel=1e-9)
+
+
+def test_questions_that_a_search_goes_through_are_left_to_it() -> None:
+    """Short lives, or few blocks."""
+    [rung] = [rung for rung in RUNGS if rung.name == "stays"]
+    assert not rung.suits(Work(requests_instance(1000, residency="free"), Standing(), 0.0))
+    assert rung.suits(Work(requests_instance(7000, residency="free"), Standing(), 0.0))
