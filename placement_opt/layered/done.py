@@ -24,14 +24,21 @@ class Done:
     section: Section | None = None
     part: Part | None = None
 
+    def better(self, before: Done | None) -> Done:
+        """With the schedule that takes less time, and with all that was proven, of this and what was done before."""
+        if before is None:
+            return self
+        paths, best = before.paths if self.paths is None else self.paths, min(before, self, key=lambda one: one.schedule_s)
+        return Done(paths, best.schedule_s, self.runs, before.complete or self.complete, best.section)
 
-def kept_prepared(kept: KeptLayers) -> Prepared | None:
-    """The prices and the rule that layers are done by, where they are known."""
-    data = kept.data("prepared")
+
+def kept_prepared(kept: KeptLayers, number: int) -> Prepared | None:
+    """The prices and the rule that layers are done by in a pass, where they are known."""
+    data = kept.data(f"prepared {number}")
     if data is None:
         return None
-    found = arrays_of(data, kept.folder / "prepared")
-    drawn, looks, tried, rule, priced = found["counts"].tolist()
+    found = arrays_of(data, kept.folder / f"prepared-{number}")
+    drawn, looks, tried, rule, priced, far = found["counts"].tolist()
     knots = Knots(found["at"], found["weight"], found["value"])
     chosen = None if rule < 0 else RULES[rule]
     return Prepared(
@@ -43,13 +50,14 @@ def kept_prepared(kept: KeptLayers) -> Prepared | None:
         drawn=drawn,
         looks=looks,
         tried=tried,
+        far=bool(far),
     )
 
 
-def keep_prepared(kept: KeptLayers, prepared: Prepared) -> None:
+def keep_prepared(kept: KeptLayers, number: int, prepared: Prepared) -> None:
     """Before the first layer."""
     knots, rule = prepared.knots, -1 if prepared.rule is None else RULES.index(prepared.rule)
-    counts = [prepared.drawn, prepared.looks, prepared.tried, rule, int(prepared.priced)]
+    counts = [prepared.drawn, prepared.looks, prepared.tried, rule, int(prepared.priced), int(prepared.far)]
     data = arrays_bytes(
         at=knots.at,
         weight=knots.weight,
@@ -58,14 +66,14 @@ def keep_prepared(kept: KeptLayers, prepared: Prepared) -> None:
         turn_s=prepared.turn_s,
         counts=counts,
     )
-    kept.keep_data("prepared", data, "prepared")
+    kept.keep_data(f"prepared {number}", data, f"prepared-{number}")
 
 
-def kept_done(kept: KeptLayers, layers: int, *, moves: bool) -> dict[int, Done]:
-    """The layers that are done; with their ``moves``, where these are wanted."""
+def kept_done(kept: KeptLayers, number: int, layers: int, *, moves: bool) -> dict[int, Done]:
+    """The layers that are done in a pass; with their ``moves``, where these are wanted."""
     known = dict[int, Done]()
     for layer in range(layers):
-        found = kept.find(f"layer {layer}")
+        found = kept.find(f"layer {number} {layer}")
         if found is None or (moves and not found["moves_kept"]):
             continue
         section = None
@@ -78,10 +86,10 @@ def kept_done(kept: KeptLayers, layers: int, *, moves: bool) -> dict[int, Done]:
     return known
 
 
-def keep_done(kept: KeptLayers, layer: int, done: Done, *, moves: bool) -> None:
+def keep_done(kept: KeptLayers, number: int, layer: int, done: Done, *, moves: bool) -> None:
     """A layer that is done; ``moves``: whether they were written."""
     section, paths = done.section, None if done.paths is None else f"{done.paths:x}"
     record = {"paths": paths, "schedule_s": done.schedule_s, "runs": done.runs, "moves_kept": moves}
     if section is not None:
         record |= {"seconds": written(section.seconds), "moves": section.moves}
-    kept.keep(f"layer {layer}", record, None if section is None else section.path)
+    kept.keep(f"layer {number} {layer}", record, None if section is None else section.path)

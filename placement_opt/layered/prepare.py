@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,7 +36,8 @@ _ROUNDING = 1e-9
 class Prepared:
     """Prices as knots, the dual value that they promise for all layers (a sample's estimate), the rule (None: nothing is to be
     scheduled), and float64[N]: seconds of each turn in the relaxation. ``priced``: whether looking at every block can prove
-    more than is known without, and that is wanted.
+    more than is known without, and that is wanted. ``far``: whether rules that go turn by turn are worth a trial
+    (:func:`by_turn`), which takes far longer.
 
     What that took: ``drawn`` layers, ``looks`` at the sample, and rules ``tried``, each on one whole layer."""
 
@@ -48,14 +49,14 @@ class Prepared:
     drawn: int
     looks: int
     tried: int = 0
+    far: bool = False
 
 
 def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None = None) -> Prepared | None:
-    """Prices raised on a sample of the blocks, from those given on if they are any good, and the rule that does best on the
-    first layer.
+    """Prices raised on a sample of the blocks, from those given on if they are any good.
 
-    Both end where half the gap is left between the two, rules that go turn by turn already where most of it is closed. None
-    where a limit was reached before the first layer was there.
+    That ends where half the gap is left between them and the schedule of the first layer, block by block. None where a limit
+    was reached before the first layer was there.
     """
     limits = limits.within(_SHARE * limits.remaining) if np.isfinite(limits.remaining) else limits
     first = problem.layers.layer(0, limits)
@@ -82,10 +83,26 @@ def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None =
     enough = max(value, known) * share
     if rules.seconds > enough * near:
         rules.tried(family.worths(knots), BY_BLOCK, enough=0.0, limits=limits)
-    if rules.seconds > enough * (1.0 + _MOST * gap):
-        rules.tried(family.worths(knots), BY_TURN, enough=enough * near, limits=limits)
+    far = rules.seconds > enough * (1.0 + _MOST * gap)
     priced = value > known * (1.0 + max(gap / 20, _ROUNDING)) and rules.seconds > known * share * near
-    return Prepared(knots, value, rules.best, turn_s, priced, len(sample), family.looks, rules.count)
+    return Prepared(knots, value, rules.best, turn_s, priced, len(sample), family.looks, rules.count, far)
+
+
+def by_turn(problem: Layered, prepared: Prepared, first_s: float, gap: float, limits: Limits) -> Prepared | None:
+    """The same prices with a rule that goes turn by turn and does better on the first layer than ``first_s`` seconds; None
+    where there is none. Trials end where half the gap is left."""
+    limits = limits.within(_SHARE * limits.remaining) if np.isfinite(limits.remaining) else limits
+    first = problem.layers.layer(0, limits)
+    if first is None:
+        return None
+    family, rules = Family(problem, []), _Rules(problem, first)
+    rules.seconds = first_s
+    enough = max(prepared.promised_s, _known(problem, family, prepared.knots)) / problem.layers.count * (1.0 + gap / 2)
+    rules.tried(family.worths(prepared.knots), BY_TURN, enough=enough, limits=limits)
+    if rules.seconds >= first_s:
+        return None
+    tried = prepared.tried + rules.count
+    return replace(prepared, rule=rules.best, priced=False, drawn=prepared.drawn + 1, tried=tried, far=False)
 
 
 def prepare_again(problem: Layered, knots: Knots, limits: Limits) -> Prepared | None:

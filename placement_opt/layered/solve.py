@@ -1,18 +1,20 @@
 """A question in runs, answered from both sides: a proven lower bound and a schedule, layer after layer.
 
 1. The roofline, the prices that prove it, and the schedule that keeps nothing are there at once (:func:`begin`).
-2. The first prices are looked at on a sample of the blocks of one layer, and that layer is scheduled at them. Where that is not
-   near what they promise, prices are raised on the sample (:mod:`placement_opt.layered.prices`), and more rules of
-   :data:`placement_opt.layered.keep.RULES` are tried.
-3. Every layer is drawn once and scheduled, and priced exactly where that can prove more than is known without. A layer that was
+2. The first prices are looked at on a sample of the blocks of one layer, and that layer is scheduled at them, block by block.
+   Where that is not near what they promise, prices are raised on the sample (:mod:`placement_opt.layered.prices`).
+3. Every layer is drawn and scheduled, and priced exactly where that can prove more than is known without. A layer that was
    not reached counts with the least that its blocks can cost and with the schedule that keeps nothing, one that was interrupted
    keeps nothing from there on, so that both numbers hold whenever the work ends.
+4. Where that is not near enough, and a rule that goes turn by turn does better on the first layer, layers are scheduled by that
+   as well; each keeps the better of its two schedules.
 
 What is found is offered as it is found, to whoever keeps what is proven of the question.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache, partial
@@ -47,7 +49,7 @@ from placement_opt.layered.dual import (
 from placement_opt.layered.keep import Rule, idle_time, layer_time, schedule_layer
 from placement_opt.layered.kept import KeptLayers
 from placement_opt.layered.plan import Plan, Section
-from placement_opt.layered.prepare import Prepared, prepare
+from placement_opt.layered.prepare import Prepared, by_turn, prepare
 from placement_opt.layered.prices import Family, Knots
 
 #: The method of these bounds, and whose the schedules are.
@@ -147,12 +149,25 @@ def solve(
     if limits.reached:
         return False
     work = Work(question, taker, limits, backend or Backend(), folder, kept)
-    prepared = None if kept is None else kept_prepared(kept)
-    if prepared is None:
-        prepared = prepare(question, gap, limits, start)
-        if kept is not None and prepared is not None and not limits.reached:
-            keep_prepared(kept, prepared)
-    return prepared is not None and work.run(prepared)
+    prepared = _kept(kept, 0, limits, lambda: prepare(question, gap, limits, start))
+    if prepared is None or not work.run(prepared):
+        return False
+    if prepared.far and work.gap > gap and not limits.reached:
+        first_s = work.done[0].schedule_s
+        again = _kept(kept, 1, limits, lambda: by_turn(question, prepared, first_s, gap, limits))
+        if again is not None:
+            work.run(again, 1)
+    return True
+
+
+def _kept(kept: KeptLayers | None, number: int, limits: Limits, make: Callable[[], Prepared | None]) -> Prepared | None:
+    """What layers are done by in a pass: as an earlier run kept it, or made."""
+    found = None if kept is None else kept_prepared(kept, number)
+    if found is None:
+        found = make()
+        if kept is not None and found is not None and not limits.reached:
+            keep_prepared(kept, number, found)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,12 +215,21 @@ class Work:
         self.seconds = [idle_time(question, layer) for layer in range(question.layers.count)]
         self.done: dict[int, Done] = {}
         self.best: CertifiedPrices | None = None
+        self.values: list[int] = []
+        self.drawn = 0
 
-    def run(self, prepared: Prepared) -> bool:
-        """Every layer; whether all were done."""
+    @property
+    def gap(self) -> float:
+        """Between the schedule and what is proven."""
+        assert self.best is not None
+        proven = below(self.best.certificate.claim)
+        return sum(self.seconds) / proven - 1.0 if proven > 0.0 else float("inf")
+
+    def run(self, prepared: Prepared, number: int = 0) -> bool:
+        """Every layer, for the first time or once more; whether all were done."""
         question, count, prepare_s = self.question, self.question.layers.count, clock.now() - self.began
         whole, actions = price_large(question, Family(question, []).prices(prepared.knots))
-        values = [least_value(question, actions, layer) for layer in range(count)]
+        self.values = values = self.values or [least_value(question, actions, layer) for layer in range(count)]
         prices = Prices(whole.rho / float(whole.quantum), whole.rent / float(whole.quantum))
 
         def proven() -> None:
@@ -217,7 +241,8 @@ class Work:
         def take(layer: int, result: Done) -> None:
             if result.part is not None:
                 result.part.landed()
-            self.done[layer] = result = replace(result, part=None)
+            self.drawn += result.paths is not None or result.runs > 0
+            self.done[layer] = result = replace(result, part=None).better(self.done.get(layer))
             if result.paths is not None:
                 values[layer] = result.paths
                 proven()
@@ -228,14 +253,14 @@ class Work:
         def fresh(position: int, result: Done) -> None:
             take(missing[position], result)
             if self.kept is not None and result.complete and not self.limits.reached:
-                keep_done(self.kept, missing[position], result, moves=self.folder is not None)
+                keep_done(self.kept, number, missing[position], result, moves=self.folder is not None)
 
         proven()
-        known = {} if self.kept is None else kept_done(self.kept, count, moves=self.folder is not None)
+        known = {} if self.kept is None else kept_done(self.kept, number, count, moves=self.folder is not None)
         for layer, result in known.items():
             take(layer, result)
         missing = [layer for layer in range(count) if layer not in known]
-        sections = [None if self.folder is None else self.folder / f"layer-{layer}" for layer in range(count)]
+        sections = [None if self.folder is None else self.folder / f"layer-{layer}-{number}" for layer in range(count)]
         tasks = [_Task(question, prepared.knots, n, prepared.rule, prepared.priced, sections[n]) for n in missing]
         if self.backend.away or self.backend.jobs > 1:
             let_go()  # other processes draw from here on
@@ -268,7 +293,7 @@ class Work:
             "layers": self.question.layers.count,
             "turns": self.question.layers.turns,
             "layers_done": sum(done.complete for done in self.done.values()),
-            "layers_drawn": prepared.drawn + sum(done.paths is not None or done.runs > 0 for done in self.done.values()),
+            "layers_drawn": prepared.drawn + self.drawn,
             "layers_priced": sum(done.paths is not None for done in self.done.values()),
             "layers_scheduled": sum(done.schedule_s < float("inf") for done in self.done.values()),
             "rules_tried": prepared.tried,

@@ -367,11 +367,11 @@ def test_damaged_files_of_layers_are_done_again_or_refused(tmp_path: Path) -> No
     assert isinstance(question, Layered)
     whole, files = solved(question, tmp_path / "whole", Limits())
     kept = tmp_path / "whole" / "kept"
-    (kept / "layer-1").write_bytes(b"")
+    (kept / "layer-1-0").write_bytes(b"")
     again, copies = solved(question, tmp_path / "whole", Limits())
     assert same(again, whole)
     assert copies == files
-    data = (kept / "prepared").read_bytes()
-    (kept / "prepared").write_bytes(b"x" * len(data))
-    with pytest.raises(InputError, match=r"prepared: found arrays that cannot be read"):
+    data = (kept / "prepared-0").read_bytes()
+    (kept / "prepared-0").write_bytes(b"x" * len(data))
+    with pytest.raises(InputError, match=r"prepared-0: found arrays that cannot be read"):
         solved(question, tmp_path / "whole", Limits())

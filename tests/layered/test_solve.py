@@ -11,17 +11,20 @@ import numpy as np
 import pytest
 
 from placement_opt.answer.standing import Standing, State
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.result import Bound
 from placement_opt.certify.layered_files import LargeSchedule
-from placement_opt.instance.layered import layered_of
+from placement_opt.instance.layered import Layered, layered_of
 from placement_opt.instance.load import load_instance, load_layered
-from placement_opt.layered.keep import RULES, idle_time
+from placement_opt.layered import prepare as prepare_module
+from placement_opt.layered import solve as solve_module
+from placement_opt.layered.keep import RULES, Rule, idle_time
 from placement_opt.layered.plan import Plan
-from placement_opt.layered.prepare import _REFINED, sample_blocks
-from placement_opt.layered.solve import begin, solve
+from placement_opt.layered.prepare import _REFINED, Prepared, prepare, sample_blocks
+from placement_opt.layered.solve import Work, begin, solve
 from placement_opt.play.schedule import Schedule
 from placement_opt.workload.files.npz import save_trace
 from placement_opt.workload.files.runs import save_runs
@@ -121,8 +124,9 @@ def test_both_sides_are_told_as_they_are_found(tmp_path: Path) -> None:
     assert told.state.bound is not None
     details = told.state.bound.details
     assert details["layers_done"] == 2
-    # both layers are few blocks, so that prices look at both; each is drawn once more to be priced and scheduled
-    assert [details[f"layers_{what}"] for what in ("drawn", "priced", "scheduled")] == [4, 2, 2]
+    # both layers are few blocks, so that prices look at both; each is drawn once more to be priced and scheduled, and again by
+    # the best rule of those that were tried on the first one
+    assert [details[f"layers_{what}"] for what in ("drawn", "priced", "scheduled")] == [7, 2, 2]
     assert details["sample_looks"] > 0
     assert 1 <= details["rules_tried"] <= len(RULES) + _REFINED  # block by block again at better prices
     assert told.state.schedule is None  # nobody has kept its moves
@@ -131,14 +135,63 @@ def test_both_sides_are_told_as_they_are_found(tmp_path: Path) -> None:
     assert with_times[0].latency_s > with_times[-1].latency_s
 
 
-@pytest.mark.parametrize(("room", "priced"), [(130, 0), (2000, 0), (400, 2)])
-def test_layers_are_priced_only_where_that_proves_more(tmp_path: Path, room: int, priced: int) -> None:
-    """Hardly any room, or room for all: what reads and rents cost at least is as much as any path; else every layer is."""
+def test_each_layer_keeps_the_better_of_two_passes(tmp_path: Path) -> None:
+    """Whatever the second rule is, and wherever it is stopped; prices and what they prove stay."""
+    question = load_layered(write(tmp_path))
+    prepared = prepare(question, 0.0, Limits())
+    assert prepared is not None
+    other = dataclasses.replace(prepared, rule=Rule(), priced=False)
+    alone = []
+    for one in (prepared, other):
+        work = Work(question, Standing(), Limits(), Backend(), None)
+        assert work.run(one)
+        alone.append([work.done[layer].schedule_s for layer in range(2)])
+    assert alone[0] != alone[1]
+    for rules in ((prepared, other), (other, dataclasses.replace(prepared, priced=True))):
+        both = Work(question, Standing(), Limits(), Backend(), tmp_path)
+        assert both.run(rules[0])
+        assert both.run(rules[1], 1)
+        assert both.seconds == [min(layer) for layer in zip(*alone, strict=True)]
+        plan = both.plan()
+        assert plan is not None
+        assert float(plan.seconds) == pytest.approx(sum(both.seconds), rel=1e-9)
+        assert both.best is not None
+        proven = both.best.certificate.claim
+    work = Work(question, Standing(), Limits(), Backend(), None)
+    assert work.run(prepared)
+    work.limits.interrupt()
+    assert work.run(other, 1)  # whatever it came to, all layers were done before
+    assert work.seconds == alone[0]
+    assert work.best is not None
+    assert work.best.certificate.claim == proven
+
+
+def test_rules_turn_by_turn_are_tried_where_the_schedule_is_far_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """... once all layers have a schedule; not where it is near enough, nor where none of them does better."""
+    question, tried = load_layered(write(tmp_path)), list[float]()
+    honest = prepare_module.by_turn
+
+    def told(problem: Layered, prepared: Prepared, first_s: float, gap: float, limits: Limits) -> Prepared | None:
+        tried.append(gap)
+        return honest(problem, prepared, first_s, gap, limits)
+
+    monkeypatch.setattr(solve_module, "by_turn", told)
+    for gap, expected in ((100.0, []), (0.0, [0.0])):
+        assert solve(question, Standing(), gap=gap)
+        assert tried == expected
+    prepared = prepare(question, 0.0, Limits())
+    assert prepared is not None
+    assert honest(question, prepared, 0.0, 0.0, Limits()) is None
+
+
+@pytest.mark.parametrize(("room", "gap", "priced"), [(130, 0.3, 0), (200, 0.02, 0), (400, 0.02, 2)])
+def test_layers_are_priced_only_where_that_proves_more(tmp_path: Path, room: int, gap: float, priced: int) -> None:
+    """No layer where the schedule is near enough, or what reads and rents cost at least is as much as any path; else all."""
     told, path = Told(), write(tmp_path, room=room)
     begin(load_layered(path), told, moves=False)
-    assert solve(load_layered(path), told, gap=0.02)
+    assert solve(load_layered(path), told, gap=gap)
     bounds = [state.bound for state in told.states if state.bound is not None and state.bound.method == "scale"]
-    assert told.state.within(0.06)
+    assert told.state.within(max(0.06, gap))
     assert (max((bound.details["layers_priced"] for bound in bounds), default=0)) == priced
     exact = METHODS["lp"](load_instance(path)).value_s
     assert exact is not None
