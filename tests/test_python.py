@@ -72,11 +72,12 @@ def test_the_project_says_which_versions_it_takes() -> None:
         "ruff",
         "mypy",
         "rich",
+        "numba-cuda",
         "pandas",
         "pyarrow",
         "torch",
         "transformers",
-    }  # pinned by `make test`, of notebooks, of other legs
+    }  # pinned by `make test`, of terminals, devices and notebooks, of other legs
     del pinned["pyparsing"]  # which the oldest matplotlib needs held down
     assert set(lowest) - tools == set(pinned)
     for name, version in pinned.items():

@@ -109,7 +109,9 @@ def test_the_roofline_is_explained_as_in_rows(seed: int) -> None:
 def test_a_bound_in_runs_that_explains_nothing_is_refused(tmp_path: Path) -> None:
     """Prices of a certificate alone say how the bound is proven and not where its time goes."""
     question, bound = in_runs(tmp_path, CASES[0])
-    with pytest.raises(InputError, match="found a resumed bound without prices, expected one of roofline or scale"):
+    with pytest.raises(
+        InputError, match="found a resumed bound without prices, expected one of roofline, scale or one of all layers"
+    ):
         worth(question, replace(bound, method="resumed", step_s=None))
     with pytest.raises(InputError, match="found a bound of another instance"):
         worth(question, roofline_explained(load_layered(write(tmp_path, tokens=31))))
