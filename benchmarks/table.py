@@ -43,7 +43,10 @@ def render(results: Sequence[dict[str, Any]]) -> str:
     return "\n".join(sections)
 
 
-def _text(value: float | int | str) -> str:
+def _text(value: float | int | str | None) -> str:
+    """``None`` is how files write a number that there was none of."""
+    if value is None or value == "":
+        return "-"
     if isinstance(value, str):
         return value
     if isinstance(value, int) or abs(value) >= 1e5:
