@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks.cases.four_tiers import four_tiers
 from benchmarks.cases.scale import drifting
+from benchmarks.pages import put
 from benchmarks.run import RESULTS
-from placement_opt.base.atomic import write_text_atomic
 from placement_opt.base.units import format_size
 
 PAGE = Path(__file__).parent.parent / "docs" / "cluster.md"
@@ -165,12 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description="Make docs/cluster.md from the results.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where the page is out of date")
     options = parser.parse_args(arguments)
-    text = render(load())
-    if not options.check:
-        write_text_atomic(PAGE, text)
-        return 0
-    current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    return 0 if current == text else 1
+    return put(PAGE, render(load()), check=options.check)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.inputs import A100, MOONCAKE, mooncake_instance, write_instance
 from benchmarks.laws import laws
+from benchmarks.pages import put
 from benchmarks.run import RESULTS
 from placement_opt.base.atomic import write_text_atomic
 from placement_opt.instance.instance import Instance
@@ -195,12 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         before = json.loads(FILE.read_text(encoding="utf-8"))["rows"] if FILE.exists() else []
         result["rows"] += [row for row in before if row["case"].startswith("log ") and row["case"] not in played]
         write_text_atomic(FILE, json.dumps(result, indent=1) + "\n")
-    page = PAGE.read_text(encoding="utf-8")
-    text = render(page, json.loads(FILE.read_text(encoding="utf-8")))
-    if not options.check:
-        write_text_atomic(PAGE, text)
-        return 0
-    return 0 if page == text else 1
+    text = render(PAGE.read_text(encoding="utf-8"), json.loads(FILE.read_text(encoding="utf-8")))
+    return put(PAGE, text, check=options.check)
 
 
 if __name__ == "__main__":

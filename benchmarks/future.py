@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages import put
 from placement_opt.base.atomic import write_text_atomic
 from placement_opt.instance.load import load_instance
 from placement_opt.report.future import share_text
@@ -89,9 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known[name] = measure(name)
         write_text_atomic(RESULTS, json.dumps([known[one] for one in INSTANCES if one in known], indent=1) + "\n")
     results, page = json.loads(RESULTS.read_text(encoding="utf-8")), PAGE.read_text(encoding="utf-8")
-    if not options.check:
-        write_text_atomic(PAGE, on_page(page, results))
-    return int(options.check and on_page(page, results) != page)
+    return put(PAGE, on_page(page, results), check=options.check)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages import put
 from placement_opt.base.atomic import write_text_atomic
 from placement_opt.base.jobs import run_jobs
 from placement_opt.base.limits import Limits
@@ -117,12 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.run:
         names = options.only.split(",") if options.only else [name for name in REGISTRY if name not in _SLOW]
         write_text_atomic(RESULTS, json.dumps(run(options.jobs, names), indent=1, sort_keys=True) + "\n")
-    text = render(json.loads(RESULTS.read_text(encoding="utf-8")))
-    if not options.check:
-        write_text_atomic(PAGE, text)
-        return 0
-    current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    return 0 if current == text else 1
+    return put(PAGE, render(json.loads(RESULTS.read_text(encoding="utf-8"))), check=options.check)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from placement_opt.base.atomic import write_text_atomic
+from benchmarks.pages import put
 from placement_opt.base.capacity import UNLIMITED
 from placement_opt.base.units import format_rate, format_size
 from placement_opt.memory import Link, MemorySystem, Tier
@@ -80,12 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.presets", description="Make docs/presets.md from the presets.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where the page is out of date")
     options = parser.parse_args(arguments)
-    text = render()
-    if not options.check:
-        write_text_atomic(PAGE, text)
-        return 0
-    current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    return 0 if current == text else 1
+    return put(PAGE, render(), check=options.check)
 
 
 if __name__ == "__main__":

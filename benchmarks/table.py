@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages import put
 from benchmarks.run import RESULTS
-from placement_opt.base.atomic import write_text_atomic
 
 TABLE = RESULTS.parent / "RESULTS.md"
 _HEAD = """# Measured results
@@ -59,12 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description="Make RESULTS.md from the result files.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where the table is out of date")
     options = parser.parse_args(arguments)
-    text = render(load_results())
-    if not options.check:
-        write_text_atomic(TABLE, text)
-        return 0
-    current = TABLE.read_text(encoding="utf-8") if TABLE.exists() else ""
-    return 0 if current == text else 1
+    return put(TABLE, render(load_results()), check=options.check)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages import put
 from placement_opt.base.atomic import write_text_atomic
 from placement_opt.report.numbers import percent
 from placement_opt.study.knobs import parse_settings
@@ -94,11 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parse_settings(spec)
     if options.run:
         write_text_atomic(RESULTS, json.dumps(run(options.jobs), indent=1) + "\n")
-    text = page(json.loads(RESULTS.read_text(encoding="utf-8")))
-    if not options.check:
-        write_text_atomic(PAGE, text)
-        return 0
-    return 0 if PAGE.read_text(encoding="utf-8") == text else 1
+    return put(PAGE, page(json.loads(RESULTS.read_text(encoding="utf-8"))), check=options.check)
 
 
 if __name__ == "__main__":

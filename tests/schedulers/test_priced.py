@@ -142,6 +142,6 @@ def test_rows_are_enough_for_any_path(seed: int) -> None:
     for block in range(6):
         ends = [*[step for step, row in enumerate(reads) if block in row], steps]
         begins = [0, *[step + 1 for step in ends[:-1]]]
-        stretches = sum(kernels._cover(low, high, leaves, nodes) for low, high in zip(begins, ends, strict=True))
+        stretches = sum(kernels.cover(low, high, leaves, nodes) for low, high in zip(begins, ends, strict=True))
         most = max(most, len(ends) - 1 + stretches)
     assert most <= most_rows(instance) <= 6 * max(2, steps)

@@ -36,7 +36,7 @@ class Idle(NamedTuple):
 
 
 @compiled  # type: ignore[untyped-decorator]
-def _more(g: Any, t: int, amount: float, x: Any) -> float:
+def more(g: Any, t: int, amount: float, x: Any) -> float:
     """By how much a step takes longer with this load, at every price vector."""
     for v in range(len(x)):
         g.sums[1, v] = g.value[t, v] + amount * x[v]
@@ -53,7 +53,7 @@ def _leaf(g: Any, d: Any, t: int) -> None:
             if arc >= 0:
                 cost = np.inf
                 if not g.bare[arc]:
-                    cost = max(0.0, _more(g, t, d.unit[0], g.copied[kind, arc])) / d.unit[0]
+                    cost = max(0.0, more(g, t, d.unit[0], g.copied[kind, arc])) / d.unit[0]
             d.tree[leaf, i, j] = cost + d.hold[t + 1, j]
         d.stay[leaf, i] = d.hold[t + 1, i]
 
@@ -181,7 +181,7 @@ def count_room(g: Any, d: Any) -> None:
 
 
 @compiled  # type: ignore[untyped-decorator]
-def _cover(low: int, high: int, leaves: int, nodes: Any) -> int:
+def cover(low: int, high: int, leaves: int, nodes: Any) -> int:
     """Nodes that together are the steps low..high - 1, in their order; returns how many."""
     left, right, count, waiting = low + leaves, high + leaves, 0, 127
     while left < right:
@@ -210,11 +210,11 @@ def choose(g: Any, d: Any, b: int) -> float:
     for j in range(uses):
         d.cost[0, j] = size * d.hold[first, j] if begin < 0 or begin == use[j] else np.inf
         if begin == BORN:
-            d.cost[0, j] += _more(g, first - 1, amount, g.store[kind, use[j]])
+            d.cost[0, j] += more(g, first - 1, amount, g.store[kind, use[j]])
     rows, at = 0, first
     while n <= end:
         until = g.step[n] if n < end else last
-        count = _cover(at, until, leaves, d.nodes)
+        count = cover(at, until, leaves, d.nodes)
         for m in range(count):
             node = d.nodes[m]
             for j in range(uses):
@@ -250,7 +250,7 @@ def _read(g: Any, d: Any, rows: int, t: int, amount: float, size: float, share: 
     for j in range(uses):
         d.cost[rows + 1, j], d.back[rows + 1, j] = np.inf, j
     for i in range(uses):
-        alone = d.cost[rows, i] + _more(g, t, amount * share, g.serve[kind, use[i]])
+        alone = d.cost[rows, i] + more(g, t, amount * share, g.serve[kind, use[i]])
         for j in range(uses):
             if ends and i != j:
                 continue
@@ -261,7 +261,7 @@ def _read(g: Any, d: Any, rows: int, t: int, amount: float, size: float, share: 
                 for v in range(g.value.shape[1]):
                     x = share * (g.bring[kind, use[i], v] + g.passing[kind, arc, v])
                     g.sums[0, v] = x + (1.0 - share) * g.copied[kind, arc, v]
-                c = d.cost[rows, i] + _more(g, t, amount, g.sums[0])
+                c = d.cost[rows, i] + more(g, t, amount, g.sums[0])
             if not ends:
                 c += size * d.hold[t + 1, j]
             if c < d.cost[rows + 1, j] or (i == j and c == d.cost[rows + 1, j]):

@@ -14,6 +14,7 @@ import numpy as np
 
 from placement_opt.schedulers.search.game_kernels import BORN
 from placement_opt.schedulers.search.paths_kernels import COPIED, SET
+from placement_opt.schedulers.search.priced_kernels import cover, more
 from placement_opt.schedulers.search.smooth_kernels import compiled, smoothed
 
 #: A row of a path that is a read.
@@ -82,14 +83,6 @@ def retime(g: Any) -> None:
     """Time all steps again, with the present width of the smoothing."""
     for t in range(len(g.time)):
         g.time[t] = smoothed(g.floor[t], g.width[t], g.value, t)
-
-
-@compiled  # type: ignore[untyped-decorator]
-def _more(g: Any, t: int, amount: float, x: Any) -> float:
-    """By how much a step takes longer with this load, at every price vector."""
-    for v in range(len(x)):
-        g.sums[1, v] = g.value[t, v] + amount * x[v]
-    return float(smoothed(g.floor[t], g.width[t], g.sums, 1) - g.time[t])
 
 
 # ---- room --------------------------------------------------------------------------------------------------------------
@@ -175,7 +168,7 @@ def _leaf(g: Any, kind: int, t: int) -> None:
             if arc >= 0:
                 cost = np.inf
                 if not g.bare[arc] and g.hold[t + 1, j] < np.inf:
-                    cost = max(0.0, _more(g, t, unit, g.copied[kind, arc])) / unit
+                    cost = max(0.0, more(g, t, unit, g.copied[kind, arc])) / unit
             g.tree[leaf, i, j] = cost + ratio * g.hold[t + 1, j]
 
 
@@ -273,27 +266,6 @@ def _load(g: Any, b: int, sign: int) -> None:
 
 
 @compiled  # type: ignore[untyped-decorator]
-def _cover(low: int, high: int, leaves: int, nodes: Any) -> int:
-    """Nodes that together are the steps low..high - 1, in their order; returns how many."""
-    left, right, count, waiting = low + leaves, high + leaves, 0, 127
-    while left < right:
-        if left & 1:
-            nodes[count] = left
-            count += 1
-            left += 1
-        if right & 1:
-            right -= 1
-            nodes[waiting] = right
-            waiting -= 1
-        left //= 2
-        right //= 2
-    for n in range(waiting + 1, 128):
-        nodes[count] = nodes[n]
-        count += 1
-    return count
-
-
-@compiled  # type: ignore[untyped-decorator]
 def _through(g: Any, rows: int, node: int, amount: float, still: bool, old: Any, new: Any) -> None:
     """One more row of a path: the idle steps of a node."""
     sets = len(g.member)
@@ -318,7 +290,7 @@ def _read(g: Any, kind: int, rows: int, t: int, amount: float, size: float, shar
     for i in range(sets):
         if old[i] == np.inf:
             continue
-        alone = old[i] + _more(g, t, amount * share, g.serve[kind, i])
+        alone = old[i] + more(g, t, amount * share, g.serve[kind, i])
         for j in range(sets):
             arc, hold = g.arc[i, j], size * g.hold[t + 1, j]
             if hold == np.inf:
@@ -333,13 +305,13 @@ def _read(g: Any, kind: int, rows: int, t: int, amount: float, size: float, shar
                 for v in range(sums.shape[1]):
                     sums[0, v] = share * (g.bring[kind, i, v] + g.passing[kind, arc, v])
                     sums[0, v] += (1.0 - share) * g.copied[kind, arc, v]
-                c = old[i] + _more(g, t, amount, sums[0]) + hold
+                c = old[i] + more(g, t, amount, sums[0]) + hold
                 if c < new[j]:
                     new[j], g.back[rows, j] = c, i
             if g.either[i] and not g.bare[arc]:
                 for v in range(sums.shape[1]):
                     sums[0, v] = share * g.serve[kind, i, v] + g.copied[kind, arc, v]
-                c = old[i] + _more(g, t, amount, sums[0]) + hold
+                c = old[i] + more(g, t, amount, sums[0]) + hold
                 if c < new[j]:
                     new[j], g.back[rows, j] = c, i | COPIED
 
@@ -354,10 +326,10 @@ def _choose(g: Any, b: int, still: bool) -> int:
     for j in range(sets):
         old[j] = size * g.hold[first, j] if begin < 0 or begin == j else np.inf
         if begin == BORN:
-            old[j] += _more(g, first - 1, amount, g.store[kind, j])
+            old[j] += more(g, first - 1, amount, g.store[kind, j])
     while True:
         until = g.step[n] if n < end else last
-        for m in range(_cover(at, until, leaves, g.nodes)):
+        for m in range(cover(at, until, leaves, g.nodes)):
             _through(g, rows, g.nodes[m], amount, still, old, new)
             rows, old, new = rows + 1, new, old
         if n == end:
@@ -365,7 +337,7 @@ def _choose(g: Any, b: int, still: bool) -> int:
         share = g.share[n] if len(g.share) else 1.0
         if until == last:
             for j in range(sets):
-                old[j] += _more(g, last, amount * share, g.serve[kind, j])
+                old[j] += more(g, last, amount * share, g.serve[kind, j])
             break
         _read(g, kind, rows, until, amount, size, share, old, new)
         rows, old, new, at, n = rows + 1, new, old, until + 1, n + 1
