@@ -255,13 +255,8 @@ def _priced(work: Work, limits: Limits) -> bool:
     return work.standing.state.prices is not state.prices or work.standing.state.latency_s != state.latency_s
 
 
-def _has_rents(work: Work) -> bool:
-    prices = work.standing.state.prices
-    return prices is not None and bool(prices.rent.any())
-
-
 def _rents_known(work: Work) -> bool:
-    return isinstance(work.standing.state.schedule, Schedule) and _has_rents(work)
+    return isinstance(work.standing.state.schedule, Schedule) and work.has_rents
 
 
 def _lives_shortly(work: Work) -> bool:
@@ -276,7 +271,7 @@ def _lives_shortly(work: Work) -> bool:
 def _far_off(work: Work) -> bool:
     """Whether rents are known, and the best schedule is far above what is proven."""
     gap = work.standing.state.gap
-    return _has_rents(work) and (gap is None or gap > _FAR)
+    return work.has_rents and (gap is None or gap > _FAR)
 
 
 def _rounded(work: Work, limits: Limits) -> bool:

@@ -27,11 +27,6 @@ def _lives_too_long(work: Work) -> bool:
     return instance.timed and num_states(instance) > MOST_STATES and roundable(instance)
 
 
-def _has_rents(work: Work) -> bool:
-    prices = work.standing.state.prices
-    return prices is not None and bool(prices.rent.any())
-
-
 def _rounded(work: Work, limits: Limits) -> bool:
     """Best paths at the rents of the best bound, played with all blocks."""
     from placement_opt.bounds.dual.price_space import serving_seconds
@@ -61,4 +56,4 @@ def _bytes(work: Work) -> int:
     return of_stays().expected_bytes(work.size)
 
 
-STAYS = Rung(NAME, "schedule", _lives_too_long, seconds(of_stays), _rounded, _bytes, ready=_has_rents)
+STAYS = Rung(NAME, "schedule", _lives_too_long, seconds(of_stays), _rounded, _bytes, ready=lambda work: work.has_rents)

@@ -124,6 +124,12 @@ class Work:
         """Processes of this machine."""
         return 1 if self.backend.away else self.backend.jobs
 
+    @property
+    def has_rents(self) -> bool:
+        """Whether the prices of the best bound charge for room."""
+        prices = self.standing.state.prices
+        return prices is not None and bool(prices.rent.any())
+
     def by_layer(self, layers: int, needed: Callable[[int], int]) -> Backend:
         """Where layers are worked on: elsewhere, or in as many of the processes as there is memory for.
 
