@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Residency
 from placement_opt.memory.operations import table
 from placement_opt.memory.system import Link, MemorySystem, Tier
 from placement_opt.workload.trace import Trace

@@ -15,8 +15,8 @@ from instances.make import make_all
 from instances.optimum import RECORD, enumerate_all
 from placement_opt.bounds import METHODS
 from placement_opt.cli import main
-from placement_opt.instance.instance import KEEPING
 from placement_opt.instance.load import load_instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.study.refused import ending, expected_path, read_expected
 from placement_opt.workload.files.npz import load_trace
 from placement_opt.workload.formats import ENDINGS

@@ -9,7 +9,8 @@ from fractions import Fraction
 import numpy as np
 
 from placement_opt.instance.budgets import TIME, Budget, Objective
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.memory.meters import Meters
 from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import MemorySystem, Tier

@@ -14,7 +14,8 @@ from placement_opt.answer.answer import answer
 from placement_opt.answer.verdict import Interval, judge
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from tests.small import random_instance

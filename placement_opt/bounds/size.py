@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from placement_opt.bounds.dual.classes import Classes, classify
 from placement_opt.bounds.dual.tracked import MOST_SETS, tracked_sets
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.outline import Outline
+from placement_opt.instance.rule import Residency
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from placement_opt.base.cost import Cost, bytes_of
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.units import format_size
-from placement_opt.instance.instance import check_room
+from placement_opt.instance.sound import check_room
 from placement_opt.instance.totals import totals_of
 from placement_opt.workload.totals import Totals
 

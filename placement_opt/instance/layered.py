@@ -13,8 +13,9 @@ from placement_opt.base.arrays import Int64
 from placement_opt.base.cost import bytes_of
 from placement_opt.base.errors import InputError
 from placement_opt.instance.budgets import TIME, Budget, Objective
-from placement_opt.instance.instance import Instance, check_room
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import Loads, loads_of
+from placement_opt.instance.sound import check_room
 from placement_opt.memory.system import MemorySystem
 from placement_opt.workload import runs
 from placement_opt.workload.layers import Given, Layers

@@ -13,12 +13,14 @@ from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.capacity import Contents
 from placement_opt.base.errors import InputError
 from placement_opt.instance.budgets import Budget
-from placement_opt.instance.instance import MOST_LOAD, Instance, alive_bytes
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.llm_table import Model
 from placement_opt.instance.outline import Outline
 from placement_opt.instance.packing import refuse_unpackable
+from placement_opt.instance.rule import MOST_LOAD
 from placement_opt.instance.start import by_kind, cold, first_fit, load_initial
 from placement_opt.instance.stated import blamed
+from placement_opt.instance.totals import alive_bytes
 from placement_opt.memory.system import MemorySystem
 from placement_opt.workload.paging import Paged, page
 from placement_opt.workload.trace import Trace

@@ -68,10 +68,11 @@ from placement_opt.base.toml import Table, as_choice, as_duration, as_integer, a
 from placement_opt.base.units import format_size
 from placement_opt.instance.budget_keys import read_budgets, read_objective
 from placement_opt.instance.budgets import Budget, Objective
-from placement_opt.instance.instance import PREFIXES, RESIDENCIES, Prefix, Residency, check_prefix
 from placement_opt.instance.llm_table import Model, read_model, rooms
 from placement_opt.instance.outside import read_outside, with_outside
+from placement_opt.instance.rule import PREFIXES, RESIDENCIES, Prefix, Residency
 from placement_opt.instance.scaled import LayerShare, scaled
+from placement_opt.instance.sound import check_prefix
 from placement_opt.instance.stated import beside, blamed, either
 from placement_opt.instance.trace_source import Source
 from placement_opt.instance.transformed import read_trace

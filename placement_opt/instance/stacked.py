@@ -19,9 +19,11 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Int64
 from placement_opt.base.limits import Limits
 from placement_opt.instance.budgets import TIME, Budget, Objective, used_meters
-from placement_opt.instance.instance import Instance, Residency, feed_budgets
+from placement_opt.instance.digest import feed_budgets
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import Loads, loads_of
 from placement_opt.instance.layered import Layered, OneSize
+from placement_opt.instance.rule import Residency
 from placement_opt.memory.system import MemorySystem
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from placement_opt.instance.instance import alive_bytes
+from placement_opt.base.arrays import Int64
 from placement_opt.workload.totals import Totals
 from placement_opt.workload.trace import Trace
 
@@ -34,3 +34,12 @@ def _steps_of_token(trace: Trace) -> int:
         return 0
     tokens = len(np.unique(trace.step_token))
     return trace.num_steps // tokens if trace.num_steps % tokens == 0 else 0
+
+
+def alive_bytes(trace: Trace, size: Int64, last: Int64 | None = None) -> Int64:
+    """int64[T + 1]: bytes of the blocks alive at each state, their sizes (int64[B]) given; ``last``: in place of their ends."""
+    last = trace.death.astype(np.int64) if last is None else last
+    change = np.zeros(trace.num_steps + 2, dtype=np.int64)
+    np.add.at(change, trace.birth.astype(np.int64) + 1, size)
+    np.add.at(change, last + 1, -size)
+    return np.cumsum(change)[:-1]

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Flags, Int64, Ints
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
-from placement_opt.instance.instance import Instance, Prefix, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Prefix, Residency
 from placement_opt.memory.system import MemorySystem
 
 Ids = Ints

@@ -9,7 +9,7 @@ from typing import Any
 from placement_opt.base.units import format_rate, format_size
 from placement_opt.instance.budget_keys import said
 from placement_opt.instance.budgets import objective_text
-from placement_opt.instance.instance import rule_text
+from placement_opt.instance.rule import rule_text
 from placement_opt.report.meters import TIME
 from placement_opt.report.numbers import NOTHING, count, percent, seconds
 from placement_opt.report.table import facts, paragraph, table

@@ -18,8 +18,8 @@ import numpy as np
 
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.errors import InputError
-from placement_opt.instance.instance import Residency
 from placement_opt.instance.law import Loads, loads_of
+from placement_opt.instance.rule import Residency
 from placement_opt.memory.system import MemorySystem
 from placement_opt.schedulers.hierarchy.transition import Sources
 from placement_opt.schedulers.kinds import Serving, chooses, fewest, serving

@@ -16,8 +16,9 @@ import numpy as np
 from placement_opt.base.errors import InputError, shown
 from placement_opt.base.limits import Limits
 from placement_opt.base.ranges import MOST_VALUES
-from placement_opt.instance.instance import Instance, alive_bytes
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import Source, instance_of
+from placement_opt.instance.totals import alive_bytes
 from placement_opt.study.keys import full_key
 
 _AUTO = re.compile(r"auto(?:\s*:\s*([0-9]{1,20}))?")

@@ -12,7 +12,8 @@ from placement_opt.bounds.dual.evaluate import legal
 from placement_opt.bounds.dual.slopes import Slopes
 from placement_opt.bounds.result import Prices
 from placement_opt.certify import paths as certify_paths
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.workload.trace import Trace
 from tests.small import chain, make_instance, make_trace, random_instance
 

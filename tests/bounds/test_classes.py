@@ -7,7 +7,7 @@ import pytest
 
 from placement_opt.bounds.dual import classes as merging
 from placement_opt.bounds.dual.classes import classify
-from placement_opt.instance.instance import KEEPING
+from placement_opt.instance.rule import KEEPING
 from tests.small import make_instance, make_trace, random_instance, two_tier
 
 

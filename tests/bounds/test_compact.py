@@ -20,7 +20,8 @@ from placement_opt.bounds.columns.ways import Frame, Ways, simple_ways
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.result import Status
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
 from tests.worlds import drifting, swapping
 

@@ -13,7 +13,8 @@ from placement_opt.base.highs import LinearProgram, Solution, rate_unit, solve
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, lp, milp, roofline, step
 from placement_opt.bounds.result import Status
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.memory.operations import table
 from placement_opt.memory.system import MemorySystem, Tier
 from placement_opt.play.replay import Replay

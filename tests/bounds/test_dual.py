@@ -11,8 +11,9 @@ from placement_opt.bounds import lp, milp
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.evaluate import evaluate, fetch_events, legal, price_actions
 from placement_opt.bounds.result import Prices
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import tier_sets
+from placement_opt.instance.rule import KEEPING
 from tests.bounds.cases import absurd_prices, half_copied_twice
 from tests.brute import optimum
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier

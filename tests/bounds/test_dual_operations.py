@@ -20,7 +20,8 @@ from placement_opt.bounds.dual.tracked import tracked_sets
 from placement_opt.bounds.intervals import bound as on_intervals
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.sample import SampleAscent
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Residency
 from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import MemorySystem, Tier
 from tests.bounds.cases import change, positive_prices, random_prices, scaled, track_few

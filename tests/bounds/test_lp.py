@@ -17,8 +17,9 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds import milp, roofline, step
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.result import Status
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import build_instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.workload.trace import Trace
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance, two_tier
 from tests.worlds import any_instance

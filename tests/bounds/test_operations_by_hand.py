@@ -9,7 +9,8 @@ import pytest
 
 from placement_opt.base.highs import solve
 from placement_opt.bounds import lp, milp
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Residency
 from placement_opt.memory.operations import Operation, Operations, table
 from placement_opt.memory.system import MemorySystem, Tier
 from tests.small import make_instance, make_trace

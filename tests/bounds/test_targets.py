@@ -11,7 +11,8 @@ from placement_opt.base.errors import LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import compact, targets
 from placement_opt.bounds.columns.spread import held_counts, spread
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.lp_rounded import LpRounded
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance

@@ -16,7 +16,8 @@ from placement_opt.bounds.dual.tracked import slowest_first, tracked_sets
 from placement_opt.bounds.result import Prices, Status
 from placement_opt.certify import paths as certify_paths
 from placement_opt.certify.verify import lower_bound
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from tests.bounds.cases import change, positive_prices, random_prices, track_few
 from tests.brute import num_transitions, optimum
 from tests.small import chain, make_instance, make_trace, random_instance

@@ -12,7 +12,8 @@ import numpy as np
 
 from models import common, horizon
 from placement_opt.certify.files import PriceCertificate, ScheduleCertificate
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.memory.split.timing import StepTimer
 from tests.small import random_instance
 from tests.twins import allowed, cheapest_path, label_of, nearest, pieces_of, serving, share_of, whole_load

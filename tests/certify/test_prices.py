@@ -20,7 +20,7 @@ from placement_opt.certify import verify as certify
 from placement_opt.certify.files import PriceCertificate
 from placement_opt.certify.parts import parts, step_costs
 from placement_opt.certify.priced import price
-from placement_opt.instance.instance import KEEPING
+from placement_opt.instance.rule import KEEPING
 from tests.certify.certificates import draw, draw_prices, slow_value
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from placement_opt.instance.instance import _feed
+from placement_opt.instance.digest import feed
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import load_instance
 from placement_opt.workload.layers import Given
@@ -25,7 +25,7 @@ RECORDED = sorted(path for name in ("tiny", "requests", "tiers3") for path in (R
 def fed(*arrays: npt.NDArray[np.int64] | None) -> str:
     digest = hashlib.sha256()
     for array in arrays:
-        _feed(digest, array)
+        feed(digest, array)
     return digest.hexdigest()
 
 

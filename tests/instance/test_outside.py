@@ -12,11 +12,11 @@ from placement_opt.base.errors import InputError
 from placement_opt.base.ranges import spaced
 from placement_opt.cli import main
 from placement_opt.instance.gate import answers_in_runs
-from placement_opt.instance.instance import MOST_LOAD
 from placement_opt.instance.law import serving_ways, tier_sets
 from placement_opt.instance.load import load_instance, load_layered
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.packing import packing_known
+from placement_opt.instance.rule import MOST_LOAD
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.start import save_initial
 from placement_opt.memory import build_memory

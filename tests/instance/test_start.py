@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_opt.base.errors import InputError
-from placement_opt.instance.instance import KEEPING, Residency
+from placement_opt.instance.rule import KEEPING, Residency
 from placement_opt.instance.start import first_fit, load_initial, save_initial
 from tests.small import chain, two_tier
 

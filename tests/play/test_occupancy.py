@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import placement_opt as po
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Residency
 from placement_opt.play.ledger import Ledger
 from placement_opt.play.occupancy import occupancy
 from placement_opt.play.schedule import Schedule

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.play.replay import Replay

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Residency
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from tests.small import chain, make_instance, make_trace, two_tier

@@ -9,7 +9,8 @@ from typing import cast
 import numpy as np
 
 from placement_opt.base.limits import Limits
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Residency
 from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Clairvoyant, Ids, Moves, Resident, Setting, View
 from placement_opt.play.simulate import simulate

@@ -14,7 +14,8 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds.milp import search
 from placement_opt.bounds.programs.written_down import written_down
 from placement_opt.certify.verify import verify_schedule
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.memory.operations import Operation
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule

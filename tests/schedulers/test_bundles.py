@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from placement_opt.base.limits import Limits
-from placement_opt.instance.instance import KEEPING, Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING, Residency
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler, optimised

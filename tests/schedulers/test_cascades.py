@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError, ScheduleError
-from placement_opt.instance.instance import Residency
+from placement_opt.instance.rule import Residency
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from tests.schedulers.cases import with_layers

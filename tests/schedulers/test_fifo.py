@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Residency
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from tests.schedulers.golden import Golden, measured

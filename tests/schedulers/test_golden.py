@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from placement_opt.instance.instance import Residency
+from placement_opt.instance.rule import Residency
 from tests.schedulers.golden import Golden, measured
 
 GOLDEN: Golden = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError, ScheduleError
-from placement_opt.instance.instance import Residency
+from placement_opt.instance.rule import Residency
 from placement_opt.play import ledger
 from placement_opt.play.ledger import Ledger
 from placement_opt.play.protocol import Moves, cheapest_source

@@ -14,7 +14,8 @@ import pytest
 
 from placement_opt.base.errors import InputError
 from placement_opt.bounds import METHODS
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Residency
 from placement_opt.memory.operations import Operation
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate

@@ -7,7 +7,7 @@ import pytest
 
 from placement_opt.base.errors import LimitError, ScheduleError
 from placement_opt.bounds import targets
-from placement_opt.instance.instance import KEEPING
+from placement_opt.instance.rule import KEEPING
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.lp_rounded import LpRounded
 from tests.small import chain, fetch_ahead, make_instance, make_trace, random_instance

@@ -10,8 +10,9 @@ import pytest
 from scipy.optimize import linprog
 
 from placement_opt.base.errors import InputError
-from placement_opt.instance.instance import KEEPING, RESIDENCIES, Instance
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import loads_of
+from placement_opt.instance.rule import KEEPING, RESIDENCIES
 from placement_opt.memory.operations import Operation
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.simulate import simulate

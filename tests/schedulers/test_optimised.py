@@ -9,7 +9,8 @@ from placement_opt.base.errors import LimitError, ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.targets import find_targets
-from placement_opt.instance.instance import KEEPING, Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING, Residency
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from placement_opt.base.errors import InputError
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Residency
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.hierarchy.future import NEVER, layer_clock

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from placement_opt.base.limits import Limits
-from placement_opt.instance.instance import KEEPING, Instance
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import KEEPING
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.optimised import optimise

@@ -25,7 +25,8 @@ import numpy as np
 
 from placement_opt.base.arrays import Flags, Float64, Int64
 from placement_opt.bounds.result import Prices
-from placement_opt.instance.instance import Instance, Residency
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import Residency
 
 _EPS = 2.0**-52
 

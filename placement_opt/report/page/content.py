@@ -8,7 +8,8 @@ from typing import Any
 
 from placement_opt.base.units import format_rate, format_requests, format_size
 from placement_opt.bounds.result import Status
-from placement_opt.instance.instance import Instance, rule_text
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.rule import rule_text
 from placement_opt.memory.system import Engine, Link, Tier
 from placement_opt.report.comparison import comparison_sentences, further_columns, remark
 from placement_opt.report.judgement import above_text, binds_text, unavoidable_text
