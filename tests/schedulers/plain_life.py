@@ -36,11 +36,11 @@ class PlainLife:
         self.alive[setting.initial_blocks] = True
         fastest = cache_tiers(setting)[:1]
         self._room = float(setting.capacity[fastest[0]]) / setting.num_layers if fastest else 1.0
-        self._size, self._turn, self._begun = setting.size, 1.0, False
+        self._size, self._turn, self.begun = setting.size, 1.0, False
         levels = len(cache_tiers(setting)) if setting.residency == "cache" else 1
         self.rent, self.write = np.full(levels, 0.5), np.ones(levels)
         self.fresh = np.zeros((levels, _FRESH))
-        self._idle = [[[0.0] * len(_EDGES) for _ in range(_CLASSES)] for _ in range(levels)]
+        self.idle = [[[0.0] * len(_EDGES) for _ in range(_CLASSES)] for _ in range(levels)]
         self._seen = self._open = 0
         self.solved = False
         self._solve(30)
@@ -48,40 +48,35 @@ class PlainLife:
     def begin(self, size: float) -> None:
         """Believe by how much of a layer's room is read."""
         self._turn = min(1.0, size / self._room) if self._room else 1.0
-        self.rent[:], self._begun = max(0.5 * self._turn, 1e-6), True
+        self.rent[:], self.begun = max(0.5 * self._turn, 1e-6), True
         self.fresh[:] = 0.0
         self._solve(30)
 
-    def step(self, view: View) -> tuple[Any, Any]:
-        """See a step; blocks that have come to another age, and their values."""
+    def step(self, view: View) -> list[int]:
+        """See a step; blocks that have come to another state, layer by layer: read, then unread, the oldest first."""
         reads, births = view.reads.tolist(), view.births.tolist()
-        if reads and not self._begun:
-            self.begin(float(sum(int(self._size[b]) for b in reads)))
         self.alive[view.reads] = True
-        turned = []
+        turned: list[int] = []
         for layer in sorted({self._layer[b] for b in reads + births} if len(self._clock) > 1 else {0}):
             own = [[b for b in ids if self._layer[b] == layer] for ids in (reads, births)]
-            turned += self._layer_step(layer, *own)
+            turned += own[0]
+            turned += sorted(self._layer_step(layer, *own), key=lambda b: (-self.interval(b), self.state[b] == _BORN, b))
         self.alive[view.freed] = False
         self._seen += len(reads)
         self._open += len(reads)
         self.solved = self._open > min(4000, 0.1 * self._seen)
         if self.solved:
             self._learn()
-        ids = np.array([b for b in turned if self.alive[b]], dtype=np.int64)
-        return ids, self.values(ids)
+        return turned
 
-    def values(self, ids: Any, level: int = 0) -> Any:
-        """Of blocks at a level, in the states they are in now."""
-        return np.array([self._value(b, level) for b in ids.tolist()], dtype=float)
+    def kind(self, b: int) -> int:
+        """The class of a block, by its reads."""
+        return self._reads[b] if self._reads[b] < 3 else 3 if self._reads[b] < 6 else 4
 
-    def _value(self, b: int, level: int) -> float:
+    def interval(self, b: int) -> int:
+        """Of its age; -1 where it was just read or produced."""
         age = self._clock[self._layer[b]] - self.last[b]
-        if self.last[b] < 0:
-            return -1e3
-        if age < 1:
-            return float(self.fresh[level, self.state[b]])
-        return self._idle[level][self._class(b)][self._interval(age)]
+        return -1 if age < 1 else self._interval(age)
 
     def _layer_step(self, layer: int, reads: list[int], births: list[int]) -> list[int]:
         self._clock[layer] += 1
@@ -94,7 +89,7 @@ class PlainLife:
             if again:
                 self._after[int(self.state[b])][fresh] += 1
             elif self.last[b] >= 0:
-                where = self._class(b), self._interval(age)
+                where = self.kind(b), self._interval(age)
                 self._hit[where][column] += 1
                 self._tried[where] += 1
             self.last[b], self.state[b] = now, fresh
@@ -105,18 +100,15 @@ class PlainLife:
                 continue
             age = now - self.last[b]
             if age == 1:
-                self._after[int(self.state[b])][_FRESH + self._class(b)] += 1
+                self._after[int(self.state[b])][_FRESH + self.kind(b)] += 1
                 turned.append(b)
             elif age in _EDGES:
-                self._tried[self._class(b), _EDGES.index(age) - 1] += 1
+                self._tried[self.kind(b), _EDGES.index(age) - 1] += 1
                 turned.append(b)
         for b in births:
             self.last[b], self.state[b], self.alive[b] = now, _BORN, True
             self._run[b] = self._reads[b] = 0
         return turned
-
-    def _class(self, b: int) -> int:
-        return self._reads[b] if self._reads[b] < 3 else 3 if self._reads[b] < 6 else 4
 
     @staticmethod
     def _interval(age: int) -> int:
@@ -160,7 +152,7 @@ class PlainLife:
     def _solve(self, sweeps: int) -> None:
         outcomes = [self._outcomes(s) for s in range(_FRESH)]
         for _ in range(sweeps):
-            for fresh, idle, rent, write in zip(self.fresh, self._idle, self.rent, self.write, strict=True):
+            for fresh, idle, rent, write in zip(self.fresh, self.idle, self.rent, self.write, strict=True):
                 self._improve(outcomes, fresh, idle, rent, write)
 
     def _improve(self, outcomes: list[dict[int, float]], fresh: Any, idle: Any, rent: float, write: float) -> None:

@@ -19,13 +19,13 @@ from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Moves, View
 from placement_opt.play.simulate import Steps, simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.schedulers.contender import rule
+from placement_opt.schedulers.contender import contender
 from placement_opt.schedulers.contender.contender import PANEL, Contender
 from placement_opt.schedulers.contender.follow import Follower
 from placement_opt.schedulers.contender.rule import Rule
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from tests.schedulers.cases import any_instance, as_cache, drift
-from tests.schedulers.plain_life import PlainLife
+from tests.schedulers.plain_rule import PlainRule
 from tests.small import chain, make_instance, make_trace, two_tier
 from tests.worlds import any_operations, strict, with_operations
 
@@ -57,12 +57,12 @@ def played(instance: Instance) -> list[list[tuple[Any, ...]]]:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_equals_its_slow_twin_move_by_move(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of single blocks in dictionaries: any rule, layers, shares, deaths, given starts; a drifting trace."""
+    """Dictionaries of single blocks: any rule, layers, shares, deaths, given starts; a drifting trace."""
     instance = as_cache(any_instance(seed), seed) if seed % 4 == 3 else any_instance(seed)
     if seed == 0:
         instance = drift(layers=2, prefill=30, tokens=12, read_share=0.4, drift=0.2)
     fast = played(instance)
-    monkeypatch.setattr(rule, "Life", PlainLife)
+    monkeypatch.setattr(contender, "Rule", PlainRule)
     assert played(instance) == fast
 
 

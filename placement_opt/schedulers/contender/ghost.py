@@ -11,6 +11,7 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Flags, Float64
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
 from placement_opt.schedulers.classical.caching import Classical
+from placement_opt.schedulers.contender.rule import Rule
 from placement_opt.schedulers.hierarchy.transition import remade
 
 
@@ -94,7 +95,7 @@ class Ghost:
 class Cached(Ghost):
     """The same of a classical policy, whose arrays say what it did, so that its moves are not made for nothing."""
 
-    def __init__(self, player: Classical, setting: Setting, first_reads: Sequence[Ids]) -> None:
+    def __init__(self, player: Classical | Rule, setting: Setting, first_reads: Sequence[Ids]) -> None:
         from placement_opt.schedulers.contender import ghost_kernels
 
         super().__init__(player, setting, first_reads)
@@ -123,7 +124,7 @@ class Cached(Ghost):
 
 def ghost(player: Player, setting: Setting, first_reads: Sequence[Ids]) -> Ghost:
     """The one that suits a player."""
-    return Cached(player, setting, first_reads) if isinstance(player, Classical) else Ghost(player, setting, first_reads)
+    return Cached(player, setting, first_reads) if isinstance(player, Classical | Rule) else Ghost(player, setting, first_reads)
 
 
 def masks(resident: Resident) -> npt.NDArray[np.uint16]:
