@@ -19,9 +19,8 @@ from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Moves, View
 from placement_opt.play.simulate import Steps, simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.schedulers.contender import contender
+from placement_opt.schedulers.contender import contender, sample
 from placement_opt.schedulers.contender.contender import PANEL, Contender
-from placement_opt.schedulers.contender.follow import Follower
 from placement_opt.schedulers.contender.rule import Rule
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from tests.schedulers.cases import any_instance, as_cache, drift
@@ -193,7 +192,7 @@ def test_blocks_come_to_where_the_leader_has_them() -> None:
             if self.leaders and self.leaders[-1] != 0:
                 seen.setdefault("reads", set()).update(view.reads.tolist() if view.step < 119 else [])
                 seen["there"] = view.resident[0].copy()
-                seen["leader"] = self._ghosts[self.leaders[-1]].mask & 1 > 0
+                seen["leader"] = self._ghosts[self.leaders[-1]].held(np.arange(1500)) & 1 > 0
                 seen["who"] = {*seen.get("who", set()), self.leaders[-1]}
             return super().step(view)
 
@@ -208,20 +207,90 @@ def test_blocks_come_to_where_the_leader_has_them() -> None:
 class Fickle(Contender):
     """Follows another rule every other step."""
 
-    def _choose(self, view: View) -> None:
-        if view.step % 2:
-            self._leader = (view.step // 2 + 1) % len(self._ghosts)
-            if self._follower is None:
-                self._follower = Follower(self._setting, view.resident, self._last)
-            self._follower.lead()
+    def _choose(self, view: View) -> bool:
+        self._leader = (view.step // 2 + 1) % len(self._ghosts)
+        return view.step % 2 == 1
 
 
+@pytest.mark.parametrize("few", [1024, 1])
 @pytest.mark.parametrize("seed", range(24))
-def test_whoever_leads_moves_are_legal(seed: int) -> None:
-    """Any residency rule, one to four tiers, unequal sizes, shares, births, deaths: a new leader every other step."""
+def test_whoever_leads_moves_are_legal(seed: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any residency rule, one to four tiers, unequal sizes, shares, births, deaths: a new leader every other step, known in
+    full or in small."""
+    monkeypatch.setattr(sample, "FEW", few)
     instance = as_cache(any_instance(seed), seed) if seed % 4 == 3 else any_instance(seed)
     bound = METHODS["roofline"](instance).lower_bound_s or 0.0
     assert simulate(instance, Fickle()).latency_s >= bound * (1 - 1e-9)
+
+
+def test_a_sample_tells_who_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 1,500 blocks 500 are looked at: another rule leads from nearly the same step on, and all takes as long within 1 %."""
+    taken, when = [], []
+    for few in (1024, 100):
+        monkeypatch.setattr(sample, "FEW", few)
+        watched = Watched()
+        taken.append(simulate(shifting(240), watched).latency_s)
+        when.append(next(step for step, leader in enumerate(watched.leaders) if leader))
+    assert abs(taken[1] / taken[0] - 1) < 0.01
+    assert abs(when[1] - when[0]) < 30
+
+
+def test_a_sample_is_the_run_in_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share of the blocks, reads, births and room; ids in the sample are places among the blocks drawn."""
+    monkeypatch.setattr(sample, "FEW", 100)
+    instance = drift(0.3, layers=4, prefill=500, tokens=3, read_share=0.4, drift=0.1)
+    steps = Steps(instance)
+    setting = steps.setting()
+    small = sample.sample(setting, setting.initial_blocks)
+    assert small is not None
+    assert abs(len(small.ids) / instance.num_blocks - small.share) < 0.03
+    assert abs(small.setting.capacity[0] / setting.capacity[0] - small.share) < 0.01
+    assert small.setting.capacity[1] == setting.capacity[1]
+    assert small.setting.block_layer is not None
+    assert setting.block_layer is not None
+    assert (small.setting.block_layer == setting.block_layer[small.ids]).all()
+    for step in range(8):
+        reads, shares, births, freed = steps.at(step)
+        resident = np.zeros((2, instance.num_blocks), dtype=bool)
+        view = View(step, step % 4, reads, shares, births, resident, np.zeros(2), instance.fixed[step], 0.0, freed)
+        seen = small.view(view)
+        assert set(small.ids[seen.reads].tolist()) == set(reads.tolist()) & set(small.ids.tolist())
+        assert (small.setting.size[seen.births] == 1).all()
+
+
+def held(what: Any, known: set[int]) -> int:
+    """Bytes of all arrays that an object holds, but for those known."""
+    if id(what) in known:
+        return 0
+    known.add(id(what))
+    if isinstance(what, np.ndarray):
+        base = what if what.base is None else what.base
+        if id(base) in known and base is not what:
+            return 0
+        known.add(id(base))
+        return int(base.nbytes) if isinstance(base, np.ndarray) else int(what.nbytes)
+    if isinstance(what, dict):
+        return sum(held(one, known) for one in what.values())
+    if isinstance(what, list | tuple):
+        return sum(held(one, known) for one in what)
+    return held(vars(what), known) if type(what).__module__.startswith("placement_opt") and hasattr(what, "__dict__") else 0
+
+
+@pytest.mark.parametrize(("rule", "most"), [("inclusive", 40), ("exclusive", 40), ("free", 48), ("cache", 48)])
+def test_a_block_takes_few_bytes(rule: Any, most: int) -> None:
+    """Twice as many blocks, 40 bytes more for each on two tiers, 48 where spare copies are kept."""
+    taken, memory = [], two_tier(hbm=1)
+    if rule == "cache":
+        memory = with_operations(memory, [Operation("anew", None, (0, 0, 0, 3), brings=True)])
+    for blocks in (20_000, 40_000):
+        trace = make_trace([list(range(0, blocks, 9))] * 3, [-1] * blocks)
+        instance = make_instance(two_tier(hbm=blocks // 4), trace, "free" if rule == "cache" else rule)
+        instance = replace(instance, memory=memory, residency=rule)
+        steps, one = Steps(instance), Contender()
+        setting = steps.setting()
+        one.start(setting, steps.first_reads())
+        taken.append(held(one, {id(setting), *map(id, vars(setting).values())}))
+    assert 30 < (taken[1] - taken[0]) / 20_000 <= most
 
 
 def test_a_few_steps_do_not_decide() -> None:

@@ -77,6 +77,14 @@ class Life:
         self.fresh[:], self.idle[:] = 0.0, 0.0
         self._solve(30)
 
+    def adopt(self, other: Life) -> None:
+        """Know what another one has learnt."""
+        self._reads, self._open, self.begun = other._reads, other._open, other.begun
+        for name in ("rent", "write", "fresh", "idle", "_after0", "_tried0", "_hit0"):
+            getattr(self, name)[:] = getattr(other, name)
+        for name in ("after", "tried", "hit"):
+            getattr(self.seen, name)[:] = getattr(other.seen, name)
+
     def learn(self, reads: int) -> bool:
         """So many reads more were seen; whether values were solved anew."""
         self._reads += reads

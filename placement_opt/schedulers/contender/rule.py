@@ -65,9 +65,16 @@ class Rule:
         self._rank()
         return self._fill(first_reads)
 
+    def adopt(self, other: Rule) -> None:
+        """Know what another one has learnt of blocks in general, prices and rents."""
+        self._life.adopt(other._life)
+        self.market.price[:], self.market.base[:] = other.market.price, other.market.base
+        self._rank()
+
     def advance(self, view: View, out: Ids) -> None:
         """One step but for what it comes to (:meth:`moves`, :meth:`changes`). ``out``: reads that cannot be brought in."""
         if not self._order:
+            self.shelves.block["mask"][view.births] = 1 << self._home
             return
         kernels, setting, life = self._kernels, self._setting, self._life
         reads, births, freed = (np.array(ids, dtype=np.int64) for ids in (view.reads, view.births, view.freed))
@@ -89,6 +96,10 @@ class Rule:
     def step(self, view: View) -> Moves:
         self.advance(view, stuck(self._setting, view))
         return self.moves()
+
+    def held(self, ids: Ids) -> Masks:
+        """uint16[n]: the tiers that hold each of these blocks, bit k for tier k."""
+        return np.asarray(self.shelves.block["mask"][ids])
 
     def changes(self) -> tuple[Int64, Masks, Masks, Flags]:
         """(blocks, tiers before, tiers now, whether at the processor) of all that was moved in this step and lives on."""
@@ -182,7 +193,7 @@ class Rule:
         if self._home >= 0:
             shelves.block["mask"][ids] = 1 << self._home
         if setting.initial is not None:
-            held = np.flatnonzero(setting.initial.any(axis=0))
+            held = ids[setting.initial[:, ids].any(axis=0)].astype(np.int64)
             masks = shelves.block["mask"][held] | (setting.initial[:, held].astype(np.int64) << tiers).sum(axis=0)
             if self._order:
                 self._caches.load(shelves, held, masks)

@@ -40,10 +40,12 @@ class Stopwatch:
             weight = weight * view.shares / setting.share_base
         special = self._attends or self._limited or view.places is not None
         for row, one in enumerate(ghosts):
-            held = one.mask[view.reads]
+            if not special:
+                one.lap(view, weight, served[row], moved[row])
+                continue
+            held = one.held(view.reads)
             one.step(view, moved[row])
-            case = self._case(view, held, one) if special else held
-            served[row] = np.bincount(case, weights=weight, minlength=self._cases)
+            served[row] = np.bincount(self._case(view, held, one), weights=weight, minlength=self._cases)
         if setting.residency == "inclusive" and len(view.births):
             moved[:, setting.home] += setting.size[view.births].sum()
         base = view.fixed + moved / self._unit @ self._loads[: self._operations.first_serving]
@@ -55,7 +57,7 @@ class Stopwatch:
         if view.places is not None:
             case[behind(view.places, held != 0)] = 0
         if self._attends:
-            case += (np.isin(view.reads, one.touched) & (one.mask[view.reads] & ~held != 0)).astype(np.int64) << self._tiers
+            case += (np.isin(view.reads, one.touched) & (one.held(view.reads) & ~held != 0)).astype(np.int64) << self._tiers
         if self._limited:
             assert self._setting.block_kind is not None
             case += self._setting.block_kind[view.reads].astype(np.int64) << self._tiers + 1
