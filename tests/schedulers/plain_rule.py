@@ -101,8 +101,9 @@ class PlainRule:
                     if at >= level[life.state[b]] and at not in self.spare[b]:
                         self._cache(b, at, bar[life.state[b]])
         else:
+            fast = self._spread([b for b in wanted if b in births], level[80])
             for b in wanted:
-                self._promote(b, level[life.state[b]], bar[life.state[b]])
+                self._promote(b, *((0, -np.inf) if b in fast else (level[life.state[b]], bar[life.state[b]])))
         self._learn_rent()
         changed = [b for b in before if before[b] != set(self._levels(b)) and b not in view.freed]
         after = np.zeros(len(changed), dtype=np.uint16)
@@ -268,6 +269,7 @@ class PlainRule:
                 load = load + w * self.table[row]
         used = load / self.rate
         weights = (used / used.max()) ** 4.0 if used.any() else np.ones(len(used))
+        self.load = load - self.moved
         self.steps += 1
         self.price = self.price + (weights / weights.sum() / self.rate - self.price) / min(self.steps, self.memory)
 
@@ -302,8 +304,30 @@ class PlainRule:
             level[80] = min(level[80], levels - 1)
         return level, bar
 
+    def _spread(self, born: list[int], level: int) -> set[int]:
+        """What is produced and must lie somewhere, but goes to the fastest tier, for else the step would be longer."""
+        fast: set[int] = set()
+        if level == 0 or self.rule not in ("exclusive", "free"):
+            return fast
+        size, room = self.setting.size, self.room[0]
+        quick, slow = self.table[self.order[0]], self.table[self.order[level]]
+        most, load = max((self.load + sum(size[b] for b in born) * quick) / self.rate), self.load.copy()
+        for b in born:
+            if max((load + size[b] * slow) / self.rate) > most and size[b] <= room:
+                fast.add(b)
+                room -= size[b]
+                load += size[b] * quick
+            else:
+                load += size[b] * slow
+        return fast
+
     def _learn_rent(self) -> None:
         for at in range(len(self.life.rent)):
-            falls = 0.5 if at and not self._crowded(at) else 1 / 1.05
-            change = 1.05 if self._least(at) > 0 else falls
-            self.life.rent[at] = min(max(self.life.rent[at] * change, 1e-3 if at else 1e-6), 0.5)
+            rent = float(self.life.rent[at])
+            if self._least(at) > 0:
+                rent *= 1.05
+            elif self._crowded(at):
+                rent /= 1.05
+            elif at:
+                rent *= 0.5
+            self.life.rent[at] = min(max(rent, 1e-3 if at else 1e-6), 0.5)

@@ -367,3 +367,13 @@ def test_moves_from_the_first_chance_on() -> None:
     """A step after the first that another of its layer follows: what is newly read is worth a write, though all was guessed."""
     moves = played(drift(0.3, seed=424242, layers=4, prefill=500, tokens=3, read_share=0.4, drift=0.1))
     assert all(any(one[0] == 0 and len(one) == 2 for one in step) for step in moves[4:8])
+
+
+def test_what_is_produced_goes_where_the_step_stays_short() -> None:
+    """Thirty blocks a step and room for all: at average prices the idle tier is the cheaper one now and then, but all thirty of
+    a step written there take nine times as long."""
+    steps = 30
+    trace = make_trace([[30 * step - 1] if step else [] for step in range(steps)], np.repeat(np.arange(steps), 30).tolist())
+    instance = make_instance(two_tier(hbm=1000), trace, "free")
+    run = simulate(instance, make_scheduler("contender"))
+    assert run.latency_s <= 1.01 * simulate(instance, make_scheduler("lru")).latency_s

@@ -137,6 +137,7 @@ class Rule:
             speed=np.array(self._setting.memory.by_speed, dtype=np.int64),
             source=cheapest_source(self._setting.memory),
             price=np.zeros(len(rates)),
+            load=np.zeros(len(rates)),
             moved=np.zeros(len(rates)),
             rent=self._life.rent,
             write=self._life.write,

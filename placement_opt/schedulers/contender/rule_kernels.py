@@ -46,6 +46,7 @@ class Market(NamedTuple):
     speed: Any  #: int64[K]: tiers, read fastest first
     source: Any  #: int8[2**K, K]: the tier that a copy is made from
     price: Any  #: float64[R]: seconds a byte, averaged
+    load: Any  #: float64[R]: bytes of this step but for its moves
     moved: Any  #: float64[R]: bytes that the moves of the last step loaded
     rent: Any  #: float64[V]: reads a step
     write: Any  #: float64[V]: reads saved that a write takes
@@ -86,7 +87,7 @@ def _learn_prices(t: Shelves, m: Market, reads: Any, weight: Any, fixed: Any, me
     tiers, resources = len(m.speed), len(m.rate)
     load = np.empty(resources)
     for r in range(resources):
-        load[r] = fixed[r] + m.moved[r]
+        load[r] = fixed[r]
     served = np.zeros(tiers + 1)
     for i in range(len(reads)):
         mask, at = np.int64(t.block[reads[i]].mask), tiers
@@ -102,7 +103,8 @@ def _learn_prices(t: Shelves, m: Market, reads: Any, weight: Any, fixed: Any, me
                 load[r] += served[k] * m.table[row, r]
     most, total = 0.0, 0.0
     for r in range(resources):
-        load[r] /= m.rate[r]
+        m.load[r] = load[r]
+        load[r] = (load[r] + m.moved[r]) / m.rate[r]
         most = max(most, load[r])
     for r in range(resources):
         load[r] = (load[r] / most) ** _POWER if most > 0 else 1.0
@@ -173,14 +175,47 @@ def _wanted(t: Shelves, m: Market, reads: Any, births: Any) -> Any:
     return np.sort(key[:n])[::-1] & 0xFFFFFFFF
 
 
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _spread(t: Shelves, m: Market, wanted: Any, bars: Any, levels: Any) -> None:
+    """What has to lie somewhere goes to a slower tier than has room only as long as that makes the step no longer."""
+    rule = t.count[RULE]
+    if m.level[BORN] == 0 or rule not in (EXCLUSIVE, FREE):
+        return
+    fast, slow, room, total = t.order[0], t.order[m.level[BORN]], t.room[t.order[0]], 0
+    for b in wanted:
+        if t.block[b].state == BORN:
+            total += t.size[b]
+    if total == 0:
+        return
+    most, load = 0.0, m.load.copy()
+    for r in range(len(load)):
+        most = max(most, (load[r] + total * m.table[fast, r]) / m.rate[r])
+    for i in range(len(wanted)):
+        b = np.int64(wanted[i])
+        if t.block[b].state != BORN:
+            continue
+        longest = 0.0
+        for r in range(len(load)):
+            load[r] += t.size[b] * m.table[slow, r]
+            longest = max(longest, load[r] / m.rate[r])
+        if longest > most and t.size[b] <= room:
+            levels[i], bars[i] = 0, NOTHING
+            room -= t.size[b]
+            for r in range(len(load)):
+                load[r] += t.size[b] * (m.table[fast, r] - m.table[slow, r])
+
+
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def _learn_rent(t: Shelves, m: Market, capacity: Any) -> None:
-    """Up where the least of what a full tier holds is worth more than its rent, else down, and fast where there is room."""
+    """Up where the least of what a full tier holds is worth more than its rent, else down; of the fastest it stays where there
+    is room, which tells nothing of when there is none, of others it falls fast."""
     for at in range(len(m.rent)):
         if _least(t, capacity, at) > 0:
             m.rent[at] *= _STEP
-        else:
-            m.rent[at] *= 0.5 if at > 0 and not _crowded(t, capacity, t.order[at]) else 1.0 / _STEP
+        elif _crowded(t, capacity, t.order[at]):
+            m.rent[at] /= _STEP
+        elif at > 0:
+            m.rent[at] *= 0.5
         m.rent[at] = min(max(m.rent[at], _LOW if at > 0 else _LOWEST), _HIGHEST)
 
 
@@ -251,6 +286,7 @@ def decide(s: Seen, t: Shelves, m: Market, layer: Any, capacity: Any, memory: fl
     for i in range(len(wanted)):
         state = np.int64(t.block[wanted[i]].state)
         bars[i], levels[i] = m.bar[state], m.level[state]
+    _spread(t, m, wanted, bars, levels)
     homeless = admit(t, wanted, bars, levels)
     _learn_rent(t, m, capacity)
     _note(t, m)
