@@ -128,7 +128,7 @@ class Classical(Policy):
 
     def turns(self, view: View) -> tuple[Int64, int]:
         """The blocks at the processor in the order of their turns, and where among them those begin that are produced."""
-        reads = view.reads.astype(np.int64)
+        reads = view.reads.astype(np.int64, copy=False)
         return (np.concatenate([reads, view.births]) if len(view.births) else reads), len(reads)
 
     def _made(self, setting: Setting) -> State:

@@ -97,8 +97,10 @@ class Contender(Policy):
     def _compare(self, took: Float64) -> None:
         """Add a step of each ghost to sums that forget, and the squares of their differences."""
         kept = 1.0 - 1.0 / self.window
-        self._taken = kept * self._taken + took
-        self._apart = kept * self._apart + (took[:, None] - took) ** 2
+        self._taken *= kept
+        self._taken += took
+        self._apart *= kept
+        self._apart += np.square(took[:, None] - took)
 
     def _choose(self, view: View) -> bool:
         """Whether another one leads from here on."""

@@ -130,13 +130,27 @@ class Cached(Compiled):
     def lap(self, view: View, weight: Float64, served: Float64, moved: Float64) -> None:
         one = self._classical
         freed, touched, born = one.present(view, self._stuck(view))
-        now, loads = (freed, view.reads.astype(np.int64), touched), (self._source, served, moved)
+        now, loads = (freed, view.reads, touched), (self._source, served, moved)
         until = born + len(view.births)
         one.settled(view, self._kernels.play(one.state, one.number, one.rule, one.home, now, born, until, weight, loads))
+
+
+class Own(Compiled):
+    """The same of the own rule: nothing is copied."""
+
+    def __init__(self, player: Rule) -> None:
+        super().__init__(player)
+        self._rule = player
+
+    def lap(self, view: View, weight: Float64, served: Float64, moved: Float64) -> None:
+        shelves = self._rule.shelves
+        self._kernels.serve(shelves.block, view.reads, weight, served)
+        self._rule.advance(view, self._stuck(view))
+        self._kernels.add_moved(shelves, self._source, moved)
 
 
 def ghost(player: Player) -> Ghost:
     """The one that suits a player."""
     if isinstance(player, Classical):
         return Cached(player)
-    return Compiled(player) if isinstance(player, Rule) else Ghost(player)
+    return Own(player) if isinstance(player, Rule) else Ghost(player)

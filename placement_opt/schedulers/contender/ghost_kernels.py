@@ -9,6 +9,9 @@ import numpy as np
 from placement_opt.base.compiled import njit
 from placement_opt.schedulers.classical import engine_kernels as engine
 from placement_opt.schedulers.classical.state_kernels import BEFORE, LIST, MASK, NEAR, ROUND, TIERS, TOUCHED, State
+from placement_opt.schedulers.contender.shelves_kernels import ROUND as ROUND_THERE
+from placement_opt.schedulers.contender.shelves_kernels import TOUCHED as TOUCHED_THERE
+from placement_opt.schedulers.contender.shelves_kernels import Shelves
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
@@ -46,3 +49,46 @@ def play(s: State, kind: int, rule: int, home: int, now: Any, born: int, until: 
             before, after = s.block[b, MASK] >> BEFORE & TIERS, s.block[b, MASK] & TIERS
             _add(before, after, s.block[b, NEAR] == s.level[-1, ROUND], s.size[b], source, moved)
     return int(homeless)
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def serve(block: Any, reads: Any, weight: Any, served: Any) -> None:
+    """Add the bytes of each read to those of the set of tiers that may serve it."""
+    for i in range(len(reads)):
+        served[block[reads[i]].mask] += weight[i]
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def add_moved(t: Shelves, source: Any, moved: Any) -> None:
+    """As :func:`add_moves` of all that was moved in this round."""
+    for i in range(t.count[TOUCHED_THERE]):
+        b = np.int64(t.touched[i])
+        if t.block[b].near != engine.GONE:
+            near = t.block[b].near == t.count[ROUND_THERE]
+            _add(np.int64(t.block[b].before), np.int64(t.block[b].mask), near, t.size[b], source, moved)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def seconds(served: Any, moved: Any, loads: Any, fixed: Any, column: Any, cheapest: Any, rho: Any, found: Any) -> bool:
+    """What steps take at the extreme prices ``rho``; False where a way to be served has no ``column`` of ``cheapest`` yet.
+
+    ``served[i, c]`` and ``moved[i, o]``: units of the i-th ghost; ``loads[o]``: of a unit moved.
+    """
+    base = np.empty(rho.shape[1])
+    for i in range(len(served)):
+        base[:] = fixed
+        for o in range(moved.shape[1]):
+            if moved[i, o] > 0:
+                base += moved[i, o] * loads[o]
+        found[i] = 0.0
+        for v in range(len(rho)):
+            value = 0.0
+            for r in range(len(base)):
+                value += base[r] * rho[v, r]
+            for c in range(served.shape[1]):
+                if served[i, c] > 0:
+                    if column[c] < 0:
+                        return False
+                    value += served[i, c] * cheapest[v, column[c]]
+            found[i] = max(found[i], value)
+    return True

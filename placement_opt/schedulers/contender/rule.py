@@ -77,7 +77,7 @@ class Rule:
             self.shelves.block["mask"][view.births] = 1 << self._home
             return
         kernels, setting, life = self._kernels, self._setting, self._life
-        reads, births, freed = (np.array(ids, dtype=np.int64) for ids in (view.reads, view.births, view.freed))
+        reads, births, freed = (own(ids) for ids in (view.reads, view.births, view.freed))
         weight = setting.size[reads].astype(np.float64)
         if not life.begun and len(reads):
             life.begin(float(weight.sum()))
@@ -211,3 +211,8 @@ class Rule:
             if homeless >= 0:
                 raise ScheduleError("no tier has room for it at the start", block=int(homeless))
         return np.asarray(shelves.block["mask"] >> tiers & 1).astype(bool)
+
+
+def own(ids: Ids) -> Int64:
+    """As compiled loops are handed them: int64, and not read-only, which would be another type of array."""
+    return ids.astype(np.int64, copy=not ids.flags.writeable)
