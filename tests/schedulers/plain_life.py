@@ -16,7 +16,7 @@ _EDGES = [1, 2, 3, 4, 5]
 while _EDGES[-1] < 2**20:
     _EDGES.append(max(_EDGES[-1] + 1, _EDGES[-1] * 5 // 4))
 _WIDTHS = [float(b - a) for a, b in pairwise(_EDGES)] + [float(_EDGES[-1])]
-_COLUMNS, _ROWS, _CLASSES, _BORN = 16, 5, 5, 80
+_COLUMNS, _ROWS, _CLASSES, _BORN = 16, 5, 8, 80
 _FRESH = _BORN + 1
 
 
@@ -71,7 +71,7 @@ class PlainLife:
 
     def kind(self, b: int) -> int:
         """The class of a block, by its reads."""
-        return self._reads[b] if self._reads[b] < 3 else 3 if self._reads[b] < 6 else 4
+        return sum(self._reads[b] >= most for most in (1, 2, 3, 6, 12, 24, 48))
 
     def interval(self, b: int) -> int:
         """Of its age; -1 where it was just read or produced."""
@@ -160,9 +160,12 @@ class PlainLife:
         for f in range(_CLASSES):
             later = 0.0
             for i in reversed(range(len(_EDGES))):
-                chance = min(0.9, 1 - math.exp(-0.1 * self._turn * _WIDTHS[i]))
-                hit = [chance / _COLUMNS + self._hit[f, i].get(c, 0.0) for c in range(_COLUMNS)]
-                tried = 1 + self._tried[f, i]
+                hit, tried = self._counts(f, i)
+                if f >= 2:
+                    several = [self._counts(g, i) for g in range(2, _CLASSES)]
+                    total = sum(count for _, count in several)
+                    hit = [h + 50.0 * sum(one[c] for one, _ in several) / total for c, h in enumerate(hit)]
+                    tried += 50.0
                 chance = sum(hit) / tried
                 back = sum(h * w for h, w in zip(hit, worth, strict=False)) / tried
                 later = back - _WIDTHS[i] * (1 - chance / 2) * rent + (1 - chance) * max(0.0, later)
@@ -173,3 +176,8 @@ class PlainLife:
                 stays = j < _FRESH
                 value += count * (1 + min(write, max(0.0, fresh[j])) if stays else max(0.0, idle[j - _FRESH][0]))
             fresh[s] = value / sum(outcomes[s].values()) - rent
+
+    def _counts(self, f: int, i: int) -> tuple[list[float], float]:
+        """How many of a class and age were read, by column, and of how many: believed and seen."""
+        chance = min(0.9, 1 - math.exp(-0.1 * self._turn * _WIDTHS[i]))
+        return [chance / _COLUMNS + self._hit[f, i].get(c, 0.0) for c in range(_COLUMNS)], 1 + self._tried[f, i]

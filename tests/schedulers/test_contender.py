@@ -171,12 +171,12 @@ def shifting(steps: int, residency: str = "inclusive") -> Instance:
 
 
 def test_follows_who_is_clearly_faster() -> None:
-    """Popularity that shifts: mixing rules are over 4 % faster than life tables; followed, they are under 1.5 % faster."""
+    """Popularity that shifts: mixing rules are over 3 % faster than life tables; followed, they are under 1.5 % faster."""
     instance = shifting(240)
     alone, arc = (simulate(instance, one).latency_s for one in (Alone(8.0), make_scheduler("arc")))
     watched = Watched()
     taken = simulate(instance, watched).latency_s
-    assert alone > 1.04 * arc
+    assert alone > 1.03 * arc
     assert taken < 1.015 * arc
     assert watched.leaders[0] == 0
     assert watched.leaders[-1] > 0

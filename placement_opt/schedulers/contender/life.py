@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _BATCH, _FIRST, _KEPT = 4000, 0.1, 0.8
 #: Reads that the other runs of a column count for.
 _POOLED = 8.0
+#: Reads from which on classes share what is seen of an age, and reads that it counts for in each.
+_SEVERAL, _SHARED = 2, 50.0
 #: Beforehand, where a step reads all the room of its layer: the rent, and the chance that a block unread is read at a step.
 _RENT, _BACK = 0.5, 0.1
 
@@ -119,10 +121,17 @@ class Life:
         self._hit0 = np.zeros((k.CLASSES, len(EDGES), k.COLUMNS)) + (chance / k.COLUMNS)[:, None]
 
     def _solve(self, sweeps: int) -> None:
-        after, seen = self.seen.after + self._pooled(), self.seen
+        after, (tried, hit) = self.seen.after + self._pooled(), self._shared()
         for level, (rent, write) in enumerate(zip(self.rent.tolist(), self.write.tolist(), strict=True)):
             fresh, idle = self.fresh[level], self.idle[level]
-            self._kernels.solve(after, seen.tried, seen.hit, WIDTH, rent, write, fresh, idle, sweeps)
+            self._kernels.solve(after, tried, hit, WIDTH, rent, write, fresh, idle, sweeps)
+
+    def _shared(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """(tried, hit) with what all classes of several reads say of an age together, for each that was seen little there."""
+        tried, hit = self.seen.tried.copy(), self.seen.hit.copy()
+        tried[_SEVERAL:] += _SHARED
+        hit[_SEVERAL:] += _SHARED * self.seen.hit[_SEVERAL:].sum(axis=0) / self.seen.tried[_SEVERAL:].sum(axis=0)[:, None]
+        return tried, hit
 
     def _pooled(self) -> npt.NDArray[np.float64]:
         """What all runs together say of a column, at the weight of a few reads, for each run that was seen little."""

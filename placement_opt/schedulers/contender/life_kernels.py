@@ -10,6 +10,7 @@ from placement_opt.base.compiled import njit
 from placement_opt.schedulers.contender.shelves_kernels import (
     BORN,
     COLUMNS,
+    MOST_READS,
     ROWS,
     STATES,
     Shelves,
@@ -81,7 +82,7 @@ def _read(s: Seen, block: Any, layer: int, b: int, column: int) -> None:
     leave(s, block, layer, b)
     _enter(s, block, layer, b, -1)
     block[b].last, block[b].state, block[b].run = s.clock[layer], fresh, run
-    block[b].reads = min(np.int64(block[b].reads) + 1, 6)
+    block[b].reads = min(np.int64(block[b].reads) + 1, MOST_READS)
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]

@@ -14,8 +14,10 @@ import numpy as np
 
 from placement_opt.base.compiled import njit
 
-#: Columns: quantiles of position in a read set. Rows: runs of consecutive reads, by their logarithm. Classes: reads so far.
-COLUMNS, ROWS, CLASSES = 16, 5, 5
+#: Columns: quantiles of position in a read set. Rows: runs of consecutive reads, by their logarithm. Classes: reads so far,
+#: 0, 1, 2, then by their logarithm; as many reads as that counts.
+COLUMNS, ROWS, CLASSES = 16, 5, 8
+MOST_READS = 48
 #: States of blocks just read, and the state of those just produced; the state of those that were never seen.
 BORN = COLUMNS * ROWS
 STATES = BORN + 1
@@ -66,7 +68,11 @@ class Shelves(NamedTuple):
 def class_of(block: Any, b: int) -> Any:
     """By how often a block was read."""
     many = np.int64(block[b].reads)
-    return many if many < 3 else (3 if many < 6 else 4)
+    kind = min(many, 3)
+    while many >= 6:
+        many //= 2
+        kind += 1
+    return kind
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
