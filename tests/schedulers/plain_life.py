@@ -37,10 +37,13 @@ class PlainLife:
         fastest = cache_tiers(setting)[:1]
         self._room = float(setting.capacity[fastest[0]]) / setting.num_layers if fastest else 1.0
         self._size, self._turn, self.begun = setting.size, 1.0, False
+        layers = setting.num_layers if setting.block_layer is not None else 1
+        self.groups = min(layers, 8)
+        self._group, self._classes = [layer * self.groups // layers for layer in range(layers)], _CLASSES * self.groups
         levels = len(cache_tiers(setting)) if setting.residency == "cache" else 1
         self.rent, self.write = np.full(levels, 0.5), np.ones(levels)
         self.fresh = np.zeros((levels, _FRESH))
-        self.idle = [[[0.0] * len(_EDGES) for _ in range(_CLASSES)] for _ in range(levels)]
+        self.idle = [[[0.0] * len(_EDGES) for _ in range(self._classes)] for _ in range(levels)]
         self._seen = self._open = 0
         self.solved = False
         self._solve(30)
@@ -70,8 +73,9 @@ class PlainLife:
         return turned
 
     def kind(self, b: int) -> int:
-        """The class of a block, by its reads."""
-        return sum(self._reads[b] >= most for most in (1, 2, 3, 6, 12, 24, 48))
+        """The class of a block, by its layer and its reads."""
+        own = _CLASSES * self._group[self._layer[b]] if self.groups > 1 else 0
+        return own + sum(self._reads[b] >= most for most in (1, 2, 3, 6, 12, 24, 48))
 
     def interval(self, b: int) -> int:
         """Of its age; -1 where it was just read or produced."""
@@ -144,28 +148,22 @@ class PlainLife:
             found[j] += 8.0 * count / total
         return found
 
-    @staticmethod
-    def _believed(row: int, column: int, goes: float) -> dict[int, float]:
+    def _believed(self, row: int, column: int, goes: float) -> dict[int, float]:
         stays = {min(row + 1, _ROWS - 1) * _COLUMNS + column: 1 - goes}
-        return stays | {_FRESH + f: goes / _CLASSES for f in range(_CLASSES)}
+        return stays | {_FRESH + f: goes / self._classes for f in range(self._classes)}
 
     def _solve(self, sweeps: int) -> None:
-        outcomes = [self._outcomes(s) for s in range(_FRESH)]
+        outcomes, shared = [self._outcomes(s) for s in range(_FRESH)], self._shared()
         for _ in range(sweeps):
             for fresh, idle, rent, write in zip(self.fresh, self.idle, self.rent, self.write, strict=True):
-                self._improve(outcomes, fresh, idle, rent, write)
+                self._improve(outcomes, shared, fresh, idle, rent, write)
 
-    def _improve(self, outcomes: list[dict[int, float]], fresh: Any, idle: Any, rent: float, write: float) -> None:
+    def _improve(self, outcomes: list[dict[int, float]], shared: Any, fresh: Any, idle: Any, rent: float, write: float) -> None:
         worth = [1 + min(write, max(0.0, value)) for value in fresh.tolist()]
-        for f in range(_CLASSES):
+        for f in range(self._classes):
             later = 0.0
             for i in reversed(range(len(_EDGES))):
-                hit, tried = self._counts(f, i)
-                if f >= 2:
-                    several = [self._counts(g, i) for g in range(2, _CLASSES)]
-                    total = sum(count for _, count in several)
-                    hit = [h + 50.0 * sum(one[c] for one, _ in several) / total for c, h in enumerate(hit)]
-                    tried += 50.0
+                hit, tried = shared[f, i]
                 chance = sum(hit) / tried
                 back = sum(h * w for h, w in zip(hit, worth, strict=False)) / tried
                 later = back - _WIDTHS[i] * (1 - chance / 2) * rent + (1 - chance) * max(0.0, later)
@@ -177,7 +175,25 @@ class PlainLife:
                 value += count * (1 + min(write, max(0.0, fresh[j])) if stays else max(0.0, idle[j - _FRESH][0]))
             fresh[s] = value / sum(outcomes[s].values()) - rent
 
-    def _counts(self, f: int, i: int) -> tuple[list[float], float]:
-        """How many of a class and age were read, by column, and of how many: believed and seen."""
+    def _shared(self) -> dict[tuple[int, int], tuple[list[float], float]]:
+        """How many of a class and age were read, by column, and of how many: its own, and of all layers and classes."""
+        found = {}
+        for i in range(len(_EDGES)):
+            kinds = [self._counts([c + _CLASSES * g for g in range(self.groups)], i) for c in range(_CLASSES)]
+            total = sum(count for _, count in kinds[2:])
+            several = [50.0 * sum(one[c] for one, _ in kinds[2:]) / total for c in range(_COLUMNS)]
+            for f in range(self._classes):
+                hit, tried = kinds[f % _CLASSES]
+                if f % _CLASSES >= 2:
+                    hit, tried = [h + more for h, more in zip(hit, several, strict=True)], tried + 50.0
+                if self.groups > 1:
+                    own, count = self._counts([f], i)
+                    hit, tried = [o + 400.0 * h / tried for o, h in zip(own, hit, strict=True)], count + 400.0
+                found[f, i] = hit, tried
+        return found
+
+    def _counts(self, classes: list[int], i: int) -> tuple[list[float], float]:
+        """The same of what is believed, once, and seen of these classes."""
         chance = min(0.9, 1 - math.exp(-0.1 * self._turn * _WIDTHS[i]))
-        return [chance / _COLUMNS + self._hit[f, i].get(c, 0.0) for c in range(_COLUMNS)], 1 + self._tried[f, i]
+        hit = [chance / _COLUMNS + sum(self._hit[f, i].get(c, 0.0) for f in classes) for c in range(_COLUMNS)]
+        return hit, 1 + sum(self._tried[f, i] for f in classes)

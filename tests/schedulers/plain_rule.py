@@ -130,7 +130,7 @@ class PlainRule:
         if life.last[b] < 0:
             return self.first.get(b, -1)
         age = life.interval(b)
-        return int(life.state[b]) if age < 0 else 81 + life.kind(b) * (len(self.worth[0]) - 81) // 8 + age
+        return int(life.state[b]) if age < 0 else 81 + life.kind(b) * ((len(self.worth[0]) - 81) // (8 * life.groups)) + age
 
     def _worth(self, b: int, level: int = 0) -> float:
         shelf = self._shelf(b)

@@ -19,6 +19,8 @@ _BATCH, _FIRST, _KEPT = 4000, 0.1, 0.8
 _POOLED = 8.0
 #: Reads from which on classes share what is seen of an age, and reads that it counts for in each.
 _SEVERAL, _SHARED = 2, 50.0
+#: Layers are told apart in so many groups; what all of them show counts for so many reads in each.
+_GROUPS, _LAYERS = 8, 400.0
 #: Beforehand, where a step reads all the room of its layer: the rent, and the chance that a block unread is read at a step.
 _RENT, _BACK = 0.5, 0.1
 
@@ -61,11 +63,16 @@ class Life:
         self.rent, self.write = np.full(levels, _RENT), np.ones(levels)
         self._reads = self._open = 0
         self.begun = False
+        layers = setting.num_layers if setting.block_layer is not None else 1
+        groups = min(layers, _GROUPS)
+        #: int64[layers]: of those whose tables are one
+        self.group = np.arange(layers) * groups // layers
+        self._classes = shelves_kernels.CLASSES * groups
         self._prior(1.0)
         none = np.full((layers, ages + 1), -1, dtype=np.int32)
         tables = self._after0.copy(), self._tried0.copy(), self._hit0.copy()
         self.seen: Seen = life_kernels.Seen(np.zeros(layers, dtype=np.int64), none, none.copy(), EDGES, *tables)
-        classes, states = shelves_kernels.CLASSES, shelves_kernels.STATES
+        classes, states = self._classes, shelves_kernels.STATES
         self.fresh, self.idle = np.zeros((levels, states)), np.zeros((levels, classes, ages))
         self._solve(30)
 
@@ -110,15 +117,15 @@ class Life:
         """What is believed before anything is seen, at the weight of a few reads: newer stay longer, and who is not read
         comes back the sooner the larger the part of the room is that a step reads."""
         k = self._states
-        self._after0 = np.zeros((k.STATES, k.STATES + k.CLASSES))
+        self._after0 = np.zeros((k.STATES, k.STATES + self._classes))
         for state in range(k.STATES):
             row, column = divmod(state, k.COLUMNS) if state < k.BORN else (-1, k.COLUMNS - 1)
             goes = 0.3 - 0.2 * column / (k.COLUMNS - 1)
             self._after0[state, min(row + 1, k.ROWS - 1) * k.COLUMNS + column] = 1 - goes
-            self._after0[state, k.STATES :] = goes / k.CLASSES
-        self._tried0 = np.ones((k.CLASSES, len(EDGES)))
+            self._after0[state, k.STATES :] = goes / self._classes
+        self._tried0 = np.ones((self._classes, len(EDGES)))
         chance = np.minimum(0.9, 1 - np.exp(-_BACK * turn * WIDTH))
-        self._hit0 = np.zeros((k.CLASSES, len(EDGES), k.COLUMNS)) + (chance / k.COLUMNS)[:, None]
+        self._hit0 = np.zeros((self._classes, len(EDGES), k.COLUMNS)) + (chance / k.COLUMNS)[:, None]
 
     def _solve(self, sweeps: int) -> None:
         after, (tried, hit) = self.seen.after + self._pooled(), self._shared()
@@ -127,19 +134,28 @@ class Life:
             self._kernels.solve(after, tried, hit, WIDTH, rent, write, fresh, idle, sweeps)
 
     def _shared(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """(tried, hit) with what all classes of several reads say of an age together, for each that was seen little there."""
-        tried, hit = self.seen.tried.copy(), self.seen.hit.copy()
-        tried[_SEVERAL:] += _SHARED
-        hit[_SEVERAL:] += _SHARED * self.seen.hit[_SEVERAL:].sum(axis=0) / self.seen.tried[_SEVERAL:].sum(axis=0)[:, None]
-        return tried, hit
+        """(tried, hit) of each class, with what is seen of its reads in all layers, and of an age in all classes of several
+        reads, at the weight of some reads for each that was seen little there."""
+        kinds, ages = self._states.CLASSES, len(EDGES)
+        tried, hit = self.seen.tried.reshape(-1, kinds, ages), self.seen.hit.reshape(-1, kinds, ages, self._states.COLUMNS)
+        groups = len(tried)
+        all_tried = tried.sum(axis=0) - (groups - 1) * self._tried0[:kinds]
+        all_hit = hit.sum(axis=0) - (groups - 1) * self._hit0[:kinds]
+        share = all_hit[_SEVERAL:].sum(axis=0) / all_tried[_SEVERAL:].sum(axis=0)[:, None]
+        all_tried[_SEVERAL:] += _SHARED
+        all_hit[_SEVERAL:] += _SHARED * share
+        if groups == 1:
+            return all_tried, all_hit
+        of_layers = _LAYERS * all_hit / all_tried[:, :, None]
+        return (tried + _LAYERS).reshape(-1, ages), (hit + of_layers).reshape(-1, ages, self._states.COLUMNS)
 
     def _pooled(self) -> npt.NDArray[np.float64]:
         """What all runs together say of a column, at the weight of a few reads, for each run that was seen little."""
         k = self._states
-        seen = self.seen.after[: k.BORN].reshape(k.ROWS, k.COLUMNS, k.STATES + k.CLASSES).sum(axis=0)
+        seen = self.seen.after[: k.BORN].reshape(k.ROWS, k.COLUMNS, k.STATES + self._classes).sum(axis=0)
         stay = seen[:, : k.BORN].reshape(k.COLUMNS, k.ROWS, k.COLUMNS).sum(axis=1)
         total = seen.sum(axis=1, keepdims=True) / _POOLED
-        table = np.zeros((k.STATES, k.STATES + k.CLASSES))
+        table = np.zeros((k.STATES, k.STATES + self._classes))
         for row in range(k.ROWS):
             here, longer = slice(row * k.COLUMNS, (row + 1) * k.COLUMNS), min(row + 1, k.ROWS - 1) * k.COLUMNS
             table[here, longer : longer + k.COLUMNS] = stay / total

@@ -23,15 +23,15 @@ _NOWHERE = -2
 
 
 class Seen(NamedTuple):
-    """L layers, A intervals of age. Blocks enter an interval at its end and leave it at its head, in turn."""
+    """L layers, F classes, A intervals of age. Blocks enter an interval at its end and leave it at its head, in turn."""
 
     clock: Any  #: int64[L]: steps of each layer
     head: Any  #: int32[L, 1 + A]: the block longest in each interval, the first is those just read; -1 where there is none
     tail: Any  #: int32[L, 1 + A]
     edge: Any  #: int64[A]: ages at which intervals begin
-    after: Any  #: float64[STATES, STATES + CLASSES]: what followed each state
-    tried: Any  #: float64[CLASSES, A]: how many left an interval
-    hit: Any  #: float64[CLASSES, A, COLUMNS]: those that did by being read
+    after: Any  #: float64[STATES, STATES + F]: what followed each state
+    tried: Any  #: float64[F, A]: how many left an interval
+    hit: Any  #: float64[F, A, COLUMNS]: those that did by being read
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
@@ -63,8 +63,9 @@ def _enter(s: Seen, block: Any, layer: int, b: int, age: int) -> None:
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
-def _read(s: Seen, block: Any, layer: int, b: int, column: int) -> None:
+def _read(s: Seen, t: Shelves, layer: int, b: int, column: int) -> None:
     """A block is read: what came after its state, or after its age."""
+    block = t.block
     state, age, run = np.int64(block[b].state), np.int64(block[b].age), np.int64(block[b].run)
     again = age == -1
     run = min(run + 1, np.int64(1 << ROWS - 1)) if again and state != BORN else np.int64(1)
@@ -76,7 +77,7 @@ def _read(s: Seen, block: Any, layer: int, b: int, column: int) -> None:
     if again:
         s.after[state, fresh] += 1.0
     elif age >= 0:
-        kind = class_of(block, b)
+        kind = class_of(t, b)
         s.hit[kind, age, column] += 1.0
         s.tried[kind, age] += 1.0
     leave(s, block, layer, b)
@@ -95,9 +96,9 @@ def _age(s: Seen, t: Shelves, layer: int) -> None:
         while b >= 0 and t.block[b].last <= until:
             leave(s, t.block, layer, b)
             if age >= 0:
-                s.tried[class_of(t.block, b), age] += 1.0
+                s.tried[class_of(t, b), age] += 1.0
             else:
-                s.after[np.int64(t.block[b].state), STATES + class_of(t.block, b)] += 1.0
+                s.after[np.int64(t.block[b].state), STATES + class_of(t, b)] += 1.0
             _enter(s, t.block, layer, b, age + 1)
             restate(t, b)
             b = np.int64(s.head[layer, age + 1])
@@ -109,7 +110,7 @@ def see(s: Seen, t: Shelves, layer: int, reads: Any, births: Any) -> None:
     s.clock[layer] += 1
     for i in range(len(reads)):
         b = np.int64(reads[i])
-        _read(s, t.block, layer, b, i * COLUMNS // len(reads))
+        _read(s, t, layer, b, i * COLUMNS // len(reads))
         restate(t, b)
     _age(s, t, layer)
     for i in range(len(births)):
@@ -121,8 +122,9 @@ def see(s: Seen, t: Shelves, layer: int, reads: Any, births: Any) -> None:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def see_layers(s: Seen, t: Shelves, layer: Any, reads: Any, births: Any) -> None:
-    """The same for each layer of a step that has blocks of several, in order of the layers; ``layer``: of every block."""
+def see_layers(s: Seen, t: Shelves, reads: Any, births: Any) -> None:
+    """The same for each layer of a step that has blocks of several, in order of the layers."""
+    layer = t.layer
     read_order, birth_order = np.argsort(layer[reads], kind="mergesort"), np.argsort(layer[births], kind="mergesort")
     own, new = reads[read_order], births[birth_order]
     i, j = 0, 0

@@ -9,6 +9,7 @@ import numpy as np
 from placement_opt.base.arrays import Flags, Int64
 from placement_opt.base.errors import ScheduleError
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
+from placement_opt.play.simulate import read_only
 from placement_opt.schedulers.base import cache_tiers
 from placement_opt.schedulers.contender.life import EDGES, Life
 from placement_opt.schedulers.hierarchy.transition import Masks, Sources, copies, pieces_at, stuck
@@ -51,7 +52,7 @@ class Rule:
         self._order, self._home = cache_tiers(setting), setting.home if setting.residency == "inclusive" else -1
         self._sources = Sources(setting.memory)
         layers = setting.block_layer is not None and setting.num_layers > 1
-        self._layer = np.array(setting.block_layer if layers else [], dtype=np.int32)
+        self._layer = setting.block_layer if layers else read_only(np.zeros(0, dtype=np.int32))
         levels = max(1, len(self._order)) if setting.residency == "cache" else 1
         room = float(setting.capacity[self._order[0]]) / setting.num_layers if self._order else 1.0
         self._life = Life(setting, levels, room)
@@ -84,12 +85,12 @@ class Rule:
             self._rank()
         if view.shares is not None:
             weight = weight * view.shares / setting.share_base
-        kernels.begin(life.seen, self.shelves, self._layer, self._home, reads, births)
+        kernels.begin(life.seen, self.shelves, self._home, reads, births)
         if life.learn(len(reads)):
             self._rank()
         may = reads[~np.isin(reads, out)] if len(out) else reads
         now = kernels.Step(reads, weight, may, births, freed, view.fixed.astype(np.float64))
-        homeless = kernels.decide(life.seen, self.shelves, self.market, self._layer, setting.capacity, self._memory, now)
+        homeless = kernels.decide(life.seen, self.shelves, self.market, setting.capacity, self._memory, now)
         if homeless >= 0:
             raise ScheduleError("produced, but no tier has room for it", step=view.step, block=int(homeless))
 
@@ -152,7 +153,7 @@ class Rule:
         """Empty ones; nobody was seen."""
         kernels, setting = self._caches, self._setting
         blocks, levels = len(setting.size), len(self._order)
-        shelves = kernels.STATES + kernels.CLASSES * len(EDGES) + 1
+        shelves = kernels.STATES + self._life.idle[0].size + 1
         block = np.zeros(blocks, dtype=kernels.BLOCK)
         block["last"], block["state"], block["age"] = -1, kernels.UNKNOWN, -2
         rows = 1 if setting.residency == "exclusive" else max(1, levels)
@@ -162,6 +163,8 @@ class Rule:
         self.shelves = kernels.Shelves(
             block=block,
             size=setting.size,
+            layer=self._layer,
+            group=self._life.group,
             link=link,
             order=np.array(self._order, dtype=np.int64),
             room=setting.capacity.copy(),
@@ -171,7 +174,7 @@ class Rule:
             low=np.zeros(2 * levels, dtype=np.int64),
             filled=np.zeros(2 * levels, dtype=np.int64),
             barred=np.zeros(shelves, dtype=np.uint16),
-            count=np.array([0, 0, 0, _RULES[setting.residency]], dtype=np.int64),
+            count=np.array([0, 0, 0, _RULES[setting.residency], len(EDGES)], dtype=np.int64),
             touched=np.zeros(blocks, dtype=np.int32),
             undo=np.zeros((most, 3), dtype=np.int32),
             stack=np.zeros((2, most), dtype=np.int32),

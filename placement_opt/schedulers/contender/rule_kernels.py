@@ -239,7 +239,7 @@ def _note(t: Shelves, m: Market) -> None:
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
-def _free(s: Seen, t: Shelves, layer: Any, freed: Any) -> None:
+def _free(s: Seen, t: Shelves, freed: Any) -> None:
     """Blocks freed after this step are nowhere."""
     levels = len(t.order)
     for b in freed:
@@ -248,13 +248,13 @@ def _free(s: Seen, t: Shelves, layer: Any, freed: Any) -> None:
             if np.int64(t.block[b].mask) >> t.order[level] & 1:
                 take(t, level if place or t.count[RULE] == INCLUSIVE else levels + level, b)
                 place = False
-        leave(s, t.block, np.int64(layer[b]) if len(layer) else 0, b)
+        leave(s, t.block, np.int64(t.layer[b]) if len(t.layer) else 0, b)
         t.block[b].mask, t.block[b].near = 0, GONE
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def begin(s: Seen, t: Shelves, layer: Any, home: int, reads: Any, births: Any) -> None:
-    """Open a round: see the step. ``home`` is the home tier under the inclusive rule, else -1; ``layer``: of blocks, if any."""
+def begin(s: Seen, t: Shelves, home: int, reads: Any, births: Any) -> None:
+    """Open a round: see the step. ``home`` is the home tier under the inclusive rule, else -1."""
     t.count[ROUND] += 1
     t.count[TOUCHED] = 0
     for b in reads:
@@ -262,6 +262,7 @@ def begin(s: Seen, t: Shelves, layer: Any, home: int, reads: Any, births: Any) -
     for b in births:
         t.block[b].near = t.count[ROUND]
         t.block[b].mask = 1 << home if home >= 0 else 0
+    layer = t.layer
     one: Any = np.int64(0)
     if len(layer):
         one = np.int64(layer[reads[0]]) if len(reads) else (np.int64(layer[births[0]]) if len(births) else -1)
@@ -272,14 +273,14 @@ def begin(s: Seen, t: Shelves, layer: Any, home: int, reads: Any, births: Any) -
     if one >= 0:
         see(s, t, one, reads, births)
     else:
-        see_layers(s, t, layer, reads, births)
+        see_layers(s, t, reads, births)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def decide(s: Seen, t: Shelves, m: Market, layer: Any, capacity: Any, memory: float, now: Step) -> Any:
+def decide(s: Seen, t: Shelves, m: Market, capacity: Any, memory: float, now: Step) -> Any:
     """The rest of a round: prices, moves, rent; -1, or a block that has to lie somewhere and finds no place."""
     _learn_prices(t, m, now.reads, now.weight, now.fixed, memory)
-    _free(s, t, layer, now.freed)
+    _free(s, t, now.freed)
     _choose(t, m, capacity)
     wanted = _wanted(t, m, now.may, now.births)
     bars, levels = np.empty(len(wanted)), np.empty(len(wanted), dtype=np.int64)

@@ -36,7 +36,7 @@ BLOCK = np.dtype(
     align=True,
 )
 INCLUSIVE, EXCLUSIVE, FREE, CACHE = 0, 1, 2, 3
-ROUND, TOUCHED, UNDO, RULE = 0, 1, 2, 3
+ROUND, TOUCHED, UNDO, RULE, AGES = 0, 1, 2, 3, 4
 #: No literals, for each of which everything that is handed one would be compiled once more.
 PUT, TAKE = np.int64(0), np.int64(1)
 NOTHING = np.float64(-np.inf)
@@ -49,6 +49,8 @@ class Shelves(NamedTuple):
 
     block: Any  #: BLOCK[B]
     size: Any  #: int64[B], the setting's
+    layer: Any  #: int32[B], the setting's, or empty
+    group: Any  #: int64[layers]: whose tables it has
     link: Any  #: int32[1 or L, B + L * S, 2]: older and newer neighbour on a shelf; heads of shelves behind the blocks
     order: Any  #: int64[L]: tiers, fastest first
     room: Any  #: int64[K]: bytes free
@@ -58,31 +60,29 @@ class Shelves(NamedTuple):
     low: Any  #: int64[2L]: no shelf of lower rank has blocks
     filled: Any  #: int64[2L]: blocks
     barred: Any  #: uint16[S]: levels, bit by bit, that a block does not go down to where it may lie nowhere
-    count: Any  #: int64[4]: round, blocks moved in it, entries of ``undo``, the rule
+    count: Any  #: int64[5]: round, blocks moved in it, entries of ``undo``, the rule, intervals of age
     touched: Any  #: int32[B]: blocks moved
     undo: Any  #: int32[N, 3]: (list or, beyond all lists, list taken from, block, older neighbour) of the open promotion
     stack: Any  #: int32[2, N]: blocks without a place, and the levels to try from
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
-def class_of(block: Any, b: int) -> Any:
-    """By how often a block was read."""
-    many = np.int64(block[b].reads)
-    kind = min(many, 3)
+def class_of(t: Shelves, b: int) -> Any:
+    """By the group of its layer, and how often a block was read."""
+    many = np.int64(t.block[b].reads)
+    kind: Any = min(many, np.int64(3))
     while many >= 6:
         many //= 2
         kind += 1
-    return kind
+    return kind + (CLASSES * t.group[t.layer[b]] if len(t.layer) else 0)
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
 def shelf_of(t: Shelves, b: int) -> Any:
     """The shelf of a block's state: just read or produced, unread since, or, the last one, never seen."""
-    shelves = t.worth.shape[1]
     if t.block[b].age >= 0:
-        ages = (shelves - 1 - STATES) // CLASSES
-        return STATES + class_of(t.block, b) * ages + np.int64(t.block[b].age)
-    return shelves - 1 if t.block[b].state == UNKNOWN else np.int64(t.block[b].state)
+        return STATES + class_of(t, b) * t.count[AGES] + np.int64(t.block[b].age)
+    return t.worth.shape[1] - 1 if t.block[b].state == UNKNOWN else np.int64(t.block[b].state)
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
