@@ -102,9 +102,7 @@ class Life:
             return False
         kept = _KEPT ** (self._open / _BATCH)
         for table, prior in ((self.seen.after, self._after0), (self.seen.hit, self._hit0), (self.seen.tried, self._tried0)):
-            table -= prior
-            table *= kept
-            table += prior
+            self._kernels.forget(table.ravel(), prior.ravel(), kept)
         self._open = 0
         self._solve(3)
         return True
@@ -128,26 +126,12 @@ class Life:
         self._hit0 = np.zeros((self._classes, len(EDGES), k.COLUMNS)) + (chance / k.COLUMNS)[:, None]
 
     def _solve(self, sweeps: int) -> None:
-        after, (tried, hit) = self.seen.after + self._pooled(), self._shared()
+        after, tables = self.seen.after + self._pooled(), (self.seen.tried, self.seen.hit)
+        priors = self._tried0, self._hit0
+        tried, hit = self._kernels.share(tables, priors, self._states.CLASSES, _SEVERAL, _SHARED, _LAYERS)
         for level, (rent, write) in enumerate(zip(self.rent.tolist(), self.write.tolist(), strict=True)):
             fresh, idle = self.fresh[level], self.idle[level]
             self._kernels.solve(after, tried, hit, WIDTH, rent, write, fresh, idle, sweeps)
-
-    def _shared(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """(tried, hit) of each class, with what is seen of its reads in all layers, and of an age in all classes of several
-        reads, at the weight of some reads for each that was seen little there."""
-        kinds, ages = self._states.CLASSES, len(EDGES)
-        tried, hit = self.seen.tried.reshape(-1, kinds, ages), self.seen.hit.reshape(-1, kinds, ages, self._states.COLUMNS)
-        groups = len(tried)
-        all_tried = tried.sum(axis=0) - (groups - 1) * self._tried0[:kinds]
-        all_hit = hit.sum(axis=0) - (groups - 1) * self._hit0[:kinds]
-        share = all_hit[_SEVERAL:].sum(axis=0) / all_tried[_SEVERAL:].sum(axis=0)[:, None]
-        all_tried[_SEVERAL:] += _SHARED
-        all_hit[_SEVERAL:] += _SHARED * share
-        if groups == 1:
-            return all_tried, all_hit
-        of_layers = _LAYERS * all_hit / all_tried[:, :, None]
-        return (tried + _LAYERS).reshape(-1, ages), (hit + of_layers).reshape(-1, ages, self._states.COLUMNS)
 
     def _pooled(self) -> npt.NDArray[np.float64]:
         """What all runs together say of a column, at the weight of a few reads, for each run that was seen little."""

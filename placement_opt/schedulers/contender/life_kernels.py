@@ -151,25 +151,69 @@ def solve(after: Any, tried: Any, hit: Any, width: Any, rent: float, write: floa
     those of them that left it by being read, in state c. ``fresh[s]`` and ``idle[f, i]`` are the values.
     """
     states, (classes, ages, columns) = len(fresh), hit.shape
+    gain, read = np.empty(states + classes), np.zeros((classes, ages))
+    for s in range(states):
+        gain[s] = 1.0 + min(write, max(0.0, fresh[s]))
+    for f in range(classes):
+        for i in range(ages):
+            for c in range(columns):
+                read[f, i] += hit[f, i, c]
     for _ in range(sweeps):
         for f in range(classes):
             later = 0.0
             for i in range(ages - 1, -1, -1):
-                back, read = 0.0, 0.0
-                for c in range(columns):
-                    read += hit[f, i, c]
-                    back += hit[f, i, c] * (1.0 + min(write, max(0.0, fresh[c])))
-                chance = read / tried[f, i]
+                even, odd = 0.0, 0.0  # two sums, which do not wait for each other
+                for c in range(0, columns, 2):
+                    even += hit[f, i, c] * gain[c]
+                    odd += hit[f, i, c + 1] * gain[c + 1]
+                chance = read[f, i] / tried[f, i]
                 held = width[i] * (1.0 - 0.5 * chance) * rent
-                idle[f, i] = back / tried[f, i] - held + (1.0 - chance) * max(0.0, later)
-                later = idle[f, i]
+                later = (even + odd) / tried[f, i] - held + (1.0 - chance) * max(0.0, later)
+                idle[f, i] = later
+            gain[states + f] = max(0.0, later)
         for s in range(states - 1, -1, -1):
             total, value = 0.0, 0.0
             for j in range(states + classes):
-                if after[s, j] > 0.0:
-                    total += after[s, j]
-                    if j < states:
-                        value += after[s, j] * (1.0 + min(write, max(0.0, fresh[j])))
-                    else:
-                        value += after[s, j] * max(0.0, idle[j - states, 0])
+                total += after[s, j]
+                value += after[s, j] * gain[j]
             fresh[s] = value / total - rent
+            gain[s] = 1.0 + min(write, max(0.0, fresh[s]))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def forget(table: Any, prior: Any, kept: float) -> None:
+    """Keep a part of what was seen, and all that was believed beforehand; tables as one row each."""
+    for i in range(len(table)):
+        table[i] = (table[i] - prior[i]) * kept + prior[i]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def share(tables: Any, priors: Any, kinds: int, several: int, shared: float, layers: float) -> tuple[Any, Any]:
+    """(tried, hit) of each class, with what is seen of its reads in all groups of layers at the weight of ``layers`` reads, and
+    of an age in all classes of ``several`` reads or more at that of ``shared``."""
+    (tried, hit), (tried0, hit0) = tables, priors
+    (classes, ages), columns, groups = tried.shape, hit.shape[2], len(tried) // kinds
+    own_tried, own_hit = np.empty((classes, ages)), np.empty((classes, ages, columns))
+    all_tried, all_hit, total, more = np.empty(kinds), np.empty((kinds, columns)), 0.0, np.empty(columns)
+    for i in range(ages):
+        total, more[:] = 0.0, 0.0
+        for k in range(kinds):
+            all_tried[k] = (1 - groups) * tried0[k, i]
+            for c in range(columns):
+                all_hit[k, c] = (1 - groups) * hit0[k, i, c]
+            for f in range(k, classes, kinds):
+                all_tried[k] += tried[f, i]
+                for c in range(columns):
+                    all_hit[k, c] += hit[f, i, c]
+            if k >= several:
+                total += all_tried[k]
+                more += all_hit[k]
+        for f in range(classes):
+            k = f % kinds
+            weight = shared if k >= several else 0.0
+            count = all_tried[k] + weight
+            for c in range(columns):
+                read = all_hit[k, c] + weight * more[c] / total
+                own_hit[f, i, c] = read if groups == 1 else hit[f, i, c] + layers * read / count
+            own_tried[f, i] = count if groups == 1 else tried[f, i] + layers
+    return own_tried, own_hit
