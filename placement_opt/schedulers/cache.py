@@ -295,8 +295,9 @@ def start_levels(setting: Setting, first_reads: Sequence[Ids]) -> list[list[int]
     _, first = np.unique(order, return_index=True)
     levels: list[list[int]] = [[] for _ in tiers]
     rooms = [int(setting.capacity[tier]) for tier in tiers]
-    for block in order[np.sort(first)].tolist():
-        size, placed = int(setting.size[block]), False
+    ids = order[np.sort(first)]
+    for block, size in zip(ids.tolist(), setting.size[ids].tolist(), strict=True):
+        placed = False
         for level, blocks in enumerate(levels):
             if size <= rooms[level] and (inclusive or not placed):
                 rooms[level] -= size

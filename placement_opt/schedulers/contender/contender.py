@@ -105,6 +105,8 @@ class Contender(Policy):
     def _choose(self, view: View) -> bool:
         """Whether another one leads from here on."""
         best, leader = int(self._taken.argmin()), self._leader
+        if best == leader:
+            return False
         ahead = self._taken[leader] - self._taken[best]
         if ahead <= _SURE * np.sqrt(self._apart[leader, best]) or ahead <= _MOVE * self._change(view, best):
             return False

@@ -41,14 +41,14 @@ class Ghost:
         self._resident: Resident = given.copy()
         if self._home >= 0:
             self._resident[self._home, setting.initial_blocks] = True
+        self._mask = np.zeros(len(setting.size), dtype=np.uint16)
+        for tier, row in enumerate(self._resident):
+            self._mask |= row.astype(np.uint16) << np.uint16(tier)
         return chosen
 
     def held(self, ids: Ids) -> Masks:
         """uint16[n]: the tiers that hold each of these blocks, bit k for tier k."""
-        found = np.zeros(len(ids), dtype=np.uint16)
-        for tier, row in enumerate(self._resident):
-            found |= row[ids].astype(np.uint16) << np.uint16(tier)
-        return found
+        return np.asarray(self._mask[ids])
 
     def step(self, view: View, moved: Float64) -> None:
         """One step; the bytes of each store and copy are added to those there."""
@@ -57,16 +57,21 @@ class Ghost:
         size, tiers = self._setting.size, len(self._resident)
         for tier, ids in moves.drop:
             self._resident[tier, ids] = False
+            self._mask[ids] &= np.uint16(~(1 << tier) & 0xFFFF)
         for tier, ids in moves.store:
             self._resident[tier, ids] = True
+            self._mask[ids] |= np.uint16(1 << tier)
             moved[tier] += size[ids].sum()
         for source, tier, ids in moves.fetch:
             self._resident[tier, ids] = True
+            self._mask[ids] |= np.uint16(1 << tier)
             moved[tiers + source * tiers + tier] += size[ids].sum()
         if self._home >= 0 and len(view.births):
             self._resident[self._home, view.births] = True
+            self._mask[view.births] |= np.uint16(1 << self._home)
         if len(view.freed):
             self._resident[:, view.freed] = False
+            self._mask[view.freed] = 0
 
     def lap(self, view: View, weight: Float64, served: Float64, moved: Float64) -> None:
         """The same; ``weight``, the bytes of each read, is added to those there of the set of tiers that may serve it."""
