@@ -284,18 +284,20 @@ class Caches:
 
 
 def start_levels(setting: Setting, first_reads: Sequence[Ids]) -> list[list[int]]:
-    """The blocks in each cache at state 0, in the order in which they come in: as given, by their ids; otherwise those that are
-    read first and then the newest, each in the fastest tier that has room (inclusive: in all that have), the most wanted
-    last. ScheduleError where one has to lie somewhere and finds no room."""
+    """The blocks in each cache at state 0, in the order in which they come in: as given, in their order; otherwise those
+    that are read first and then the newest, each in the fastest tier that has room (inclusive: in all that have), the most
+    wanted last. ScheduleError where one has to lie somewhere and finds no room."""
     tiers, inclusive = cache_tiers(setting), setting.residency == "inclusive"
     if setting.initial is not None:
-        return [np.flatnonzero(setting.initial[tier]).tolist() for tier in tiers]
+        there = setting.initial_blocks
+        return [there[setting.initial[tier, there]].tolist() for tier in tiers]
     order = np.concatenate([*first_reads, setting.initial_blocks[::-1]]).astype(np.int64)
     _, first = np.unique(order, return_index=True)
     levels: list[list[int]] = [[] for _ in tiers]
     rooms = [int(setting.capacity[tier]) for tier in tiers]
-    for block in order[np.sort(first)].tolist():
-        size, placed = int(setting.size[block]), False
+    ids = order[np.sort(first)]
+    for block, size in zip(ids.tolist(), setting.size[ids].tolist(), strict=True):
+        placed = False
         for level, blocks in enumerate(levels):
             if size <= rooms[level] and (inclusive or not placed):
                 rooms[level] -= size

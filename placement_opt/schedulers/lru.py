@@ -64,8 +64,10 @@ def recency(view: View) -> tuple[Int64, Int64]:
 
 
 def start_keys(setting: Setting, first_reads: Sequence[Ids]) -> Int64:
-    """int64[B]: keys before step 0; first reads are more recent than the others, then higher ids are."""
-    keys = np.arange(len(setting.size)) - 2 * _IDS
+    """int64[B]: keys before step 0; first reads are more recent than the others, then those further behind among the initial
+    blocks, which are in order of their ids at the start of a run."""
+    keys = np.full(len(setting.size), -2 * _IDS)
+    keys[setting.initial_blocks] += np.arange(len(setting.initial_blocks))
     for ids in first_reads:
         keys[ids] = ids.astype(np.int64) - _IDS
     return keys

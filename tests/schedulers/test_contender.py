@@ -19,13 +19,12 @@ from placement_opt.memory.operations import Operation
 from placement_opt.play.protocol import Moves, View
 from placement_opt.play.simulate import Steps, simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.schedulers.contender import rule
+from placement_opt.schedulers.contender import contender, life, sample
 from placement_opt.schedulers.contender.contender import PANEL, Contender
-from placement_opt.schedulers.contender.follow import Follower
 from placement_opt.schedulers.contender.rule import Rule
 from placement_opt.schedulers.hierarchy.hierarchy import Hierarchy
 from tests.schedulers.cases import any_instance, as_cache, drift
-from tests.schedulers.plain_life import PlainLife
+from tests.schedulers.plain_rule import PlainRule
 from tests.small import chain, make_instance, make_trace, two_tier
 from tests.worlds import any_operations, strict, with_operations
 
@@ -57,12 +56,12 @@ def played(instance: Instance) -> list[list[tuple[Any, ...]]]:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_equals_its_slow_twin_move_by_move(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of single blocks in dictionaries: any rule, layers, shares, deaths, given starts; a drifting trace."""
+    """Dictionaries of single blocks: any rule, layers, shares, deaths, given starts; a drifting trace."""
     instance = as_cache(any_instance(seed), seed) if seed % 4 == 3 else any_instance(seed)
     if seed == 0:
         instance = drift(layers=2, prefill=30, tokens=12, read_share=0.4, drift=0.2)
     fast = played(instance)
-    monkeypatch.setattr(rule, "Life", PlainLife)
+    monkeypatch.setattr(contender, "Rule", PlainRule)
     assert played(instance) == fast
 
 
@@ -172,12 +171,12 @@ def shifting(steps: int, residency: str = "inclusive") -> Instance:
 
 
 def test_follows_who_is_clearly_faster() -> None:
-    """Popularity that shifts: mixing rules are over 4 % faster than life tables; followed, they are under 1.5 % faster."""
+    """Popularity that shifts: mixing rules are over 3 % faster than life tables; followed, they are under 1.5 % faster."""
     instance = shifting(240)
     alone, arc = (simulate(instance, one).latency_s for one in (Alone(8.0), make_scheduler("arc")))
     watched = Watched()
     taken = simulate(instance, watched).latency_s
-    assert alone > 1.04 * arc
+    assert alone > 1.03 * arc
     assert taken < 1.015 * arc
     assert watched.leaders[0] == 0
     assert watched.leaders[-1] > 0
@@ -193,7 +192,7 @@ def test_blocks_come_to_where_the_leader_has_them() -> None:
             if self.leaders and self.leaders[-1] != 0:
                 seen.setdefault("reads", set()).update(view.reads.tolist() if view.step < 119 else [])
                 seen["there"] = view.resident[0].copy()
-                seen["leader"] = self._ghosts[self.leaders[-1]].mask & 1 > 0
+                seen["leader"] = self._ghosts[self.leaders[-1]].held(np.arange(1500)) & 1 > 0
                 seen["who"] = {*seen.get("who", set()), self.leaders[-1]}
             return super().step(view)
 
@@ -208,20 +207,90 @@ def test_blocks_come_to_where_the_leader_has_them() -> None:
 class Fickle(Contender):
     """Follows another rule every other step."""
 
-    def _choose(self, view: View) -> None:
-        if view.step % 2:
-            self._leader = (view.step // 2 + 1) % len(self._ghosts)
-            if self._follower is None:
-                self._follower = Follower(self._setting, view.resident, self._last)
-            self._follower.lead()
+    def _choose(self, view: View) -> bool:
+        self._leader = (view.step // 2 + 1) % len(self._ghosts)
+        return view.step % 2 == 1
 
 
+@pytest.mark.parametrize("few", [1024, 1])
 @pytest.mark.parametrize("seed", range(24))
-def test_whoever_leads_moves_are_legal(seed: int) -> None:
-    """Any residency rule, one to four tiers, unequal sizes, shares, births, deaths: a new leader every other step."""
+def test_whoever_leads_moves_are_legal(seed: int, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any residency rule, one to four tiers, unequal sizes, shares, births, deaths: a new leader every other step, known in
+    full or in small."""
+    monkeypatch.setattr(sample, "FEW", few)
     instance = as_cache(any_instance(seed), seed) if seed % 4 == 3 else any_instance(seed)
     bound = METHODS["roofline"](instance).lower_bound_s or 0.0
     assert simulate(instance, Fickle()).latency_s >= bound * (1 - 1e-9)
+
+
+def test_a_sample_tells_who_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 1,500 blocks 500 are looked at: another rule leads from nearly the same step on, and all takes as long within 1 %."""
+    taken, when = [], []
+    for few in (1024, 100):
+        monkeypatch.setattr(sample, "FEW", few)
+        watched = Watched()
+        taken.append(simulate(shifting(240), watched).latency_s)
+        when.append(next(step for step, leader in enumerate(watched.leaders) if leader))
+    assert abs(taken[1] / taken[0] - 1) < 0.01
+    assert abs(when[1] - when[0]) < 30
+
+
+def test_a_sample_is_the_run_in_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share of the blocks, reads, births and room; ids in the sample are places among the blocks drawn."""
+    monkeypatch.setattr(sample, "FEW", 100)
+    instance = drift(0.3, layers=4, prefill=500, tokens=3, read_share=0.4, drift=0.1)
+    steps = Steps(instance)
+    setting = steps.setting()
+    small = sample.sample(setting, setting.initial_blocks)
+    assert small is not None
+    assert abs(len(small.ids) / instance.num_blocks - small.share) < 0.03
+    assert abs(small.setting.capacity[0] / setting.capacity[0] - small.share) < 0.01
+    assert small.setting.capacity[1] == setting.capacity[1]
+    assert small.setting.block_layer is not None
+    assert setting.block_layer is not None
+    assert (small.setting.block_layer == setting.block_layer[small.ids]).all()
+    for step in range(8):
+        reads, shares, births, freed = steps.at(step)
+        resident = np.zeros((2, instance.num_blocks), dtype=bool)
+        view = View(step, step % 4, reads, shares, births, resident, np.zeros(2), instance.fixed[step], 0.0, freed)
+        seen = small.view(view)
+        assert set(small.ids[seen.reads].tolist()) == set(reads.tolist()) & set(small.ids.tolist())
+        assert (small.setting.size[seen.births] == 1).all()
+
+
+def held(what: Any, known: set[int]) -> int:
+    """Bytes of all arrays that an object holds, but for those known."""
+    if id(what) in known:
+        return 0
+    known.add(id(what))
+    if isinstance(what, np.ndarray):
+        base = what if what.base is None else what.base
+        if id(base) in known and base is not what:
+            return 0
+        known.add(id(base))
+        return int(base.nbytes) if isinstance(base, np.ndarray) else int(what.nbytes)
+    if isinstance(what, dict):
+        return sum(held(one, known) for one in what.values())
+    if isinstance(what, list | tuple):
+        return sum(held(one, known) for one in what)
+    return held(vars(what), known) if type(what).__module__.startswith("placement_opt") and hasattr(what, "__dict__") else 0
+
+
+@pytest.mark.parametrize(("rule", "most"), [("inclusive", 40), ("exclusive", 40), ("free", 48), ("cache", 48)])
+def test_a_block_takes_few_bytes(rule: Any, most: int) -> None:
+    """Twice as many blocks, 40 bytes more for each on two tiers, 48 where spare copies are kept."""
+    taken, memory = [], two_tier(hbm=1)
+    if rule == "cache":
+        memory = with_operations(memory, [Operation("anew", None, (0, 0, 0, 3), brings=True)])
+    for blocks in (20_000, 40_000):
+        trace = make_trace([list(range(0, blocks, 9))] * 3, [-1] * blocks)
+        instance = make_instance(two_tier(hbm=blocks // 4), trace, "free" if rule == "cache" else rule)
+        instance = replace(instance, memory=memory, residency=rule)
+        steps, one = Steps(instance), Contender()
+        setting = steps.setting()
+        one.start(setting, steps.first_reads())
+        taken.append(held(one, {id(setting), *map(id, vars(setting).values())}))
+    assert 30 < (taken[1] - taken[0]) / 20_000 <= most
 
 
 def test_a_few_steps_do_not_decide() -> None:
@@ -298,3 +367,37 @@ def test_moves_from_the_first_chance_on() -> None:
     """A step after the first that another of its layer follows: what is newly read is worth a write, though all was guessed."""
     moves = played(drift(0.3, seed=424242, layers=4, prefill=500, tokens=3, read_share=0.4, drift=0.1))
     assert all(any(one[0] == 0 and len(one) == 2 for one in step) for step in moves[4:8])
+
+
+def test_what_is_produced_goes_where_the_step_stays_short() -> None:
+    """Thirty blocks a step and room for all: at average prices the idle tier is the cheaper one now and then, but all thirty of
+    a step written there take nine times as long."""
+    steps = 30
+    trace = make_trace([[30 * step - 1] if step else [] for step in range(steps)], np.repeat(np.arange(steps), 30).tolist())
+    instance = make_instance(two_tier(hbm=1000), trace, "free")
+    run = simulate(instance, make_scheduler("contender"))
+    assert run.latency_s <= 1.01 * simulate(instance, make_scheduler("lru")).latency_s
+
+
+def test_unlike_layers_have_tables_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one layer reads the same, one drifts, one scans and one goes by popularity, the own rule is over 1 % faster than
+    with tables common to all."""
+    instance = dict(laws())["unlike layers"]
+    taken = simulate(instance, Alone(8.0)).latency_s
+    monkeypatch.setattr(life, "_GROUPS", 1)
+    assert simulate(instance, Alone(8.0)).latency_s > 1.01 * taken
+
+
+@pytest.mark.parametrize("name", ["lru", "arc", "s3-fifo"])
+def test_who_begins_in_the_middle_takes_the_order_of_blocks_for_their_age(name: str) -> None:
+    """Four blocks in the fast tier, told in another order than that of their ids: the first of these goes first."""
+    instance = make_instance(two_tier(hbm=4), make_trace([[4]], [-1] * 5), "free")
+    steps = Steps(instance)
+    setting = steps.setting()
+    resident = np.array([[True, True, True, True, False], [True] * 5])
+    for order in ([2, 0, 1, 3, 4], [1, 3, 0, 2, 4]):
+        one = make_scheduler(name)
+        one.start(replace(setting, initial=resident, initial_blocks=np.array(order)), [])
+        view = View(0, 0, *steps.at(0)[:3], resident, np.full(2, 4), instance.fixed[0], 0.0)
+        dropped = [ids.tolist() for tier, ids in one.step(view).drop if tier == 0]
+        assert dropped == [[order[0]]]

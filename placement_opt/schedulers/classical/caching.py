@@ -60,17 +60,17 @@ class Classical(Policy):
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         from placement_opt.schedulers.classical import engine_kernels, hooks_kernels, state_kernels
 
-        self._kernels, self._kind, self._columns = engine_kernels, hooks_kernels.KINDS[self.kind], state_kernels
+        self._kernels, self.number, self._columns = engine_kernels, hooks_kernels.KINDS[self.kind], state_kernels
         self._setting, self._sources = setting, Sources(setting.memory)
-        self._rule = _RULES[setting.residency]
-        self._home = setting.home if setting.residency == "inclusive" else -1
-        self._state = state = self._made(setting)
-        if self._home >= 0:
-            state.block[setting.initial_blocks, 0] = 1 << self._home
+        self.rule = _RULES[setting.residency]
+        self.home = setting.home if setting.residency == "inclusive" else -1
+        self.state = state = self._made(setting)
+        if self.home >= 0:
+            state.block[setting.initial_blocks, 0] = 1 << self.home
         levels = start_levels(setting, first_reads)
         blocks = np.array([block for level in levels for block in level], dtype=np.int64)
         level = np.array([level for level, blocks in enumerate(levels) for _ in blocks], dtype=np.int64)
-        self._kernels.fill(state, self._kind, blocks, level)
+        self._kernels.fill(state, self.number, blocks, level)
         if setting.initial is not None:
             return None
         resident: Resident = (state.block[:, 0] >> np.arange(len(setting.capacity))[:, None] & 1).astype(bool)
@@ -82,26 +82,36 @@ class Classical(Policy):
 
     def advance(self, view: View, out: Ids) -> None:
         """One step but for what it comes to (:meth:`moves`, :meth:`changes`). ``out``: reads that cannot be brought in."""
+        freed, touched, born = self.present(view, out)
+        until = born + len(view.births)
+        self.settled(view, self._kernels.step(self.state, self.number, self.rule, self.home, freed, touched, born, until))
+
+    def present(self, view: View, out: Ids) -> tuple[Int64, Int64, int]:
+        """Blocks freed, and those that have a turn; where among these those begin that are produced."""
         touched, born = self.turns(view)
         if len(out):
             kept = ~np.isin(touched, out)
             touched, born = touched[kept], int(kept[:born].sum())
-        freed = view.freed.astype(np.int64, copy=False)
-        homeless = self._kernels.step(
-            self._state, self._kind, self._rule, self._home, freed, touched, born, born + len(view.births)
-        )
+        return view.freed.astype(np.int64, copy=False), touched, born
+
+    def settled(self, view: View, homeless: int) -> None:
+        """ScheduleError for a block that has to lie somewhere and found no place, if there is one."""
         if homeless >= 0:
             trouble = "produced, but no tier has room for it" if homeless in view.births else "its old place was taken"
             raise ScheduleError(trouble, step=view.step, block=int(homeless))
 
     def changes(self) -> tuple[Int64, Masks, Masks, Flags]:
         """(blocks, tiers before, tiers now, whether at the processor) of all that was moved in this step and lives on."""
-        found: tuple[Int64, Masks, Masks, Flags] = self._kernels.changes(self._state)
+        found: tuple[Int64, Masks, Masks, Flags] = self._kernels.changes(self.state)
         return found
+
+    def held(self, ids: Ids) -> Masks:
+        """uint16[n]: the tiers that hold each of these blocks, bit k for tier k."""
+        return np.asarray(self.state.block[ids, self._columns.MASK] & self._columns.TIERS).astype(np.uint16)
 
     def moves(self) -> Moves:
         """What all that was moved in this round comes to."""
-        state, columns, tiers = self._state, self._columns, self._sources.tiers
+        state, columns, tiers = self.state, self._columns, self._sources.tiers
         ids = np.sort(state.block[: state.level[-1, columns.TOUCHED], columns.LIST])
         if not len(ids):
             return Moves()
@@ -118,7 +128,7 @@ class Classical(Policy):
 
     def turns(self, view: View) -> tuple[Int64, int]:
         """The blocks at the processor in the order of their turns, and where among them those begin that are produced."""
-        reads = view.reads.astype(np.int64)
+        reads = view.reads.astype(np.int64, copy=False)
         return (np.concatenate([reads, view.births]) if len(view.births) else reads), len(reads)
 
     def _made(self, setting: Setting) -> State:

@@ -34,7 +34,7 @@ class Leaves(Classical):
         new = ~self._seen[path]
         if new.any():
             before = extended(self._setting, path)
-            leaf_kernels.learn(self._state, self.drawn, path[new], before[new])
+            leaf_kernels.learn(self.state, self.drawn, path[new], before[new])
             self._seen[path] = True
         return path[::-1].copy(), 0
 

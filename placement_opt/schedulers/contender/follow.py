@@ -34,12 +34,12 @@ class Follower:
     def step(self, view: View, leader: Ghost) -> Moves:
         """Moves behind those that the leader just made."""
         near = np.concatenate([view.reads, view.births]).astype(np.int64)
-        level = self._level[leader.mask[near]]
+        level = self._level[leader.held(near)]
         keys = self._keys(level, near)
         self._caches.begin(view, keys[: len(view.reads)], keys[len(view.reads) :])
         others = self._caches.held if self._all else leader.touched
         self._all = False
-        self._caches.rekey(others, self._keys(self._level[leader.mask[others]], others))
+        self._caches.rekey(others, self._keys(self._level[leader.held(others)], others))
         wanted = np.flatnonzero(level < self._levels)[::-1]
         self._caches.admit(near[wanted], (self._levels - level[wanted]) * _CLASS, level[wanted])
         return self._caches.moves()

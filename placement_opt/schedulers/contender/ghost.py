@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from placement_opt.base.arrays import Flags, Float64
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
 from placement_opt.schedulers.classical.caching import Classical
-from placement_opt.schedulers.hierarchy.transition import remade
+from placement_opt.schedulers.contender.rule import Rule
+from placement_opt.schedulers.hierarchy.transition import Masks, remade
 
 
 class Player(Protocol):
@@ -27,108 +27,135 @@ class Player(Protocol):
 
 
 class Ghost:
-    """A scheduler that is shown what the run is shown, but the blocks where it would have them.
+    """A scheduler that is shown what the run is shown, but the blocks where it would have them."""
 
-    Attributes
-    ----------
-    mask
-        uint16[B]: the tiers that hold each block, bit k for tier k.
-    touched
-        Blocks that its last step moved, some of them more than once.
-    """
+    def __init__(self, player: Player) -> None:
+        self.player, self._moves = player, Moves()
 
-    def __init__(self, player: Player, setting: Setting, first_reads: Sequence[Ids]) -> None:
-        self._player, self._setting = player, setting
-        self._home = setting.home if setting.residency == "inclusive" else -1
-        chosen = player.start(setting, first_reads)
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        """As of the scheduler."""
+        self._setting, self._home = setting, setting.home if setting.residency == "inclusive" else -1
+        chosen = self.player.start(setting, first_reads)
         given = setting.initial if chosen is None else chosen
         assert given is not None
         self._resident: Resident = given.copy()
         if self._home >= 0:
             self._resident[self._home, setting.initial_blocks] = True
-        self.mask = masks(self._resident)
-        self.touched: Ids = np.zeros(0, dtype=np.int64)
+        self._mask = np.zeros(len(setting.size), dtype=np.uint16)
+        for tier, row in enumerate(self._resident):
+            self._mask |= row.astype(np.uint16) << np.uint16(tier)
+        return chosen
 
-    @property
-    def resident(self) -> Resident:
-        """bool[K, B]: the same as ``mask``."""
-        return np.asarray(self.mask >> np.arange(len(self._setting.capacity), dtype=np.uint16)[:, None] & 1).astype(np.bool_)
+    def held(self, ids: Ids) -> Masks:
+        """uint16[n]: the tiers that hold each of these blocks, bit k for tier k."""
+        return np.asarray(self._mask[ids])
 
     def step(self, view: View, moved: Float64) -> None:
         """One step; the bytes of each store and copy are added to those there."""
         told = (view.step, view.layer, view.reads, view.shares, view.births, self._resident, view.used, view.fixed)
-        self._moves = moves = self._player.step(View(*told, view.floor, view.freed, view.places, view.requests))
-        size, tiers, touched = self._setting.size, len(self._resident), []
+        self._moves = moves = self.player.step(View(*told, view.floor, view.freed, view.places, view.requests))
+        size, tiers = self._setting.size, len(self._resident)
         for tier, ids in moves.drop:
             self._resident[tier, ids] = False
-            self.mask[ids] &= np.uint16(~(1 << tier) & 0xFFFF)
-            touched.append(ids)
+            self._mask[ids] &= np.uint16(~(1 << tier) & 0xFFFF)
         for tier, ids in moves.store:
             self._resident[tier, ids] = True
-            self.mask[ids] |= np.uint16(1 << tier)
+            self._mask[ids] |= np.uint16(1 << tier)
             moved[tier] += size[ids].sum()
-            touched.append(ids)
         for source, tier, ids in moves.fetch:
             self._resident[tier, ids] = True
-            self.mask[ids] |= np.uint16(1 << tier)
+            self._mask[ids] |= np.uint16(1 << tier)
             moved[tiers + source * tiers + tier] += size[ids].sum()
-            touched.append(ids)
-        self.touched = np.concatenate(touched).astype(np.int64) if touched else view.freed[:0]
-        self._end(view)
         if self._home >= 0 and len(view.births):
             self._resident[self._home, view.births] = True
+            self._mask[view.births] |= np.uint16(1 << self._home)
         if len(view.freed):
             self._resident[:, view.freed] = False
+            self._mask[view.freed] = 0
+
+    def lap(self, view: View, weight: Float64, served: Float64, moved: Float64) -> None:
+        """The same; ``weight``, the bytes of each read, is added to those there of the set of tiers that may serve it."""
+        served += np.bincount(self.held(view.reads), weights=weight, minlength=len(served))
+        self.step(view, moved)
+
+    @property
+    def touched(self) -> Ids:
+        """Blocks that its last step moved, some of them more than once."""
+        parts = [one[-1] for part in (self._moves.store, self._moves.fetch, self._moves.drop) for one in part]
+        return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, dtype=np.int64)
 
     def moves(self) -> Moves:
         """Of the last step."""
         return self._moves
 
-    def _end(self, view: View) -> None:
-        if self._home >= 0 and len(view.births):
-            self.mask[view.births] |= np.uint16(1 << self._home)
-        if len(view.freed):
-            self.mask[view.freed] = 0
 
+class Compiled(Ghost):
+    """The same of one whose arrays say what it did, so that its moves are not made for nothing."""
 
-class Cached(Ghost):
-    """The same of a classical policy, whose arrays say what it did, so that its moves are not made for nothing."""
+    def __init__(self, player: Classical | Rule) -> None:
+        super().__init__(player)
+        self._own = player
 
-    def __init__(self, player: Classical, setting: Setting, first_reads: Sequence[Ids]) -> None:
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         from placement_opt.schedulers.contender import ghost_kernels
 
-        super().__init__(player, setting, first_reads)
-        self._kernels, self._source = ghost_kernels, cheapest_source(setting.memory)
-        self._classical = player
+        self._setting, self._kernels, self._source = setting, ghost_kernels, cheapest_source(setting.memory)
+        return self._own.start(setting, first_reads)
+
+    def held(self, ids: Ids) -> Masks:
+        return self._own.held(ids)
 
     def step(self, view: View, moved: Float64) -> None:
-        self._classical.advance(view, self._stuck(view))
-        blocks, before, after, near = self._classical.changes()
-        self._kernels.add_moves(blocks, before, after, near, self._setting.size, self._source, moved)
-        self.mask[blocks] = after
-        self.touched = blocks
-        self._end(view)
+        self._own.advance(view, self._stuck(view))
+        self._kernels.add_moves(*self._own.changes(), self._setting.size, self._source, moved)
+
+    @property
+    def touched(self) -> Ids:
+        return self._own.changes()[0]
 
     def moves(self) -> Moves:
-        return self._classical.moves()
+        return self._own.moves()
 
     def _stuck(self, view: View) -> Ids:
         """As :func:`placement_opt.schedulers.hierarchy.transition.stuck`."""
         if self._setting.residency != "cache":
             return view.reads[:0]
-        lost = self.mask[view.reads] == 0
+        lost = self.held(view.reads) == 0
         partly: Flags | bool = False if view.shares is None else view.shares < self._setting.share_base
         return np.asarray(view.reads[lost & (partly | ~remade(self._setting, view.reads))])
 
 
-def ghost(player: Player, setting: Setting, first_reads: Sequence[Ids]) -> Ghost:
+class Cached(Compiled):
+    """The same of a classical policy: a lap is one call."""
+
+    def __init__(self, player: Classical) -> None:
+        super().__init__(player)
+        self._classical = player
+
+    def lap(self, view: View, weight: Float64, served: Float64, moved: Float64) -> None:
+        one = self._classical
+        freed, touched, born = one.present(view, self._stuck(view))
+        now, loads = (freed, view.reads, touched), (self._source, served, moved)
+        until = born + len(view.births)
+        one.settled(view, self._kernels.play(one.state, one.number, one.rule, one.home, now, born, until, weight, loads))
+
+
+class Own(Compiled):
+    """The same of the own rule: nothing is copied."""
+
+    def __init__(self, player: Rule) -> None:
+        super().__init__(player)
+        self._rule = player
+
+    def lap(self, view: View, weight: Float64, served: Float64, moved: Float64) -> None:
+        shelves = self._rule.shelves
+        self._kernels.serve(shelves.block, view.reads, weight, served)
+        self._rule.advance(view, self._stuck(view))
+        self._kernels.add_moved(shelves, self._source, moved)
+
+
+def ghost(player: Player) -> Ghost:
     """The one that suits a player."""
-    return Cached(player, setting, first_reads) if isinstance(player, Classical) else Ghost(player, setting, first_reads)
-
-
-def masks(resident: Resident) -> npt.NDArray[np.uint16]:
-    """uint16[B] of bool[K, B]."""
-    found = np.zeros(resident.shape[1], dtype=np.uint16)
-    for tier, row in enumerate(resident):
-        found |= row.astype(np.uint16) << np.uint16(tier)
-    return found
+    if isinstance(player, Classical):
+        return Cached(player)
+    return Own(player) if isinstance(player, Rule) else Ghost(player)

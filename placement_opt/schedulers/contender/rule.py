@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from placement_opt.base.arrays import Flags, Float64, Int64
-from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
+from placement_opt.base.arrays import Flags, Int64
+from placement_opt.base.errors import ScheduleError
+from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
+from placement_opt.play.simulate import read_only
 from placement_opt.schedulers.base import cache_tiers
-from placement_opt.schedulers.contender.life import Life
-from placement_opt.schedulers.hierarchy.hierarchy import NOTHING, Hierarchy
+from placement_opt.schedulers.contender.life import EDGES, Life
+from placement_opt.schedulers.hierarchy.transition import Masks, Sources, copies, pieces_at, stuck
 
-_ONE = 2**40  # of a key: one read
-_FINE = 2**20  # of a key: what values are told apart by; within it those read longer ago go first
-_POWER = 4.0  # how much more the price of a resource is that is used longer
-_LOW = 1e-3  # of lower tiers, reads a step: what is filled later has its rent within some steps
-_HIGHEST = 0.5  # rent in reads a step; at 1, what is certain to be read is worth no more than nothing
+_RULES = {"inclusive": 0, "exclusive": 1, "free": 2, "cache": 3}
+_FINE = 2.0**20  # parts of a read by which values are told apart
+_NEVER = -2.0  # reads that a block is worth that was never seen
+_MOST_CHANGES = 2**16  # of one promotion
 
 
 class Rule:
     """Keep what saves most for its room; bring in what saves more than its write and what makes way.
 
     A block's value is what its being in the fastest tier rather than not is expected to save, in reads, less the rent of the
-    room (:mod:`placement_opt.schedulers.contender.life`); a key of :class:`Hierarchy`, in which all layers compete. A block
+    room (:mod:`placement_opt.schedulers.contender.life`); blocks in one state have one value, and of those the one that came
+    into it first goes first (:mod:`placement_opt.schedulers.contender.shelves_kernels`), in all layers. A block
     read or produced is admitted at the fastest level whose write, at the average prices of the past, it earns back, where
     blocks worth less than it is after paying for that make way. A resource's price at a step grows with the fourth power of
     how long it is used when all is read from the fastest copy: near balance between two of them both have a price, and
@@ -45,178 +46,176 @@ class Rule:
         self._memory = memory
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
-        from placement_opt.schedulers.contender import life_kernels
+        from placement_opt.schedulers.contender import rule_kernels, shelves_kernels
 
-        self._kernels, self._setting = life_kernels, setting
-        self._caches = Hierarchy(setting, by_layer=False, shares=False)
-        self._life = Life(setting)
-        self._order = cache_tiers(setting)
-        self._rate = setting.memory.rates.astype(np.float64)
-        self._table = setting.memory.operations.per_byte.astype(np.float64)
-        self._seen = 0
-        self._moved = np.zeros(len(self._rate))
-        self._copy = np.full(len(self._order), np.inf)  # of each level, what a copy there takes, in reads saved
-        self._price: npt.NDArray[np.float64] | None = None
-        keys = np.arange(len(setting.size), dtype=np.int64) - 2 * _ONE
+        self._kernels, self._caches, self._setting = rule_kernels, shelves_kernels, setting
+        self._order, self._home = cache_tiers(setting), setting.home if setting.residency == "inclusive" else -1
+        self._sources = Sources(setting.memory)
+        layers = setting.block_layer is not None and setting.num_layers > 1
+        self._layer = setting.block_layer if layers else read_only(np.zeros(0, dtype=np.int32))
+        levels = max(1, len(self._order)) if setting.residency == "cache" else 1
+        room = float(setting.capacity[self._order[0]]) / setting.num_layers if self._order else 1.0
+        self._life = Life(setting, levels, room)
+        self._market()
+        self._shelves(levels)
         if any(len(ids) for ids in first_reads):
             self._life.begin(float(sum(setting.size[ids].sum() for ids in first_reads)) / len(first_reads))
-        for ids in first_reads:
-            # As if just read: layers are treated alike, the newest of each first.
-            column = np.arange(len(ids)) * life_kernels.COLUMNS // max(1, len(ids))
-            keys[ids] = _keys(self._life.fresh[0, column]) + np.arange(len(ids)) * 1024 // max(1, len(ids))
-        return self._caches.start(keys[setting.initial_blocks])
+            for ids in first_reads:
+                # As if just read: layers are treated alike, the newest of each first.
+                self.shelves.block["state"][ids] = np.arange(len(ids)) * shelves_kernels.COLUMNS // max(1, len(ids))
+        self._rank()
+        return self._fill(first_reads)
 
-    def step(self, view: View) -> Moves:
-        life, setting = self._life, self._setting
-        turned, values = life.step(view)
-        read_values, birth_values = life.values(view.reads), np.full(len(view.births), life.fresh[0, -1])
-        self._caches.begin(view, self._keyed(view.reads, read_values), self._keyed(view.births, birth_values))
-        if life.solved:
-            turned = self._held()
-            values = life.values(turned)
-        self._caches.rekey(turned, self._keyed(turned, values))
-        self._learn_prices(view)
-        away = np.flatnonzero(self._caches.absent(view.reads))
-        wanted = np.concatenate([view.reads[away], view.births]).astype(np.int64)
-        value = np.concatenate([read_values[away], birth_values])
-        lower = [life.values(wanted, at) for at in range(1, len(life.rent))]
-        must = np.zeros(len(wanted), dtype=bool)
-        must[len(away) :] = setting.residency in ("exclusive", "free")
-        level, bar = self._choose(value, lower, must)
-        if self._caches.forgets:
-            self._bar(np.concatenate([view.reads, view.births, turned]).astype(np.int64))
-        level[must] = np.minimum(level[must], len(self._order) - 1)
-        go = level < len(self._order)
-        order = np.lexsort((wanted[go], value[go]))[::-1]
-        self._caches.admit(wanted[go][order], bar[go][order], level[go][order])
-        self._learn_rent()
-        moves = self._caches.moves()
-        self._note(moves)
-        return moves
+    def adopt(self, other: Rule) -> None:
+        """Know what another one has learnt of blocks in general, prices and rents."""
+        self._life.adopt(other._life)
+        self.market.price[:], self.market.base[:] = other.market.price, other.market.base
+        self._rank()
 
-    def _keyed(self, ids: Ids, values: npt.NDArray[np.float64]) -> Int64:
-        """Keys of blocks that have these values: of equal ones, that read last is the higher."""
-        return _keys(values) + np.clip(self._life.last[ids], 0, _FINE - 1)
-
-    def _note(self, moves: Moves) -> None:
-        """What a step's moves load, for the price of the next."""
-        tiers, size = self._setting.memory.operations.tiers, self._setting.size
-        self._moved = np.zeros(len(self._rate))
-        for tier, ids in moves.store:
-            self._moved += size[ids].sum() * self._table[tier]
-        for source, tier, ids in moves.fetch:
-            self._moved += size[ids].sum() * self._table[tiers + source * tiers + tier]
-
-    def _bar(self, ids: Ids) -> None:
-        """Keep blocks that make way from levels that are not worth a copy, by their values there."""
-        barred = np.zeros(len(ids), dtype=np.int64)
-        for at in range(1, len(self._order)):
-            barred |= (self._life.values(ids, at) <= self._copy[at]).astype(np.int64) << at
-        self._caches.bar(ids, barred)
-
-    def _choose(self, value: Float64, lower: list[Float64], must: Flags) -> tuple[Int64, Int64]:
-        """The fastest level worth its write for each block, and the key below which residents make way for it.
-
-        ``value``: in the fastest tier; ``lower``: at the levels below, where blocks may lie nowhere.
-        """
-        assert self._price is not None
-        setting, levels = self._setting, len(self._order)
-        level, bar = np.full(len(value), levels), np.full(len(value), NOTHING)
-        cost = self._table @ self._price
-        tiers = setting.memory.operations.tiers
-        least = self._least()
-        serve = cost[tiers + tiers * tiers : 2 * tiers + tiers * tiers]
-        base = self._without(cost)
-        for at in range(levels - 1, -1, -1):
-            tier = self._order[at]
-            saved, write = base - serve[tier], cost[tier]
-            self._copy[at] = cost[tiers + self._order[at - 1] * tiers + tier] / saved if at and saved > 0 else np.inf
-            if setting.residency == "exclusive" and at + 1 < levels:
-                write += cost[tiers + tier * tiers + self._order[at + 1]]
-            if saved <= 0:
-                if at < len(self._life.write):
-                    self._life.write[at] = 1e3
-                continue
-            if at < len(self._life.write):
-                self._life.write[at] = min(write / saved, 1e3)
-            # What has to lie somewhere is written somewhere in any case.
-            own = lower[at - 1] if at and lower else value
-            worth = own - np.where(must, write - cost[self._order[-1]], write) / saved
-            good = worth > least[at]
-            if least[at] == 0.0 and cost[tier] <= cost[self._order[-1]]:
-                good |= must  # there is room, and writing elsewhere costs no less
-            level[good], bar[good] = at, _keys((worth if own is value else value)[good])
-        return level, bar
-
-    def _without(self, cost: npt.NDArray[np.float64]) -> float:
-        """Seconds a byte read takes that lies in no tier of the hierarchy but the slowest."""
-        setting = self._setting
-        operations = setting.memory.operations
-        tiers = operations.tiers
-        if setting.residency == "cache":
-            free = [row for row in operations.serving if operations.source[row] < 0]
-            if free:
-                return float(min(cost[row] for row in free))
-        last = setting.home if setting.residency == "inclusive" else self._order[-1]
-        return float(cost[tiers + tiers * tiers + last])
-
-    def _learn_prices(self, view: View) -> None:
-        """The resource that binds when all is read from where it is fastest gets the price of this step."""
-        operations, setting = self._setting.memory.operations, self._setting
-        tiers = operations.tiers
-        weight = setting.size[view.reads].astype(np.float64)
+    def advance(self, view: View, out: Ids) -> None:
+        """One step but for what it comes to (:meth:`moves`, :meth:`changes`). ``out``: reads that cannot be brought in."""
+        if not self._order:
+            self.shelves.block["mask"][view.births] = 1 << self._home
+            return
+        kernels, setting, life = self._kernels, self._setting, self._life
+        reads, births, freed = (own(ids) for ids in (view.reads, view.births, view.freed))
+        weight = setting.size[reads].astype(np.float64)
+        if not life.begun and len(reads):
+            life.begin(float(weight.sum()))
+            self._rank()
         if view.shares is not None:
             weight = weight * view.shares / setting.share_base
-        order = np.array(setting.memory.by_speed, dtype=np.int64)
-        read = self._kernels.loads(view.resident, order, view.reads, weight)
-        first = tiers + tiers * tiers
-        load = view.fixed + self._moved + read[:-1] @ self._table[first : first + tiers]
-        outside = [row for row in operations.serving if operations.source[row] < 0]
-        if outside:
-            row = min(outside, key=lambda one: float((self._table[one] / self._rate).max()))
-            load = load + read[-1] * self._table[row]
-        used = load / self._rate
-        if not used.any():
-            used = np.ones(len(load))
-        weights = (used / used.max()) ** _POWER
-        now = weights / weights.sum() / self._rate
-        self._seen += 1
-        self._price = now if self._price is None else self._price + (now - self._price) / min(self._seen, self._memory)
+        kernels.begin(life.seen, self.shelves, self._home, reads, births)
+        if life.learn(len(reads)):
+            self._rank()
+        may = reads[~np.isin(reads, out)] if len(out) else reads
+        now = kernels.Step(reads, weight, may, births, freed, view.fixed.astype(np.float64))
+        homeless = kernels.decide(life.seen, self.shelves, self.market, setting.capacity, self._memory, now)
+        if homeless >= 0:
+            raise ScheduleError("produced, but no tier has room for it", step=view.step, block=int(homeless))
 
-    def _learn_rent(self) -> None:
-        """Up where the least of what a full tier holds is worth more than its rent, else down, and fast where there is room."""
-        if not self._order:
-            return
-        rent = self._life.rent
-        rises = np.array(self._least(ever=True)[: len(rent)]) > 0
-        room = np.array([at > 0 and not self._full(tier) for at, tier in enumerate(self._order[: len(rent)])])
-        least = np.where(np.arange(len(rent)) > 0, _LOW, 1e-6)
-        rent[:] = np.clip(rent * np.where(rises, 1.05, np.where(room, 0.5, 1 / 1.05)), least, _HIGHEST)
+    def step(self, view: View) -> Moves:
+        self.advance(view, stuck(self._setting, view))
+        return self.moves()
 
-    def _held(self) -> Ids:
-        """Blocks that have a place in some tier and were seen."""
-        ids = self._caches.held
-        return ids[self._life.last[ids] >= 0]
+    def held(self, ids: Ids) -> Masks:
+        """uint16[n]: the tiers that hold each of these blocks, bit k for tier k."""
+        return np.asarray(self.shelves.block["mask"][ids])
 
-    def _full(self, tier: int) -> bool:
-        """Whether there is hardly any room left."""
-        return self._caches.room(tier) < int(self._setting.capacity[tier]) // 50 + 1
-
-    def _value(self, block: int, at: int) -> float:
-        """Of a block by its key, but at lower levels by what it would be there."""
-        if at and at < len(self._life.rent):
-            return float(self._life.values(np.array([block]), at)[0])
-        return self._caches.key(block) / _ONE
-
-    def _least(self, ever: bool = False) -> list[float]:
-        """The least value in each tier that is full; at most 0, which is the least worth bringing in where there is room."""
-        found = []
-        for at, tier in enumerate(self._order):
-            least = self._caches.lowest_at(tier)
-            value = self._value(least, at) if least is not None and self._full(tier) else 0.0
-            found.append(value if ever else min(0.0, value))
+    def changes(self) -> tuple[Int64, Masks, Masks, Flags]:
+        """(blocks, tiers before, tiers now, whether at the processor) of all that was moved in this step and lives on."""
+        found: tuple[Int64, Masks, Masks, Flags] = self._caches.changes(self.shelves)
         return found
 
+    def moves(self) -> Moves:
+        """What all that was moved in this round comes to."""
+        shelves, tiers, setting = self.shelves, len(self._setting.capacity), self._setting
+        ids = np.sort(shelves.touched[: shelves.count[self._caches.TOUCHED]]).astype(np.int64)
+        if not len(ids):
+            return Moves()
+        found, counts = np.empty((3 * tiers, len(ids)), dtype=np.int64), np.zeros(3 * tiers, dtype=np.int64)
+        self._caches.split(shelves, ids, found, counts)
+        parts = [row[:count] for row, count in zip(found, counts.tolist(), strict=True)]
+        store = [(tier, blocks) for tier, blocks in enumerate(parts[::3]) if len(blocks)]
+        fetch: list[tuple[int, int, Ids]] = []
+        for tier, blocks in enumerate(parts[1::3]):
+            if len(blocks):
+                before = shelves.block["before"][blocks]
+                fetch += copies(blocks, before, tier, self._sources, setting.size[blocks], pieces_at(setting, blocks))
+        return Moves(store, fetch, [(tier, blocks) for tier, blocks in enumerate(parts[2::3]) if len(blocks)])
 
-def _keys(values: npt.NDArray[np.float64]) -> Int64:
-    return np.round(values * (_ONE // _FINE)).astype(np.int64) * _FINE
+    def _market(self) -> None:
+        """Nothing is known of prices."""
+        operations, rates = self._setting.memory.operations, self._setting.memory.rates.astype(np.float64)
+        table, tiers = operations.per_byte.astype(np.float64), operations.tiers
+        outside = [row for row in operations.serving if operations.source[row] < 0]
+        outside.sort(key=lambda one: float((table[one] / rates).max()))
+        last = self._home if self._home >= 0 else self._order[-1] if self._order else 0
+        states = self._caches.STATES
+        self.market = self._kernels.Market(
+            table=table,
+            rate=rates,
+            speed=np.array(self._setting.memory.by_speed, dtype=np.int64),
+            source=cheapest_source(self._setting.memory),
+            price=np.zeros(len(rates)),
+            load=np.zeros(len(rates)),
+            moved=np.zeros(len(rates)),
+            rent=self._life.rent,
+            write=self._life.write,
+            copy=np.full(len(self._order), np.inf),
+            level=np.zeros(states, dtype=np.int64),
+            bar=np.zeros(states),
+            outside=np.array(outside, dtype=np.int64),
+            base=np.array([tiers + tiers * tiers + last, 0], dtype=np.int64),
+        )
+
+    def _shelves(self, values: int) -> None:
+        """Empty ones; nobody was seen."""
+        kernels, setting = self._caches, self._setting
+        blocks, levels = len(setting.size), len(self._order)
+        shelves = kernels.STATES + self._life.idle[0].size + 1
+        block = np.zeros(blocks, dtype=kernels.BLOCK)
+        block["last"], block["state"], block["age"] = -1, kernels.UNKNOWN, -2
+        rows = 1 if setting.residency == "exclusive" else max(1, levels)
+        link = np.empty((rows, blocks + levels * shelves, 2), dtype=np.int32)
+        link[:] = np.arange(link.shape[1], dtype=np.int32)[:, None]
+        most = min(6 * blocks + 64, _MOST_CHANGES)
+        self.shelves = kernels.Shelves(
+            block=block,
+            size=setting.size,
+            layer=self._layer,
+            group=self._life.group,
+            link=link,
+            order=np.array(self._order, dtype=np.int64),
+            room=setting.capacity.copy(),
+            worth=np.zeros((values, shelves)),
+            rank=np.zeros(shelves, dtype=np.int32),
+            shelf=np.zeros(shelves, dtype=np.int32),
+            low=np.zeros(2 * levels, dtype=np.int64),
+            filled=np.zeros(2 * levels, dtype=np.int64),
+            barred=np.zeros(shelves, dtype=np.uint16),
+            count=np.array([0, 0, 0, _RULES[setting.residency], len(EDGES)], dtype=np.int64),
+            touched=np.zeros(blocks, dtype=np.int32),
+            undo=np.zeros((most, 3), dtype=np.int32),
+            stack=np.zeros((2, most), dtype=np.int32),
+        )
+
+    def _rank(self) -> None:
+        """Order shelves by what their blocks are worth now."""
+        shelves = self.shelves
+        shelves.worth[:, :-1] = np.round(self._life.values() * _FINE) / _FINE
+        shelves.worth[:, -1] = _NEVER
+        order = np.argsort(shelves.worth[0], kind="stable")
+        shelves.shelf[:] = order
+        shelves.rank[order] = np.arange(len(order))
+        shelves.low[:] = 0
+
+    def _fill(self, first_reads: Sequence[Ids]) -> Resident | None:
+        """State 0, as given, or filled with what is worth most, of equals the newest."""
+        setting, shelves = self._setting, self.shelves
+        ids, tiers = setting.initial_blocks, np.arange(len(setting.capacity))[:, None]
+        if self._home >= 0:
+            shelves.block["mask"][ids] = 1 << self._home
+        if setting.initial is not None:
+            held = ids[setting.initial[:, ids].any(axis=0)].astype(np.int64)
+            masks = shelves.block["mask"][held] | (setting.initial[:, held].astype(np.int64) << tiers).sum(axis=0)
+            if self._order:
+                self._caches.load(shelves, held, masks)
+            return None
+        if self._order:
+            keys = np.full(len(setting.size), _NEVER)
+            for some in first_reads:
+                keys[some] = shelves.worth[0, shelves.block["state"][some]]
+            among = np.zeros(len(setting.size))
+            for some in first_reads:
+                among[some] = np.arange(len(some)) / max(1, len(some))
+            order = ids[np.lexsort((ids, among[ids], keys[ids]))[::-1]].astype(np.int64)
+            homeless = self._caches.fill(shelves, order)
+            if homeless >= 0:
+                raise ScheduleError("no tier has room for it at the start", block=int(homeless))
+        return np.asarray(shelves.block["mask"] >> tiers & 1).astype(bool)
+
+
+def own(ids: Ids) -> Int64:
+    """As compiled loops are handed them: int64, and not read-only, which would be another type of array."""
+    return ids.astype(np.int64, copy=not ids.flags.writeable)
