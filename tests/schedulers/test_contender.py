@@ -256,6 +256,7 @@ def test_a_sample_is_the_run_in_small(monkeypatch: pytest.MonkeyPatch) -> None:
         seen = small.view(view)
         assert set(small.ids[seen.reads].tolist()) == set(reads.tolist()) & set(small.ids.tolist())
         assert (small.setting.size[seen.births] == 1).all()
+        assert not seen.fixed.flags.writeable  # as of a whole run: else loops are compiled again for it
 
 
 def held(what: Any, known: set[int]) -> int:

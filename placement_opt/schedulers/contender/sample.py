@@ -78,7 +78,7 @@ class Sample:
             freed=self.places(view.freed)[0],
             places=None if view.places is None else view.places[drawn],
             resident=view.resident[:, self.ids],
-            fixed=(view.fixed * self.share).astype(np.int64),
+            fixed=read_only((view.fixed * self.share).astype(np.int64)),  # as in the whole run: one type for compiled loops
             floor=view.floor * self.share,
         )
 
