@@ -23,6 +23,7 @@ Mask = np.uint16
 _ROOM = 2**62
 #: Reads from which on loading compiled loops takes less time than they save.
 _MANY = 2**18
+_INT64 = np.dtype(np.int64)  # comparing with a type makes it anew each time
 
 
 class Ledger:
@@ -329,7 +330,7 @@ def loops_for(reads: int) -> Any:
 
 def _plain(ids: object) -> bool:
     """Whether loops take these as they are."""
-    return isinstance(ids, np.ndarray) and ids.dtype == np.int64 and ids.ndim == 1 and ids.flags.c_contiguous
+    return isinstance(ids, np.ndarray) and ids.dtype == _INT64 and ids.ndim == 1 and ids.flags.c_contiguous
 
 
 def _kind(value: object) -> str:

@@ -23,6 +23,7 @@ from placement_opt.base.errors import ScheduleError
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.schedulers.base import cache_tiers
 from placement_opt.schedulers.hierarchy.transition import Sources, moves_to, stuck
+from placement_opt.schedulers.static import first_fit
 
 
 class CachePolicy:
@@ -180,7 +181,7 @@ class Caches:
     def start(self, first_reads: Sequence[Ids]) -> Resident | None:
         """State 0, level by level."""
         for level, blocks in enumerate(start_levels(self._setting, first_reads)):
-            for block in blocks:
+            for block in blocks.tolist():
                 self._enter(level, block)
         if self._setting.initial is not None:
             self._held |= self._setting.initial
@@ -283,26 +284,22 @@ class Caches:
         self.policies[level].free(block)
 
 
-def start_levels(setting: Setting, first_reads: Sequence[Ids]) -> list[list[int]]:
+def start_levels(setting: Setting, first_reads: Sequence[Ids]) -> list[Ids]:
     """The blocks in each cache at state 0, in the order in which they come in: as given, in their order; otherwise those
     that are read first and then the newest, each in the fastest tier that has room (inclusive: in all that have), the most
     wanted last. ScheduleError where one has to lie somewhere and finds no room."""
     tiers, inclusive = cache_tiers(setting), setting.residency == "inclusive"
     if setting.initial is not None:
         there = setting.initial_blocks
-        return [there[setting.initial[tier, there]].tolist() for tier in tiers]
+        return [there[setting.initial[tier, there]] for tier in tiers]
     order = np.concatenate([*first_reads, setting.initial_blocks[::-1]]).astype(np.int64)
     _, first = np.unique(order, return_index=True)
-    levels: list[list[int]] = [[] for _ in tiers]
-    rooms = [int(setting.capacity[tier]) for tier in tiers]
-    ids = order[np.sort(first)]
-    for block, size in zip(ids.tolist(), setting.size[ids].tolist(), strict=True):
-        placed = False
-        for level, blocks in enumerate(levels):
-            if size <= rooms[level] and (inclusive or not placed):
-                rooms[level] -= size
-                blocks.append(block)
-                placed = True
-        if not placed and not inclusive and setting.residency != "cache":
-            raise ScheduleError("no tier has room for it at the start", block=block)
-    return [blocks[::-1] for blocks in levels]
+    left: Ids = order[np.sort(first)]
+    levels: list[Ids] = []
+    for tier in tiers:
+        fits = first_fit(setting.size[left], int(setting.capacity[tier]))
+        levels.append(left[fits][::-1])
+        left = left if inclusive else left[~fits]
+    if len(left) and not inclusive and setting.residency != "cache":
+        raise ScheduleError("no tier has room for it at the start", block=int(left[0]))
+    return levels

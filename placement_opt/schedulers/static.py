@@ -87,9 +87,9 @@ def first_fit(sizes: Int64, room: int) -> npt.NDArray[np.bool_]:
         stretch = int(np.searchsorted(np.cumsum(sizes[at:]), room, side="right"))
         fits[at : at + stretch] = True
         room -= int(sizes[at : at + stretch].sum())
-        at += stretch + 1
-        if not (sizes[at:] <= room).any():
-            break
+        at += stretch
+        small = sizes[at:] <= room  # the next one is the first that still fits
+        at = at + int(np.argmax(small)) if small.any() else len(sizes)
     return fits
 
 

@@ -11,6 +11,7 @@ from placement_opt.base.errors import ScheduleError
 from placement_opt.instance.packing import exactly_filled
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers.packing import Packing, _first_fit
+from placement_opt.schedulers.static import first_fit
 from tests.schedulers.cases import any_instance
 from tests.small import chain, make_instance, make_trace
 
@@ -28,6 +29,19 @@ def test_two_tiers_are_filled_whenever_they_can_be(seed: int) -> None:
     assert (tier is not None) is possible
     if tier is not None:
         assert (np.bincount(tier, sizes, 2) <= room).all()
+
+
+def test_each_is_taken_if_it_fits_when_its_turn_comes() -> None:
+    """Stretch by stretch as one by one; equal sizes, unequal ones, none, and room for nothing."""
+    rng = np.random.default_rng(3)
+    for case in range(200):
+        sizes = rng.integers(1, 2 + rng.integers(1, 40), rng.integers(0, 30))
+        room = left = int(rng.integers(0, 1 + sizes.sum())) if case else 0
+        plain = []
+        for size in sizes.tolist():
+            plain.append(size <= left)
+            left -= size * plain[-1]
+        assert first_fit(sizes, room).tolist() == plain
 
 
 def test_first_fit_goes_by_order_or_by_room() -> None:

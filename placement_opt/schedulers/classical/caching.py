@@ -68,9 +68,8 @@ class Classical(Policy):
         if self.home >= 0:
             state.block[setting.initial_blocks, 0] = 1 << self.home
         levels = start_levels(setting, first_reads)
-        blocks = np.array([block for level in levels for block in level], dtype=np.int64)
-        level = np.array([level for level, blocks in enumerate(levels) for _ in blocks], dtype=np.int64)
-        self._kernels.fill(state, self.number, blocks, level)
+        level = np.repeat(np.arange(len(levels)), [len(blocks) for blocks in levels])
+        self._kernels.fill(state, self.number, np.concatenate([*levels, np.zeros(0, dtype=np.int64)]), level)
         if setting.initial is not None:
             return None
         resident: Resident = (state.block[:, 0] >> np.arange(len(setting.capacity))[:, None] & 1).astype(bool)

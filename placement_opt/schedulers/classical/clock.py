@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from placement_opt.base.cost import Cost
 from placement_opt.bounds.size import Size
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
@@ -39,7 +37,7 @@ class Clock(Classical):
         if self._queued is None:
             return super().start(setting, first_reads)
         [came] = start_levels(setting, first_reads)
-        return self._queued.fill(np.array(came[::-1], dtype=np.int64))
+        return self._queued.fill(came[::-1])
 
     def step(self, view: View) -> Moves:
         return super().step(view) if self._queued is None else self._queued.turns(view, 2**self.bits - 1)
