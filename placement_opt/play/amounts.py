@@ -20,7 +20,7 @@ import numpy.typing as npt
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.tabular import Tabular
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.stacked import AnyQuestion
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.budgeted import Split
 from placement_opt.play.protocol import Effort
@@ -149,9 +149,9 @@ class Amounts(Tabular):
         return np.array(sums).reshape(tiers, tiers)
 
     @property
-    def _rows(self) -> Instance:
-        """The instance where its reads have a split of their own, which they have in rows alone."""
-        assert isinstance(self.instance, Instance)
+    def _rows(self) -> Instance | Stacked:
+        """The instance where its reads have a split of their own, whole or layer by layer: the engine on runs has none."""
+        assert isinstance(self.instance, Instance | Stacked)
         return self.instance
 
     @cached_property

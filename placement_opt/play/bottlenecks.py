@@ -130,5 +130,5 @@ class Bottlenecks(Amounts):
     def _critical(self) -> npt.NDArray[np.bool_]:
         if self.split is not None:
             alone = self.step_loads / self.instance.memory.rates
-            return (alone > self._rows.floor[:, None]) & (alone >= self.step_s[:, None] * (1.0 - 1e-9))
+            return (self._rows.floor < alone.T).T & (alone >= self.step_s[:, None] * (1.0 - 1e-9))
         return self.prices > 0

@@ -22,6 +22,7 @@ from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.errors import BudgetError
 from placement_opt.instance.budgets import Budget
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.stacked import Stacked
 from placement_opt.play.split_program import Moved, SplitProgram
 
 #: Parts of a unit in which splits are written down: what has many divisors, so that thirds and sevenths are whole numbers,
@@ -59,7 +60,7 @@ class Split:
     counted: tuple[Fraction, ...]
     step_s: Float64
 
-    def cost(self, instance: Instance) -> Fraction:
+    def cost(self, instance: Instance | Stacked) -> Fraction:
         """The objective, in seconds."""
         place = {meter: m for m, meter in enumerate(instance.used_meters)}
         weighed = (weight * self.counted[place[meter]] for meter, weight in instance.objective.weights)
@@ -132,7 +133,8 @@ def _accounted(run: Moved, parts: int, pieces: tuple[Int64, ...]) -> Split | Non
             loads = loads + np.outer(column, run.timer.ways.loads[way].astype(object))
             total = sum(column.tolist())
             counted = [have + total * each for have, each in zip(counted, run.metered[way].tolist(), strict=True)]
-    steps = [_seconds(row, scale, instance, t) for t, row in enumerate(loads.tolist())]
+    rates, floors = instance.memory.rates.tolist(), np.broadcast_to(instance.floor, len(loads)).tolist()
+    steps = [_seconds(row, scale, rates, floor) for row, floor in zip(loads.tolist(), floors, strict=True)]
     sums: dict[int, int] = {}
     for one in steps:
         sums[one.denominator] = sums.get(one.denominator, 0) + one.numerator
@@ -146,13 +148,11 @@ def _accounted(run: Moved, parts: int, pieces: tuple[Int64, ...]) -> Split | Non
     return Split(parts, pieces, seconds, seconds - busy, meters, np.array([float(one) for one in steps]))
 
 
-def _seconds(loads: list[int], scale: int, instance: Instance, step: int) -> Fraction:
-    rates = instance.memory.rates.tolist()
-    floor = Fraction(float(instance.floor[step]))
-    return max([floor, *(Fraction(load, rate * scale) for load, rate in zip(loads, rates, strict=True))])
+def _seconds(loads: list[int], scale: int, rates: list[int], floor: float) -> Fraction:
+    return max([Fraction(floor), *(Fraction(load, rate * scale) for load, rate in zip(loads, rates, strict=True))])
 
 
-def _excess(instance: Instance, budget: Budget, counted: tuple[Fraction, ...]) -> Fraction:
+def _excess(instance: Instance | Stacked, budget: Budget, counted: tuple[Fraction, ...]) -> Fraction:
     """What is loaded beyond a budget's fixed part."""
     loaded = Fraction(0) if budget.meter is None else counted[instance.used_meters.index(budget.meter)]
     return loaded - budget.fixed

@@ -8,11 +8,12 @@ read from where, and moved.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.backend import Backend
@@ -25,7 +26,9 @@ from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.ledger import Ledger
 from placement_opt.play.protocol import Scheduler, View
 from placement_opt.play.run import Run
-from placement_opt.play.simulate import Steps, look, read_only, simulate
+from placement_opt.play.simulate import Steps, look, play_alone, read_only, simulate
+from placement_opt.play.split_program import Moved
+from placement_opt.play.timed import split_run
 from placement_opt.workload.trace import Trace
 
 _Played = TypeVar("_Played")
@@ -92,35 +95,60 @@ def _play_rows(task: _Task, limits: Limits) -> _Rows:
     return _Rows(list(run.timer.patterns), run.served, run.step_s, run.base, run.moved, fixed)
 
 
+def _play_tied(task: _Task, limits: Limits) -> tuple[Moved, Int64, Int64 | int]:
+    """One layer in rows, whose reads are split with those of all others; what it moved, and metered fixed loads."""
+    assert isinstance(task.question, Stacked)
+    alone = task.question.layer(task.layer, limits)
+    return *play_alone(alone, task.scheduler, limits), 0 if alone.fixed_metered is None else alone.fixed_metered
+
+
 def _one_by_one(question: Stacked, scheduler: Scheduler, limits: Limits | None, backend: Backend | None) -> Run:
     """Any scheduler, on one layer in rows after the other, each in its share of the room; errors as :func:`simulate`.
 
-    LimitError where budgets would tie the splits of all layers' reads to each other.
+    Budgets tie the splits of all layers' reads to each other: the moves come layer by layer, and are timed together.
     """
     if not question.timed:
-        what = "a run within budgets, or by another objective than time, needs the reads as rows"
-        raise LimitError(f"{question.why}; {what}".removeprefix("; "))
+        return _tied(question, scheduler, limits, backend)
     runs, fixed = _each(_play_rows, question, scheduler, limits, backend), np.zeros(len(question.memory.meters), dtype=np.int64)
-    patterns = sorted({pattern for run in runs for pattern in run.patterns})
-    served = np.zeros((question.turns, question.layers, len(patterns)), dtype=np.int64)
-    for layer, run in enumerate(runs):
-        served[:, layer, [patterns.index(pattern) for pattern in run.patterns]] = run.served
+    for run in runs:
         fixed = fixed + run.fixed
+    timer, served = _served(question, [(run.patterns, run.served) for run in runs])
+    seconds, base, moved = (_in_turn(question, [getattr(run, name) for run in runs]) for name in ("step_s", "base", "moved"))
+    whole = replace(question, fixed_metered=fixed)
+    return Run(whole, scheduler.name, math.fsum(seconds), seconds, timer, served, base, moved)
+
+
+def _tied(question: Stacked, scheduler: Scheduler, limits: Limits | None, backend: Backend | None) -> Run:
+    """The same where more than the time of each step counts: all reads of all layers are split at once."""
+    parts, fixed = (
+        _each(_play_tied, question, scheduler, limits, backend),
+        np.zeros(len(question.memory.meters), dtype=np.int64),
+    )
+    for _, _, metered in parts:
+        fixed = fixed + metered
+    timer, served = _served(question, [(list(one.timer.patterns), one.served) for one, _, _ in parts])
+    base, moved = _in_turn(question, [one.base for one, _, _ in parts]), _in_turn(question, [moved for _, moved, _ in parts])
+    counted = [sum(column) for column in zip(*(one.counted for one, _, _ in parts), strict=True)]
+    whole = Moved(replace(question, fixed_metered=fixed), timer, served, base, counted)
+    try:
+        return split_run(whole, scheduler.name, base.astype(float) / question.share_base, moved)
+    except ScheduleError as error:
+        raise type(error)(error.message, scheduler=scheduler.name) from None
+
+
+def _served(question: Stacked, layers: Sequence[tuple[list[int], Int64]]) -> tuple[StepTimer, Int64]:
+    """What knows the patterns of all layers, and int64[T, P]: what each step reads in each; given for each layer by itself."""
+    patterns = sorted({pattern for mine, _ in layers for pattern in mine})
+    served = np.zeros((question.turns, question.layers, len(patterns)), dtype=np.int64)
+    for layer, (mine, amounts) in enumerate(layers):
+        served[:, layer, [patterns.index(pattern) for pattern in mine]] = amounts
     ways = question.loads.serve.reshape(-1, question.num_resources)
-    seconds, base, moved = (
-        np.stack([getattr(run, name) for run in runs], axis=1).reshape(question.num_steps, *shape)
-        for name, shape in (("step_s", ()), ("base", (-1,)), ("moved", (-1,)))
-    )
-    return Run(
-        replace(question, fixed_metered=fixed),
-        scheduler.name,
-        math.fsum(seconds),
-        seconds,
-        StepTimer(question.memory, patterns, ways),
-        served.reshape(question.num_steps, -1),
-        base,
-        moved,
-    )
+    return StepTimer(question.memory, patterns, ways), served.reshape(question.num_steps, len(patterns))
+
+
+def _in_turn(question: Stacked, layers: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Arrays of turns, one for each layer, in the order of the steps."""
+    return np.stack(layers, axis=1).reshape(question.num_steps, *layers[0].shape[1:])
 
 
 def by_layer(question: Layered, scheduler: Scheduler, *, limits: Limits | None = None, backend: Backend | None = None) -> Run:

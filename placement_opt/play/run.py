@@ -13,6 +13,7 @@ from placement_opt.base.arrays import Float64
 from placement_opt.base.tabular import Record
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import loads_of
+from placement_opt.instance.stacked import Stacked
 from placement_opt.play.amounts import exact_sum
 from placement_opt.play.bottlenecks import Bottlenecks
 from placement_opt.play.consumption import Consumption, consumption
@@ -144,8 +145,12 @@ class Run(Bottlenecks):
         instance, meters = self.instance, self.instance.memory.meters
         if not len(meters):
             return np.zeros(0)
-        labels, pieces = (instance.trace.block_kind, instance.pieces) if isinstance(instance, Instance) else (None, None)
-        loads = loads_of(instance.memory.operations, instance.size, meters.per_byte, labels, pieces)
+        size, labels, pieces = instance.size, None, None
+        if isinstance(instance, Instance):
+            labels, pieces = instance.trace.block_kind, instance.pieces
+        elif isinstance(instance, Stacked):  # with weights among the blocks
+            size, labels = instance.sizes, instance.kinds
+        loads = loads_of(instance.memory.operations, size, meters.per_byte, labels, pieces)
         fixed = instance.fixed_metered
         exact = [0] * len(meters) if fixed is None else [one * instance.share_base for one in fixed.tolist()]
         first, kinds = loads.operations.first_serving, len(loads.row)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError, Interrupted, LimitError, ScheduleError, shown
 from placement_opt.base.given import check_kind
 from placement_opt.base.limits import Limits, check_limits
@@ -27,7 +28,8 @@ from placement_opt.play.past import Past
 from placement_opt.play.protocol import Clairvoyant, Ids, Scheduler, Setting, View
 from placement_opt.play.run import Run
 from placement_opt.play.schedule import Recorder, Schedule
-from placement_opt.play.timed import time_run
+from placement_opt.play.split_program import Moved
+from placement_opt.play.timed import not_split, time_run
 
 __all__ = ["Run", "simulate"]
 
@@ -90,8 +92,22 @@ def simulate(
         ledger, held, passed, schedule = _play(instance, scheduler, record, limits or Limits())
         run = time_run(instance, scheduler.name, held, passed, ledger.moved, schedule, per_step)
     except ScheduleError as error:
-        raise type(error)(error.message, scheduler=scheduler.name, step=error.step, block=error.block) from None
+        raise _by(scheduler, error) from None
     return replace(run, effort=getattr(scheduler, "effort", None), would_miss=getattr(scheduler, "would_miss", None))
+
+
+def play_alone(instance: Instance, scheduler: Scheduler, limits: Limits) -> tuple[Moved, Int64]:
+    """A part of a run by itself, its reads not yet split because budgets tie them to those of others, and what was moved (as
+    in a run); errors as :func:`simulate`."""
+    try:
+        ledger, held, passed, _ = _play(instance, scheduler, False, limits)
+    except ScheduleError as error:
+        raise _by(scheduler, error) from None
+    return not_split(instance, held, passed, ledger.moved), ledger.moved
+
+
+def _by(scheduler: Scheduler, error: ScheduleError) -> ScheduleError:
+    return type(error)(error.message, scheduler=scheduler.name, step=error.step, block=error.block)
 
 
 def check_scheduler(scheduler: object) -> None:

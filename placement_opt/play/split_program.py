@@ -13,6 +13,7 @@ from placement_opt.base.errors import BudgetError
 from placement_opt.base.highs import LinearProgram, SolverError, from_triplets, solve
 from placement_opt.instance.budgets import Budget, amount_text
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.stacked import Stacked
 from placement_opt.memory.split.timing import StepTimer
 
 #: Coefficients below this share of their row's largest are left to the margin.
@@ -35,7 +36,7 @@ class Moved:
         M integers: likewise of meters, over the run.
     """
 
-    instance: Instance
+    instance: Instance | Stacked
     timer: StepTimer
     served: Int64
     base: npt.NDArray[np.object_]

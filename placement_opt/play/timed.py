@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.amounts import moving_loads
@@ -49,17 +49,36 @@ def time_run(
     BudgetError
         No split of the reads keeps the instance's budgets.
     """
-    found, served = served_of(instance, held, passed)
-    timer = StepTimer(instance.memory, found, instance.loads.serve.reshape(-1, instance.num_resources))
+    timer, served = _read(instance, held, passed)
     base = instance.fixed + moved.astype(float) @ moving_loads(instance) / instance.share_base
     if not instance.timed:
-        split = budgeted_split(_moved(instance, timer, served, moved))
-        run = Run(instance, scheduler, float(split.seconds), split.step_s, timer, served, base, moved, schedule, split=split)
-        run = replace(run, held=held)
+        run = split_run(_moved(instance, timer, served, moved), scheduler, base, moved)
+        run = replace(run, schedule=schedule, held=held)
         return replace(run, per_step=_table(run)) if per_step else run
     seconds = np.maximum(timer.times(served / instance.share_base, base), instance.floor)
     run = Run(instance, scheduler, math.fsum(seconds), seconds, timer, served, base, moved, schedule, held=held)
     return replace(run, per_step=_table(run)) if per_step else run
+
+
+def not_split(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_], moved: Int64) -> Moved:
+    """The run before its reads are split; arguments as of :func:`time_run`."""
+    return _moved(instance, *_read(instance, held, passed), moved)
+
+
+def split_run(whole: Moved, scheduler: str, base: Float64, moved: Int64) -> Run:
+    """The run with its reads split within the budgets, at the least cost; errors as :func:`time_run`.
+
+    ``base`` and ``moved``: as in :class:`Run`.
+    """
+    split = budgeted_split(whole)
+    parts = (whole.timer, whole.served, base, moved)
+    return Run(whole.instance, scheduler, float(split.seconds), split.step_s, *parts, split=split)
+
+
+def _read(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_]) -> tuple[StepTimer, Int64]:
+    """What knows the patterns of all reads, and what each step reads in each."""
+    found, served = served_of(instance, held, passed)
+    return StepTimer(instance.memory, found, instance.loads.serve.reshape(-1, instance.num_resources)), served
 
 
 def served_of(
