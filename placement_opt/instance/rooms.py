@@ -36,7 +36,8 @@ def rooms_of(owned: Owned, capacity: Int64, *, packed: bool) -> Int64:
         return rooms
     if all(map(_fits, owned.blocks, [owned.sizes] * len(rooms), rooms)):
         return rooms
-    taken = _packed(owned, capacity - owned.held.sum(axis=0))
+    left = capacity - owned.held.sum(axis=0)
+    taken = next((found for order in _orders(left) if (found := _packed(owned, left, order)) is not None), None)
     return rooms if taken is None else _shared(owned, owned.held + taken, capacity)
 
 
@@ -69,9 +70,15 @@ def _whole_portions(room: int, parts: Sequence[int], unit: int) -> list[int]:
     return shares
 
 
+def _orders(room: Int64) -> list[list[int]]:
+    """In which tiers are filled, one of which often serves where room is short."""
+    tiers, smallest = list(range(len(room))), np.argsort(room, kind="stable").tolist()
+    return [tiers, tiers[::-1], smallest, smallest[::-1]]
+
+
 def _fits(blocks: Int64, sizes: Int64, room: Int64) -> bool:
     """Whether a layer's blocks fit into its room by first fit, the largest first."""
-    return any(_filled(blocks.tolist(), sizes.tolist(), list(order)) for order in (room.tolist(), room[::-1].tolist()))
+    return any(_filled(blocks.tolist(), sizes.tolist(), room[order].tolist()) for order in _orders(room))
 
 
 def _filled(blocks: Sequence[int], sizes: Sequence[int], room: list[int]) -> bool:
@@ -86,11 +93,11 @@ def _filled(blocks: Sequence[int], sizes: Sequence[int], room: list[int]) -> boo
     return True
 
 
-def _packed(owned: Owned, room: Int64) -> Int64 | None:
+def _packed(owned: Owned, room: Int64, order: Sequence[int]) -> Int64 | None:
     """int64[L, K]: bytes that blocks which lie nowhere yet take, in equal measure of all layers; None: no place."""
     taken, left = np.zeros_like(owned.held), room.tolist()
     for size, counts in zip(owned.sizes.tolist(), owned.later.T.tolist(), strict=True):
-        for tier in range(len(left)):
+        for tier in order:
             fill = min(sum(counts), left[tier] // size)
             if fill:
                 mine = _portions(fill, counts)

@@ -58,6 +58,9 @@ def in_layers(outline: Outline) -> Stacked:
     if layers.blocks < rules.page_tokens:
         never = never_full(rules.page_tokens)
         raise outline.tables.rules.error("page_tokens", never.found, never.expected)
+    if model.placed is None and (empty := [layer for layer in range(layers.count) if not layers.blocks_of(layer)]):
+        expected = "expected some in each layer of a question that comes layer by layer"
+        raise outline.tables.trace.error("file", f"found no blocks in layer {empty[0]}", expected)
     if not outline.totals.firm:
         outline = replace(outline, made=_contents(outline, layers, block))
     weights = model.weight_bytes * memory.read[model.weight_tier]
@@ -112,10 +115,7 @@ class _Layer:
     def _rows(self, layer: int, limits: Limits) -> tuple[Paged, Int64]:
         """The trace of a layer in pages beside its weights, and int64[B], the bytes of each block."""
         outline, rules, placed = self.outline, self.outline.rules, self.outline.model.placed
-        if not self.layers.blocks_of(layer):
-            if placed is None:
-                expected = "expected some in each layer of a question that comes layer by layer"
-                raise outline.tables.trace.error("file", f"found no blocks in layer {layer}", expected)
+        if placed is not None and not self.layers.blocks_of(layer):
             trace, none = weights_alone(placed, self.layers.turns), np.zeros(self.layers.turns, dtype=np.int64)
             return Paged(trace, none, none), np.ascontiguousarray(trace.size)
         drawn = blamed(outline.tables.rules, lambda: paged_layer(self.layers, layer, rules.page_tokens, limits), "page_tokens")
