@@ -17,7 +17,7 @@ from placement_opt.base.cost import Cost, bytes_of
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.units import format_size
-from placement_opt.instance.sound import check_room
+from placement_opt.instance.sound import check_largest, check_room
 from placement_opt.instance.totals import totals_of
 from placement_opt.workload.totals import Totals
 
@@ -93,7 +93,8 @@ def check_tiers(outline: Outline) -> None:
     outline.check_total(totals.peak)
     peak, largest = totals.peak * unit, totals.largest * unit
     try:
-        check_room(outline.memory, rules.residency, outline.home_tier, outline.capacity, peak=peak, largest=largest)
+        check_room(outline.memory, rules.residency, outline.home_tier, outline.capacity, peak=peak)
+        check_largest(outline.memory, outline.capacity, largest)
     except InputError as error:
         raise outline.placed(error) from None
 

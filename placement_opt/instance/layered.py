@@ -15,7 +15,7 @@ from placement_opt.base.errors import InputError
 from placement_opt.instance.budgets import TIME, Budget, Objective
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import Loads, loads_of
-from placement_opt.instance.sound import check_room
+from placement_opt.instance.sound import check_largest, check_room
 from placement_opt.memory.system import MemorySystem
 from placement_opt.workload import runs
 from placement_opt.workload.layers import Given, Layers
@@ -116,7 +116,8 @@ class Layered(OneSize):
         if len(self.memory.tiers) != 2:
             raise InputError(f"found {len(self.memory.tiers)} tiers", "expected two at this size", field="memory")
         most = sum(self.layers.blocks_of(n) for n in range(self.layers.count)) * self.block_bytes
-        check_room(self.memory, "inclusive", self.home_tier, self.capacity, peak=most, largest=self.block_bytes)
+        check_room(self.memory, "inclusive", self.home_tier, self.capacity, peak=most)
+        check_largest(self.memory, self.capacity, self.block_bytes)
 
     @property
     def fast(self) -> int:

@@ -18,6 +18,7 @@ from placement_opt.instance.llm_table import Model
 from placement_opt.instance.outline import Outline
 from placement_opt.instance.packing import refuse_unpackable
 from placement_opt.instance.rule import MOST_LOAD
+from placement_opt.instance.sound import check_largest
 from placement_opt.instance.start import by_kind, cold, first_fit, load_initial
 from placement_opt.instance.stated import blamed
 from placement_opt.instance.totals import alive_bytes
@@ -38,7 +39,7 @@ def of_trace(outline: Outline, trace: Trace) -> Instance:
     if not outline.totals.firm:
         outline = replace(outline, made=_contents(model, paged.trace, size))
     start = None if rules.initial == "free" else initial(outline, paged.trace.birth < 0, paged.trace.block_kind, size)
-    return of_pages(outline, paged, size, outline.capacity, start, outline.budgets(trace.num_steps))
+    return of_pages(outline, paged, size, outline.capacity, start, outline.budgets(trace.num_steps), whole=True)
 
 
 def in_bytes(outline: Outline, paged: Paged) -> tuple[Paged, Int64]:
@@ -59,8 +60,13 @@ def of_pages(
     capacity: Int64,
     start: npt.NDArray[np.bool_] | None,
     budgets: tuple[Budget, ...],
+    *,
+    whole: bool,
 ) -> Instance:
-    """The instance of pages, int64[B] bytes each, in so much room (int64[K]), from a start, within budgets."""
+    """The instance of pages, int64[B] bytes each, in so much room (int64[K]), from a start, within budgets.
+
+    ``whole``: not a layer of a question, whose share of a tier may be too little for its largest block.
+    """
     rules = outline.rules
     try:
         instance = Instance(
@@ -80,6 +86,8 @@ def of_pages(
             objective=outline.objective,
             fixed_metered=_fixed_metered(outline, paged),
         )
+        if whole:
+            check_largest(outline.memory, capacity, int(size.max()))
         refuse_unpackable(instance)
     except InputError as error:
         raise outline.placed(error) from None

@@ -45,8 +45,8 @@ def check_instance(instance: Instance) -> None:
                 f"found {values[(values < 0) | ~np.isfinite(values)][0]}", "expected no negative value", field=name
             )
     _check_operations(instance)
-    peak, largest = int(instance.alive_bytes.max()), int(instance.size.max())
-    check_room(instance.memory, instance.residency, instance.home_tier, instance.capacity, peak=peak, largest=largest)
+    peak = int(instance.alive_bytes.max())
+    check_room(instance.memory, instance.residency, instance.home_tier, instance.capacity, peak=peak)
     if instance.initial is not None:
         _check_initial(instance, instance.initial)
 
@@ -128,10 +128,8 @@ def _largest_load(instance: Instance) -> int:
     return instance.share_base * max(byte * (total + pieces * (grain - 1)) + call * pieces for byte, call, grain in each)
 
 
-def check_room(
-    memory: MemorySystem, residency: Residency, home_tier: int | None, capacity: Int64, *, peak: int, largest: int
-) -> None:
-    """Refuse tiers without room for the bytes alive at their peak, or for the largest block; InputError with both numbers.
+def check_room(memory: MemorySystem, residency: Residency, home_tier: int | None, capacity: Int64, *, peak: int) -> None:
+    """Refuse tiers without room for the bytes alive at their peak; InputError with both numbers.
 
     ``home_tier``: as in an instance, of the inclusive rule.
     """
@@ -141,6 +139,10 @@ def check_room(
     elif peak > total and residency != "cache":
         found = f"found room for {format_size(total)} in all tiers together"
         raise InputError(found, f"expected at least {format_size(peak)}, every block at its peak", field="capacity")
+
+
+def check_largest(memory: MemorySystem, capacity: Int64, largest: int) -> None:
+    """Refuse a tier of a whole question with some room, but not for its largest block; a part of one may have such shares."""
     for tier, room in zip(memory.tiers, capacity, strict=True):
         if 0 < room < largest:
             found = f"found room for {format_size(int(room))}"

@@ -2,15 +2,13 @@
 
 A given start is the whole's: it is found for all blocks together, as in rows, and every layer has its part of it. The room that
 a layer gets of each tier is what it holds there at the start and an even share of what is left, so that its start fits; of a
-free start, an even share of all.
+free start, an even share of all (:mod:`placement_opt.instance.rooms`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -25,10 +23,13 @@ from placement_opt.instance.gate import check_layer_in_rows, layer_bytes
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.made import in_bytes, initial, of_pages
 from placement_opt.instance.outline import Outline
+from placement_opt.instance.rooms import Owned, rooms_of
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.stated import blamed
 from placement_opt.memory.operations import BLOCK_KINDS
 from placement_opt.workload.layers import Drawn, Layers, Stored, paged_layer
+from placement_opt.workload.paging import Paged, never_full
+from placement_opt.workload.transforms.weights import weights_alone
 
 
 def layers_of(outline: Outline) -> Layers:
@@ -54,6 +55,12 @@ def in_layers(outline: Outline) -> Stacked:
     if isinstance(layers, Stored) and rules.page_tokens > 1:
         found = f"found {rules.page_tokens} for blocks of a file of runs, which have no tokens"
         raise outline.tables.rules.error("page_tokens", found, "expected 1")
+    if layers.blocks < rules.page_tokens:
+        never = never_full(rules.page_tokens)
+        raise outline.tables.rules.error("page_tokens", never.found, never.expected)
+    if model.placed is None and (empty := [layer for layer in range(layers.count) if not layers.blocks_of(layer)]):
+        expected = "expected some in each layer of a question that comes layer by layer"
+        raise outline.tables.trace.error("file", f"found no blocks in layer {empty[0]}", expected)
     if not outline.totals.firm:
         outline = replace(outline, made=_contents(outline, layers, block))
     weights = model.weight_bytes * memory.read[model.weight_tier]
@@ -101,12 +108,20 @@ class _Layer:
     def __call__(self, layer: int, capacity: Int64, budgets: tuple[Budget, ...], limits: Limits) -> Instance:
         outline, rules = self.outline, self.outline.rules
         check_layer_in_rows(outline, limits)
+        paged, size = self._rows(layer, limits)
+        start = None if rules.initial == "free" else _start_of(outline, self.layers, layer)
+        return of_pages(outline, paged, size, capacity, start, budgets, whole=False)
+
+    def _rows(self, layer: int, limits: Limits) -> tuple[Paged, Int64]:
+        """The trace of a layer in pages beside its weights, and int64[B], the bytes of each block."""
+        outline, rules, placed = self.outline, self.outline.rules, self.outline.model.placed
+        if placed is not None and not self.layers.blocks_of(layer):
+            trace, none = weights_alone(placed, self.layers.turns), np.zeros(self.layers.turns, dtype=np.int64)
+            return Paged(trace, none, none), np.ascontiguousarray(trace.size)
         drawn = blamed(outline.tables.rules, lambda: paged_layer(self.layers, layer, rules.page_tokens, limits), "page_tokens")
         if drawn is None:
             raise LimitError(f"layer {layer} was not drawn in time")
-        paged, size = in_bytes(outline, drawn)
-        start = None if rules.initial == "free" else _start_of(outline, self.layers, layer)
-        return of_pages(outline, paged, size, capacity, start, budgets)
+        return in_bytes(outline, drawn)
 
     def amounts(self, layer: int) -> tuple[Int64, Int64]:
         """int64[N] twice: bytes that each turn of a layer reads from wherever they lie, and of the blocks that it produces."""
@@ -189,40 +204,27 @@ def _start_of(outline: Outline, layers: Drawn | Stored, layer: int) -> npt.NDArr
     return np.ascontiguousarray(whole[:, all_of_them.owner == layer])
 
 
-def _rooms(outline: Outline, layers: Drawn | Stored) -> Int64:
-    """int64[L, K]: the bytes of each layer, which add up to the capacities."""
+def _owned(outline: Outline, layers: Drawn | Stored) -> Owned:
+    """What layers have, by the sizes of their blocks."""
+    page, block, placed = outline.rules.page_tokens, _block_bytes(outline), outline.model.placed
+    pages = np.array([layers.blocks_of(layer) // page for layer in range(layers.count)])
     held = np.zeros((layers.count, len(outline.capacity)), dtype=np.int64)
-    bytes_of = [layers.blocks_of(layer) for layer in range(layers.count)]
+    there = np.zeros_like(pages)
     if outline.rules.initial != "free":
         owner, exists, size, kind = _blocks(outline, layers)
-        for tier, there in enumerate(initial(outline, exists, kind, size)):
-            np.add.at(held[:, tier], owner[there], size[there])
-        born = [int(layers.births(layer).sum()) for layer in range(layers.count)]
-        bytes_of = born if any(born) else bytes_of
-    left, largest = (outline.capacity - held.sum(axis=0)).tolist(), _largest(outline)
-    shares = [_portions(room, bytes_of) for room in left]
-    for tier, mine in enumerate(shares):
-        if any(0 < share < largest for share in (held[:, tier] + mine).tolist()):
-            shares[tier] = _whole_portions(left[tier], bytes_of, largest)
-    return held + np.array(shares, dtype=np.int64).T
+        for tier, lies in enumerate(initial(outline, exists, kind, size)):
+            np.add.at(held[:, tier], owner[lies], size[lies])
+        first = 0 if placed is None else layers.count * placed.tiles
+        there = np.bincount(owner[first:][exists[first:]], minlength=layers.count)
+    tiles = np.zeros(0, dtype=np.int64) if placed is None else np.diff(placed.ends)
+    sizes = np.unique(np.append(tiles, block))[::-1]
+    weights = (tiles[:, None] == sizes).sum(axis=0)
+    paged = np.where(sizes == block, 1, 0)
+    blocks, later = pages[:, None] * paged + weights, (pages - there)[:, None] * paged
+    return Owned(sizes, blocks, later if outline.rules.initial != "free" else blocks, held)
 
 
-def _largest(outline: Outline) -> int:
-    """Bytes of the largest block."""
-    block, placed = _block_bytes(outline), outline.model.placed
-    return block if placed is None else max(block, int(np.diff(placed.ends).max()))
-
-
-def _portions(room: int, parts: Sequence[int]) -> list[int]:
-    """Whole numbers in proportion to some parts that add up to ``room``."""
-    ends = [0]
-    for part in parts:
-        ends.append(ends[-1] + part)
-    return [room * high // ends[-1] - room * low // ends[-1] for low, high in pairwise(ends)]
-
-
-def _whole_portions(room: int, parts: Sequence[int], unit: int) -> list[int]:
-    """The same in whole units, but for what is left of one, so that no layer has room that is of no use to it."""
-    shares = [unit * count for count in _portions(room // unit, parts)]
-    shares[shares.index(max(shares))] += room % unit
-    return shares
+def _rooms(outline: Outline, layers: Drawn | Stored) -> Int64:
+    """int64[L, K]: the bytes of each layer, which add up to the capacities."""
+    packed = outline.rules.residency in ("exclusive", "free")
+    return rooms_of(_owned(outline, layers), outline.capacity, packed=packed)

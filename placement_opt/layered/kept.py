@@ -2,15 +2,20 @@
 
 A line for each layer says what came of it, in a file that is only ever written to at its end; the moves of a layer lie beside
 it, in a file that is whole or absent. Prices are kept before the layers that are done at them, so that what is found in the end
-is what one run would have found that was not interrupted. What a stop or a limit cut short is not kept.
+is what one run would have found that was not interrupted. What a stop or a limit cut short is not kept. What layers prove adds
+up at common prices alone, so each says at which it was done: where those are lost or others now, it is done again. A folder is
+one run's at a time.
 
 What is kept is believed, as far as its lines are whole; ``verify`` proves the files of the answer from nothing but themselves.
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +27,7 @@ import numpy as np
 
 from placement_opt import __version__
 from placement_opt.base.arrays import Array
-from placement_opt.base.atomic import AnyPath, open_regular, write_bytes_atomic, write_text_atomic
+from placement_opt.base.atomic import AnyPath, open_regular, write_bytes_atomic
 from placement_opt.base.errors import InputError
 
 _FORM, _LINES = "placement-opt layers 1", "layers.jsonl"
@@ -41,9 +46,34 @@ class KeptLayers:
 
     def __init__(self, folder: Path, file: TextIO, known: dict[str, Record]) -> None:
         self.folder, self._file, self._known = folder, file, known
+        self._at = ""  # tells apart what layers are done at: the data that were kept or read last
 
     def find(self, key: str) -> Record | None:
-        """What came of something; None where it is not known, or a file of it is not as it was."""
+        """What came of a layer; None where it is not known, was done at other data, or a file of it is not as it was."""
+        found = self._found(key)
+        return None if found is None or found.get("at") != self._at else found
+
+    def keep(self, key: str, record: Record, file: Path | None = None) -> None:
+        """One more line of a layer; ``file``: what lies in the folder and belongs to it."""
+        self._write(key, {**record, "at": self._at}, file)
+
+    def keep_data(self, key: str, data: bytes, name: str) -> None:
+        """Something that is a file alone, at which layers are done from here on."""
+        write_bytes_atomic(self.folder / name, data)
+        self._write(key, {}, self.folder / name)
+        self._at = _digest(data)
+
+    def data(self, key: str) -> bytes | None:
+        """The same, read; None where it is not known, or not as it was."""
+        found = self._found(key)
+        if found is None:
+            return None
+        with open_regular(self.folder / found["file"]) as handle:
+            data = handle.read()
+        self._at = _digest(data)
+        return data
+
+    def _found(self, key: str) -> Record | None:
         found = self._known.get(key)
         if found is None or "file" not in found:
             return found
@@ -53,52 +83,62 @@ class KeptLayers:
             return None
         return found if whole else None
 
-    def keep(self, key: str, record: Record, file: Path | None = None) -> None:
-        """One more line; ``file``: what lies in the folder and belongs to it."""
+    def _write(self, key: str, record: Record, file: Path | None) -> None:
         if file is not None:
             record = {**record, "file": file.name, "bytes": file.stat().st_size}
-        self._file.write(json.dumps({"key": key, "is": record}) + "\n")
+        line = json.dumps({"key": key, "is": record})
+        self._file.write(f'{line[:-1]}, "sum": "{_digest(line.encode())}"}}\n')
         self._file.flush()
-
-    def keep_data(self, key: str, data: bytes, name: str) -> None:
-        """Something that is a file alone."""
-        write_bytes_atomic(self.folder / name, data)
-        self.keep(key, {}, self.folder / name)
-
-    def data(self, key: str) -> bytes | None:
-        """The same, read."""
-        found = self.find(key)
-        if found is None:
-            return None
-        with open_regular(self.folder / found["file"]) as handle:
-            return handle.read()
 
 
 @contextmanager
 def kept_layers(folder: AnyPath | None, digest: str, gap: float) -> Iterator[KeptLayers | None]:
     """What a folder keeps of a question, by its hash, and a gap that is asked for; None without one.
 
-    InputError for a folder of others, or where it cannot be made.
+    InputError for a folder of others, one that another run is working on, or where it cannot be made.
     """
     if folder is None:
         yield None
         return
-    folder, known = Path(folder), dict[str, Record]()
-    head = {"form": _FORM, "release": __version__, "question": digest, "gap": gap}
-    lines = folder / _LINES
+    folder = Path(folder)
+    head, lines = {"form": _FORM, "release": __version__, "question": digest, "gap": gap}, folder / _LINES
     try:
         folder.mkdir(exist_ok=True)
-        old = lines.exists()
+        if lines.exists():
+            open_regular(lines).close()
+        file = lines.open("a", encoding="utf-8", newline="\n")
     except OSError as error:
         why = f"found no folder, and it cannot be made ({error.strerror or error})"
         raise InputError(why, "expected a folder to keep layers in", path=folder) from None
-    if old:
+    with file:
+        _lock(file, folder)
+        yield KeptLayers(folder, file, _begun(file, lines, head))
+
+
+def _lock(file: TextIO, folder: Path) -> None:
+    """Until the file is closed nobody else opens the folder."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError("found another run at work in it", "expected a folder of its own", path=folder) from None
+    except OSError:
+        pass  # not every file system has locks
+
+
+def _begun(file: TextIO, lines: Path, head: Record) -> dict[str, Record]:
+    """What an earlier run kept; a folder that has nothing yet gets its first line."""
+    first = json.dumps(head) + "\n"
+    with open_regular(lines) as handle:
+        new = first.encode().startswith(handle.read(len(first) + 1))
+    if not new:
         known = _read(lines, head)
-    else:
-        write_text_atomic(lines, json.dumps(head) + "\n")
-    with lines.open("a", encoding="utf-8", newline="\n") as file:
-        file.write("\n" if old else "")  # a line may have been cut off: what follows it begins on a line of its own
-        yield KeptLayers(folder, file, known)
+        file.write("\n")  # a line may have been cut off: what follows it begins on a line of its own
+        return known
+    file.truncate(0)
+    file.write(first)
+    file.flush()
+    os.fsync(file.fileno())
+    return {}
 
 
 def _read(path: Path, head: Record) -> dict[str, Record]:
@@ -112,7 +152,18 @@ def _read(path: Path, head: Record) -> dict[str, Record]:
             found = f"found layers of {what} ({first.get(key)})"
             raise InputError(found, f"expected {head[key]}, or an empty folder", path=path, line=1)
     parsed = (one for line in lines[1:] if (one := _parsed(line)) is not None)
-    return {one["key"]: one["is"] for one in parsed if isinstance(one.get("key"), str) and isinstance(one.get("is"), dict)}
+    return {one["key"]: one["is"] for one in parsed if _whole(one)}
+
+
+def _whole(line: Mapping[str, Any]) -> bool:
+    """Whether a line says what was written."""
+    written = {key: value for key, value in line.items() if key != "sum"}
+    return list(written) == ["key", "is"] and line.get("sum") == _digest(json.dumps(written).encode())
+
+
+def _digest(data: bytes) -> str:
+    """Tells apart what was not made to deceive."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

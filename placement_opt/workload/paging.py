@@ -83,7 +83,7 @@ def page(trace: Trace, page_tokens: int, *, of: int = 1) -> Paged:
     full = np.flatnonzero(birth < steps)
     order = full[np.lexsort((keys[full] // pages, keys[full] % pages, birth[full]))]
     if len(order) == 0:
-        raise _never_full(page_tokens)
+        raise never_full(page_tokens)
     number = np.full(len(keys), -1, dtype=np.int64)
     number[order] = np.arange(len(order))
 
@@ -137,7 +137,7 @@ def page_runs(runs: LayerRuns, page_tokens: int) -> LayerPages:
     order = np.argsort(born, kind="stable") if page_tokens > 1 else np.arange(count)  # single tokens are as they are
     full = int(np.count_nonzero(born < turns))
     if full == 0 and count:
-        raise _never_full(page_tokens)
+        raise never_full(page_tokens)
     tail, written, place = np.zeros((3, turns), dtype=np.int64)
     table = (runs.start, runs.first, runs.last, order, born, page_tokens)
     gather(*table, place, np.zeros(0, np.int32), np.zeros(0, np.uint16), tail)
@@ -152,7 +152,8 @@ def page_runs(runs: LayerRuns, page_tokens: int) -> LayerPages:
     return LayerPages(indptr, blocks, shares if page_tokens > 1 else None, birth, first, tail, written)
 
 
-def _never_full(page_tokens: int) -> InputError:
+def never_full(page_tokens: int) -> InputError:
+    """What is said of pages that have more tokens than there are."""
     found = f"found pages of {page_tokens} tokens, none of which is ever full"
     return InputError(found, "expected smaller pages", field="page_tokens")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.dual.climb import Climb
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate
 from placement_opt.bounds.dual.futures import merge_futures
+from placement_opt.bounds.dual.price_space import PriceSpace
 from placement_opt.bounds.dual.shares import evaluate_on
 from placement_opt.bounds.dual.tracked import Tracked
 from placement_opt.bounds.result import Prices
@@ -26,6 +28,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
 from tests.bounds.cases import absurd_prices, draw
 from tests.small import fetch_ahead
+from tests.worlds import any_operations
 
 
 def roofline_prices(instance: Instance) -> Prices:
@@ -167,6 +170,17 @@ def test_tiers_that_hardly_anything_lies_in_are_left_out() -> None:
         assert len(climb._tracked.masks) == (every if scarce else every // 2)
         climb.look(Prices(rho, cheap))
         assert len(climb._tracked.masks) == every
+
+
+def test_a_cache_that_nobody_reads_has_rents_too() -> None:
+    """Their unit goes by what is read; of nothing it is no 0 that prices would be divided by."""
+    instance = next(one for one in map(any_operations, range(100)) if one.forgets)
+    trace = instance.trace
+    unread = replace(
+        trace, indptr=trace.indptr * 0, blocks=trace.blocks[:0], shares=None if trace.shares is None else trace.shares[:0]
+    )
+    instance = replace(instance, trace=unread, capacity=instance.capacity * 0, initial=None)
+    assert (PriceSpace.of(instance).rent_unit > 0.0).all()
 
 
 def test_softening_never_takes_more_than_the_whole_value() -> None:

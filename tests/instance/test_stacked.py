@@ -22,6 +22,7 @@ from placement_opt.instance.turns import in_layers
 from placement_opt.workload.files.runs import save_runs
 from placement_opt.workload.runs import LayerRuns
 from tests.stacking import MEMORY, TEXT, both, written
+from tests.worlds import any_operations
 
 #: Starts, some of which fill tiers in the order of all blocks of all layers.
 STARTS: list[dict[str, object]] = [
@@ -187,3 +188,13 @@ def test_thinned_takes_a_share_of_everything(tmp_path: Path) -> None:
         mine = np.isin(whole.trace.reads(step), ids)
         assert (ids[part.trace.reads(step)] == whole.trace.reads(step)[mine]).all()
     assert dataclasses.replace(part, name="").num_reads == np.isin(whole.trace.blocks, ids).sum()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_thinned_is_a_question_again(seed: int) -> None:
+    """However few blocks are left, and however short room is: in some tier, at home, of what is there at the start."""
+    whole = any_operations(seed)
+    for every in (2, 3, 7, 10**6):
+        part = thinned(whole, every)
+        assert 1 <= part.num_blocks <= -(-whole.num_blocks // every) + 1
+        assert (part.capacity >= whole.capacity // every).all()

@@ -23,7 +23,7 @@ from placement_opt.schedulers.search.paths_kernels import COPIED, SET
 from placement_opt.schedulers.search.smooth_kernels import smoothed
 from placement_opt.schedulers.search.stays import CHUNK, Rounding, offered, roundable, rounded_stays
 from tests.small import make_instance, make_trace, two_tier
-from tests.worlds import any_instance, any_operations
+from tests.worlds import any_instance, any_operations, wild_memory
 
 
 def _prices(instance: Instance, seed: int) -> Prices:
@@ -191,6 +191,26 @@ def test_a_stop_before_the_first_sweep_gives_nothing() -> None:
     limits = Limits()
     limits.interrupt()
     assert rounded_stays(_world(0), _prices(_world(0), 0), seed=0, limits=limits) is None
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_as_many_sets_of_tiers_as_a_path_can_name(more: int) -> None:
+    """A given start of many sets of nine tiers: what it says is kept, or the question is none for rounding."""
+    tiers, alone = 9, 9
+    several = [mask for mask in range(1 << tiers) if bin(mask).count("1") > 1][: 128 - alone + more]
+    masks = np.array(several + [1 << k for k in range(tiers)])
+    memory = wild_memory(np.random.default_rng(1), [len(masks)] * tiers, 2)
+    initial = (masks >> np.arange(tiers)[:, None] & 1) == 1
+    reads = [list(range(0, len(masks), 2)), list(range(len(masks)))]
+    instance = make_instance(memory, make_trace(reads, [-1] * len(masks)), "free", initial=initial)
+    assert len(offered(instance)) == 128 + more
+    assert roundable(instance) == (more == 0)
+    if more == 0:
+        stays = rounded_stays(instance, _prices(instance, 0), seed=0)
+        assert stays is not None
+        schedule = schedule_of(instance, stays, "rounded")
+        assert (schedule.initial == initial).all()
+        assert simulate(instance, Replay(schedule)).latency_s > 0.0
 
 
 def test_bundles_alike_are_parts_of_classes() -> None:

@@ -161,9 +161,9 @@ def _turnover(instance: Instance, scarce: npt.NDArray[np.bool_]) -> Float64:
     What is kept for a read pays rent at every state until then, and a cache chooses what it keeps: where blocks of a log of
     requests are read again after thousands of states, rents are thousandths of what a read costs.
     """
-    read = instance.read_bytes.sum(dtype=np.float64) / instance.share_base
+    read = max(1.0, instance.read_bytes.sum(dtype=np.float64) / instance.share_base)
     room = instance.capacity * scarce.sum(axis=0).astype(np.float64)
-    return np.asarray(np.minimum(1.0, read / np.maximum(room, max(read, 1.0))))
+    return np.asarray(np.minimum(1.0, read / np.maximum(room, read)))
 
 
 def serving_seconds(instance: Instance) -> Float64:

@@ -174,11 +174,15 @@ class Rounding:
 
 
 def roundable(instance: Instance) -> bool:
-    """Whether an instance has few enough tiers, kinds of block and price vectors for its blocks to be rounded."""
+    """Whether an instance has few enough tiers, sets of them, kinds of block and price vectors for its blocks to be rounded."""
+    from placement_opt.schedulers.search.paths_kernels import SET
+
     kinds = fewest(instance.loads)
     if instance.num_tiers > MOST_TIERS or len(kinds.row) > MOST_KINDS:
         return False
-    timer = serving(instance.memory, kinds, tier_sets(instance)[offered(instance)]).timer
+    if len(use := offered(instance)) > SET + 1:  # what a byte of a path says beside COPIED
+        return False
+    timer = serving(instance.memory, kinds, tier_sets(instance)[use]).timer
     return timer.complete and len(timer.rho) <= MOST_VECTORS
 
 

@@ -86,6 +86,22 @@ def with_weights(trace: Trace, size: Int64, weights: PlacedWeights) -> Trace:
     )
 
 
+def weights_alone(weights: PlacedWeights, turns: int) -> Trace:
+    """The trace of a layer that has no KV: so many turns, each of which reads its weights."""
+    tiles = weights.tiles
+    return Trace(
+        indptr=tiles * np.arange(turns + 1, dtype=np.int64),
+        blocks=np.tile(np.arange(tiles, dtype=np.int32), turns),
+        birth=np.full(tiles, -1, dtype=np.int32),
+        death=np.full(tiles, turns, dtype=np.int32),
+        size=np.diff(weights.ends),
+        size_unit="bytes",
+        step_layer=np.zeros(turns, dtype=np.int32),
+        block_layer=np.zeros(tiles, dtype=np.int32),
+        block_kind=np.full(tiles, BLOCK_KINDS.index("weights"), dtype=np.int8),
+    )
+
+
 def _pieces(trace: Trace, count: int) -> npt.NDArray[np.int32]:
     """int32: of so many blocks of weights, each in one, and of those that the trace has."""
     assert trace.pieces is not None
