@@ -77,6 +77,11 @@ def sample_s(sampled: int) -> Seconds:
     return lambda work: ascent.COST.expected_s(work.size) * sampled / work.size.reads
 
 
+def sample_memory(sampled: int) -> Bytes:
+    """What an ascent with so many reads holds."""
+    return lambda work: ascent.COST.expected_bytes(replace(work.size, reads=min(sampled, work.size.reads)))
+
+
 def window_s(steps: int) -> Seconds:
     """Prices on few intervals of so many steps, and a pass over all of them that proves them."""
 

@@ -314,7 +314,9 @@ RUNGS: tuple[Rung, ...] = (
     _method("lp"),
     _scheduler("static"),
     _scheduler("belady"),
-    Rung("home kept", "schedule", _is_free, seconds(of_scheduler("belady"), 2.0), _kept_at_home),
+    Rung(
+        "home kept", "schedule", _is_free, seconds(of_scheduler("belady"), 2.0), _kept_at_home, memory(of_scheduler("belady"))
+    ),
     Rung("milp", "schedule", _defined(_MILP), seconds(_MILP), _branch, memory(_MILP)),
     Rung("lp-rounded", "schedule", _always, free, _round, ready=lambda work: work.targets is not None and not work.rounded),
     Rung("rounded", "schedule", _lives_shortly, search_s, _rounded, memory(of_search), ready=_far_off),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from placement_opt.answer.costs import intervals_s, of_ascent, sample_s, seconds, window_s
+from placement_opt.answer.costs import intervals_s, memory, of_ascent, sample_memory, sample_s, seconds, window_s
 from placement_opt.answer.work import DUALITY, Rung, Work, offer_prices
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64
@@ -161,8 +161,8 @@ def _is_long(work: Work) -> bool:
 
 #: In the order in which equals are tried.
 PRICES: tuple[Rung, ...] = (
-    Rung("window", "bound", _is_lasting, window_s(_WINDOW), _window, early=True),
+    Rung("window", "bound", _is_lasting, window_s(_WINDOW), _window, first=True),
     Rung("intervals", "bound", lambda _: True, intervals_s, _intervals, endless=True),
-    Rung("sample", "bound", _is_long, sample_s(_SAMPLED), _sample, endless=True, early=True),
-    Rung("ascent", "bound", lambda _: True, seconds(of_ascent), _ascend, endless=True, early=True),
+    Rung("sample", "bound", _is_long, sample_s(_SAMPLED), _sample, sample_memory(_SAMPLED), endless=True, early=True),
+    Rung("ascent", "bound", lambda _: True, seconds(of_ascent), _ascend, memory(of_ascent), endless=True, early=True),
 )

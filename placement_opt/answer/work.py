@@ -204,6 +204,8 @@ class Rung:
         It goes on for as long as it is let, so that its turns last no longer than expected.
     early
         It has its first turn early, whatever that costs.
+    first
+        It has its first turn before all others of its side, whatever that costs.
     ready
         Whether it has anything to work with yet.
     runs
@@ -218,6 +220,7 @@ class Rung:
     memory: Callable[[Work], int] = lambda _: 0
     endless: bool = False
     early: bool = False
+    first: bool = False
     ready: Callable[[Work], bool] = lambda _: True
     runs: bool = False
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.inputs import requests_instance
@@ -10,9 +12,10 @@ from placement_opt.answer.answer import answer
 from placement_opt.answer.prove_integer import certify_schedule
 from placement_opt.answer.rungs import RUNGS
 from placement_opt.answer.standing import Standing
+from placement_opt.answer.turns import Turn, pick
 from placement_opt.answer.work import Work
 from placement_opt.base.limits import Limits
-from placement_opt.bounds import METHODS
+from placement_opt.bounds import METHODS, ascent
 from placement_opt.certify.verify import verify_schedule
 
 
@@ -49,3 +52,32 @@ def test_questions_that_a_search_goes_through_are_left_to_it() -> None:
     [rung] = [rung for rung in RUNGS if rung.name == "stays"]
     assert not rung.suits(Work(requests_instance(1000, residency="free"), Standing(), 0.0))
     assert rung.suits(Work(requests_instance(7000, residency="free"), Standing(), 0.0))
+
+
+def test_a_long_log_begins_with_a_window_and_is_rounded_as_soon_as_room_has_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither prices on few intervals of all steps nor searches from other schedules come before, however little they cost."""
+    monkeypatch.setattr(rungs_prices, "_WINDOW", 1000)
+    instance = requests_instance(7000, residency="free")
+    work, left_s = Work(instance, Standing(), 0.02), 300.0
+    work.standing.raise_to(METHODS["roofline"](instance), "roofline")
+
+    def turns(side: str) -> list[Turn]:
+        suited = [rung for rung in RUNGS if rung.side == side and rung.suits(work)]
+        return [Turn(rung, rung.expected_s(work)) for rung in suited if rung.ready(work)]
+
+    first = pick(turns("bound"), 0.0, left_s)
+    assert first.rung.name == "window"
+    assert pick(turns("schedule"), 60.0, left_s).rung.name != "stays"
+    first.rung.climb(work, Limits())
+    assert work.has_rents
+    assert pick(turns("schedule"), 60.0, left_s).rung.name == "stays"
+
+
+def test_rungs_of_a_log_say_what_memory_they_take() -> None:
+    """Ascents by the reads that they hold: all of them, or a sample."""
+    work = Work(requests_instance(300, residency="free"), Standing(), 0.0)
+    work.size = replace(work.size, reads=10**6)
+    needed = {rung.name: rung.memory(work) for rung in RUNGS if rung.name in ("sample", "ascent", "home kept", "belady")}
+    assert needed["ascent"] == ascent.COST.expected_bytes(work.size)
+    assert 0 < needed["sample"] < needed["ascent"]
+    assert needed["home kept"] == needed["belady"] > 0

@@ -11,12 +11,12 @@ from placement_opt.answer.work import Rung, Work
 from placement_opt.base.limits import Limits
 
 
-def turn(name: str, next_s: float, *, early: bool = False) -> Turn:
+def turn(name: str, next_s: float, *, early: bool = False, first: bool = False) -> Turn:
     def climb(work: Work, limits: Limits) -> bool:
         del work, limits
         return True
 
-    return Turn(Rung(name, "bound", lambda _: True, lambda _: next_s, climb, early=early), next_s)
+    return Turn(Rung(name, "bound", lambda _: True, lambda _: next_s, climb, early=early, first=first), next_s)
 
 
 def test_first_turns_that_cost_little_come_at_once() -> None:
@@ -48,6 +48,15 @@ def test_some_have_their_first_turn_early() -> None:
     assert pick([moving, early], 2.0, 58.0).rung.name == "moving"
     assert pick([moving, early], 4.0, 56.0).rung.name == "early"
     assert pick([moving, early], 1e6, math.inf).rung.name != "early" or moving.rate * early.next_s <= 0.05
+
+
+def test_some_have_their_first_turn_before_all_others() -> None:
+    """Whatever they cost; the shortest of several; after that they wait like the others."""
+    quick, early, first = turn("quick", 0.0), turn("early", 1.0, early=True), turn("first", 40.0, first=True)
+    assert pick([quick, early, first], 0.0, 60.0) is first
+    assert pick([quick, early, first, turn("warm", 0.0, first=True)], 0.0, 60.0).rung.name == "warm"
+    first.done(30.0, 0.0)
+    assert pick([quick, early, first], 30.0, math.inf) is quick
 
 
 def test_the_fastest_of_those_that_move_goes_on() -> None:
