@@ -15,6 +15,8 @@ from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.turns import in_layers
+from placement_opt.workload import runs
+from placement_opt.workload.files.runs import save_runs
 from placement_opt.workload.trace import Trace
 
 #: Three tiers, and a question of three layers of twelve turns.
@@ -54,6 +56,22 @@ def written(folder: Path, extra: str = "") -> Path:
     (folder / "three.memory.toml").write_text(MEMORY)
     path = folder / "stack.toml"
     path.write_text(TEXT + extra)
+    return path
+
+
+def stored(folder: Path, counts: Sequence[int]) -> Path:
+    """A question of a file of runs: so many blocks of 1000 B in each layer, there from the start and read at each of three
+    turns."""
+    layers = [
+        runs.LayerRuns(3, np.full(n, -1, np.int32), np.arange(n + 1), np.zeros(n, np.int32), np.full(n, 2, np.int32))
+        for n in counts
+    ]
+    save_runs(layers, len(counts), 3, folder / "t.runs", size_unit="bytes", size=1000)
+    path = written(folder)
+    text = path.read_text()
+    path.write_text(
+        text[: text.index("[trace]")].replace("layers = 3", f"layers = {len(counts)}") + '[trace]\nfile = "t.runs"\n'
+    )
     return path
 
 

@@ -60,6 +60,8 @@ from placement_opt.play.schedule import Schedule
 BUDGET_S = 60.0
 #: A rung that is done in one turn gets this many times what it should take, and this many seconds.
 _PATIENCE, _LEAST_S = 4.0, 5.0
+#: ... but where others wait no more than half of what is left, or this many times what it should take.
+_SLACK = 1.25
 #: Seconds that the turn of a rung without an end lasts at least.
 _SHORTEST_S = 0.3
 #: Seconds between two looks of a side that waits for the others.
@@ -405,8 +407,7 @@ def _take_turn(turn: Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
         if short := room.shortage(name, turn.rung.memory(work), limits):
             work.notes.append(f"passed over: {short}")
             return False
-        seconds = max(turn.next_s, _SHORTEST_S) if turn.rung.endless else _PATIENCE * turn.next_s + _LEAST_S
-        return turn.rung.climb(work, limits.within(seconds if alone else min(seconds, limits.remaining / 2)))
+        return turn.rung.climb(work, limits.within(_turn_s(turn, limits.remaining, alone=alone)))
     except PlacementError as error:
         if not limits.reached:
             work.notes.append(f"{name} gave no answer ({error})")
@@ -415,6 +416,14 @@ def _take_turn(turn: Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
     except Exception as error:
         work.notes.append(f"{name} failed, a fault of placement-opt itself ({type(error).__name__}: {error})")
     return False
+
+
+def _turn_s(turn: Turn, left_s: float, *, alone: bool) -> float:
+    """Seconds that a turn lasts at most: half of what is left, unless a rung needs more to be done, or there is no other."""
+    if turn.rung.endless:
+        return max(turn.next_s, _SHORTEST_S) if alone else min(max(turn.next_s, _SHORTEST_S), left_s / 2)
+    most = _PATIENCE * turn.next_s + _LEAST_S
+    return most if alone else min(most, max(left_s / 2, min(_SLACK * turn.next_s, left_s)))
 
 
 def _outcome(state: State, gap: float, limits: Limits, *, ended: bool) -> Outcome:

@@ -146,6 +146,21 @@ def loads_of(
     return Loads(operations, size, parts, kind.astype(np.int64), amount, row, metered, applies)
 
 
+def kinds_among(mine: Loads, whole: Loads) -> Int64:
+    """int64[C]: which kind of ``whole`` loads what each kind of ``mine`` does, whose blocks are some of those of ``whole``."""
+    alike = (whole.size == mine.size[:, None]) & (whole.pieces == mine.pieces[:, None])
+    alike &= (whole.applies == mine.applies[:, None]).all(axis=2)
+    return np.asarray(alike.argmax(axis=1))
+
+
+def kind_and_sources(loads: Loads, pattern: int) -> tuple[int, int]:
+    """Of reads that a pattern tells by the operations that may serve them: their kind, and the set of tiers that these need."""
+    sources, first = loads.serves_from.tolist(), (pattern & -pattern).bit_length() - 1
+    kind = first // len(sources)
+    ways = pattern >> kind * len(sources)
+    return kind, sum(1 << tier for tier in {tier for v, tier in enumerate(sources) if ways >> v & 1 and tier >= 0})
+
+
 def _applies(operations: Operations, label: Int64) -> Flags:
     """bool[C, V]: which of the operations that serve are for blocks that are so labelled."""
     return np.ascontiguousarray(operations.applies[operations.serving][:, label].T)

@@ -20,6 +20,7 @@ from placement_opt.base.backend import Backend
 from placement_opt.base.errors import LimitError, ScheduleError
 from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import kind_and_sources, kinds_among
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.memory.split.timing import StepTimer
@@ -91,15 +92,48 @@ def _play_rows(task: _Task, limits: Limits) -> _Rows:
     assert isinstance(task.question, Stacked)
     alone = task.question.layer(task.layer, limits)
     run = simulate(alone, task.scheduler, limits=limits)
-    fixed = 0 if alone.fixed_metered is None else alone.fixed_metered
-    return _Rows(list(run.timer.patterns), run.served, run.step_s, run.base, run.moved, fixed)
+    patterns, moved = _numbered(task.question, alone, list(run.timer.patterns), run.moved)
+    return _Rows(patterns, run.served, run.step_s, run.base, moved, _metered(alone))
 
 
-def _play_tied(task: _Task, limits: Limits) -> tuple[Moved, Int64, Int64 | int]:
-    """One layer in rows, whose reads are split with those of all others; what it moved, and metered fixed loads."""
+@dataclass(frozen=True, eq=False)
+class _Tied:
+    """What is kept of one whose reads are split with those of all other layers."""
+
+    patterns: list[int]
+    served: Int64
+    base: Int64
+    counted: Sequence[int]
+    moved: Int64
+    fixed: Int64 | int
+
+
+def _play_tied(task: _Task, limits: Limits) -> _Tied:
+    """One layer in rows, not timed yet."""
     assert isinstance(task.question, Stacked)
     alone = task.question.layer(task.layer, limits)
-    return *play_alone(alone, task.scheduler, limits), 0 if alone.fixed_metered is None else alone.fixed_metered
+    one, moves = play_alone(alone, task.scheduler, limits)
+    patterns, moved = _numbered(task.question, alone, list(one.timer.patterns), moves)
+    return _Tied(patterns, one.served, one.base, one.counted, moved, _metered(alone))
+
+
+def _metered(alone: Instance) -> Int64 | int:
+    return 0 if alone.fixed_metered is None else alone.fixed_metered
+
+
+def _numbered(question: Stacked, alone: Instance, patterns: list[int], moved: Int64) -> tuple[list[int], Int64]:
+    """Patterns and moves (int64[N, C * O]) of a layer as the whole numbers kinds of block: it may lack some, such as KV."""
+    mine, whole = alone.loads, question.loads
+    if len(mine.row) == len(whole.row):
+        return patterns, moved
+    place, ways = kinds_among(mine, whole).tolist(), len(whole.serves_from)
+    apart = moved.reshape(len(moved), len(mine.row), -1)
+    among = np.zeros((len(moved), len(whole.row), apart.shape[2]), dtype=np.int64)
+    for kind, number in enumerate(place):
+        among[:, number] += apart[:, kind]
+    kinds = [kind_and_sources(mine, pattern)[0] for pattern in patterns]
+    found = [pattern >> kind * ways << place[kind] * ways for pattern, kind in zip(patterns, kinds, strict=True)]
+    return found, among.reshape(len(moved), -1)
 
 
 def _one_by_one(question: Stacked, scheduler: Scheduler, limits: Limits | None, backend: Backend | None) -> Run:
@@ -120,15 +154,13 @@ def _one_by_one(question: Stacked, scheduler: Scheduler, limits: Limits | None, 
 
 def _tied(question: Stacked, scheduler: Scheduler, limits: Limits | None, backend: Backend | None) -> Run:
     """The same where more than the time of each step counts: all reads of all layers are split at once."""
-    parts, fixed = (
-        _each(_play_tied, question, scheduler, limits, backend),
-        np.zeros(len(question.memory.meters), dtype=np.int64),
-    )
-    for _, _, metered in parts:
-        fixed = fixed + metered
-    timer, served = _served(question, [(list(one.timer.patterns), one.served) for one, _, _ in parts])
-    base, moved = _in_turn(question, [one.base for one, _, _ in parts]), _in_turn(question, [moved for _, moved, _ in parts])
-    counted = [sum(column) for column in zip(*(one.counted for one, _, _ in parts), strict=True)]
+    parts = _each(_play_tied, question, scheduler, limits, backend)
+    fixed = np.zeros(len(question.memory.meters), dtype=np.int64)
+    for part in parts:
+        fixed = fixed + part.fixed
+    timer, served = _served(question, [(part.patterns, part.served) for part in parts])
+    base, moved = (_in_turn(question, [getattr(part, name) for part in parts]) for name in ("base", "moved"))
+    counted = [sum(column) for column in zip(*(part.counted for part in parts), strict=True)]
     whole = Moved(replace(question, fixed_metered=fixed), timer, served, base, counted)
     try:
         return split_run(whole, scheduler.name, base.astype(float) / question.share_base, moved)
@@ -141,7 +173,8 @@ def _served(question: Stacked, layers: Sequence[tuple[list[int], Int64]]) -> tup
     patterns = sorted({pattern for mine, _ in layers for pattern in mine})
     served = np.zeros((question.turns, question.layers, len(patterns)), dtype=np.int64)
     for layer, (mine, amounts) in enumerate(layers):
-        served[:, layer, [patterns.index(pattern) for pattern in mine]] = amounts
+        for column, pattern in enumerate(mine):  # kinds that load alike may be one in the whole
+            served[:, layer, patterns.index(pattern)] += amounts[:, column]
     ways = question.loads.serve.reshape(-1, question.num_resources)
     return StepTimer(question.memory, patterns, ways), served.reshape(question.num_steps, len(patterns))
 

@@ -33,9 +33,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.law import kind_and_sources
 from placement_opt.instance.stacked import AnyQuestion, Large
 
 if TYPE_CHECKING:
@@ -219,11 +220,25 @@ def _parts(instance: Instance, held: npt.NDArray[np.uint16]) -> list[Part]:
 
 
 def _parts_in_runs(run: Run, question: Large) -> list[Part]:
-    layers, width = question.num_layers, question.num_tiers + 1
-    size = np.zeros((layers, 1, width))
-    for p, pattern in enumerate(run.timer.patterns):
-        size[:, 0, _nearest(question)[pattern]] += run.served[:, p].reshape(-1, layers).sum(axis=0)
-    return _told(list(range(layers)), ("any",), np.rint(size / question.block_bytes).astype(np.int64), size)
+    """Of each layer: whole blocks that are read, partly read ones by their shares, where all blocks are of one kind."""
+    layers, loads, nearest = question.num_layers, question.loads, _nearest(question)
+    size, reads = np.zeros((2, layers, 1, question.num_tiers + 1))
+    for (kind, held), column in zip(_told_by(run, question), _bytes_in_runs(run, question).T, strict=True):
+        served = column.reshape(-1, layers).sum(axis=0)
+        size[:, 0, nearest[held]] += served
+        reads[:, 0, nearest[held]] += served / (loads.size[kind] if loads.size[kind] > 1 else question.block_bytes)
+    return _told(list(range(layers)), ("any",), np.rint(reads).astype(np.int64), size)
+
+
+def _told_by(run: Run, question: Large) -> list[tuple[int, int]]:
+    """Of each pattern: the kind of block, and the tiers that hold it."""
+    return [kind_and_sources(question.loads, pattern) for pattern in run.timer.patterns]
+
+
+def _bytes_in_runs(run: Run, question: Large) -> Float64:
+    """float64[T, P]: bytes that each step reads of each pattern."""
+    sizes = question.loads.size[[kind for kind, _ in _told_by(run, question)]]
+    return np.asarray(run.served * (sizes / question.share_base))
 
 
 def _told(labels: list[Any], ages: tuple[str, ...], reads: npt.NDArray[np.int64], size: npt.NDArray[np.float64]) -> list[Part]:
@@ -300,7 +315,7 @@ def _on_demand(instance: Instance) -> tuple[float | None, str]:
 
 def _ceiling_in_runs(run: Run, question: Large) -> Ceiling:
     """The capacity against each step's reads; on demand is for rows, and the inclusive rule keeps everything to copy from."""
-    read = run.served.sum(axis=1)
+    read = _bytes_in_runs(run, question).sum(axis=1)
     room = int(question.capacity[question.memory.fastest]) // question.block_bytes * question.block_bytes
     total = float(read.sum(dtype=np.float64))
     most = float(np.minimum(read, room).sum(dtype=np.float64)) / total if total else 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,27 +12,10 @@ from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.rooms import Owned, rooms_of
 from placement_opt.instance.turns import in_layers
-from placement_opt.workload.files.runs import save_runs
-from placement_opt.workload.runs import LayerRuns
-from tests.stacking import written
+from tests.stacking import stored, written
 
 #: Weights of 9 kB a layer in two tiles.
 PLACED: dict[str, object] = {"llm.weights": "placed", "llm.tiles": 2, "llm.weight_bytes": "9 kB"}
-
-
-def stored(folder: Path, counts: Sequence[int]) -> Path:
-    """A question of a file of runs: so many blocks of 1000 B in each layer, there from the start and read at each of three
-    turns."""
-    layers = [
-        LayerRuns(3, np.full(n, -1, np.int32), np.arange(n + 1), np.zeros(n, np.int32), np.full(n, 2, np.int32)) for n in counts
-    ]
-    save_runs(layers, len(counts), 3, folder / "t.runs", size_unit="bytes", size=1000)
-    path = written(folder)
-    text = path.read_text()
-    path.write_text(
-        text[: text.index("[trace]")].replace("layers = 3", f"layers = {len(counts)}") + '[trace]\nfile = "t.runs"\n'
-    )
-    return path
 
 
 @pytest.mark.parametrize(
