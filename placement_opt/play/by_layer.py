@@ -102,8 +102,8 @@ class _Tied:
 
     patterns: list[int]
     served: Int64
-    base: Int64
-    counted: Sequence[int]
+    base: npt.NDArray[np.object_]
+    counted: list[int]
     moved: Int64
     fixed: Int64 | int
 
