@@ -102,7 +102,7 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     if made.no_schedule or not task.scheduled:
         return LayerDone(lower, None, "", None, 0)
     best, upper, source = None, float("inf"), ""
-    for name, schedule, seconds in _schedules(instance, task, limits):
+    for name, schedule, seconds in _schedules(instance, task, float(lower) * (1.0 + task.gap / 2), limits):
         if seconds < upper:
             best, upper, source = schedule, seconds, name
         if upper <= float(lower) * max(1.0 + task.gap / 2, _FAR):
@@ -117,11 +117,14 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     return LayerDone(lower, certificate.claim, source, part.path, certificate.moves, part)
 
 
-def _schedules(instance: Instance, task: LayerTask, limits: Limits) -> Iterator[tuple[str, Schedule, float]]:
-    """(name, schedule, seconds), the most promising first; what fails or comes too late is left out."""
+def _schedules(instance: Instance, task: LayerTask, enough: float, limits: Limits) -> Iterator[tuple[str, Schedule, float]]:
+    """(name, schedule, seconds), the most promising first; what fails or comes too late is left out.
+
+    ``enough``: seconds that are near enough to what is proven.
+    """
     if searchable(instance):
         seed = task.seed * task.question.layers + task.layer
-        paths = rounded_paths(instance, task.prices, seed=seed, limits=limits)
+        paths = rounded_paths(instance, task.prices, seed=seed, limits=limits, enough=enough)
         if paths is not None:
             schedule = schedule_of(instance, paths, "rounded")
             with suppress(PlacementError):  # it knows of no budgets

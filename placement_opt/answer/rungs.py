@@ -281,7 +281,8 @@ def _rounded(work: Work, limits: Limits) -> bool:
 
     instance, state, work.seed = work.instance, work.standing.state, work.seed + 1
     assert state.prices is not None
-    paths = rounded_paths(instance, state.prices, seed=work.seed, limits=limits)
+    enough = state.lower_s * (1.0 + work.gap)
+    paths = rounded_paths(instance, state.prices, seed=work.seed, limits=limits, enough=enough)
     if paths is None:
         return False
     schedule = schedule_of(instance, paths, "rounded")

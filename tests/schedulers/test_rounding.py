@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.cases.four_tiers import four_tiers
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.evaluate import evaluate
 from placement_opt.bounds.result import Prices
+from placement_opt.bounds.roofline import bound as roofline
 from placement_opt.instance.instance import Instance
 from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.search import rounding
 from placement_opt.schedulers.search.game import searchable
 from placement_opt.schedulers.search.game_kernels import AMOUNT, BEGIN, FIRST, LAST, SIZE
 from placement_opt.schedulers.search.paths import schedule_of
@@ -63,6 +67,36 @@ def test_close_to_the_optimum_of_a_drifting_trace() -> None:
     belady = simulate(instance, make_scheduler("belady")).latency_s
     assert found.lower_bound_s <= run.latency_s <= 1.15 * found.lower_bound_s
     assert run.latency_s < 1.15 * belady
+
+
+def test_room_has_a_price_where_the_bound_says_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that are read from the fastest tier hold the bound; KV still has to be divided among tiers, the coldest last."""
+    question = four_tiers(tmp_path, 1, "exclusive", 16, "400 MB", (8192, 256))
+    instance = question.layer(0)
+    found = roofline(instance)
+    assert found.prices is not None
+    assert found.lower_bound_s is not None
+    assert not found.prices.rent.any()
+    paths = rounded_paths(instance, found.prices, seed=1)
+    assert paths is not None
+    told = simulate(instance, Replay(schedule_of(instance, paths, "rounded"))).latency_s
+    assert told <= 1.03 * found.lower_bound_s
+    monkeypatch.setattr(rounding, "_LEARN_AT_ONCE", 0.0)
+    paths = rounded_paths(instance, found.prices, seed=1)
+    assert paths is not None
+    assert simulate(instance, Replay(schedule_of(instance, paths, "rounded"))).latency_s > 1.2 * found.lower_bound_s
+
+
+def test_no_further_sweep_where_a_schedule_is_near_enough() -> None:
+    instance = drifting(2, 10, prefill=20)
+    prices = _prices(instance, 0)
+    one, near, all_of_them = (
+        rounded_paths(instance, prices, seed=0, **given) for given in ({"sweeps": 1}, {"enough": 1e9}, {"sweeps": 6})
+    )
+    assert one is not None
+    assert near is not None
+    assert all_of_them is not None
+    assert (near.number != all_of_them.number).any()
 
 
 def test_a_stop_before_the_first_sweep_gives_nothing() -> None:
