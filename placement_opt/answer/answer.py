@@ -419,11 +419,11 @@ def _take_turn(turn: Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
 
 
 def _turn_s(turn: Turn, left_s: float, *, alone: bool) -> float:
-    """Seconds that a turn lasts at most: half of what is left, unless a rung needs more to be done, or there is no other."""
+    """Seconds that a turn lasts at most: half of what is left, unless there is no other, or it needs more, which is left."""
     if turn.rung.endless:
         return max(turn.next_s, _SHORTEST_S) if alone else min(max(turn.next_s, _SHORTEST_S), left_s / 2)
-    most = _PATIENCE * turn.next_s + _LEAST_S
-    return most if alone else min(most, max(left_s / 2, min(_SLACK * turn.next_s, left_s)))
+    most, needed = _PATIENCE * turn.next_s + _LEAST_S, _SLACK * turn.next_s
+    return most if alone else min(most, max(left_s / 2, needed if needed <= left_s else 0.0))
 
 
 def _outcome(state: State, gap: float, limits: Limits, *, ended: bool) -> Outcome:

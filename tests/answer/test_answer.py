@@ -121,18 +121,20 @@ def test_a_rung_that_is_not_ready_waits_for_the_other_side() -> None:
 
 
 def test_a_turn_has_a_limit_of_its_own() -> None:
-    """A few times what it should take, never more than half of what is left, all of it only where no other rung waits."""
+    """A few times what it should take, half of what is left at most, more where it needs more that is left, all of it only where
+    no other rung waits."""
     seen: list[float] = []
 
     def look(_: Work, limits: Limits) -> bool:
         seen.append(limits.remaining)
         return False
 
-    table = [rung("a", 2.0, look), rung("b", 1e6, look), rung("c", 2e6, look)]
+    table = [rung("a", 2.0, look), rung("b", 600.0, look), rung("c", 1e6, look), rung("d", 2e6, look)]
     answer(fetch_ahead(), limits=Limits(1000.0), rungs=table)
     assert 8.0 < seen[0] <= 20.0
-    assert 450.0 < seen[1] <= 500.0
-    assert 900.0 < seen[2] <= 1000.0
+    assert 600.0 < seen[1] <= 800.0
+    assert 450.0 < seen[2] <= 500.0
+    assert 900.0 < seen[3] <= 1000.0
 
 
 def test_the_climb_ends_within_the_gap() -> None:
