@@ -121,8 +121,10 @@ def test_a_rung_that_is_not_ready_waits_for_the_other_side() -> None:
 
 
 def test_a_turn_has_a_limit_of_its_own() -> None:
-    """A few times what it should take, half of what is left at most, more where it needs more that is left, all of it only where
-    no other rung waits."""
+    """A few times what it should take, half of what is left at most, more where it needs more that is left.
+
+    All of that only where no other rung waits.
+    """
     seen: list[float] = []
 
     def look(_: Work, limits: Limits) -> bool:

@@ -53,10 +53,32 @@ def test_legal_and_timed_as_the_simulator_does(seed: int) -> None:
     run = simulate(instance, Replay(schedule_of(instance, stays, "rounded")))
     assert run.latency_s <= rounding.total_s * (1.0 + 1e-9)  # a copy may come from a nearer tier than that of its set
     assert run.latency_s >= evaluate(instance, _prices(instance, seed)).value_s * (1.0 - 1e-9)
-    again = rounded_stays(instance, _prices(instance, seed), seed=seed, sweeps=3)
+    found, again = (rounded_stays(instance, _prices(instance, seed), seed=seed, sweeps=3) for _ in range(2))
+    assert found is not None
     assert again is not None
-    assert (again.number == stays.number).all()
-    assert (again.state == stays.state).all()
+    assert (again.number == found.number).all()
+    assert (again.state == found.state).all()
+    best = simulate(instance, Replay(schedule_of(instance, found, "rounded"))).latency_s
+    assert best >= evaluate(instance, _prices(instance, seed)).value_s * (1.0 - 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 3))
+def test_the_best_of_all_sweeps_is_kept(seed: int) -> None:
+    """Each is settled; the first that is near enough ends it; a stop after the first leaves what that one found."""
+    instance = _world(seed)
+    rounding, settled = Rounding(instance, _prices(instance, seed).rent, seed), list[float]()
+    for number in range(3):
+        if not rounding.sweep(number, 3, Limits()) or not rounding.settle(Limits()):
+            pytest.skip("no room for every block")
+        settled.append(rounding.total_s)
+
+    def found(enough: float, sweeps: int) -> float:
+        stays = rounded_stays(instance, _prices(instance, seed), seed=seed, sweeps=sweeps, enough=enough)
+        assert stays is not None
+        return simulate(instance, Replay(schedule_of(instance, stays, "rounded"))).latency_s
+
+    assert found(0.0, 3) <= min(settled) * (1.0 + 1e-9)
+    assert found(settled[0], 3) <= settled[0] * (1.0 + 1e-9)
 
 
 @pytest.mark.parametrize("seed", range(60))

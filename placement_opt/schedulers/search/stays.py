@@ -41,9 +41,6 @@ _LEARN, _MOST_LEFT = 8.0, 0.5
 _REPAIRED = 8
 #: Changes that the path of a block has at most: so many, and so many for each read.
 _CHANGES, _CHANGES_EACH = 4, 3
-#: Copies that a block has at most, beside that in a home tier; where blocks may be forgotten, and a copy that stays behind
-#: saves writing it again.
-_COPIES, _COPIES_FORGOTTEN = 1, 1
 #: Tiers beyond which blocks are not rounded: their sets are counted first.
 MOST_TIERS = 12
 #: States whose least room is kept beside them.
@@ -52,7 +49,7 @@ CHUNK = 512
 _ROOM = np.iinfo(np.int64).max // 4
 
 
-#: What three sweeps take: tables of all steps for every so many rows of paths.
+#: What one sweep takes, and playing what came of it: tables of all steps for every so many rows of paths.
 COST = Cost[Size](
     "stays",
     {
@@ -87,7 +84,7 @@ class Rounding:
         self.bytes = max(1.0, float(instance.size[self.chooses].sum()))
         rows = 2.0 * np.log2(max(2, instance.num_steps)) * float(len(self.chooses) + reads.sum())
         self.parts = int(np.clip(rows / (_LAID * max(1, instance.num_steps)), _FEWEST, _PARTS))
-        self.along = 0.0
+        self.along, self.timed = 0.0, -1  # and the kind of block whose copies are timed, as all others stand
 
     @property
     def total_s(self) -> float:
@@ -120,6 +117,7 @@ class Rounding:
 
         board, self.along = self.board, along
         times = np.maximum(board.value.max(axis=1), board.floor)
+        self.timed = -1
         board.width[:] = _between(_WIDTHS, along) * (times + max(self.mean_s, float(times.mean()))) / 2
         retime(board)
 
@@ -149,7 +147,7 @@ class Rounding:
 
         What is left then counts as if the others were to leave no room. ``closed``: a tier is where it has none for any.
         """
-        from placement_opt.schedulers.search.stays_kernels import grow
+        from placement_opt.schedulers.search.stays_kernels import grow, time_all_ways
 
         board, room = self.board, self.room()
         sizes, member = board.size[some], board.member.T
@@ -159,9 +157,11 @@ class Rounding:
         np.matmul(price, member.astype(np.float64), out=board.hold)
         if closed:
             board.hold[(room < sizes.min()).astype(np.int8) @ member.astype(np.int8) > 0] = np.inf
-        board.unit[0] = np.median(board.amount[some])
         board.unit[1] = float(sizes.sum()) / float(board.amount[some].sum())
-        grow(board, kind)
+        if kind != self.timed:
+            board.unit[0], self.timed = np.median(board.amount[self.chooses][board.kind[self.chooses] == kind]), kind
+            time_all_ways(board, kind)
+        grow(board)
 
     def stays(self) -> Stays:
         """The paths as they are."""
@@ -258,6 +258,7 @@ def make_board(instance: Instance, limited: Int64) -> Board:
         time=np.zeros(steps),
         hold=np.zeros((steps + 1, sets)),
         unit=np.ones(2),
+        way=np.zeros((steps, len(bare))),
         tree=np.zeros((2 * leaves, sets, sets)),
         stay=np.zeros((2 * leaves, sets)),
         back=np.zeros((rows, sets), dtype=np.uint8),
@@ -287,7 +288,9 @@ def rounded_stays(
     sweeps: int = SWEEPS,
     enough: float = 0.0,
 ) -> Stays | None:
-    """Paths of all blocks within the room of every tier; None where a block found no room, or the limits came first.
+    """The best paths of all blocks that a sweep led to, within the room of every tier.
+
+    None where a block found no room, or the limits came before the first sweep was done.
 
     Parameters
     ----------
@@ -304,12 +307,19 @@ def rounded_stays(
     """
     limits = limits or Limits()
     rounding = Rounding(instance, prices.rent, seed, mean_s)
+    best, best_s = None, np.inf
     for number in range(sweeps):
-        if not rounding.sweep(number, sweeps, limits):
-            return None
-        if rounding.total_s <= enough and rounding.settle(limits) and rounding.total_s <= enough:
-            return rounding.stays()
-    return rounding.stays() if rounding.settle(limits) else None
+        if not rounding.sweep(number, sweeps, limits) or not rounding.settle(limits):
+            break
+        if rounding.total_s < best_s:
+            best, best_s = rounding.stays(), rounding.total_s
+        if best_s <= enough:
+            return best
+    if best is not None:
+        return best
+    rounding = Rounding(instance, prices.rent, seed, mean_s)  # where room is scarce rents have to be learned before all settle
+    swept = all(rounding.sweep(number, sweeps, limits) for number in range(sweeps))
+    return rounding.stays() if swept and rounding.settle(limits) else None
 
 
 def _between(ends: tuple[float, float], part: float) -> float:

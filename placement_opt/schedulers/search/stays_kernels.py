@@ -64,6 +64,7 @@ class Board(NamedTuple):
     time: Any  #: float64[T]: the time of each step, smoothed
     hold: Any  #: float64[T + 1, U], seconds per byte: lying in a set at a state
     unit: Any  #: float64[2]: what the block counts whose copies are timed, and bytes of one that counts 1
+    way: Any  #: float64[T, A]: seconds that the copies of an arc take at a step, for a block that counts 1; inf for bare ones
     tree: (
         Any  #: float64[2 P, U, U], seconds for a block that counts 1: idle steps with the states after them; leaf P + t step t
     )
@@ -158,18 +159,22 @@ def _close(g: Any, k: int, low: int, high: int) -> None:
 
 
 @compiled  # type: ignore[untyped-decorator]
-def _leaf(g: Any, kind: int, t: int) -> None:
-    """Make a leaf fit the time of its step, and the price of room after it."""
-    sets, leaf, unit, ratio = len(g.member), len(g.tree) // 2 + t, g.unit[0], g.unit[1]
+def time_ways(g: Any, kind: int, t: int) -> None:
+    """Time the copies of a kind of block at a step."""
+    unit = g.unit[0]
+    for arc in range(len(g.bare)):
+        g.way[t, arc] = np.inf if g.bare[arc] else max(0.0, more(g, t, unit, g.copied[kind, arc])) / unit
+
+
+@compiled  # type: ignore[untyped-decorator]
+def _leaf(g: Any, t: int) -> None:
+    """Make a leaf fit the copies at its step, and the price of room after it."""
+    sets, leaf, ratio = len(g.member), len(g.tree) // 2 + t, g.unit[1]
     for i in range(sets):
         g.stay[leaf, i] = ratio * g.hold[t + 1, i]
         for j in range(sets):
-            arc, cost = g.arc[i, j], 0.0
-            if arc >= 0:
-                cost = np.inf
-                if not g.bare[arc] and g.hold[t + 1, j] < np.inf:
-                    cost = max(0.0, more(g, t, unit, g.copied[kind, arc])) / unit
-            g.tree[leaf, i, j] = cost + ratio * g.hold[t + 1, j]
+            arc = g.arc[i, j]
+            g.tree[leaf, i, j] = (g.way[t, arc] if arc >= 0 else 0.0) + ratio * g.hold[t + 1, j]
 
 
 @compiled  # type: ignore[untyped-decorator]
@@ -190,11 +195,18 @@ def _join(g: Any, node: int) -> bool:
 
 
 @compiled  # type: ignore[untyped-decorator]
-def grow(g: Any, kind: int) -> None:
-    """Make the whole tree fit loads and prices of room."""
+def time_all_ways(g: Any, kind: int) -> None:
+    """Time the copies of a kind of block at all steps."""
+    for t in range(len(g.time)):
+        time_ways(g, kind, t)
+
+
+@compiled  # type: ignore[untyped-decorator]
+def grow(g: Any) -> None:
+    """Make the whole tree fit the times of copies and the prices of room."""
     leaves = len(g.tree) // 2
     for t in range(len(g.time)):
-        _leaf(g, kind, t)
+        _leaf(g, t)
     for leaf in range(leaves + len(g.time), 2 * leaves):  # beyond the last step
         for i in range(len(g.member)):
             g.stay[leaf, i] = 0.0
@@ -208,7 +220,8 @@ def grow(g: Any, kind: int) -> None:
 def _adapt(g: Any, kind: int, count: int) -> None:
     """Make the tree fit the first ``count`` steps touched."""
     for n in range(count):
-        _leaf(g, kind, g.touched[n])
+        time_ways(g, kind, g.touched[n])
+        _leaf(g, g.touched[n])
         node = (len(g.tree) // 2 + g.touched[n]) // 2
         while node > 0 and _join(g, node):
             node //= 2
