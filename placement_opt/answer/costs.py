@@ -116,6 +116,7 @@ def runs_memory(work: Work) -> int:
 
 
 def search_s(work: Work) -> float:
-    """A first turn of the local search; where the engine on runs has a better start, that goes first."""
-    turn = FIRST_TURN * of_search().expected_s(work.size)
+    """A first turn of the local search, and the schedule that it begins from; where the engine on runs has a better start, that
+    goes first."""
+    turn = FIRST_TURN * of_search().expected_s(work.size) + of_scheduler("static")().expected_s(work.size)
     return turn if work.large is None else max(turn, 1.1 * runs_s(work))

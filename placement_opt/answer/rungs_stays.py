@@ -56,4 +56,6 @@ def _bytes(work: Work) -> int:
     return of_stays().expected_bytes(work.size)
 
 
-STAYS = Rung(NAME, "schedule", _lives_too_long, seconds(of_stays), _rounded, _bytes, ready=lambda work: work.has_rents)
+STAYS = Rung(
+    NAME, "schedule", _lives_too_long, seconds(of_stays), _rounded, _bytes, first=True, ready=lambda work: work.has_rents
+)

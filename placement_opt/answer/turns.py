@@ -1,9 +1,9 @@
 """Whose turn is next, among the rungs of one side of the ladder: by what they proved a second, as measured.
 
 A rung's first turn comes when it should take no longer than a quarter of all turns before it, so that a wrong guess of its
-cost only moves it a little, and when none closes much of the gap meanwhile; some have theirs before all others, or early,
-whatever they cost. After that the rung that closes most of the gap a second goes on. One that moved next to nothing waits, four
-times as long each time.
+cost only moves it a little, and when none closes much of the gap meanwhile; some have theirs before all others where
+there is time for them, or early, whatever they cost. After that the rung that closes most of the gap a second goes on. One that
+moved next to nothing waits, four times as long each time.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Turn:
 def pick(turns: Sequence[Turn], spent_s: float, left_s: float) -> Turn:
     """The next of some turns (at least one), after so many seconds and with so many left (infinite without a deadline)."""
     fresh = [turn for turn in turns if not turn.taken]
-    if first := [turn for turn in fresh if turn.rung.first]:
+    if first := [turn for turn in fresh if turn.rung.first and turn.next_s <= left_s]:
         return _shortest(first)
     early = [turn for turn in fresh if turn.rung.early]
     if early and spent_s >= _EARLY * (spent_s + left_s):

@@ -205,7 +205,7 @@ class Rung:
     early
         It has its first turn early, whatever that costs.
     first
-        It has its first turn before all others of its side, whatever that costs.
+        It has its first turn before all others of its side that are ready, where there is time for it.
     ready
         Whether it has anything to work with yet.
     runs

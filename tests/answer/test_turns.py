@@ -51,9 +51,10 @@ def test_some_have_their_first_turn_early() -> None:
 
 
 def test_some_have_their_first_turn_before_all_others() -> None:
-    """Whatever they cost; the shortest of several; after that they wait like the others."""
+    """Whatever they cost where there is time for it; the shortest of several; after that they wait like the others."""
     quick, early, first = turn("quick", 0.0), turn("early", 1.0, early=True), turn("first", 40.0, first=True)
     assert pick([quick, early, first], 0.0, 60.0) is first
+    assert pick([quick, early, first], 0.0, 30.0) is quick
     assert pick([quick, early, first, turn("warm", 0.0, first=True)], 0.0, 60.0).rung.name == "warm"
     first.done(30.0, 0.0)
     assert pick([quick, early, first], 30.0, math.inf) is quick
