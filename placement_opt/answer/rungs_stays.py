@@ -18,13 +18,22 @@ _ALIKE, _FINE = 8, 0.25
 
 
 def _lives_too_long(work: Work) -> bool:
-    """Whether there are more (block, state) pairs than a search goes through, and rounding is defined."""
-    from placement_opt.schedulers.search.game import MOST_STATES
+    """Whether there are more (block, state) pairs than a search goes over block by block, and rounding is defined."""
+    from placement_opt.schedulers.optimised import PATHS
     from placement_opt.schedulers.search.paths import num_states
     from placement_opt.schedulers.search.stays import roundable
 
     instance = work.instance
-    return instance.timed and num_states(instance) > MOST_STATES and roundable(instance)
+    return instance.timed and num_states(instance) > PATHS and roundable(instance)
+
+
+def _ready(work: Work) -> bool:
+    """Whether rents are known; where paths may be found state by state, that goes first."""
+    from placement_opt.schedulers.search.game import MOST_STATES
+    from placement_opt.schedulers.search.paths import num_states
+
+    found = work.standing.state.schedule_from
+    return work.has_rents and (found in ("priced", NAME) or num_states(work.instance) > MOST_STATES)
 
 
 def _rounded(work: Work, limits: Limits) -> bool:
@@ -56,6 +65,4 @@ def _bytes(work: Work) -> int:
     return of_stays().expected_bytes(work.size)
 
 
-STAYS = Rung(
-    NAME, "schedule", _lives_too_long, seconds(of_stays), _rounded, _bytes, first=True, ready=lambda work: work.has_rents
-)
+STAYS = Rung(NAME, "schedule", _lives_too_long, seconds(of_stays), _rounded, _bytes, first=True, ready=_ready)

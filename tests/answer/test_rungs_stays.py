@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from benchmarks.inputs import requests_instance
@@ -17,6 +18,8 @@ from placement_opt.answer.work import Work
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, ascent
 from placement_opt.certify.verify import verify_schedule
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import make_scheduler
 
 
 def test_a_window_of_the_first_steps_where_one_in_the_middle_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +54,27 @@ def test_questions_that_a_search_goes_through_are_left_to_it() -> None:
     """Short lives, or few blocks."""
     [rung] = [rung for rung in RUNGS if rung.name == "stays"]
     assert not rung.suits(Work(requests_instance(1000, residency="free"), Standing(), 0.0))
-    assert rung.suits(Work(requests_instance(7000, residency="free"), Standing(), 0.0))
+    assert rung.suits(Work(requests_instance(3000, residency="free"), Standing(), 0.0))
+
+
+def test_what_is_priced_state_by_state_is_rounded_after_that() -> None:
+    """Rents alone do not make it ready."""
+    instance = requests_instance(3000, residency="free")
+    work = Work(instance, Standing(), 0.0)
+    [rung] = [rung for rung in RUNGS if rung.name == "stays"]
+    assert rung.suits(work)
+    line = METHODS["roofline"](instance)
+    assert line.prices is not None
+    work.standing.raise_to(replace(line, prices=replace(line.prices, rent=np.full_like(line.prices.rent, 1e-15))), "made up")
+    assert work.has_rents
+    assert not rung.ready(work)
+    run = simulate(instance, make_scheduler("belady"), record=True)
+    work.standing.lower_to(run.schedule, run.cost_s, "priced")
+    assert rung.ready(work)
+    assert rung.climb(work, Limits())
+    assert work.standing.state.schedule_from == "stays"
+    assert work.standing.state.latency_s is not None
+    assert work.standing.state.latency_s < run.cost_s
 
 
 def test_a_long_log_begins_with_a_window_and_is_not_rounded_before_room_has_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
