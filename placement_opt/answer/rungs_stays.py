@@ -6,9 +6,11 @@ The prices that a window of the steps gives are good enough rents for :mod:`plac
 from __future__ import annotations
 
 from placement_opt.answer.costs import of_stays, seconds
+from placement_opt.answer.standing import State
 from placement_opt.answer.work import Rung, Work
 from placement_opt.base.limits import Limits
 from placement_opt.play.replay import Replay
+from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
 
 NAME = "stays"
@@ -38,12 +40,22 @@ def _ready(work: Work) -> bool:
 
 def _rounded(work: Work, limits: Limits) -> bool:
     """Best paths at the rents of the best bound, played with all blocks."""
+    before, work.seed = work.standing.state, work.seed + 1
+    schedule = _found(work, before, limits)
+    if schedule is not None:
+        run = simulate(work.instance, Replay(schedule), limits=work.limits)
+        work.standing.lower_to(schedule, run.cost_s, NAME)
+    after = work.standing.state
+    return after.prices is not before.prices or after.latency_s != before.latency_s
+
+
+def _found(work: Work, before: State, limits: Limits) -> Schedule | None:
+    """The same as a schedule of all blocks; what leads to it, bundles and tables, is let go before it is played."""
     from placement_opt.bounds.dual.price_space import serving_seconds
     from placement_opt.schedulers.search.bundles import bundle_alike
     from placement_opt.schedulers.search.paths import schedule_of
     from placement_opt.schedulers.search.stays import rounded_stays
 
-    before, work.seed = work.standing.state, work.seed + 1
     assert before.prices is not None
     mean_s = before.prices_s / work.instance.num_steps
     slowest = float(serving_seconds(work.instance)[: work.instance.num_tiers].max())
@@ -51,14 +63,11 @@ def _rounded(work: Work, limits: Limits) -> bool:
     instance = work.instance if bundles is None else bundles.instance
     enough = before.lower_s * (1.0 + work.gap)
     stays = rounded_stays(instance, before.prices, seed=work.seed, mean_s=mean_s, limits=limits, enough=enough)
-    if stays is not None:
-        schedule = schedule_of(instance, stays, NAME)
-        del stays
-        schedule = schedule if bundles is None else bundles.spread(schedule)
-        run = simulate(work.instance, Replay(schedule), limits=work.limits)
-        work.standing.lower_to(schedule, run.cost_s, NAME)
-    after = work.standing.state
-    return after.prices is not before.prices or after.latency_s != before.latency_s
+    if stays is None:
+        return None
+    schedule = schedule_of(instance, stays, NAME)
+    del stays
+    return schedule if bundles is None else bundles.spread(schedule)
 
 
 def _bytes(work: Work) -> int:
