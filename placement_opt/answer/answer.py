@@ -420,9 +420,9 @@ def _take_turn(turn: Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
 
 def _turn_s(turn: Turn, left_s: float, *, alone: bool) -> float:
     """Seconds that a turn lasts at most: half of what is left, unless there is no other, or it needs more, which is left."""
-    if turn.rung.endless:
-        return max(turn.next_s, _SHORTEST_S) if alone else min(max(turn.next_s, _SHORTEST_S), left_s / 2)
     most, needed = _PATIENCE * turn.next_s + _LEAST_S, _SLACK * turn.next_s
+    if turn.rung.endless:
+        most, needed = max(turn.next_s, _SHORTEST_S), 0.0
     return most if alone else min(most, max(left_s / 2, needed if needed <= left_s else 0.0))
 
 

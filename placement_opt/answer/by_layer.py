@@ -101,11 +101,11 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     lower = layer_bound(instance, made)
     if made.no_schedule or not task.scheduled:
         return LayerDone(lower, None, "", None, 0)
-    best, upper, source = None, float("inf"), ""
-    for name, schedule, seconds in _schedules(instance, task, float(lower) * (1.0 + task.gap / 2), limits):
+    best, upper, source, near = None, float("inf"), "", float(lower) * (1.0 + task.gap / 2)
+    for name, schedule, seconds in _schedules(instance, task, near, limits):
         if seconds < upper:
             best, upper, source = schedule, seconds, name
-        if upper <= float(lower) * max(1.0 + task.gap / 2, _FAR):
+        if upper <= max(near, float(lower) * _FAR):
             break
     if best is None:
         return LayerDone(lower, None, "", None, 0)

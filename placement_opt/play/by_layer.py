@@ -27,7 +27,7 @@ from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.ledger import Ledger
 from placement_opt.play.protocol import Scheduler, View
 from placement_opt.play.run import Run
-from placement_opt.play.simulate import Steps, look, play_alone, read_only, simulate
+from placement_opt.play.simulate import Steps, look, play_alone, read_only, said_by, simulate
 from placement_opt.play.split_program import Moved
 from placement_opt.play.timed import split_run
 from placement_opt.workload.trace import Trace
@@ -165,7 +165,7 @@ def _tied(question: Stacked, scheduler: Scheduler, limits: Limits | None, backen
     try:
         return split_run(whole, scheduler.name, base.astype(float) / question.share_base, moved)
     except ScheduleError as error:
-        raise type(error)(error.message, scheduler=scheduler.name) from None
+        raise said_by(scheduler, error) from None
 
 
 def _served(question: Stacked, layers: Sequence[tuple[list[int], Int64]]) -> tuple[StepTimer, Int64]:

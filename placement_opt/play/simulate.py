@@ -92,7 +92,7 @@ def simulate(
         ledger, held, passed, schedule = _play(instance, scheduler, record, limits or Limits())
         run = time_run(instance, scheduler.name, held, passed, ledger.moved, schedule, per_step)
     except ScheduleError as error:
-        raise _by(scheduler, error) from None
+        raise said_by(scheduler, error) from None
     return replace(run, effort=getattr(scheduler, "effort", None), would_miss=getattr(scheduler, "would_miss", None))
 
 
@@ -102,11 +102,12 @@ def play_alone(instance: Instance, scheduler: Scheduler, limits: Limits) -> tupl
     try:
         ledger, held, passed, _ = _play(instance, scheduler, False, limits)
     except ScheduleError as error:
-        raise _by(scheduler, error) from None
+        raise said_by(scheduler, error) from None
     return not_split(instance, held, passed, ledger.moved), ledger.moved
 
 
-def _by(scheduler: Scheduler, error: ScheduleError) -> ScheduleError:
+def said_by(scheduler: Scheduler, error: ScheduleError) -> ScheduleError:
+    """The same error, with whose it is."""
     return type(error)(error.message, scheduler=scheduler.name, step=error.step, block=error.block)
 
 

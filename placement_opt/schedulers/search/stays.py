@@ -315,7 +315,7 @@ def rounded_stays(
             best, best_s = rounding.stays(), rounding.total_s
         if best_s <= enough:
             return best
-    if best is not None:
+    if best is not None or limits.reached:
         return best
     rounding = Rounding(instance, prices.rent, seed, mean_s)  # where room is scarce rents have to be learned before all settle
     swept = all(rounding.sweep(number, sweeps, limits) for number in range(sweeps))
