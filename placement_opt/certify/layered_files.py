@@ -41,6 +41,8 @@ _SECTION = struct.Struct("<IIQ")
 _CHUNK = struct.Struct("<IQQQ")
 #: lengths of the claim's numerator and denominator
 _CLAIM = struct.Struct("<HH")
+#: Bits of a block's number, which is an int32.
+_BLOCK = 32
 #: What stands in place of a layer after the last section.
 _END = 2**32 - 1
 #: Turns and moves of one chunk, so that no chunk takes much memory.
@@ -127,8 +129,10 @@ class SectionWriter:
         parts = []
         for kind in (1, 0):
             mine = (stored == kind) & (turn >= 0)
-            order = np.lexsort((block[mine], turn[mine]))
-            parts.append((np.bincount(turn[mine] - low, minlength=max(0, high - low)), block[mine][order]))
+            counts, of_turns = np.bincount(turn[mine] - low, minlength=max(0, high - low)), turn[mine] << _BLOCK | block[mine]
+            if (of_turns[1:] < of_turns[:-1]).any():
+                of_turns.sort()
+            parts.append((counts, of_turns & (1 << _BLOCK) - 1))
         if high <= low:
             return
         (stores, ins), (drops, outs) = parts

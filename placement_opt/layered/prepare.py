@@ -52,8 +52,8 @@ class Prepared:
     far: bool = False
 
 
-def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None = None) -> Prepared | None:
-    """Prices raised on a sample of the blocks, from those given on if they are any good.
+def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None = None, jobs: int = 1) -> Prepared | None:
+    """Prices raised on a sample of the blocks, by so many threads, from those given on if they are any good.
 
     That ends where half the gap is left between them and the schedule of the first layer, block by block. None where a limit
     was reached before the first layer was there.
@@ -63,7 +63,7 @@ def prepare(problem: Layered, gap: float, limits: Limits, start: Prices | None =
     sample = None if first is None else sample_blocks(problem, first, limits)
     if first is None or sample is None:
         return None
-    family, rules = Family(problem, sample), _Rules(problem, first)
+    family, rules = Family(problem, sample, jobs), _Rules(problem, first)
     knots, share, near = family.knots(_KNOTS), 1.0 / problem.layers.count, 1.0 + gap / 2
     if start is not None:
         knots = max(knots, family.fitted(start), key=lambda one: family.evaluate(one)[0])

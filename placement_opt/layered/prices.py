@@ -12,12 +12,14 @@ None of this has to be right: whatever knots come out are evaluated on every blo
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Float64
+from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.layered import Layered
@@ -81,10 +83,12 @@ class Family:
         The question.
     sample
         Blocks of one or more layers; whole layers or each n-th block of them. ``looks`` counts the passes over it.
+    jobs
+        Threads that look at it. What they count is whole, so that nothing depends on how many they are.
     """
 
-    def __init__(self, problem: Layered, sample: list[LayerRuns]) -> None:
-        self.problem, self.sample, self.looks = problem, sample, 0
+    def __init__(self, problem: Layered, sample: list[LayerRuns], jobs: int = 1) -> None:
+        self.problem, self.sample, self.looks, self.jobs = problem, sample, 0, jobs
         memory, layers = problem.memory, problem.layers
         self.home, self.fast = problem.home, problem.fast
         self.ends = tuple(_bottleneck(memory.rates, memory.read[tier]) for tier in (self.fast, self.home))
@@ -116,9 +120,15 @@ class Family:
         theta, rent = knots.theta, knots.rent * self.unit
         share = np.stack([theta, 1.0 - theta], axis=1)
         costs = [np.ascontiguousarray(share @ row) for row in (self.read_slow, self.read_fast, self.write_fast)]
-        miss, hit, store, held = self.scale * sum(
-            path_counts(part.birth, part.start, part.first, part.last, *costs, rent) for part in self.sample
-        )
+        pieces = [piece for part in self.sample for piece in _pieces(part, self.jobs)]
+
+        def count(piece: tuple[LayerRuns, slice, slice]) -> Int64:
+            part, blocks, ends = piece
+            counts: Int64 = path_counts(part.birth[blocks], part.start[ends], part.first, part.last, *costs, rent)
+            return counts
+
+        with ThreadPoolExecutor(self.jobs) as pool:
+            miss, hit, store, held = self.scale * np.sum(list(pool.map(count, pieces)), axis=0)
         load = self.fixed + np.outer(miss, self.read_slow) + np.outer(hit, self.read_fast) + np.outer(store, self.write_fast)
         beyond = held - self.problem.room
         value = float((share * load).sum() + (rent * beyond).sum())
@@ -231,6 +241,12 @@ class Family:
         gains = np.concatenate([[0.0], np.cumsum(gain)])
         rents = np.concatenate([[0.0], np.cumsum(np.maximum(rent, LEAST_RENT * write))])
         return Worths(gain, write, gains, rents, theta, rent)
+
+
+def _pieces(part: LayerRuns, count: int) -> list[tuple[LayerRuns, slice, slice]]:
+    """The blocks of a part of a sample in so many pieces, as what they take of ``birth`` and of ``start``."""
+    edges = np.linspace(0, part.num_blocks, count + 1).astype(np.int64).tolist()
+    return [(part, slice(low, high), slice(low, high + 1)) for low, high in pairwise(edges)]
 
 
 def _seconds(knots: Knots, load: Float64) -> Float64:

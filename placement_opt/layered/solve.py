@@ -148,8 +148,9 @@ def solve(
     limits = limits or Limits()
     if limits.reached:
         return False
-    work = Work(question, taker, limits, backend or Backend(), folder, kept)
-    prepared = _kept(kept, 0, limits, lambda: prepare(question, gap, limits, start))
+    backend = backend or Backend()
+    work, threads = Work(question, taker, limits, backend, folder, kept), 1 if backend.away else backend.jobs
+    prepared = _kept(kept, 0, limits, lambda: prepare(question, gap, limits, start, threads))
     if prepared is None or not work.run(prepared):
         return False
     if prepared.far and work.gap > gap and not limits.reached:

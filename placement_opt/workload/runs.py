@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -61,13 +61,16 @@ class LayerRuns:
 
     @property
     def num_reads(self) -> int:
-        return int((self.last.astype(np.int64) - self.first + 1).sum())
+        return int(self.reads_per_turn.sum())
 
-    @property
+    @cached_property
     def reads_per_turn(self) -> Int64:
-        """int64[N]: how many blocks each turn reads."""
-        change = np.bincount(self.first, minlength=self.turns + 1) - np.bincount(self.last + 1, minlength=self.turns + 1)
-        return np.cumsum(change)[: self.turns].astype(np.int64)
+        """int64[N], read-only: how many blocks each turn reads."""
+        from placement_opt.workload.runs_kernels import begun_less_ended
+
+        reads = np.cumsum(begun_less_ended(self.first, self.last, self.turns))
+        reads.setflags(write=False)
+        return reads
 
     @property
     def births_per_turn(self) -> Int64:

@@ -31,6 +31,16 @@ def advance(turn: int, reads: Array, before: Array, opened: Array, seen: Array, 
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
+def begun_less_ended(first: Array, last: Array, turns: int) -> Array:
+    """int64[N]: runs that begin at each turn, less those that ended before it; no copy of the runs is made for it."""
+    change = np.zeros(turns + 1, dtype=np.int64)
+    for n in range(len(first)):
+        change[first[n]] += 1
+        change[last[n] + 1] -= 1
+    return change[:turns]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def scatter(block: Array, first: Array, last: Array, place: Array, out_first: Array, out_last: Array) -> None:
     """Regroup runs by block, in the order given; ``place`` int64[B] is the next free entry of each block, moved on."""
     for n in range(len(block)):

@@ -57,6 +57,19 @@ def brute_cost(reading: list[bool], born: int, prices: tuple[np.ndarray, ...]) -
     return best
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_threads_change_nothing(seed: int) -> None:
+    alone, rng = family(seed), np.random.default_rng(seed)
+    knots = random_knots(rng, alone)
+    value, slope = alone.evaluate(knots)
+    for jobs in (2, 3, 1000):
+        among = Family(alone.problem, alone.sample, jobs)
+        found = among.evaluate(knots)
+        assert found[0] == value
+        assert found[1].tolist() == slope.tolist()
+        assert among.looks == 1
+
+
 @pytest.mark.parametrize("seed", range(15))
 def test_counts_cost_what_the_cheapest_path_costs(seed: int) -> None:
     """Against every way to hold one block, born or there from the start."""
