@@ -49,11 +49,14 @@ from placement_opt.instance.turns import in_layers
 from placement_opt.layered import solve
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.memory import preset
+from placement_opt.play.replay import Replay
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.schedulers.candidates import Rounded
 from placement_opt.schedulers.lp_rounded import ROUNDING
 from placement_opt.schedulers.optimised import SEARCH, optimise
+from placement_opt.schedulers.search import rounding
+from placement_opt.schedulers.search.paths import schedule_of
 from placement_opt.workload.layers import Drawn
 from placement_opt.workload.synth import drift, synthesize
 from placement_opt.workload.totals import Totals
@@ -184,6 +187,9 @@ def jobs() -> dict[str, Job]:
         shapes = _MIDDLE if name in ("sa", "myopic") else _PASSED
         found[name] = Job(REGISTRY[name].cost, shapes, partial(_scheduling, name))
     found["lp-rounded"] = Job(ROUNDING, (*_SMALL, Shape(2, 5_000, 4, 50), Shape(2, 10_000, 4, 100)), _rounding)
+    found["rounded"] = Job(
+        rounding.COST, (*_MIDDLE, Shape(4, 10_000, 4, 50, "exclusive"), Shape(3, 40_000, 4, 25)), _rounding_paths
+    )
     found["optimised"] = Job(SEARCH, (*_SMALL, Shape(3, 2_000, 4, 25), Shape(2, 5_000, 4, 50)), _searching)
     found["milp-schedule"] = Job(REGISTRY["milp"].cost, (*_TINY, Shape(2, 200, 2, 10)), partial(_scheduling, "milp"))
     found["certify-prices"] = Job(PROOFS["prices"], _PASSED, _proving_prices, figures=_itself)
@@ -234,6 +240,18 @@ def _scheduling(name: str, instance: Instance) -> Callable[[], object]:
 def _rounding(instance: Instance) -> Callable[[], object]:
     targets = find_targets(instance)
     return lambda: simulate(instance, Rounded(targets), record=True)
+
+
+def _rounding_paths(instance: Instance) -> Callable[[], object]:
+    prices = METHODS["intervals"](instance).prices
+    assert prices is not None
+
+    def run() -> None:
+        paths = rounding.rounded_paths(instance, prices, seed=1)
+        if paths is not None:
+            simulate(instance, Replay(schedule_of(instance, paths, "rounded")))
+
+    return run
 
 
 def _searching(instance: Instance) -> Callable[[], object]:

@@ -156,11 +156,15 @@ class Answer(Tabular):
 
     @property
     def bound(self) -> Bound:
-        """The proven lower bound; what proves that there is no schedule, where there is none."""
+        """The proven lower bound; what proves that there is no schedule, where there is none.
+
+        How the turn ended that found it says nothing of the climb: that is :attr:`outcome`.
+        """
         if self.state.no_schedule is not None:
             return self.state.no_schedule
-        assert self.state.bound is not None
-        return self.state.bound
+        found = self.state.bound
+        assert found is not None
+        return found if found.status is Status.OPTIMAL else replace(found, status=Status.BOUND)
 
     @property
     def schedule(self) -> Schedule | Plan | StackedPlan | LargeSchedule | StackedSchedule | None:
@@ -358,16 +362,21 @@ def _watched(work: Work, rungs: Sequence[Rung], limits: Limits, look: Callable[[
 
 
 def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
-    """Take turns on both sides until the gap is closed, nothing is left or a limit is reached."""
-    work.limits = limits
+    """Take turns on both sides until the gap is closed, which ends the turns of both, nothing is left or a limit is reached."""
+    work.limits = limits = limits.apart() if work.in_rows else limits
+
+    def changed() -> None:
+        if work.in_rows and work.enough_s is None and work.enough:
+            limits.interrupt()
+
+    work.standing.changed = changed
     sides: dict[Side, list[Turn]] = {}
     for rung in rungs:
         if (work.in_rows or rung.runs) and rung.suits(work):
             sides.setdefault(rung.side, []).append(Turn(rung, rung.expected_s(work)))
-    at_work = set(sides)
+    work.at_work = set(sides)
     threads = [
-        threading.Thread(target=_climb_side, args=(work, side, turns, limits, at_work), daemon=True)
-        for side, turns in sides.items()
+        threading.Thread(target=_climb_side, args=(work, side, turns, limits), daemon=True) for side, turns in sides.items()
     ]
     for thread in threads:
         thread.start()
@@ -375,13 +384,13 @@ def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
         thread.join()
 
 
-def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_work: set[Side]) -> None:
-    """The turns of one side; ``at_work`` are the sides that have turns left, of which the others may make a rung ready."""
+def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits) -> None:
+    """The turns of one side; others that have turns left may make a rung of it ready."""
     began = clock.now()
     while turns and not limits.reached and not work.enough:
         ready = [turn for turn in turns if turn.rung.ready(work)]
         if not ready:
-            if at_work == {side}:
+            if work.at_work == {side}:
                 break
             time.sleep(_WAIT_S)
             continue
@@ -390,7 +399,7 @@ def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits, at_wo
         if not _take_turn(turn, work, limits, alone=len(ready) == 1):
             turns.remove(turn)
         turn.done(clock.now() - since, _closed(turn.rung.side, before, work.standing.state))
-    at_work.discard(side)
+    work.at_work.discard(side)
 
 
 def _closed(side: Side, before: State, after: State) -> float:

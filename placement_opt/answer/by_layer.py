@@ -36,6 +36,8 @@ from placement_opt.schedulers.search.rounding import rounded_paths
 QUICK, _FAR = ("belady", "static"), 1.1
 #: ... and those that look after budgets and weights, where they should take no more seconds than that.
 CAREFUL, _MOST_S = ("lp-rounded", "optimised"), 60.0
+#: Of the time that is left for each layer, rounding is done again for this share, so that the last one is scheduled, too.
+_MINE = 0.7
 
 
 class Asked(NamedTuple):
@@ -69,7 +71,8 @@ COST = Cost[Asked](
 @dataclass(frozen=True, eq=False)
 class LayerTask:
     """One layer, the prices common to all layers (int64[N, R], int64[N + 1, K] in quanta, and floats), the gap that is near
-    enough, the seed of its schedule, the file of its moves, None where they are not kept; whether it is scheduled at all."""
+    enough, the seed of its schedule, the file of its moves, None where they are not kept; whether it is scheduled at all, and
+    for how many layers, itself among them, its process has to find time."""
 
     question: Stacked
     layer: int
@@ -78,6 +81,7 @@ class LayerTask:
     seed: int
     section: Path | None
     scheduled: bool = True
+    waiting: int = 1
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class LayerDone:
 
 def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     """One layer, as far as the limits allow; None where it was not even priced."""
+    patience = limits.within(_MINE * limits.remaining / task.waiting)
     instance, made = task.question.layer(task.layer, limits), task.prices.certificate
     if limits.reached:
         return None
@@ -102,7 +107,7 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     if made.no_schedule or not task.scheduled:
         return LayerDone(lower, None, "", None, 0)
     best, upper, source, near = None, float("inf"), "", float(lower) * (1.0 + task.gap / 2)
-    for name, schedule, seconds in _schedules(instance, task, near, limits):
+    for name, schedule, seconds in _schedules(instance, task, near, limits, patience):
         if seconds < upper:
             best, upper, source = schedule, seconds, name
         if upper <= max(near, float(lower) * _FAR):
@@ -117,14 +122,16 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     return LayerDone(lower, certificate.claim, source, part.path, certificate.moves, part)
 
 
-def _schedules(instance: Instance, task: LayerTask, enough: float, limits: Limits) -> Iterator[tuple[str, Schedule, float]]:
+def _schedules(
+    instance: Instance, task: LayerTask, enough: float, limits: Limits, patience: Limits
+) -> Iterator[tuple[str, Schedule, float]]:
     """(name, schedule, seconds), the most promising first; what fails or comes too late is left out.
 
-    ``enough``: seconds that are near enough to what is proven.
+    ``enough``: seconds that are near enough to what is proven; ``patience``: of rounding that is done once.
     """
     if searchable(instance):
         seed = task.seed * task.question.layers + task.layer
-        paths = rounded_paths(instance, task.prices, seed=seed, limits=limits, enough=enough)
+        paths = rounded_paths(instance, task.prices, seed=seed, limits=limits, patience=patience, enough=enough)
         if paths is not None:
             schedule = schedule_of(instance, paths, "rounded")
             with suppress(PlacementError):  # it knows of no budgets

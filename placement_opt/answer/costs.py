@@ -61,6 +61,12 @@ def of_search() -> Cost[Size]:
     return SEARCH
 
 
+def of_rounded() -> Cost[Size]:
+    from placement_opt.schedulers.search.rounding import COST
+
+    return COST
+
+
 def of_stays() -> Cost[Size]:
     from placement_opt.schedulers.search.stays import COST
 

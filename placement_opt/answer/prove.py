@@ -235,8 +235,7 @@ def _climb(proof: Proof, instance: Instance, limits: Limits) -> Proof:
     if found.bound.lower_bound_s is not None and found.bound.lower_bound_s > known.lower_s * (1.0 + ROUNDING):
         note = "; ".join(part for part in (proof.bound.note, "raised by the ladder", found.bound.note) if part)
         seconds = proof.bound.solve_s + clock.now() - began
-        status = found.bound.status if found.bound.status is Status.OPTIMAL else Status.BOUND  # a turn's end is not the climb's
-        raised = proof_of(instance, replace(found.bound, status=status, note=note, solve_s=seconds))
+        raised = proof_of(instance, replace(found.bound, note=note, solve_s=seconds))
         proof = replace(raised, best_s=proof.best_s, best_from=proof.best_from)
     if found.latency_s is not None:
         proof = proof.with_schedule(found.state.schedule_from, found.latency_s)

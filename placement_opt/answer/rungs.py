@@ -20,6 +20,7 @@ from placement_opt.answer.costs import (
     memory,
     of_method,
     of_refined,
+    of_rounded,
     of_scheduler,
     of_search,
     runs_memory,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 #: Gap beyond which a search begins from nothing.
 _FAR = 0.1
+#: What the first bounds come from, whose prices say nothing of room.
+_UNPRICED = ("", "roofline", "step")
 #: The exact LP is approached until this share of the gap asked for is left: the rest is for the schedule.
 _SHARE = 4.0
 
@@ -274,6 +277,13 @@ def _far_off(work: Work) -> bool:
     return work.has_rents and (gap is None or gap > _FAR)
 
 
+def _worth_searching(work: Work) -> bool:
+    """Whether rounding has had a chance to begin nearer, or has none: the first prices that charge for room are soon there."""
+    state = work.standing.state
+    far = state.gap is None or state.gap > _FAR
+    return not (far and "bound" in work.at_work and state.bound_from in _UNPRICED and _lives_shortly(work))
+
+
 def _rounded(work: Work, limits: Limits) -> bool:
     """Best paths at the rents of the bound, from no schedule at all: elsewhere than where the local search would end."""
     from placement_opt.schedulers.search.paths import schedule_of
@@ -320,8 +330,8 @@ RUNGS: tuple[Rung, ...] = (
     ),
     Rung("milp", "schedule", _defined(_MILP), seconds(_MILP), _branch, memory(_MILP)),
     Rung("lp-rounded", "schedule", _always, free, _round, ready=lambda work: work.targets is not None and not work.rounded),
-    Rung("rounded", "schedule", _lives_shortly, search_s, _rounded, memory(of_search), ready=_far_off),
+    Rung("rounded", "schedule", _lives_shortly, seconds(of_rounded), _rounded, memory(of_rounded), first=True, ready=_far_off),
     STAYS,
     Rung("priced", "schedule", _lives_long, search_s, _priced, _priced_bytes, ready=_rents_known),
-    Rung("optimised", "schedule", _always, search_s, _optimise, memory(of_search), endless=True),
+    Rung("optimised", "schedule", _always, search_s, _optimise, memory(of_search), endless=True, ready=_worth_searching),
 )

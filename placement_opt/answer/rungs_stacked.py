@@ -161,7 +161,12 @@ class _Climb:
             take(layer, done)
         missing = [layer for layer in range(count) if layer not in known]
         names = [None if work.folder is None else work.folder / f"layer-{n}-{number}" for n in range(count)]
-        tasks = [LayerTask(question, n, prices, work.gap, number, names[n], scheduled) for n in missing]
+        at_once = len(missing) if self.backend.away else self.backend.jobs
+        waiting = [-(-n // at_once) for n in range(len(missing), 0, -1)]
+        tasks = [
+            LayerTask(question, n, prices, work.gap, number, names[n], scheduled, others)
+            for n, others in zip(missing, waiting, strict=True)
+        ]
         began = clock.now()
         self.backend.run(both_sides, tasks, shared=(question, prices), limits=work.limits, done=fresh)
         if len(lower) == count and not known:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from placement_opt.base import clock
@@ -74,9 +75,16 @@ class State:
 
 
 class Standing:
-    """The present state; each change only ever improves it."""
+    """The present state; each change only ever improves it.
+
+    Attributes
+    ----------
+    changed
+        Called after each change, by whoever made it.
+    """
 
     def __init__(self) -> None:
+        self.changed: Callable[[], None] = lambda: None
         self._began = clock.now()
         self._lock = threading.Lock()
         self._closed = False
@@ -88,6 +96,12 @@ class Standing:
 
     def raise_to(self, bound: Bound, source: str) -> bool:
         """Offer a bound, which its prices prove; whether it is better."""
+        better = self._raise_to(bound, source)
+        if better:
+            self.changed()
+        return better
+
+    def _raise_to(self, bound: Bound, source: str) -> bool:
         value = bound.lower_bound_s
         with self._lock:
             state = self._state
@@ -109,6 +123,12 @@ class Standing:
 
     def lower_to(self, schedule: AnySchedule | None, latency_s: float, source: str) -> bool:
         """Offer a schedule and its time; whether it is better."""
+        better = self._lower_to(schedule, latency_s, source)
+        if better:
+            self.changed()
+        return better
+
+    def _lower_to(self, schedule: AnySchedule | None, latency_s: float, source: str) -> bool:
         with self._lock:
             state = self._state
             if self._closed or (state.latency_s is not None and latency_s >= state.latency_s * (1.0 - ROUNDING)):

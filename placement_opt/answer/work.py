@@ -67,6 +67,8 @@ class Work:
         Whether the time was too short for layers of a question in runs.
     kept
         Layers that an earlier run has done, and where those of this one are kept.
+    at_work
+        The sides that have turns left.
     raised
         Raises prices on a part of the question by the rungs of rows: the part, the gap that is enough, limits, prices to begin
         with, the names of the rungs; what is proven of the part then.
@@ -89,6 +91,7 @@ class Work:
     start: Prices | None = None
     unfinished: bool = False
     kept: KeptLayers | None = None
+    at_work: set[Side] = field(default_factory=set)
     raised: Callable[[Instance, float, Limits, Prices | None, Sequence[str]], State] | None = None
 
     @property

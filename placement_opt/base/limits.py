@@ -44,7 +44,7 @@ class Limits:
             check_number(memory, field="memory")
         self.memory = memory
         self._deadline = None if seconds is None else clock.now() + seconds
-        self._stop = threading.Event()
+        self._stops = (threading.Event(),)
         self._work = _Work(math.inf)
 
     def interrupt(self) -> None:
@@ -59,12 +59,12 @@ class Limits:
         >>> limits.interrupted, limits.cut_short, limits.reached
         (True, True, True)
         """
-        self._stop.set()
+        self._stops[-1].set()
 
     @property
     def interrupted(self) -> bool:
         """Whether somebody asked for a stop."""
-        return self._stop.is_set()
+        return any(stop.is_set() for stop in self._stops)
 
     @property
     def remaining(self) -> float:
@@ -127,7 +127,7 @@ class Limits:
         True
         """
         inner = Limits(max(0.0, min(seconds, self.remaining)), self.memory)
-        inner._stop, inner._work = self._stop, self._work
+        inner._stops, inner._work = self._stops, self._work
         return inner
 
     def counted(self, work: float) -> Limits:
@@ -150,7 +150,27 @@ class Limits:
         (True, False)
         """
         inner = Limits(None, self.memory)
-        inner._stop, inner._deadline, inner._work = self._stop, self._deadline, _Work(work)
+        inner._stops, inner._deadline, inner._work = self._stops, self._deadline, _Work(work)
+        return inner
+
+    def apart(self) -> Limits:
+        """The same deadline, memory and work, to be stopped alone.
+
+        Returns
+        -------
+        Limits
+            Interrupting it leaves these as they are; interrupting these interrupts both.
+
+        Examples
+        --------
+        >>> whole = po.Limits()
+        >>> part = whole.apart()
+        >>> part.interrupt()
+        >>> part.interrupted, whole.interrupted
+        (True, False)
+        """
+        inner = Limits(None, self.memory)
+        inner._stops, inner._deadline, inner._work = (*self._stops, threading.Event()), self._deadline, self._work
         return inner
 
 

@@ -158,6 +158,35 @@ def test_the_climb_ends_within_the_gap() -> None:
     assert found.gap <= 0.5
 
 
+@pytest.mark.parametrize("error", [None, LimitError("it was told to stop")])
+def test_who_closes_the_gap_ends_the_turn_of_the_other_side(error: Exception | None) -> None:
+    """A turn that would go on for as long as it is let hears of it, and nobody is told that it was cut short."""
+    begun, heard = threading.Event(), list[bool]()
+
+    def schedule(work: Work, limits: Limits) -> bool:
+        run = simulate(work.instance, make_scheduler("belady"), record=True)
+        assert run.schedule is not None
+        work.standing.lower_to(run.schedule, run.latency_s, "belady")
+        begun.set()
+        while not limits.reached:
+            pass
+        heard.append(limits.interrupted)
+        if error is not None:
+            raise error
+        return True
+
+    def prove(work: Work, _: Limits) -> bool:
+        assert begun.wait(60.0)
+        assert work.standing.state.latency_s is not None
+        return work.standing.raise_to(proven(work.standing.state.latency_s, Status.INTERRUPTED), "proof")
+
+    limits = Limits(600.0)
+    table = [rung("goes on", 100.0, schedule, side="schedule"), rung("proves", 1.0, prove)]
+    found = answer(fetch_ahead(), gap=1e-6, limits=limits, rungs=table)
+    assert (found.outcome, heard, found.notes, limits.interrupted) == (Outcome.WITHIN, [True], (), False)
+    assert found.bound.status is Status.BOUND
+
+
 def test_what_needs_too_much_memory_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """With both numbers in the notes; the others go on."""
     monkeypatch.setattr(room, "taken", lambda: 1 << 30)

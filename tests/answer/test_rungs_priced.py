@@ -21,6 +21,7 @@ from tests.small import chain, make_instance, make_trace
 
 (PRICED,) = [rung for rung in RUNGS if rung.name == "priced"]
 (ROUNDED,) = [rung for rung in RUNGS if rung.name == "rounded"]
+(SEARCH,) = [rung for rung in RUNGS if rung.name == "optimised"]
 
 
 def _work() -> Work:
@@ -84,3 +85,25 @@ def test_a_schedule_far_off_is_left_for_one_from_nothing() -> None:
     assert simulate(instance, Replay(state.schedule)).latency_s == state.latency_s
     assert state.within(0.1)
     assert not ROUNDED.ready(work)
+
+
+def test_the_search_waits_for_the_first_prices_where_all_is_far_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding begins nearer, which needs them; there is no waiting for a side that has nothing left, or where none rounds."""
+    work = _work()
+    far, near = work.standing.state, work.standing.state.lower_s * 1.05
+    work.standing = Standing()
+    work.standing.raise_to(METHODS["roofline"](work.instance), "roofline")
+    assert SEARCH.ready(work)
+    work.at_work = {"bound", "schedule"}
+    assert not SEARCH.ready(work)
+    with monkeypatch.context() as patch:
+        patch.setattr(optimised, "PATHS", 0)
+        assert SEARCH.ready(work)
+    assert far.bound is not None
+    work.standing.raise_to(far.bound, "intervals")
+    assert SEARCH.ready(work)
+    assert not ROUNDED.ready(work) or work.has_rents
+    work.standing = Standing()
+    work.standing.raise_to(far.bound, "step")
+    work.standing.lower_to(None, near, "made up")
+    assert SEARCH.ready(work)

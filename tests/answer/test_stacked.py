@@ -14,6 +14,7 @@ from placement_opt.answer import answer as answering
 from placement_opt.answer import rungs_stacked
 from placement_opt.answer.answer import Answer, answer
 from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
+from placement_opt.answer.prove_integer import whole_prices
 from placement_opt.answer.resume import floats_of
 from placement_opt.answer.standing import State
 from placement_opt.base.errors import CertificateError, InputError
@@ -35,6 +36,7 @@ from placement_opt.layered.stacked_plan import StackedPlan
 from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers.search.rounding import Rounding
 from placement_opt.study.worth import worth
 from tests.stacking import both, written
 
@@ -254,6 +256,31 @@ def test_layers_are_priced_alone_where_there_is_no_time_for_more(tmp_path: Path,
     found = answer(question, limits=Limits(seconds=60))
     assert seen == [False] * 3
     assert found.latency_s is None
+
+
+def test_layers_leave_time_to_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding is done again within a layer's part of the time: where many wait there is one sweep, and still a schedule."""
+    question, within = in_layers(read_outline(written(tmp_path))), list[tuple[int, bool]]()
+    sweep = Rounding.sweep
+
+    def noted(rounding: Rounding, number: int, sweeps: int, limits: Limits) -> bool:
+        within.append((number, limits.remaining < 1.0))
+        return sweep(rounding, number, sweeps, limits)
+
+    monkeypatch.setattr(Rounding, "sweep", noted)
+    prices = METHODS["roofline"](question.layer(0)).prices
+    assert prices is not None
+    made = whole_prices(question.layer(0), prices, 1.0, question.hash)
+    whole = CertifiedPrices(prices.rho, prices.rent, certificate=made)
+    for waiting in (1, 10**9):
+        done = both_sides(LayerTask(question, 0, whole, 0.0, 0, None, waiting=waiting), Limits(1000.0))
+        assert done is not None
+        assert done.upper is not None
+        within.append((-1, False))
+    alone, among = within[: within.index((-1, False))], within[within.index((-1, False)) + 1 : -1]
+    assert [number for number, _ in alone] == list(range(len(alone)))
+    assert len(alone) > 1
+    assert among == [(0, False)]
 
 
 def test_prices_of_fewer_turns_begin_it_too(solved: tuple[Instance, Stacked, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,19 @@ def test_no_further_sweep_where_a_schedule_is_near_enough() -> None:
     assert (near.number != all_of_them.number).any()
 
 
+def test_without_patience_one_sweep_is_done() -> None:
+    instance = drifting(2, 10, prefill=20)
+    prices = _prices(instance, 0)
+    alone = Rounding(instance, prices.rent, 0)
+    assert alone.sweep(0, rounding.SWEEPS, Limits())
+    first = rounded_paths(instance, prices, seed=0, patience=Limits(0.0))
+    whole = rounded_paths(instance, prices, seed=0, patience=Limits())
+    assert first is not None
+    assert whole is not None
+    assert (first.number & SET == alone.best).all()
+    assert (first.number != whole.number).any()
+
+
 def test_a_stop_before_the_first_sweep_gives_nothing() -> None:
     limits = Limits()
     limits.interrupt()

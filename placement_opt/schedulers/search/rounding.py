@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.cost import Cost, once
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.result import Prices
+from placement_opt.bounds.size import Size
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import tier_sets
 from placement_opt.schedulers.search.game import limited_tiers, make_game
@@ -45,12 +47,29 @@ _LEAST_RENT = 0.02
 _NEWS = 5e-4
 
 
+#: What all sweeps take, and playing what came of them: blocks are offered as many sets as there are tiers, about.
+COST = Cost[Size](
+    "rounded",
+    {
+        "once": once,
+        "per_step_and_pair_of_tiers": lambda size: size.steps * size.tiers**2,
+        "per_state_and_pair_of_tiers": lambda size: size.triples * size.tiers,
+    },
+    {
+        "once": once,
+        "per_step_and_pair_of_tiers": lambda size: size.steps * size.tiers**2,
+        "per_state": lambda size: size.triples / size.tiers,
+    },
+)
+
+
 def rounded_paths(
     instance: Instance,
     prices: Prices,
     *,
     seed: int,
     limits: Limits | None = None,
+    patience: Limits | None = None,
     sweeps: int = SWEEPS,
     enough: float = 0.0,
 ) -> Paths | None:
@@ -66,6 +85,8 @@ def rounded_paths(
         Of the order in which blocks choose.
     limits
         Deadline, stop request.
+    patience
+        The same for all sweeps but the first; ``limits`` where there is none.
     sweeps
         How often every block chooses at most.
     enough
@@ -74,7 +95,8 @@ def rounded_paths(
     limits = limits or Limits()
     rounding = Rounding(instance, prices.rent, seed)
     for number in range(sweeps):
-        if limits.reached or not rounding.sweep(number, sweeps, limits) or rounding.seconds <= enough:
+        within = limits if number == 0 or patience is None else patience
+        if within.reached or not rounding.sweep(number, sweeps, within) or rounding.seconds <= enough:
             break
     if np.isinf(rounding.seconds):
         return None
