@@ -24,8 +24,9 @@ from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.turns import in_layers
 
-#: What the points have where their axis does not say otherwise, at size 4.
-_READS, _TOKENS, _LAYERS, _SHARE = 40_000, 100, 4, 0.4
+#: What the points have where their axis does not say otherwise, at size 4. A step reads a thousand blocks: of a hundred, one
+#: that is read from the fourth tier or the fifth takes longer than the step, and no schedule of whole blocks comes within 2 %.
+_READS, _TOKENS, _LAYERS, _SHARE = 40_000, 10, 4, 0.4
 #: The size at which it is only seen that it works: few blocks, of which 2 % would be hard.
 _SMALLEST = 1
 #: Seconds that one answer may take.

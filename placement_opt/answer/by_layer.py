@@ -28,6 +28,7 @@ from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
+from placement_opt.schedulers.optimised import SEARCH, optimise
 from placement_opt.schedulers.search.game import searchable
 from placement_opt.schedulers.search.paths import schedule_of
 from placement_opt.schedulers.search.rounding import rounded_paths
@@ -98,7 +99,10 @@ class LayerDone:
 
 
 def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
-    """One layer, as far as the limits allow; None where it was not even priced."""
+    """One layer, as far as the limits allow; None where it was not even priced.
+
+    A small one is searched for better schedules where the best is not near yet, for as long as others leave it time.
+    """
     patience = limits.within(_MINE * limits.remaining / task.waiting)
     instance, made = task.question.layer(task.layer, limits), task.prices.certificate
     if limits.reached:
@@ -114,6 +118,9 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
             break
     if best is None:
         return LayerDone(lower, None, "", None, 0)
+    if upper > near and instance.timed and SEARCH.expected_s(Size.of(instance)) <= _MOST_S:
+        best, upper = optimise(instance, limits=patience, prices=task.prices, start=best, enough=near, seed=1 + task.seed)
+        source = best.scheduler
     if task.section is None:
         return LayerDone(lower, Fraction(upper), source, None, 0)
     certificate = certify_schedule(instance, best)

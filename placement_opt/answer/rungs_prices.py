@@ -12,6 +12,7 @@ from placement_opt.answer.work import DUALITY, Rung, Work, offer_prices
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64
 from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS
 from placement_opt.bounds.dual.evaluate import DualValue
 from placement_opt.bounds.result import Bound, Prices, Status
 
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 _SAMPLED = 30_000
 #: Steps of a window, and so many times as many beyond which it is worth a look.
 _WINDOW, _LASTING = 10_000, 4
-#: Levels of prices on few intervals that are found in one turn, unless that took a quarter of the time or one brought no news.
-_FIRST_LEVELS = 4
+#: Levels of prices on few intervals that are found in one turn, unless one brought no news or that took a quarter of the time,
+#: or so many times what the compact program should take.
+_FIRST_LEVELS, _PROGRAMS = 4, 2.0
+#: Of programs that should take less than so many seconds nobody knows what they take.
+_SHORT_S = 0.1
 #: While softening hides more than this share of the gap, or of this gap, a climb goes on for up to this share of the time left.
 _SHOWN, _NEAR, _PATIENT = 0.1, 0.05, 0.4
 #: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
@@ -52,7 +56,8 @@ def _intervals(work: Work, limits: Limits) -> bool:
             offer_prices(work, search.prices, "intervals", began)
 
     enough = work.enough_bound_s if search.exact else math.inf
-    first = work.limits.within(work.limits.remaining / 4)
+    program_s = max(METHODS["compact"].cost.expected_s(work.size), _SHORT_S)
+    first = work.limits.within(min(work.limits.remaining / 4, _PROGRAMS * program_s))
     while search.levels < _FIRST_LEVELS and not (search.idle or search.over or first.reached or search.value_s >= enough):
         search.run(first, enough=enough, levels=search.levels + 1, settled=settled)  # before that it has nothing to show
     search.run(limits, enough=enough, settled=settled)
