@@ -20,8 +20,6 @@ is what was proven by then.
 from __future__ import annotations
 
 import math
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -29,14 +27,14 @@ from pathlib import Path
 
 import numpy as np
 
+from placement_opt.answer.climb import climb
 from placement_opt.answer.resume import floats_of
 from placement_opt.answer.rungs import RUNGS
 from placement_opt.answer.standing import Standing, State
-from placement_opt.answer.turns import Turn, closed, pick
-from placement_opt.answer.work import Rung, Side, Work, offer_prices
-from placement_opt.base import clock, room
+from placement_opt.answer.work import Rung, Work, offer_prices
+from placement_opt.base import clock
 from placement_opt.base.backend import Backend
-from placement_opt.base.errors import LimitError, PlacementError
+from placement_opt.base.errors import LimitError
 from placement_opt.base.given import check_number
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.base.tabular import Record, Tabular
@@ -58,14 +56,6 @@ from placement_opt.play.schedule import Schedule
 
 #: Seconds where the caller sets no deadline.
 BUDGET_S = 60.0
-#: A rung that is done in one turn gets this many times what it should take, and this many seconds.
-_PATIENCE, _LEAST_S = 4.0, 5.0
-#: ... but where others wait no more than half of what is left, or this many times what it should take.
-_SLACK = 1.25
-#: Seconds that the turn of a rung without an end lasts at least.
-_SHORTEST_S = 0.3
-#: Seconds between two looks of a side that waits for the others.
-_WAIT_S = 0.02
 
 
 class Outcome(StrEnum):
@@ -359,80 +349,6 @@ def _watched(work: Work, rungs: Sequence[Rung], limits: Limits, look: Callable[[
     if look is not None:
         look()
     return state
-
-
-def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
-    """Take turns on both sides until the gap is closed, which ends the turns of both, nothing is left or a limit is reached."""
-    work.limits = limits = limits.apart() if work.in_rows else limits
-
-    def changed() -> None:
-        if work.in_rows and work.enough_s is None and work.enough:
-            limits.interrupt()
-
-    work.standing.changed = changed
-    sides: dict[Side, list[Turn]] = {}
-    for rung in rungs:
-        if (work.in_rows or rung.runs) and rung.suits(work):
-            sides.setdefault(rung.side, []).append(Turn(rung, rung.expected_s(work)))
-    work.at_work = set(sides)
-    threads = [
-        threading.Thread(target=_climb_side, args=(work, side, turns, limits), daemon=True) for side, turns in sides.items()
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits) -> None:
-    """The turns of one side; others that have turns left may make a rung of it ready."""
-    began = clock.now()
-    while turns and not limits.reached and not work.enough:
-        ready = [turn for turn in turns if turn.rung.ready(work)]
-        if not ready:
-            if work.at_work == {side}:
-                break
-            time.sleep(_WAIT_S)
-            continue
-        turn = pick(ready, clock.now() - began, limits.remaining)
-        before, since = work.standing.state, clock.now()
-        if not _take_turn(turn, work, limits, alone=len(ready) == 1):
-            turns.remove(turn)
-        turn.done(clock.now() - since, _closed(turn.rung.side, before, work.standing.state))
-    work.at_work.discard(side)
-
-
-def _closed(side: Side, before: State, after: State) -> float:
-    """Share of the gap that a turn closed on its own side."""
-    if side == "bound":
-        return closed(before.lower_s, after.lower_s, after.latency_s)
-    return closed(before.latency_s, after.latency_s, after.lower_s)
-
-
-def _take_turn(turn: Turn, work: Work, limits: Limits, *, alone: bool) -> bool:
-    """Whether another turn could bring more; troubles become notes, because what is proven must not be lost to them."""
-    name = turn.rung.name
-    try:
-        if short := room.shortage(name, turn.rung.memory(work), limits):
-            work.notes.append(f"passed over: {short}")
-            return False
-        return turn.rung.climb(work, limits.within(_turn_s(turn, limits.remaining, alone=alone)))
-    except PlacementError as error:
-        if not limits.reached:
-            work.notes.append(f"{name} gave no answer ({error})")
-    except MemoryError:
-        work.notes.append(f"{name} ran out of memory")
-    except Exception as error:
-        work.notes.append(f"{name} failed, a fault of placement-opt itself ({type(error).__name__}: {error})")
-    return False
-
-
-def _turn_s(turn: Turn, left_s: float, *, alone: bool) -> float:
-    """Seconds that a turn lasts at most: half of what is left, unless there is no other, or it needs more, which is left."""
-    most, needed = _PATIENCE * turn.next_s + _LEAST_S, _SLACK * turn.next_s
-    if turn.rung.endless:
-        most, needed = max(turn.next_s, _SHORTEST_S), 0.0
-    return most if alone else min(most, max(left_s / 2, needed if needed <= left_s else 0.0))
 
 
 def _outcome(state: State, gap: float, limits: Limits, *, ended: bool) -> Outcome:

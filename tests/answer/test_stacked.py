@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from placement_opt.answer import answer as answering
-from placement_opt.answer import rungs_stacked
+from placement_opt.answer import by_layer, rungs_stacked
 from placement_opt.answer.answer import Answer, answer
 from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
 from placement_opt.answer.prove_integer import whole_prices
@@ -281,6 +281,29 @@ def test_layers_leave_time_to_each_other(tmp_path: Path, monkeypatch: pytest.Mon
     assert [number for number, _ in alone] == list(range(len(alone)))
     assert len(alone) > 1
     assert among == [(0, False)]
+
+
+def test_small_layers_are_searched_where_rounding_is_not_near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not where that should take too long, nor where the best is near; never slower."""
+    question = in_layers(read_outline(written(tmp_path)))
+    prices = METHODS["roofline"](question.layer(0)).prices
+    assert prices is not None
+    whole = CertifiedPrices(prices.rho, prices.rent, certificate=whole_prices(question.layer(0), prices, 1.0, question.hash))
+
+    def done(gap: float) -> LayerDone:
+        found = both_sides(LayerTask(question, 0, whole, gap, 0, None), Limits())
+        assert found is not None
+        assert found.upper is not None
+        return found
+
+    searched, near = done(0.0), done(1e9)
+    monkeypatch.setattr(by_layer, "_MOST_S", 0.0)
+    quick = done(0.0)
+    assert searched.source == "optimised"
+    assert "optimised" not in (near.source, quick.source)
+    assert searched.upper is not None
+    assert quick.upper is not None
+    assert searched.upper < quick.upper
 
 
 def test_prices_of_fewer_turns_begin_it_too(solved: tuple[Instance, Stacked, Path], monkeypatch: pytest.MonkeyPatch) -> None:
