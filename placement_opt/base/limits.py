@@ -44,7 +44,7 @@ class Limits:
             check_number(memory, field="memory")
         self.memory = memory
         self._deadline = None if seconds is None else clock.now() + seconds
-        self._stops = (threading.Event(),)
+        self._stops: tuple[threading.Event, ...] = (threading.Event(),)
         self._work = _Work(math.inf)
 
     def interrupt(self) -> None:

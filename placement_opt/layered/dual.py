@@ -109,7 +109,7 @@ def layer_value(problem: Layered, actions: Actions, layer: int, runs: LayerRuns,
     """The cheapest paths of all blocks of one layer, in quanta times bytes; None where a limit was reached on the way."""
     total = 0
     for paths in layer_paths(problem, actions, layer, runs):
-        total += sum(map(int, paths.tolist()))
+        total += _column_sums(paths[:, None])[0]
         if limits is not None and limits.reached:
             return None
     return total * problem.block_bytes

@@ -21,20 +21,25 @@ from placement_opt.base.compiled import njit
 
 #: Runs of up to so many turns are looked up at once (a power of two), and its logarithm.
 WIDE, _LOG_WIDE = 8, 3
+#: Stretches of up to so many turns that do not read are first held against a cap that is no higher (a power of two).
+_NEAR, _LOG_NEAR = 32, np.uint64(5)
 _FAR = 1 << 60
+_ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 
 
 class Tables(NamedTuple):
     """What turns do to paths, int64.
 
     ``reads`` [., N, 4]: matrices of the stretches that begin at each turn, of 1, 2, .., WIDE, 2 WIDE, 4 WIDE, .. turns that all
-    read. ``caps`` [., N]: least caps of 1, 2, 4, .. turns that do not. ``lead`` [N + 1] and ``cost`` [N + 1]: of a block that
-    turn n - 1 produced when turn n begins, rents of home up to the end included; of one that was there before at 0. ``least``
-    [N + 1]: the least lead that any block can have then. ``logs`` [N + 1]: whole logarithms.
+    read. ``caps`` [., N]: least caps of 1, 2, 4, .. turns that do not; ``near`` [.]: of twice :data:`_NEAR` turns from each
+    _NEAR-th on, which few leads reach. ``lead`` [N + 1] and ``cost`` [N + 1]: of a block that turn n - 1 produced when turn n
+    begins, rents of home up to the end included; of one that was there before at 0. ``least`` [N + 1]: the least lead that any
+    block can have then. ``logs`` [N + 1]: whole logarithms.
     """
 
     reads: Array
     caps: Array
+    near: Array
     lead: Array
     cost: Array
     least: Array
@@ -91,6 +96,11 @@ def layer_tables(
         half = 1 << (level - 1)
         for n in range(turns - 2 * half + 1):
             caps[level, n] = min(caps[level - 1, n], caps[level - 1, n + half])
+    near = np.full(turns // _NEAR + 1, _FAR, dtype=np.int64)
+    for n in range(turns):
+        near[n // _NEAR] = min(near[n // _NEAR], caps[0, n])
+        if n >= _NEAR:
+            near[n // _NEAR - 1] = min(near[n // _NEAR - 1], caps[0, n])
     for width in range(2, WIDE + 1):
         for n in range(turns - width + 1):
             _multiply(reads[width - 2, n], reads[0, n + width - 1], reads[width - 1, n])
@@ -98,7 +108,7 @@ def layer_tables(
         half = 1 << (entry - WIDE + _LOG_WIDE)
         for n in range(turns - 2 * half + 1):
             _multiply(reads[entry - 1, n], reads[entry - 1, n + half], reads[entry, n])
-    return Tables(reads, caps, lead, cost, least, logs)
+    return Tables(reads, caps, near, lead, cost, least, logs)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -116,24 +126,25 @@ def run_paths(tables: Tables, birth: Array, start: Array, first: Array, last: Ar
 
     Places are unsigned: numba then does not ask whether they count from the end.
     """
-    turns, logs = tables.caps.shape[1], tables.logs
-    reads, caps = tables.reads.reshape(-1, 4), tables.caps.reshape(-1)
+    turns, logs, near = tables.caps.shape[1], tables.logs, tables.near
+    reads, caps = tables.reads.reshape(-1), tables.caps.reshape(-1)
     costs = np.empty(len(birth), dtype=np.int64)
     for b in range(len(birth)):
         now = np.int64(birth[b]) + 1
         lead, cost = tables.lead[now], tables.cost[now]
         for n in range(start[b], start[b + 1]):
             turn, until = np.int64(first[np.uint64(n)]), np.int64(last[np.uint64(n)]) + 1
-            if now < turn:
-                level = logs[np.uint64(turn - now)]
+            idle = turn - now
+            if (lead > near[np.uint64(now) >> _LOG_NEAR] or idle > _NEAR) and idle > 0:
+                level = logs[np.uint64(idle)]
                 row = level * turns
                 lead = min(lead, min(caps[np.uint64(row + now)], caps[np.uint64(row + turn - (1 << level))]))
             now, count = until, until - turn
             while True:
                 entry = count - 1 if count <= WIDE else logs[np.uint64(count)] + WIDE - 1 - _LOG_WIDE
-                at = np.uint64(entry * turns + turn)
-                there = min(reads[at, 1], lead + reads[at, 3])
-                without = min(reads[at, 0], lead + reads[at, 2])
+                at = np.uint64(4 * (entry * turns + turn))
+                there = min(reads[at + _ONE], lead + reads[at + _THREE])
+                without = min(reads[at], lead + reads[at + _TWO])
                 lead, cost = there - without, cost + without
                 if count <= WIDE:
                     break
