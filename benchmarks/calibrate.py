@@ -75,6 +75,7 @@ KEPT = {
     "runs": ("bytes",),
     "solver": ("bytes",),
     "export": ("bytes",),
+    "ascent": ("bytes",),
     "optimised": ("bytes",),
     "stays": ("seconds", "bytes"),
     "certify-prices-in-runs": ("seconds",),

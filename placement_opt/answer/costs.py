@@ -79,8 +79,13 @@ def intervals_s(work: Work) -> float:
 
 
 def sample_s(sampled: int) -> Seconds:
-    """An ascent with so many reads."""
-    return lambda work: ascent.COST.expected_s(work.size) * sampled / work.size.reads
+    """An ascent with so many reads, and a pass over all of them that proves what came of it."""
+
+    def seconds(work: Work) -> float:
+        part = replace(work.size, reads=min(sampled, work.size.reads))
+        return ascent.COST.expected_s(part) + ascent.COST.expected_s(work.size) / ascent.PASSES
+
+    return seconds
 
 
 def sample_memory(sampled: int) -> Bytes:

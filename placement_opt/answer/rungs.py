@@ -281,7 +281,9 @@ def _worth_searching(work: Work) -> bool:
     """Whether rounding has had a chance to begin nearer, or has none: the first prices that charge for room are soon there."""
     state = work.standing.state
     far = state.gap is None or state.gap > _FAR
-    return not (far and "bound" in work.at_work and state.bound_from in _UNPRICED and _lives_shortly(work))
+    if not far or "bound" not in work.at_work or state.bound_from not in _UNPRICED:
+        return True
+    return not (_lives_shortly(work) or STAYS.suits(work))
 
 
 def _rounded(work: Work, limits: Limits) -> bool:

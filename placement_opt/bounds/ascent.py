@@ -45,7 +45,11 @@ COST = Cost[Size](
         "per_step_and_set": lambda size: size.steps * size.sets,
         "per_read_and_pair_of_sets": lambda size: size.reads * size.sets**2,
     },
-    {"once": once, "per_read_and_set": lambda size: size.reads * size.sets},
+    {
+        "once": once,
+        "per_step_and_pair_of_sets": lambda size: size.steps * size.sets**2,
+        "per_read_and_set": lambda size: size.reads * size.sets,
+    },
 )
 
 
