@@ -27,7 +27,7 @@ from placement_opt.layered import solve
 from placement_opt.schedulers import REGISTRY
 from placement_opt.schedulers.lp_rounded import ROUNDING
 from placement_opt.schedulers.optimised import SEARCH
-from placement_opt.schedulers.search import stays
+from placement_opt.schedulers.search import rounding, stays
 from placement_opt.schedulers.search.game import make_game
 from tests.cli.cases import DRIFT
 from tests.schedulers.cases import drift
@@ -44,6 +44,7 @@ DECLARED: dict[str, Cost[Any]] = {
     "ascent": ascent.COST,
     "rounding": ROUNDING,
     "search": SEARCH,
+    "rounded": rounding.COST,
     "stays": stays.COST,
     "runs": solve.COST,
     "layers": by_layer.COST,

@@ -15,7 +15,7 @@ from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler, optimised
-from placement_opt.schedulers.search import game
+from placement_opt.schedulers.search import game, stays
 from placement_opt.schedulers.search.priced import most_rows
 from tests.small import chain, make_instance, make_trace
 
@@ -98,6 +98,8 @@ def test_the_search_waits_for_the_first_prices_where_all_is_far_off(monkeypatch:
     assert not SEARCH.ready(work)
     with monkeypatch.context() as patch:
         patch.setattr(optimised, "PATHS", 0)
+        assert not SEARCH.ready(work)
+        patch.setattr(stays, "roundable", lambda _: False)
         assert SEARCH.ready(work)
     assert far.bound is not None
     work.standing.raise_to(far.bound, "intervals")
