@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from placement_opt.schedulers.search.stays_kernels import Board
 
 #: Sweeps; parts of each at most and at least, and how many steps' tables are laid for each row of a path.
-SWEEPS, _PARTS, _FEWEST, _LAID = 6, 64, 48, 0.25
+SWEEPS, _PARTS, _FEWEST, _LAID = 6, 128, 48, 0.25
 #: Widths of the smoothing in the first sweep and in the last, as shares of a step's time.
 _WIDTHS = (0.7, 0.05)
 #: Room has no price where this share of a tier is left, in the first sweep and in the last; its whole price where the share
