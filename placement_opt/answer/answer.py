@@ -330,7 +330,7 @@ def _warm_start(prices: Prices) -> Rung:
         offer_prices(work, prices, "warm start", clock.now())
         return False
 
-    return Rung("warm start", "bound", lambda _: True, lambda _: 0.0, climb, first=True)
+    return Rung("warm start", "bound", lambda _: True, lambda _: 0.0, climb, first_s=math.inf)
 
 
 def _limited(instance: AnyQuestion, limits: Limits | None) -> Limits:

@@ -39,6 +39,8 @@ QUICK, _FAR = ("belady", "static"), 1.1
 CAREFUL, _MOST_S = ("lp-rounded", "optimised"), 60.0
 #: Of the time that is left for each layer, rounding is done again for this share, so that the last one is scheduled, too.
 _MINE = 0.7
+#: A layer's schedule is near enough within this share of the gap: if all are, the whole is; the rest is for those that are not.
+_NEAR = 0.9
 
 
 class Asked(NamedTuple):
@@ -110,7 +112,7 @@ def both_sides(task: LayerTask, limits: Limits) -> LayerDone | None:
     lower = layer_bound(instance, made)
     if made.no_schedule or not task.scheduled:
         return LayerDone(lower, None, "", None, 0)
-    best, upper, source, near = None, float("inf"), "", float(lower) * (1.0 + task.gap / 2)
+    best, upper, source, near = None, float("inf"), "", float(lower) * (1.0 + _NEAR * task.gap)
     for name, schedule, seconds in _schedules(instance, task, near, limits, patience):
         if seconds < upper:
             best, upper, source = schedule, seconds, name

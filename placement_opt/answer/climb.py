@@ -49,7 +49,7 @@ def climb(work: Work, rungs: Sequence[Rung], limits: Limits) -> None:
 def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits) -> None:
     """The turns of one side; others that have turns left may make a rung of it ready."""
     began = clock.now()
-    while turns and not limits.reached and not work.enough:
+    while turns and not (limits.reached or work.enough or (side == "bound" and work.exhausted)):
         ready = [turn for turn in turns if turn.rung.ready(work)]
         if not ready:
             if work.at_work == {side}:

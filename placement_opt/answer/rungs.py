@@ -7,6 +7,7 @@ so that nothing is lost however its turn ends. :data:`RUNGS` lists them; which o
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,7 +31,8 @@ from placement_opt.answer.costs import (
 )
 from placement_opt.answer.rungs_prices import PRICES
 from placement_opt.answer.rungs_stays import STAYS
-from placement_opt.answer.work import DUALITY, Rung, Work, offer_prices
+from placement_opt.answer.turns import AT_ONCE_S
+from placement_opt.answer.work import DUALITY, EXACT, Rung, Work, offer_prices
 from placement_opt.base import clock
 from placement_opt.base.cost import Cost
 from placement_opt.base.errors import ScheduleError
@@ -51,8 +53,6 @@ if TYPE_CHECKING:
 _FAR = 0.1
 #: What the first bounds come from, whose prices say nothing of room.
 _UNPRICED = ("", "roofline", "step")
-#: The exact LP is approached until this share of the gap asked for is left: the rest is for the schedule.
-_SHARE = 4.0
 
 
 def _always(_: Work) -> bool:
@@ -88,20 +88,27 @@ def _refined(work: Work, limits: Limits) -> bool:
 
 
 def _relax(work: Work, limits: Limits, levels: Sequence[str]) -> bool:
-    from placement_opt.bounds.compact import relax
+    from placement_opt.bounds.compact import placed_s, relax
     from placement_opt.bounds.targets import from_compact
 
-    began = clock.now()
+    began, long = clock.now(), METHODS["compact"].cost.expected_s(work.size) > AT_ONCE_S
 
     def take(found: DualValue) -> None:
-        bound = Bound("compact", Status.BOUND, found.value_s, clock.now() - began, DUALITY, prices=found.prices)
-        work.standing.raise_to(bound, "compact")
+        method = "compact" if found.prices.rent.any() else "step"  # which it begins with
+        bound = Bound(method, Status.BOUND, found.value_s, clock.now() - began, DUALITY, prices=found.prices)
+        work.standing.raise_to(bound, method)
 
-    solution = relax(work.instance, limits=limits, gap=work.gap / _SHARE, improved=take, levels=levels)
-    work.standing.raise_to(solution.bound, "compact")
-    if solution.program is not None and work.enough_s is None:
+    solution = relax(work.instance, limits=limits, gap=work.gap / EXACT, improved=take if long else None, levels=levels)
+    if solution.program is not None and work.enough_s is None:  # ready for the schedules that wait for the prices
         work.targets, work.rounded = from_compact(work.instance, solution), False
+    work.standing.raise_to(solution.bound, "compact")
+    work.most_s = min(work.most_s, placed_s(solution.bound))
     return limits.reached
+
+
+def _placed(work: Work) -> bool:
+    """Whether there is a relaxed placement that was not rounded yet."""
+    return work.targets is not None and not work.rounded
 
 
 def _round(work: Work, limits: Limits) -> bool:
@@ -322,7 +329,7 @@ RUNGS: tuple[Rung, ...] = (
     _method("step"),
     Rung("layers", "bound", _is_stacked, layers_s, _layers, layers_memory, runs=True),
     Rung("scale", "bound", lambda work: work.large is not None, runs_s, _scale, runs_memory, runs=True),
-    Rung("compact", "bound", _always, seconds(of_method("compact")), _compact, memory(of_method("compact"))),
+    Rung("compact", "bound", _always, seconds(of_method("compact")), _compact, memory(of_method("compact")), first_s=AT_ONCE_S),
     Rung("refined", "bound", _always, seconds(of_refined), _refined, memory(of_refined)),
     _method("lp"),
     _scheduler("static"),
@@ -331,8 +338,17 @@ RUNGS: tuple[Rung, ...] = (
         "home kept", "schedule", _is_free, seconds(of_scheduler("belady"), 2.0), _kept_at_home, memory(of_scheduler("belady"))
     ),
     Rung("milp", "schedule", _defined(_MILP), seconds(_MILP), _branch, memory(_MILP)),
-    Rung("lp-rounded", "schedule", _always, free, _round, ready=lambda work: work.targets is not None and not work.rounded),
-    Rung("rounded", "schedule", _lives_shortly, seconds(of_rounded), _rounded, memory(of_rounded), first=True, ready=_far_off),
+    Rung("lp-rounded", "schedule", _always, free, _round, first_s=math.inf, ready=_placed),
+    Rung(
+        "rounded",
+        "schedule",
+        _lives_shortly,
+        seconds(of_rounded),
+        _rounded,
+        memory(of_rounded),
+        first_s=math.inf,
+        ready=_far_off,
+    ),
     STAYS,
     Rung("priced", "schedule", _lives_long, search_s, _priced, _priced_bytes, ready=_rents_known),
     Rung("optimised", "schedule", _always, search_s, _optimise, memory(of_search), endless=True, ready=_worth_searching),

@@ -166,7 +166,7 @@ def _is_long(work: Work) -> bool:
 
 #: In the order in which equals are tried.
 PRICES: tuple[Rung, ...] = (
-    Rung("window", "bound", _is_lasting, window_s(_WINDOW), _window, first=True),
+    Rung("window", "bound", _is_lasting, window_s(_WINDOW), _window, first_s=math.inf),
     Rung("intervals", "bound", lambda _: True, intervals_s, _intervals, endless=True),
     Rung("sample", "bound", _is_long, sample_s(_SAMPLED), _sample, sample_memory(_SAMPLED), endless=True, early=True),
     Rung("ascent", "bound", lambda _: True, seconds(of_ascent), _ascend, memory(of_ascent), endless=True, early=True),

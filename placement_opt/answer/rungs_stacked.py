@@ -1,6 +1,7 @@
 """A question whose layers are in rows (:mod:`placement_opt.instance.stacked`) answered from both sides, layer after layer.
 
-1. Prices are raised on some blocks of the first layer, by the rungs that work on rows.
+1. Prices are raised on some blocks of the first layer, by the compact program where that is small and its placement shows how
+   near it is, else by the rungs that work on rows.
 2. Every layer is drawn once: priced exactly, and scheduled within its share of the room. A layer that was not reached counts
    with the least that the prices charge it, or its roofline; there is a schedule when the last one is done.
 3. Where time is left and the gap is not closed, the prices are raised on more blocks, and layers are scheduled again.
@@ -19,17 +20,22 @@ import numpy as np
 from placement_opt.answer.by_layer import COST, Asked, LayerDone, LayerTask, both_sides
 from placement_opt.answer.layers_done import keep_done, keep_prices, kept_done, kept_prices
 from placement_opt.answer.prove_integer import whole_prices
-from placement_opt.answer.work import DUALITY, Work
+from placement_opt.answer.standing import State
+from placement_opt.answer.work import DUALITY, EXACT, Work
 from placement_opt.base import clock
 from placement_opt.base.arrays import Float64
 from placement_opt.base.backend import Backend
+from placement_opt.base.limits import Limits
 from placement_opt.bounds import turns
+from placement_opt.bounds.compact import REFINED, placed_s, relax
 from placement_opt.bounds.dual.budgets import without_objective
 from placement_opt.bounds.dual.evaluate import DualValue, evaluate, legal
 from placement_opt.bounds.overdrawn import no_schedule
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.sample import prices_for
+from placement_opt.bounds.size import Size
 from placement_opt.bounds.turns import Least
+from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.thinned import thinned
 from placement_opt.layered.dual import above, below
@@ -51,6 +57,14 @@ _ROUNDS = 16
 #: Rungs that raise prices on a part of a layer, with one that tells how far there is to go; those that go on from good prices;
 #: those that find out whether any schedule keeps the budgets.
 _RAISING, _GOING_ON, _WITHIN_BUDGETS = ("intervals", "sample", "ascent", "belady"), ("ascent", "belady"), ("step", "compact")
+#: The compact program comes first where it should take no more than this share of the seconds for raising prices.
+_COMPACT = 0.1
+
+
+def _by_program(part: Instance, gap: float, limits: Limits) -> tuple[State, bool]:
+    """What the compact program proves of a part, and whether its own placement shows that no prices prove much more."""
+    found = relax(part, limits=limits, gap=gap).bound
+    return State(bound=found, prices=found.prices), placed_s(found) <= (found.lower_bound_s or 0.0) * (1.0 + gap)
 
 
 def climb_stacked(work: Work, question: Stacked) -> bool:
@@ -112,9 +126,13 @@ class _Climb:
         first = self.question.layer(0, limits)
         part = first if every == 1 else thinned(first, every)
         inner = limits.within(self._raising_s())
-        assert self.work.raised is not None
-        names = (_GOING_ON if number else _RAISING) + (() if part.timed else _WITHIN_BUDGETS)
-        found = self.work.raised(part, self.work.gap / 4, inner, None if start is None else prices_for(part, start), names)
+        known = None if start is None else prices_for(part, start)
+        small = known is None and part.timed and REFINED.expected_s(Size.of(part)) <= _COMPACT * inner.remaining
+        found, near = _by_program(part, self.work.gap / EXACT, inner) if small else (State(), False)
+        if not near:
+            names = (_GOING_ON if number else _RAISING) + (() if part.timed else _WITHIN_BUDGETS)
+            assert self.work.raised is not None
+            found = self.work.raised(part, self.work.gap / EXACT, inner, known if found.prices is None else found.prices, names)
         if found.prices is None:
             return None
         none = found.no_schedule is not None

@@ -5,6 +5,8 @@ The prices that a window of the steps gives are good enough rents for :mod:`plac
 
 from __future__ import annotations
 
+import math
+
 from placement_opt.answer.costs import of_stays, seconds
 from placement_opt.answer.standing import State
 from placement_opt.answer.work import Rung, Work
@@ -74,4 +76,4 @@ def _bytes(work: Work) -> int:
     return of_stays().expected_bytes(work.size)
 
 
-STAYS = Rung(NAME, "schedule", _lives_too_long, seconds(of_stays), _rounded, _bytes, first=True, ready=_ready)
+STAYS = Rung(NAME, "schedule", _lives_too_long, seconds(of_stays), _rounded, _bytes, first_s=math.inf, ready=_ready)

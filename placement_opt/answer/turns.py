@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: First turns of up to so many seconds come at once, longer ones when they are this share of the time spent; early ones when
 #: this share of the whole time is over.
-_AT_ONCE_S, _SHARE, _EARLY = 1.0, 0.25, 0.05
+AT_ONCE_S, _SHARE, _EARLY = 1.0, 0.25, 0.05
 #: ... but not while another would close more than this share of the gap in the time that the first turn should take.
 _WORTH = 0.05
 #: A turn that closes less than this share of the gap (or moves its side by less than this, where the gap is not known) did not
@@ -60,13 +60,13 @@ class Turn:
 def pick(turns: Sequence[Turn], spent_s: float, left_s: float) -> Turn:
     """The next of some turns (at least one), after so many seconds and with so many left (infinite without a deadline)."""
     fresh = [turn for turn in turns if not turn.taken]
-    if first := [turn for turn in fresh if turn.rung.first and turn.next_s <= left_s]:
+    if first := [turn for turn in fresh if turn.next_s < turn.rung.first_s and turn.next_s <= left_s]:
         return _shortest(first)
     early = [turn for turn in fresh if turn.rung.early]
     if early and spent_s >= _EARLY * (spent_s + left_s):
         return _shortest(early)
     moving = max(turns, key=lambda turn: turn.rate)
-    quick = [turn for turn in fresh if turn.next_s <= _AT_ONCE_S]
+    quick = [turn for turn in fresh if turn.next_s <= AT_ONCE_S]
     due = [turn for turn in fresh if turn.next_s <= _SHARE * spent_s and turn.next_s * moving.rate <= _WORTH]
     if quick or due:
         return _shortest(quick or due)

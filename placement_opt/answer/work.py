@@ -69,6 +69,8 @@ class Work:
         Layers that an earlier run has done, and where those of this one are kept.
     at_work
         The sides that have turns left.
+    most_s
+        No prices prove more seconds; infinite while nobody knows.
     raised
         Raises prices on a part of the question by the rungs of rows: the part, the gap that is enough, limits, prices to begin
         with, the names of the rungs; what is proven of the part then.
@@ -92,6 +94,7 @@ class Work:
     unfinished: bool = False
     kept: KeptLayers | None = None
     at_work: set[Side] = field(default_factory=set)
+    most_s: float = math.inf
     raised: Callable[[Instance, float, Limits, Prices | None, Sequence[str]], State] | None = None
 
     @property
@@ -175,6 +178,11 @@ class Work:
             return None
 
     @property
+    def exhausted(self) -> bool:
+        """Whether so little is left for prices to prove that only a schedule closes the gap."""
+        return self.standing.state.lower_s * (1.0 + self.gap / EXACT) >= self.most_s
+
+    @property
     def enough(self) -> bool:
         """Whether both sides are as close as was asked for, the bound as high, or no schedule keeps the budgets."""
         state = self.standing.state
@@ -183,6 +191,10 @@ class Work:
         if self.enough_s is not None:
             return state.lower_s >= self.enough_s
         return state.within(self.gap)
+
+
+#: Prices are raised until this share of the gap asked for is left of what they can prove: the rest is for the schedule.
+EXACT = 4.0
 
 
 @dataclass(frozen=True)
@@ -207,8 +219,9 @@ class Rung:
         It goes on for as long as it is let, so that its turns last no longer than expected.
     early
         It has its first turn early, whatever that costs.
-    first
-        It has its first turn before all others of its side that are ready, where there is time for it.
+    first_s
+        It has its first turn before all others of its side that are ready, where that should take fewer seconds than that and
+        there is time for it.
     ready
         Whether it has anything to work with yet.
     runs
@@ -223,7 +236,7 @@ class Rung:
     memory: Callable[[Work], int] = lambda _: 0
     endless: bool = False
     early: bool = False
-    first: bool = False
+    first_s: float = 0.0
     ready: Callable[[Work], bool] = lambda _: True
     runs: bool = False
 

@@ -61,6 +61,7 @@ def follow_layer(
         spans = (runs.birth, runs.start, runs.first, runs.last)
         made, done = kernels.follow(blocks, *spans, prices, room, counts, known, moves, made), done + 1
     if moved is not None:
+        kernels.put_in_order(moves[:made], together, turns)
         _hand_on(moves[:made], turns, moved)
     return counts[1, :turns].copy(), counts[2, :turns].copy(), done == together or room == 0
 
@@ -82,10 +83,9 @@ def _costs(family: Family, runs: LayerRuns, room: int) -> Costs:
 
 
 def _hand_on(moves: Int64, turns: int, moved: Callable[[int, int, Int32], None]) -> None:
-    """Moves in numbers, turn after turn."""
+    """Moves in numbers, ascending, turn after turn."""
     from placement_opt.layered.by_block_kernels import BLOCK, TURN
 
-    moves.sort()
     for low in range(-1, turns, _AT_ONCE):
         high = min(low + _AT_ONCE, turns)
         part = moves[slice(*np.searchsorted(moves, np.array([low + 1, high + 1]) << TURN))]

@@ -13,6 +13,7 @@ from placement_opt.layered.prices_kernels import WIDE, forwards, judge
 _WORDS = WIDE // 8
 #: Where a move of one number has its turn (counted from 1, 0: the start) and its block; the lowest bit: stored, not dropped.
 TURN, BLOCK = 32, 1
+_NO_TURN = (1 << TURN) - 1
 
 
 class Costs(NamedTuple):
@@ -97,6 +98,28 @@ def follow(
         if over > 0:
             _let_go(known[turn], held, counts, turn, over)
     return _noted(blocks, known, words[: turns * _WORDS], moves, made) if len(moves) > 0 else made
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def put_in_order(moves: Array, together: int, turns: int) -> None:
+    """Sort the moves of all blocks, those of the blocks n, n + ``together``, ... one n after the other and each of them in the
+    order of their turns: counted into the places of their blocks among those, and from there into turns."""
+    spare = np.empty_like(moves)
+    ends = np.zeros(WIDE + 1, dtype=np.int64)
+    for move in moves:
+        ends[((move & _NO_TURN) >> BLOCK) // together + 1] += 1
+    ends = np.cumsum(ends)
+    for move in moves:
+        place = ((move & _NO_TURN) >> BLOCK) // together
+        spare[ends[place]] = move
+        ends[place] += 1
+    ends = np.zeros(turns + 3, dtype=np.int64)
+    for move in moves:
+        ends[(move >> TURN) + 1] += 1
+    ends = np.cumsum(ends)
+    for move in spare:
+        moves[ends[move >> TURN]] = move
+        ends[move >> TURN] += 1
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

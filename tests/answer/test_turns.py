@@ -16,7 +16,9 @@ def turn(name: str, next_s: float, *, early: bool = False, first: bool = False) 
         del work, limits
         return True
 
-    return Turn(Rung(name, "bound", lambda _: True, lambda _: next_s, climb, early=early, first=first), next_s)
+    return Turn(
+        Rung(name, "bound", lambda _: True, lambda _: next_s, climb, early=early, first_s=math.inf if first else 0.0), next_s
+    )
 
 
 def test_first_turns_that_cost_little_come_at_once() -> None:

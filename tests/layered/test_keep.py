@@ -12,10 +12,12 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered, layered_of
+from placement_opt.layered.by_block_kernels import BLOCK, TURN, put_in_order
 from placement_opt.layered.choose_kernels import affordable, step_time
 from placement_opt.layered.keep import RULES, Rule, idle_time, layer_time, schedule_layer
 from placement_opt.layered.keep_kernels import chains
 from placement_opt.layered.prices import Family
+from placement_opt.layered.prices_kernels import WIDE
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View
 from placement_opt.play.simulate import simulate
 from placement_opt.workload.layers import Given
@@ -173,6 +175,21 @@ def test_moves_of_blocks_one_after_another_hold_the_room_to_the_last_block() -> 
         most = max(most, len(held))
     assert not held
     assert most == problem.room_of(0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_moves_are_put_in_the_order_of_a_sort(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    blocks, turns = int(rng.integers(1, 700)), int(rng.integers(1, 40))
+    together, moves = -(-blocks // WIDE), list[int]()
+    for n in range(together):
+        mine = np.arange(n, blocks, together)
+        for turn in range(turns + 1):
+            some = mine[rng.random(len(mine)) < 0.3].tolist()
+            moves += [turn << TURN | block << BLOCK | int(rng.integers(2)) for block in some]
+    found = np.array(moves, dtype=np.int64)
+    put_in_order(found, together, turns)
+    assert found.tolist() == sorted(moves)
 
 
 def test_a_schedule_stops_within_a_layer() -> None:

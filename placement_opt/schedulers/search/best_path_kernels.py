@@ -16,11 +16,15 @@ from placement_opt.schedulers.search.game_kernels import (
     PLACE,
     READS,
     SIZE,
+    WEIGHED,
     WEIGHT,
     WORK,
 )
 from placement_opt.schedulers.search.paths_kernels import COPIED, SET
-from placement_opt.schedulers.search.smooth_kernels import compiled, fined, smoothed, weigh
+from placement_opt.schedulers.search.smooth_kernels import compiled, fined, smoothed, steep_of, weigh
+
+#: What a step's time and its slope may be wrong by, as a share of it: nothing is left out for less.
+_ROUNDING = 1e-12
 
 
 @compiled  # type: ignore[untyped-decorator]
@@ -41,32 +45,21 @@ def _charge(
 
 
 @compiled  # type: ignore[untyped-decorator]
-def _refresh(
-    floor: float,
-    width: float,
-    value: Any,
-    copied: Any,
-    more: bool,
-    slope: Any,
-    low: Any,
-    idle: Any,
-    fresh: Any,
-    t: int,
-    size: int,
-) -> None:
-    """Make what is known of a step's slopes fit its time, and what is known of arcs a block of so many bytes and,
-    if there are more kinds of block than one, its kind."""
-    if fresh[t] == 0:
-        weigh(floor, width, value, slope, t)
-    if fresh[t] == 0 or more:
-        for arc in range(low.shape[1]):
-            x = 0.0
-            for v in range(value.shape[1]):
-                x += slope[t, v] * copied[arc, v]
-            low[t, arc] = x
-    fresh[t] = size
+def _forget(low: Any, idle: Any, t: int) -> None:
+    """What is known of a step's arcs is out of date: each is reckoned again when it is asked for."""
     for arc in range(low.shape[1]):
-        idle[t, arc] = np.nan
+        low[t, arc] = idle[t, arc] = np.nan
+
+
+@compiled  # type: ignore[untyped-decorator]
+def _least(slope: Any, steep: Any, count: int, copied: Any, low: Any, t: int, arc: int) -> float:
+    """By how much, at least, a step's time grows with what an arc copies of a block that counts 1 and is not read."""
+    if np.isnan(low[t, arc]):
+        x = 0.0
+        for n in range(count):
+            x += slope[t, steep[n]] * copied[arc, steep[n]]
+        low[t, arc] = x
+    return float(low[t, arc])
 
 
 @compiled  # type: ignore[untyped-decorator]
@@ -75,15 +68,16 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
 
     Arcs that cannot be cheaper are told by the slope of the step's time, which is convex, and are not timed.
     """
-    kind, more, arcs, member, shares = g.block[b, KIND], len(g.serve) > 1, g.arc, g.member, g.share
+    kind, arcs, member, shares = g.block[b, KIND], g.arc, g.member, g.share
     serve, bring, passing, copied = g.serve[kind], g.bring[kind], g.passing[kind], g.copied[kind]
     brings, either, bare = g.brings[kind], g.either, g.bare
     value, time, floor, width, slope, low = g.value, g.time, g.floor, g.width, g.slope, g.low
-    room, rent, fine, blur, stays = g.room, g.rent, g.fine, g.blur, g.stay
+    room, rent, fine, blur, stays, steep = g.room, g.rent, g.fine, g.blur, g.stay, g.steep
     idle, fresh, cost, back, sums, step, path = g.idle, g.fresh, g.cost, g.back, g.sums, g.step, g.path
     size, first, last, at = g.block[b, SIZE], g.block[b, FIRST], g.block[b, LAST], g.block[b, PLACE]
     n, end, amount = g.block[b, READS], g.block[b + 1, READS], g.block[b, AMOUNT]
     sets, vectors = serve.shape
+    like = size * len(g.serve) + kind
     _enter(g, b)
     _charge(room, rent, fine, blur, member, first, size, tie, over, cost, 0)
     now = 0
@@ -93,7 +87,9 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
             share = shares[n]
             n += 1
             if fresh[t] == 0:
-                _refresh(floor[t], width[t], value, copied, more, slope, low, idle, fresh, t, size)
+                weigh(floor[t], width[t], value, slope, t)
+                fresh[t] = WEIGHED
+            steeps = steep_of(slope, t, steep)
             for j in range(sets):
                 cost[new, j] = np.inf
             for i in range(sets):
@@ -113,21 +109,31 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
                         continue
                     if brings[i] and (share == 1.0 or not bare[arc]):
                         least = cost[now, i]
-                        for v in range(vectors):
+                        for m in range(steeps):
+                            v = steep[m]
                             x = amount * (share * (bring[i, v] + passing[arc, v]) + (1.0 - share) * copied[arc, v])
-                            sums[1, v] = value[t, v] + x
                             least += slope[t, v] * x
                         if least < cost[new, j]:
+                            for v in range(vectors):
+                                x = amount * (share * (bring[i, v] + passing[arc, v]) + (1.0 - share) * copied[arc, v])
+                                sums[1, v] = value[t, v] + x
                             c = cost[now, i] + (smoothed(floor[t], width[t], sums, 1) - time[t])
                             if c < cost[new, j]:
                                 cost[new, j], back[row, j] = c, i
                     if either[i] and not bare[arc]:
+                        least = cost[now, i] - _ROUNDING * time[t]
+                        for m in range(steeps):
+                            v = steep[m]
+                            least += slope[t, v] * (amount * (share * serve[i, v] + copied[arc, v]))
+                        if least >= cost[new, j]:
+                            continue
                         for v in range(vectors):
                             sums[1, v] = value[t, v] + amount * (share * serve[i, v] + copied[arc, v])
                         c = cost[now, i] + (smoothed(floor[t], width[t], sums, 1) - time[t])
                         if c < cost[new, j]:
                             cost[new, j], back[row, j] = c, i | COPIED
         else:
+            steeps = -1
             for j in range(sets):
                 cost[new, j], back[row, j] = cost[now, j], j
             for i in range(sets):
@@ -137,9 +143,14 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
                         if arc >= 0:
                             if bare[arc]:
                                 continue
-                            if fresh[t] != size:
-                                _refresh(floor[t], width[t], value, copied, more, slope, low, idle, fresh, t, size)
-                            if c + amount * low[t, arc] >= cost[new, j]:
+                            if fresh[t] != like:
+                                if fresh[t] == 0:
+                                    weigh(floor[t], width[t], value, slope, t)
+                                _forget(low, idle, t)
+                                fresh[t] = like
+                            if steeps < 0:
+                                steeps = steep_of(slope, t, steep)
+                            if c + amount * _least(slope, steep, steeps, copied, low, t, arc) >= cost[new, j]:
                                 continue
                             if np.isnan(idle[t, arc]):
                                 for v in range(vectors):

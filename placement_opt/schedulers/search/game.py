@@ -96,6 +96,7 @@ def make_game(instance: Instance, rent: Float64 | None, seed: int) -> Game:
         back=np.zeros((steps + 2, sets), dtype=np.uint8),
         sums=np.zeros((2, len(timer.rho))),
         stay=np.zeros(sets),
+        steep=np.zeros(len(timer.rho), dtype=np.int64),
         saved=np.zeros((MOST_LINKS + 2) * (steps + 2), dtype=np.uint8),
         chain=np.zeros(MOST_LINKS + 1, dtype=np.int64),
         count=np.array([0, 0, max(1, sets * (sets + len(timer.rho)) // _PAIR)], dtype=np.int64),

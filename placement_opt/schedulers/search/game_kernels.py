@@ -19,6 +19,8 @@ SIZE, FIRST, LAST, BEGIN, READS, PLACE, AMOUNT, KIND = 0, 1, 2, 3, 4, 5, 6, 7
 FREE, BORN = -1, -2
 #: Entries of ``count``: (block, state) pairs visited, each times its weight; links in the open chain; that weight.
 WORK, LINKS, WEIGHT = 0, 1, 2
+#: What ``fresh`` is where slopes are known and nothing of arcs.
+WEIGHED = -1
 
 
 class Game(NamedTuple):
@@ -51,13 +53,14 @@ class Game(NamedTuple):
     fine: Any  #: float64[L]: seconds per byte and state beyond the room, where that is allowed at a fine; 0 where it is not
     blur: Any  #: float64[L]: bytes on either side of the room over which the fine sets in
     slope: Any  #: float64[T, V]: by how much a step's time grows with each value
-    low: Any  #: float64[T, A]: by how much, at least, with each byte that takes an arc while it is not read
-    idle: Any  #: float64[T, A]: by how much exactly for a block; not a number where that is not known
-    fresh: Any  #: int64[T]: bytes of that block; 0: the three above are out of date
+    low: Any  #: float64[T, A]: by how much, at least, with each unit that takes an arc while it is not read
+    idle: Any  #: float64[T, A]: by how much exactly for a block; both are not a number where that is not known
+    fresh: Any  #: int64[T]: that block's bytes times kinds, plus its kind; ``WEIGHED``; 0: the three above are out of date
     cost: Any  #: float64[2, S], scratch
     back: Any  #: uint8[T + 2, S], scratch
     sums: Any  #: float64[2, V], scratch
     stay: Any  #: float64[S], scratch
+    steep: Any  #: int64[V], scratch
     saved: Any  #: uint8[(links + 2) * (T + 2)]: paths of the open chain before it
     chain: Any  #: int64[links + 1]: its blocks
     count: Any  #: int64[3]

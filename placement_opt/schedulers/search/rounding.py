@@ -34,8 +34,11 @@ from placement_opt.schedulers.search.paths import Paths, first_places, without_t
 if TYPE_CHECKING:
     from placement_opt.schedulers.search.game_kernels import Game
 
-#: Sweeps, parts of each, and the width of the smoothing at the first part and at the last, as shares of a step's time.
-SWEEPS, _PARTS, _WIDTHS = 6, 256, (2.0, 0.3)
+#: Sweeps, and the width of the smoothing at the first part and at the last, as shares of a step's time.
+SWEEPS, _WIDTHS = 6, (2.0, 0.3)
+#: Parts of the first sweeps, and how many of those there are; of later ones there are more, up to as many as leave this many
+#: blocks at a time to choose at the same prices: of a few coarse blocks one more or less is much of a step's time.
+_PARTS, _ROUGH, _FINE, _TOGETHER = 256, 3, 1280, 2
 #: Rents rise and fall by this power of e for a tier's whole room that will be short or left, and stay within these powers.
 _STEEP, _MOST = 12.0, 6.0
 #: ... after each sweep for good, and after each part of the first one where the bound says nothing of a tier's rent: it is
@@ -134,18 +137,21 @@ class Rounding:
         square = (steps, sets, sets)
         self.tables = *np.zeros((2, steps, sets)), *np.zeros((2, *square)), np.zeros(square, dtype=np.bool_)
         self.best, self.seconds = self.game.path, np.inf
+        alive = len(self.game.path) / max(1, steps)
+        self.fine = int(np.clip(alive / _TOGETHER, _PARTS, _FINE))
 
     def sweep(self, number: int, sweeps: int, limits: Limits) -> bool:
         """Every block once; False where that was little use, one found no room or the limits came first."""
         from placement_opt.schedulers.search.rounding_kernels import choose_all, tabulate
 
         count, again = self.instance.num_blocks, number > 0
+        parts = min(_PARTS if number < _ROUGH else self.fine, max(1, count))
         scratch = np.zeros((2, len(self.use)))
         bytes_all, bytes_done = float(self.instance.size.sum()), 0.0
-        for part, some in enumerate(np.array_split(self.rng.permutation(count), min(_PARTS, max(1, count)))):
+        for part, some in enumerate(np.array_split(self.rng.permutation(count), parts)):
             if limits.reached:
                 return False
-            along = (number * _PARTS + part) / max(1, sweeps * _PARTS - 1)
+            along = (number + part / parts) / sweeps
             share = 1.0 if again else max(bytes_done / bytes_all, 1e-9)
             hold, slope = self.prices(share, along, blind=not again and part == 0)
             for kind in np.unique(self.kind[some]):
@@ -162,7 +168,8 @@ class Rounding:
         before = self.seconds
         if seconds < before:
             self.best, self.seconds = self.game.path.copy(), seconds
-        return seconds < before * (1.0 - _NEWS)
+        finer = number < _ROUGH and self.fine > _PARTS
+        return finer or seconds < before * (1.0 - _NEWS)
 
     def learn(self, share: float) -> None:
         """Rents that no bound told go on rising while a tier will be short of room, when so large a share of the blocks has

@@ -12,7 +12,7 @@ import numpy as np
 
 from placement_opt.schedulers.search.game_kernels import AMOUNT, BEGIN, BORN, FIRST, KIND, LAST, PLACE, READS, SIZE
 from placement_opt.schedulers.search.paths_kernels import COPIED, SET
-from placement_opt.schedulers.search.smooth_kernels import compiled, weigh
+from placement_opt.schedulers.search.smooth_kernels import compiled, steep_of, weigh
 
 
 @compiled  # type: ignore[untyped-decorator]
@@ -58,12 +58,13 @@ def _load(g: Any, b: int, sign: int) -> None:
 @compiled  # type: ignore[untyped-decorator]
 def tabulate(g: Any, kind: int, slope: Any, store: Any, serve: Any, idle: Any, busy: Any, apart: Any, use: Any) -> None:
     """Fill the tables of :func:`choose_all` for a kind of block; ``use`` int64[U]: the sets that are offered."""
-    sets, vectors = len(use), slope.shape[1]
+    sets, steep = len(use), np.empty(slope.shape[1], dtype=np.int64)
     bring = np.empty(sets)
     for t in range(len(slope)):
+        priced = steep_of(slope, t, steep)
         for i in range(sets):
             store[t, i] = serve[t, i] = bring[i] = 0.0
-            for v in range(vectors):
+            for v in steep[:priced]:
                 store[t, i] += slope[t, v] * g.store[kind, use[i], v]
                 serve[t, i] += slope[t, v] * g.serve[kind, use[i], v]
                 bring[i] += slope[t, v] * g.bring[kind, use[i], v]
@@ -74,7 +75,7 @@ def tabulate(g: Any, kind: int, slope: Any, store: Any, serve: Any, idle: Any, b
                 if arc < 0:
                     continue
                 copied, passing, near, far = 0.0, 0.0, np.inf, np.inf
-                for v in range(vectors):
+                for v in steep[:priced]:
                     copied += slope[t, v] * g.copied[kind, arc, v]
                     passing += slope[t, v] * g.passing[kind, arc, v]
                 if g.brings[kind, use[i]]:

@@ -80,3 +80,14 @@ def weigh(floor: float, width: float, values: Any, slope: Any, row: int) -> None
         return
     for v in range(values.shape[1]):
         slope[row, v] = max(values[row, v] - level, 0.0) / width
+
+
+@compiled  # type: ignore[untyped-decorator]
+def steep_of(slope: Any, t: int, steep: Any) -> int:
+    """Fill in the values with which a step's time grows; how many they are. The others add nothing to a sum of slopes."""
+    count = 0
+    for v in range(slope.shape[1]):
+        if slope[t, v] != 0.0:
+            steep[count] = v
+            count += 1
+    return count
