@@ -107,6 +107,11 @@ class Loads:
         """bool[V]: whether the block is at the processor after it."""
         return self.operations.brings[self.operations.serving]
 
+    @cached_property
+    def remade(self) -> Flags:
+        """bool[C]: whether a block of each kind that lies nowhere can be at the processor after an operation that serves it."""
+        return np.array([self.usable(0, kind, bringing=True) > 0 for kind in range(len(self.row))], dtype=np.bool_)
+
     def usable(self, mask: int, kind: int, *, bringing: bool = False) -> int:
         """The same as :meth:`placement_opt.memory.operations.Operations.usable` for blocks of a kind."""
         applies = sum(1 << int(v) for v in np.flatnonzero(self.applies[kind]))

@@ -67,8 +67,7 @@ class Ledger:
         self._equal = equal if (instance.size == equal).all() else 0
         self._present = np.full(blocks, -1, dtype=np.int32)  # the step at which a block was last read or produced
         self._passed = None if loads.brings.all() else np.full(blocks, -1, dtype=np.int32)  # ... and stored in passing
-        remade = np.array([loads.usable(0, kind, bringing=True) > 0 for kind in range(self._kinds)])
-        self._remade: npt.NDArray[np.bool_] = remade[loads.kind]
+        self._remade: npt.NDArray[np.bool_] = loads.remade[loads.kind]
         self._part: Int64 | None = None if instance.trace.shares is None else np.zeros(blocks, dtype=np.int64)
         self._doomed = np.zeros(blocks, dtype=bool)
         self._slot, self._turn = np.zeros(blocks, dtype=np.int32), 0
@@ -84,6 +83,11 @@ class Ledger:
         self.resident[:] = initial
         self.mask[:] = (initial.astype(Mask) << np.arange(len(initial), dtype=Mask)[:, None]).sum(axis=0, dtype=Mask)
         self._used = [int(used) for used in initial.astype(np.int64) @ self.instance.size]
+
+    @property
+    def used(self) -> Int64:
+        """int64[K]: bytes held in each tier."""
+        return np.array(self._used, dtype=np.int64)
 
     def place_chosen(self, chosen: object) -> None:
         """State 0, as chosen by the scheduler; ScheduleError where the rules forbid it."""
@@ -139,7 +143,7 @@ class Ledger:
                 self._used[tier] -= self._bytes(freed[held[freed]])
         if self.instance.inclusive and len(births):
             self._used[self._home] += self._bytes(births)
-        return np.array(self._used, dtype=np.int64)
+        return self.used
 
     def apply(self, moves: object) -> None:
         """Check and charge the moves of the open step, and close it: the next state is in force."""

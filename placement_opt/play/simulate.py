@@ -23,9 +23,11 @@ from placement_opt.base.given import check_kind
 from placement_opt.base.limits import Limits, check_limits
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import behind
+from placement_opt.play.at_once import played_at_once
 from placement_opt.play.ledger import Ledger, Mask
 from placement_opt.play.past import Past
 from placement_opt.play.protocol import Clairvoyant, Ids, Scheduler, Setting, View
+from placement_opt.play.replay import Replay
 from placement_opt.play.run import Run
 from placement_opt.play.schedule import Recorder, Schedule
 from placement_opt.play.split_program import Moved
@@ -128,8 +130,17 @@ def _play(
     if not scheduler.online:
         cast(Clairvoyant, scheduler).plan(instance, limits)
     _start(ledger, steps, scheduler)
-    recorder = Recorder(ledger.resident) if record else None
     held, stored = np.empty(instance.trace.num_reads, dtype=Mask), np.zeros(instance.trace.num_reads, dtype=np.bool_)
+    if isinstance(scheduler, Replay) and not record:
+
+        def at(step: int) -> None:
+            look(limits, scheduler.name, step, instance.num_steps)
+
+        if played_at_once(ledger, scheduler.schedule, held, stored, at):
+            return ledger, held, stored, None
+        ledger = Ledger(instance)  # step by step it is found out what is wrong
+        _start(ledger, steps, scheduler)
+    recorder = Recorder(ledger.resident) if record else None
     resident, floors = read_only(ledger.resident.view()), instance.floor.tolist()
     past = Past(instance, held, stored, ledger.moved)
     for step in range(instance.num_steps):
