@@ -95,6 +95,7 @@ def in_layers(outline: Outline) -> Stacked:
         budgets=outline.budgets(layers.count * layers.turns),
         objective=outline.objective,
         tokens=None if outline.source.probe.step_token is None else layers.turns,
+        filled=rules.initial not in ("free", "home", "file"),
     )
 
 
