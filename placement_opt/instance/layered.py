@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.cost import bytes_of
 from placement_opt.base.errors import InputError
 from placement_opt.instance.budgets import TIME, Budget, Objective
@@ -133,6 +133,11 @@ class Layered(OneSize):
     def forgets(self) -> bool:
         """Whether a block may lie nowhere: never, home keeps everything."""
         return False
+
+    @property
+    def turn_token(self) -> Int32 | None:
+        """int32[N]: the label of each turn's token; None where turns carry none."""
+        return self.layers.turn_token
 
     @property
     def num_layers(self) -> int:

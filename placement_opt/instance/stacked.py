@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.instance.budgets import TIME, Budget, Objective, used_meters
 from placement_opt.instance.digest import feed_budgets
@@ -32,6 +32,11 @@ class Make(Protocol):
 
     def __call__(self, layer: int, capacity: Int64, budgets: tuple[Budget, ...], limits: Limits) -> Instance:
         """A layer by itself, with so much room (int64[K], bytes), within budgets."""
+        ...
+
+    @property
+    def turn_token(self) -> Int32 | None:
+        """int32[N]: the label of each turn's token; None where turns carry none."""
         ...
 
     def amounts(self, layer: int) -> tuple[Int64, Int64]:
@@ -161,6 +166,11 @@ class Stacked(OneSize):
         """What operations load for each byte, or each block where not bytes alone count; kinds are those of every layer."""
         per_byte = self.memory.meters.per_byte[:, list(self.used_meters)]
         return loads_of(self.memory.operations, self.sizes, per_byte, self.kinds)
+
+    @property
+    def turn_token(self) -> Int32 | None:
+        """int32[N]: the label of each turn's token; None where turns carry none."""
+        return self.make.turn_token
 
     @property
     def num_layers(self) -> int:

@@ -124,6 +124,11 @@ class _Layer:
             raise LimitError(f"layer {layer} was not drawn in time")
         return in_bytes(outline, drawn)
 
+    @property
+    def turn_token(self) -> Int32 | None:
+        """int32[N]: the label of each turn's token; None where turns carry none."""
+        return self.layers.turn_token
+
     def amounts(self, layer: int) -> tuple[Int64, Int64]:
         """int64[N] twice: bytes that each turn of a layer reads from wherever they lie, and of the blocks that it produces."""
         layers, page, placed = self.layers, self.outline.rules.page_tokens, self.outline.model.placed

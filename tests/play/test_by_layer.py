@@ -69,7 +69,7 @@ def test_simulate_has_the_same_report_in_runs(
     assert main(argv) == 0
     assert "1,764 reads" in capsys.readouterr().out
     for more, what in (
-        (["--per-step", f"{large}.csv"], "--per-step needs the reads as rows"),
+        (["--perfetto", f"{large}.json"], "--perfetto needs the reads as rows"),
         (["--schedule", f"{large}.plan"], "--schedule needs the reads as rows"),
     ):
         assert main([*argv, *more]) == 3
