@@ -244,6 +244,8 @@ def sweep(
         sweep_one = partial(sweep, method=method, bound_seconds=bound_seconds, layers=layers, jobs=jobs, backend=backend)
         return [sweep_one(one, keys, schedulers, limits=limits, report=report) for one in sources_of(instance)]
     jobs = jobs if backend is None else backend.jobs
+    if backend is not None:
+        backend.check_whole()
     copied = jobs > 1 or (backend is not None and backend.away)
     (source,), schedulers = sources_of(instance), named_schedulers(schedulers, copied=copied)
     check_varies(source, "instance")
