@@ -31,6 +31,7 @@ Made by `python -m benchmarks.cluster` from `benchmarks/results/cluster-*.json`;
     placement-opt verify INSTANCE C S --backend dask --dask-address ADDRESS
     placement-opt simulate INSTANCE --scheduler lru --backend dask --dask-address ADDRESS
     placement-opt compare INSTANCE --schedulers lru,belady --backend dask --dask-address ADDRESS
+    placement-opt sweep INSTANCE --set hbm.capacity=auto --backend dask --dask-address ADDRESS
 
 A question in runs or layer by layer ([answer.md](answer.md)) is worked on by an existing Dask cluster (ADDRESS is its
 scheduler's, such as `tcp://10.0.0.1:8786`), a layer a task. Its workers need this package. Integers and files are those of

@@ -135,14 +135,19 @@ def prove(
     return proof_of(instance, found)
 
 
+def check_method(question: object, method: str) -> None:
+    """LimitError for a method that needs rows, of a question that is in another form."""
+    if isinstance(question, Large) and method not in ("auto", "roofline"):
+        raise LimitError(f"{question.why}; {method} needs the reads as rows".removeprefix("; "))
+
+
 def _prove_in_runs(question: Large, method: str, limits: Limits, backend: Backend | None) -> Proof:
     """The roofline, or what the ladder finds of both sides."""
     from placement_opt.answer.answer import answer
 
+    check_method(question, method)
     if method == "roofline":
         return proof_of(question, roofline_of(question))
-    if method != "auto":
-        raise LimitError(f"{question.why}; {method} needs the reads as rows".removeprefix("; "))
     return proof_of_answer(answer(question, limits=limits, backend=backend))
 
 
@@ -163,9 +168,17 @@ def prove_until(
     return proof_of(instance, raise_bound(instance, enough_s, limits=limits, backend=backend))
 
 
-def prove_known(instance: AnyQuestion, method: str, *, limits: Limits, report: Callable[[str], None] | None = None) -> Proof:
+def prove_known(
+    instance: AnyQuestion,
+    method: str,
+    *,
+    limits: Limits,
+    report: Callable[[str], None] | None = None,
+    backend: Backend | None = None,
+) -> Proof:
     """As :func:`prove`, beside the best of a few cheap schedules: a tenth of the time is kept for them."""
-    return with_quick(prove(instance, method, limits=limits.within(0.9 * limits.remaining), report=report), instance, limits)
+    within = limits.within(0.9 * limits.remaining)
+    return with_quick(prove(instance, method, limits=within, report=report, backend=backend), instance, limits)
 
 
 def with_quick(proof: Proof, instance: AnyQuestion, limits: Limits) -> Proof:

@@ -56,7 +56,6 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.atomic import check_outputs, write_bytes_atomic, write_text_atomic
     from placement_opt.base.errors import InputError
     from placement_opt.base.limits import Limits
-    from placement_opt.instance.load import runs_instead
     from placement_opt.instance.outline import input_files
     from placement_opt.report.comparison import comparison_csv, comparison_document, comparison_text, complaint
     from placement_opt.report.comparison_picture import check_gaps, draw_gaps
@@ -85,11 +84,9 @@ def run(args: Namespace, console: Console) -> int:
     for spec in schedulers:
         make_scheduler(spec)  # a wrong name is told before anything is looked at
     conditions = [read_condition(text, schedulers) for text in args.fail_if]
-    processes = args.jobs + 1 if args.jobs > 1 else 1
-    sources = [runs_instead(path, limits, processes=processes, layers=args.scale_layers) or path for path in args.instances]
     with console.interruptible(limits):
         found = compare(
-            sources,
+            args.instances,
             schedulers,
             keys=args.keys,
             method=args.method,

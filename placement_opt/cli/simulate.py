@@ -40,7 +40,7 @@ def fill(parser: LazyParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.answer.prove import prove
-    from placement_opt.base.atomic import atomic_file, write_bytes_atomic, write_text_atomic
+    from placement_opt.base.atomic import atomic_file, write_bytes_atomic
     from placement_opt.base.limits import Limits
     from placement_opt.base.watch import in_time
     from placement_opt.instance.instance import Instance
@@ -50,7 +50,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.report.perfetto import check_events, perfetto_chunks
     from placement_opt.report.picture import check_installed, check_place
     from placement_opt.report.run_picture import draw
-    from placement_opt.report.simulation import per_step_csv, simulation_document, simulation_text
+    from placement_opt.report.simulation import per_step_lines, simulation_document, simulation_text
     from placement_opt.report.verification import with_verified
     from placement_opt.schedulers import make_scheduler
 
@@ -64,7 +64,7 @@ def run(args: Namespace, console: Console) -> int:
     instance = ask(args, outline, limits)
     if backend.away:
         by_layer_only(instance, "--backend")
-    for option in ("per_step", "perfetto", "plot", "schedule"):
+    for option in ("perfetto", "plot", "schedule"):
         if getattr(args, option):
             rows_only(instance, f"--{option.replace('_', '-')}")
     if args.perfetto:
@@ -74,13 +74,14 @@ def run(args: Namespace, console: Console) -> int:
 
     def work() -> Run:
         if not isinstance(instance, Instance):
-            return simulate_any(instance, scheduler, limits=limits, backend=backend)
+            return simulate_any(instance, scheduler, per_step=table, limits=limits, backend=backend)
         return simulate(instance, scheduler, per_step=table, record=moves, limits=limits)
 
     with console.interruptible(limits):
         done = in_time(args.scheduler, work, limits)
         if args.per_step:
-            write_text_atomic(args.per_step, per_step_csv(done))
+            with atomic_file(args.per_step) as handle:
+                handle.writelines(per_step_lines(done))
         if args.plot:
             write_bytes_atomic(args.plot, draw(done, args.plot))
         proof = prove(instance, "roofline")

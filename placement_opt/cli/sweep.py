@@ -53,7 +53,7 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.study.auto_capacity import spelt_out
     from placement_opt.study.compare import chosen_schedulers
     from placement_opt.study.keys import parse_keys, parse_value
-    from placement_opt.study.sweep import check_points, sweep
+    from placement_opt.study.sweep import sweep
 
     backend, limits = backend_of(args), Limits(memory=args.memory_limit)
     spelt = spelt_out(args.keys, args.instance, limits)
@@ -63,7 +63,6 @@ def run(args: Namespace, console: Console) -> int:
         check_picture(args.plot, keys)
     varied = {key.path: [parse_value(text) for text in key.values] for key in keys}
     check_outputs({"--csv": args.csv, "--plot": args.plot}, input_files(args.instance, varied))
-    check_points(args.instance, keys, limits, jobs=args.jobs, layers=args.scale_layers)
     with console.interruptible(limits):
         found = sweep(
             str(args.instance),

@@ -44,7 +44,6 @@ def fill(parser: LazyParser) -> None:
 def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.atomic import check_outputs, write_bytes_atomic, write_text_atomic
     from placement_opt.base.limits import Limits
-    from placement_opt.instance.load import runs_instead
     from placement_opt.instance.outline import input_files
     from placement_opt.report.machine import to_json
     from placement_opt.report.tune import complaints, tuning_csv, tuning_document, tuning_text
@@ -58,11 +57,9 @@ def run(args: Namespace, console: Console) -> int:
     files = [file for path in args.instances for file in input_files(path)]
     check_outputs({"--csv": args.csv, "--plot": args.plot}, files)
     limits = Limits(args.time_limit, args.memory_limit)
-    processes = args.jobs + 1 if args.jobs > 1 else 1
-    sources = [runs_instead(path, limits, processes=processes, layers=args.scale_layers) or path for path in args.instances]
     with console.interruptible(limits):
         found = tune(
-            sources,
+            args.instances,
             args.scheduler,
             keys=args.keys,
             method=args.method,

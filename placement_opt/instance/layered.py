@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.cost import bytes_of
 from placement_opt.base.errors import InputError
 from placement_opt.instance.budgets import TIME, Budget, Objective
@@ -135,6 +135,11 @@ class Layered(OneSize):
         return False
 
     @property
+    def turn_token(self) -> Int32 | None:
+        """int32[N]: the label of each turn's token; None where turns carry none."""
+        return self.layers.turn_token
+
+    @property
     def num_layers(self) -> int:
         return self.layers.count
 
@@ -172,14 +177,23 @@ class Layered(OneSize):
 
         Not that of the same question in rows, which names every read.
         """
+        return self._digest(self.memory.rates, self.capacity).hexdigest()
+
+    @cached_property
+    def form(self) -> str:
+        """The same over everything but room and rates: where questions agree in it, prices that are legal in both differ in
+        what they prove by rents of room and floors alone."""
+        return self._digest(np.zeros_like(self.memory.rates), np.zeros_like(self.capacity)).hexdigest()
+
+    def _digest(self, rates: Int64, capacity: Int64) -> hashlib._Hash:
         memory = self.memory
         digest = hashlib.sha256()
         words = ["placement-opt large 1", "inclusive", "free", str(self.home), *memory.tier_names, *memory.resources]
         words += [str(self.block_bytes), float(self.floor).hex(), self.layers.digest.hex()]
         digest.update("\n".join(words).encode())
-        for array in (memory.rates, memory.read, memory.write, memory.copy, self.capacity, self.fixed):
+        for array in (rates, memory.read, memory.write, memory.copy, capacity, self.fixed):
             digest.update(np.ascontiguousarray(array, dtype="<i8").data)
-        return digest.hexdigest()
+        return digest
 
 
 def layered_of(instance: Instance) -> Layered:

@@ -107,27 +107,26 @@ def question_of(outline: Outline, limits: Limits | None = None) -> AnyQuestion:
     try:
         return in_rows(outline, limits)
     except LimitError as short:
-        return _instead(outline, short, limits)
+        return large_instead(outline, short, limits)
 
 
-def runs_instead(path: str | Path, limits: Limits, *, processes: int = 1, layers: LayerShare | None = None) -> Large | None:
-    """The question of a file in runs or layer by layer, where rows do not fit into so many processes; None where they do.
+def short_of_rows(outline: Outline, limits: Limits, *, processes: int = 1) -> LimitError | None:
+    """What keeps the trace of a file out of rows in so many processes; None where it fits. Nothing is drawn or made.
 
-    Nothing is drawn or made. Errors as :func:`question_of`.
+    InputError where the tiers have no room for its blocks.
     """
-    outline = read_outline(path, layers=layers)
     try:
         check_outline(outline, limits, processes=processes)
         if outline.source.layers is not None:
             limit_reads(outline.totals.reads)
     except LimitError as short:
-        return _instead(outline, short, limits)
+        return short
     return None
 
 
-def _instead(outline: Outline, short: LimitError, limits: Limits) -> Layered | Stacked:
-    """The question in runs, or else layer by layer, where there is too little room for rows."""
-    found: Layered | Stacked
+def large_instead(outline: Outline, short: LimitError, limits: Limits) -> Large:
+    """The question in runs, or else layer by layer, where ``short`` keeps it out of rows; errors as :func:`question_of`."""
+    found: Large
     try:
         found = in_runs(outline)
         check_runs(found, limits)

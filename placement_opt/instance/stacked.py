@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Int32, Int64
 from placement_opt.base.limits import Limits
 from placement_opt.instance.budgets import TIME, Budget, Objective, used_meters
 from placement_opt.instance.digest import feed_budgets
@@ -32,6 +32,11 @@ class Make(Protocol):
 
     def __call__(self, layer: int, capacity: Int64, budgets: tuple[Budget, ...], limits: Limits) -> Instance:
         """A layer by itself, with so much room (int64[K], bytes), within budgets."""
+        ...
+
+    @property
+    def turn_token(self) -> Int32 | None:
+        """int32[N]: the label of each turn's token; None where turns carry none."""
         ...
 
     def amounts(self, layer: int) -> tuple[Int64, Int64]:
@@ -91,6 +96,8 @@ class Stacked(OneSize):
         As in an instance, where all layers were drawn to tell.
     tokens
         Distinct token labels of the steps; None where they carry none.
+    filled
+        Whether the start is given by filling tiers, so that it depends on their room and speed.
     why
         What keeps the question out of rows, in words; "" where nobody tried.
     """
@@ -119,6 +126,7 @@ class Stacked(OneSize):
     objective: Objective = TIME
     fixed_metered: Int64 | None = None
     tokens: int | None = None
+    filled: bool = False
     why: str = field(default="", compare=False)
 
     def layer(self, layer: int, limits: Limits | None = None) -> Instance:
@@ -160,6 +168,11 @@ class Stacked(OneSize):
         return loads_of(self.memory.operations, self.sizes, per_byte, self.kinds)
 
     @property
+    def turn_token(self) -> Int32 | None:
+        """int32[N]: the label of each turn's token; None where turns carry none."""
+        return self.make.turn_token
+
+    @property
     def num_layers(self) -> int:
         return self.layers
 
@@ -183,10 +196,21 @@ class Stacked(OneSize):
     @cached_property
     def hash(self) -> str:
         """Hex SHA-256 over everything that decides an answer; not that of the same question in rows, which names every read."""
+        return self._digest(self.memory.rates, self.capacity).hexdigest()
+
+    @cached_property
+    def form(self) -> str:
+        """As in runs; what room and rates decide besides them, a start and where pages are filled, is in it."""
+        rates, capacity = self.memory.rates, self.capacity
+        digest = self._digest(rates * int(self.filled), capacity * int(self.filled))
+        digest.update(str(self.memory.fastest).encode())
+        return digest.hexdigest()
+
+    def _digest(self, rates: Int64, capacity: Int64) -> hashlib._Hash:
         memory, digest = self.memory, hashlib.sha256()
         words = ["placement-opt stacked 1", self.residency, str(self.home), *memory.tier_names, *memory.resources]
         digest.update("\n".join([*words, str(self.layers), str(self.turns)]).encode() + b"\n" + self.stated)
-        for array in (memory.rates, memory.read, memory.write, memory.copy, self.capacity, self.fixed):
+        for array in (rates, memory.read, memory.write, memory.copy, capacity, self.fixed):
             digest.update(np.ascontiguousarray(array, dtype="<i8").data)
         if not (operations := memory.operations).plain:
             digest.update(("\noperations\n" + "\n".join(operations.names)).encode())
@@ -196,7 +220,7 @@ class Stacked(OneSize):
             digest.update(b"\nkinds" + operations.applies.tobytes())
         if not self.timed:
             feed_budgets(digest, self)
-        return digest.hexdigest()
+        return digest
 
 
 #: A question that does not fit in rows, and any question.

@@ -95,6 +95,7 @@ def in_layers(outline: Outline) -> Stacked:
         budgets=outline.budgets(layers.count * layers.turns),
         objective=outline.objective,
         tokens=None if outline.source.probe.step_token is None else layers.turns,
+        filled=rules.initial not in ("free", "home", "file"),
     )
 
 
@@ -122,6 +123,11 @@ class _Layer:
         if drawn is None:
             raise LimitError(f"layer {layer} was not drawn in time")
         return in_bytes(outline, drawn)
+
+    @property
+    def turn_token(self) -> Int32 | None:
+        """int32[N]: the label of each turn's token; None where turns carry none."""
+        return self.layers.turn_token
 
     def amounts(self, layer: int) -> tuple[Int64, Int64]:
         """int64[N] twice: bytes that each turn of a layer reads from wherever they lie, and of the blocks that it produces."""

@@ -29,24 +29,32 @@ from placement_opt.play.protocol import Scheduler, View
 from placement_opt.play.run import Run
 from placement_opt.play.simulate import Steps, look, play_alone, read_only, said_by, simulate
 from placement_opt.play.split_program import Moved
-from placement_opt.play.timed import split_run
+from placement_opt.play.timed import split_run, with_steps
 from placement_opt.workload.trace import Trace
 
 _Played = TypeVar("_Played")
 
 
 def simulate_any(
-    question: AnyQuestion, scheduler: Scheduler, *, limits: Limits | None = None, backend: Backend | None = None
+    question: AnyQuestion,
+    scheduler: Scheduler,
+    *,
+    per_step: bool = False,
+    limits: Limits | None = None,
+    backend: Backend | None = None,
 ) -> Run:
     """Run a scheduler, in rows or in runs; errors as :func:`placement_opt.play.simulate.simulate` and :func:`by_layer`.
 
-    ``backend``: where layers are played, each with a copy of the scheduler if that is elsewhere.
+    ``per_step``: keep a table of every step; ``backend``: where layers are played, each with a copy of the scheduler if that is
+    elsewhere.
     """
     if isinstance(question, Instance):
-        return simulate(question, scheduler, limits=limits)
+        return simulate(question, scheduler, per_step=per_step, limits=limits)
     if isinstance(question, Stacked):
-        return _one_by_one(question, scheduler, limits, backend)
-    return by_layer(question, scheduler, limits=limits, backend=backend)
+        run = _one_by_one(question, scheduler, limits, backend)
+    else:
+        run = by_layer(question, scheduler, limits=limits, backend=backend)
+    return with_steps(run) if per_step else run
 
 
 @dataclass(frozen=True, eq=False)

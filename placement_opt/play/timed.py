@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.arrays import Float64, Int32, Int64
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.stacked import AnyQuestion
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.amounts import moving_loads
 from placement_opt.play.budgeted import budgeted_split
@@ -54,10 +55,10 @@ def time_run(
     if not instance.timed:
         run = split_run(_moved(instance, timer, served, moved), scheduler, base, moved)
         run = replace(run, schedule=schedule, held=held)
-        return replace(run, per_step=_table(run)) if per_step else run
+        return with_steps(run) if per_step else run
     seconds = np.maximum(timer.times(served / instance.share_base, base), instance.floor)
     run = Run(instance, scheduler, math.fsum(seconds), seconds, timer, served, base, moved, schedule, held=held)
-    return replace(run, per_step=_table(run)) if per_step else run
+    return with_steps(run) if per_step else run
 
 
 def not_split(instance: Instance, held: npt.NDArray[np.uint16], passed: npt.NDArray[np.bool_], moved: Int64) -> Moved:
@@ -133,11 +134,25 @@ def _moved(instance: Instance, timer: StepTimer, served: Int64, moved: Int64) ->
     return Moved(instance, timer, served, base, counted.tolist())
 
 
+def with_steps(run: Run) -> Run:
+    """The same with its table of steps (:attr:`Run.per_step`), in rows or layer by layer."""
+    return replace(run, per_step=_table(run))
+
+
+def _labels(question: AnyQuestion) -> tuple[Int32 | None, Int32 | None]:
+    """int32[T] twice: the token and the layer of each step; None where it carries none."""
+    if isinstance(question, Instance):
+        return question.trace.step_token, question.trace.step_layer
+    layers, token = question.num_layers, question.turn_token
+    layer = np.tile(np.arange(layers, dtype=np.int32), question.num_steps // layers)
+    return None if token is None else np.repeat(token, layers), layer
+
+
 def _table(run: Run) -> dict[str, npt.NDArray[Any]]:
     instance, operations = run.instance, run.instance.loads.operations
-    assert isinstance(instance, Instance)
-    trace, base, moving = instance.trace, run.instance.share_base, operations.first_serving
-    labels = {"step": np.arange(instance.num_steps), "token": trace.step_token, "layer": trace.step_layer}
+    base, moving = run.instance.share_base, operations.first_serving
+    token, layer = _labels(instance)
+    labels = {"step": np.arange(instance.num_steps), "token": token, "layer": layer}
     table: dict[str, npt.NDArray[Any]] = {name: label for name, label in labels.items() if label is not None}
     table["seconds"] = run.step_s
     resources = instance.memory.resources

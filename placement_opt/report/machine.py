@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -21,9 +21,13 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 def to_csv(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Comma separated lines; None and numbers that are not finite become empty fields."""
+    return csv_lines([headers, *rows])
+
+
+def csv_lines(rows: Iterable[Iterable[object]]) -> str:
+    """The same of rows alone."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(headers)
     writer.writerows([_plain(cell) for cell in row] for row in rows)
     return text.getvalue()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from placement_opt.answer.prove import Proof
@@ -12,7 +13,7 @@ from placement_opt.play.protocol import Effort
 from placement_opt.play.run import Run
 from placement_opt.report.hits import hits_document, hits_text
 from placement_opt.report.judgement import above_sentence, interval_sentence, judgement_document, unavoidable_sentence
-from placement_opt.report.machine import to_csv
+from placement_opt.report.machine import csv_lines
 from placement_opt.report.meters import TIME, meter_rows, meters_document, tier_table, wear_document
 from placement_opt.report.numbers import count, figure, full_seconds, percent, rates
 from placement_opt.report.parts import assumption_rows, assumptions_info
@@ -20,6 +21,8 @@ from placement_opt.report.requests import requests_document, requests_tables
 from placement_opt.report.table import facts, paragraph, table
 
 _ADVICE = "compare raises it"
+#: Lines of a table of steps that are text at the same time.
+_STEPS_AT_ONCE = 50_000
 
 #: Keys of :func:`effort_document`.
 EFFORT_COLUMNS = ("work_unit", "work_given", "work_taken")
@@ -147,11 +150,13 @@ def _work(effort: Effort | None) -> str:
     return f"{text}; ended by the clock, another run may find another schedule" if effort.cut_short else text
 
 
-def per_step_csv(run: Run) -> str:
-    """One line a step: its time, the resources that decide it, and where its bytes went."""
+def per_step_lines(run: Run) -> Iterator[bytes]:
+    """A CSV file piece by piece, a line a step: its time, the resources that decide it, and where its bytes went."""
     columns = run.per_step or {}
-    lists = [column.tolist() for column in columns.values()]
-    return to_csv(list(columns), list(zip(*lists, strict=True)))
+    yield csv_lines([list(columns)]).encode()
+    for low in range(0, run.instance.num_steps, _STEPS_AT_ONCE):
+        lists = [column[low : low + _STEPS_AT_ONCE].tolist() for column in columns.values()]
+        yield csv_lines(zip(*lists, strict=True)).encode()
 
 
 def _further(run: Run) -> list[tuple[str, float]]:

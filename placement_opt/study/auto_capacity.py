@@ -13,11 +13,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from placement_opt.base.errors import InputError, shown
+from placement_opt.base.errors import InputError, LimitError, shown
 from placement_opt.base.limits import Limits
 from placement_opt.base.ranges import MOST_VALUES
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.load import Source, instance_of
+from placement_opt.instance.load import Source, in_rows
+from placement_opt.instance.outline import Outline, read_outline
+from placement_opt.instance.stacked import Large
 from placement_opt.instance.totals import alive_bytes
 from placement_opt.study.keys import full_key
 
@@ -61,17 +63,43 @@ def spelt_out(keys: Sequence[str], source: Source, limits: Limits | None = None)
         count = int(match[1] or _COUNT)
         if not 2 <= count <= MOST_VALUES:
             raise InputError(f"found {shown(match[0])}", f"expected a count from 2 to {MOST_VALUES}", field="--set")
-        shares = shares or least_share(instance_of(source, limits))
+        shares = shares or _least(source, limits)
         found.append(f"{key}={','.join(_spaced(shares, count))}")
     return found
+
+
+def _least(source: Source, limits: Limits | None) -> float:
+    """The least share, of an instance or of a file, whose trace is made where it has room for that."""
+    if isinstance(source, Instance):
+        return least_share(source)
+    assert not isinstance(source, Large)
+    outline = read_outline(source)
+    try:
+        return least_share(in_rows(outline, limits))
+    except LimitError:
+        if outline.source.layers is None:
+            raise
+    return _least_of_layers(outline)
+
+
+def _least_of_layers(outline: Outline) -> float:
+    """The same of a trace that comes layer by layer, by how much its turns read, without drawing it."""
+    layers, placed, totals, unit = outline.source.layers, outline.model.placed, outline.totals, outline.model.unit_bytes
+    assert layers is not None
+    most = max(int(layers.reads(layer).max(initial=0)) for layer in range(layers.count))
+    read = most * int(outline.source.probe.size[0]) * unit + (0 if placed is None else placed.layer_bytes)
+    return _share(read, totals.largest * unit, totals.peak * unit)
 
 
 def least_share(instance: Instance) -> float:
     """The share of the most bytes alive at once that the largest step reads, an eighth at most, or the largest block has."""
     trace, size = instance.trace, instance.size
     read = np.bincount(trace.read_step, weights=size[trace.blocks].astype(np.float64), minlength=1)
-    peak = float(alive_bytes(trace, size).max())
-    return max(min(float(read.max()) / peak, _LEAST) or _LEAST, float(size.max()) / peak)
+    return _share(float(read.max()), float(size.max()), float(alive_bytes(trace, size).max()))
+
+
+def _share(read: float, largest: float, peak: float) -> float:
+    return max(min(read / peak, _LEAST) or _LEAST, largest / peak)
 
 
 def _spaced(least: float, count: int) -> list[str]:

@@ -33,7 +33,7 @@ from placement_opt.play.simulate import check_scheduler
 from placement_opt.schedulers import REGISTRY, make_scheduler, name_of
 from placement_opt.study.asked import asked_of
 from placement_opt.study.comparison import Comparison
-from placement_opt.study.grid import Bounding, Cell, Grid, Question, Result, Timing, all_scheduled, placed
+from placement_opt.study.grid import Bounding, Cell, Grid, Question, Result, Timing, all_scheduled, placed, turns_left
 from placement_opt.study.kept import Kept, kept_in
 from placement_opt.study.scheduled import fastest, held_against
 
@@ -125,7 +125,7 @@ def compare(
     ----------
     instances
         A question, in rows or in runs, or its file, or a list of these. All files are read once to find what is wrong with
-        them, and again where they are needed.
+        them, and again where they are needed; in runs or layer by layer where rows do not fit into the processes.
     schedulers
         Names with options, as :func:`placement_opt.schedulers.make_scheduler` takes them, one by one or in one text; "all".
         Or schedulers of your own, each of them used for one run after the other (with ``jobs``, copies of it).
@@ -150,8 +150,8 @@ def compare(
         Processes for bounds and schedulers.
     backend
         Where these are worked on; None: here, in so many processes. The workers of a cluster need this package, and the files
-        under the same names. What they have not sent back by the deadline is not known. A question in runs, or layer by layer,
-        is spread over a cluster by its layers.
+        under the same names. What they have not sent back by the deadline is not known. Questions in runs, or layer by layer,
+        come last, one after the other, and are spread by their layers.
     limits
         Deadline and stop request of the whole, loading included. The schedulers get half of the time, the bounds the rest in
         equal shares; what is finished by then comes back, the rooflines at least.
@@ -188,7 +188,7 @@ def compare(
         backend.check_whole()
     copied = jobs > 1 or (backend is not None and backend.away)
     limits, schedulers = limits or Limits(), named_schedulers(schedulers, copied=copied)
-    asked = asked_of(sources_of(instances), several(keys) if keys else (), layers, limits)
+    asked = asked_of(sources_of(instances), several(keys) if keys else (), layers, limits, jobs=jobs)
     grid = Grid(len(asked) * (1 + len(schedulers)), jobs, report, backend=backend)
     rooflines = _rooflines(asked, limits)  # bad input is found before any work is done
     asked = asked[: len(rooflines)]
@@ -203,7 +203,7 @@ def compare(
         seconds = math.inf if bound_seconds is None else bound_seconds
         boundings = []
         for at, (question, row) in enumerate(zip(asked, rows, strict=True)):
-            turns = math.ceil((len(asked) - at) / jobs)
+            turns = turns_left(asked, at, jobs)
             boundings.append(Bounding(question, partial(_prove, method, gap, fastest(row), seconds, turns, why), spared=True))
         of_bounds = [(one, *how, *(fastest(row) or ())) for one, row in zip(hashes, rows, strict=True)]
         timeless = math.isinf(seconds) and math.isinf(limits.remaining)

@@ -6,6 +6,7 @@ proven; what goes wrong with an instance ends the grid as soon as it is known, w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -134,7 +135,7 @@ class Grid:
         _load.cache_clear()  # files may have changed since the last grid
 
     def run(self, cells: Sequence[Cell], limits: Limits) -> list[Result]:
-        """What came of each cell, in their order.
+        """What came of each cell, in their order: those in rows beside each other, then the others, layers beside each other.
 
         Raises
         ------
@@ -146,16 +147,16 @@ class Grid:
             self._take(cells[position], result)
 
         backend = self.backend or Backend(jobs=self.jobs)
-        spread = [at for at, cell in enumerate(cells) if backend.away and cell.question.by_layer]
-        if not spread:
-            return backend.run(work, cells, limits=limits, done=done, lost=_lost)
-        backend.check(limits)
+        spread = [at for at, cell in enumerate(cells) if cell.question.by_layer]
+        whole = [at for at, cell in enumerate(cells) if not cell.question.by_layer]
+        if spread:
+            backend.check(limits)
         results: list[Result] = [None] * len(cells)
-        whole = [at for at in range(len(cells)) if at not in spread]
-        found = backend.run(work, [cells[at] for at in whole], limits=limits, done=lambda at, one: done(whole[at], one))
+        rows = [cells[at] for at in whole]
+        found = backend.run(work, rows, limits=limits, done=lambda at, one: done(whole[at], one), lost=_lost)
         for at, one in zip(whole, found, strict=True):
             results[at] = one
-        for at in spread:
+        for at in spread:  # one after the other: their layers take the processes, and the memory
             if not limits.reached:
                 results[at] = one = work(cells[at], limits, backend)
                 done(at, one)
@@ -190,6 +191,14 @@ def work(cell: Cell, limits: Limits, backend: Backend | None = None) -> Schedule
         return time_scheduler(instance, cell.scheduler, within, use=cell.use, backend=backend)
     except PlacementError as error:
         return error
+
+
+def turns_left(asked: Sequence[Question], at: int, jobs: int) -> int:
+    """Bounds one after the other that the time left is for when that of ``asked[at]`` begins, of which each has one."""
+    rows = sum(not one.by_layer for one in asked[at:])
+    if asked[at].by_layer:
+        return len(asked[at:]) - rows
+    return math.ceil(rows / jobs) + sum(one.by_layer for one in asked)
 
 
 def all_scheduled(schedulers: Sequence[str | Scheduler], results: Sequence[Result], limits: Limits) -> list[Scheduled]:

@@ -257,8 +257,8 @@ def _curve(
     """Bounds over the room of the fastest tier, or why there are none."""
     if wanted is False:
         return None, "it was not asked for (--curve)"
-    if not isinstance(question, Instance):
-        return None, "the question is held in runs, and a sweep needs rows"
+    if wanted is None and not isinstance(question, Instance):
+        return None, "the question is held in runs, of which it is not drawn unasked (--curve)"
     if wanted is None and question.num_reads > CURVE_READS:
         return None, f"{question.num_reads:,} reads are more than the {CURVE_READS:,} up to which it is drawn unasked (--curve)"
     key = f"{question.memory.tier_names[question.memory.fastest]}.capacity=auto:{CURVE_POINTS}"

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from placement_opt.answer.prove import Proof, proof_of, prove_judging, roofline_of
+from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError
 from placement_opt.base.given import several
 from placement_opt.base.limits import Limits, check_limits
@@ -22,7 +23,7 @@ from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.stacked import AnyQuestion
 from placement_opt.study.asked import asked_of
 from placement_opt.study.compare import sources_of
-from placement_opt.study.grid import Bounding, Grid, Question, Timing, all_scheduled
+from placement_opt.study.grid import Bounding, Grid, Question, Timing, all_scheduled, turns_left
 from placement_opt.study.keys import called
 from placement_opt.study.knobs import MOST_SETTINGS, parse_settings
 from placement_opt.study.scheduled import fastest, held_against
@@ -81,7 +82,7 @@ def tune(
     """
     check_limits(limits)
     limits, settings = limits or Limits(), parse_settings(scheduler)
-    asked = asked_of(sources_of(instances), several(keys) if keys else (), layers, limits)
+    asked = asked_of(sources_of(instances), several(keys) if keys else (), layers, limits, jobs=jobs)
     specs = [settings.spec(one) for one in settings.combinations]
     if len(asked) * len(specs) > MOST_SETTINGS * 10:
         found = f"found {len(asked)} instances at {len(specs)} settings"
@@ -94,7 +95,7 @@ def tune(
     rows = [all_scheduled(specs, timed[at * width : (at + 1) * width], limits) for at in range(len(asked))]
     cells = []
     for at, (one, row) in enumerate(zip(asked, rows, strict=True)):
-        turns = math.ceil((len(asked) - at) / jobs)
+        turns = turns_left(asked, at, jobs)
         cells.append(Bounding(one, partial(_prove, method, fastest(row), seconds, turns), spared=True))
     proofs = grid.run(cells, limits)
     default, tuned = settings.combinations.index(settings.defaults), []
@@ -118,10 +119,17 @@ def _name(question: Question) -> str:
 
 
 def _prove(
-    method: str, known: tuple[str, float] | None, seconds: float, turns: int, instance: AnyQuestion, limits: Limits
+    method: str,
+    known: tuple[str, float] | None,
+    seconds: float,
+    turns: int,
+    instance: AnyQuestion,
+    limits: Limits,
+    backend: Backend | None = None,
 ) -> Proof:
     """The bound of one instance, in one of so many turns that the time left is for, without its prices."""
-    proof = prove_judging(instance, method, known, limits=limits.within(min(seconds, limits.remaining / turns)))
+    within = limits.within(min(seconds, limits.remaining / turns))
+    proof = prove_judging(instance, method, known, limits=within, backend=backend)
     return replace(proof, bound=replace(proof.bound, prices=None, step_s=None))
 
 

@@ -47,6 +47,11 @@ class Layers(Protocol):
         """Tells traces apart: SHA-256 of what the layers are made from."""
         ...
 
+    @property
+    def turn_token(self) -> Int32 | None:
+        """int32[N]: the label of each turn's token; None where turns carry none."""
+        ...
+
     def blocks_of(self, layer: int) -> int:
         """Blocks of one layer at the end."""
         ...
@@ -103,6 +108,10 @@ class Drawn:
         values = dataclasses.asdict(self.params) | {"drift": self.params.swapped, "variation": None, "seed": self.seed}
         return hashlib.sha256(b"placement-opt drift 1\n" + dump_json(values).encode()).digest()
 
+    @property
+    def turn_token(self) -> Int32:
+        return self.params.prefill + np.arange(self.params.tokens, dtype=np.int32)
+
     def blocks_of(self, layer: int) -> int:
         del layer
         return self.blocks
@@ -153,6 +162,10 @@ class Given:
         table = [(layer.num_blocks, layer.num_runs, runs_file.layer_digest(layer)) for layer in self.layers]
         return runs_file.digest_of(table, self.turns)
 
+    @property
+    def turn_token(self) -> None:
+        return None
+
     def blocks_of(self, layer: int) -> int:
         return self.layers[layer].num_blocks
 
@@ -199,6 +212,10 @@ class Stored:
     def digest(self) -> bytes:
         return self.file.digest
 
+    @property
+    def turn_token(self) -> None:
+        return None
+
     def blocks_of(self, layer: int) -> int:
         return self.file.layers[layer].blocks
 
@@ -238,12 +255,11 @@ def paged_layer(layers: Drawn | Stored, layer: int, page_tokens: int = 1, limits
         limit_reads(found.num_reads)
     made, turns = page_runs(found, page_tokens), found.turns
     meta: dict[str, Any]
-    token: Int32 | None = None
     first: Int32 | None = None
     if isinstance(layers, Drawn):
         params = dataclasses.replace(layers.params, layers=1)
         unit, size, meta = drift.UNIT, page_tokens, {"generator": "drift", "parameters": dataclasses.asdict(params)}
-        token, first = params.prefill + np.arange(turns, dtype=np.int32), made.first
+        first = made.first
     else:
         unit, size, meta = layers.file.size_unit, layers.file.size, {"format": "runs"}
     trace = Trace(
@@ -255,7 +271,7 @@ def paged_layer(layers: Drawn | Stored, layer: int, page_tokens: int = 1, limits
         size_unit=unit,
         shares=made.shares,
         share_base=page_tokens,
-        step_token=token,
+        step_token=layers.turn_token,
         step_layer=np.zeros(turns, dtype=np.int32),
         block_token=first,
         block_layer=np.zeros(len(made.birth), dtype=np.int32),

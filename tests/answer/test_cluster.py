@@ -88,7 +88,7 @@ def test_a_cluster_finds_plays_and_proves_the_same(there: Backend, tmp_path: Pat
 def test_commands_say_the_same_on_a_cluster(
     there: Backend, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """bound, verify, simulate and compare, but for the seconds that this machine took."""
+    """bound, verify, simulate, compare and sweep, but for the seconds that this machine took."""
     monkeypatch.setattr(params, "LARGEST_READS", 300)  # more than a layer has, fewer than all of them
     path, files = str(written(tmp_path)), [str(tmp_path / name) for name in ("c", "s")]
     commands = (
@@ -97,6 +97,7 @@ def test_commands_say_the_same_on_a_cluster(
         ["bound", path, "--gap", "300%", "--resume", files[0], "--resume", files[1], "--quiet"],
         ["simulate", path, "--scheduler", "belady"],
         ["compare", path, "--schedulers", "lru"],
+        ["sweep", str(write(tmp_path)), "--set", "hbm.capacity=330MiB,500MiB", "--schedulers", "lru"],
     )
     where = ["--backend", "dask", "--dask-address", str(there.address)]
     for command in commands:

@@ -68,6 +68,10 @@ class _Given:
         assert (self.layers[layer].capacity == capacity).all()
         return self.layers[layer]
 
+    @property
+    def turn_token(self) -> None:
+        return None
+
     def amounts(self, layer: int) -> tuple[Int64, Int64]:
         """Nothing is said to be read or produced, which is never more than what is."""
         none = np.zeros(self.layers[layer].num_steps, dtype=np.int64)

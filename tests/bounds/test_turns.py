@@ -31,6 +31,10 @@ class Alone:
         del layer, capacity, budgets, limits
         return self.instance
 
+    @property
+    def turn_token(self) -> None:
+        return None
+
     def amounts(self, layer: int) -> tuple[np.ndarray, np.ndarray]:
         """Whole bytes, and no more than there are."""
         del layer

@@ -163,10 +163,10 @@ def test_a_named_home_without_room_is_found_before_anything_is_drawn(huge: Path)
 
 COMMANDS = [
     ["simulate", "--scheduler", "belady"],
-    ["simulate", "--scheduler", "lru", "--per-step", "OUT"],
+    ["simulate", "--scheduler", "lru", "--schedule", "OUT"],
     ["simulate", "--scheduler", "lru", "--perfetto", "OUT"],
-    ["sweep", "--set", "hbm.capacity=2GiB,3GiB"],
-    ["sweep", "--set", "trace.drift=0.1,0.2"],
+    ["sweep", "--set", "hbm.capacity=2GiB,3GiB", "--method", "compact"],
+    ["sweep", "--set", "trace.drift=0.1,0.2", "--method", "step"],
     ["export", "--format", "mps", "-o", "OUT"],
     ["regress"],
     ["bound", "--method", "compact"],

@@ -11,8 +11,8 @@ import pytest
 from placement_opt.base.errors import Interrupted, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.cli import main
-from placement_opt.instance.layered import layered_of
-from placement_opt.instance.load import load_instance, load_layered, runs_instead
+from placement_opt.instance.layered import Layered, layered_of
+from placement_opt.instance.load import load, load_instance, load_layered
 from placement_opt.play.by_layer import by_layer, simulate_any
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
@@ -69,7 +69,7 @@ def test_simulate_has_the_same_report_in_runs(
     assert main(argv) == 0
     assert "1,764 reads" in capsys.readouterr().out
     for more, what in (
-        (["--per-step", f"{large}.csv"], "--per-step needs the reads as rows"),
+        (["--perfetto", f"{large}.json"], "--perfetto needs the reads as rows"),
         (["--schedule", f"{large}.plan"], "--schedule needs the reads as rows"),
     ):
         assert main([*argv, *more]) == 3
@@ -112,11 +112,11 @@ def load_instance_of(path: str) -> object:
 
 def test_compare_does_not_depend_on_the_number_of_processes(large: str) -> None:
     """A question in runs is handed to them as it is."""
-    question = runs_instead(large, Limits())
-    assert question is not None
+    question = load(large)
+    assert isinstance(question, Layered)
     one, two = (compare([question], ["lru"], jobs=jobs).to_records() for jobs in (1, 2))
     assert one == two
-    assert runs_instead(write(Path(large).parent, tokens=1, prefill=3), Limits()) is None
+    assert not isinstance(load(write(Path(large).parent, tokens=1, prefill=3)), Layered)
 
 
 def test_an_empty_layer_is_passed_over() -> None:

@@ -248,9 +248,10 @@ def _curve(survey: Survey, name: str) -> Section:
 
 def _has(survey: Survey) -> str:
     """How much room there is, in the unit of the curve."""
-    fast, instance = survey.question.memory.fastest, survey.question
-    assert isinstance(instance, Instance)
-    size, alive = int(instance.capacity[fast]), int(instance.alive_bytes.max())
+    fast, question, outline = survey.question.memory.fastest, survey.question, survey.outline
+    size, alive = int(question.capacity[fast]), outline.totals.peak * outline.model.unit_bytes
+    if isinstance(question, Instance):  # which knows where a file's totals may be guesses
+        alive = int(question.alive_bytes.max())
     share = f", {percent(size / alive)} of the most bytes alive at once" if alive else ""
     return f"The instance has room for {format_size(size)} in {survey.tiers[fast]}{share}."
 
@@ -312,7 +313,7 @@ def _claim(one: Beside, survey: Survey) -> Cell:
 def _provenance(survey: Survey, name: str, said: Mapping[str, str]) -> Section:
     question, outline = survey.question, survey.outline
     tables_of_file = [(field.name, getattr(outline.tables, field.name)) for field in fields(outline.tables)[1:]]
-    rule = rule_text(question.residency, question.prefix) if isinstance(question, Instance) else "inclusive"
+    rule = rule_text(outline.rules.residency, outline.rules.prefix)
     rows = [
         ("instance", question.name),
         ("hash", question.hash),
