@@ -121,8 +121,10 @@ def layer_paths(problem: Layered, actions: Actions, layer: int, runs: LayerRuns)
 
     tables = _tables(problem, actions, layer)
     for low in range(0, runs.num_blocks, _AT_ONCE):
-        start = runs.start[low : low + _AT_ONCE + 1]
-        yield run_paths(tables, runs.birth[low : low + _AT_ONCE], start, runs.first, runs.last)
+        birth, start = runs.birth[low : low + _AT_ONCE], runs.start[low : low + _AT_ONCE + 1]
+        costs = np.empty(len(birth), dtype=np.int64)
+        run_paths(tables, birth, start, runs.first, runs.last, costs)
+        yield costs
 
 
 def _tables(problem: Layered, actions: Actions, layer: int) -> Tables:

@@ -12,7 +12,7 @@ All numbers are whole.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,6 @@ WIDE, _LOG_WIDE = 8, 3
 #: Stretches of up to so many turns that do not read are first held against a cap that is no higher (a power of two).
 _NEAR, _LOG_NEAR = 32, np.uint64(5)
 _FAR = 1 << 60
-_ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 
 
 class Tables(NamedTuple):
@@ -120,37 +119,57 @@ def _multiply(a: Array, b: Array, out: Array) -> None:
     out[3] = min(a[2] + b[1], a[3] + b[3])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def run_paths(tables: Tables, birth: Array, start: Array, first: Array, last: Array) -> Array:
-    """int64[B]: the least cost of one byte of each block.
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def run_paths(tables: Tables, birth: Array, start: Array, first: Array, last: Array, costs: Array) -> None:
+    """``costs`` int64[B] becomes the least cost of one byte of each block.
 
-    Places are unsigned: numba then does not ask whether they count from the end.
+    Places are unsigned here and below: numba then does not ask whether they count from the end.
     """
-    turns, logs, near = tables.caps.shape[1], tables.logs, tables.near
-    reads, caps = tables.reads.reshape(-1), tables.caps.reshape(-1)
-    costs = np.empty(len(birth), dtype=np.int64)
     for b in range(len(birth)):
         now = np.int64(birth[b]) + 1
-        lead, cost = tables.lead[now], tables.cost[now]
-        for n in range(start[b], start[b + 1]):
-            turn, until = np.int64(first[np.uint64(n)]), np.int64(last[np.uint64(n)]) + 1
-            idle = turn - now
-            if (lead > near[np.uint64(now) >> _LOG_NEAR] or idle > _NEAR) and idle > 0:
-                level = logs[np.uint64(idle)]
-                row = level * turns
-                lead = min(lead, min(caps[np.uint64(row + now)], caps[np.uint64(row + turn - (1 << level))]))
-            now, count = until, until - turn
-            while True:
-                entry = count - 1 if count <= WIDE else logs[np.uint64(count)] + WIDE - 1 - _LOG_WIDE
-                at = np.uint64(4 * (entry * turns + turn))
-                there = min(reads[at + _ONE], lead + reads[at + _THREE])
-                without = min(reads[at], lead + reads[at + _TWO])
-                lead, cost = there - without, cost + without
-                if count <= WIDE:
-                    break
-                step = 1 << logs[np.uint64(count)]
-                turn, count = turn + step, count - step
-                if count == 0:
-                    break
+        lead, cost = tables.lead[np.uint64(now)], tables.cost[np.uint64(now)]
+        for n in range(np.uint64(start[b]), np.uint64(start[b + 1])):
+            turn, until = np.int64(first[n]), np.int64(last[n]) + 1
+            lead, cost = _run(tables, now, turn, until, lead, cost)
+            now = until
         costs[b] = cost
-    return costs
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def _run(tables: Tables, now: int, turn: int, until: int, lead: int, cost: int) -> Any:
+    """Lead and cost at the end of a run, from those before the turns ``now .. turn - 1`` that do not read.
+
+    Only what most runs take stands here, so that they are short: a pause that no cap bounds, and one turn.
+    """
+    if turn - now > _NEAR or lead > tables.near[np.uint64(now) >> _LOG_NEAR]:
+        lead = _capped(tables, now, turn, lead)
+    if turn + 1 < until:
+        return _through(tables, turn, until - turn, lead, cost)
+    return _read(tables.reads[0, np.uint64(turn)], lead, cost)
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def _capped(tables: Tables, now: int, turn: int, lead: int) -> Any:
+    """The lead after the turns ``now .. turn - 1``, none of which reads."""
+    if turn == now:
+        return lead
+    level = tables.logs[np.uint64(turn - now)]
+    caps = tables.caps[np.uint64(level)]
+    return min(lead, min(caps[np.uint64(now)], caps[np.uint64(turn - (1 << level))]))
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def _through(tables: Tables, turn: int, count: int, lead: int, cost: int) -> Any:
+    """Lead and cost after so many turns that all read."""
+    while count > WIDE:
+        log = tables.logs[np.uint64(count)]
+        lead, cost = _read(tables.reads[np.uint64(log + WIDE - 1 - _LOG_WIDE), np.uint64(turn)], lead, cost)
+        turn, count = turn + (1 << log), count - (1 << log)
+    return _read(tables.reads[np.uint64(count - 1), np.uint64(turn)], lead, cost) if count > 0 else (lead, cost)
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def _read(matrix: Array, lead: int, cost: int) -> Any:
+    """Lead and cost after a stretch of reads."""
+    without = min(matrix[0], lead + matrix[2])
+    return min(matrix[1], lead + matrix[3]) - without, cost + without

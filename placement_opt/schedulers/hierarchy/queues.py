@@ -68,7 +68,7 @@ class Queued:
 
     def bring(self, view: View, near: Int64, vain: int) -> Moves:
         """Bring in these, all that are at the processor, their keys ascending; the first ``vain`` into the first queue."""
-        lists, stored = np.empty((2, len(near)), dtype=np.int32), np.empty(len(near), dtype=np.int32)
+        lists, stored = np.empty((2, len(near)), dtype=np.int32), np.empty(len(near), dtype=np.int64)
         freed = view.freed.astype(np.int64, copy=False)
         came, dropped = self._kernels.step(
             self._queues, freed, near, self._again, self._stacked, vain, lists, stored, self._noted
@@ -84,7 +84,7 @@ class Queued:
         return self._moves(np.sort(stored[:came]), np.sort(self._noted[:dropped]))
 
     def _moves(self, stored: Ids, dropped: Ids) -> Moves:
-        store = [(self._tier, stored.astype(np.int64))] if len(stored) else []
+        store = [(self._tier, stored.astype(np.int64, copy=False))] if len(stored) else []
         return Moves(store, drop=[(self._tier, dropped.astype(np.int64))] if len(dropped) else [])
 
 

@@ -8,6 +8,7 @@ Keys of :mod:`placement_opt.schedulers.lru`, :mod:`placement_opt.schedulers.fifo
 :mod:`placement_opt.schedulers.tail_lru` only grow, so that a queue is in their order (:func:`step`). What a step reads or
 produces and the tier lacks is written down first, where it belongs, and forgotten again where no room is made for it; what
 makes way keeps its place until the step's end, because it may still come back (blocks of unequal sizes).
+Where most of the time goes ids are unsigned: numba then does not ask whether they count from the end.
 :mod:`placement_opt.schedulers.classical.clock` takes its blocks in turn (:func:`turns`).
 """
 
@@ -65,7 +66,7 @@ def _anew(q: Queues, c: int) -> None:
 @njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def _holds(q: Queues, p: int) -> bool:
     """Whether the block that stands here has its place here, and is in the tier."""
-    b = q.row[p]
+    b = np.uint64(q.row[np.uint64(p)])
     return bool((q.node[b, AT] == p) & (q.node[b, BITS] & IN != 0))
 
 
@@ -86,6 +87,18 @@ def _go(q: Queues, b: int) -> None:
 @njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
 def _make_way(q: Queues, u: int) -> None:
     _go(q, u)
+    if q.node[u, SEEN] == q.room[ROUND]:
+        q.room[DEEP] = 1
+
+
+@njit(cache=True, counts=False, forceinline=True)  # type: ignore[untyped-decorator]
+def _swap(q: Queues, u: int, b: int) -> None:
+    """One block makes way for another of its queue."""
+    more, own = q.size[u] - q.size[b], q.node[b, QUEUE]
+    q.room[ROOM] += more
+    q.room[QUOTA + own] += more
+    q.node[u, BITS] &= ~IN
+    q.node[b, BITS] |= IN
     if q.node[u, SEEN] == q.room[ROUND]:
         q.room[DEEP] = 1
 
@@ -196,7 +209,7 @@ def step(
             _anew(q, c)
         q.begun[c] = q.end[c]
     for i in range(len(near)):
-        b = near[i]
+        b = np.uint64(near[i])
         lacks = 1 - (q.node[b, BITS] & IN)
         if q.node[b, BITS] == GONE:
             continue
@@ -205,10 +218,11 @@ def step(
             q.node[b, QUEUE] = 1 if i >= vain else 0
         missing[lacked] = i  # of no account, like the place below, where it is not one: no branch is faster than a wrong guess
         lacked += lacks
-        c = q.node[b, QUEUE]
-        q.row[q.end[c]] = b
-        q.node[b, AT] = q.end[c] if again or lacks else q.node[b, AT]
-        q.end[c] += 1 if again else lacks
+        queue = np.uint64(q.node[b, QUEUE])
+        end = q.end[queue]
+        q.row[np.uint64(end)] = b
+        q.node[b, AT] = end if again or lacks else q.node[b, AT]
+        q.end[queue] = end + (1 if again else lacks)
     # One goes for each that comes, mostly: who they are is looked up beforehand, which waits for nothing.
     turn, i, used, ready, common = lacked, len(near), 0, 0, np.int64(-1)
     if lacked > 0 and not stacked:
@@ -232,8 +246,7 @@ def step(
                 q.node[u, BITS] |= WAS
                 noted[count] = u
                 count += 1
-                _make_way(q, u)
-                _come(q, b)
+                _swap(q, u, b)
             else:
                 count = _admit(q, b, lowest if stacked else own, noted, count)
                 if lacks > 0 and own == common:
@@ -243,11 +256,12 @@ def step(
                 came += 1
     if q.room[DEEP] and not again:  # of those that keep their age the newest has its turn first
         for i in range(count - 1, -1, -1):
-            b = np.int64(noted[i])
+            b = np.uint64(noted[i])
             if not q.node[b, BITS] & IN and q.node[b, SEEN] == q.room[ROUND]:
                 _admit(q, b, np.int64(q.node[b, QUEUE]), noted, count)
-    for i in range(lacked):
-        _settle(q, near[missing[i]])
+    if stacked or (again and q.room[DEEP]) or came < lacked:  # else all came and stayed, and no hand is beyond their places
+        for i in range(lacked):
+            _settle(q, near[missing[i]])
     for i in range(count):
         b = noted[i]
         if not _settle(q, b):
@@ -278,7 +292,8 @@ def turns(q: Queues, freed: Any, near: Any, highest: int, stored: Any, noted: An
     count, came, dropped = 0, 0, 0
     _free(q, freed)
     room, hand, end = q.room[ROOM], q.hand[0], q.end[0]  # in hand for the round, where nothing else uses them
-    for b in near:
+    for block in near:
+        b = np.uint64(block)
         bits, size = q.node[b, BITS], q.size[b]
         if bits & IN:
             q.node[b, SEEN] = min(q.node[b, SEEN] + 1, highest)
@@ -291,7 +306,7 @@ def turns(q: Queues, freed: Any, near: Any, highest: int, stored: Any, noted: An
                     hand, end = q.hand[0], q.end[0]
                 if room >= size:
                     break
-                u = np.int64(q.row[hand])
+                u = np.uint64(q.row[np.uint64(hand)])
                 if q.node[u, AT] == hand and q.node[u, SEEN] > 0:
                     q.node[u, SEEN] -= 1
                     q.row[end], q.node[u, AT] = u, end
