@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from placement_opt.answer import rungs_prices
+from placement_opt.answer.answer import answer
 from placement_opt.answer.rungs import RUNGS
 from placement_opt.answer.rungs_prices import behind
 from placement_opt.answer.standing import Standing
@@ -18,6 +19,7 @@ from placement_opt.bounds.sample import sampled_futures
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from tests.small import chain, fetch_ahead, make_instance, make_trace
+from tests.worlds import drifting
 
 
 def searched() -> PriceIntervals:
@@ -51,6 +53,22 @@ def test_few_intervals_that_are_behind_end() -> None:
     assert intervals.climb(work, Limits()) is False
     assert search.passes == passes
     assert intervals.ready(work)
+
+
+def test_the_bound_is_done_when_no_prices_prove_more() -> None:
+    """What is left of the compact program's placement is a quarter of the gap asked for; then only a schedule closes it."""
+    instance = drifting(1, 40, prefill=60)
+    [compact] = [rung for rung in RUNGS if rung.name == "compact"]
+    exact, near = (Work(instance, Standing(), gap) for gap in (0.0, 0.02))
+    for work in (exact, near):
+        assert not work.exhausted
+        compact.climb(work, Limits())
+        assert work.most_s >= work.standing.state.lower_s
+    assert near.exhausted
+    assert not exact.exhausted
+    found = answer(instance, gap=0.02, limits=Limits(60.0), rungs=[rung for rung in RUNGS if rung.side == "bound"])
+    assert found.state.bound_from == "compact"
+    assert found.outcome == "bound"
 
 
 def test_lengthened_prices_are_the_same_at_both_ends() -> None:

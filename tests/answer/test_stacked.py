@@ -17,9 +17,11 @@ from placement_opt.answer.by_layer import LayerDone, LayerTask, both_sides
 from placement_opt.answer.prove_integer import whole_prices
 from placement_opt.answer.resume import floats_of
 from placement_opt.answer.standing import State
+from placement_opt.answer.work import EXACT
 from placement_opt.base.errors import CertificateError, InputError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, turns
+from placement_opt.bounds.compact import placed_s, relax
 from placement_opt.bounds.result import Prices
 from placement_opt.bounds.turns import Least
 from placement_opt.certify.claims import kind_of_any, verify_any
@@ -304,6 +306,27 @@ def test_small_layers_are_searched_where_rounding_is_not_near(tmp_path: Path, mo
     assert searched.upper is not None
     assert quick.upper is not None
     assert searched.upper < quick.upper
+
+
+def test_prices_come_from_a_program_where_it_is_small_and_near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They prove what its placement takes, but for the gap; where it is not near they are raised from there."""
+    question, began = in_layers(read_outline(written(tmp_path))), list[Prices | None]()
+
+    def raised(part: Instance, gap: float, limits: Limits, start: Prices | None, names: Sequence[str]) -> State:
+        del part, gap, limits, names
+        began.append(start)
+        return State()
+
+    monkeypatch.setattr(answering, "_raised", raised)
+    near = answer(question, gap=_WIDE, limits=Limits(seconds=60))
+    assert not began
+    assert near.state.bound_from == "layers"
+    placed = sum(placed_s(relax(question.layer(n), gap=_WIDE / EXACT).bound) for n in range(question.layers))
+    assert near.state.lower_s * (1.0 + _WIDE / EXACT) >= placed * (1.0 - 1e-9)
+    monkeypatch.setattr(rungs_stacked, "placed_s", lambda _: float("inf"))
+    answer(question, gap=_WIDE, limits=Limits(seconds=60))
+    assert len(began) == 1
+    assert began[0] is not None
 
 
 def test_prices_of_fewer_turns_begin_it_too(solved: tuple[Instance, Stacked, Path], monkeypatch: pytest.MonkeyPatch) -> None:

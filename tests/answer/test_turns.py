@@ -11,14 +11,12 @@ from placement_opt.answer.work import Rung, Work
 from placement_opt.base.limits import Limits
 
 
-def turn(name: str, next_s: float, *, early: bool = False, first: bool = False) -> Turn:
+def turn(name: str, next_s: float, *, early: bool = False, first_s: float = 0.0) -> Turn:
     def climb(work: Work, limits: Limits) -> bool:
         del work, limits
         return True
 
-    return Turn(
-        Rung(name, "bound", lambda _: True, lambda _: next_s, climb, early=early, first_s=math.inf if first else 0.0), next_s
-    )
+    return Turn(Rung(name, "bound", lambda _: True, lambda _: next_s, climb, early=early, first_s=first_s), next_s)
 
 
 def test_first_turns_that_cost_little_come_at_once() -> None:
@@ -54,12 +52,18 @@ def test_some_have_their_first_turn_early() -> None:
 
 def test_some_have_their_first_turn_before_all_others() -> None:
     """Whatever they cost where there is time for it; the shortest of several; after that they wait like the others."""
-    quick, early, first = turn("quick", 0.0), turn("early", 1.0, early=True), turn("first", 40.0, first=True)
+    quick, early, first = turn("quick", 0.0), turn("early", 1.0, early=True), turn("first", 40.0, first_s=math.inf)
     assert pick([quick, early, first], 0.0, 60.0) is first
     assert pick([quick, early, first], 0.0, 30.0) is quick
-    assert pick([quick, early, first, turn("warm", 0.0, first=True)], 0.0, 60.0).rung.name == "warm"
+    assert pick([quick, early, first, turn("warm", 0.0, first_s=math.inf)], 0.0, 60.0).rung.name == "warm"
     first.done(30.0, 0.0)
     assert pick([quick, early, first], 30.0, math.inf) is quick
+
+
+def test_some_come_first_where_they_take_next_to_nothing() -> None:
+    quick, short = turn("quick", 0.0), turn("short", 0.5, first_s=1.0)
+    assert pick([quick, short], 0.0, 60.0) is short
+    assert pick([quick, turn("long", 1.0, first_s=1.0)], 0.0, 60.0) is quick
 
 
 def test_the_fastest_of_those_that_move_goes_on() -> None:

@@ -137,7 +137,7 @@ class Rounding:
         square = (steps, sets, sets)
         self.tables = *np.zeros((2, steps, sets)), *np.zeros((2, *square)), np.zeros(square, dtype=np.bool_)
         self.best, self.seconds = self.game.path, np.inf
-        alive = len(self.game.path) / max(1, steps)
+        alive = len(self.game.path) / (steps + 1)
         self.fine = int(np.clip(alive / _TOGETHER, _PARTS, _FINE))
 
     def sweep(self, number: int, sweeps: int, limits: Limits) -> bool:
