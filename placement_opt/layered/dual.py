@@ -147,10 +147,7 @@ def least_value(problem: Layered, actions: Actions, layer: int) -> int:
     births = problem.layers.births(layer)
     before = problem.layers.blocks_of(layer) - int(births.sum())
     pairs = ((problem.layers.reads(layer), reads), (births, tables.cost[1:]), (np.array([before]), tables.cost[:1]))
-    total = 0
-    for counts, costs in pairs:
-        total += sum(count * int(cost) for count, cost in zip(counts.tolist(), costs.tolist(), strict=True))
-    return total * problem.block_bytes
+    return sum(_product(counts, costs) for counts, costs in pairs) * problem.block_bytes
 
 
 def combine(problem: Layered, prices: WholePrices, values: list[int]) -> Fraction:
@@ -163,6 +160,12 @@ def combine(problem: Layered, prices: WholePrices, values: list[int]) -> Fractio
     floor = Fraction(problem.floor) * (prices.quantum * problem.num_steps - used)
     value: Fraction = (floor + fixed + sum(values) - room) / prices.quantum
     return max(Fraction(0), value)
+
+
+def _product(counts: Int64, costs: Int64) -> int:
+    """The sum of counts, which add up to less than 2^42, times costs from 0, exactly: 20 bits of those at a time."""
+    parts = [(costs >> low) & (1 << 20) - 1 for low in range(0, 63, 20)]
+    return sum(int(counts.astype(np.int64) @ part) << low for low, part in zip(range(0, 63, 20), parts, strict=True))
 
 
 def _column_sums(table: Int64) -> list[int]:

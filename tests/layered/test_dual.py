@@ -18,6 +18,7 @@ from placement_opt.instance.layered import Layered, layered_of
 from placement_opt.layered.dual import (
     Actions,
     _column_sums,
+    _product,
     below,
     combine,
     layer_paths,
@@ -101,6 +102,14 @@ def test_paths_equal_those_step_by_step(seed: int) -> None:
             expected = _slow_paths(problem, actions, layer, runs)
             assert np.concatenate(list(layer_paths(problem, actions, layer, runs))).tolist() == expected
             assert least_value(problem, actions, layer) <= sum(expected)
+
+
+def test_sums_of_products_are_exact() -> None:
+    rng = np.random.default_rng(5)
+    for most, bits in ((1 << 28, 62), (5, 3), (1, 62)):
+        counts, costs = rng.integers(0, most, 1000), rng.integers(0, 1 << bits, 1000)
+        expected = sum(count * cost for count, cost in zip(counts.tolist(), costs.tolist(), strict=True))
+        assert _product(counts.astype(np.int32), costs) == expected
 
 
 def test_without_room_for_anything_the_least_value_is_the_value() -> None:
