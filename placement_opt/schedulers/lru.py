@@ -41,15 +41,15 @@ class LRU(Policy):
 
     def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
         own, keys = self.scope == "layer", start_keys(setting, first_reads)[setting.initial_blocks]
-        self._queued = queued(setting, by_layer=own, again=True)
-        if self._queued is not None:
-            return self._queued.start(keys)
+        self.queued = queued(setting, by_layer=own, again=True)
+        if self.queued is not None:
+            return self.queued.start(keys)
         self._caches = Hierarchy(setting, by_layer=own, shares=own)
         return self._caches.start(keys)
 
     def step(self, view: View) -> Moves:
-        if self._queued is not None:
-            return self._queued.step(view)
+        if self.queued is not None:
+            return self.queued.step(view)
         read_keys, birth_keys = recency(view)
         self._caches.begin(view, read_keys, birth_keys)
         # Newest first: nothing is brought in that a later block of the same step would push out again.

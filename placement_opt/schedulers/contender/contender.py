@@ -51,7 +51,7 @@ class Contender(Policy):
 
         self._setting, self._leader = setting, 0
         players: list[Player] = [Rule(self.memory), *map(make_scheduler, PANEL)]
-        self._ghosts = [ghost(player) for player in players]
+        self._ghosts = [ghost(player, setting) for player in players]
         self._taken = np.zeros(len(self._ghosts))
         self._apart = np.zeros((len(self._ghosts), len(self._ghosts)))
         self._follower: Follower | None = None

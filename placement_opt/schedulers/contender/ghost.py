@@ -11,7 +11,9 @@ from placement_opt.base.arrays import Flags, Float64
 from placement_opt.play.protocol import Ids, Moves, Resident, Setting, View, cheapest_source
 from placement_opt.schedulers.classical.caching import Classical
 from placement_opt.schedulers.contender.rule import Rule
+from placement_opt.schedulers.hierarchy.queues import alone, near
 from placement_opt.schedulers.hierarchy.transition import Masks, remade
+from placement_opt.schedulers.lru import LRU
 
 
 class Player(Protocol):
@@ -154,8 +156,51 @@ class Own(Compiled):
         self._kernels.add_moved(shelves, self._source, moved)
 
 
-def ghost(player: Player) -> Ghost:
-    """The one that suits a player."""
+class Rows(Ghost):
+    """The same of ``lru`` with its blocks in rows (:mod:`placement_opt.schedulers.hierarchy.queues`): a lap is one call."""
+
+    def __init__(self, player: LRU) -> None:
+        super().__init__(player)
+        self._lru = player
+
+    def start(self, setting: Setting, first_reads: Sequence[Ids]) -> Resident | None:
+        from placement_opt.schedulers.contender import ghost_kernels
+
+        self._kernels, self._home = ghost_kernels, setting.home
+        chosen = self._lru.start(setting, first_reads)
+        assert self._lru.queued is not None
+        self._rows = self._lru.queued
+        return chosen
+
+    def held(self, ids: Ids) -> Masks:
+        return self._rows.held(ids)
+
+    def step(self, view: View, moved: Float64) -> None:
+        self._play(view, view.reads[:0], np.zeros(0), np.zeros(0), moved)
+
+    def lap(self, view: View, weight: Float64, served: Float64, moved: Float64) -> None:
+        self._play(view, view.reads, weight, served, moved)
+
+    def _play(self, view: View, reads: Ids, weight: Float64, served: Float64, moved: Float64) -> None:
+        """``weight``, of these reads, is added to what serves them."""
+        rows, ids = self._rows, near(view)
+        lists, stored = np.empty((2, len(ids)), dtype=np.int32), np.empty(len(ids), dtype=np.int64)
+        now, loads = (view.freed, reads, ids), (served, moved)
+        came, left = self._kernels.play_rows(rows.queues, rows.tier, self._home, now, weight, loads, lists, stored, rows.noted)
+        self._came, self._left = stored[:came], rows.noted[:left]
+
+    @property
+    def touched(self) -> Ids:
+        return np.concatenate([self._came, self._left])
+
+    def moves(self) -> Moves:
+        return self._rows.moves(self._came, self._left)
+
+
+def ghost(player: Player, setting: Setting) -> Ghost:
+    """The one that suits a player in a run."""
     if isinstance(player, Classical):
         return Cached(player)
+    if isinstance(player, LRU) and alone(setting):
+        return Rows(player)
     return Own(player) if isinstance(player, Rule) else Ghost(player)

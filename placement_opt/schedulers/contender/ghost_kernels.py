@@ -12,6 +12,7 @@ from placement_opt.schedulers.classical.state_kernels import BEFORE, LIST, MASK,
 from placement_opt.schedulers.contender.shelves_kernels import ROUND as ROUND_THERE
 from placement_opt.schedulers.contender.shelves_kernels import TOUCHED as TOUCHED_THERE
 from placement_opt.schedulers.contender.shelves_kernels import Shelves
+from placement_opt.schedulers.hierarchy import queues_kernels as queues
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
@@ -49,6 +50,26 @@ def play(s: State, kind: int, rule: int, home: int, now: Any, born: int, until: 
             before, after = s.block[b, MASK] >> BEFORE & TIERS, s.block[b, MASK] & TIERS
             _add(before, after, s.block[b, NEAR] == s.level[-1, ROUND], s.size[b], source, moved)
     return int(homeless)
+
+
+@njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
+def play_rows(
+    q: queues.Queues, tier: int, home: int, now: Any, weight: Any, loads: Any, lists: Any, stored: Any, noted: Any
+) -> tuple[int, int]:
+    """A step of ``lru`` (:func:`placement_opt.schedulers.hierarchy.queues_kernels.step`) and what it loads, as :func:`play`.
+
+    ``now``: blocks freed, read, and at the processor; ``loads``: bytes by the set of tiers that serves them, and bytes of each
+    operation, to which are added.
+    """
+    freed, reads, near = now
+    served, moved = loads
+    for i in range(len(reads)):
+        held = 1 << home | np.int64(q.node[reads[i], queues.BITS] & queues.IN) << tier
+        served[held] += weight[i]
+    came, dropped = queues.step(q, freed, near, True, False, 0, lists, stored, noted)
+    for i in range(came):
+        moved[tier] += q.size[stored[i]]
+    return came, dropped
 
 
 @njit(cache=True, counts=False)  # type: ignore[untyped-decorator]
