@@ -131,4 +131,5 @@ _ABOUT = "Both sides of a 70B model, 80 layers, 32k + 2k tokens, on HBM, LPDDR, 
 for _residency in ("inclusive", "exclusive"):
     _case(f"{_residency}-pages16", f"{_ABOUT}, {_residency}, pages of 16.", _residency, 16, "1.7 GB", (0.02, 600.0, 8.0))
 _case("kv-pages16", f"{_ABOUT}, inclusive, pages of 16, weights left out.", "inclusive", 16, "0 B", (0.02, 600.0, 8.0))
-_case("inclusive-tokens", f"{_ABOUT}, inclusive, pages of one token.", "inclusive", 1, "1.7 GB", (0.03, 3600.0, 16.0))
+for _residency in ("inclusive", "exclusive"):
+    _case(f"{_residency}-tokens", f"{_ABOUT}, {_residency}, pages of one token.", _residency, 1, "1.7 GB", (0.03, 3600.0, 16.0))

@@ -100,7 +100,7 @@ def test_no_further_sweep_where_a_schedule_is_near_enough() -> None:
     assert (near.number != all_of_them.number).any()
 
 
-def test_few_coarse_blocks_choose_two_at_a_time_in_later_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_coarse_blocks_choose_three_at_a_time_in_later_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a thousand blocks a step one more from the slowest tier is a tenth of its time: nearer than in 256 parts."""
     from placement_opt.bounds.compact import bound
 
@@ -117,7 +117,7 @@ def test_few_coarse_blocks_choose_two_at_a_time_in_later_sweeps(monkeypatch: pyt
     assert gaps[0] < 0.02
     assert gaps[0] < gaps[1]
     monkeypatch.undo()
-    assert Rounding(instance, found.prices.rent, 0).fine == 1250  # two of those alive at a time
+    assert Rounding(instance, found.prices.rent, 0).fine == 835  # three of those alive at a time
     assert Rounding(drifting(2, 10, prefill=20), np.zeros((21, 2)), 0).fine == rounding._PARTS
 
 

@@ -18,7 +18,7 @@ from placement_opt.schedulers.search.game import searchable
 from placement_opt.schedulers.search.game_kernels import place
 from placement_opt.schedulers.search.paths import Paths, paths_of
 from placement_opt.schedulers.search.search import Search
-from placement_opt.schedulers.search.smooth_kernels import fined, smoothed
+from placement_opt.schedulers.search.smooth_kernels import fined, smoothed, smoothed_once
 from tests.schedulers.cases import any_instance, drift, timed
 
 _ALL = {"rounds": 3, "patience": 3, "budget": 10**7, "enough": 0.0}
@@ -155,11 +155,12 @@ def test_smoothed_maximum(seed: int) -> None:
     rng = np.random.default_rng(seed)
     values, floor = rng.random((1, int(rng.integers(1, 7)))), float(rng.random())
     top = max(floor, float(values.max()))
-    assert smoothed(floor, 0.0, values, 0) == top
+    assert smoothed(floor, 0.0, values, 0) == smoothed_once(floor, 0.0, values.copy(), 0) == top
     for width in (0.01, 0.3, 3.0):
         found = smoothed(floor, width, values, 0)
         assert found == pytest.approx(slow_smoothed(floor, width, values[0]), rel=1e-9)
         assert top <= found <= top + width / 2
+        assert found == smoothed_once(floor, width, values.copy(), 0)
 
 
 def test_fines_are_smooth_and_rise() -> None:

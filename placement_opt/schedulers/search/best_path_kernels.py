@@ -21,7 +21,7 @@ from placement_opt.schedulers.search.game_kernels import (
     WORK,
 )
 from placement_opt.schedulers.search.paths_kernels import COPIED, SET
-from placement_opt.schedulers.search.smooth_kernels import compiled, fined, smoothed, steep_of, weigh
+from placement_opt.schedulers.search.smooth_kernels import compiled, fined, smoothed_once, steep_of, weigh
 
 #: What a step's time and its slope may be wrong by, as a share of it: nothing is left out for less.
 _ROUNDING = 1e-12
@@ -97,7 +97,7 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
                 if cost[now, i] < np.inf:
                     for v in range(vectors):
                         sums[0, v] = value[t, v] + amount * share * serve[i, v]
-                    stay = cost[now, i] + (smoothed(floor[t], width[t], sums, 0) - time[t])
+                    stay = cost[now, i] + (smoothed_once(floor[t], width[t], sums, 0) - time[t])
                 stays[i] = stay
                 for j in range(sets):
                     if arcs[i, j] < 0 and (stay < cost[new, j] or (i == j and stay == cost[new, j])):
@@ -117,7 +117,7 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
                             for v in range(vectors):
                                 x = amount * (share * (bring[i, v] + passing[arc, v]) + (1.0 - share) * copied[arc, v])
                                 sums[1, v] = value[t, v] + x
-                            c = cost[now, i] + (smoothed(floor[t], width[t], sums, 1) - time[t])
+                            c = cost[now, i] + (smoothed_once(floor[t], width[t], sums, 1) - time[t])
                             if c < cost[new, j]:
                                 cost[new, j], back[row, j] = c, i
                     if either[i] and not bare[arc]:
@@ -129,7 +129,7 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
                             continue
                         for v in range(vectors):
                             sums[1, v] = value[t, v] + amount * (share * serve[i, v] + copied[arc, v])
-                        c = cost[now, i] + (smoothed(floor[t], width[t], sums, 1) - time[t])
+                        c = cost[now, i] + (smoothed_once(floor[t], width[t], sums, 1) - time[t])
                         if c < cost[new, j]:
                             cost[new, j], back[row, j] = c, i | COPIED
         else:
@@ -155,7 +155,7 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
                             if np.isnan(idle[t, arc]):
                                 for v in range(vectors):
                                     sums[1, v] = value[t, v] + amount * copied[arc, v]
-                                idle[t, arc] = smoothed(floor[t], width[t], sums, 1) - time[t]
+                                idle[t, arc] = smoothed_once(floor[t], width[t], sums, 1) - time[t]
                             c += idle[t, arc]
                         if c < cost[new, j]:
                             cost[new, j], back[row, j] = c, i
@@ -168,7 +168,7 @@ def best_path(g: Any, b: int, tie: float, over: float) -> float:
         if n < end:  # a read in the last state
             for v in range(vectors):
                 sums[0, v] = value[last, v] + amount * shares[n] * serve[j, v]
-            c += smoothed(floor[last], width[last], sums, 0) - time[last]
+            c += smoothed_once(floor[last], width[last], sums, 0) - time[last]
         if c < cheapest:
             best, cheapest = j, c
     if cheapest < np.inf:
@@ -188,4 +188,4 @@ def _enter(g: Any, b: int) -> None:
         if begin == BORN:
             for v in range(g.value.shape[1]):
                 g.sums[0, v] = g.value[t, v] + g.block[b, AMOUNT] * store[j, v]
-            g.cost[0, j] = smoothed(g.floor[t], g.width[t], g.sums, 0) - g.time[t]
+            g.cost[0, j] = smoothed_once(g.floor[t], g.width[t], g.sums, 0) - g.time[t]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SWEEPS, _WIDTHS = 6, (2.0, 0.3)
 #: Parts of the first sweeps, and how many of those there are; of later ones there are more, up to as many as leave this many
 #: blocks at a time to choose at the same prices: of a few coarse blocks one more or less is much of a step's time.
-_PARTS, _ROUGH, _FINE, _TOGETHER = 256, 3, 1280, 2
+_PARTS, _ROUGH, _FINE, _TOGETHER = 256, 3, 840, 3
 #: Rents rise and fall by this power of e for a tier's whole room that will be short or left, and stay within these powers.
 _STEEP, _MOST = 12.0, 6.0
 #: ... after each sweep for good, and after each part of the first one where the bound says nothing of a tier's rent: it is

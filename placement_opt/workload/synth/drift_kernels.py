@@ -94,6 +94,16 @@ def _listed(reading: Array, low: int, high: int, wanted: bool, out: Array) -> in
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
+def _oldest(reading: Array, wanted: int, out: Array) -> None:
+    """The first tokens that are read, so many; no branch depends on which these are."""
+    count, token = 0, 0
+    while count < wanted:
+        out[count] = token
+        count += reading[token]
+        token += 1
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def draw(
     low: int,
     high: int,
@@ -117,7 +127,7 @@ def draw(
     when; ``marks`` as :func:`choice` wants it. Runs that ended are written to ``out`` int32[3, .] as (token, first, last).
     """
     free = np.empty(len(reading) + 1, dtype=np.int64)
-    old = np.empty(0 if leave_oldest else len(reading) + 1, dtype=np.int64)
+    old = np.empty(len(reading) + 1, dtype=np.int64)
     for turn in range(low, high):
         if out.shape[1] < filled + len(reading):
             return turn, held, filled
@@ -132,16 +142,12 @@ def draw(
             count = _listed(reading, oldest[turn], end, False, free)
         swap = min(swap, count)
         choice(free[:count], swap, marks, stream)
-        if not leave_oldest:
+        if leave_oldest:
+            _oldest(reading, swap, old)
+        else:
             choice(old[: _listed(reading, 0, end, True, old)], swap, marks, stream)
-        token = -1
-        for n in range(swap):
-            if leave_oldest:
-                token += 1
-                while not reading[token]:
-                    token += 1
-            else:
-                token = old[held - swap + n]
+        begin = 0 if leave_oldest else held - swap
+        for token in old[begin : begin + swap]:
             reading[token] = False
             out[0, filled], out[1, filled], out[2, filled] = token, opened[token], turn - 1
             filled += opened[token] < turn
