@@ -31,7 +31,7 @@ def _level(floor: float, width: float, values: Any, row: int, count: int, top: f
 
 
 @compiled  # type: ignore[untyped-decorator]
-def _largest(floor: float, values: Any, row: int) -> tuple[float, float]:
+def _largest(floor: float, values: Any, row: int) -> Any:
     """The largest of a row of values and the floor, and the next."""
     top, second = floor, -np.inf
     for v in range(values.shape[1]):
@@ -52,8 +52,8 @@ def smoothed(floor: float, width: float, values: Any, row: int) -> float:
     """
     top, second = _largest(floor, values, row)
     if second <= top - width:
-        return top
-    return _above_level(floor, width, values, row, values.shape[1], top)
+        return float(top)
+    return float(_above_level(floor, width, values, row, values.shape[1], top))
 
 
 @compiled  # type: ignore[untyped-decorator]
@@ -61,14 +61,14 @@ def smoothed_once(floor: float, width: float, values: Any, row: int) -> float:
     """The same, to the last bit, of a row that nobody wants afterwards: those too small to matter are looked at no more."""
     top, second = _largest(floor, values, row)
     if second <= top - width:
-        return top
+        return float(top)
     count = 0
     for v in range(values.shape[1]):
         x = values[row, v]
         if x > top - width:
             values[row, count] = x
             count += 1
-    return _above_level(floor, width, values, row, count, top)
+    return float(_above_level(floor, width, values, row, count, top))
 
 
 @compiled  # type: ignore[untyped-decorator]
