@@ -76,9 +76,11 @@ def test_the_document_has_both_sides(ahead: str, capsys: pytest.CaptureFixture[s
 
 
 def test_a_wider_gap_is_enough_sooner(drift: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever comes first within the gap ends the climb: at 50 % static does, however far the bound was raised by then."""
+    """Whatever comes first within the gap ends the climb: at 50 % one of those that take a pass, however far the bound was
+    raised by then; which one is a matter of time."""
     found = document(capsys, "bound", drift, "--gap", "50%")
-    assert (found["status"], found["scheduler"]) == ("within gap", "static")
+    assert found["status"] == "within gap"
+    assert found["scheduler"] in ("static", "belady", "lp-rounded")
     assert found["gap"] <= 0.5
 
 
