@@ -112,12 +112,13 @@ def bound(instance: Instance, *, limits: Limits | None = None) -> Bound:
 
 
 def placed_s(found: Bound) -> float:
-    """What the best fractional placement behind a compact bound takes, every promotion paid for; infinite where none is known.
+    """What no prices prove more than, in seconds; infinite where that is not known.
 
-    It is one of the exact LP, so no prices prove more, up to the share :data:`EXCESS` by which kinds take ways too often.
+    The best fractional placement behind a compact bound, every promotion paid for, is one of the exact LP, but for the share
+    :data:`EXCESS` by which kinds may take ways too often.
     """
     seconds = found.details.get("placed_s")
-    return np.inf if seconds is None else float(seconds)
+    return np.inf if seconds is None else float(seconds) / (1.0 - EXCESS)
 
 
 def relax(

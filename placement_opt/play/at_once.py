@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from placement_opt.base.arrays import Int64
 from placement_opt.instance.instance import Instance
 from placement_opt.play.ledger import Ledger, loops_for
 from placement_opt.play.protocol import cheapest_source
@@ -23,6 +24,8 @@ _AT_ONCE = 16_384
 def played_at_once(
     ledger: Ledger,
     schedule: Schedule,
+    births: tuple[Int64, Int64],
+    ends: tuple[Int64, Int64],
     held: npt.NDArray[np.uint16],
     stored: npt.NDArray[np.bool_],
     look: Callable[[int], None],
@@ -35,6 +38,8 @@ def played_at_once(
         At state 0; only its ``moved`` says afterwards what was played, and of a schedule that breaks a rule nothing does.
     schedule
         Moves of every step.
+    births, ends
+        As :class:`placement_opt.play.simulate.Steps` has them.
     held, stored
         uint16[N], bool[N]: filled in as :func:`placement_opt.play.timed.time_run` wants them.
     look
@@ -45,7 +50,7 @@ def played_at_once(
         return False
     from placement_opt.play.replay_kernels import play
 
-    fixed = _rules(instance), _blocks(instance), _asked(instance, schedule)
+    fixed = _rules(instance), _blocks(instance), _asked(instance, schedule, births, ends)
     now = _standing(ledger)
     for first in range(0, instance.num_steps, _AT_ONCE):
         look(first)
@@ -82,21 +87,18 @@ def _blocks(instance: Instance) -> Blocks:
     )
 
 
-def _asked(instance: Instance, schedule: Schedule) -> Asked:
+def _asked(instance: Instance, schedule: Schedule, births: tuple[Int64, Int64], ends: tuple[Int64, Int64]) -> Asked:
     from placement_opt.play.replay_kernels import Asked
 
     trace = instance.trace
-    births, born = trace.births_by_step
-    ending = np.argsort(trace.death, kind="stable")
-    counts = np.bincount(trace.death, minlength=instance.num_steps + 1)
     return Asked(
         indptr=trace.indptr,
         blocks=trace.blocks,
         shares=np.zeros(0, dtype=np.uint16) if trace.shares is None else trace.shares,
-        births=births,
-        born=born,
-        ends=np.concatenate([[0], np.cumsum(counts)]),
-        ending=ending,
+        births=births[0],
+        born=births[1],
+        ends=ends[0],
+        ending=ends[1],
         moves=schedule.indptr,
         op=schedule.op,
         block=schedule.block,

@@ -136,7 +136,7 @@ def _play(
         def at(step: int) -> None:
             look(limits, scheduler.name, step, instance.num_steps)
 
-        if played_at_once(ledger, scheduler.schedule, held, stored, at):
+        if played_at_once(ledger, scheduler.schedule, steps.births, steps.ends, held, stored, at):
             return ledger, held, stored, None
         ledger = Ledger(instance)  # step by step it is found out what is wrong
         _start(ledger, steps, scheduler)
@@ -191,17 +191,23 @@ def read_only(array: _Array) -> _Array:
 
 
 class Steps:
-    """What each step does, cut from the trace as copies that hold nothing of other steps."""
+    """What each step does, cut from the trace as copies that hold nothing of other steps.
+
+    Attributes
+    ----------
+    births, ends
+        (int64[>= T + 1] pointers, block ids): the blocks that each step produces, and those that end after it.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         trace = instance.trace
         self._indptr: list[int] = trace.indptr.tolist()
-        pointers, self._born = trace.births_by_step
-        self._birth_ends: list[int] = pointers.tolist()
-        self._ending = np.argsort(trace.death, kind="stable")
-        ends = np.bincount(trace.death, minlength=instance.num_steps + 1)
-        self._death_ends: list[int] = np.r_[0, np.cumsum(ends)].tolist()
+        pointers = np.concatenate([[0], np.cumsum(np.bincount(trace.death, minlength=instance.num_steps + 1))])
+        self.births, self.ends = trace.births_by_step, (pointers, np.argsort(trace.death, kind="stable"))
+        self._born, self._ending = self.births[1], self.ends[1]
+        self._birth_ends: list[int] = self.births[0].tolist()
+        self._death_ends: list[int] = self.ends[0].tolist()
         self._no_births, self._no_ends = read_only(self._born[:0].copy()), read_only(self._ending[:0].copy())
         self._position = trace.position if instance.strict else None
         self._sizes = np.where(instance.first_state == 0, instance.size, 0)
