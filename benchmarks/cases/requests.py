@@ -15,4 +15,5 @@ for _rule, _about in (("cache", "blocks may be forgotten and recomputed"), ("fre
         (60, 1_000_000),
         (0.02, 600.0, 8.0),
         peers=(),
+        limited=True,
     )

@@ -55,6 +55,8 @@ MOST_KINDS = 40_000
 #: Bytes by which kinds may take more ways than they have blocks, as a share of all that is read: rounding evens it out.
 EXCESS = 1e-3
 _ROUNDS = 12
+#: Where more than this share of the kinds take ways too often, all are told not to: one by one it takes more rounds.
+_MANY = 0.05
 _SMALL = 3_000
 #: Budgets that are overdrawn by no more than this, in the program's units, are kept.
 _KEPT = 1e-9
@@ -244,7 +246,7 @@ class _Search:
                 if not len(found) and not len(crowded):
                     break
                 ways, crowded = ways.joined(found), np.append(crowded, found.kind)
-            joint = np.unique(np.append(joint, crowded))
+            joint = np.arange(len(intervals)) if len(crowded) > _MANY * len(intervals) else np.unique(np.append(joint, crowded))
         return True
 
     @property

@@ -101,9 +101,8 @@ def test_a_block_takes_its_cheapest_path(seed: int) -> None:
     board.width[:] = 0.05
     kernels.retime(board)
     kind, some, room = int(board.kind[block]), np.array([block]), rounding.room()
-    rounding.price(kind, some, 1.0, closed=False)
-    hold = board.hold.copy()
-    rounding.price(kind, some, 1.0, closed=True)
+    rounding.price(kind, some, 1.0)
+    hold = board.open.copy()
     value, lives = board.value.copy(), range(int(board.first[block]), int(board.last[block]) + 1)
     cost = partial(_cost, rounding, block, room, hold, value)
     found = kernels.choose_all(board, some, False, True)
@@ -191,6 +190,49 @@ def _dense(instance: Instance, stays: Stays) -> Paths:
                 number[at - 1] |= COPIED
             number[at : start[b + 1]] = use[stays.number[e] & SET]
     return Paths(every.astype(np.uint16), start, number)
+
+
+def test_who_leaves_room_may_come_back_to_it() -> None:
+    """What was closed to a block that chose before is open to the next: else the first half of it would lie idle."""
+    from placement_opt.schedulers.search import stays_kernels as kernels
+
+    reads = [[0, 1]] * 5 + [[0, 2]] * 5
+    instance = make_instance(two_tier(hbm=1), make_trace(reads, [-1, -1, 4]))
+    rounding = Rounding(instance, np.full((11, 2), 1e-9), 1)
+    board, everyone = rounding.board, np.arange(3)
+    rounding.price(0, everyone, 1.0)
+    assert kernels.choose_all(board, everyone, False, False) < 0
+    assert (rounding.room()[1:10] == -1).all()  # 0 is in the way of both others
+    rounding.price(0, everyone, 1.0)
+    assert kernels.choose_all(board, np.array([1, 0, 2]), True, True) < 0
+    room = rounding.room()
+    assert room.min() == 0
+    assert (room[1:5] == 0).all()
+    assert (room[6:10] == 0).all()
+
+
+@pytest.mark.parametrize("most", [2, 64])
+def test_all_that_was_closed_is_open_again(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where more stretches were closed than are remembered: the tables are those made anew."""
+    from placement_opt.schedulers.search import stays
+    from placement_opt.schedulers.search import stays_kernels as kernels
+
+    monkeypatch.setattr(stays, "_CLOSED", most)
+    rng = np.random.default_rng(5)
+    reads = [np.unique(rng.integers(0, 60, 6)).tolist() for _ in range(200)]
+    instance = make_instance(two_tier(hbm=6), make_trace(reads, [-1] * 60))
+    rounding = Rounding(instance, np.full((201, 2), 1e-6), 1)
+    rounding.sweep(0, 2, Limits())
+    assert rounding.settle(Limits())
+    board = rounding.board
+    assert board.closed[0, 0] > 0
+    assert np.isinf(board.hold).any()
+    kernels._reopen(board)
+    assert (board.hold == board.open).all()
+    tree, stay = board.tree.copy(), board.stay.copy()
+    kernels.grow(board)
+    assert (board.tree == tree)[1:].all()
+    assert (board.stay == stay)[1:].all()
 
 
 def test_long_lives_with_room_for_few() -> None:

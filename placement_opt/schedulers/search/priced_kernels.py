@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from placement_opt.schedulers.search.game_kernels import AMOUNT, BEGIN, BORN, FIRST, LAST, PLACE, READS, SIZE
-from placement_opt.schedulers.search.smooth_kernels import compiled, smoothed
+from placement_opt.schedulers.search.smooth_kernels import compiled, smoothed, smoothed_once
 
 #: Kinds of rows of a path: a node of the tree is its number, others are a read with a state after it, and without.
 _READ, _LAST_READ = -1, -2
@@ -40,7 +40,7 @@ def more(g: Any, t: int, amount: float, x: Any) -> float:
     """By how much a step takes longer with this load, at every price vector."""
     for v in range(len(x)):
         g.sums[1, v] = g.value[t, v] + amount * x[v]
-    return float(smoothed(g.floor[t], g.width[t], g.sums, 1) - g.time[t])
+    return float(smoothed_once(g.floor[t], g.width[t], g.sums, 1) - g.time[t])
 
 
 @compiled  # type: ignore[untyped-decorator]

@@ -43,6 +43,8 @@ _REPAIRED = 8
 _CHANGES, _CHANGES_EACH = 4, 3
 #: Tiers beyond which blocks are not rounded: their sets are counted first.
 MOST_TIERS = 12
+#: Stretches of states that are remembered to be closed to a block, beyond which they are joined.
+_CLOSED = 4096
 #: States whose least room is kept beside them.
 CHUNK = 512
 #: More room than any tier has.
@@ -131,7 +133,7 @@ class Rounding:
             mine = some[board.kind[some] == kind]
             if limits.reached:
                 return False
-            self.price(kind, mine, share, closed=hard)
+            self.price(kind, mine, share)
             if choose_all(board, mine, again, hard) >= 0:
                 return False
         return True
@@ -142,10 +144,10 @@ class Rounding:
         room = board.room.reshape(*board.more.shape, CHUNK) + board.more[:, :, None]
         return np.ascontiguousarray(room.reshape(board.room.shape)[:, : self.instance.num_steps + 1].T)
 
-    def price(self, kind: int, some: Int64, share: float, *, closed: bool) -> None:
+    def price(self, kind: int, some: Int64, share: float) -> None:
         """Prices of room, and the tree, for blocks of a kind that choose next, where so large a share of all has chosen.
 
-        What is left then counts as if the others were to leave no room. ``closed``: a tier is where it has none for any.
+        What is left then counts as if the others were to leave no room.
         """
         from placement_opt.schedulers.search.stays_kernels import grow, time_all_ways
 
@@ -154,9 +156,8 @@ class Rounding:
         least = np.maximum(_between(_BLUR, self.along) * self.capacity, 2.0 * float(np.median(sizes)))
         left = (room - (1.0 - share + share * _SPARE) * self.capacity) / least
         price = self.rent * np.clip(1.0 - left, 0.0, 2.0) + self.steep * np.maximum(-left, 0.0)
-        np.matmul(price, member.astype(np.float64), out=board.hold)
-        if closed:
-            board.hold[(room < sizes.min()).astype(np.int8) @ member.astype(np.int8) > 0] = np.inf
+        np.matmul(price, member.astype(np.float64), out=board.open)
+        board.hold[:], board.closed[0, 0] = board.open, 0
         board.unit[1] = float(sizes.sum()) / float(board.amount[some].sum())
         if kind != self.timed:
             board.unit[0], self.timed = np.median(board.amount[self.chooses][board.kind[self.chooses] == kind]), kind
@@ -256,7 +257,9 @@ def make_board(instance: Instance, limited: Int64) -> Board:
         floor=instance.floor.astype(np.float64),
         width=np.zeros(steps),
         time=np.zeros(steps),
+        open=np.zeros((steps + 1, sets)),
         hold=np.zeros((steps + 1, sets)),
+        closed=np.zeros((_CLOSED, 2), dtype=np.int64),
         unit=np.ones(2),
         way=np.zeros((steps, len(bare))),
         tree=np.zeros((2 * leaves, sets, sets)),

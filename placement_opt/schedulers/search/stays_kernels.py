@@ -2,8 +2,8 @@
 
 Reads and stores are timed exactly, as all other blocks stand. A tree over all steps keeps the
 cheapest way through any stretch in which a block is not read. A path is written down as its changes. Room has prices; in the
-end no block takes room that is not there: where its path would, the tier is closed at the states without room, and it chooses
-again.
+end no block takes room that is not there: where its path would, the tier is closed to it at the states without room, and it
+chooses again. The next block finds them open: it may be the one that leaves room there.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class Board(NamedTuple):
     floor: Any  #: float64[T]
     width: Any  #: float64[T]: of the smoothing
     time: Any  #: float64[T]: the time of each step, smoothed
-    hold: Any  #: float64[T + 1, U], seconds per byte: lying in a set at a state
+    open: Any  #: float64[T + 1, U], seconds per byte: lying in a set at a state where there is room
+    hold: Any  #: float64[T + 1, U]: the same, infinite where a tier is closed
+    closed: Any  #: int64[n, 2]: the first and the last of some states at which tiers are closed; entry 0: how many of these
     unit: Any  #: float64[2]: what the block counts whose copies are timed, and bytes of one that counts 1
     way: Any  #: float64[T, A]: seconds that the copies of an arc take at a step, for a block that counts 1; inf for bare ones
     tree: (
@@ -138,8 +140,8 @@ def _mark(g: Any, k: int, low: int, high: int, size: int) -> None:
 
 @compiled  # type: ignore[untyped-decorator]
 def _close(g: Any, k: int, low: int, high: int) -> None:
-    """Make lying in a tier at the states low..high cost infinitely much."""
-    leaves, sets = len(g.tree) // 2, len(g.member)
+    """Make lying in a tier at the states low..high cost infinitely much, until they are opened."""
+    leaves, sets, closed = len(g.tree) // 2, len(g.member), g.closed
     for t in range(low, high + 1):
         for j in range(sets):
             if g.member[j, k]:
@@ -148,7 +150,33 @@ def _close(g: Any, k: int, low: int, high: int) -> None:
                     g.stay[leaves + t - 1, j] = np.inf
                     for i in range(sets):
                         g.tree[leaves + t - 1, i, j] = np.inf
-    left, right = (leaves + max(low, 1) - 1) // 2, (leaves + high - 1) // 2
+    _join_above(g, low, high)
+    if closed[0, 0] + 1 < len(closed):
+        closed[0, 0] += 1
+        closed[closed[0, 0], 0], closed[closed[0, 0], 1] = low, high
+    else:  # one entry for all between
+        closed[closed[0, 0], 0] = min(low, closed[closed[0, 0], 0])
+        closed[closed[0, 0], 1] = max(high, closed[closed[0, 0], 1])
+
+
+@compiled  # type: ignore[untyped-decorator]
+def _reopen(g: Any) -> None:
+    """Open all tiers again."""
+    for n in range(1, g.closed[0, 0] + 1):
+        low, high = g.closed[n, 0], g.closed[n, 1]
+        for t in range(low, high + 1):
+            for j in range(len(g.member)):
+                g.hold[t, j] = g.open[t, j]
+            if t > 0:
+                _leaf(g, t - 1)
+        _join_above(g, low, high)
+    g.closed[0, 0] = 0
+
+
+@compiled  # type: ignore[untyped-decorator]
+def _join_above(g: Any, low: int, high: int) -> None:
+    """Make the tree fit its leaves for the states low..high."""
+    left, right = (len(g.tree) // 2 + max(low, 1) - 1) // 2, (len(g.tree) // 2 + high - 1) // 2
     while left > 0 and high > 0:
         for node in range(left, right + 1):
             _join(g, node)
@@ -454,6 +482,7 @@ def choose_all(g: Any, some: Any, again: bool, hard: bool) -> int:
     for b in some:
         if again and hard and _fits(g, b, 0, False):
             continue
+        _reopen(g)
         leaves, tries = again, 0
         while True:
             if not leaves:
