@@ -104,6 +104,26 @@ def _is_lasting(work: Work) -> bool:
     return instance.num_steps >= _LASTING * _WINDOW and instance.trace.step_layer is None and not instance.budgets
 
 
+def _multipliable(work: Work) -> bool:
+    from placement_opt.bounds.mirror import multipliable
+
+    return multipliable(work.instance)
+
+
+def _mirror(work: Work, limits: Limits) -> bool:
+    """Prices multiplied step by step, from the best that charge for room; others that prove more go on alone."""
+    from placement_opt.bounds.mirror import MirrorAscent
+
+    state, began = work.standing.state, clock.now()
+    assert state.prices is not None
+    search = work.mirror = work.mirror or MirrorAscent(work.instance, work.classes, state.prices)
+    if search.passes and search.value_s * (1.0 + _ELSEWHERE) < state.lower_s:
+        return False
+    search.run(limits, work.enough_bound_s)
+    offer_prices(work, search.prices, "mirror", began)
+    return not search.over
+
+
 def _ascend(work: Work, limits: Limits) -> bool:
     """Better prices from the best there are."""
     from placement_opt.bounds.ascent import Ascent
@@ -169,5 +189,16 @@ PRICES: tuple[Rung, ...] = (
     Rung("window", "bound", _is_lasting, window_s(_WINDOW), _window, first_s=math.inf),
     Rung("intervals", "bound", lambda _: True, intervals_s, _intervals, endless=True),
     Rung("sample", "bound", _is_long, sample_s(_SAMPLED), _sample, sample_memory(_SAMPLED), endless=True, early=True),
+    Rung(
+        "mirror",
+        "bound",
+        _multipliable,
+        seconds(of_ascent),
+        _mirror,
+        memory(of_ascent),
+        endless=True,
+        early=True,
+        ready=lambda work: work.has_rents,
+    ),
     Rung("ascent", "bound", lambda _: True, seconds(of_ascent), _ascend, memory(of_ascent), endless=True, early=True),
 )

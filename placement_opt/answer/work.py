@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from placement_opt.bounds.ascent import Ascent
     from placement_opt.bounds.dual.evaluate import DualValue
     from placement_opt.bounds.intervals import PriceIntervals
+    from placement_opt.bounds.mirror import MirrorAscent
     from placement_opt.bounds.sample import SampleAscent
     from placement_opt.bounds.targets import Targets
     from placement_opt.layered.kept import KeptLayers
@@ -89,6 +90,7 @@ class Work:
     intervals: PriceIntervals | None = None
     sampled: SampleAscent | None = None
     ascent: Ascent | None = None
+    mirror: MirrorAscent | None = None
     folder: Path | None = None
     start: Prices | None = None
     unfinished: bool = False

@@ -1,0 +1,127 @@
+"""Prices multiplied step by step, where blocks may be forgotten: exponentiated gradients of the dual.
+
+At prices on few intervals a tier holds what it has room for on average, now more and now less: with logs of requests a quarter
+of it, for some hundreds of states at a time. A rent is multiplied by e to the power of a share of what is held too much there,
+a resource's share of a step's second by e to the power of its load against the mean of all, in units of what that was in the
+last passes (Kivinen and Warmuth, "Exponentiated gradient versus gradient descent for linear predictors", 1997; Tieleman and
+Hinton, "RMSProp", 2012). Prices that differ by powers of ten move in equal strides so, as no step length in seconds lets them.
+
+Mooncake's conversation trace under the rule cache, from 95.2 s: 104 s are promised after 3 s of one core and 111 s after 11;
+:mod:`placement_opt.bounds.ascent` proves 104 s after 9 s and 113 s after 40. Of the rents alone: 102 s after 6 s.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from placement_opt.base.arrays import Float64
+from placement_opt.base.limits import Limits
+from placement_opt.bounds.dual.classes import Classes
+from placement_opt.bounds.dual.climb import needed_sets
+from placement_opt.bounds.dual.futures import merge_futures
+from placement_opt.bounds.dual.slopes import Slopes, slopes
+from placement_opt.bounds.result import Prices
+from placement_opt.instance.instance import Instance
+
+#: The first stride: the power of e by which a rent grows where twice as much is held as there is room for, and a share that
+#: loads as much more than the mean as it did on average. After n passes strides are shorter by the root of ``1 + n / _LASTS``.
+_RENT, _SHARE, _LASTS = 1.0, 0.3, 5.0
+#: Rents below this share of their tier's mean, and shares of a second below this, begin there: what is 0 would stay so.
+_LEAST_RENT, _LEAST_SHARE = 1e-3, 1e-3
+#: What loads were fades by this factor a pass; differences below this share of the mean time of a step count as that.
+_FADE, _SMALL = 0.9, 0.1
+#: A pass that promises so much less than the best, as a share, is taken back, and strides are shortened by half.
+_FALL = 0.5
+#: So many passes that together gain less than this share are the last.
+_PATIENCE, _GAIN = 20, 5e-4
+
+
+def multipliable(instance: Instance) -> bool:
+    """Whether prices are worth multiplying: blocks may be forgotten, and only time counts."""
+    return instance.forgets and instance.timed and not instance.budgets
+
+
+class MirrorAscent:
+    """Passes over all blocks, each a slope of the dual and the next prices; it goes on where it stopped.
+
+    Nothing is proven here: :func:`placement_opt.bounds.dual.evaluate.evaluate` does that.
+
+    Parameters
+    ----------
+    classes
+        The instance's merged blocks.
+    prices
+        Where to begin, for example the best on few intervals of time.
+
+    Attributes
+    ----------
+    prices, value_s
+        The best so far, and the dual value there to float accuracy.
+    passes
+        How many there were.
+    over
+        Whether more would bring little.
+    """
+
+    def __init__(self, instance: Instance, classes: Classes, prices: Prices) -> None:
+        self.instance, self.prices, self.value_s = instance, prices, -math.inf
+        self.passes, self.over = 0, False
+        self._futures = merge_futures(classes)
+        self._tracked, value_s = needed_sets(instance, self._futures, prices)
+        self._rates = instance.memory.rates.astype(np.float64)
+        self._room = np.maximum(instance.capacity.astype(np.float64), 1.0)
+        self._mean_s = max(value_s, float(instance.floor.sum()), 1e-300) / max(1, instance.num_steps)
+        shares = np.append(prices.rho * self._rates, np.zeros((instance.num_steps, 1)), axis=1)
+        shares[:, -1] = np.where(instance.floor > 0.0, np.maximum(0.0, 1.0 - shares.sum(axis=1)), 0.0)
+        shares = np.where((shares < _LEAST_SHARE) & self._of_use, _LEAST_SHARE, shares)
+        scarce = instance.wanted_bytes[:, None] > instance.capacity[None, :]
+        rent = np.where(scarce, np.maximum(prices.rent, _LEAST_RENT * prices.rent.mean(axis=0)), prices.rent)
+        self._next = _normal(shares), rent
+        self._best, self._slope = self._next, (np.zeros_like(shares), np.zeros_like(rent))
+        self._square = np.zeros_like(shares)
+        self._stride, self._before = 1.0, -math.inf
+
+    @property
+    def _of_use(self) -> np.ndarray:
+        """bool[T, R + 1]: shares of resources, and where a step has a floor, one of that."""
+        resources = np.ones((self.instance.num_steps, len(self._rates)), dtype=bool)
+        return np.append(resources, (self.instance.floor > 0.0)[:, None], axis=1)
+
+    def run(self, limits: Limits, enough: float = math.inf) -> None:
+        """Pass after pass until the limits, ``enough`` seconds, or little gain."""
+        while not (self.over or limits.reached or self.value_s >= enough):
+            shares, rent = self._next
+            prices = Prices(shares[:, :-1] / self._rates, rent, self.prices.mu)
+            self._take(slopes(self.instance, prices, futures=self._futures, tracked=self._tracked))
+
+    def _take(self, here: Slopes) -> None:
+        """What a pass found, and the prices of the next."""
+        self.passes += 1
+        if here.value_s < self.value_s * (1.0 - _FALL):
+            self._stride /= 2.0
+            self._move(*self._best, *self._slope)
+        else:
+            shares, rent = self._next
+            load = np.append(here.rho / self._rates, np.zeros((len(here.rho), 1)), axis=1) / self._mean_s
+            load -= (load * shares).sum(axis=1)[:, None]
+            slope = load, np.clip(here.rent / self._room, -1.0, 1.0)
+            if here.value_s > self.value_s:
+                self.value_s, self.prices = here.value_s, here.prices
+                self._best, self._slope = self._next, slope
+            self._square = _FADE * self._square + (1.0 - _FADE) * load**2
+            self._move(shares, rent, *slope)
+        if self.passes % _PATIENCE == 0:
+            self.over = self.value_s < self._before + _GAIN * abs(self._before)
+            self._before = self.value_s
+
+    def _move(self, shares: Float64, rent: Float64, load: Float64, held: Float64) -> None:
+        stride, seen = self._stride / math.sqrt(1.0 + self.passes / _LASTS), 1.0 - _FADE**self.passes
+        shares = shares * np.exp(_SHARE * stride * load / np.sqrt(self._square / seen + _SMALL**2))
+        self._next = _normal(shares), rent * np.exp(_RENT * stride * held)
+
+
+def _normal(shares: Float64) -> Float64:
+    """Shares of a whole second."""
+    return np.asarray(shares / np.maximum(shares.sum(axis=1), 1e-300)[:, None])
