@@ -310,7 +310,16 @@ def _rounded(work: Work, limits: Limits) -> bool:
 
 def _scheduler(spec: str) -> Rung:
     cost = of_scheduler(spec)
-    return Rung(spec, "schedule", _always, seconds(cost), partial(_schedule, spec), memory(cost))
+    return Rung(
+        spec, "schedule", _always, seconds(cost), partial(_schedule, spec), memory(cost), ready=partial(_has_its_time, cost)
+    )
+
+
+def _has_its_time(cost: Callable[[], Cost[Size]], work: Work) -> bool:
+    """Whether it comes at once, or no better one is about to: rents, which the best schedules begin at, are soon there."""
+    if cost().expected_s(work.size) <= AT_ONCE_S or work.has_rents or "bound" not in work.at_work:
+        return True
+    return work.standing.state.latency_s is None or not STAYS.suits(work)
 
 
 def _is_stacked(work: Work) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,12 +117,29 @@ def _mirror(work: Work, limits: Limits) -> bool:
 
     state, began = work.standing.state, clock.now()
     assert state.prices is not None
-    search = work.mirror = work.mirror or MirrorAscent(work.instance, work.classes, state.prices)
+    search = work.mirror = work.mirror or MirrorAscent(work.instance, work.classes, state.prices, state.prices_s)
     if search.passes and search.value_s * (1.0 + _ELSEWHERE) < state.lower_s:
         return False
     search.run(limits, work.enough_bound_s)
     offer_prices(work, search.prices, "mirror", began)
     return not search.over
+
+
+def _not_multiplied(work: Work) -> bool:
+    """Whether prices are not multiplied, or that has become slow: before, a climb brings less in longer turns."""
+    return work.mirror.slow if work.mirror is not None else not (work.has_rents and _multipliable(work))
+
+
+def _mirror_bytes(work: Work) -> int:
+    """As an ascent on the sets of tiers that it most likely needs."""
+    from placement_opt.bounds.mirror import likely_sets
+
+    return of_ascent().expected_bytes(replace(work.size, sets=len(likely_sets(work.instance).masks)))
+
+
+def _intervals_s(work: Work) -> float:
+    """Where a window comes first, they have little to add to what that found."""
+    return seconds(of_ascent)(work) if _is_lasting(work) else intervals_s(work)
 
 
 def _ascend(work: Work, limits: Limits) -> bool:
@@ -187,18 +205,38 @@ def _is_long(work: Work) -> bool:
 #: In the order in which equals are tried.
 PRICES: tuple[Rung, ...] = (
     Rung("window", "bound", _is_lasting, window_s(_WINDOW), _window, first_s=math.inf),
-    Rung("intervals", "bound", lambda _: True, intervals_s, _intervals, endless=True),
-    Rung("sample", "bound", _is_long, sample_s(_SAMPLED), _sample, sample_memory(_SAMPLED), endless=True, early=True),
+    Rung("intervals", "bound", lambda _: True, _intervals_s, _intervals, endless=True),
+    Rung(
+        "sample",
+        "bound",
+        _is_long,
+        sample_s(_SAMPLED),
+        _sample,
+        sample_memory(_SAMPLED),
+        endless=True,
+        early=True,
+        ready=_not_multiplied,
+    ),
     Rung(
         "mirror",
         "bound",
         _multipliable,
         seconds(of_ascent),
         _mirror,
+        _mirror_bytes,
+        endless=True,
+        first_s=math.inf,
+        ready=lambda work: work.has_rents,
+    ),
+    Rung(
+        "ascent",
+        "bound",
+        lambda _: True,
+        seconds(of_ascent),
+        _ascend,
         memory(of_ascent),
         endless=True,
         early=True,
-        ready=lambda work: work.has_rents,
+        ready=_not_multiplied,
     ),
-    Rung("ascent", "bound", lambda _: True, seconds(of_ascent), _ascend, memory(of_ascent), endless=True, early=True),
 )

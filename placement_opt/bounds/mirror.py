@@ -19,9 +19,9 @@ import numpy as np
 from placement_opt.base.arrays import Float64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import Classes
-from placement_opt.bounds.dual.climb import needed_sets
 from placement_opt.bounds.dual.futures import merge_futures
 from placement_opt.bounds.dual.slopes import Slopes, slopes
+from placement_opt.bounds.dual.tracked import Tracked, tracked_sets
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 
@@ -34,13 +34,24 @@ _LEAST_RENT, _LEAST_SHARE = 1e-3, 1e-3
 _FADE, _SMALL = 0.9, 0.1
 #: A pass that promises so much less than the best, as a share, is taken back, and strides are shortened by half.
 _FALL = 0.5
-#: So many passes that together gain less than this share are the last.
-_PATIENCE, _GAIN = 20, 5e-4
+#: Tiers with room for everything are left out unless that promises so much more than is proven with them, as a share.
+_NEEDED = 1e-3
+#: So many passes that together gain less than this share are the last; where they gain less than the other, it is slow.
+_PATIENCE, _GAIN, _SLOW = 20, 5e-4, 1e-2
 
 
 def multipliable(instance: Instance) -> bool:
     """Whether prices are worth multiplying: blocks may be forgotten, and only time counts."""
     return instance.forgets and instance.timed and not instance.budgets
+
+
+def likely_sets(instance: Instance) -> Tracked:
+    """The sets of tiers without those that have room for everything, which passes most likely do without."""
+    every = tracked_sets(instance)
+    roomy = (instance.wanted_bytes.max(initial=0) <= instance.capacity) & ~every.untracked(instance.num_tiers)
+    if instance.initial is not None:
+        roomy &= ~instance.initial.any(axis=1)
+    return every.without(roomy) if roomy.any() and not roomy.all() else every
 
 
 class MirrorAscent:
@@ -54,6 +65,8 @@ class MirrorAscent:
         The instance's merged blocks.
     prices
         Where to begin, for example the best on few intervals of time.
+    proven_s
+        What they prove.
 
     Attributes
     ----------
@@ -61,18 +74,22 @@ class MirrorAscent:
         The best so far, and the dual value there to float accuracy.
     passes
         How many there were.
+    slow
+        Whether others may bring more.
     over
         Whether more would bring little.
     """
 
-    def __init__(self, instance: Instance, classes: Classes, prices: Prices) -> None:
+    def __init__(self, instance: Instance, classes: Classes, prices: Prices, proven_s: float) -> None:
         self.instance, self.prices, self.value_s = instance, prices, -math.inf
-        self.passes, self.over = 0, False
+        self.passes, self.slow, self.over = 0, False, False
         self._futures = merge_futures(classes)
-        self._tracked, value_s = needed_sets(instance, self._futures, prices)
+        self._tracked, every = likely_sets(instance), tracked_sets(instance)
+        if len(self._tracked.masks) < len(every.masks):
+            promised = slopes(instance, prices, futures=self._futures, tracked=self._tracked).value_s
+            self._tracked = self._tracked if promised <= proven_s + _NEEDED * abs(proven_s) else every
         self._rates = instance.memory.rates.astype(np.float64)
         self._room = np.maximum(instance.capacity.astype(np.float64), 1.0)
-        self._mean_s = max(value_s, float(instance.floor.sum()), 1e-300) / max(1, instance.num_steps)
         shares = np.append(prices.rho * self._rates, np.zeros((instance.num_steps, 1)), axis=1)
         shares[:, -1] = np.where(instance.floor > 0.0, np.maximum(0.0, 1.0 - shares.sum(axis=1)), 0.0)
         shares = np.where((shares < _LEAST_SHARE) & self._of_use, _LEAST_SHARE, shares)
@@ -81,7 +98,7 @@ class MirrorAscent:
         self._next = _normal(shares), rent
         self._best, self._slope = self._next, (np.zeros_like(shares), np.zeros_like(rent))
         self._square = np.zeros_like(shares)
-        self._stride, self._before = 1.0, -math.inf
+        self._stride, self._before = 1.0, proven_s
 
     @property
     def _of_use(self) -> np.ndarray:
@@ -104,8 +121,9 @@ class MirrorAscent:
             self._move(*self._best, *self._slope)
         else:
             shares, rent = self._next
-            load = np.append(here.rho / self._rates, np.zeros((len(here.rho), 1)), axis=1) / self._mean_s
-            load -= (load * shares).sum(axis=1)[:, None]
+            load = np.append(here.rho / self._rates, np.zeros((len(here.rho), 1)), axis=1)
+            mean = (load * shares).sum(axis=1)
+            load = (load - mean[:, None]) / max(float(np.abs(mean).mean()), 1e-300)
             slope = load, np.clip(here.rent / self._room, -1.0, 1.0)
             if here.value_s > self.value_s:
                 self.value_s, self.prices = here.value_s, here.prices
@@ -113,7 +131,8 @@ class MirrorAscent:
             self._square = _FADE * self._square + (1.0 - _FADE) * load**2
             self._move(shares, rent, *slope)
         if self.passes % _PATIENCE == 0:
-            self.over = self.value_s < self._before + _GAIN * abs(self._before)
+            gained = self.value_s - self._before
+            self.slow, self.over = gained < _SLOW * abs(self._before), gained < _GAIN * abs(self._before)
             self._before = self.value_s
 
     def _move(self, shares: Float64, rent: Float64, load: Float64, held: Float64) -> None:

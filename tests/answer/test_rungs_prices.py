@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from benchmarks.inputs import requests_instance
 from placement_opt.answer import rungs_prices
 from placement_opt.answer.answer import answer
 from placement_opt.answer.rungs import RUNGS
 from placement_opt.answer.rungs_prices import behind
 from placement_opt.answer.standing import Standing
-from placement_opt.answer.work import Work
+from placement_opt.answer.work import Work, offer_prices
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.intervals import PriceIntervals
 from placement_opt.bounds.result import Bound, Prices, Status
 from placement_opt.bounds.sample import sampled_futures
+from placement_opt.instance.load import load_instance
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from tests.small import chain, fetch_ahead, make_instance, make_trace
@@ -96,3 +100,37 @@ def test_a_window_gives_prices_for_a_long_trace(monkeypatch: pytest.MonkeyPatch)
     whole.run(Limits(), levels=1)
     assert proven >= 0.9 * whole.value_s
     assert proven <= simulate(instance, make_scheduler("belady")).latency_s
+
+
+def test_prices_are_multiplied_where_blocks_may_be_forgotten() -> None:
+    """Once rents are known, and until they bring little, or others proved more."""
+    [rung] = [rung for rung in RUNGS if rung.name == "mirror"]
+    assert not rung.suits(Work(fetch_ahead(), Standing(), 0.0))
+    log = Path(__file__).parents[2] / "instances" / "requests" / "nvme4-cache.toml"
+    work = Work(load_instance(log), Standing(), 0.0)
+    assert rung.suits(work)
+    assert not rung.ready(work)
+    search = PriceIntervals(work.instance, sampled_futures(work.instance, work.classes))
+    search.run(Limits(), levels=1)
+    offer_prices(work, search.prices, "intervals", 0.0)
+    assert rung.ready(work)
+    before = work.standing.state.lower_s
+    while rung.climb(work, Limits(1000.0)):
+        pass
+    after = work.standing.state
+    assert after.bound_from == "mirror"
+    assert after.lower_s > 1.05 * before
+    assert work.mirror is not None
+    passes, work.mirror.over = work.mirror.passes, False
+    work.standing.raise_to(Bound("ascent", Status.BOUND, 1.01 * after.lower_s, 0.0, "", prices=after.prices), "ascent")
+    assert not rung.climb(work, Limits())
+    assert work.mirror.passes == passes
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_few_intervals_come_after_a_window(lasting: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which found them already; elsewhere they come before any program is built."""
+    monkeypatch.setattr(rungs_prices, "_WINDOW", 50 if lasting else 500)
+    [rung] = [rung for rung in RUNGS if rung.name == "intervals"]
+    work = Work(requests_instance(400, residency="cache"), Standing(), 0.0)
+    assert (rung.expected_s(work) > 0.0) == lasting

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.inputs import requests_instance
-from placement_opt.answer import rungs_prices
+from placement_opt.answer import rungs, rungs_prices
 from placement_opt.answer.answer import answer
 from placement_opt.answer.prove_integer import certify_schedule
 from placement_opt.answer.rungs import RUNGS
@@ -19,7 +19,8 @@ from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS, ascent
 from placement_opt.certify.verify import verify_schedule
 from placement_opt.play.simulate import simulate
-from placement_opt.schedulers import make_scheduler
+from placement_opt.schedulers import make_scheduler, optimised
+from tests.small import fetch_ahead
 
 
 def test_a_window_of_the_first_steps_where_one_in_the_middle_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,3 +105,21 @@ def test_rungs_of_a_log_say_what_memory_they_take() -> None:
     assert needed["ascent"] == ascent.COST.expected_bytes(work.size)
     assert 0 < needed["sample"] < needed["ascent"]
     assert needed["home kept"] == needed["belady"] > 0
+
+
+def test_what_takes_long_waits_for_rents_where_stays_begin_at_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first schedule comes in any case; a second that takes long only when no rents are on their way."""
+    [belady] = [rung for rung in RUNGS if rung.name == "belady"]
+    instance = fetch_ahead()
+    work = Work(instance, Standing(), 0.0)
+    assert belady.ready(work)  # at once
+    monkeypatch.setattr(rungs, "AT_ONCE_S", 0.0)
+    monkeypatch.setattr(optimised, "PATHS", 0)
+    work.at_work = {"bound", "schedule"}
+    assert belady.ready(work)
+    run = simulate(instance, make_scheduler("static"), record=True)
+    assert run.schedule is not None
+    work.standing.lower_to(run.schedule, run.latency_s, "static")
+    assert not belady.ready(work)
+    work.at_work = {"schedule"}
+    assert belady.ready(work)
