@@ -106,9 +106,10 @@ def _is_lasting(work: Work) -> bool:
 
 
 def _multipliable(work: Work) -> bool:
+    """Whether blocks may be forgotten, and there are so many steps that a climb would take too few for its pace."""
     from placement_opt.bounds.mirror import multipliable
 
-    return multipliable(work.instance)
+    return _is_lasting(work) and multipliable(work.instance)
 
 
 def _mirror(work: Work, limits: Limits) -> bool:

@@ -6,8 +6,9 @@ a resource's share of a step's second by e to the power of its load against the 
 last passes (Kivinen and Warmuth, "Exponentiated gradient versus gradient descent for linear predictors", 1997; Tieleman and
 Hinton, "RMSProp", 2012). Prices that differ by powers of ten move in equal strides so, as no step length in seconds lets them.
 
-Mooncake's conversation trace under the rule cache, from 95.2 s: 104 s are promised after 3 s of one core and 111 s after 11;
-:mod:`placement_opt.bounds.ascent` proves 104 s after 9 s and 113 s after 40. Of the rents alone: 102 s after 6 s.
+Of 20,000 steps of a log of requests 6 % more than few intervals prove are promised after 24 passes, where
+:mod:`placement_opt.bounds.ascent` takes 400 s to prove 2.4 % more. Where there is time for hundreds of passes that comes
+further.
 """
 
 from __future__ import annotations

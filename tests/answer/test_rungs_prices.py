@@ -102,24 +102,30 @@ def test_a_window_gives_prices_for_a_long_trace(monkeypatch: pytest.MonkeyPatch)
     assert proven <= simulate(instance, make_scheduler("belady")).latency_s
 
 
-def test_prices_are_multiplied_where_blocks_may_be_forgotten() -> None:
-    """Once rents are known, and until they bring little, or others proved more."""
+def test_prices_are_multiplied_where_blocks_may_be_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of long logs, once rents are known, and until that brings little, or others proved more; climbs wait for it."""
     [rung] = [rung for rung in RUNGS if rung.name == "mirror"]
-    assert not rung.suits(Work(fetch_ahead(), Standing(), 0.0))
+    [ascent] = [rung for rung in RUNGS if rung.name == "ascent"]
     log = Path(__file__).parents[2] / "instances" / "requests" / "nvme4-cache.toml"
     work = Work(load_instance(log), Standing(), 0.0)
+    assert not rung.suits(work)
+    monkeypatch.setattr(rungs_prices, "_WINDOW", 15)
+    assert not rung.suits(Work(requests_instance(300, residency="free"), Standing(), 0.0))
     assert rung.suits(work)
+    assert ascent.ready(work)
     assert not rung.ready(work)
     search = PriceIntervals(work.instance, sampled_futures(work.instance, work.classes))
     search.run(Limits(), levels=1)
     offer_prices(work, search.prices, "intervals", 0.0)
     assert rung.ready(work)
+    assert not ascent.ready(work)
     before = work.standing.state.lower_s
     while rung.climb(work, Limits(1000.0)):
         pass
     after = work.standing.state
     assert after.bound_from == "mirror"
     assert after.lower_s > 1.05 * before
+    assert ascent.ready(work)
     assert work.mirror is not None
     passes, work.mirror.over = work.mirror.passes, False
     work.standing.raise_to(Bound("ascent", Status.BOUND, 1.01 * after.lower_s, 0.0, "", prices=after.prices), "ascent")
