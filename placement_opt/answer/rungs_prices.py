@@ -33,6 +33,8 @@ _SHORT_S = 0.1
 _SHOWN, _NEAR, _PATIENT = 0.1, 0.05, 0.4
 #: Where other rungs proved more than this share above what a search for prices has, it begins again from there.
 _ELSEWHERE = 1e-3
+#: A proof takes so many times as long as a pass on the sets of tiers that matter.
+_PROOF = 2.0
 #: A search on few intervals is behind where others have proven so many times as much.
 _BEHIND = 1.02
 
@@ -121,7 +123,8 @@ def _mirror(work: Work, limits: Limits) -> bool:
     search = work.mirror = work.mirror or MirrorAscent(work.instance, work.classes, state.prices, state.prices_s)
     if search.passes and search.value_s * (1.0 + _ELSEWHERE) < state.lower_s:
         return False
-    search.run(limits, work.enough_bound_s)
+    proof_s = _PROOF * search.pass_s  # what comes of it is to be proven in time
+    search.run(limits.within(max(0.0, limits.remaining - proof_s)), work.enough_bound_s)
     offer_prices(work, search.prices, "mirror", began)
     return not search.over
 

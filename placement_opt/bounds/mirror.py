@@ -17,6 +17,7 @@ import math
 
 import numpy as np
 
+from placement_opt.base import clock
 from placement_opt.base.arrays import Float64
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import Classes
@@ -75,6 +76,8 @@ class MirrorAscent:
         The best so far, and the dual value there to float accuracy.
     passes
         How many there were.
+    pass_s
+        Seconds of the last.
     slow
         Whether others may bring more.
     over
@@ -83,7 +86,7 @@ class MirrorAscent:
 
     def __init__(self, instance: Instance, classes: Classes, prices: Prices, proven_s: float) -> None:
         self.instance, self.prices, self.value_s = instance, prices, -math.inf
-        self.passes, self.slow, self.over = 0, False, False
+        self.passes, self.pass_s, self.slow, self.over = 0, 0.0, False, False
         self._futures = merge_futures(classes)
         self._tracked, every = likely_sets(instance), tracked_sets(instance)
         if len(self._tracked.masks) < len(every.masks):
@@ -110,9 +113,10 @@ class MirrorAscent:
     def run(self, limits: Limits, enough: float = math.inf) -> None:
         """Pass after pass until the limits, ``enough`` seconds, or little gain."""
         while not (self.over or limits.reached or self.value_s >= enough):
-            shares, rent = self._next
+            began, (shares, rent) = clock.now(), self._next
             prices = Prices(shares[:, :-1] / self._rates, rent, self.prices.mu)
             self._take(slopes(self.instance, prices, futures=self._futures, tracked=self._tracked))
+            self.pass_s = clock.now() - began
 
     def _take(self, here: Slopes) -> None:
         """What a pass found, and the prices of the next."""
