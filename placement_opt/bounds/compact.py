@@ -55,8 +55,9 @@ MOST_KINDS = 40_000
 #: Bytes by which kinds may take more ways than they have blocks, as a share of all that is read: rounding evens it out.
 EXCESS = 1e-3
 _ROUNDS = 12
-#: Where more than this share of the kinds take ways too often, all are told not to: one by one it takes more rounds.
-_MANY = 0.05
+#: Of more tiers than these, where more than this share of the kinds take ways too often, all are told not to: one by one it
+#: takes five rounds in place of one. With three tiers there are few rounds, and so many rows take longer.
+_FEW_TIERS, _MANY = 3, 0.05
 _SMALL = 3_000
 #: Budgets that are overdrawn by no more than this, in the program's units, are kept.
 _KEPT = 1e-9
@@ -246,7 +247,8 @@ class _Search:
                 if not len(found) and not len(crowded):
                     break
                 ways, crowded = ways.joined(found), np.append(crowded, found.kind)
-            joint = np.arange(len(intervals)) if len(crowded) > _MANY * len(intervals) else np.unique(np.append(joint, crowded))
+            many = self.instance.num_tiers > _FEW_TIERS and len(crowded) > _MANY * len(intervals)
+            joint = np.arange(len(intervals)) if many else np.unique(np.append(joint, crowded))
         return True
 
     @property
