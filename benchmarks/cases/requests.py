@@ -15,5 +15,5 @@ for _rule, _about in (("cache", "blocks may be forgotten and recomputed"), ("fre
         (60, 1_000_000),
         (0.02, 600.0, 8.0),
         peers=(),
-        limited=_rule == "cache",  # under the other what rounding should need is put too high, and it would be passed over
+        limited=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,7 +121,9 @@ def _mirror(work: Work, limits: Limits) -> bool:
 
     state, began = work.standing.state, clock.now()
     assert state.prices is not None
-    search = work.mirror = work.mirror or MirrorAscent(work.instance, work.classes, state.prices, state.prices_s)
+    search = work.mirror
+    if search is None:
+        search = work.mirror = MirrorAscent(work.instance, work.classes, state.prices, state.prices_s, work.backend)
     if search.passes and search.value_s * (1.0 + _ELSEWHERE) < state.lower_s:
         return False
     proof_s = _PROOF * search.pass_s  # what comes of it is to be proven in time
@@ -206,21 +209,13 @@ def _is_long(work: Work) -> bool:
     return work.size.reads > 4 * _SAMPLED
 
 
+#: Searches without an end that are slow to begin: early, but not while prices are multiplied.
+_climb = partial(Rung, side="bound", endless=True, early=True, ready=_not_multiplied)
 #: In the order in which equals are tried.
 PRICES: tuple[Rung, ...] = (
     Rung("window", "bound", _is_lasting, window_s(_WINDOW), _window, first_s=math.inf),
     Rung("intervals", "bound", lambda _: True, _intervals_s, _intervals, endless=True),
-    Rung(
-        "sample",
-        "bound",
-        _is_long,
-        sample_s(_SAMPLED),
-        _sample,
-        sample_memory(_SAMPLED),
-        endless=True,
-        early=True,
-        ready=_not_multiplied,
-    ),
+    _climb("sample", suits=_is_long, expected_s=sample_s(_SAMPLED), climb=_sample, memory=sample_memory(_SAMPLED)),
     Rung(
         "mirror",
         "bound",
@@ -232,15 +227,5 @@ PRICES: tuple[Rung, ...] = (
         first_s=math.inf,
         ready=lambda work: work.has_rents,
     ),
-    Rung(
-        "ascent",
-        "bound",
-        lambda _: True,
-        seconds(of_ascent),
-        _ascend,
-        memory(of_ascent),
-        endless=True,
-        early=True,
-        ready=_not_multiplied,
-    ),
+    _climb("ascent", suits=lambda _: True, expected_s=seconds(of_ascent), climb=_ascend, memory=memory(of_ascent)),
 )

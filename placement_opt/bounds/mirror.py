@@ -18,12 +18,15 @@ import math
 import numpy as np
 
 from placement_opt.base import clock
-from placement_opt.base.arrays import Float64
+from placement_opt.base.arrays import Flags, Float64
+from placement_opt.base.backend import Backend
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import Classes
-from placement_opt.bounds.dual.futures import merge_futures
+from placement_opt.bounds.dual.climb import NEEDED
+from placement_opt.bounds.dual.price_space import PriceSpace
+from placement_opt.bounds.dual.shares import futures_on
 from placement_opt.bounds.dual.slopes import Slopes, slopes
-from placement_opt.bounds.dual.tracked import Tracked, tracked_sets
+from placement_opt.bounds.dual.tracked import Tracked, roomy_tiers, tracked_sets
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 
@@ -32,12 +35,11 @@ from placement_opt.instance.instance import Instance
 _RENT, _SHARE, _LASTS = 1.0, 0.3, 5.0
 #: Rents below this share of their tier's mean, and shares of a second below this, begin there: what is 0 would stay so.
 _LEAST_RENT, _LEAST_SHARE = 1e-3, 1e-3
-#: What loads were fades by this factor a pass; differences below this share of the mean time of a step count as that.
+#: What loads were fades by this factor a pass; differences below this share of what the mean step is charged count as
+#: that.
 _FADE, _SMALL = 0.9, 0.1
 #: A pass that promises so much less than the best, as a share, is taken back, and strides are shortened by half.
 _FALL = 0.5
-#: Tiers with room for everything are left out unless that promises so much more than is proven with them, as a share.
-_NEEDED = 1e-3
 #: So many passes that together gain less than this share are the last; where they gain less than the other, it is slow.
 _PATIENCE, _GAIN, _SLOW = 20, 5e-4, 1e-2
 
@@ -50,9 +52,7 @@ def multipliable(instance: Instance) -> bool:
 def likely_sets(instance: Instance) -> Tracked:
     """The sets of tiers without those that have room for everything, which passes most likely do without."""
     every = tracked_sets(instance)
-    roomy = (instance.wanted_bytes.max(initial=0) <= instance.capacity) & ~every.untracked(instance.num_tiers)
-    if instance.initial is not None:
-        roomy &= ~instance.initial.any(axis=1)
+    roomy = roomy_tiers(instance, every)
     return every.without(roomy) if roomy.any() and not roomy.all() else every
 
 
@@ -69,6 +69,8 @@ class MirrorAscent:
         Where to begin, for example the best on few intervals of time.
     proven_s
         What they prove.
+    backend
+        Where passes are made; without one, here.
 
     Attributes
     ----------
@@ -84,28 +86,31 @@ class MirrorAscent:
         Whether more would bring little.
     """
 
-    def __init__(self, instance: Instance, classes: Classes, prices: Prices, proven_s: float) -> None:
+    def __init__(
+        self, instance: Instance, classes: Classes, prices: Prices, proven_s: float, backend: Backend | None = None
+    ) -> None:
         self.instance, self.prices, self.value_s = instance, prices, -math.inf
         self.passes, self.pass_s, self.slow, self.over = 0, 0.0, False, False
-        self._futures = merge_futures(classes)
+        self._futures = futures_on(backend or Backend(), instance, classes)
         self._tracked, every = likely_sets(instance), tracked_sets(instance)
         if len(self._tracked.masks) < len(every.masks):
             promised = slopes(instance, prices, futures=self._futures, tracked=self._tracked).value_s
-            self._tracked = self._tracked if promised <= proven_s + _NEEDED * abs(proven_s) else every
-        self._rates = instance.memory.rates.astype(np.float64)
+            self._tracked = self._tracked if promised <= proven_s + NEEDED * abs(proven_s) else every
+        space = PriceSpace.of(instance)
+        self._rates = space.rates
         self._room = np.maximum(instance.capacity.astype(np.float64), 1.0)
-        shares = np.append(prices.rho * self._rates, np.zeros((instance.num_steps, 1)), axis=1)
+        shares = np.append(prices.rho * space.rates, np.zeros((instance.num_steps, 1)), axis=1)
         shares[:, -1] = np.where(instance.floor > 0.0, np.maximum(0.0, 1.0 - shares.sum(axis=1)), 0.0)
         shares = np.where((shares < _LEAST_SHARE) & self._of_use, _LEAST_SHARE, shares)
-        scarce = instance.wanted_bytes[:, None] > instance.capacity[None, :]
-        rent = np.where(scarce, np.maximum(prices.rent, _LEAST_RENT * prices.rent.mean(axis=0)), prices.rent)
+        least = space.scarce * (_LEAST_RENT * prices.rent.mean(axis=0))
+        rent = np.maximum(prices.rent, least)
         self._next = _normal(shares), rent
         self._best, self._slope = self._next, (np.zeros_like(shares), np.zeros_like(rent))
         self._square = np.zeros_like(shares)
         self._stride, self._before = 1.0, proven_s
 
     @property
-    def _of_use(self) -> np.ndarray:
+    def _of_use(self) -> Flags:
         """bool[T, R + 1]: shares of resources, and where a step has a floor, one of that."""
         resources = np.ones((self.instance.num_steps, len(self._rates)), dtype=bool)
         return np.append(resources, (self.instance.floor > 0.0)[:, None], axis=1)

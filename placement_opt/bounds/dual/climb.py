@@ -24,7 +24,7 @@ from placement_opt.bounds.dual.evaluate import DualValue
 from placement_opt.bounds.dual.futures import Futures
 from placement_opt.bounds.dual.price_space import Point, PriceSpace
 from placement_opt.bounds.dual.slopes import Slopes, slopes
-from placement_opt.bounds.dual.tracked import Tracked, tracked_sets
+from placement_opt.bounds.dual.tracked import Tracked, roomy_tiers, tracked_sets
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 
@@ -44,7 +44,7 @@ _MOST_HIDDEN = 1.0
 #: one core, from 95.08 s: with this share alone the drive came in at step 20, softening then took 170 % away, and after 33 s
 #: there were 98.9 s still; now 103.9 s are proven after 9 s and 113.1 after 40. With all
 #: tiers from the beginning softening may take little and moves little: 97.3 s after 18 s.
-_RARELY, _NEEDED = 0.05, 1e-3
+_RARELY, NEEDED = 0.05, 1e-3
 #: Softening shrinks by this factor a step, faster only where a deadline would come first. It never grows: on the same trace,
 #: from 95.3 s, softening that grew to a tenth of the value while steps gained proved 98.8 and 103.1 s after 20 and 40 steps,
 #: where this proves 99.8 and 104.2, 113.2 after 220 and 113.69 after 400. A climb that began at 3 % of the value, and so with
@@ -57,7 +57,7 @@ _FALL = 0.02
 
 
 def needed_sets(
-    instance: Instance, futures: tuple[Futures, ...], prices: Prices, most: float = _NEEDED
+    instance: Instance, futures: tuple[Futures, ...], prices: Prices, most: float = NEEDED
 ) -> tuple[Tracked, float]:
     """(the sets of tiers without those that have room for everything and in which next to nothing lies, what prices promise).
 
@@ -66,10 +66,7 @@ def needed_sets(
     every = tracked_sets(instance)
     here = slopes(instance, prices, futures=futures, tracked=every)
     held = (here.rent + instance.capacity).sum(axis=0)
-    rarely = (held <= _RARELY * held.sum()) & (instance.wanted_bytes.max(initial=0) <= instance.capacity)
-    rarely &= ~every.untracked(instance.num_tiers)
-    if instance.initial is not None:
-        rarely &= ~instance.initial.any(axis=1)
+    rarely = (held <= _RARELY * held.sum()) & roomy_tiers(instance, every)
     if not rarely.any():
         return every, here.value_s
     fewer = every.without(rarely)
@@ -211,7 +208,7 @@ class Climb:
     def look(self, prices: Prices) -> float:
         """What prices promise; from here on the sets of tiers are those that are needed at them."""
         hidden = self.hidden if math.isfinite(self.hidden) else 0.0  # more than that holds the value down no less
-        self._tracked, value_s = needed_sets(self.instance, self.futures, prices, max(_NEEDED, hidden))
+        self._tracked, value_s = needed_sets(self.instance, self.futures, prices, max(NEEDED, hidden))
         return value_s
 
     def _retrack(self) -> None:

@@ -96,6 +96,14 @@ def tracked_sets(instance: Instance) -> Tracked:
     return Tracked(masks[((masks > 0) | instance.forgets) & (masks & needed == needed)], always)
 
 
+def roomy_tiers(instance: Instance, tracked: Tracked) -> npt.NDArray[np.bool_]:
+    """bool[K]: tracked tiers with room for everything that may be of use, in which nothing lies by a given start."""
+    roomy = (instance.wanted_bytes.max(initial=0) <= instance.capacity) & ~tracked.untracked(instance.num_tiers)
+    if instance.initial is not None:
+        roomy &= ~instance.initial.any(axis=1)
+    return np.asarray(roomy)
+
+
 def slowest_first(instance: Instance) -> list[int]:
     """The tiers that need not be tracked, in the order in which they are given up: read slowest first, then by number."""
     memory = instance.memory
