@@ -96,8 +96,8 @@ def truth_case(
     """A case; ``limited``: no rung is begun that should need more memory than is aimed at."""
     gap, seconds, memory = targets
     most = int(memory * 2**30) if limited and memory is not None else None
-    # stops well below the gap that is asked of it, if it gets there in time
-    answered = partial(both_sides, 0.9 * gap, seconds, memory=most)
+    # stops well below the gap that is asked of it, if it gets there in time, and in time for what ending takes
+    answered = partial(both_sides, 0.9 * gap, 0.99 * seconds, memory=most)
     phases: dict[str, Phase] = {"answer": answered, "peers": partial(_peers, peers)}
     if exact:
         phases["exact"] = _exact

@@ -60,6 +60,7 @@ def _climb_side(work: Work, side: Side, turns: list[Turn], limits: Limits) -> No
         before, since = work.standing.state, clock.now()
         if not _take_turn(turn, work, limits, alone=len(ready) == 1):
             turns.remove(turn)
+            work.gone.add(turn.rung.name)
         turn.done(clock.now() - since, _closed(turn.rung.side, before, work.standing.state))
     work.at_work.discard(side)
 

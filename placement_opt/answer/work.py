@@ -68,8 +68,8 @@ class Work:
         Whether the time was too short for layers of a question in runs.
     kept
         Layers that an earlier run has done, and where those of this one are kept.
-    at_work
-        The sides that have turns left.
+    at_work, gone
+        The sides that have turns left; the names of the rungs that have none.
     most_s
         No prices prove more seconds; infinite while nobody knows.
     raised
@@ -96,6 +96,7 @@ class Work:
     unfinished: bool = False
     kept: KeptLayers | None = None
     at_work: set[Side] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
     most_s: float = math.inf
     raised: Callable[[Instance, float, Limits, Prices | None, Sequence[str]], State] | None = None
 

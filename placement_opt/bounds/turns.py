@@ -8,7 +8,6 @@ that were not.
 
 from __future__ import annotations
 
-import math
 import operator
 from fractions import Fraction
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from placement_opt.base import clock
 from placement_opt.base.arrays import Array, Float64, Int64
+from placement_opt.base.sums import exact_sum
 from placement_opt.bounds.result import Bound, Status
 from placement_opt.certify.files import PriceCertificate
 from placement_opt.certify.paths import MOST_SETS
@@ -38,7 +38,7 @@ def roofline(question: Stacked) -> Bound:
         if key not in known:
             known[key] = _times(question, *amounts)
         step_s[:, layer] = known[key]
-    value = float(question.objective.time) * math.fsum(step_s.ravel().tolist()) * _SLACK
+    value = float(question.objective.time) * exact_sum(step_s) * _SLACK
     seconds = clock.now() - began
     return Bound("roofline", Status.BOUND, value, seconds, SPLIT, value_s=value, step_s=step_s.ravel())
 

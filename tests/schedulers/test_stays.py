@@ -81,6 +81,38 @@ def test_the_best_of_all_sweeps_is_kept(seed: int) -> None:
     assert found(settled[0], 3) <= settled[0] * (1.0 + 1e-9)
 
 
+@pytest.mark.parametrize("seed", range(0, 60, 3))
+def test_a_later_sweep_that_was_cut_short_is_settled_too(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the second sweep, and then no third: no worse than the first, legal, and what a hand-made half leads to."""
+    instance, sweeps, choose = _world(seed), list[int](), Rounding._choose
+
+    def most(rounding: Rounding) -> int:
+        return min(rounding.parts, len(rounding.chooses)) // 2
+
+    def halved(self: Rounding, some: np.ndarray, limits: Limits, share: float, *, again: bool, hard: bool) -> bool:
+        if again and not hard:
+            sweeps[-1] += 1
+            if sweeps[-1] > most(self):
+                return False
+        return choose(self, some, limits, share, again=again, hard=hard)
+
+    monkeypatch.setattr(Rounding, "_choose", halved)
+    rounding, settled, swept = Rounding(instance, _prices(instance, seed).rent, seed), list[float](), list[bool]()
+    for number in range(2):
+        sweeps.append(0)
+        swept.append(rounding.sweep(number, 3, Limits()))
+        if not rounding.settle(Limits()):
+            pytest.skip("no room for every block")
+        settled.append(rounding.total_s)
+    assert swept == [True, False]
+    sweeps.append(0)
+    stays = rounded_stays(instance, _prices(instance, seed), seed=seed, sweeps=3)
+    assert stays is not None
+    assert sweeps[-1] == most(rounding) + 1
+    run = simulate(instance, Replay(schedule_of(instance, stays, "rounded")))
+    assert run.latency_s <= min(settled) * (1.0 + 1e-9)
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_a_block_takes_its_cheapest_path(seed: int) -> None:
     """All paths of one block by brute force, as the others stand, in the room that is left."""
@@ -218,6 +250,7 @@ def test_all_that_was_closed_is_open_again(most: int, monkeypatch: pytest.Monkey
     from placement_opt.schedulers.search import stays_kernels as kernels
 
     monkeypatch.setattr(stays, "_CLOSED", most)
+    monkeypatch.setattr(stays, "_STEEP", 1.0)  # too little room for what sweeps leave behind
     rng = np.random.default_rng(5)
     reads = [np.unique(rng.integers(0, 60, 6)).tolist() for _ in range(200)]
     instance = make_instance(two_tier(hbm=6), make_trace(reads, [-1] * 60))

@@ -39,6 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Float64, Int64
+from placement_opt.base.sums import exact_sum
 from placement_opt.bounds.dual.actions import PricedActions, price_actions
 from placement_opt.bounds.dual.budgets import LEAST, legal_mu, rounded_down, second_left, settled, without_objective
 from placement_opt.bounds.dual.classes import Classes, by_kind, classify
@@ -117,12 +118,12 @@ def evaluate(instance: Instance, prices: Prices, classes: Classes | None = None,
     prices = legal(instance, prices)
     second = second_left(instance, prices.mu)
     paths = class_paths(instance, prices, classes) * classes.amount
-    served = math.fsum((paths * classes.count).tolist())
+    served = exact_sum(paths * classes.count)
     used = prices.rho @ instance.memory.rates.astype(np.float64)
     slack = rate_slack(instance.memory.rates) * second
-    floor = math.fsum((np.maximum(0.0, second - used - slack) * instance.floor).tolist())
-    fixed = math.fsum((prices.rho * instance.fixed).ravel().tolist())
-    rent = math.fsum((prices.rent * instance.capacity).ravel().tolist())
+    floor = exact_sum(np.maximum(0.0, second - used - slack) * instance.floor)
+    fixed = exact_sum(prices.rho * instance.fixed)
+    rent = exact_sum(prices.rent * instance.capacity)
     budgets = rounded_down(settled(instance, prices.mu))
     margin = EPS * int(path_terms(instance, classes).max()) * (served + floor + fixed + rent + abs(budgets))
     value = floor + fixed + served - rent - margin + budgets
@@ -143,7 +144,7 @@ def path_costs(actions: PricedActions, classes: Classes) -> Float64:
     """float64[G]: cheapest path of one unit of each class, all of the kind that was priced."""
     from placement_opt.bounds.dual.evaluate_kernels import cheapest_paths, idle_tree
 
-    costs: Float64 = cheapest_paths(idle_tree(actions.adding, actions.rent), *_arguments(actions, classes))
+    costs: Float64 = cheapest_paths(idle_tree(actions.has, actions.source, actions.rent), *_arguments(actions, classes))
     return costs
 
 
@@ -167,7 +168,7 @@ def fetch_events(instance: Instance, prices: Prices, classes: Classes) -> tuple[
     found = [np.zeros((2, 0), dtype=np.int64)]
     for kind, chosen, part in by_kind(classes):
         actions = price_actions(instance, prices, kind)
-        which, steps = copy_steps(actions.adding, *_arguments(actions, part))
+        which, steps = copy_steps(*_arguments(actions, part))
         found.append(np.stack([chosen[which], steps]))
     classes_of, steps_of = np.concatenate(found, axis=1)
     return classes_of, steps_of

@@ -12,26 +12,32 @@ import numpy as np
 from placement_opt.base.arrays import Array
 from placement_opt.base.compiled import njit
 
+#: Steps that a leaf of the tree stands for; those of a part of one are gone through one by one.
+LEAF = 4
+
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def idle_tree(adding: Array, rent: Array) -> Array:
-    """float64[2 * P, S, S], P the power of two at or above T: node P + t is the matrix of idle step t.
+def idle_tree(has: Array, source: Array, rent: Array) -> Array:
+    """float64[2 * P, S, S], P the power of two at or above T / LEAF: node P + n is the matrix of the idle steps of leaf n.
 
-    ``adding`` float64[T, S, S]: cost of the copies that turn set i at state t into set j at t + 1 (infinite where that is
-    impossible); ``rent`` float64[T + 1, S]. Entry (i, j) includes the rent of set j at t + 1.
+    ``has`` bool[S, K]; ``source`` float64[T, S, K]: cheapest copy into each tier; ``rent`` float64[T + 1, S]. Entry (i, j)
+    includes the rents of all states on the way from set i but its own. Nobody goes through a leaf that the last step cuts off.
     """
-    steps, sets = adding.shape[0], adding.shape[1]
+    steps, sets, _ = source.shape
     leaves = 1
-    while leaves < steps:
+    while leaves * LEAF < steps:
         leaves *= 2
     tree = np.full((2 * leaves, sets, sets), np.inf)
-    for t in range(leaves):
+    idle = np.empty((sets, sets))
+    w = np.empty(sets)
+    for t in range(steps - steps % LEAF):
+        _idle_step(t, has, source, rent, idle)
+        leaf = leaves + t // LEAF
+        if t % LEAF == 0:
+            tree[leaf] = idle
+            continue
         for i in range(sets):
-            if t < steps:
-                for j in range(sets):
-                    tree[leaves + t, i, j] = adding[t, i, j] + rent[t + 1, j]
-            else:
-                tree[leaves + t, i, i] = 0.0
+            _carry(idle, tree[leaf, i], w)
     for node in range(leaves - 1, 0, -1):
         for i in range(sets):
             for m in range(sets):
@@ -44,28 +50,64 @@ def idle_tree(adding: Array, rent: Array) -> Array:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _through(tree: Array, node: int, v: Array, w: Array) -> None:
-    """v := v (min, +) tree[node], with scratch w."""
+def _adding(t: int, i: int, j: int, has: Array, source: Array) -> float:
+    """Cost of the copies at idle step t that turn set i into set j, infinite where that is impossible; dropping is free."""
+    cost = 0.0
+    for k in range(has.shape[1]):
+        if has[j, k] and not has[i, k]:
+            cost += source[t, i, k]
+    return cost
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _idle_step(t: int, has: Array, source: Array, rent: Array, idle: Array) -> None:
+    """The matrix of one idle step, into ``idle`` float64[S, S]."""
+    for i in range(len(has)):
+        for j in range(len(has)):
+            idle[i, j] = _adding(t, i, j, has, source) + rent[t + 1, j]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _carry(matrix: Array, v: Array, w: Array) -> None:
+    """v := v (min, +) matrix, with scratch w."""
     sets = len(v)
     for j in range(sets):
         w[j] = np.inf
     for i in range(sets):
         if v[i] < np.inf:
             for j in range(sets):
-                w[j] = min(w[j], v[i] + tree[node, i, j])
+                w[j] = min(w[j], v[i] + matrix[i, j])
     for j in range(sets):
         v[j] = w[j]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _idle(tree: Array, low: int, high: int, v: Array, w: Array, pending: Array) -> None:
+def _step_by_step(low: int, high: int, has: Array, source: Array, rent: Array, v: Array, w: Array) -> None:
+    """Carry v over the idle steps low..high - 1, without the tree."""
+    sets = len(v)
+    for t in range(low, high):
+        for j in range(sets):
+            w[j] = np.inf
+            for i in range(sets):
+                if v[i] < w[j]:
+                    w[j] = min(w[j], v[i] + _adding(t, i, j, has, source))
+        for j in range(sets):
+            v[j] = w[j] + rent[t + 1, j]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _idle(tree: Array, low: int, high: int, has: Array, source: Array, rent: Array, v: Array, w: Array, pending: Array) -> None:
     """Carry v over the idle steps low..high - 1."""
-    left = low + tree.shape[0] // 2
-    right = high + tree.shape[0] // 2
+    first, beyond = (low + LEAF - 1) // LEAF, high // LEAF
+    if first >= beyond:
+        _step_by_step(low, high, has, source, rent, v, w)
+        return
+    _step_by_step(low, first * LEAF, has, source, rent, v, w)
+    left, right = first + tree.shape[0] // 2, beyond + tree.shape[0] // 2
     waiting = 0
     while left < right:
         if left & 1:
-            _through(tree, left, v, w)
+            _carry(tree[left], v, w)
             left += 1
         if right & 1:
             right -= 1
@@ -74,7 +116,8 @@ def _idle(tree: Array, low: int, high: int, v: Array, w: Array, pending: Array) 
         left //= 2
         right //= 2
     for n in range(waiting - 1, -1, -1):
-        _through(tree, pending[n], v, w)
+        _carry(tree[pending[n]], v, w)
+    _step_by_step(beyond * LEAF, high, has, source, rent, v, w)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -180,18 +223,17 @@ def cheapest_paths(
         for i in range(sets):
             v[i] = _begun(now, begin[g], i, has, masks, write, rent)
         for n in range(start[g], start[g + 1]):
-            _idle(tree, now, step[n], v, w, pending)
+            _idle(tree, now, step[n], has, source, rent, v, w, pending)
             now = step[n]
             _read(now, share[n], now == last[g], has, serve, bring, source, write, rent, v, w)
             now = min(now + 1, last[g])
-        _idle(tree, now, last[g], v, w, pending)
+        _idle(tree, now, last[g], has, source, rent, v, w, pending)
         cost[g] = v.min()
     return cost
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def copy_steps(
-    adding: Array,
     has: Array,
     serve: Array,
     bring: Array | None,
@@ -239,7 +281,7 @@ def copy_steps(
                             brought = min(brought, cost)
                         cost = brought
                     else:
-                        cost += adding[t, i, j]
+                        cost += _adding(t, i, j, has, source)
                     if cost < best:
                         best, came = cost, i
                 enter[j] = best + rent[t + 1, j]

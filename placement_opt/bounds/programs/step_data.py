@@ -24,6 +24,7 @@ from functools import cached_property
 import numpy as np
 
 from placement_opt.base.arrays import Flags, Float64, Int64
+from placement_opt.base.sums import exact_sum
 from placement_opt.bounds.result import Prices
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.rule import Residency
@@ -262,4 +263,4 @@ def _cheapest(price: Float64, source: Int64, tiers: int) -> tuple[Float64, Float
 
 def safe_sum(values: Float64) -> float:
     """The sum of proven values, rounded down."""
-    return max(0.0, math.nextafter(math.fsum(values.tolist()), -math.inf))
+    return max(0.0, math.nextafter(exact_sum(values), -math.inf))

@@ -40,15 +40,15 @@ class Bundles:
 
     def spread(self, schedule: Schedule) -> Schedule:
         """A schedule of bundles as one of their blocks."""
+        from placement_opt.schedulers.search.paths_kernels import spread
+
         lengths = np.diff(self.start)
-        repeat = lengths[schedule.block]
-        ends = np.cumsum(repeat)
-        offset = np.arange(int(repeat.sum())) - np.repeat(ends - repeat, repeat)
-        block = self.members[np.repeat(self.start[schedule.block], repeat) + offset]
+        count = int((np.bincount(schedule.block, minlength=len(lengths)) * lengths).sum())
         initial = np.zeros((len(schedule.initial), len(self.members)), dtype=bool)
         initial[:, self.members] = np.repeat(schedule.initial, lengths, axis=1)
-        indptr = np.concatenate([[0], ends])[schedule.indptr]
-        return Schedule(schedule.scheduler, initial, indptr, np.repeat(schedule.op, repeat), block.astype(np.int32))
+        indptr, op, block = np.zeros_like(schedule.indptr), np.empty(count, dtype=np.int16), np.empty(count, dtype=np.int32)
+        spread(schedule.indptr, schedule.op, schedule.block, self.start, self.members, indptr, op, block)
+        return Schedule(schedule.scheduler, initial, indptr, op, block)
 
     def gather(self, schedule: Schedule) -> Schedule | None:
         """The schedule of bundles that a schedule of blocks was spread from; None if it was not."""

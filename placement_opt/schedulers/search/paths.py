@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from placement_opt.base.arrays import Int64
+from placement_opt.base.arrays import Int64, Ints
 from placement_opt.instance.instance import Instance
 from placement_opt.play.schedule import Schedule, numbered
 from placement_opt.schedulers.hierarchy.transition import Masks, Sources, moves_between
 from placement_opt.schedulers.kinds import chooses
 
 #: Blocks, steps, the sets before and after, and whether each is stored in passing where it is read.
-_Moved = tuple[Int64, Int64, Masks, Masks, npt.NDArray[np.bool_]]
+_Moved = tuple[Ints, Ints, Masks, Masks, npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,37 +149,51 @@ def _of_stays(instance: Instance, paths: Stays, name: str) -> Schedule:
     begins[some], ends[some] = held[paths.start[:-1][some]], held[paths.start[1:][some] - 1]
     later = np.ones(len(held), dtype=np.bool_)
     later[paths.start[:-1][some]] = False
-    at = np.flatnonzero(later)
-    block = np.repeat(np.arange(instance.num_blocks), np.maximum(counts - 1, 0))
-    kept = paths.number[at] & np.uint8(COPIED) == 0
-    moved = block, paths.state[at].astype(np.int64) - 1, held[at - 1], held[at], kept
+    block = np.repeat(np.arange(instance.num_blocks, dtype=np.int32), np.maximum(counts - 1, 0))
+    kept = paths.number[later] & np.uint8(COPIED) == 0
+    moved = block, paths.state[later] - np.int32(1), held[:-1][later[1:]], held[later], kept
     return _written(instance, name, begins, ends, moved)
 
 
 def _written(instance: Instance, name: str, begins: Masks, ends: Masks, moved: _Moved) -> Schedule:
     """The schedule of blocks that lie in ``begins`` first and in ``ends`` last, and in between change as ``moved`` says."""
+    from placement_opt.schedulers.search.paths_kernels import put_in_order
+
     tiers, first = instance.num_tiers, instance.first_state
-    block, step, before, after, kept = moved
-    born = np.flatnonzero(first > 0)
-    near = np.append(_reads(instance, block, step) & kept, np.ones(len(born), dtype=bool))
-    at_birth = np.full(len(born), 1 << instance.home if instance.inclusive else 0, dtype=np.uint16)
-    gone = np.flatnonzero((instance.kept_until < instance.last_state) & (ends > 0))  # let go after its last read
-    near = np.append(near, np.zeros(len(gone), dtype=bool))
-    before = np.concatenate([before, at_birth, ends[gone]])
-    after = np.concatenate([after, begins[born], np.zeros(len(gone), dtype=np.uint16)])
-    block, step = np.concatenate([block, born, gone]), np.concatenate([step, first[born] - 1, instance.kept_until[gone]])
+    block, step, before, after, near = _with_ends(instance, begins, ends, moved)
     sizes, pieces = instance.size[block], None if instance.pieces is None else instance.pieces[block]
-    moves = moves_between(np.arange(len(block)), before, after, near, Sources(instance.memory), sizes, pieces)
-    groups = list(numbered(moves, tiers))
-    which = np.concatenate([np.zeros(0, dtype=np.int64), *(ids for _, ids in groups)])
+    rows: Ints = np.arange(len(block)).astype(np.int32 if len(block) < 2**31 else np.int64)
+    groups = list(numbered(moves_between(rows, before, after, near, Sources(instance.memory), sizes, pieces), tiers))
+    del before, after, near, sizes, pieces
+    which = np.concatenate([rows[:0], *(ids for _, ids in groups)])
     op = np.repeat(np.array([number for number, _ in groups], dtype=np.int16), [len(ids) for _, ids in groups])
-    order = np.argsort(step[which], kind="stable")
-    which, op = which[order], op[order]
-    indptr = np.searchsorted(step[which], np.arange(instance.num_steps + 1)).astype(np.int64)
+    del groups
+    indptr, ordered, blocks = (
+        np.zeros(instance.num_steps + 1, dtype=np.int64),
+        np.empty_like(op),
+        np.empty(len(op), dtype=np.int32),
+    )
+    put_in_order(which, op, step, block, indptr, ordered, blocks)
     initial = np.zeros((tiers, instance.num_blocks), dtype=bool)
     exists = np.flatnonzero(first == 0)
     initial[:, exists] = (begins[exists] >> np.arange(tiers, dtype=np.uint16)[:, None] & 1) == 1
-    return Schedule(name, initial, indptr, op, block[which].astype(np.int32))
+    return Schedule(name, initial, indptr, ordered, blocks)
+
+
+def _with_ends(instance: Instance, begins: Masks, ends: Masks, moved: _Moved) -> _Moved:
+    """The changes in between, those of births and those of who is let go; and whether each is at the processor."""
+    block, step, before, after, kept = moved
+    first = instance.first_state
+    born = np.flatnonzero(first > 0)
+    at_birth = np.full(len(born), 1 << instance.home if instance.inclusive else 0, dtype=np.uint16)
+    gone = np.flatnonzero((instance.kept_until < instance.last_state) & (ends > 0))  # let go after its last read
+    return (
+        np.concatenate([block, born, gone], dtype=np.int32, casting="same_kind"),
+        np.concatenate([step, first[born] - 1, instance.kept_until[gone]], dtype=np.int32, casting="same_kind"),
+        np.concatenate([before, at_birth, ends[gone]]),
+        np.concatenate([after, begins[born], np.zeros(len(gone), dtype=np.uint16)]),
+        np.concatenate([_reads(instance, block, step) & kept, np.ones(len(born), dtype=bool), np.zeros(len(gone), dtype=bool)]),
+    )
 
 
 def _masks(resident: npt.NDArray[np.bool_]) -> Masks:
@@ -190,14 +204,11 @@ def _masks(resident: npt.NDArray[np.bool_]) -> Masks:
     return masks
 
 
-def _reads(instance: Instance, block: Int64, step: Int64) -> npt.NDArray[np.bool_]:
+def _reads(instance: Instance, block: Ints, step: Ints) -> npt.NDArray[np.bool_]:
     """Whether each block is read at the step beside it."""
-    trace = instance.trace
-    if not trace.num_reads:
-        return np.zeros(len(block), dtype=bool)
-    _, order = trace.by_block
-    width = instance.num_steps + 1
-    keys = trace.blocks[order].astype(np.int64) * width + trace.read_step[order]
-    wanted = block * width + step
-    found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.asarray(keys[found] == wanted)
+    from placement_opt.schedulers.search.paths_kernels import are_read
+
+    pointers, order = instance.trace.by_block
+    found = np.zeros(len(block), dtype=bool)
+    are_read(pointers, instance.trace.read_step[order], block, step, found)
+    return found

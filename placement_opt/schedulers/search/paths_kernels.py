@@ -85,3 +85,57 @@ def changes(first: Any, start: Any, path: Any) -> Any:
                 blocks[count], steps[count] = b, first[b] + at - start[b]
                 count += 1
     return blocks, steps
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def are_read(pointers: Any, step: Any, block: Any, at: Any, found: Any) -> None:
+    """Fill ``found`` bool[n] with whether step ``at[n]`` reads ``block[n]``; reads by block (as ``Trace.by_block``)."""
+    for n in range(len(block)):
+        low, high = pointers[block[n]], pointers[block[n] + 1]
+        end = high
+        while low < high:
+            middle = (low + high) // 2
+            if step[middle] < at[n]:
+                low = middle + 1
+            else:
+                high = middle
+        found[n] = low < end and step[low] == at[n]
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def put_in_order(which: Any, op: Any, step: Any, block: Any, indptr: Any, ordered: Any, blocks: Any) -> None:
+    """Write moves step by step, those of one step in the order given.
+
+    Parameters
+    ----------
+    which, op
+        int[M], int16[M]: of each move the row of ``step`` and ``block``, and the operation.
+    indptr, ordered, blocks
+        int64[T + 1] of zeros, int16[M], int32[M], filled as in :class:`placement_opt.play.schedule.Schedule`.
+    """
+    for n in which:
+        indptr[step[n] + 1] += 1
+    for t in range(len(indptr) - 1):
+        indptr[t + 1] += indptr[t]
+    for n in range(len(which)):
+        at = indptr[step[which[n]]]
+        ordered[at], blocks[at] = op[n], block[which[n]]
+        indptr[step[which[n]]] += 1
+    for t in range(len(indptr) - 1, 0, -1):
+        indptr[t] = indptr[t - 1]
+    indptr[0] = 0
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def spread(indptr: Any, op: Any, bundle: Any, start: Any, members: Any, ends: Any, ops: Any, blocks: Any) -> None:
+    """Write a move of a bundle as one of each of its blocks, ``members[start[n]:start[n + 1]]``.
+
+    ``ends`` int64[T + 1] of zeros, ``ops`` int16 and ``blocks`` int32, as many as those are, are filled.
+    """
+    at = 0
+    for t in range(len(indptr) - 1):
+        for n in range(indptr[t], indptr[t + 1]):
+            for m in range(start[bundle[n]], start[bundle[n] + 1]):
+                ops[at], blocks[at] = op[n], members[m]
+                at += 1
+        ends[t + 1] = at

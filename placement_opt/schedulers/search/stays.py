@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from placement_opt.base import clock
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.cost import Cost, once
 from placement_opt.base.limits import Limits
@@ -32,13 +33,13 @@ SWEEPS, _PARTS, _FEWEST, _LAID = 6, 128, 48, 0.25
 _WIDTHS = (0.7, 0.05)
 #: Room has no price where this share of a tier is left, in the first sweep and in the last; its whole price where the share
 #: ``_SPARE`` is. Too little room costs the mean rent more for each blur.
-_BLUR, _SPARE, _STEEP = (0.15, 0.075), 0.05, 1.0
+_BLUR, _SPARE, _STEEP = (0.15, 0.075), 0.05, 64.0
 #: No rent counts as less than this share of the tier's mean, or of what reading all the room once a state would take.
 _LEAST_RENT = 0.02
 #: After a sweep rents fall by this power of e for a tier's whole room that is left; no more counts than a share.
 _LEARN, _MOST_LEFT = 8.0, 0.5
-#: Parts in which blocks are looked at in the end.
-_REPAIRED = 8
+#: Parts in which blocks are looked at in the end; a later sweep leaves so many times as long for that as it took last.
+_REPAIRED, _SETTLES = 8, 2.0
 #: Changes that the path of a block has at most: so many, and so many for each read.
 _CHANGES, _CHANGES_EACH = 4, 3
 #: Tiers beyond which blocks are not rounded: their sets are counted first.
@@ -87,6 +88,7 @@ class Rounding:
         rows = 2.0 * np.log2(max(2, instance.num_steps)) * float(len(self.chooses) + reads.sum())
         self.parts = int(np.clip(rows / (_LAID * max(1, instance.num_steps)), _FEWEST, _PARTS))
         self.along, self.timed = 0.0, -1  # and the kind of block whose copies are timed, as all others stand
+        self.lost = False  # whether a block has no path
 
     @property
     def total_s(self) -> float:
@@ -135,6 +137,7 @@ class Rounding:
                 return False
             self.price(kind, mine, share)
             if choose_all(board, mine, again, hard) >= 0:
+                self.lost = True
                 return False
         return True
 
@@ -311,12 +314,17 @@ def rounded_stays(
     limits = limits or Limits()
     rounding = Rounding(instance, prices.rent, seed, mean_s)
     best, best_s = None, np.inf
+    settle_s = 0.0
     for number in range(sweeps):
-        if not rounding.sweep(number, sweeps, limits) or not rounding.settle(limits):
+        within = limits if best is None else limits.within(max(0.0, limits.remaining - _SETTLES * settle_s))
+        swept, began = rounding.sweep(number, sweeps, within), clock.now()
+        whole = swept or (best is not None and not rounding.lost)  # a part of a later sweep is better than none
+        if not whole or not rounding.settle(limits):
             break
+        settle_s = clock.now() - began
         if rounding.total_s < best_s:
             best, best_s = rounding.stays(), rounding.total_s
-        if best_s <= enough:
+        if best_s <= enough or not swept:
             return best
     if best is not None or limits.reached:
         return best
