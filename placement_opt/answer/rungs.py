@@ -316,10 +316,14 @@ def _scheduler(spec: str) -> Rung:
 
 
 def _has_its_time(cost: Callable[[], Cost[Size]], work: Work) -> bool:
-    """Whether it comes at once, or no better one is about to: rents, which the best schedules begin at, are soon there."""
-    if cost().expected_s(work.size) <= AT_ONCE_S or work.has_rents or "bound" not in work.at_work:
+    """Whether it comes at once, or no better one is there or about to be: rents, which the best schedules begin at, are soon
+    there."""
+    state = work.standing.state
+    if cost().expected_s(work.size) <= AT_ONCE_S or state.latency_s is None:
         return True
-    return work.standing.state.latency_s is None or not STAYS.suits(work)
+    if state.schedule_from == STAYS.name:
+        return False
+    return work.has_rents or "bound" not in work.at_work or not STAYS.suits(work)
 
 
 def _is_stacked(work: Work) -> bool:

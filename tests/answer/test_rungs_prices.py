@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from placement_opt.answer.answer import answer
 from placement_opt.answer.rungs import RUNGS
 from placement_opt.answer.rungs_prices import behind
 from placement_opt.answer.standing import Standing
-from placement_opt.answer.work import Work, offer_prices
+from placement_opt.answer.work import Rung, Work, offer_prices
 from placement_opt.base.limits import Limits
 from placement_opt.bounds.dual.classes import classify
 from placement_opt.bounds.intervals import PriceIntervals
@@ -106,10 +108,11 @@ def test_prices_are_multiplied_where_blocks_may_be_forgotten(monkeypatch: pytest
     """Of long logs, once rents are known, and until that brings little, or others proved more; climbs wait for it."""
     [rung] = [rung for rung in RUNGS if rung.name == "mirror"]
     [ascent] = [rung for rung in RUNGS if rung.name == "ascent"]
+    [intervals] = [rung for rung in RUNGS if rung.name == "intervals"]
     log = Path(__file__).parents[2] / "instances" / "requests" / "nvme4-cache.toml"
     work = Work(load_instance(log), Standing(), 0.0)
     assert not rung.suits(work)
-    monkeypatch.setattr(rungs_prices, "_WINDOW", 15)
+    monkeypatch.setattr(rungs_prices, "_MULTIPLIED", 60)
     assert not rung.suits(Work(requests_instance(300, residency="free"), Standing(), 0.0))
     assert rung.suits(work)
     assert ascent.ready(work)
@@ -119,6 +122,7 @@ def test_prices_are_multiplied_where_blocks_may_be_forgotten(monkeypatch: pytest
     offer_prices(work, search.prices, "intervals", 0.0)
     assert rung.ready(work)
     assert not ascent.ready(work)
+    assert not intervals.ready(work)
     before = work.standing.state.lower_s
     while rung.climb(work, Limits(1000.0)):
         pass
@@ -131,6 +135,33 @@ def test_prices_are_multiplied_where_blocks_may_be_forgotten(monkeypatch: pytest
     work.standing.raise_to(Bound("ascent", Status.BOUND, 1.01 * after.lower_s, 0.0, "", prices=after.prices), "ascent")
     assert not rung.climb(work, Limits())
     assert work.mirror.passes == passes
+    assert intervals.ready(work)
+    assert not intervals.climb(work, Limits())  # it never began, and has nothing to add
+    assert work.intervals is None
+
+
+def test_climbs_do_not_wait_for_what_was_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no memory for prices step by step, others go on."""
+    monkeypatch.setattr(rungs_prices, "_MULTIPLIED", 60)
+    [mirror] = [rung for rung in RUNGS if rung.name == "mirror"]
+    short = replace(mirror, memory=lambda _: 1 << 60)
+    log = Path(__file__).parents[2] / "instances" / "requests" / "nvme4-cache.toml"
+    chosen = [short if rung is mirror else rung for rung in RUNGS if rung.side == "bound"]
+    few, rungs = ("intervals", "mirror", "ascent"), list[str]()
+    counted = [replace(rung, climb=partial(_counted, rung, rungs)) for rung in chosen if rung.name in few]
+    found = answer(load_instance(log), gap=0.0, limits=Limits(600.0), rungs=counted)
+    assert any(note.startswith("passed over: mirror") for note in found.notes)
+    assert "ascent" in rungs
+    assert "mirror" not in rungs
+
+
+def _counted(rung: Rung, names: list[str], work: Work, limits: Limits) -> bool:
+    """A turn whose name is written down; the first of an ascent is its last, and ends the climb."""
+    names.append(rung.name)
+    more = rung.climb(work, limits)
+    if rung.name == "ascent":
+        work.limits.interrupt()
+    return more
 
 
 @pytest.mark.parametrize("lasting", [True, False])

@@ -108,7 +108,7 @@ def test_rungs_of_a_log_say_what_memory_they_take() -> None:
 
 
 def test_what_takes_long_waits_for_rents_where_stays_begin_at_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first schedule comes in any case; a second that takes long only when no rents are on their way."""
+    """A first schedule comes in any case; a second that takes long only when no rents are on their way, or led to none."""
     [belady] = [rung for rung in RUNGS if rung.name == "belady"]
     instance = fetch_ahead()
     work = Work(instance, Standing(), 0.0)
@@ -123,3 +123,5 @@ def test_what_takes_long_waits_for_rents_where_stays_begin_at_them(monkeypatch: 
     assert not belady.ready(work)
     work.at_work = {"schedule"}
     assert belady.ready(work)
+    work.standing.lower_to(run.schedule, 0.9 * run.latency_s, "stays")
+    assert not belady.ready(work)

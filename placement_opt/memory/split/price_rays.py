@@ -17,7 +17,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from placement_opt.base.arrays import Flags, Int64
+from placement_opt.base.arrays import Array, Flags, Int64
 
 #: Rays beyond these are not enumerated: see ``StepTimer``.
 MOST_RAYS = 2048
@@ -103,7 +103,7 @@ def _refine(rays: Int64, signs: Int64, normal: Int64) -> tuple[Int64, Int64]:
     for a in above.tolist():
         partners = below[_same_cell(signs[a], signs[below])]
         # a face of dimension two lies on that many walls and sides of the orthant at least: most pairs share fewer
-        partners = partners[on[partners] @ on[a] >= rays.shape[1] - 2]
+        partners = partners[_together(on[partners], on[a]) >= rays.shape[1] - 2]
         partners = partners[_spans_face(features, features[a] | features[partners])]
         if len(partners):
             mixed = value[a] * rays[partners] - value[partners, None] * rays[a]
@@ -125,7 +125,7 @@ def _same_cell(one: Int64, others: Int64) -> Flags:
 
 def _spans_face(features: Flags, faces: Flags) -> Flags:
     """Which faces (smallest ones that hold two given rays, as features) hold no third ray, hence are of dimension two."""
-    outside = (~faces).astype(np.float32) @ features.T.astype(np.float32)
+    outside = _together((~faces).astype(np.float32), features.T.astype(np.float32))
     return np.asarray((outside == 0).sum(axis=1) == 2)
 
 
@@ -141,3 +141,12 @@ def _extreme(rays: Int64, table: Int64, patterns: tuple[int, ...]) -> Flags:
     ties = np.concatenate(tight, axis=1)
     missing = ties.astype(np.float32) @ (~ties).T.astype(np.float32)  # [c, d]: tight for c, not for d
     return np.asarray((missing == 0).sum(axis=1) == 1)
+
+
+def _together(some: Array, others: Array) -> Array:
+    """In how many places both are 1, exactly.
+
+    Of such products of zeros and ones some builds of BLAS say now and then, wrongly, that they met an invalid value.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.asarray(some @ others)

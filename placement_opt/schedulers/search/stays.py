@@ -38,8 +38,9 @@ _BLUR, _SPARE, _STEEP = (0.15, 0.075), 0.05, 64.0
 _LEAST_RENT = 0.02
 #: After a sweep rents fall by this power of e for a tier's whole room that is left; no more counts than a share.
 _LEARN, _MOST_LEFT = 8.0, 0.5
-#: Parts in which blocks are looked at in the end; a later sweep leaves so many times as long for that as it took last.
-_REPAIRED, _SETTLES = 8, 2.0
+#: Parts in which blocks are looked at in the end; a later sweep leaves so many times as long for that, and for writing down
+#: what came of it, as that took last.
+_REPAIRED, _SETTLES = 8, 3.0
 #: Changes that the path of a block has at most: so many, and so many for each read.
 _CHANGES, _CHANGES_EACH = 4, 3
 #: Tiers beyond which blocks are not rounded: their sets are counted first.
