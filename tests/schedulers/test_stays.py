@@ -250,7 +250,6 @@ def test_all_that_was_closed_is_open_again(most: int, monkeypatch: pytest.Monkey
     from placement_opt.schedulers.search import stays_kernels as kernels
 
     monkeypatch.setattr(stays, "_CLOSED", most)
-    monkeypatch.setattr(stays, "_STEEP", 1.0)  # too little room for what sweeps leave behind
     rng = np.random.default_rng(5)
     reads = [np.unique(rng.integers(0, 60, 6)).tolist() for _ in range(200)]
     instance = make_instance(two_tier(hbm=6), make_trace(reads, [-1] * 60))
