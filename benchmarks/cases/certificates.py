@@ -8,17 +8,13 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmarks.cases.four_tiers import four_tiers
+from benchmarks.cases.four_tiers import four_tiers, solved
 from benchmarks.registry import Figure, Spec, State, Target, register
-from placement_opt.answer.answer import answer
-from placement_opt.base.limits import Limits
-from placement_opt.certify.files import save_prices
 from placement_opt.certify.stacked import layer_bound, verify_stacked
-from placement_opt.layered.solve import CertifiedPrices
-from placement_opt.layered.stacked_plan import StackedPlan
 
-#: Layers beyond which there are as many tokens as below a quarter of what the full setting has, prefilled and decoded.
-_FEW, _TOKENS, _FEWEST = 4, (8192, 512), (512, 32)
+#: Tokens prefilled and decoded, a quarter of the full setting's; of fewer layers than that, so many.
+_TOKENS, _FEW, _FEWEST = (8192, 512), 4, (512, 32)
+#: What both sides may take, and how many times as long as a pass their proof.
 _LIMIT_S, _TIMES = 300.0, 3.0
 
 
@@ -28,15 +24,9 @@ def _build(layers: int, residency: str) -> State:
     place = Path(folder.name)
     tokens = _FEWEST if layers < _FEW else _TOKENS
     question = four_tiers(place, layers, residency, 1, "1.7 GB", tokens)
-    found = answer(question, gap=0.03, limits=Limits(_LIMIT_S), folder=place)
-    prices, plan = found.state.prices, found.schedule
-    assert isinstance(prices, CertifiedPrices)
-    assert isinstance(plan, StackedPlan)
-    files = place / "prices", place / "schedule"
-    save_prices(prices.certificate, files[0])
-    plan.save(files[1])
+    _, certificate, files = solved(question, 0.03, _LIMIT_S, place)
     verify_stacked(question, files)
-    return {"folder": folder, "question": question, "certificate": prices.certificate, "files": files, "moves": plan.moves}
+    return {"folder": folder, "question": question, "certificate": certificate, "files": files}
 
 
 def _measure(state: State) -> Mapping[str, Figure]:
@@ -53,7 +43,7 @@ def _measure(state: State) -> Mapping[str, Figure]:
     assert alone.lower == both.lower
     return {
         "reads": question.num_reads,
-        "moves": state["moves"],
+        "moves": 0 if both.schedule is None else both.schedule.moves,
         "bound_s": float(bound),
         "certified_gap": float("nan") if both.gap is None else both.gap,
         "ns_per_read": (passed - began) / question.num_reads * 1e9,

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.registry import Figure, Spec, State, Target, register
-from placement_opt.answer.answer import answer
+from placement_opt.answer.answer import Answer, answer
 from placement_opt.base.backend import Backend
 from placement_opt.base.limits import Limits
-from placement_opt.certify.files import save_prices
+from placement_opt.certify.files import PriceCertificate, save_prices
 from placement_opt.certify.stacked import verify_stacked
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
@@ -69,18 +69,28 @@ def four_tiers(place: Path, layers: int, residency: str, page: int, weights: str
     return in_layers(read_outline(place / "instance.toml"))
 
 
+def solved(
+    question: Stacked, gap: float, seconds: float, place: Path, jobs: int = 1
+) -> tuple[Answer, PriceCertificate, list[Path]]:
+    """What is found of both sides, the prices, and the files of both in a folder."""
+    found = answer(question, gap=gap, backend=Backend("local", jobs), limits=Limits(seconds), folder=place)
+    prices, schedule = found.state.prices, found.schedule
+    assert isinstance(prices, CertifiedPrices)
+    assert isinstance(schedule, StackedPlan)
+    files = [place / "prices", place / "schedule"]
+    save_prices(prices.certificate, files[0])
+    schedule.save(files[1])
+    return found, prices.certificate, files
+
+
 def _build(layers: int, residency: str, page: int, weights: str) -> State:
     folder, tokens = tempfile.TemporaryDirectory(), (512, 32) if layers < 80 else (32_768, 2_048)
     return {"folder": folder, "question": four_tiers(Path(folder.name), layers, residency, page, weights, tokens)}
 
 
 def _solve(state: State, gap: float, seconds: float) -> Mapping[str, Figure]:
-    question, place = state["question"], Path(state["folder"].name)
-    found = answer(question, gap=gap, backend=Backend("local", 2), limits=Limits(seconds=seconds), folder=place)
-    assert isinstance(found.state.prices, CertifiedPrices)
-    assert isinstance(found.schedule, StackedPlan)
-    save_prices(found.state.prices.certificate, place / "prices")
-    found.schedule.save(place / "schedule")
+    question = state["question"]
+    found, _, state["files"] = solved(question, gap, seconds, Path(state["folder"].name), jobs=2)
     parts = [resource.getrusage(who).ru_maxrss / 2**20 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
         "layers": question.layers,
@@ -97,8 +107,7 @@ def _solve(state: State, gap: float, seconds: float) -> Mapping[str, Figure]:
 
 def _verify(state: State) -> Mapping[str, Figure]:
     """Both sides proved again from their files."""
-    place = Path(state["folder"].name)
-    files = [place / "prices", place / "schedule"]
+    files = state["files"]
     found = verify_stacked(state["question"], files, backend=Backend(jobs=2))
     figures: dict[str, Figure] = {
         "certified_gap": float("nan") if found.gap is None else found.gap,

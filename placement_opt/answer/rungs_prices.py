@@ -56,7 +56,8 @@ def _intervals(work: Work, limits: Limits) -> bool:
 
     began = clock.now()
     search = work.intervals
-    if work.mirror is not None if search is None else behind(search, work.standing.state.lower_s):
+    nothing_to_add = work.mirror is not None if search is None else behind(search, work.standing.state.lower_s)
+    if nothing_to_add:
         return False
     search = work.intervals = search or PriceIntervals(work.instance, sampled_futures(work.instance, work.classes))
 

@@ -9,8 +9,8 @@ They go the mean way of the last passes (Polyak, "Some methods of speeding up th
 blocks swing from tier to tier, and most of what one pass shows is gone in the next.
 
 Of 20,000 steps of a log of requests so much more than few intervals prove is promised after 24, 48, 100 and 200 passes:
-6.1, 9.1, 11.0, 12.1 % (4.0, 6.2, 8.6, 10.7 where each pass has its own way); :mod:`placement_opt.bounds.ascent` takes 400 s
-to prove 2.4 % more, of 200 passes' time eight.
+5.5, 9.6, 11.5, 12.8 % (4.0, 6.2, 8.6, 10.7 where each pass had its own way, and 12.0 after 800);
+:mod:`placement_opt.bounds.ascent` takes eight times as long as 200 passes to prove 2.4 % more.
 """
 
 from __future__ import annotations

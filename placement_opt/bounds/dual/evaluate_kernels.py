@@ -13,27 +13,27 @@ from placement_opt.base.arrays import Array
 from placement_opt.base.compiled import njit
 
 #: Steps that a leaf of the tree stands for; those of a part of one are gone through one by one.
-LEAF = 4
+_LEAF = 4
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def idle_tree(has: Array, source: Array, rent: Array) -> Array:
-    """float64[2 * P, S, S], P the power of two at or above T / LEAF: node P + n is the matrix of the idle steps of leaf n.
+    """float64[2 * P, S, S], P the power of two at or above T / _LEAF: node P + n is the matrix of the idle steps of leaf n.
 
     ``has`` bool[S, K]; ``source`` float64[T, S, K]: cheapest copy into each tier; ``rent`` float64[T + 1, S]. Entry (i, j)
     includes the rents of all states on the way from set i but its own. Nobody goes through a leaf that the last step cuts off.
     """
     steps, sets, _ = source.shape
     leaves = 1
-    while leaves * LEAF < steps:
+    while leaves * _LEAF < steps:
         leaves *= 2
     tree = np.full((2 * leaves, sets, sets), np.inf)
     idle = np.empty((sets, sets))
     w = np.empty(sets)
-    for t in range(steps - steps % LEAF):
+    for t in range(steps - steps % _LEAF):
         _idle_step(t, has, source, rent, idle)
-        leaf = leaves + t // LEAF
-        if t % LEAF == 0:
+        leaf = leaves + t // _LEAF
+        if t % _LEAF == 0:
             tree[leaf] = idle
             continue
         for i in range(sets):
@@ -98,11 +98,11 @@ def _step_by_step(low: int, high: int, has: Array, source: Array, rent: Array, v
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _idle(tree: Array, low: int, high: int, has: Array, source: Array, rent: Array, v: Array, w: Array, pending: Array) -> None:
     """Carry v over the idle steps low..high - 1."""
-    first, beyond = (low + LEAF - 1) // LEAF, high // LEAF
+    first, beyond = (low + _LEAF - 1) // _LEAF, high // _LEAF
     if first >= beyond:
         _step_by_step(low, high, has, source, rent, v, w)
         return
-    _step_by_step(low, first * LEAF, has, source, rent, v, w)
+    _step_by_step(low, first * _LEAF, has, source, rent, v, w)
     left, right = first + tree.shape[0] // 2, beyond + tree.shape[0] // 2
     waiting = 0
     while left < right:
@@ -117,7 +117,7 @@ def _idle(tree: Array, low: int, high: int, has: Array, source: Array, rent: Arr
         right //= 2
     for n in range(waiting - 1, -1, -1):
         _carry(tree[pending[n]], v, w)
-    _step_by_step(beyond * LEAF, high, has, source, rent, v, w)
+    _step_by_step(beyond * _LEAF, high, has, source, rent, v, w)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

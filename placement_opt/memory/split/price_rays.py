@@ -125,7 +125,7 @@ def _same_cell(one: Int64, others: Int64) -> Flags:
 
 def _spans_face(features: Flags, faces: Flags) -> Flags:
     """Which faces (smallest ones that hold two given rays, as features) hold no third ray, hence are of dimension two."""
-    outside = _together((~faces).astype(np.float32), features.T.astype(np.float32))
+    outside = _together(~faces, features.T)
     return np.asarray((outside == 0).sum(axis=1) == 2)
 
 
@@ -139,7 +139,7 @@ def _extreme(rays: Int64, table: Int64, patterns: tuple[int, ...]) -> Flags:
             inside = price[:, members]
             tight.append(inside == inside.min(axis=1, keepdims=True))
     ties = np.concatenate(tight, axis=1)
-    missing = ties.astype(np.float32) @ (~ties).T.astype(np.float32)  # [c, d]: tight for c, not for d
+    missing = _together(ties, (~ties).T)  # [c, d]: tight for c, not for d
     return np.asarray((missing == 0).sum(axis=1) == 1)
 
 
@@ -149,4 +149,4 @@ def _together(some: Array, others: Array) -> Array:
     Of such products of zeros and ones some builds of BLAS say now and then, wrongly, that they met an invalid value.
     """
     with np.errstate(invalid="ignore"):
-        return np.asarray(some @ others)
+        return np.asarray(some.astype(np.float32, copy=False) @ others.astype(np.float32, copy=False))
