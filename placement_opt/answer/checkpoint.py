@@ -25,6 +25,7 @@ from placement_opt.base.limits import Limits
 from placement_opt.base.watch import LeftBehind, run_watched
 from placement_opt.certify.claims import AnyVerified, nothing_verified
 from placement_opt.certify.files import PriceCertificate, ScheduleCertificate, pack_prices, pack_schedule
+from placement_opt.certify.layered import VerifiedLarge
 from placement_opt.certify.layered_files import LargeSchedule
 from placement_opt.certify.stacked_files import StackedSchedule
 from placement_opt.certify.verify import Verified
@@ -195,8 +196,13 @@ class Checkpoints:
                 saved: Any = plan.save(path)
                 return replace(found, schedule=saved, upper=plan.seconds)
         if found.schedule is None and isinstance(known.schedule, StackedSchedule):
-            assert isinstance(found.instance, Stacked)
-            return replace(found, schedule=save_stacked_copy(known.schedule, found.instance, path), upper=known.upper)
+            assert isinstance(found, VerifiedLarge)
+            question = found.instance
+            if isinstance(question, Layered):  # of a scheduler that was played with one layer in rows at a time
+                assert question.stacked is not None
+                question = question.stacked()
+            assert isinstance(question, Stacked)
+            return replace(found, schedule=save_stacked_copy(known.schedule, question, path), upper=known.upper)
         if found.schedule is None and isinstance(known.schedule, LargeSchedule):
             assert isinstance(found.instance, Layered)
             return replace(found, schedule=save_copy(known.schedule, found.instance, path), upper=known.upper)

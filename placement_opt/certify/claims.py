@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from placement_opt.base.atomic import AnyPath
 from placement_opt.base.backend import Backend
+from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.certify.files import Kind, kind_of
 from placement_opt.certify.layered import VerifiedLarge, verify_large
@@ -14,6 +16,7 @@ from placement_opt.certify.stacked import verify_stacked
 from placement_opt.certify.stacked_files import is_stacked_schedule
 from placement_opt.certify.verify import Verified, verify_files
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 from placement_opt.instance.stacked import AnyQuestion, Stacked
 
 #: What certificates prove, in rows or in runs.
@@ -32,7 +35,22 @@ def verify_any(
         return verify_files(question, paths, limits)
     if isinstance(question, Stacked):
         return verify_stacked(question, paths, limits, backend=backend)
-    return verify_large(question, paths, limits, backend=backend)
+    return _verify_in_runs(question, paths, limits, backend)
+
+
+def _verify_in_runs(
+    question: Layered, paths: Sequence[AnyPath], limits: Limits | None, backend: Backend | None
+) -> VerifiedLarge:
+    """Where a scheduler was played with one layer in rows at a time, its moves are proved so, and the prices in runs."""
+    moves = [path for path in paths if is_stacked_schedule(path)]
+    if not moves or question.stacked is None:
+        return verify_large(question, paths, limits, backend=backend)
+    others = [path for path in paths if path not in moves]
+    if second := [path for path in others if is_large_schedule(path)]:
+        raise InputError("found a second certificate of schedule", "expected at most one of each", path=second[0])
+    played = verify_stacked(question.stacked(), moves, limits, backend=backend)
+    found = verify_large(question, others, limits, backend=backend) if others else VerifiedLarge(question)
+    return replace(found, schedule=played.schedule, upper=played.upper)
 
 
 def nothing_verified(question: AnyQuestion) -> AnyVerified:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from placement_opt.cli.backend import add_backend, backend_of
-from placement_opt.cli.certificates import add_certificate, add_schedule, check_files, write_certificates
+from placement_opt.cli.certificates import add_certificate, add_schedule, check_files, moves_beside, write_certificates
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -98,7 +96,7 @@ def _check_in_runs(args: Namespace, question: Large, files: Mapping[str, str]) -
     needing["a file of the roofline"] = args.method == "roofline" and bool(files)
     for option, given in needing.items():
         if given:
-            rows_only(question, option)
+            rows_only(question, f"{option} (simulate --schedule writes its moves)" if option == "--scheduler" else option)
 
 
 def _check(args: Namespace) -> None:
@@ -185,7 +183,7 @@ def _both_sides(
             (console.progress if args.gap is None else console.line)(line)
         checkpoints.keep(state)
 
-    with kept_layers(args.keep, question.hash, args.gap or 0.0) as kept, _beside(question, files, args.keep) as folder:
+    with kept_layers(args.keep, question.hash, args.gap or 0.0) as kept, moves_beside(question, files, args.keep) as folder:
         climb = partial(answer, question, resume=resumed, warm=warm, backend=backend, folder=folder, kept=kept)
         found = climb(gap=args.gap or 0.0, limits=limits, look=look, closing_s=checkpoints.closing_s)
         certified: AnyVerified | None = None
@@ -226,22 +224,6 @@ def _begun(
     if args.warm_start:
         warm = in_time(f"{args.warm_start}: reading it", lambda: warm_prices(args.warm_start, question, limits), limits)
     return resumed, warm
-
-
-@contextmanager
-def _beside(question: AnyQuestion, files: Mapping[str, str], keep: str | None) -> Iterator[Path | None]:
-    """Where moves in runs wait until they are written as one file: beside it, for they may be large, or where they are kept."""
-    from placement_opt.base.atomic import scratch_folder
-    from placement_opt.instance.instance import Instance
-
-    if isinstance(question, Instance) or "schedule" not in files:
-        yield None
-        return
-    if keep:
-        yield Path(keep).absolute()
-        return
-    with scratch_folder(Path(files["schedule"]).absolute().parent) as folder:
-        yield folder
 
 
 def _as_certified(found: Answer, certified: AnyVerified) -> Answer:

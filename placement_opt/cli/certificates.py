@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from placement_opt.certify.verify import Verified
     from placement_opt.instance.instance import Instance
     from placement_opt.instance.outline import Outline
+    from placement_opt.instance.stacked import AnyQuestion
     from placement_opt.play.protocol import Scheduler
     from placement_opt.play.run import Run
 
@@ -38,6 +41,22 @@ def check_files(args: Namespace, outline: Outline) -> dict[str, str]:
     options |= {f"--{name.replace('_', '-')}": getattr(args, name, None) for name in ("per_step", "perfetto", "plot")}
     check_outputs(options, outline.files)
     return {kind: str(path) for kind, path in files.items() if path is not None}
+
+
+@contextmanager
+def moves_beside(question: AnyQuestion, files: Mapping[str, str], keep: str | None = None) -> Iterator[Path | None]:
+    """Where moves of layers wait to be written as one file: beside it, for they may be large, or where they are kept."""
+    from placement_opt.base.atomic import scratch_folder
+    from placement_opt.instance.instance import Instance
+
+    if isinstance(question, Instance) or "schedule" not in files:
+        yield None
+        return
+    if keep:
+        yield Path(keep).absolute()
+        return
+    with scratch_folder(Path(files["schedule"]).absolute().parent) as folder:
+        yield folder
 
 
 def write_certificates(

@@ -59,6 +59,10 @@ def certified(args: Namespace, outline: Outline, limits: Limits) -> AnyQuestion:
     files = args.certificates
     moves, stacked = any(map(is_large_schedule, files)), any(map(is_stacked_schedule, files))
     hashes = {instance_hash(path) for path in files if not is_large_schedule(path) and not is_stacked_schedule(path)}
+    if stacked and (hashes or moves):  # moves with one layer in rows at a time, and perhaps others in runs
+        with suppress(InputError):
+            if (question := in_runs(outline)).hash in hashes or moves:
+                return question
     if stacked or outline.source.layers is not None:
         with nullcontext() if stacked else suppress(InputError):
             by_layer = in_layers(outline)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from placement_opt.cli.backend import add_backend, backend_of
-from placement_opt.cli.certificates import add_schedule, check_files, write_schedule
+from placement_opt.cli.certificates import add_schedule, check_files, moves_beside, write_schedule
 from placement_opt.cli.console import Console
 from placement_opt.cli.parser import (
     LazyParser,
@@ -16,7 +17,17 @@ from placement_opt.cli.parser import (
     add_scale_layers,
     add_time_limit,
 )
-from placement_opt.cli.question import ask, by_layer_only, read, rows_only
+from placement_opt.cli.question import ask, by_layer_only, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from placement_opt.answer.played import Played
+    from placement_opt.base.backend import Backend
+    from placement_opt.base.limits import Limits
+    from placement_opt.certify.claims import AnyVerified
+    from placement_opt.instance.stacked import AnyQuestion
+    from placement_opt.play.protocol import Scheduler
 
 
 def fill(parser: LazyParser) -> None:
@@ -43,9 +54,6 @@ def run(args: Namespace, console: Console) -> int:
     from placement_opt.base.atomic import atomic_file, write_bytes_atomic
     from placement_opt.base.limits import Limits
     from placement_opt.base.watch import in_time
-    from placement_opt.instance.instance import Instance
-    from placement_opt.play.by_layer import simulate_any
-    from placement_opt.play.simulate import Run, simulate
     from placement_opt.report.machine import to_json
     from placement_opt.report.perfetto import check_events, perfetto_chunks
     from placement_opt.report.picture import check_installed, check_place
@@ -64,34 +72,44 @@ def run(args: Namespace, console: Console) -> int:
     instance = ask(args, outline, limits)
     if backend.away:
         by_layer_only(instance, "--backend")
-    for option in ("perfetto", "plot", "schedule"):
-        if getattr(args, option):
-            rows_only(instance, f"--{option.replace('_', '-')}")
     if args.perfetto:
         check_events(instance.num_steps)
-    table, moves = bool(args.per_step or args.perfetto), bool(files or args.perfetto or args.plot)
     console.progress(f"{args.scheduler} on {instance.num_reads:,} reads")
-
-    def work() -> Run:
-        if not isinstance(instance, Instance):
-            return simulate_any(instance, scheduler, per_step=table, limits=limits, backend=backend)
-        return simulate(instance, scheduler, per_step=table, record=moves, limits=limits)
-
-    with console.interruptible(limits):
-        done = in_time(args.scheduler, work, limits)
+    with console.interruptible(limits), moves_beside(instance, files) as folder:
+        done = in_time(args.scheduler, lambda: _played(args, instance, scheduler, folder, limits, backend), limits)
         if args.per_step:
             with atomic_file(args.per_step) as handle:
-                handle.writelines(per_step_lines(done))
+                handle.writelines(per_step_lines(done.run))
         if args.plot:
-            write_bytes_atomic(args.plot, draw(done, args.plot))
+            write_bytes_atomic(args.plot, draw(done.run, done.trail(), args.plot))
         proof = prove(instance, "roofline")
-        document, text = simulation_document(done, proof), simulation_text(done, proof)
+        document, text = simulation_document(done.run, proof), simulation_text(done.run, proof)
         try:
             if args.perfetto:
                 with atomic_file(args.perfetto) as handle:
-                    handle.writelines(perfetto_chunks(done))
+                    handle.writelines(perfetto_chunks(done.run, done.trail()))
             if files:
-                document, text = with_verified(document, text, write_schedule(done, args.schedule, limits), files)
+                certified = _written(done, args.schedule, limits)
+                document, text = with_verified(document, text, certified, files)
         finally:  # whatever became of the certificate, the schedule was timed
             console.print(to_json(document) if args.json else text)
     return 130 if limits.interrupted else 0
+
+
+def _played(
+    args: Namespace, question: AnyQuestion, scheduler: Scheduler, folder: Path | None, limits: Limits, backend: Backend
+) -> Played:
+    """The run, in rows or layer by layer, with what the options want of it."""
+    from placement_opt.answer.played import KeepMoves, play
+
+    shown = bool(args.perfetto or args.plot)
+    keep = KeepMoves(folder, trail=shown) if shown or args.schedule else None
+    table = bool(args.per_step or args.perfetto)
+    return play(question, scheduler, keep, per_step=table, limits=limits, backend=backend)
+
+
+def _written(done: Played, path: str, limits: Limits) -> AnyVerified:
+    """The moves as a certificate, and what it proves."""
+    from placement_opt.answer.played import write_layers
+
+    return write_schedule(done.run, path, limits) if done.layers is None else write_layers(done.run.instance, done.layers, path)

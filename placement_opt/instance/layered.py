@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,9 @@ from placement_opt.instance.sound import check_largest, check_room
 from placement_opt.memory.system import MemorySystem
 from placement_opt.workload import runs
 from placement_opt.workload.layers import Given, Layers
+
+if TYPE_CHECKING:
+    from placement_opt.instance.stacked import Stacked
 
 
 def held_bytes(layers: Layers) -> int:
@@ -98,6 +103,8 @@ class Layered(OneSize):
         What keeps the question out of rows, in words; "" where nobody tried.
     fixed_metered
         As in an instance.
+    stacked
+        Makes the same question with one layer in rows at a time; None where its layers are not from a file.
     """
 
     name: str
@@ -111,6 +118,7 @@ class Layered(OneSize):
     tokens: int | None = None
     why: str = ""
     fixed_metered: Int64 | None = None
+    stacked: Callable[[], Stacked] | None = None
 
     def __post_init__(self) -> None:
         if len(self.memory.tiers) != 2:

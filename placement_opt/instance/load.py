@@ -358,6 +358,7 @@ def in_runs(outline: Outline) -> Layered:
     try:
         made = Layered(outline.name, memory, found, outline.capacity, block, weights, floor, outline.home_tier, tokens)
         row = memory.meters.per_byte[memory.operations.first_serving + model.weight_tier]
-        return replace(made, fixed_metered=meter_totals(memory, [(row, model.weight_bytes * made.num_steps)]))
+        fixed = meter_totals(memory, [(row, model.weight_bytes * made.num_steps)])
+        return replace(made, fixed_metered=fixed, stacked=partial(in_layers, outline))
     except InputError as error:
         raise error.at(path=path) from None

@@ -98,14 +98,16 @@ def simulate(
     return replace(run, effort=getattr(scheduler, "effort", None), would_miss=getattr(scheduler, "would_miss", None))
 
 
-def play_alone(instance: Instance, scheduler: Scheduler, limits: Limits) -> tuple[Moved, Int64]:
-    """A part of a run by itself, its reads not yet split because budgets tie them to those of others, and what was moved (as
-    in a run); errors as :func:`simulate`."""
+def play_alone(
+    instance: Instance, scheduler: Scheduler, limits: Limits, *, record: bool = False
+) -> tuple[Moved, Int64, Schedule | None]:
+    """A part of a run by itself, its reads not yet split because budgets tie them to those of others; what was moved (as in a
+    run), and the moves where they are recorded. Errors as :func:`simulate`."""
     try:
-        ledger, held, passed, _ = _play(instance, scheduler, False, limits)
+        ledger, held, passed, schedule = _play(instance, scheduler, record, limits)
     except ScheduleError as error:
         raise said_by(scheduler, error) from None
-    return not_split(instance, held, passed, ledger.moved), ledger.moved
+    return not_split(instance, held, passed, ledger.moved), ledger.moved, schedule
 
 
 def said_by(scheduler: Scheduler, error: ScheduleError) -> ScheduleError:

@@ -24,10 +24,8 @@ import numpy as np
 
 from placement_opt.base.arrays import Int64
 from placement_opt.base.errors import InputError, LimitError
-from placement_opt.instance.instance import Instance
-from placement_opt.play.occupancy import occupancy
 from placement_opt.play.run import Run
-from placement_opt.play.schedule import Schedule, numbered
+from placement_opt.play.trail import Trail
 
 #: Events that a file may have: some 300 MB, which viewers still open.
 MOST_EVENTS = 2_000_000
@@ -42,22 +40,22 @@ def check_events(steps: int) -> None:
     _check(steps, "steps")
 
 
-def perfetto_chunks(run: Run) -> Iterator[bytes]:
-    """The file's bytes, piece by piece, of a run in rows with its moves and its table of steps.
+def perfetto_chunks(run: Run, trail: Trail) -> Iterator[bytes]:
+    """The file's bytes, piece by piece, of a run with its table of steps, and what it moved and held.
 
     Raises
     ------
     InputError
-        The run has none.
+        The run has no table.
     LimitError
         There are more events than ``MOST_EVENTS``, which is known before the first piece.
     """
-    if run.schedule is None or run.per_step is None or not isinstance(run.instance, Instance):
-        raise InputError("found a run without its moves", "expected one with per_step=True, record=True", field="run")
-    _check(_count(run, run.schedule), "events")
+    if run.per_step is None:
+        raise InputError("found a run without its table of steps", "expected one with per_step=True", field="run")
+    _check(_count(run, trail), "events")
     head = {"instance": run.instance.name, "hash": run.instance.hash, "scheduler": run.scheduler}
     yield f'{{"displayTimeUnit": "ns", "otherData": {json.dumps(head)}, "traceEvents": [\n'.encode()
-    for at, event in enumerate(_events(run, run.schedule)):
+    for at, event in enumerate(_events(run, trail)):
         yield (b",\n" if at else b"") + json.dumps(event, separators=(",", ":")).encode()
     yield b"\n]}\n"
 
@@ -68,28 +66,18 @@ def _check(count: int, what: str) -> None:
         raise LimitError(f"found {count:,} {what}, a file for Perfetto has at most {MOST_EVENTS:,}: {fewer}")
 
 
-def _count(run: Run, schedule: Schedule) -> int:
+def _count(run: Run, trail: Trail) -> int:
     """Events but for a few: steps, busy resources, moves, changes of counters."""
-    assert isinstance(run.instance, Instance)
-    held = occupancy(run.instance, schedule)
-    changes = int((np.diff(held, axis=0) != 0).sum())
-    return len(run.step_s) + int((run.step_loads > 0).sum()) + _groups(schedule) + changes
+    changes = int((np.diff(trail.held, axis=0) != 0).sum())
+    return len(run.step_s) + int((run.step_loads > 0).sum()) + len(trail.step) + changes
 
 
-def _groups(schedule: Schedule) -> int:
-    """(step, operation) pairs that move anything."""
-    step = np.repeat(np.arange(schedule.num_steps, dtype=np.int64), np.diff(schedule.indptr))
-    return len(np.unique(step * 2**16 + schedule.op)) if len(step) else 0
-
-
-def _events(run: Run, schedule: Schedule) -> Iterator[Event]:
+def _events(run: Run, trail: Trail) -> Iterator[Event]:
     start = np.rint(np.concatenate([[0.0], np.cumsum(run.step_s)]) * _NANO).astype(np.int64)
-    return chain(
-        _names(run, schedule), _steps(run, start), _busy(run, start), _moves(run, schedule, start), _held(run, schedule, start)
-    )
+    return chain(_names(run, trail), _steps(run, start), _busy(run, start), _moves(run, trail, start), _held(run, trail, start))
 
 
-def _names(run: Run, schedule: Schedule) -> Iterator[Event]:
+def _names(run: Run, trail: Trail) -> Iterator[Event]:
     """What groups and tracks are called, in the order in which they are shown."""
     instance = run.instance
     groups = {_RUN: f"{run.scheduler} on {instance.name}", _RESOURCES: "resources", _MOVES: "moves", _TIERS: "bytes in tiers"}
@@ -98,7 +86,7 @@ def _names(run: Run, schedule: Schedule) -> Iterator[Event]:
         yield {"ph": "M", "pid": group, "name": "process_sort_index", "args": {"sort_index": group}}
     tracks = [(_RUN, 0, "steps")]
     tracks += [(_RESOURCES, at, name) for at, name in enumerate(instance.memory.resources)]
-    moving = np.unique(schedule.op).tolist()
+    moving = np.unique(trail.operation).tolist()
     tracks += [(_MOVES, at, _operations(run)[at]) for at in moving]
     for group, track, name in tracks:
         yield {"ph": "M", "pid": group, "tid": track, "name": "thread_name", "args": {"name": name}}
@@ -135,19 +123,16 @@ def _busy(run: Run, start: Int64) -> Iterator[Event]:
             yield _slice(_RESOURCES, r, names[r], int(start[step]), min(round(seconds * _NANO), long[step]), args)
 
 
-def _moves(run: Run, schedule: Schedule, start: Int64) -> Iterator[Event]:
-    assert isinstance(run.instance, Instance)
-    names, size, tiers = _operations(run), run.instance.size, run.instance.num_tiers
-    for step in range(schedule.num_steps):
-        for number, ids in numbered(schedule.moves(step), tiers):
-            args = {"blocks": len(ids), "bytes": int(size[ids].sum())}
-            event = {"ph": "i", "s": "t", "pid": _MOVES, "tid": number, "name": names[number]}
-            yield event | {"ts": int(start[step]) / _MICRO, "args": args}
+def _moves(run: Run, trail: Trail, start: Int64) -> Iterator[Event]:
+    names = _operations(run)
+    groups = (trail.step, trail.operation, trail.blocks, trail.moved)
+    for step, number, blocks, size in zip(*(column.tolist() for column in groups), strict=True):
+        event = {"ph": "i", "s": "t", "pid": _MOVES, "tid": number, "name": names[number]}
+        yield event | {"ts": int(start[step]) / _MICRO, "args": {"blocks": blocks, "bytes": size}}
 
 
-def _held(run: Run, schedule: Schedule, start: Int64) -> Iterator[Event]:
-    assert isinstance(run.instance, Instance)
-    held = occupancy(run.instance, schedule)
+def _held(run: Run, trail: Trail, start: Int64) -> Iterator[Event]:
+    held = trail.held
     changed = np.ones(held.shape, dtype=bool)
     changed[1:-1] = held[1:-1] != held[:-2]
     for state, row in enumerate(held.tolist()):

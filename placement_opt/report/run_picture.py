@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from placement_opt.base.errors import InputError
 from placement_opt.base.units import format_size
-from placement_opt.instance.instance import Instance
-from placement_opt.play.occupancy import occupancy
 from placement_opt.play.run import Run
+from placement_opt.play.trail import Trail
 from placement_opt.report.numbers import full_seconds, time_unit
 from placement_opt.report.picture import STYLE, picture_bytes, size_unit
 from placement_opt.study.survey import means, most, piece_ends
@@ -28,19 +26,11 @@ _FLOOR, _ROOM, _ALIVE = "#bbbbbb", "#111111", "#777777"
 _NEAR = 2.0
 
 
-def draw(run: Run, path: str) -> bytes:
-    """The picture's bytes, in the format that the name of its file ends with; of a run in rows with its moves.
-
-    Raises
-    ------
-    InputError
-        The run has no moves.
-    """
+def draw(run: Run, trail: Trail, path: str) -> bytes:
+    """The picture's bytes, in the format that the name of its file ends with; of a run and what it held."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    if run.schedule is None or not isinstance(run.instance, Instance):
-        raise InputError("found a run without its moves", "expected one with record=True", field="run")
     tiers = run.instance.num_tiers
     with matplotlib.rc_context({**STYLE, "text.parse_math": False}):
         figure = Figure(figsize=(8.4, 3.0 + 1.5 * tiers), layout="constrained", dpi=160)
@@ -50,7 +40,7 @@ def draw(run: Run, path: str) -> bytes:
             axes.set_axisbelow(True)
             axes.margins(x=0)
         _times(cells[0], run)
-        _tiers(cells[1:], run)
+        _tiers(cells[1:], run, trail)
         cells[-1].set_xlabel("step")
         title = f"{run.scheduler} on {run.instance.name}: {full_seconds(run.latency_s)}"
         figure.suptitle(title, fontsize=10)
@@ -77,13 +67,11 @@ def _times(axes: Axes, run: Run) -> None:
     axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
 
 
-def _tiers(cells: list[Axes], run: Run) -> None:
+def _tiers(cells: list[Axes], run: Run, trail: Trail) -> None:
     """Bytes in each tier; its room, and all that are alive, where they are near."""
     instance = run.instance
-    assert isinstance(instance, Instance)
-    assert run.schedule is not None
     ends = piece_ends(instance.num_steps)
-    held, alive = most(occupancy(instance, run.schedule), ends), most(instance.alive_bytes[:, None], ends)[:, 0]
+    held, alive = most(trail.held, ends), most(trail.alive[:, None], ends)[:, 0]
     at = np.r_[0, ends]
     for tier, axes in enumerate(cells):
         top, room = int(held[:, tier].max()), int(instance.capacity[tier])

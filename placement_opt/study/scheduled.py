@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from placement_opt.answer.played import KeepMoves, Played, play
 from placement_opt.answer.prove import Proof
 from placement_opt.answer.verdict import Judgement, judge
 from placement_opt.base import clock
@@ -14,14 +15,10 @@ from placement_opt.base.errors import BudgetError, InputError, Interrupted, Limi
 from placement_opt.base.limits import Limits
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.base.watch import in_time
-from placement_opt.instance.instance import Instance
 from placement_opt.instance.stacked import AnyQuestion
-from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.consumption import Consumption
 from placement_opt.play.hits import Hits
 from placement_opt.play.protocol import Effort, Scheduler
-from placement_opt.play.run import Run
-from placement_opt.play.simulate import simulate
 from placement_opt.play.use import Use
 from placement_opt.schedulers import as_scheduler, name_of
 from placement_opt.study.keys import Values, called
@@ -190,14 +187,14 @@ def run_scheduler(
     limits: Limits,
     *,
     use: bool = False,
-    record: bool = False,
+    keep: KeepMoves | None = None,
     backend: Backend | None = None,
-) -> tuple[Scheduled, Run | None]:
-    """The same with the run itself, None where it was not timed; ``record``: with its moves, of a question in rows."""
+) -> tuple[Scheduled, Played | None]:
+    """The same with the run itself, None where it was not timed; ``keep``: what is kept of its moves."""
     started, spec = clock.now(), name_of(given)
     try:
         scheduler = as_scheduler(given)
-        run, used, hits, what = in_time(spec, lambda: _timed(instance, scheduler, limits, use, record, backend), limits)
+        played, used, hits, what = in_time(spec, lambda: _timed(instance, scheduler, limits, use, keep, backend), limits)
     except BudgetError as error:
         return Scheduled(spec, Outcome.OVER_BUDGET, error.message), None
     except ScheduleError as error:
@@ -210,7 +207,7 @@ def run_scheduler(
         return Scheduled(spec, Outcome.REFUSED, str(error)), None
     except PlacementError as error:  # a solver that a scheduler asked gave nothing
         return Scheduled(spec, Outcome.LIMIT, str(error)), None
-    wall = clock.now() - started
+    wall, run = clock.now() - started, played.run
     outcome, note = Outcome.TIMED, ""
     if run.effort is not None and run.effort.cut_short:
         outcome, note = Outcome.CUT_SHORT, f"after {run.effort.taken:,} of {run.effort.given:,} {run.effort.unit}"
@@ -230,17 +227,15 @@ def run_scheduler(
         hits=hits,
         use=what,
     )
-    return timed, run
+    return timed, played
 
 
 def _timed(
-    instance: AnyQuestion, scheduler: Scheduler, limits: Limits, use: bool, record: bool, backend: Backend | None
-) -> tuple[Run, Consumption, Hits, Use | None]:
-    if record and isinstance(instance, Instance):
-        run = simulate(instance, scheduler, record=True, limits=limits)
-    else:
-        run = simulate_any(instance, scheduler, limits=limits, backend=backend)
-    return run, run.consumption, run.hits, run.use if use else None
+    instance: AnyQuestion, scheduler: Scheduler, limits: Limits, use: bool, keep: KeepMoves | None, backend: Backend | None
+) -> tuple[Played, Consumption, Hits, Use | None]:
+    played = play(instance, scheduler, keep, limits=limits, backend=backend)
+    run = played.run
+    return played, run.consumption, run.hits, run.use if use else None
 
 
 def fastest(outcomes: Sequence[object]) -> tuple[str, float] | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from placement_opt.answer.played import KeepMoves, Played
 from placement_opt.answer.prove import Proof, proof_of, roofline_of
 from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.errors import LimitError, PlacementError
@@ -23,12 +24,11 @@ from placement_opt.base.limits import Limits
 from placement_opt.base.watch import in_time
 from placement_opt.bounds.result import Status
 from placement_opt.instance.instance import Instance
+from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import question_of
 from placement_opt.instance.outline import Outline, read_outline
 from placement_opt.instance.scaled import LayerShare
 from placement_opt.instance.stacked import AnyQuestion
-from placement_opt.play.occupancy import occupancy
-from placement_opt.play.run import Run
 from placement_opt.schedulers import name_of
 from placement_opt.study.beside import Beside, certificates_beside
 from placement_opt.study.compare import Named, left_at, prove_beside
@@ -53,8 +53,9 @@ class Course:
         As asked for, options included.
     step_s
         float64[N]: mean seconds of a step.
-    held
-        int64[N + 1, K]: the most bytes in each tier, at the start and within each piece; None in runs.
+    held, alive
+        int64[N + 1, K] and int64[N + 1]: the most bytes in each tier, and of blocks that are alive, at the start and
+        within each piece; None in runs.
     hit_rate
         Share of the bytes read that had a copy in the fastest tier.
     critical
@@ -64,6 +65,7 @@ class Course:
     scheduler: str
     step_s: Float64
     held: Int64 | None
+    alive: Int64 | None
     hit_rate: float
     critical: tuple[tuple[str, float], ...]
 
@@ -86,8 +88,6 @@ class Survey:
         Of the schedulers that were timed, in the order asked for.
     bound_step_s
         float64[N]: what the bound gives each step, a mean; None where its method says nothing of single steps.
-    alive
-        int64[N + 1]: the most bytes alive, at the start and within each piece; None in runs.
     worth, worth_note
         What the bound's prices say; None, and why.
     curve, curve_note
@@ -104,7 +104,6 @@ class Survey:
     ends: Int64
     courses: tuple[Course, ...]
     bound_step_s: Float64 | None
-    alive: Int64 | None
     worth: Worth | None
     worth_note: str
     curve: Sweep | None
@@ -172,7 +171,6 @@ def survey(
         ends=ends,
         courses=courses,
         bound_step_s=None if steps is None or len(steps) != question.num_steps else means(steps, ends),
-        alive=most(question.alive_bytes[:, None], ends)[:, 0] if isinstance(question, Instance) else None,
         worth=found,
         worth_note=worth_note,
         curve=drawn,
@@ -205,6 +203,7 @@ def _all_run(
 ) -> tuple[list[Scheduled], tuple[Course, ...]]:
     """The schedulers one after the other, each in half of the time that is left, the last one in all of it."""
     rows, courses = [], []
+    keep = None if isinstance(question, Layered) else KeepMoves(None, trail=True)
     for at, one in enumerate(schedulers):
         say(f"{question.name}: {name_of(one)}")
         if limits.reached:
@@ -212,21 +211,22 @@ def _all_run(
             rows.append(Scheduled(name_of(one), missing, "not begun"))
             continue
         last = at == len(schedulers) - 1
-        row, run = run_scheduler(question, one, limits if last else limits.within(limits.remaining / 2), record=True)
+        row, played = run_scheduler(question, one, limits if last else limits.within(limits.remaining / 2), keep=keep)
         rows.append(row)
-        if run is not None:
-            courses.append(_course(row.scheduler, run))
+        if played is not None:
+            courses.append(_course(row.scheduler, played))
     return rows, tuple(courses)
 
 
-def _course(name: str, run: Run) -> Course:
-    instance, ends = run.instance, piece_ends(run.instance.num_steps)
-    held = None
-    if isinstance(instance, Instance) and run.schedule is not None:
-        held = most(occupancy(instance, run.schedule), ends)
+def _course(name: str, played: Played) -> Course:
+    run, instance, held, alive = played.run, played.run.instance, None, None
+    ends = piece_ends(instance.num_steps)
+    if not isinstance(instance, Layered):
+        trail = played.trail()
+        held, alive = most(trail.held, ends), most(trail.alive[:, None], ends)[:, 0]
     shares = zip(instance.memory.resources, run.critical_share.tolist(), strict=True)
     critical = tuple((resource, share) for resource, share in shares if share > 0)
-    return Course(name, means(run.step_s, ends), held, run.hit_rate, critical)
+    return Course(name, means(run.step_s, ends), held, alive, run.hit_rate, critical)
 
 
 def _worth(question: AnyQuestion, proof: Proof, limits: Limits) -> tuple[Worth | None, str]:

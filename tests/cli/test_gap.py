@@ -440,7 +440,7 @@ def test_compare_without_a_schedule_bounds_as_ever(
     def refuse(*_: object, **__: object) -> None:
         raise InputError("found one layer", "expected several")
 
-    monkeypatch.setattr("placement_opt.study.scheduled.simulate_any", refuse)
+    monkeypatch.setattr("placement_opt.study.scheduled.play", refuse)
     instances = document(capsys, "compare", drift, "--schedulers", "static", "--gap", "1%", code=2)["instances"]
     assert isinstance(instances, list)
     assert instances[0]["note"].startswith("auto took")

@@ -88,7 +88,10 @@ def test_what_needs_rows_still_refuses_a_large_file(large: str, capsys: pytest.C
     """And says how many reads there are, and what needs them."""
     for options, what in (
         (["--method", "lp"], ""),
-        (["--schedule", f"{large}.npz", "--scheduler", "belady"], "; --scheduler needs the reads as rows"),
+        (
+            ["--schedule", f"{large}.npz", "--scheduler", "belady"],
+            "; --scheduler (simulate --schedule writes its moves) needs the reads as rows",
+        ),
     ):
         assert main(["bound", large, *options]) == 3
         err = capsys.readouterr().err

@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from placement_opt.base import room
 from placement_opt.base.errors import Interrupted, LimitError
 from placement_opt.base.limits import Limits
+from placement_opt.base.room import NoRoom
 from placement_opt.cli import main
 from placement_opt.instance.layered import Layered, layered_of
 from placement_opt.instance.load import load, load_instance, load_layered
-from placement_opt.play.by_layer import by_layer, simulate_any
+from placement_opt.instance.outline import read_outline
+from placement_opt.instance.turns import in_layers
+from placement_opt.play.by_layer import by_layer, play_layers, simulate_any
+from placement_opt.play.in_runs import plays_in_runs
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.study.compare import compare
@@ -23,8 +28,8 @@ from tests.layered.cases import draw, write
 
 @pytest.fixture
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An instance file whose trace counts as too large for rows."""
-    monkeypatch.setattr(params, "LARGEST_READS", 100)
+    """An instance file of two layers of 882 reads, whose trace counts as too large for rows."""
+    monkeypatch.setattr(params, "LARGEST_READS", 1000)
     return str(write(tmp_path))
 
 
@@ -43,16 +48,27 @@ def test_it_takes_as_long_and_moves_as_much(seed: int) -> None:
     assert (runs.tokens, runs.counts) == (rows.tokens, rows.counts)
 
 
-def test_only_schedulers_that_treat_each_layer_by_itself_play(tmp_path: Path) -> None:
-    """The others say so, and which do; room for less than a block a layer is shared, so there nobody plays alone."""
+def test_others_play_with_one_layer_in_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that treat each layer by itself need no rows, in room for a block a layer; from runs at hand there are none."""
     question = load_layered(write(tmp_path))
     playing = [name for name in REGISTRY if getattr(make_scheduler(name), "by_layer", False)]
     assert playing == ["lru"]
-    for spec in ("belady", "lru:scope=global"):
-        with pytest.raises(LimitError, match=rf"^{spec} needs the reads as rows: only schedulers that treat each layer by it"):
-            by_layer(question, make_scheduler(spec))
-    with pytest.raises(LimitError, match="lru needs the reads as rows"):
-        by_layer(load_layered(write(tmp_path, room=106)), make_scheduler("lru"))
+    layers = in_layers(read_outline(write(tmp_path)))
+    for spec in ("belady", "lru:scope=global", "static", "contender"):
+        run, _ = play_layers(question, make_scheduler(spec))
+        assert run.instance is question
+        alone = [simulate(layers.layer(layer), make_scheduler(spec)) for layer in range(2)]
+        assert run.step_s.tolist() == np.stack([one.step_s for one in alone], axis=1).ravel().tolist()
+        assert run.exact_latency() == sum(one.exact_latency() for one in alone)
+    assert plays_in_runs(question, make_scheduler("lru"))
+    small = load_layered(write(tmp_path, room=106))
+    assert not plays_in_runs(small, make_scheduler("lru"))
+    assert simulate_any(small, make_scheduler("lru")).latency_s > 0
+    with pytest.raises(LimitError, match=r"^belady needs the reads as rows$"):
+        simulate_any(layered_of(draw(2)), make_scheduler("belady"))
+    monkeypatch.setattr(room, "READ_BYTES", 2**50)
+    with pytest.raises(NoRoom, match=r"reads of a layer"):
+        simulate_any(question, make_scheduler("belady"))
     stopped = Limits()
     stopped.interrupt()
     with pytest.raises(Interrupted, match="lru, layer by layer, was stopped after 0 of 2 layers"):
@@ -62,20 +78,12 @@ def test_only_schedulers_that_treat_each_layer_by_itself_play(tmp_path: Path) ->
 def test_simulate_has_the_same_report_in_runs(
     large: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every key and, but for the hash, every number; what needs the reads as rows is refused with exit code 3."""
+    """Every key and, but for the hash, every number."""
     argv = ["simulate", large, "--scheduler", "lru"]
     assert main([*argv, "--json"]) == 0
     runs = json.loads(capsys.readouterr().out)
     assert main(argv) == 0
     assert "1,764 reads" in capsys.readouterr().out
-    for more, what in (
-        (["--perfetto", f"{large}.json"], "--perfetto needs the reads as rows"),
-        (["--schedule", f"{large}.plan"], "--schedule needs the reads as rows"),
-    ):
-        assert main([*argv, *more]) == 3
-        assert what in capsys.readouterr().err
-    assert main(["simulate", large, "--scheduler", "belady"]) == 3
-    assert "reads, expected at most 100 to be held in memory; belady needs the reads as rows" in capsys.readouterr().err
     monkeypatch.setattr(params, "LARGEST_READS", 2**30)
     assert main([*argv, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -89,7 +97,7 @@ def test_simulate_has_the_same_report_in_runs(
 
 
 def test_compare_judges_in_runs_what_plays_there(large: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """By the bound and the schedule of the engine; a scheduler that needs rows is named with the reason, exit code 3."""
+    """By the bound and the schedule of the engine; one scheduler has one layer in rows at a time, one has none."""
     assert main(["compare", large, "--schedulers", "lru", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["instances"]
     assert found["best_from"] == "scale"
@@ -97,10 +105,11 @@ def test_compare_judges_in_runs_what_plays_there(large: str, capsys: pytest.Capt
     (schedule,) = found["schedules"]
     assert schedule["latency_s"] == simulate(load_instance_of(large), make_scheduler("lru")).latency_s
     assert schedule["verdict"] in ("capacity", "policy", "both")
-    assert main(["compare", large, "--schedulers", "lru,belady", "--gap", "5%", "--json"]) == 3
+    assert main(["compare", large, "--schedulers", "lru,belady", "--gap", "5%", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["instances"]
-    assert [each["outcome"] for each in found["schedules"]] == ["timed", "limit reached"]
-    assert "belady needs the reads as rows" in found["schedules"][1]["note"]
+    assert [each["outcome"] for each in found["schedules"]] == ["timed", "timed"]
+    lru, belady = (each["latency_s"] for each in found["schedules"])
+    assert found["lower_bound_s"] <= belady < lru
 
 
 def load_instance_of(path: str) -> object:

@@ -78,9 +78,7 @@ def test_any_scheduler_has_the_steps_of_its_layers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["runs", "layers"])
-def test_the_file_is_that_of_rows(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_file_is_that_of_rows(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Byte by byte, in however many pieces it is written; wherever the layers are played."""
     path = str(write(tmp_path) if kind == "runs" else written(tmp_path))
     argv = ["simulate", path, "--scheduler", "lru", "--per-step"]
@@ -91,8 +89,6 @@ def test_the_file_is_that_of_rows(
     whole = (tmp_path / "rows.csv").read_bytes()
     assert (tmp_path / "large.csv").read_bytes() == whole
     assert len(whole.splitlines()) == 1 + load_steps(path)
-    assert main(["simulate", path, "--scheduler", "lru", "--perfetto", str(tmp_path / "p.json")]) == 3
-    assert "--perfetto needs the reads as rows" in capsys.readouterr().err
 
 
 def load_steps(path: str) -> int:

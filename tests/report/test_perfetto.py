@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from placement_opt.cli import main
 from placement_opt.instance.instance import Instance
 from placement_opt.play.occupancy import occupancy
 from placement_opt.play.run import Run
+from placement_opt.play.trail import trail_of_run
 from placement_opt.report import perfetto
 from placement_opt.report.perfetto import perfetto_chunks
 from placement_opt.workload.synth import params
 from tests.layered.cases import write as write_layered
 from tests.small import make_instance, make_trace, random_instance, two_tier
+from tests.stacking import written
 
 REPO = Path(__file__).parents[2]
 
@@ -31,7 +34,7 @@ def played(instance: Instance, name: str = "lru") -> Run:
 
 def events(run: Run) -> dict[tuple[str, str], list[Any]]:
     """(group, kind) -> the events, groups by their names."""
-    document = json.loads(b"".join(perfetto_chunks(run)))
+    document = json.loads(b"".join(perfetto_chunks(run, trail_of_run(run))))
     names = {one["pid"]: one["args"]["name"] for one in document["traceEvents"] if one["name"] == "process_name"}
     found: dict[tuple[str, str], list[Any]] = {}
     for one in document["traceEvents"]:
@@ -142,17 +145,32 @@ def test_too_many_events_are_refused(
     assert not out.exists()
 
 
-def test_what_has_no_moves_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A run that was not recorded, and a question in runs."""
-    run = po.simulate(make_instance(two_tier(), make_trace([[0]], [-1])), po.make_scheduler("lru"))
-    with pytest.raises(InputError, match=r"^run: found a run without its moves, expected one with per_step=True, record=True$"):
-        next(perfetto_chunks(run))
+def test_what_has_no_table_is_refused() -> None:
+    """A run without its steps; too many of them."""
+    run = po.simulate(make_instance(two_tier(), make_trace([[0]], [-1])), po.make_scheduler("lru"), record=True)
+    with pytest.raises(InputError, match=r"^run: found a run without its table of steps, expected one with per_step=True$"):
+        next(perfetto_chunks(run, trail_of_run(run)))
     with pytest.raises(LimitError, match="found 2,000,001 steps"):
         perfetto.check_events(2_000_001)
-    monkeypatch.setattr(params, "LARGEST_READS", 100)
-    path = write_layered(tmp_path, prefill=20, tokens=8)
-    for option in ("--perfetto", "--plot"):
-        assert main(["simulate", str(path), "--scheduler", "lru", option, str(tmp_path / "a.svg")]) == 3
-        assert f"{option} needs the reads as rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("make", "most"), [(write_layered, 1000), (written, 300)], ids=["runs", "layers"])
+def test_layers_have_the_events_of_rows(
+    make: Callable[[Path], Path],
+    most: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where the reads do not fit as rows: every event but for the hash."""
+    command = ["simulate", str(make(tmp_path)), "--scheduler", "lru", "--perfetto", str(tmp_path / "run.json")]
+    found = []
+    for largest in (2**30, most):
+        monkeypatch.setattr(params, "LARGEST_READS", largest)
+        assert main(command) == 0
+        document = json.loads((tmp_path / "run.json").read_text())
+        document["otherData"].pop("hash")
+        found.append(document)
+    assert found[0] == found[1]
+    assert len(found[0]["traceEvents"]) > 100
+    assert capsys.readouterr().err == ""

@@ -194,7 +194,7 @@ def test_expected_troubles_become_outcomes(
     def fake(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(scheduled, "simulate_any", fake)
+    monkeypatch.setattr(scheduled, "play", fake)
     found = compare([fetch_ahead()], ["lru"], method="roofline")
     row = found.instances[0].schedules[0]
     assert (row.outcome, row.note, row.latency_s) == (outcome, str(error), None)
@@ -209,7 +209,7 @@ def test_declining_is_no_failure_where_all_were_asked_for(monkeypatch: pytest.Mo
     def fake(*_: object, **__: object) -> None:
         raise InputError("found one layer", "expected several")
 
-    monkeypatch.setattr(scheduled, "simulate_any", fake)
+    monkeypatch.setattr(scheduled, "play", fake)
     found = compare([fetch_ahead()], ["lru"], method="roofline")
     assert found.exit_code(everything=True) == 0
 
@@ -292,7 +292,7 @@ def test_bad_input_is_found_before_the_work(
     def work(*_: object, **__: object) -> None:
         raise AssertionError("computed something")
 
-    monkeypatch.setattr(scheduled, "simulate_any", work)
+    monkeypatch.setattr(scheduled, "play", work)
     monkeypatch.setattr(MODULE, "prove_judging", work)
     broken = tmp_path / "broken.toml"
     broken.write_text("schema = 2\n")
@@ -351,7 +351,7 @@ def test_a_killed_process_loses_its_piece_alone(
 
 def test_a_scheduler_that_is_deaf_is_left_behind(monkeypatch: pytest.MonkeyPatch, stubborn: threading.Event) -> None:
     """It has no time; the comparison and the others do not wait for it, nor do the schedules that are run beside a bound."""
-    monkeypatch.setattr(scheduled, "simulate_any", lambda *_, **__: stubborn.wait())
+    monkeypatch.setattr(scheduled, "play", lambda *_, **__: stubborn.wait())
     late = scheduled.time_scheduler(fetch_ahead(), "lru", Limits(0.0))
     assert (late.outcome, late.note) == (Outcome.LIMIT, "lru takes longer than the limits allow")
     stopped = Limits()
@@ -387,14 +387,14 @@ def test_a_signal_prints_what_is_finished(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C in the middle of ``compare`` prints the table so far, ends with 130, and leaves the handlers as they were."""
-    true, before = scheduled.simulate_any, signal.getsignal(number)
+    true, before = scheduled.play, signal.getsignal(number)
 
     def hit(*args: object, **rest: object) -> object:
         run = true(*args, **rest)
         os.kill(os.getpid(), number)
         return run
 
-    monkeypatch.setattr(scheduled, "simulate_any", hit)
+    monkeypatch.setattr(scheduled, "play", hit)
     assert main(["compare", str(write_drift(tmp_path)), "--schedulers", "static,lru", "--method", "roofline"]) == 130
     out, _ = capsys.readouterr()
     assert "\nstatic" in out

@@ -119,9 +119,9 @@ def steps(survey: Survey, name: str) -> Picture | None:
 def held(survey: Survey, name: str) -> Picture | None:
     """Bytes in each tier over the steps."""
     shown = [one for one in best_courses(survey, MOST_LINES) if one.held is not None]
-    if not shown or survey.alive is None:
+    if not shown or (alive := shown[0].alive) is None:
         return None
-    alive, capacity = survey.alive, survey.question.capacity
+    capacity = survey.question.capacity
     parts = []
 
     def panel(axes: Axes, tier: int) -> None:
