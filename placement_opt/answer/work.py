@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from placement_opt.answer.standing import Standing, State
-from placement_opt.base import clock, room
+from placement_opt.base import clock
 from placement_opt.base.backend import Backend
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
@@ -144,12 +144,7 @@ class Work:
 
         ``needed``: processes -> bytes.
         """
-        if self.backend.away:
-            return self.backend
-        left, jobs = room.left(self.limits), min(self.jobs, layers)
-        while jobs > 1 and needed(jobs) > left:
-            jobs -= 1
-        return Backend(jobs=jobs)
+        return self.backend.fitting(layers, needed, self.limits)
 
     @cached_property
     def size(self) -> Size:

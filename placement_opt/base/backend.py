@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from placement_opt.base import room
 from placement_opt.base.accelerator import device
 from placement_opt.base.atomic import AnyPath
 from placement_opt.base.errors import InputError, LimitError, shown
@@ -98,6 +99,15 @@ class Backend:
         """InputError where it cannot do whole bounds and schedules, but takes a part in one answer alone."""
         if self.name == "accelerator":
             raise InputError("found accelerator", "expected local or dask: an accelerator is for `answer`", field="backend")
+
+    def fitting(self, tasks: int, needed: Callable[[int], int], limits: Limits) -> Backend:
+        """Elsewhere, or in as many of the processes as there is memory for; ``needed``: processes -> bytes."""
+        if self.away:
+            return self
+        left, jobs = room.left(limits), min(self.jobs, tasks)
+        while jobs > 1 and needed(jobs) > left:
+            jobs -= 1
+        return Backend(jobs=jobs)
 
     def place(self, path: AnyPath) -> AnyPath:
         """A file as who works on it finds it, whatever folder that is in."""

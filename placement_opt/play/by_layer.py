@@ -104,8 +104,10 @@ def _each(
 ) -> list[_Played]:
     """What came of each layer; errors as :func:`placement_opt.play.simulate.simulate` where the limits end it."""
     limits = limits or Limits()
-    tasks = [_Task(question, scheduler, layer, keep) for layer in range(question.num_layers)]
-    found = (backend or Backend()).run(work, tasks, shared=(question,), limits=limits)
+    tasks, where = [_Task(question, scheduler, layer, keep) for layer in range(question.num_layers)], backend or Backend()
+    if isinstance(question, Stacked):
+        where = where.fitting(len(tasks), question.memory_needed, limits)
+    found = where.run(work, tasks, shared=(question,), limits=limits)
     played = [one for one in found if one is not None]
     if len(played) < len(tasks):
         look(limits, f"{scheduler.name}, layer by layer,", len(played), len(tasks), "layers")

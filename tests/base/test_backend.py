@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from placement_opt.base import room
 from placement_opt.base.atomic import Part, write_part
 from placement_opt.base.backend import Backend, _unpacked, packed
 from placement_opt.base.errors import LimitError
@@ -90,3 +91,17 @@ def test_a_part_is_at_its_place_or_comes_back(tmp_path: Path) -> None:
     assert away.data == b"moves"
     (tmp_path / "no").mkdir()
     assert [part.landed().read_bytes() for part in (here, away)] == [b"moves"] * 2
+
+
+def test_so_many_processes_as_there_is_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than tasks, at least one; on a cluster the workers see to theirs."""
+    monkeypatch.setattr(room, "available", lambda: 1000)
+
+    def needed(jobs: int) -> int:
+        return 300 * jobs
+
+    assert [Backend(jobs=jobs).fitting(9, needed, Limits()).jobs for jobs in (1, 2, 3, 4, 9)] == [1, 2, 3, 3, 3]
+    assert Backend(jobs=4).fitting(2, needed, Limits()).jobs == 2
+    assert Backend(jobs=4).fitting(9, lambda jobs: 2000 * jobs, Limits()).jobs == 1
+    away = Backend("dask", address="tcp://10.0.0.1:8786")
+    assert away.fitting(1, needed, Limits()) is away

@@ -44,7 +44,7 @@ def test_moves_are_written_and_verify(large: str, scheduler: str, capsys: pytest
     alone = told(capsys, "verify", large, moves)
     assert (alone["upper_bound_s"], alone["lower_bound_s"]) == (run["certified"]["upper_bound_s"], None)
     assert alone["schedule"]["moves"] == run["certified"]["schedule"]["moves"] > 0
-    bound = told(capsys, "bound", large, "--gap", "1%", "--certificate", prices, "--schedule", best)
+    bound = told(capsys, "bound", large, "--gap", "300%", "--certificate", prices, "--schedule", best)
     both = told(capsys, "verify", large, prices, moves, "--jobs", "2")
     assert both["upper_bound_s"] == alone["upper_bound_s"]
     assert both["lower_bound_s"] == bound["certified"]["lower_bound_s"]
