@@ -16,8 +16,8 @@ from placement_opt.instance.outline import read_outline
 from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.turns import in_layers
 from placement_opt.workload import runs
-from placement_opt.workload.files.runs import save_runs
 from placement_opt.workload.trace import Trace
+from tests.runs import save_plain
 
 #: Three tiers, and a question of three layers of twelve turns.
 MEMORY = """
@@ -66,7 +66,7 @@ def stored(folder: Path, counts: Sequence[int]) -> Path:
         runs.LayerRuns(3, np.full(n, -1, np.int32), np.arange(n + 1), np.zeros(n, np.int32), np.full(n, 2, np.int32))
         for n in counts
     ]
-    save_runs(layers, len(counts), 3, folder / "t.runs", size_unit="bytes", size=1000)
+    save_plain(layers, 3, folder / "t.runs", size_unit="bytes", size=1000)
     path = written(folder)
     text = path.read_text()
     path.write_text(

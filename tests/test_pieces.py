@@ -23,7 +23,7 @@ from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import RECORDED, make_scheduler
 from placement_opt.study.check import check
 from placement_opt.workload.files.npz import save_trace
-from placement_opt.workload.runs import layers_of
+from placement_opt.workload.layered_rows import layers_of
 from placement_opt.workload.trace import Trace
 from tests.brute import num_transitions, optimum
 from tests.operations import calls, flash

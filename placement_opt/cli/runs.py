@@ -10,9 +10,9 @@ from placement_opt.cli.console import Console
 from placement_opt.cli.parser import LazyParser, add_memory_limit
 
 if TYPE_CHECKING:
+    from placement_opt.workload.files.runs import Shape
     from placement_opt.workload.layers import Layers
     from placement_opt.workload.runs import LayerRuns
-    from placement_opt.workload.trace import SizeUnit
 
 
 def fill(parser: LazyParser) -> None:
@@ -40,7 +40,7 @@ def run(args: Namespace, console: Console) -> int:
     check_outputs({"-o": args.output}, input_files(args.file) if drawn else [args.file])
     if not drawn:
         check_stored(args.file, limits)
-    layers, unit, size = _drawn(args.file) if drawn else _given(args.file)
+    layers, shape = _drawn(args.file) if drawn else _given(args.file)
     check_layer(layers, args.file, limits)
 
     def each() -> Iterator[LayerRuns]:
@@ -51,37 +51,38 @@ def run(args: Namespace, console: Console) -> int:
             yield runs
 
     try:
-        save_runs(each(), layers.count, layers.turns, args.output, size_unit=unit, size=size)
+        save_runs(each(), shape, args.output)
     except InputError as error:
         raise error.at(path=args.file) from None
     console.print(saved_runs(layers, args.output))
     return 0
 
 
-def _drawn(path: str) -> tuple[Layers, SizeUnit, int]:
-    """The layers of an instance file, the unit of their blocks' size, and the size."""
+def _drawn(path: str) -> tuple[Layers, Shape]:
+    """The layers of an instance file, and what a file says of all of them."""
     from placement_opt.instance.outline import read_outline
     from placement_opt.instance.turns import layers_of
+    from placement_opt.workload.files.runs import Shape
     from placement_opt.workload.layers import Stored
 
     layers = layers_of(read_outline(path))
-    return (layers, layers.file.size_unit, layers.file.size) if isinstance(layers, Stored) else (layers, "token-layers", 1)
+    if isinstance(layers, Stored):
+        return layers, layers.file.shape
+    return layers, Shape(layers.turns, "token-layers", (1,) * layers.count)
 
 
-def _given(path: str) -> tuple[Layers, SizeUnit, int]:
+def _given(path: str) -> tuple[Layers, Shape]:
     """The same of a trace in rows."""
-    import numpy as np
-
     from placement_opt.base.errors import InputError
     from placement_opt.workload.files.npz import load_trace
+    from placement_opt.workload.files.runs import Shape
+    from placement_opt.workload.layered_rows import layer_sizes, layers_of
     from placement_opt.workload.layers import Given
-    from placement_opt.workload.runs import layers_of
 
     trace = load_trace(path)
-    sizes = np.unique(trace.size)
-    if len(sizes) > 1:
-        raise InputError("found blocks of different sizes", "expected equal ones", path=path, field="size")
     try:
-        return Given(tuple(layers_of(trace))), trace.size_unit, int(sizes[0])
+        layers = Given(tuple(layers_of(trace)))
+        frees = bool((trace.death < trace.num_steps).any())
+        return layers, Shape(layers.turns, trace.size_unit, layer_sizes(trace), trace.share_base, frees)
     except InputError as error:
         raise error.at(path=path) from None

@@ -210,7 +210,8 @@ def answers_in_runs(outline: Outline) -> bool:
     rules = outline.rules
     regular = (rules.residency, rules.initial, rules.page_tokens) == ("inclusive", "free", 1)
     regular = regular and outline.model.placed is None
-    return regular and outline.memory.operations.plain and outline.source.layers is not None and len(outline.memory.tiers) == 2
+    regular = regular and outline.source.layers is not None and outline.source.layers.plain
+    return regular and outline.memory.operations.plain and len(outline.memory.tiers) == 2
 
 
 def in_runs(outline: Outline) -> Layered:

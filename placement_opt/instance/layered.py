@@ -19,7 +19,7 @@ from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import Loads, loads_of
 from placement_opt.instance.sound import check_largest, check_room
 from placement_opt.memory.system import MemorySystem
-from placement_opt.workload import runs
+from placement_opt.workload.layered_rows import check_plain, layers_of
 from placement_opt.workload.layers import Given, Layers
 
 if TYPE_CHECKING:
@@ -218,7 +218,8 @@ def layered_of(instance: Instance) -> Layered:
         raise InputError("found blocks of different sizes", "expected equal ones", field="size")
     if (instance.fixed != instance.fixed[0]).any() or (instance.floor != instance.floor[0]).any():
         raise InputError("found fixed loads that change", "expected the same at every step", field="fixed")
-    layers = Given(tuple(runs.layers_of(instance.trace)))
+    check_plain(instance.trace)
+    layers = Given(tuple(layers_of(instance.trace)))
     fixed, floor = instance.fixed[0], float(instance.floor[0])
     size, home, tokens = int(instance.size[0]), instance.home_tier, instance.tokens
     return Layered(instance.name, instance.memory, layers, instance.capacity, size, fixed, floor, home, tokens)

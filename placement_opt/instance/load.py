@@ -344,6 +344,9 @@ def in_runs(outline: Outline) -> Layered:
     for key, value, expected in zip(("residency", "initial", "page_tokens"), stated, ("inclusive", "free", 1), strict=True):
         if value != expected:
             raise InputError(f"found {value!r}", f"expected {expected!r} at this size", path=path, field=f"rules.{key}")
+    if not found.plain:
+        found_there = "found blocks that are freed, read in part, or of different sizes"
+        raise InputError(found_there, "expected whole ones of one size at this size", path=path, field="trace.file")
     if model.placed is not None:
         raise InputError("found 'placed'", "expected 'fixed' at this size", path=path, field="llm.weights")
     if not memory.operations.plain:

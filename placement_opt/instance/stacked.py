@@ -72,8 +72,10 @@ class Stacked(OneSize):
         Makes one layer in rows.
     rooms
         int64[L, K]: the bytes of each layer; they add up to ``capacity``.
+    kv_bytes
+        int64[L]: size of every block of each layer but those of weights.
     block_bytes
-        Size of every block but those of weights.
+        What these sizes are multiples of: the size, where they are one.
     sizes, kinds
         int64[n] and int8[n]: sizes that blocks have, and of which kind those are; None: all are KV.
     share_base
@@ -112,6 +114,7 @@ class Stacked(OneSize):
     make: Make
     rooms: Int64
     block_bytes: int
+    kv_bytes: Int64
     sizes: Int64
     kinds: npt.NDArray[np.int8] | None
     share_base: int

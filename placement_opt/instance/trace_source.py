@@ -358,7 +358,7 @@ class RunsSource:
             blocks=one[:0],
             birth=one - 1,
             death=one + steps,
-            size=np.array([self.file.size], dtype=np.int64),
+            size=np.array([max(entry.size for entry in self.file.layers)], dtype=np.int64),
             size_unit=self.file.size_unit,
             step_layer=np.arange(steps, dtype=np.int32),
             block_layer=one,
@@ -367,13 +367,22 @@ class RunsSource:
     @cached_property
     def totals(self) -> Totals:
         file, count = self.file, len(self.file.layers)
+        sizes = [entry.size for entry in file.layers if entry.blocks]
         steps, blocks = count * file.turns, sum(layer.blocks for layer in file.layers)
-        pairs = blocks * (steps + 1)
-        for layer in range(count):  # what is produced by a step is alive from the next state on
-            born = file.births(layer)
-            pairs -= int((born * (np.arange(file.turns) * count + layer + 1)).sum())
-        reads = file.num_reads
-        return Totals(steps, blocks, reads, count, pairs, blocks * file.size, file.size, file.size, reads * file.size)
+        pairs, reads, read_units, start, change = blocks * (steps + 1), 0, 0, 0, np.zeros((file.turns, count), dtype=np.int64)
+        for layer, entry in enumerate(
+            file.layers
+        ):  # what a step produces is alive from the next state on, what it frees until it
+            born, freed = file.births(layer), file.deaths(layer)
+            state = np.arange(file.turns) * count + layer + 1
+            pairs -= int((born * state).sum()) + int((freed * (steps + 1 - state)).sum())
+            reads += int(file.reads(layer).sum())
+            read_units += int(file.shares(layer).sum()) * entry.size
+            start += (entry.blocks - int(born.sum())) * entry.size
+            change[:, layer] = (born - freed) * entry.size
+        peak = start + max(0, int(np.cumsum(change.ravel()).max()))
+        least, most, base = min(sizes), max(sizes), file.share_base
+        return Totals(steps, blocks, reads, count, pairs, peak, least, most, -(-read_units // base))
 
     @property
     def layers(self) -> Layers | None:

@@ -51,7 +51,8 @@ def in_layers(outline: Outline) -> Stacked:
         The trace does not come layer by layer, or its blocks have no tokens that make pages; a start that does not fit.
     """
     memory, model, rules = outline.memory, outline.model, outline.rules
-    layers, block = _rowed(outline), _block_bytes(outline)
+    layers = _rowed(outline)
+    each = _kv_bytes(outline, layers)
     if isinstance(layers, Stored) and rules.page_tokens > 1:
         found = f"found {rules.page_tokens} for blocks of a file of runs, which have no tokens"
         raise outline.tables.rules.error("page_tokens", found, "expected 1")
@@ -62,10 +63,11 @@ def in_layers(outline: Outline) -> Stacked:
         expected = "expected some in each layer of a question that comes layer by layer"
         raise outline.tables.trace.error("file", f"found no blocks in layer {empty[0]}", expected)
     if not outline.totals.firm:
-        outline = replace(outline, made=_contents(outline, layers, block))
+        outline = replace(outline, made=_contents(outline, layers, int(each.max())))
     weights = model.weight_bytes * memory.read[model.weight_tier]
-    stated = [layers.digest.hex(), str(block), str(rules.page_tokens), _start_digest(outline), str(rules.floor)]
-    sizes, kinds = [block], ["kv"]
+    sizes = np.unique(each).tolist()
+    kinds = ["kv"] * len(sizes)
+    stated = [layers.digest.hex(), " ".join(map(str, sizes)), str(rules.page_tokens), _start_digest(outline), str(rules.floor)]
     if (placed := model.placed) is not None:
         stated.append(f"{placed.layer_bytes} in {placed.tiles}")
         sizes += np.diff(placed.ends).tolist()
@@ -81,10 +83,11 @@ def in_layers(outline: Outline) -> Stacked:
         turns=layers.turns,
         make=_Layer(outline, layers),
         rooms=_rooms(outline, layers),
-        block_bytes=block,
+        block_bytes=int(np.gcd.reduce(each)),
+        kv_bytes=each,
         sizes=np.array(sizes, dtype=np.int64),
         kinds=labels,
-        share_base=rules.page_tokens,
+        share_base=layers.file.share_base if isinstance(layers, Stored) else rules.page_tokens,
         fixed=np.asarray(weights, dtype=np.int64),
         floor=float(rules.floor),
         stated="\n".join(stated).encode(),
@@ -132,11 +135,14 @@ class _Layer:
     def amounts(self, layer: int) -> tuple[Int64, Int64]:
         """int64[N] twice: bytes that each turn of a layer reads from wherever they lie, and of the blocks that it produces."""
         layers, page, placed = self.layers, self.outline.rules.page_tokens, self.outline.model.placed
-        each = int(self.outline.source.probe.size[0]) * self.outline.model.unit_bytes
-        born = layers.births(layer)
+        unit = self.outline.model.unit_bytes
         if isinstance(layers, Drawn):  # a page is produced with the last of its tokens
-            born = page * np.diff((layers.params.prefill + np.arange(layers.turns + 1)) // page)
-        return layers.reads(layer) * each + (0 if placed is None else placed.layer_bytes), born * each
+            ends = layers.params.prefill + np.arange(layers.turns + 1)
+            read, born = layers.reads(layer) * unit, page * np.diff(ends // page)
+        else:
+            unit *= layers.file.layers[layer].size
+            read, born = layers.file.shares(layer) * unit // layers.file.share_base, layers.births(layer)
+        return read + (0 if placed is None else placed.layer_bytes), born * unit
 
 
 def _rowed(outline: Outline) -> Drawn | Stored:
@@ -146,13 +152,17 @@ def _rowed(outline: Outline) -> Drawn | Stored:
     return found
 
 
-def _block_bytes(outline: Outline) -> int:
-    """Bytes of a page of KV."""
-    return outline.source.totals.paged(outline.rules.page_tokens, alike=True).largest * outline.model.unit_bytes
+def _kv_bytes(outline: Outline, layers: Drawn | Stored) -> Int64:
+    """int64[L]: bytes of a page of KV of each layer."""
+    if isinstance(layers, Stored):
+        sizes = [entry.size for entry in layers.file.layers]
+    else:
+        sizes = [outline.rules.page_tokens] * layers.count
+    return np.array(sizes, dtype=np.int64) * outline.model.unit_bytes
 
 
 def _contents(outline: Outline, layers: Layers, block: int) -> Contents:
-    """What capacities may count, where weights lie beside the pages."""
+    """What capacities may count, where weights lie beside the pages, of which the largest has so many bytes."""
     model, placed = outline.model, outline.model.placed
     assert placed is not None
     tiles = np.diff(placed.ends)
@@ -192,7 +202,7 @@ def _blocks(outline: Outline, layers: Drawn | Stored) -> _Blocks:
     else:
         owner = np.repeat(numbers, [layers.blocks_of(layer) for layer in range(count)])
         exists = np.concatenate([layers.birth(layer) < 0 for layer in range(count)])
-    size = np.full(len(owner), _block_bytes(outline), dtype=np.int64)
+    size = _kv_bytes(outline, layers)[owner]
     if (placed := outline.model.placed) is None:
         return _Blocks(owner, exists, size, None)
     tiles = count * placed.tiles
@@ -212,8 +222,8 @@ def _start_of(outline: Outline, layers: Drawn | Stored, layer: int) -> npt.NDArr
 
 def _owned(outline: Outline, layers: Drawn | Stored) -> Owned:
     """What layers have, by the sizes of their blocks."""
-    page, block, placed = outline.rules.page_tokens, _block_bytes(outline), outline.model.placed
-    pages = np.array([layers.blocks_of(layer) // page for layer in range(layers.count)])
+    page, each, placed = outline.rules.page_tokens, _kv_bytes(outline, layers), outline.model.placed
+    pages = np.array([layers.most_alive(layer) // page for layer in range(layers.count)])
     held = np.zeros((layers.count, len(outline.capacity)), dtype=np.int64)
     there = np.zeros_like(pages)
     if outline.rules.initial != "free":
@@ -223,9 +233,9 @@ def _owned(outline: Outline, layers: Drawn | Stored) -> Owned:
         first = 0 if placed is None else layers.count * placed.tiles
         there = np.bincount(owner[first:][exists[first:]], minlength=layers.count)
     tiles = np.zeros(0, dtype=np.int64) if placed is None else np.diff(placed.ends)
-    sizes = np.unique(np.append(tiles, block))[::-1]
+    sizes = np.unique(np.append(tiles, each))[::-1]
     weights = (tiles[:, None] == sizes).sum(axis=0)
-    paged = np.where(sizes == block, 1, 0)
+    paged = np.where(sizes == each[:, None], 1, 0)
     blocks, later = pages[:, None] * paged + weights, (pages - there)[:, None] * paged
     return Owned(sizes, blocks, later if outline.rules.initial != "free" else blocks, held)
 

@@ -37,7 +37,7 @@ from placement_opt.base.arrays import Float64, Int64
 from placement_opt.base.tabular import Record, Tabular
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import kind_and_sources
-from placement_opt.instance.stacked import AnyQuestion, Large
+from placement_opt.instance.stacked import AnyQuestion, Large, Stacked
 
 if TYPE_CHECKING:
     from placement_opt.play.run import Run
@@ -222,11 +222,12 @@ def _parts(instance: Instance, held: npt.NDArray[np.uint16]) -> list[Part]:
 def _parts_in_runs(run: Run, question: Large) -> list[Part]:
     """Of each layer: whole blocks that are read, partly read ones by their shares, where all blocks are of one kind."""
     layers, loads, nearest = question.num_layers, question.loads, _nearest(question)
+    block = question.kv_bytes if isinstance(question, Stacked) else question.block_bytes
     size, reads = np.zeros((2, layers, 1, question.num_tiers + 1))
     for (kind, held), column in zip(_told_by(run, question), _bytes_in_runs(run, question).T, strict=True):
         served = column.reshape(-1, layers).sum(axis=0)
         size[:, 0, nearest[held]] += served
-        reads[:, 0, nearest[held]] += served / (loads.size[kind] if loads.size[kind] > 1 else question.block_bytes)
+        reads[:, 0, nearest[held]] += served / (loads.size[kind] if loads.size[kind] > 1 else block)
     return _told(list(range(layers)), ("any",), np.rint(reads).astype(np.int64), size)
 
 

@@ -48,12 +48,21 @@ class Layers(Protocol):
         ...
 
     @property
+    def plain(self) -> bool:
+        """Whether blocks are read whole, are of one size and are never freed."""
+        ...
+
+    @property
     def turn_token(self) -> Int32 | None:
         """int32[N]: the label of each turn's token; None where turns carry none."""
         ...
 
     def blocks_of(self, layer: int) -> int:
         """Blocks of one layer at the end."""
+        ...
+
+    def most_alive(self, layer: int) -> int:
+        """Blocks of one layer that are alive at the state that has most of them."""
         ...
 
     def reads(self, layer: int) -> Int64:
@@ -83,6 +92,7 @@ class Drawn:
 
     params: drift.Params
     seed: int
+    plain = True
 
     @property
     def count(self) -> int:
@@ -113,6 +123,10 @@ class Drawn:
         return self.params.prefill + np.arange(self.params.tokens, dtype=np.int32)
 
     def blocks_of(self, layer: int) -> int:
+        del layer
+        return self.blocks
+
+    def most_alive(self, layer: int) -> int:
         del layer
         return self.blocks
 
@@ -157,6 +171,10 @@ class Given:
     def runs(self) -> int:
         return max(layer.num_runs for layer in self.layers)
 
+    @property
+    def plain(self) -> bool:
+        return all(layer.plain for layer in self.layers)
+
     @cached_property
     def digest(self) -> bytes:
         table = [(layer.num_blocks, layer.num_runs, runs_file.layer_digest(layer)) for layer in self.layers]
@@ -168,6 +186,10 @@ class Given:
 
     def blocks_of(self, layer: int) -> int:
         return self.layers[layer].num_blocks
+
+    def most_alive(self, layer: int) -> int:
+        mine = self.layers[layer]
+        return _most_alive(mine.num_blocks, mine.births_per_turn, mine.deaths_per_turn)
 
     def reads(self, layer: int) -> Int64:
         return self.layers[layer].reads_per_turn
@@ -213,11 +235,18 @@ class Stored:
         return self.file.digest
 
     @property
+    def plain(self) -> bool:
+        return self.file.plain
+
+    @property
     def turn_token(self) -> None:
         return None
 
     def blocks_of(self, layer: int) -> int:
         return self.file.layers[layer].blocks
+
+    def most_alive(self, layer: int) -> int:
+        return _most_alive(self.blocks_of(layer), self.file.births(layer), self.file.deaths(layer))
 
     def reads(self, layer: int) -> Int64:
         return self.file.reads(layer)
@@ -236,10 +265,16 @@ class Stored:
         return self.file.layer(layer).rows()
 
 
+def _most_alive(blocks: int, births: Int64, deaths: Int64) -> int:
+    """Of so many blocks in all, those that are alive at once, at most, by what each turn produces and frees after it."""
+    return int(blocks - births.sum() + max(0, int(np.cumsum(births - deaths).max(initial=0))))
+
+
 def paged_layer(layers: Drawn | Stored, layer: int, page_tokens: int = 1, limits: Limits | None = None) -> Paged | None:
     """One layer by itself in rows, in pages of so many tokens: N steps, its pages in the order of :func:`.paging.page`.
 
-    Blocks of a file have no tokens, and are taken as they are. None where a limit was reached before the layer was drawn.
+    Blocks of a file have no tokens, and are taken as they are: read in part, and freed. None where a limit was reached before
+    the layer was drawn.
 
     Raises
     ------
@@ -256,21 +291,31 @@ def paged_layer(layers: Drawn | Stored, layer: int, page_tokens: int = 1, limits
     made, turns = page_runs(found, page_tokens), found.turns
     meta: dict[str, Any]
     first: Int32 | None = None
+    shares, base = made.shares, page_tokens
+    death = np.full(len(made.birth), turns, dtype=np.int32) if found.death is None else found.death
     if isinstance(layers, Drawn):
         params = dataclasses.replace(layers.params, layers=1)
         unit, size, meta = drift.UNIT, page_tokens, {"generator": "drift", "parameters": dataclasses.asdict(params)}
         first = made.first
     else:
-        unit, size, meta = layers.file.size_unit, layers.file.size, {"format": "runs"}
+        unit, size, meta, base = (
+            layers.file.size_unit,
+            layers.file.layers[layer].size,
+            {"format": "runs"},
+            layers.file.share_base,
+        )
+        if base > 1:
+            shares = np.empty(len(made.blocks), dtype=np.uint16)
+            found.put_shares(made.indptr[:-1], shares, base)
     trace = Trace(
         indptr=made.indptr,
         blocks=made.blocks,
         birth=made.birth,
-        death=np.full(len(made.birth), turns, dtype=np.int32),
+        death=death,
         size=np.array([size], dtype=np.int64),
         size_unit=unit,
-        shares=made.shares,
-        share_base=page_tokens,
+        shares=shares,
+        share_base=base,
         step_token=layers.turn_token,
         step_layer=np.zeros(turns, dtype=np.int32),
         block_token=first,

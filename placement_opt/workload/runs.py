@@ -8,7 +8,7 @@ layer changes by its drift only, so a trace of 4.8e9 reads (arXiv 2508.13231 at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -16,17 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from placement_opt.base.arrays import Int32, Int64
-from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
 from placement_opt.base.scratch import scratch
 from placement_opt.workload.synth import drift
 from placement_opt.workload.synth.params import shares_of
-from placement_opt.workload.trace import SizeUnit, Trace
 
 #: Closed runs wait in parts of at least this many before they are joined.
 _PART = 1 << 20
-#: Turns between two looks at the limits.
-_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +34,16 @@ class LayerRuns:
     turns
         N.
     birth
-        int32[B]: the turn that produces each block, -1 where it exists before turn 0. No block is ever freed.
+        int32[B]: the turn that produces each block, -1 where it exists before turn 0.
     start
         int64[B + 1]: the runs of block b are ``start[b]:start[b + 1]``, ascending in time.
     first, last
         int32[M]: the turns of each run, both included.
+    death
+        int32[B]: the turn after which each block is freed, N where it never is; None: none is.
+    shares
+        uint16[M]: the share of its block that each run reads, over the base of the trace; None: blocks are read whole. Two
+        runs of a block may follow each other without a pause where their shares differ.
     """
 
     turns: int
@@ -50,6 +51,13 @@ class LayerRuns:
     start: Int64
     first: Int32
     last: Int32
+    death: Int32 | None = None
+    shares: npt.NDArray[np.uint16] | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether blocks are read whole, and never freed."""
+        return self.death is None and self.shares is None
 
     @property
     def num_blocks(self) -> int:
@@ -77,13 +85,46 @@ class LayerRuns:
         """int64[N]: how many blocks each turn produces."""
         return np.bincount(self.birth[self.birth >= 0], minlength=self.turns).astype(np.int64)
 
+    @property
+    def deaths_per_turn(self) -> Int64:
+        """int64[N]: how many blocks are freed after each turn."""
+        freed = np.zeros(0, dtype=np.int32) if self.death is None else self.death[self.death < self.turns]
+        return np.bincount(freed, minlength=self.turns).astype(np.int64)
+
+    @property
+    def shares_per_turn(self) -> Int64:
+        """int64[N]: the shares that each turn reads, added up; how many blocks it reads where they are read whole."""
+        if self.shares is None:
+            return self.reads_per_turn
+        change = np.bincount(self.first, weights=self.shares, minlength=self.turns + 1)
+        change -= np.bincount(self.last + 1, weights=self.shares, minlength=self.turns + 1)
+        return np.cumsum(change[: self.turns].astype(np.int64))
+
+    def put_reads(self, place: Int64, blocks: Int32, first: int = 0) -> None:
+        """Write the blocks that each turn reads, ascending and numbered from ``first`` on, from ``place`` (int64[N]) on."""
+        from placement_opt.workload.runs_kernels import put
+
+        owner = np.repeat(np.arange(first, first + self.num_blocks, dtype=np.int32), np.diff(self.start))
+        put(self.first, self.last, owner, place.copy(), blocks)
+
+    def put_shares(self, place: Int64, shares: npt.NDArray[np.uint16], whole: int) -> None:
+        """The same of the shares of these reads, which are ``whole`` where the layer says nothing else."""
+        from placement_opt.workload.runs_kernels import put
+
+        mine = np.full(self.num_runs, whole, dtype=np.uint16) if self.shares is None else self.shares
+        put(self.first, self.last, mine, place.copy(), shares)
+
     def sample(self, every: int, offset: int = 0) -> LayerRuns:
         """Each ``every``-th block alone, from the ``offset``-th on."""
         chosen = np.arange(offset, self.num_blocks, every)
         lengths = np.diff(self.start)[chosen]
         start = np.concatenate([[0], np.cumsum(lengths)])
         take = np.arange(start[-1]) + np.repeat(self.start[chosen] - start[:-1], lengths)
-        return LayerRuns(self.turns, self.birth[chosen], start, self.first[take], self.last[take])
+        death, shares = (
+            None if self.death is None else self.death[chosen],
+            None if self.shares is None else self.shares[take],
+        )
+        return LayerRuns(self.turns, self.birth[chosen], start, self.first[take], self.last[take], death, shares)
 
     def rows(self) -> Iterator[Int64]:
         """The blocks that each turn reads, ascending."""
@@ -96,35 +137,6 @@ class LayerRuns:
             reading[owner[opens[opening[turn] : opening[turn + 1]]]] = True
             yield np.flatnonzero(reading)
             reading[owner[closes[closing[turn] : closing[turn + 1]]]] = False
-
-
-def collect(rows: Iterable[npt.NDArray[np.integer]], birth: Int32) -> LayerRuns:
-    """Runs from the blocks that each turn of one layer reads (numbered within the layer, each at most once a turn)."""
-    runs = collect_within(rows, birth, Limits())
-    assert runs is not None
-    return runs
-
-
-def collect_within(rows: Iterable[npt.NDArray[np.integer]], birth: Int32, limits: Limits) -> LayerRuns | None:
-    """The same; None where a limit was reached before the last turn."""
-    from placement_opt.workload.runs_kernels import advance
-
-    blocks = len(birth)
-    opened, seen = np.full(blocks, -1, dtype=np.int32), np.full(blocks, -1, dtype=np.int32)
-    parts: list[Int32] = []
-    open_part, filled, turn = np.empty((3, _PART + blocks), dtype=np.int32), 0, 0
-    before = np.zeros(0, dtype=np.int64)
-    for reads in rows:
-        if turn % _AT_ONCE == 0 and limits.reached:
-            return None
-        filled += advance(turn, reads, before, opened, seen, open_part[:, filled:])
-        if filled >= _PART:
-            parts.append(open_part[:, :filled].copy())
-            filled = 0
-        before, turn = reads.astype(np.int64), turn + 1
-    filled += advance(turn, before[:0], before, opened, seen, open_part[:, filled:])
-    parts.append(open_part[:, :filled])
-    return _grouped(parts, birth, turn)
 
 
 def _grouped(parts: list[Int32], birth: Int32, turns: int) -> LayerRuns:
@@ -170,77 +182,3 @@ def drift_reads(params: drift.Params) -> Int64:
     reads = shares_of(params.read_share, ends)
     reads.setflags(write=False)
     return reads
-
-
-def layers_of(trace: Trace) -> list[LayerRuns]:
-    """The layers of a trace in rows, as runs; the blocks of a layer keep their order.
-
-    Raises
-    ------
-    InputError
-        The trace is not layered (step t is of layer t modulo L, and reads and produces blocks of that layer alone), frees
-        blocks, or reads them in part.
-    """
-    layers = _check_layered(trace)
-    position = np.zeros(trace.num_blocks, dtype=np.int64)
-    found = []
-    owner = np.zeros(trace.num_blocks, dtype=np.int64) if trace.block_layer is None else trace.block_layer
-    for layer in range(layers):
-        blocks = np.flatnonzero(owner == layer)
-        position[blocks] = np.arange(len(blocks))
-        born = trace.birth[blocks]
-        birth = np.where(born < 0, -1, born // layers).astype(np.int32)
-        found.append(collect((position[trace.reads(step)] for step in range(layer, trace.num_steps, layers)), birth))
-    return found
-
-
-def rows_of(layers: list[LayerRuns], *, size_unit: SizeUnit, size: int) -> Trace:
-    """A layered trace in rows: step ``n * L + l`` is turn n of layer l; each layer's blocks have ids one after the other."""
-    count, turns = len(layers), layers[0].turns
-    blocks = np.cumsum([0, *(layer.num_blocks for layer in layers)])
-    indptr = np.zeros(count * turns + 1, dtype=np.int64)
-    np.cumsum(np.stack([layer.reads_per_turn for layer in layers], axis=1).ravel(), out=indptr[1:])
-    reads = np.empty(indptr[-1], dtype=np.int32)
-    for n, layer in enumerate(layers):
-        for turn, row in enumerate(layer.rows()):
-            low = indptr[turn * count + n]
-            reads[low : low + len(row)] = row + blocks[n]
-    birth = [np.where(layer.birth < 0, -1, layer.birth.astype(np.int64) * count + n) for n, layer in enumerate(layers)]
-    return Trace(
-        indptr=indptr,
-        blocks=reads,
-        birth=np.concatenate(birth).astype(np.int32),
-        death=np.full(blocks[-1], count * turns, dtype=np.int32),
-        size=np.array([size], dtype=np.int64),
-        size_unit=size_unit,
-        step_layer=np.tile(np.arange(count, dtype=np.int32), turns),
-        block_layer=np.repeat(np.arange(count, dtype=np.int32), np.diff(blocks)),
-        meta={"format": "runs"},
-    )
-
-
-def _check_layered(trace: Trace) -> int:
-    """The number of layers of a layered trace."""
-    if trace.shares is not None:
-        raise InputError("found blocks read in part", "expected whole blocks, which is what runs are for", field="shares")
-    if (trace.death != trace.num_steps).any():
-        raise InputError("found blocks that are freed", "expected none, which is what runs are for", field="death")
-    if trace.block_kind is not None and trace.block_kind.any():
-        raise InputError("found blocks that are weights", "expected KV alone, which is what runs are for", field="block_kind")
-    if trace.pieces is not None and (trace.pieces > 1).any():
-        raise InputError("found blocks in pieces", "expected each in one, which is what runs are for", field="pieces")
-    if trace.step_floor is not None and (trace.step_floor > 0).any():
-        found = "found steps that take a time of their own at least"
-        raise InputError(found, "expected none, which runs do not say", field="step_floor")
-    if trace.step_layer is None or trace.block_layer is None:
-        return 1
-    layers = int(trace.step_layer.max()) + 1
-    steps = np.arange(trace.num_steps, dtype=np.int64)
-    born = np.flatnonzero(trace.birth >= 0)
-    regular = trace.num_steps % layers == 0 and (trace.step_layer == steps % layers).all()
-    regular = regular and (trace.block_layer[trace.blocks] == trace.read_step % layers).all()
-    regular = regular and (trace.block_layer[born] == trace.birth[born] % layers).all()
-    if not regular or int(trace.block_layer.max()) >= layers:
-        found = f"found steps of {layers} layers that do not take turns over blocks of their own"
-        raise InputError(found, "expected step t to be of layer t modulo the layers", field="step_layer")
-    return layers

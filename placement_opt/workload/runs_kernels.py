@@ -1,4 +1,4 @@
-"""Reads of one layer, turn after turn, as runs: the loops."""
+"""Runs of one layer and its reads, turn after turn: the loops."""
 
 from __future__ import annotations
 
@@ -6,28 +6,6 @@ import numpy as np
 
 from placement_opt.base.arrays import Array
 from placement_opt.base.compiled import njit
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def advance(turn: int, reads: Array, before: Array, opened: Array, seen: Array, out: Array) -> int:
-    """Close the runs of blocks that turn ``turn`` reads no more and open those of new ones; how many were closed.
-
-    ``before`` holds the reads of the turn before; ``opened`` int32[B] the first turn of each open run (-1: none); ``seen``
-    int32[B] the last turn that read each block. Closed runs are written to ``out`` int32[3, .] as (block, first, last).
-    """
-    for n in range(len(reads)):
-        block = reads[n]
-        seen[block] = turn
-        if opened[block] < 0:
-            opened[block] = turn
-    closed = 0
-    for n in range(len(before)):
-        block = before[n]
-        if seen[block] != turn:
-            out[0, closed], out[1, closed], out[2, closed] = block, opened[block], turn - 1
-            opened[block] = -1
-            closed += 1
-    return closed
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -47,6 +25,15 @@ def scatter(block: Array, first: Array, last: Array, place: Array, out_first: Ar
         at = place[block[n]]
         out_first[at], out_last[at] = first[n], last[n]
         place[block[n]] = at + 1
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def put(first: Array, last: Array, said: Array, place: Array, out: Array) -> None:
+    """Write for every read what is said of its run (``said``, [M]), each turn's from ``place`` (int64[N]) on, moved on."""
+    for run in range(len(first)):
+        for turn in range(first[run], last[run] + 1):
+            out[place[turn]] = said[run]
+            place[turn] += 1
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -96,6 +96,7 @@ def in_rows(seed: int) -> Stacked | None:
         make=_Given(tuple(layers)),
         rooms=np.tile(instance.capacity, (len(layers), 1)),
         block_bytes=int(instance.size.max()),
+        kv_bytes=np.full(len(layers), instance.size.max()),
         sizes=np.unique(instance.size),
         kinds=None,
         share_base=instance.share_base,

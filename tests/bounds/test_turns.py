@@ -57,6 +57,7 @@ def alone(instance: Instance) -> Stacked:
         make=Alone(instance),
         rooms=instance.capacity[None],
         block_bytes=int(instance.size[0]),
+        kv_bytes=instance.size[:1],
         sizes=np.unique(instance.size),
         kinds=None,
         share_base=instance.share_base,

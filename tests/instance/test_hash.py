@@ -15,7 +15,8 @@ from placement_opt.instance.digest import feed
 from placement_opt.instance.layered import Layered
 from placement_opt.instance.load import load_instance
 from placement_opt.workload.layers import Given
-from placement_opt.workload.runs import LayerRuns, collect
+from placement_opt.workload.runs import LayerRuns
+from tests.runs import collect
 from tests.small import make_instance, make_trace, two_tier
 
 ROOT = Path(__file__).resolve().parents[2] / "instances"

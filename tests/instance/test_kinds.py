@@ -12,7 +12,7 @@ from placement_opt.bounds import METHODS
 from placement_opt.instance.instance import Instance
 from placement_opt.memory.operations import BLOCK_KINDS, Operation
 from placement_opt.schedulers.kinds import fewest
-from placement_opt.workload.runs import layers_of
+from placement_opt.workload.layered_rows import layers_of
 from tests.operations import cached, flash
 from tests.small import make_instance, make_trace, two_tier
 from tests.worlds import any_operations, with_operations

@@ -19,8 +19,8 @@ from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.start import save_initial
 from placement_opt.instance.thinned import thinned
 from placement_opt.instance.turns import in_layers
-from placement_opt.workload.files.runs import save_runs
 from placement_opt.workload.runs import LayerRuns
+from tests.runs import save_plain
 from tests.stacking import MEMORY, TEXT, both, written
 from tests.worlds import any_operations
 
@@ -64,7 +64,7 @@ def test_layers_of_a_file_of_runs_have_room_by_their_blocks(tmp_path: Path) -> N
         LayerRuns(3, np.full(n, -1, np.int32), np.arange(n + 1), np.zeros(n, np.int32), np.full(n, 2, np.int32))
         for n in (1, 6, 3)
     ]
-    save_runs(some, 3, 3, tmp_path / "t.runs", size_unit="bytes", size=1000)
+    save_plain(some, 3, tmp_path / "t.runs", size_unit="bytes", size=1000)
     path = written(tmp_path)
     text = path.read_text()
     path.write_text(text[: text.index("[trace]")] + '[trace]\nfile = "t.runs"\n')

@@ -26,10 +26,11 @@ from placement_opt.instance.layered import Layered, layered_of
 from placement_opt.instance.load import load_layered
 from placement_opt.layered.dual import combine, layer_value, price_large
 from placement_opt.memory.operations import Operation, table
-from placement_opt.workload.runs import collect, rows_of
+from placement_opt.workload.layered_rows import rows_of
 from tests.certify.certificates import draw_prices
 from tests.layered.cases import Impatient, draw, exact_lp, layer_of, random_prices, write
 from tests.layered.solved import solved
+from tests.runs import collect
 from tests.small import make_instance, two_tier
 
 REPO = Path(__file__).parents[2]
@@ -341,7 +342,7 @@ def test_a_layer_without_blocks_costs_nothing_and_breaks_nothing(tmp_path: Path)
     rows = [np.array(row) for row in ([0, 1], [2, 3], [0, 1], [2, 3], [0, 4])]
     full = collect(rows, np.array([-1, -1, -1, -1, 2], dtype=np.int32))
     empty = collect([row[:0] for row in rows], np.zeros(0, dtype=np.int32))
-    trace = rows_of([empty, full, empty, full], size_unit="bytes", size=1)
+    trace = rows_of([empty, full, empty, full], size_unit="bytes", size=[1] * 4)
     instance = make_instance(two_tier(hbm=3, lpddr=100), trace)
     problem = layered_of(instance)
     assert [problem.layers.blocks_of(layer) for layer in range(4)] == [0, 5, 0, 5]

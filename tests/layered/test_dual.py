@@ -28,9 +28,10 @@ from placement_opt.layered.dual import (
     roofline,
 )
 from placement_opt.workload.layers import Given
-from placement_opt.workload.runs import LayerRuns, collect
+from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.synth import drift
 from tests.layered.cases import draw, layer_of, random_prices
+from tests.runs import collect
 from tests.small import two_tier
 
 

@@ -27,10 +27,10 @@ from placement_opt.layered.prepare import _REFINED, Prepared, prepare, sample_bl
 from placement_opt.layered.solve import Work, begin, solve
 from placement_opt.play.schedule import Schedule
 from placement_opt.workload.files.npz import save_trace
-from placement_opt.workload.files.runs import save_runs
 from placement_opt.workload.layers import Drawn, Stored
 from tests.layered.cases import Impatient, draw, exact_lp, layer_of, write
 from tests.layered.solved import solved
+from tests.runs import save_plain
 from tests.small import make_trace
 
 
@@ -69,7 +69,7 @@ def test_a_file_of_runs_gives_the_same_answers(tmp_path: Path) -> None:
     """Read layer by layer, drawn layer by layer, or held in rows: the same bound and the same schedule, to the last digit."""
     drawn = load_layered(write(tmp_path, drift=0.3))
     layers = [layer_of(drawn, layer) for layer in range(2)]
-    save_runs(layers, 2, 30, tmp_path / "t.runs", size_unit="token-layers", size=1)
+    save_plain(layers, 30, tmp_path / "t.runs", size_unit="token-layers", size=1)
     path = tmp_path / "stored.toml"
     path.write_text(with_trace((tmp_path / "instance.toml").read_text(), 'file = "t.runs"'))
     stored, rows = load_layered(path), load_instance(path)

@@ -129,12 +129,13 @@ def test_compare_does_not_depend_on_the_number_of_processes(large: str) -> None:
 
 
 def test_an_empty_layer_is_passed_over() -> None:
-    from placement_opt.workload.runs import collect, rows_of
+    from placement_opt.workload.layered_rows import rows_of
+    from tests.runs import collect
     from tests.small import make_instance, two_tier
 
     rows = [np.array(row) for row in ([0, 1], [2, 3], [0, 1], [2, 3], [0, 4])]
     full = collect(rows, np.array([-1, -1, -1, -1, 2], dtype=np.int32))
     empty = collect([row[:0] for row in rows], np.zeros(0, dtype=np.int32))
-    instance = make_instance(two_tier(hbm=4, lpddr=100), rows_of([empty, full], size_unit="bytes", size=1))
+    instance = make_instance(two_tier(hbm=4, lpddr=100), rows_of([empty, full], size_unit="bytes", size=[1] * 2))
     run = by_layer(layered_of(instance), make_scheduler("lru"))
     assert run.exact_latency() == simulate(instance, make_scheduler("lru")).exact_latency()

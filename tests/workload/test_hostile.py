@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from placement_opt.workload.files.npz import load_trace, save_trace
-from placement_opt.workload.files.runs import load_rows, save_runs
+from placement_opt.workload.files.runs import load_rows
 from placement_opt.workload.formats import READERS
-from placement_opt.workload.runs import layers_of
+from placement_opt.workload.layered_rows import layers_of
 from placement_opt.workload.trace import Trace
 from tests import fuzz
+from tests.runs import save_plain
 from tests.workload import bombs
 from tests.workload.fixtures import APART, FIXTURES
 from tests.workload.mutants import cut_and_flipped, outcome
@@ -49,7 +50,7 @@ def test_own_files_cut_or_flipped_anywhere(tmp_path: Path) -> None:
     trace = Trace.from_reads([[0, 1], [1], [0, 1]], sizes=7)
     save_trace(trace, tmp_path / "t.npz")
     layer = dataclasses.replace(trace, step_layer=np.zeros(3, dtype=np.int32), block_layer=np.zeros(2, dtype=np.int32))
-    save_runs(iter(layers_of(layer)), 1, 3, tmp_path / "t.runs", size_unit="bytes", size=7)
+    save_plain(layers_of(layer), 3, tmp_path / "t.runs", size_unit="bytes", size=7)
     for name, read in (("t.npz", load_trace), ("t.runs", load_rows)):
         path = tmp_path / name
         for number, changed in enumerate(cut_and_flipped(path.read_bytes())):

@@ -9,12 +9,14 @@ import pytest
 
 from placement_opt.base.errors import InputError
 from placement_opt.base.limits import Limits
+from placement_opt.workload.layered_rows import check_plain, layers_of
 from placement_opt.workload.layers import Drawn, paged_layer
 from placement_opt.workload.paging import page, page_runs
-from placement_opt.workload.runs import LayerRuns, collect, drift_layer, drift_reads, layers_of
+from placement_opt.workload.runs import LayerRuns, drift_layer, drift_reads
 from placement_opt.workload.synth import drift
 from placement_opt.workload.synth.drift_kernels import choice
 from placement_opt.workload.trace import Trace
+from tests.runs import collect
 from tests.small import make_trace
 
 PARAMS = [
@@ -79,11 +81,11 @@ def test_a_sample_holds_the_runs_of_its_blocks() -> None:
 
 
 def test_traces_that_runs_cannot_say_are_refused() -> None:
-    """Shares, freed blocks, steps with times of their own and layers that do not take turns are named."""
+    """Steps with times of their own and layers that do not take turns; in a question in runs, shares and freed blocks, too."""
     with pytest.raises(InputError, match="read in part"):
-        layers_of(make_trace([[0]], [-1], shares=[[1]], share_base=2))
+        check_plain(make_trace([[0]], [-1], shares=[[1]], share_base=2))
     with pytest.raises(InputError, match="freed"):
-        layers_of(make_trace([[0], []], [-1], deaths=[1]))
+        check_plain(make_trace([[0], []], [-1], deaths=[1]))
     assert len(layers_of(Trace.from_reads([[0], [0]], floors=[0, 0]))) == 1
     with pytest.raises(InputError, match="step_floor: found steps that take a time of their own at least, expected none"):
         layers_of(Trace.from_reads([[0], [0]], floors=[0, 5]))

@@ -11,11 +11,14 @@ import pytest
 from placement_opt.base import room
 from placement_opt.base.errors import InputError, LimitError
 from placement_opt.workload.files import runs as runs_file
-from placement_opt.workload.files.runs import is_runs_file, load_rows, open_runs, save_runs
+from placement_opt.workload.files import runs_law
+from placement_opt.workload.files.runs import is_runs_file, load_rows, open_runs
+from placement_opt.workload.layered_rows import layers_of
 from placement_opt.workload.layers import Drawn, Given, Stored
-from placement_opt.workload.runs import LayerRuns, collect, layers_of
+from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.synth import drift, params
 from placement_opt.workload.trace import Trace
+from tests.runs import collect, save_plain
 from tests.taken import taken
 
 PARAMS = drift.Params(layers=3, prefill=40, tokens=30, read_share=0.4, drift=0.2)
@@ -27,7 +30,7 @@ def trace() -> Trace:
 
 def written(folder: Path, layers: list[LayerRuns] | None = None) -> Path:
     layers = layers_of(trace()) if layers is None else layers
-    save_runs(iter(layers), len(layers), layers[0].turns, folder / "t.runs", size_unit="token-layers", size=1)
+    save_plain(layers, layers[0].turns, folder / "t.runs", size_unit="token-layers", size=1)
     return folder / "t.runs"
 
 
@@ -97,15 +100,17 @@ def resign(path: Path, layer: int) -> None:
     """Checksums of a layer and of the table that match what lies there."""
     data = bytearray(path.read_bytes())
     count, turns = np.frombuffer(data, "<u4", 2, 12).tolist()
-    head, entry = runs_file._HEAD.size, runs_file._ENTRY.size
-    offset = head + (entry + 8 * turns) * count
+    version = data[8]
+    head, entry = runs_file._HEAD.size, runs_file._ENTRIES[version]
+    table = head + (entry.size + {1: 8, 2: 20}[version] * turns) * count
+    offset, each = table, {1: (8, 8), 2: (12, 8 if data[24] == 1 else 10)}[version]
     for n in range(layer + 1):
-        blocks, runs, _ = runs_file._ENTRY.unpack_from(data, head + n * entry)
+        blocks, runs, *rest = entry.unpack_from(data, head + n * entry.size)
+        end = offset + each[0] * blocks + each[1] * runs
         if n == layer:
-            digest = hashlib.sha256(data[offset : offset + 8 * (blocks + runs)]).digest()
-            runs_file._ENTRY.pack_into(data, head + n * entry, blocks, runs, digest)
-        offset += 8 * (blocks + runs)
-    table = head + (entry + 8 * turns) * count
+            rest[-1] = hashlib.sha256(data[offset:end]).digest()
+            entry.pack_into(data, head + n * entry.size, blocks, runs, *rest)
+        offset = end
     data[head - 32 : head] = hashlib.sha256(data[: head - 32] + data[head:table]).digest()
     path.write_bytes(data)
 
@@ -145,7 +150,7 @@ def test_reads_before_birth_and_wrong_counts_are_refused(tmp_path: Path) -> None
     with pytest.raises(InputError, match="read before it is there"):
         open_runs(path).layer(0)
     path = written(tmp_path, [layer])
-    spoilt(path, 2, runs_file._HEAD.size + runs_file._ENTRY.size)
+    spoilt(path, 2, runs_file._HEAD.size + runs_file._ENTRIES[1].size)
     with pytest.raises(InputError, match="table that does not match"):
         open_runs(path)
     resign(path, 0)
@@ -248,7 +253,7 @@ def test_what_no_reader_takes_is_not_written(
     """The writer refuses in the reader's words, and leaves no file."""
     made = [runs_of(*layer) for layer in layers]
     with pytest.raises(InputError) as caught:
-        save_runs(made, len(made), turns, tmp_path / "t.runs", size_unit="bytes", size=size)
+        save_plain(made, turns, tmp_path / "t.runs", size_unit="bytes", size=size)
     assert str(caught.value).startswith(message)
     assert list(tmp_path.iterdir()) == []
 
@@ -265,7 +270,7 @@ def test_the_reader_refuses_it_with_the_name_of_the_file(tmp_path: Path, monkeyp
             load_rows(path)
         assert str(caught.value).startswith(f"{path}: {message}")
     path = written(tmp_path, [one])
-    monkeypatch.setattr(runs_file, "LARGEST_BLOCKS", 0)
+    monkeypatch.setattr(runs_law, "LARGEST_BLOCKS", 0)
     with pytest.raises(InputError) as caught:
         open_runs(path)
     assert str(caught.value) == f"{path}: found a layer of 1 blocks and 1 runs, expected fewer"

@@ -16,9 +16,10 @@ from placement_opt.base.stores import is_url, open_stored
 from placement_opt.instance.load import in_layers, load_instance, load_layered
 from placement_opt.instance.outline import read_outline
 from placement_opt.workload.files.npz import save_trace
-from placement_opt.workload.files.runs import open_runs, save_runs
+from placement_opt.workload.files.runs import open_runs
 from placement_opt.workload.layers import Stored
 from tests.layered.cases import layer_of, write
+from tests.runs import save_plain
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -35,7 +36,7 @@ def store() -> Iterator[Any]:
 def runs_at(folder: Path) -> Path:
     """The file of runs of a small question."""
     question = load_layered(write(folder, drift=0.3))
-    save_runs([layer_of(question, n) for n in range(2)], 2, 30, folder / "t.runs", size_unit="token-layers", size=1)
+    save_plain([layer_of(question, n) for n in range(2)], 30, folder / "t.runs", size_unit="token-layers", size=1)
     return folder / "t.runs"
 
 

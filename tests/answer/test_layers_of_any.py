@@ -1,0 +1,155 @@
+"""Questions of a file of runs whose blocks are freed, read in part or of a size of their layer: layer by layer as in rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from placement_opt.answer.answer import answer
+from placement_opt.answer.played import KeepMoves, play
+from placement_opt.base.errors import InputError, PlacementError
+from placement_opt.base.limits import Limits
+from placement_opt.bounds import METHODS, turns
+from placement_opt.certify.claims import verify_any
+from placement_opt.certify.files import save_prices
+from placement_opt.instance.instance import Instance
+from placement_opt.instance.load import in_runs, load, load_instance
+from placement_opt.instance.outline import read_outline
+from placement_opt.instance.stacked import Stacked
+from placement_opt.instance.turns import in_layers
+from placement_opt.layered.solve import CertifiedPrices
+from placement_opt.play.replay import Replay
+from placement_opt.play.schedule import Schedule
+from placement_opt.play.simulate import simulate
+from placement_opt.schedulers import make_scheduler
+from placement_opt.workload.files.runs import Shape, save_runs
+from placement_opt.workload.layered_rows import layer_sizes, layers_of
+from placement_opt.workload.synth import params
+from tests.layering import any_layered
+
+RULES = ("inclusive", "exclusive", "free", "cache")
+MEMORY = """
+schema = 1
+name = "three"
+processor = "gpu"
+[tiers]
+fast = { capacity = "CAPACITY", rate = "100 B/s", at = "gpu" }
+middle = { capacity = "CAPACITY", rate = "20 B/s", at = "cpu" }
+slow = { capacity = "1 kB", rate = "5 B/s", at = "box" }
+[links]
+near = { from = "cpu", to = "gpu", up.rate = "15 B/s", down.rate = "15 B/s" }
+far = { from = "box", to = "cpu", up.rate = "4 B/s", down.rate = "4 B/s" }
+"""
+
+
+def asked(folder: Path, seed: int) -> Path | None:
+    """An instance of a random trace; None where a layer has no block."""
+    rng = np.random.default_rng([seed, 8])
+    trace = any_layered(rng, base=(1, 3)[seed % 2], frees=seed % 3 > 0, layers=1 + seed % 3)
+    layers = layers_of(trace)
+    if not all(layer.num_blocks for layer in layers):
+        return None
+    frees = bool((trace.death < trace.num_steps).any())
+    save_runs(layers, Shape(layers[0].turns, "bytes", layer_sizes(trace), trace.share_base, frees), folder / "t.runs")
+    room = 3 * len(layers) + int(rng.integers(0, 8))
+    (folder / "m.memory.toml").write_text(MEMORY.replace("CAPACITY", f"{room} B"))
+    rule = RULES[seed // 6 % 4]
+    again = '[recompute]\nrate = "3 B/s"\n' if rule == "cache" else ""
+    text = '[memory]\nfile = "m.memory.toml"\n[trace]\nfile = "t.runs"\n[rules]\nresidency = '
+    path = folder / "any.toml"
+    path.write_text(f'schema = 1\nname = "any"\n{text}"{rule}"\n{again}')
+    return path
+
+
+def together(whole: Instance, question: Stacked, schedules: list[Schedule]) -> Schedule:
+    """Schedules of the layers as one of the whole, whose ids go layer after layer."""
+    offset = np.cumsum([0, *(one.initial.shape[1] for one in schedules)])
+    ops, blocks, lengths = list[np.ndarray](), list[np.ndarray](), np.zeros(question.num_steps + 1, dtype=np.int64)
+    for step in range(question.num_steps):
+        one = schedules[step % question.layers]
+        low, high = one.indptr[step // question.layers : step // question.layers + 2]
+        ops.append(one.op[low:high])
+        blocks.append(one.block[low:high] + offset[step % question.layers])
+        lengths[step + 1] = high - low
+    initial = np.concatenate([one.initial for one in schedules], axis=1)
+    assert initial.shape[1] == whole.num_blocks
+    return Schedule("together", initial, np.cumsum(lengths), np.concatenate(ops), np.concatenate(blocks).astype(np.int32))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_what_layers_do_is_legal_in_the_whole(part: int, tmp_path: Path) -> None:
+    """In their shares of the room, whatever they free and when: the time is the whole's, and so is the roofline."""
+    played = 0
+    for seed in range(30 * part, 30 * (part + 1)):
+        if (path := asked(tmp_path, seed)) is None:
+            continue
+        whole, question = load_instance(path), in_layers(read_outline(path))
+        assert isinstance(whole, Instance)
+        least, rows = turns.roofline(question).lower_bound_s, METHODS["roofline"](whole).lower_bound_s
+        assert least is not None
+        assert rows is not None
+        assert rows * (1.0 - 1e-9) - 0.34 * question.num_steps / 5.0 <= least <= rows * (1.0 + 1e-9)
+        try:
+            run = play(question, make_scheduler("belady"), KeepMoves(None, trail=True)).run
+        except PlacementError:
+            continue  # no room for a layer's largest block in its share
+        schedules = []
+        for layer in range(question.layers):
+            alone = simulate(question.layer(layer), make_scheduler("belady"), record=True)
+            assert alone.schedule is not None
+            schedules.append(alone.schedule)
+        again = simulate(whole, Replay(together(whole, question, schedules)))
+        assert float(run.exact_latency()) == pytest.approx(float(again.exact_latency()), rel=1e-12)
+        assert again.read_bytes == pytest.approx(run.read_bytes)
+        assert run.hits.rate == pytest.approx(again.hits.rate)
+        played += 1
+    assert played > 10
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_both_sides_hold_in_the_whole(part: int, tmp_path: Path) -> None:
+    """What layers prove is no more than what a search finds for the whole; files prove both sides again."""
+    done = 0
+    for seed in range(12 * part, 12 * (part + 1)):
+        if (path := asked(tmp_path, seed)) is None:
+            continue
+        whole, question = load_instance(path), in_layers(read_outline(path))
+        folder = tmp_path / f"moves-{seed}"
+        folder.mkdir()
+        found = answer(question, gap=3.0, limits=Limits(seconds=60), folder=folder)
+        best = simulate(whole, make_scheduler("optimised")).latency_s
+        assert found.state.lower_s <= best * (1.0 + 1e-9)
+        files = []
+        if isinstance(found.state.prices, CertifiedPrices):
+            save_prices(found.state.prices.certificate, tmp_path / "prices")
+            files.append(tmp_path / "prices")
+        if found.schedule is not None:
+            assert found.latency_s is not None
+            assert found.latency_s >= found.state.lower_s
+            found.schedule.save(tmp_path / "schedule")  # type: ignore[union-attr]
+            files.append(tmp_path / "schedule")
+        proven = verify_any(question, files)
+        if proven.upper is not None:
+            assert found.latency_s == pytest.approx(proven.upper_s)
+        assert (proven.lower_s or 0.0) <= found.state.lower_s * (1.0 + 1e-9)
+        if found.state.bound_from == "layers":
+            assert proven.lower_s == pytest.approx(found.state.lower_s)
+            done += len(files) == 2
+    assert done > 3
+
+
+def test_the_question_comes_layer_by_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where two tiers, an inclusive rule and a free start would come in runs."""
+    path = asked(tmp_path, 1)
+    assert path is not None
+    text = path.read_text().replace('file = "m.memory.toml"', 'preset = "gh200"\nhbm.capacity = "100 B"')
+    path.write_text(text)
+    outline = read_outline(path)
+    with pytest.raises(InputError, match=r"trace.file: found blocks that are freed, read in part, or of different si"):
+        in_runs(outline)
+    monkeypatch.setattr(params, "LARGEST_READS", load_instance(path).num_reads - 1)
+    question = load(path)
+    assert isinstance(question, Stacked)
+    assert question.hash == in_layers(outline).hash
