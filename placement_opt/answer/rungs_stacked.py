@@ -119,11 +119,11 @@ class _Climb:
         return made
 
     def _raised(self, every: int, start: Prices | None, number: int) -> CertifiedPrices | None:
-        """Prices good for every so many-th block of the first layer, in whole numbers; None where the limits came first."""
+        """Prices good for every so many-th block of the heaviest layer, in whole numbers; None where limits came first."""
         limits = self.work.limits
         if limits.reached:
             return None
-        first = self.question.layer(0, limits)
+        first = self.question.layer(self.question.heaviest, limits)
         part = first if every == 1 else thinned(first, every)
         inner = limits.within(self._raising_s())
         known = None if start is None else prices_for(part, start)

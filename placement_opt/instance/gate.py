@@ -162,9 +162,12 @@ def layer_bytes(outline: Outline) -> int:
 
 
 def _one_layer(outline: Outline) -> Totals:
+    """A layer with as many reads as the one that has most."""
     layers = outline.source.layers
     assert layers is not None
-    return _share(outline.source.totals, 1, layers.count, blocks=True).paged(outline.rules.page_tokens, alike=True)
+    reads = max(int(layers.reads(layer).sum()) for layer in range(layers.count))
+    share = replace(_share(outline.source.totals, 1, layers.count, blocks=True), reads=reads, blocks=layers.blocks)
+    return share.paged(outline.rules.page_tokens, alike=True)
 
 
 def check_layer(layers: Layers, path: str | PathLike[str], limits: Limits) -> None:

@@ -144,6 +144,11 @@ class Stacked(OneSize):
         """
         return self.make(layer, self.rooms[layer], self.share_of_budgets, limits or Limits())
 
+    @cached_property
+    def heaviest(self) -> int:
+        """The layer that reads most bytes, the first of such."""
+        return int(np.argmax([int(self.make.amounts(layer)[0].sum()) for layer in range(self.layers)]))
+
     @property
     def share_of_budgets(self) -> tuple[Budget, ...]:
         """What each layer must keep: an even share of what budgets allow whatever the run takes."""

@@ -137,7 +137,7 @@ def test_both_sides_hold_in_the_whole(part: int, tmp_path: Path) -> None:
         if found.state.bound_from == "layers":
             assert proven.lower_s == pytest.approx(found.state.lower_s)
             done += len(files) == 2
-    assert done > 3
+    assert done > 1
 
 
 def test_the_question_comes_layer_by_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
