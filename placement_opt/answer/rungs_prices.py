@@ -26,9 +26,12 @@ MIRROR = "mirror"
 _SAMPLED = 30_000
 #: Steps of a window, and so many times as many beyond which it is worth a look.
 _WINDOW, _LASTING = 10_000, 4
-#: Steps beyond which prices are multiplied (:mod:`placement_opt.bounds.mirror`), where that is defined: of 20,000 that proves
-#: 8 % more than an ascent after 40 s, of 12,031 less than one after 60 s.
-_MULTIPLIED = 16_000
+#: Steps from which on prices are multiplied (:mod:`placement_opt.bounds.mirror`), where that is defined, and from which on
+#: climbs wait for it: of 20,000 that proves 8 % more than an ascent after 40 s; of 2,000 in the middle of a log of requests, in
+#: turns with an ascent, 8 % more than that alone after 60 s; of logs of 4,000 and 12,031, in turns, as much.
+_TRIED, _MULTIPLIED = 1_000, 16_000
+#: Passes before which prices that are multiplied are not given up, although others have proven more: strides are long at first.
+_SETTLED = 100
 #: Levels of prices on few intervals that are found in one turn, unless one brought no news or that took a quarter of the time,
 #: or so many times what the compact program should take.
 _FIRST_LEVELS, _PROGRAMS = 4, 2.0
@@ -115,11 +118,11 @@ def _is_lasting(work: Work) -> bool:
 
 
 def _multipliable(work: Work) -> bool:
-    """Whether blocks may be forgotten, and there are so many steps that a climb would take too few for its pace."""
+    """Whether blocks may be forgotten, and there are so many steps that prices are worth multiplying."""
     from placement_opt.bounds.mirror import multipliable
 
     instance = work.instance
-    return instance.num_steps >= _MULTIPLIED and instance.trace.step_layer is None and multipliable(instance)
+    return instance.num_steps >= _TRIED and instance.trace.step_layer is None and multipliable(instance)
 
 
 def _mirror(work: Work, limits: Limits) -> bool:
@@ -131,7 +134,7 @@ def _mirror(work: Work, limits: Limits) -> bool:
     search = work.mirror
     if search is None:
         search = work.mirror = MirrorAscent(work.instance, work.classes, state.prices, state.prices_s, work.backend)
-    if search.passes and search.value_s * (1.0 + _ELSEWHERE) < state.lower_s:
+    if search.passes >= _SETTLED and search.value_s * (1.0 + _ELSEWHERE) < state.lower_s:
         return False
     proof_s = _PROOF * search.pass_s  # what comes of it is to be proven in time
     search.run(limits.within(max(0.0, limits.remaining - proof_s)), work.enough_bound_s)
@@ -140,10 +143,16 @@ def _mirror(work: Work, limits: Limits) -> bool:
 
 
 def _not_multiplied(work: Work) -> bool:
-    """Whether prices are not multiplied, or that has become slow: before, a climb brings less in longer turns."""
-    if work.mirror is not None and work.mirror.slow:
+    """Whether prices of many steps are not multiplied, or that has become slow: before, a climb brings less in longer turns."""
+    if work.instance.num_steps < _MULTIPLIED or (work.mirror is not None and work.mirror.slow):
         return True
     return MIRROR in work.gone or not (work.has_rents and _multipliable(work))
+
+
+def _to_multiply(work: Work) -> bool:
+    """Whether room is priced, and where steps are few an ascent has begun, whose prices are better to go on from."""
+    climbed = work.ascent is not None or "ascent" in work.gone
+    return work.has_rents and (climbed or work.instance.num_steps >= _MULTIPLIED)
 
 
 def _mirror_bytes(work: Work) -> int:
@@ -234,7 +243,7 @@ PRICES: tuple[Rung, ...] = (
         _mirror_bytes,
         endless=True,
         first_s=math.inf,
-        ready=lambda work: work.has_rents,
+        ready=_to_multiply,
     ),
     _climb("ascent", suits=lambda _: True, expected_s=seconds(of_ascent), climb=_ascend, memory=memory(of_ascent)),
 )

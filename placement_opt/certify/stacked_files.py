@@ -74,6 +74,16 @@ def is_stacked_schedule(path: str | PathLike[str]) -> bool:
     return binary.begins_with(path, MAGIC)
 
 
+def stacked_hash(path: str | PathLike[str]) -> str:
+    """The hash of the question that such a file says it is of; InputError where it is none."""
+    with open_regular(path) as handle:
+        head = handle.read(_HEAD.size)
+    if len(head) < _HEAD.size or head[: len(MAGIC)] != MAGIC:
+        raise InputError("found another kind of file", "expected the schedule of layers", path=path)
+    digest: bytes = _HEAD.unpack(head)[2]
+    return digest.hex()
+
+
 def open_stacked_schedule(path: AnyPath, question: Stacked) -> StackedSchedule:
     """The claim and the table of layers of a file that was written for this question.
 

@@ -165,8 +165,8 @@ def _one_layer(outline: Outline) -> Totals:
     """A layer with as many reads as the one that has most."""
     layers = outline.source.layers
     assert layers is not None
-    reads = max(int(layers.reads(layer).sum()) for layer in range(layers.count))
-    share = replace(_share(outline.source.totals, 1, layers.count, blocks=True), reads=reads, blocks=layers.blocks)
+    share = _share(outline.source.totals, 1, layers.count, blocks=True)
+    share = replace(share, reads=layers.most_reads, blocks=layers.blocks)
     return share.paged(outline.rules.page_tokens, alike=True)
 
 
@@ -203,7 +203,7 @@ def ways_out(outline: Outline, most: int, read_bytes: int = 0) -> list[str]:
         ways += [f"about {100 * share:.2g} % of its steps fit"] if 0 < share < 1 else []
     if answers_in_runs(outline) and in_runs(outline).memory_needed() <= most:
         ways.append("bound answers it in runs")
-    elif drawn is not None and drawn.layers is not None and layer_bytes(outline) + read_bytes <= most:
+    elif outline.source.layers is not None and layer_bytes(outline) + read_bytes <= most:
         ways.append("bound answers it layer by layer")
     return ways or ["no part of it fits"]
 

@@ -42,12 +42,15 @@ def rooms_of(owned: Owned, capacity: Int64, *, packed: bool) -> Int64:
 
 
 def _shared(owned: Owned, held: Int64, capacity: Int64) -> Int64:
-    """int64[L, K]: what layers hold, and shares of what is left."""
-    parts = ((owned.later if owned.later.any() else owned.blocks) @ owned.sizes).tolist()
+    """int64[L, K]: what layers hold, and shares of what is left, by the bytes of their blocks; where these lie at the start, or
+    all have room, after room for those that come later."""
+    parts, later = (owned.blocks @ owned.sizes).tolist(), (owned.later @ owned.sizes).tolist()
     smallest = np.where(owned.blocks > 0, owned.sizes, owned.sizes[0]).min(axis=1)
     shares = []
     for tier, room in enumerate((capacity - held.sum(axis=0)).tolist()):
-        mine = _portions(room, parts)
+        lie = held[:, tier].any() or int(capacity[tier]) >= sum(parts)
+        first = later if lie and sum(later) <= room else [0] * len(later)
+        mine = [some + more for some, more in zip(first, _portions(room - sum(first), parts), strict=True)]
         there = held[:, tier] + mine
         if ((there > 0) & (there < smallest)).any():
             mine = _whole_portions(room, parts, int(smallest.max()))

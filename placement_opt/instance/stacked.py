@@ -75,7 +75,7 @@ class Stacked(OneSize):
     kv_bytes
         int64[L]: size of every block of each layer but those of weights.
     block_bytes
-        What these sizes are multiples of: the size, where they are one.
+        What all sizes are multiples of: the size, where they are one.
     sizes, kinds
         int64[n] and int8[n]: sizes that blocks have, and of which kind those are; None: all are KV.
     share_base
@@ -90,6 +90,8 @@ class Stacked(OneSize):
         Bytes that a turn reads of pages that are still being filled, at most.
     reads, states
         How many reads a layer has, and pairs of a block and a state, about.
+    all_reads
+        How many reads all layers have, where that is known; None: so many times those of one.
     layer_bytes
         What a process takes that holds a layer in rows and works on it, at most, about.
     budgets, objective
@@ -123,6 +125,7 @@ class Stacked(OneSize):
     stated: bytes
     filling: int = 0
     reads: int = 0
+    all_reads: int | None = None
     states: int = 0
     layer_bytes: int = 0
     budgets: tuple[Budget, ...] = ()
@@ -190,7 +193,7 @@ class Stacked(OneSize):
 
     @property
     def num_reads(self) -> int:
-        return self.reads * self.layers
+        return self.reads * self.layers if self.all_reads is None else self.all_reads
 
     @property
     def forgets(self) -> bool:

@@ -53,6 +53,9 @@ def in_layers(outline: Outline) -> Stacked:
     memory, model, rules = outline.memory, outline.model, outline.rules
     layers = _rowed(outline)
     each = _kv_bytes(outline, layers)
+    if isinstance(layers, Stored):
+        blocks = sum(entry.blocks * entry.size for entry in layers.file.layers)
+        outline.check_total(blocks, layers.file.share_base)
     if isinstance(layers, Stored) and rules.page_tokens > 1:
         found = f"found {rules.page_tokens} for blocks of a file of runs, which have no tokens"
         raise outline.tables.rules.error("page_tokens", found, "expected 1")
@@ -83,16 +86,17 @@ def in_layers(outline: Outline) -> Stacked:
         turns=layers.turns,
         make=_Layer(outline, layers),
         rooms=_rooms(outline, layers),
-        block_bytes=int(np.gcd.reduce(each)),
+        block_bytes=int(np.gcd.reduce(sizes)),
         kv_bytes=each,
         sizes=np.array(sizes, dtype=np.int64),
         kinds=labels,
-        share_base=layers.file.share_base if isinstance(layers, Stored) else rules.page_tokens,
+        share_base=_share_base(outline, layers),
         fixed=np.asarray(weights, dtype=np.int64),
         floor=float(rules.floor),
         stated="\n".join(stated).encode(),
         filling=(rules.page_tokens - 1) * model.unit_bytes,
         reads=outline.totals.reads // layers.count,
+        all_reads=outline.totals.reads,
         states=outline.totals.pairs // layers.count**2,
         layer_bytes=layer_bytes(outline),
         budgets=outline.budgets(layers.count * layers.turns),
@@ -120,7 +124,8 @@ class _Layer:
         """The trace of a layer in pages beside its weights, and int64[B], the bytes of each block."""
         outline, rules, placed = self.outline, self.outline.rules, self.outline.model.placed
         if placed is not None and not self.layers.blocks_of(layer):
-            trace, none = weights_alone(placed, self.layers.turns), np.zeros(self.layers.turns, dtype=np.int64)
+            trace = weights_alone(placed, self.layers.turns, _share_base(outline, self.layers))
+            none = np.zeros(self.layers.turns, dtype=np.int64)
             return Paged(trace, none, none), np.ascontiguousarray(trace.size)
         drawn = blamed(outline.tables.rules, lambda: paged_layer(self.layers, layer, rules.page_tokens, limits), "page_tokens")
         if drawn is None:
@@ -150,6 +155,11 @@ def _rowed(outline: Outline) -> Drawn | Stored:
     found = layers_of(outline)
     assert isinstance(found, Drawn | Stored)
     return found
+
+
+def _share_base(outline: Outline, layers: Drawn | Stored) -> int:
+    """Of reads in part, as in a trace."""
+    return layers.file.share_base if isinstance(layers, Stored) else outline.rules.page_tokens
 
 
 def _kv_bytes(outline: Outline, layers: Drawn | Stored) -> Int64:

@@ -247,7 +247,7 @@ def _told(labels: list[Any], ages: tuple[str, ...], reads: npt.NDArray[np.int64]
         Part(label, age, tuple(reads[n, a].tolist()), tuple(size[n, a].tolist()))
         for n, label in enumerate(labels)
         for a, age in enumerate(ages)
-        if reads[n, a].any()
+        if reads[n, a].any() or size[n, a].any()
     ]
 
 

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from placement_opt.answer.by_layer import COST as LAYERS
+from placement_opt.answer.by_layer import Asked as ByLayer
 from placement_opt.base import room
 from placement_opt.base.capacity import stated_bytes
-from placement_opt.base.errors import LimitError
+from placement_opt.base.errors import InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
 from placement_opt.bounds.auto import BUDGET_S, plan
@@ -26,6 +28,7 @@ from placement_opt.bounds.size import Size
 from placement_opt.instance.gate import ROWS, answers_in_runs, check_tiers, in_runs, rows_bytes, ways_out
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import Outline, input_files, read_outline
+from placement_opt.instance.turns import in_layers
 from placement_opt.layered.solve import COST, Asked
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.schedulers import REGISTRY
@@ -212,8 +215,7 @@ def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[t
     costs += [("one scheduler", "schedule", REGISTRY["lru"].cost), ("optimised", "schedule", REGISTRY["optimised"].cost)]
     found = [Way("rows", "rows", rows, ROWS.expected_s(totals))]
     found += [Way(name, side, rows + cost.expected_bytes(size), cost.expected_s(size)) for name, side, cost in costs]
-    if answers_in_runs(outline):
-        found.append(_runs(outline))
+    found += [way for way in (_runs(outline) if answers_in_runs(outline) else _layers(outline),) if way is not None]
     found = [replace(way, verdict=_verdict(way, found[0], allowed, limit_s)) for way in found]
     by_name = {way.name: way for way in found}
     if by_name["rows"].fits:
@@ -222,14 +224,23 @@ def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[t
         return tuple(replace(way, taken=way.fits and way.name in taken) for way in found), chosen.reason
     if by_name["rows"].verdict == "too long":
         return tuple(found), "rows take longer to make than there is time"
-    found = [replace(way, taken=way.name == "runs" and way.fits) for way in found]
-    return tuple(found), "rows do not fit" + (", runs are drawn layer by layer" if any(way.taken for way in found) else "")
+    found = [replace(way, taken=way.side == "both" and way.fits) for way in found]
+    told = {"runs": ", runs are drawn layer by layer", "layers": ", one layer at a time is in rows"}
+    return tuple(found), "rows do not fit" + "".join(told[way.name] for way in found if way.taken)
 
 
 def _runs(outline: Outline) -> Way:
     """Both sides in runs, in one process."""
     problem = in_runs(outline)
     return Way("runs", "both", problem.memory_needed(1), COST.expected_s(Asked(problem, 1)))
+
+
+def _layers(outline: Outline) -> Way | None:
+    """Both sides with one layer in rows at a time, in one process; None where the trace does not come so."""
+    with suppress(InputError):
+        question = in_layers(outline)
+        return Way("layers", "both", question.memory_needed(), LAYERS.expected_s(ByLayer(question, 1)))
+    return None
 
 
 def _verdict(way: Way, rows: Way, allowed: int, limit_s: float) -> str:

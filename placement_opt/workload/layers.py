@@ -43,6 +43,11 @@ class Layers(Protocol):
         ...
 
     @property
+    def most_reads(self) -> int:
+        """Reads of the layer that has most."""
+        ...
+
+    @property
     def digest(self) -> bytes:
         """Tells traces apart: SHA-256 of what the layers are made from."""
         ...
@@ -113,6 +118,10 @@ class Drawn:
         return int(held[0] + np.ceil(self.params.swapped * held).sum() + 2 * len(held) + held[-1])
 
     @property
+    def most_reads(self) -> int:
+        return int(runs.drift_reads(self.params).sum())
+
+    @property
     def digest(self) -> bytes:
         """Of the parameters in force, whatever they are called, and the seed."""
         values = dataclasses.asdict(self.params) | {"drift": self.params.swapped, "variation": None, "seed": self.seed}
@@ -172,6 +181,10 @@ class Given:
         return max(layer.num_runs for layer in self.layers)
 
     @property
+    def most_reads(self) -> int:
+        return max(layer.num_reads for layer in self.layers)
+
+    @property
     def plain(self) -> bool:
         return all(layer.plain for layer in self.layers)
 
@@ -229,6 +242,10 @@ class Stored:
     @property
     def runs(self) -> int:
         return max(layer.runs for layer in self.file.layers)
+
+    @property
+    def most_reads(self) -> int:
+        return self.file.most_reads
 
     @property
     def digest(self) -> bytes:

@@ -24,8 +24,10 @@ from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from placement_opt.workload.files.runs import Shape, save_runs
+from placement_opt.workload.files import runs as runs_file
+from placement_opt.workload.files.runs import Shape, open_runs, save_runs
 from placement_opt.workload.layered_rows import layer_sizes, layers_of
+from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.synth import params
 from tests.layering import any_layered
 
@@ -153,3 +155,99 @@ def test_the_question_comes_layer_by_layer(tmp_path: Path, monkeypatch: pytest.M
     question = load(path)
     assert isinstance(question, Stacked)
     assert question.hash == in_layers(outline).hash
+
+
+def stored(folder: Path, layers: list[list[tuple[int, int | None, list[tuple[int, int, int]]]]], turns: int, base: int) -> None:
+    """A file of runs: of each layer its blocks of 1 kB, their birth, death and (first, last, share) of their runs."""
+    made = []
+    for blocks in layers:
+        spans = [span for _, _, runs in blocks for span in runs]
+        first, last, share = np.array(spans, dtype=np.int32).reshape(-1, 3).T
+        start = np.cumsum([0, *(len(runs) for _, _, runs in blocks)])
+        birth = np.array([born for born, _, _ in blocks], dtype=np.int32)
+        death = np.array([turns if freed is None else freed for _, freed, _ in blocks], dtype=np.int32)
+        shares = share.astype(np.uint16) if base > 1 else None
+        made.append(LayerRuns(turns, birth, start, first.copy(), last.copy(), death, shares))
+    save_runs(made, Shape(turns, "bytes", (1000,) * len(layers), base, frees=True), folder / "t.runs")
+
+
+def question_of(folder: Path, rooms: tuple[str, str], extra: str = "") -> Path:
+    energies = (("gpu", 1), ("cpu", 20), ("box", 50))
+    memory = MEMORY.replace("CAPACITY", rooms[0], 1).replace("CAPACITY", rooms[1], 1).replace("1 kB", "1 GB")
+    memory = memory.replace(" B/s", " kB/s")
+    for place, joules in energies:
+        memory = memory.replace(f'at = "{place}" }}', f'at = "{place}", energy = "{joules} pJ/bit" }}')
+    (folder / "m.memory.toml").write_text(memory)
+    path = folder / "q.toml"
+    path.write_text(f'schema = 1\nname = "q"\n[memory]\nfile = "m.memory.toml"\n[trace]\nfile = "t.runs"\n{extra}')
+    return path
+
+
+@pytest.mark.parametrize("extra", ["", '[objective]\nenergy = "10000 s/J"\n'])
+def test_a_layer_of_weights_alone_counts_whole(extra: str, tmp_path: Path) -> None:
+    """Beside layers whose blocks are read in tenths."""
+    block = (-1, None, [(0, 3, 5)])
+    stored(tmp_path, [[block, block], [block, block], []], 4, 10)
+    text = f'[llm]\nweights = "placed"\nweight_bytes = "2 kB"\n[rules]\nresidency = "exclusive"\n{extra}'
+    path = question_of(tmp_path, ("2 kB", "3 kB"), text)
+    whole, layers = load_instance(path), in_layers(read_outline(path))
+    assert layers.num_reads == whole.num_reads
+    one, two = (play(question, make_scheduler("all-slow"), None).run for question in (whole, layers))
+    assert two.latency_s == pytest.approx(one.latency_s)
+    assert two.read_bytes == one.read_bytes
+    assert two.consumption.joules == pytest.approx(one.consumption.joules)
+    assert two.cost_s == pytest.approx(one.cost_s)
+
+
+def test_reads_of_little_are_hits_or_none(tmp_path: Path) -> None:
+    """A layer that reads less than half a block in all is told by its bytes."""
+    stored(tmp_path, [[(-1, None, [(0, 2, 1)])]] * 2, 4, 10)
+    path = question_of(tmp_path, ("1 kB", "1 kB"), '[rules]\nresidency = "free"\n')
+    run = play(in_layers(read_outline(path)), make_scheduler("all-slow"), None).run
+    assert (run.hit_rate, run.hits.rate, run.read_bytes) == (0.0, 0.0, 600.0)
+
+
+@pytest.mark.parametrize("freed", [None, 1])
+def test_layers_have_fast_room_whatever_comes_later(freed: int | None, tmp_path: Path) -> None:
+    """A layer to which nothing comes, or no more than it loses, has its share of what a given start leaves."""
+    old = (-1, freed, [(0, 1, 1)])
+    new = (1, None, [(2, 3, 1)])
+    stored(tmp_path, [[old] * 4 + [new] * (4 if freed else 0), [old] * 3 + [new]], 4, 1)
+    path = question_of(tmp_path, ("4 kB", "4 kB"), '[rules]\nresidency = "inclusive"\ninitial = "home"\n')
+    question = in_layers(read_outline(path))
+    assert question.rooms.sum(axis=0).tolist() == question.capacity.tolist()
+    assert question.rooms[:, 0].tolist() == ([2285, 1715] if freed else [2000, 2000])
+    play(question, make_scheduler("belady"), None)
+
+
+def test_a_file_is_opened_a_few_times_a_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice as many layers, twice as many opens."""
+    opened, true = list[int](), runs_file.open_stored
+
+    def counted(*args: object) -> object:
+        opened.append(1)
+        return true(*args)
+
+    monkeypatch.setattr(runs_file, "open_stored", counted)
+    counts = []
+    for layers in (8, 16):
+        stored(tmp_path, [[(-1, None, [(0, 1, 1)])]] * layers, 3, 1)
+        path = question_of(tmp_path, ("16 kB", "16 kB"), '[rules]\nresidency = "free"\n')
+        opened.clear()
+        play(in_layers(read_outline(path)), make_scheduler("all-slow"), None)
+        counts.append(len(opened))
+    assert counts[1] <= 2.1 * counts[0]
+
+
+def test_shares_of_what_is_huge_are_refused_as_in_rows(tmp_path: Path) -> None:
+    stored(tmp_path, [[(-1, None, [(0, 1, 1)])]], 3, 65535)
+    path = question_of(tmp_path, ("1 PB", "1 PB"), '[llm]\nkv_bytes = "1 B"\n[rules]\nresidency = "free"\n')
+    memory = tmp_path / "m.memory.toml"
+    memory.write_text(memory.read_text().replace('"1 GB"', '"1 PB"'))
+    save_runs([open_runs(tmp_path / "t.runs").layer(0)], Shape(3, "bytes", (2**46,), 65535, frees=True), tmp_path / "t.runs")
+    said = []
+    for ask in (load_instance, lambda where: in_layers(read_outline(where))):
+        with pytest.raises(InputError, match=r"read in shares of 1/65535, expected at most 32 TiB") as caught:
+            ask(path)
+        said.append(str(caught.value))
+    assert said[0] == said[1]

@@ -105,14 +105,14 @@ def test_a_window_gives_prices_for_a_long_trace(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_prices_are_multiplied_where_blocks_may_be_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of long logs, once rents are known, and until that brings little, or others proved more; climbs wait for it."""
+    """Of long logs, once rents are known, and until that brings little, or others proved more; of longer ones climbs wait."""
     [rung] = [rung for rung in RUNGS if rung.name == "mirror"]
     [ascent] = [rung for rung in RUNGS if rung.name == "ascent"]
     [intervals] = [rung for rung in RUNGS if rung.name == "intervals"]
     log = Path(__file__).parents[2] / "instances" / "requests" / "nvme4-cache.toml"
     work = Work(load_instance(log), Standing(), 0.0)
     assert not rung.suits(work)
-    monkeypatch.setattr(rungs_prices, "_MULTIPLIED", 60)
+    monkeypatch.setattr(rungs_prices, "_TRIED", 60)
     assert not rung.suits(Work(requests_instance(300, residency="free"), Standing(), 0.0))
     assert rung.suits(work)
     assert ascent.ready(work)
@@ -121,6 +121,8 @@ def test_prices_are_multiplied_where_blocks_may_be_forgotten(monkeypatch: pytest
     search.run(Limits(), levels=1)
     offer_prices(work, search.prices, "intervals", 0.0)
     assert rung.ready(work)
+    assert ascent.ready(work)
+    monkeypatch.setattr(rungs_prices, "_MULTIPLIED", 60)
     assert not ascent.ready(work)
     assert not intervals.ready(work)
     before = work.standing.state.lower_s
@@ -142,6 +144,7 @@ def test_prices_are_multiplied_where_blocks_may_be_forgotten(monkeypatch: pytest
 
 def test_climbs_do_not_wait_for_what_was_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no memory for prices step by step, others go on."""
+    monkeypatch.setattr(rungs_prices, "_TRIED", 60)
     monkeypatch.setattr(rungs_prices, "_MULTIPLIED", 60)
     [mirror] = [rung for rung in RUNGS if rung.name == "mirror"]
     short = replace(mirror, memory=lambda _: 1 << 60)

@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import BinaryIO
 
 import numpy as np
@@ -106,6 +107,11 @@ class RunsFile:
     @property
     def num_reads(self) -> int:
         return sum(int(self.reads(layer).sum()) for layer in range(len(self.layers)))
+
+    @cached_property
+    def most_reads(self) -> int:
+        """Reads of the layer that has most."""
+        return max(int(self.reads(layer).sum()) for layer in range(len(self.layers)))
 
     @property
     def shape(self) -> Shape:

@@ -86,8 +86,11 @@ def with_weights(trace: Trace, size: Int64, weights: PlacedWeights) -> Trace:
     )
 
 
-def weights_alone(weights: PlacedWeights, turns: int) -> Trace:
-    """The trace of a layer that has no KV: so many turns, each of which reads its weights."""
+def weights_alone(weights: PlacedWeights, turns: int, share_base: int = 1) -> Trace:
+    """The trace of a layer that has no KV: so many turns, each of which reads its weights, whole.
+
+    ``share_base``: of the layers beside it.
+    """
     tiles = weights.tiles
     return Trace(
         indptr=tiles * np.arange(turns + 1, dtype=np.int64),
@@ -96,6 +99,8 @@ def weights_alone(weights: PlacedWeights, turns: int) -> Trace:
         death=np.full(tiles, turns, dtype=np.int32),
         size=np.diff(weights.ends),
         size_unit="bytes",
+        shares=np.full(turns * tiles, share_base, dtype=np.uint16) if share_base > 1 else None,
+        share_base=share_base,
         step_layer=np.zeros(turns, dtype=np.int32),
         block_layer=np.zeros(tiles, dtype=np.int32),
         block_kind=np.full(tiles, BLOCK_KINDS.index("weights"), dtype=np.int8),
