@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,6 +51,15 @@ layers = 3
 prefill = 24
 tokens = 12
 """
+_ENERGY: dict[str, Any] = {"memory.fast.energy": "1 pJ/bit", "memory.slow.energy": "50 pJ/bit"}
+#: What `lru` plays in rows as it does layer by layer, each layer in its even share.
+ASKED: list[dict[str, Any]] = [
+    {},
+    {"rules.residency": "free", "rules.page_tokens": 2, "rules.initial": {"kv": ["slow"]}},
+    {"llm.weights": "placed", "memory.fast.page": "512 B", "rules.initial": "home", "rules.floor": "500 us"},
+    {**_ENERGY, "objective.energy": "10 s/J"},
+    {**_ENERGY, "budgets.energy": "2 mW", "rules.page_tokens": 2},
+]
 
 
 def written(folder: Path, extra: str = "") -> Path:

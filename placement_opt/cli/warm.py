@@ -145,7 +145,8 @@ def _bounds(instance: Instance) -> None:
     for rung in RUNGS:
         suits = rung.suits(work) or rung.endless or (rung.name == "priced" and priceable(instance))
         suits = suits or (rung.name == "stays" and roundable(instance))
-        if suits and rung.ready(work) and rung.name != "milp":
+        ready = work.has_rents if rung.name in ("stays", "mirror") else rung.ready(work)  # few steps wait for others
+        if suits and ready and rung.name != "milp":
             with contextlib.suppress(PlacementError):
                 rung.climb(work, _Looks())
 

@@ -84,7 +84,7 @@ def together(whole: Instance, question: Stacked, schedules: list[Schedule]) -> S
 def test_what_layers_do_is_legal_in_the_whole(part: int, tmp_path: Path) -> None:
     """In their shares of the room, whatever they free and when: the time is the whole's, and so is the roofline."""
     played = 0
-    for seed in range(30 * part, 30 * (part + 1)):
+    for seed in range(20 * part, 20 * (part + 1)):
         if (path := asked(tmp_path, seed)) is None:
             continue
         whole, question = load_instance(path), in_layers(read_outline(path))
@@ -107,14 +107,14 @@ def test_what_layers_do_is_legal_in_the_whole(part: int, tmp_path: Path) -> None
         assert again.read_bytes == pytest.approx(run.read_bytes)
         assert run.hits.rate == pytest.approx(again.hits.rate)
         played += 1
-    assert played > 10
+    assert played > 6
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_both_sides_hold_in_the_whole(part: int, tmp_path: Path) -> None:
     """What layers prove is no more than what a search finds for the whole; files prove both sides again."""
     done = 0
-    for seed in range(12 * part, 12 * (part + 1)):
+    for seed in range(9 * part, 9 * (part + 1)):
         if (path := asked(tmp_path, seed)) is None:
             continue
         whole, question = load_instance(path), in_layers(read_outline(path))
@@ -139,7 +139,7 @@ def test_both_sides_hold_in_the_whole(part: int, tmp_path: Path) -> None:
         if found.state.bound_from == "layers":
             assert proven.lower_s == pytest.approx(found.state.lower_s)
             done += len(files) == 2
-    assert done > 1
+    assert done > 0
 
 
 def test_the_question_comes_layer_by_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,9 +170,9 @@ def test_runs_are_written_from_rows_and_from_an_instance(tmp_path: Path, capsys:
         assert main(["trace", "runs", str(source), "-o", str(tmp_path / target)]) == 0
         assert "2 layers of 30 turns, 1,764 reads" in capsys.readouterr().out
     assert (tmp_path / "a.runs").read_bytes() == (tmp_path / "b.runs").read_bytes()
-    save_trace(make_trace([[0], []], [-1], deaths=[1]), tmp_path / "freed.npz")
-    assert main(["trace", "runs", str(tmp_path / "freed.npz"), "-o", str(tmp_path / "c.runs")]) == 2
-    assert "freed.npz: death: found blocks that are freed" in capsys.readouterr().err
+    save_trace(make_trace([[0, 1], []], [-1, -1], sizes=[1, 2]), tmp_path / "mixed.npz")
+    assert main(["trace", "runs", str(tmp_path / "mixed.npz"), "-o", str(tmp_path / "c.runs")]) == 2
+    assert "mixed.npz: size: found blocks of sizes 1 and 2 in layer 0, expected one size in each" in capsys.readouterr().err
     assert main(["trace", "runs", str(path), "-o", str(path)]) == 2
     assert "found an input of this command" in capsys.readouterr().err
 

@@ -20,17 +20,7 @@ from placement_opt.report import simulation
 from placement_opt.schedulers import make_scheduler
 from placement_opt.workload.synth import params
 from tests.layered.cases import draw, write
-from tests.stacking import stored, written
-
-_ENERGY: dict[str, Any] = {"memory.fast.energy": "1 pJ/bit", "memory.slow.energy": "50 pJ/bit"}
-#: What `lru` plays in rows as it does layer by layer, each layer in its even share.
-ASKED: list[dict[str, Any]] = [
-    {},
-    {"rules.residency": "free", "rules.page_tokens": 2, "rules.initial": {"kv": ["slow"]}},
-    {"llm.weights": "placed", "memory.fast.page": "512 B", "rules.initial": "home", "rules.floor": "500 us"},
-    {**_ENERGY, "objective.energy": "10 s/J"},
-    {**_ENERGY, "budgets.energy": "2 mW", "rules.page_tokens": 2},
-]
+from tests.stacking import ASKED, stored, written
 
 
 def table_of(run: Run) -> dict[str, Any]:

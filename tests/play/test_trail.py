@@ -18,9 +18,8 @@ from placement_opt.play.schedule import numbered
 from placement_opt.play.trail import Trail, interleaved, trail_of, trail_of_run
 from placement_opt.schedulers import make_scheduler
 from tests.layered.cases import write
-from tests.play.test_steps_by_layer import ASKED
 from tests.small import random_instance
-from tests.stacking import written
+from tests.stacking import ASKED, written
 
 KEEP = KeepMoves(None, trail=True)
 

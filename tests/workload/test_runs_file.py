@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from placement_opt.workload.layers import Drawn, Given, Stored
 from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.synth import drift, params
 from placement_opt.workload.trace import Trace
-from tests.runs import collect, save_plain
+from tests.runs import collect, resign, save_plain, spoilt
 from tests.taken import taken
 
 PARAMS = drift.Params(layers=3, prefill=40, tokens=30, read_share=0.4, drift=0.2)
@@ -87,32 +86,6 @@ def test_layers_of_unequal_size_and_blocks_that_are_never_read(tmp_path: Path) -
     assert same(file.layer(0), first)
     assert same(file.layer(1), second)
     assert load_rows(file.path).birth.tolist() == [-1, -1, -1, 2, -1]
-
-
-def spoilt(path: Path, change: object, where: int) -> None:
-    data = bytearray(path.read_bytes())
-    raw = np.array([change], dtype="<i4").tobytes()
-    data[where : where + 4] = raw
-    path.write_bytes(data)
-
-
-def resign(path: Path, layer: int) -> None:
-    """Checksums of a layer and of the table that match what lies there."""
-    data = bytearray(path.read_bytes())
-    count, turns = np.frombuffer(data, "<u4", 2, 12).tolist()
-    version = data[8]
-    head, entry = runs_file._HEAD.size, runs_file._ENTRIES[version]
-    table = head + (entry.size + {1: 8, 2: 20}[version] * turns) * count
-    offset, each = table, {1: (8, 8), 2: (12, 8 if data[24] == 1 else 10)}[version]
-    for n in range(layer + 1):
-        blocks, runs, *rest = entry.unpack_from(data, head + n * entry.size)
-        end = offset + each[0] * blocks + each[1] * runs
-        if n == layer:
-            rest[-1] = hashlib.sha256(data[offset:end]).digest()
-            entry.pack_into(data, head + n * entry.size, blocks, runs, *rest)
-        offset = end
-    data[head - 32 : head] = hashlib.sha256(data[: head - 32] + data[head:table]).digest()
-    path.write_bytes(data)
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,8 @@ from placement_opt.workload.layers import Given, Stored, paged_layer
 from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.trace import Trace
 from tests.layering import any_layered
-from tests.runs import save_plain
+from tests.runs import resign, save_plain, spoilt
 from tests.small import make_trace
-from tests.workload.test_runs_file import resign, spoilt
 
 BASES = (1, 4)
 
