@@ -7,10 +7,13 @@ import pytest
 
 from benchmarks.inputs import chain_instance
 from placement_opt.answer.rungs import RUNGS
+from placement_opt.answer.rungs_prices import offer_prices
 from placement_opt.answer.standing import Standing
 from placement_opt.answer.work import Work
 from placement_opt.base.limits import Limits
 from placement_opt.bounds import METHODS
+from placement_opt.bounds.intervals import PriceIntervals
+from placement_opt.bounds.sample import sampled_futures
 from placement_opt.play.replay import Replay
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import simulate
@@ -75,7 +78,9 @@ def test_a_schedule_far_off_is_left_for_one_from_nothing() -> None:
     work.standing.lower_to(run.schedule, run.cost_s, "belady")
     assert ROUNDED.suits(work)
     assert not ROUNDED.ready(work)
-    work.standing.raise_to(METHODS["intervals"](instance), "intervals")
+    search = PriceIntervals(instance, sampled_futures(instance, work.classes))
+    search.run(Limits(), levels=4)
+    offer_prices(work, search.prices, "intervals", 0.0)
     assert ROUNDED.ready(work)
     assert run.cost_s > 5.0 * work.standing.state.lower_s
     assert ROUNDED.climb(work, Limits())

@@ -302,7 +302,7 @@ def test_as_many_sets_of_tiers_as_a_path_can_name(more: int) -> None:
     assert len(offered(instance)) == 128 + more
     assert roundable(instance) == (more == 0)
     if more == 0:
-        stays = rounded_stays(instance, _prices(instance, 0), seed=0)
+        stays = rounded_stays(instance, _prices(instance, 0), seed=0, sweeps=1)
         assert stays is not None
         schedule = schedule_of(instance, stays, "rounded")
         assert (schedule.initial == initial).all()
