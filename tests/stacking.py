@@ -10,28 +10,31 @@ from typing import Any
 
 import numpy as np
 
+from placement_opt.answer.played import play
 from placement_opt.certify.files import ScheduleCertificate
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import read_outline
-from placement_opt.instance.stacked import Stacked
+from placement_opt.instance.stacked import AnyQuestion, Stacked
 from placement_opt.instance.turns import in_layers
+from placement_opt.play.protocol import Scheduler
+from placement_opt.play.run import Run
 from placement_opt.workload import runs
 from placement_opt.workload.trace import Trace
 from tests.runs import save_plain
 
 #: Three tiers, and a question of three layers of twelve turns.
-MEMORY = """
+_MEMORY = """
 schema = 1
 name = "three"
 processor = "gpu"
 [tiers]
-fast = { capacity = "40 kB", rate = "100 MB/s", at = "gpu" }
-middle = { capacity = "100 kB", rate = "20 MB/s", at = "cpu" }
-slow = { capacity = "1 MB", rate = "5 MB/s", at = "box" }
+fast = {{ capacity = "{fast}", rate = "100 {unit}", at = "gpu" }}
+middle = {{ capacity = "{middle}", rate = "20 {unit}", at = "cpu" }}
+slow = {{ capacity = "{slow}", rate = "5 {unit}", at = "box" }}
 [links]
-near = { from = "cpu", to = "gpu", up.rate = "15 MB/s", down.rate = "15 MB/s" }
-far = { from = "box", to = "cpu", up.rate = "4 MB/s", down.rate = "4 MB/s" }
+near = {{ from = "cpu", to = "gpu", up.rate = "15 {unit}", down.rate = "15 {unit}" }}
+far = {{ from = "box", to = "cpu", up.rate = "4 {unit}", down.rate = "4 {unit}" }}
 """
 TEXT = """
 schema = 1
@@ -62,8 +65,13 @@ ASKED: list[dict[str, Any]] = [
 ]
 
 
+def three_tiers(fast: str = "40 kB", middle: str = "100 kB", slow: str = "1 MB", unit: str = "MB/s") -> str:
+    """A memory file with so much room in its tiers, whose rates are in this unit."""
+    return _MEMORY.format(fast=fast, middle=middle, slow=slow, unit=unit)
+
+
 def written(folder: Path, extra: str = "") -> Path:
-    (folder / "three.memory.toml").write_text(MEMORY)
+    (folder / "three.memory.toml").write_text(three_tiers())
     path = folder / "stack.toml"
     path.write_text(TEXT + extra)
     return path
@@ -191,3 +199,8 @@ def together(layers: Sequence[Layer], made: Sequence[ScheduleCertificate]) -> Sc
     initial = np.concatenate([each.initial for each in made], axis=1)
     claim = sum((each.claim for each in made), Fraction(0))
     return ScheduleCertificate(whole.hash, "together", initial, indptr, op[order], block[order].astype(np.int32), claim)
+
+
+def run_of(question: AnyQuestion, scheduler: Scheduler, **options: Any) -> Run:
+    """What comes of a scheduler, in rows or layer by layer; options as of ``play``."""
+    return play(question, scheduler, **options).run

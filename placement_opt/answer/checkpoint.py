@@ -31,7 +31,7 @@ from placement_opt.certify.stacked_files import StackedSchedule
 from placement_opt.certify.verify import Verified
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.layered import Layered
-from placement_opt.instance.stacked import AnyQuestion, Stacked
+from placement_opt.instance.stacked import AnyQuestion, Stacked, stacked_of
 from placement_opt.layered.plan import Plan, save_copy
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.layered.stacked_plan import StackedPlan, save_stacked_copy
@@ -197,11 +197,8 @@ class Checkpoints:
                 return replace(found, schedule=saved, upper=plan.seconds)
         if found.schedule is None and isinstance(known.schedule, StackedSchedule):
             assert isinstance(found, VerifiedLarge)
-            question = found.instance
-            if isinstance(question, Layered):  # of a scheduler that was played with one layer in rows at a time
-                assert question.stacked is not None
-                question = question.stacked()
-            assert isinstance(question, Stacked)
+            question = stacked_of(found.instance)
+            assert question is not None
             return replace(found, schedule=save_stacked_copy(known.schedule, question, path), upper=known.upper)
         if found.schedule is None and isinstance(known.schedule, LargeSchedule):
             assert isinstance(found.instance, Layered)

@@ -16,8 +16,7 @@ from placement_opt.base.limits import Limits
 from placement_opt.certify.files import pack_schedule
 from placement_opt.certify.layered import VerifiedLarge
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
-from placement_opt.instance.stacked import AnyQuestion, Stacked
+from placement_opt.instance.stacked import AnyQuestion, Large, stacked_of
 from placement_opt.layered.stacked_plan import StackedPlan
 from placement_opt.play.by_layer import play_layers
 from placement_opt.play.protocol import Scheduler
@@ -81,7 +80,7 @@ class Played:
 def play(
     question: AnyQuestion,
     scheduler: Scheduler,
-    keep: KeepMoves | None,
+    keep: KeepMoves | None = None,
     *,
     per_step: bool = False,
     limits: Limits | None = None,
@@ -89,7 +88,8 @@ def play(
 ) -> Played:
     """A scheduler on a question in rows or layer by layer, with its moves where they are kept.
 
-    Errors as :func:`placement_opt.play.by_layer.simulate_any`.
+    ``per_step``: with a table of every step; ``backend``: where layers are played, each with a copy of the scheduler if that is
+    elsewhere. Errors as :func:`placement_opt.play.simulate.simulate` and :func:`placement_opt.play.by_layer.play_layers`.
     """
     if isinstance(question, Instance):
         return Played(simulate(question, scheduler, per_step=per_step, record=keep is not None, limits=limits), None)
@@ -97,7 +97,7 @@ def play(
     return Played(with_steps(run) if per_step else run, layers)
 
 
-def write_layers(question: AnyQuestion, layers: Sequence[KeptLayer], path: str | PathLike[str]) -> VerifiedLarge:
+def write_layers(question: Large, layers: Sequence[KeptLayer], path: str | PathLike[str]) -> VerifiedLarge:
     """Write the moves of all layers as one file, and say what it proves.
 
     Raises
@@ -110,8 +110,7 @@ def write_layers(question: AnyQuestion, layers: Sequence[KeptLayer], path: str |
             raise BudgetError(f"{path}: not written, {one.refused}")
     sections = {number: one.part.landed() for number, one in enumerate(layers) if one.part is not None}
     seconds, moves = sum((one.seconds for one in layers), Fraction(0)), sum(one.moves for one in layers)
-    inner = question.stacked() if isinstance(question, Layered) and question.stacked is not None else question
-    assert isinstance(inner, Stacked)
-    assert not isinstance(question, Instance)
-    written = StackedPlan(inner, sections, seconds, moves).save(path)
+    rowed = stacked_of(question)
+    assert rowed is not None
+    written = StackedPlan(rowed, sections, seconds, moves).save(path)
     return VerifiedLarge(question, schedule=written, upper=seconds)

@@ -25,7 +25,7 @@ def climb_runs(work: Work, question: Layered) -> bool:
 
     It is done in one turn, which goes through every layer once and gets all the time that there is: nobody else waits for it.
     """
-    where = work.by_layer(question.layers.count, question.memory_needed)
+    where = work.backend.fitting(question.layers.count, question.memory_needed, work.limits)
     through = partial(solve, question, work.standing, gap=work.gap, limits=work.limits, start=work.start)
     work.unfinished = not through(backend=where, folder=work.folder, kept=work.kept)
     return False

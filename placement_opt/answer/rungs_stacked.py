@@ -69,7 +69,7 @@ def _by_program(part: Instance, gap: float, limits: Limits) -> tuple[State, bool
 
 def climb_stacked(work: Work, question: Stacked) -> bool:
     """Both sides, wherever layers are worked on; whether another turn could bring more."""
-    climb = _Climb(work, question, work.by_layer(question.layers, question.memory_needed))
+    climb = _Climb(work, question, work.backend.fitting(question.layers, question.memory_needed, work.limits))
     work.unfinished = not climb.run()
     return False
 

@@ -139,13 +139,6 @@ class Work:
         prices = self.standing.state.prices
         return prices is not None and bool(prices.rent.any())
 
-    def by_layer(self, layers: int, needed: Callable[[int], int]) -> Backend:
-        """Where layers are worked on: elsewhere, or in as many of the processes as there is memory for.
-
-        ``needed``: processes -> bytes.
-        """
-        return self.backend.fitting(layers, needed, self.limits)
-
     @cached_property
     def size(self) -> Size:
         return Size.of(self.instance, self.classes)

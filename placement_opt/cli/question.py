@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,32 +47,27 @@ def by_layer_only(question: AnyQuestion, option: str) -> None:
 
 
 def certified(args: Namespace, outline: Outline, limits: Limits) -> AnyQuestion:
-    """The question that certificates were made for, in rows or in runs."""
+    """The question that certificates were made for, in rows, in runs or layer by layer.
+
+    Of one in runs, where a scheduler was played with one layer in rows at a time, prices may be in runs beside its moves.
+    """
     from placement_opt.base.errors import InputError
-    from placement_opt.certify.files import instance_hash
+    from placement_opt.certify.claims import hash_of_any
     from placement_opt.certify.layered_files import is_large_schedule
     from placement_opt.certify.stacked_files import is_stacked_schedule
     from placement_opt.instance.load import in_rows, in_runs
     from placement_opt.instance.turns import in_layers
 
     files = args.certificates
-    moves, stacked = any(map(is_large_schedule, files)), any(map(is_stacked_schedule, files))
-    hashes = {instance_hash(path) for path in files if not is_large_schedule(path) and not is_stacked_schedule(path)}
-    if stacked and (hashes or moves):  # moves with one layer in rows at a time, and perhaps others in runs
-        with suppress(InputError):
-            if (question := in_runs(outline)).hash in hashes or moves:
-                return question
-    if stacked or outline.source.layers is not None:
-        with nullcontext() if stacked else suppress(InputError):
-            by_layer = in_layers(outline)
-            if stacked or by_layer.hash in hashes:
-                return by_layer
-    try:
-        question = in_runs(outline)
-    except InputError:
-        if moves:
-            raise
-        return in_rows(outline, limits)
-    if moves or question.hash in hashes:
-        return question
+    hashes = set(map(hash_of_any, files))
+    for ask, is_its in ((in_runs, is_large_schedule), (in_layers, is_stacked_schedule)):
+        its = any(map(is_its, files))
+        try:
+            question: AnyQuestion = ask(outline)
+        except InputError:
+            if its:
+                raise
+            continue
+        if its or question.hash in hashes:
+            return question
     return in_rows(outline, limits)

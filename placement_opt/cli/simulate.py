@@ -111,5 +111,9 @@ def _played(
 def _written(done: Played, path: str, limits: Limits) -> AnyVerified:
     """The moves as a certificate, and what it proves."""
     from placement_opt.answer.played import write_layers
+    from placement_opt.instance.instance import Instance
 
-    return write_schedule(done.run, path, limits) if done.layers is None else write_layers(done.run.instance, done.layers, path)
+    question = done.run.instance
+    if isinstance(question, Instance) or done.layers is None:
+        return write_schedule(done.run, path, limits)
+    return write_layers(question, done.layers, path)

@@ -36,7 +36,13 @@ class OneSize:
 
     memory: MemorySystem
     home_tier: int | None
-    block_bytes: int
+
+    if TYPE_CHECKING:
+
+        @property
+        def block_bytes(self) -> int:
+            """What the sizes of blocks are multiples of."""
+            ...
 
     @property
     def home(self) -> int:

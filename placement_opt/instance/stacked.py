@@ -74,8 +74,6 @@ class Stacked(OneSize):
         int64[L, K]: the bytes of each layer; they add up to ``capacity``.
     kv_bytes
         int64[L]: size of every block of each layer but those of weights.
-    block_bytes
-        What all sizes are multiples of: the size, where they are one.
     sizes, kinds
         int64[n] and int8[n]: sizes that blocks have, and of which kind those are; None: all are KV.
     share_base
@@ -88,10 +86,8 @@ class Stacked(OneSize):
         What the layers are made from, in bytes: tells questions apart.
     filling
         Bytes that a turn reads of pages that are still being filled, at most.
-    reads, states
-        How many reads a layer has, and pairs of a block and a state, about.
-    all_reads
-        How many reads all layers have, where that is known; None: so many times those of one.
+    num_reads, states
+        How many reads all layers have, and how many pairs of a block and a state one has, about.
     layer_bytes
         What a process takes that holds a layer in rows and works on it, at most, about.
     budgets, objective
@@ -115,7 +111,6 @@ class Stacked(OneSize):
     turns: int
     make: Make
     rooms: Int64
-    block_bytes: int
     kv_bytes: Int64
     sizes: Int64
     kinds: npt.NDArray[np.int8] | None
@@ -124,8 +119,7 @@ class Stacked(OneSize):
     floor: float
     stated: bytes
     filling: int = 0
-    reads: int = 0
-    all_reads: int | None = None
+    num_reads: int = 0
     states: int = 0
     layer_bytes: int = 0
     budgets: tuple[Budget, ...] = ()
@@ -192,8 +186,14 @@ class Stacked(OneSize):
         return self.layers * self.turns
 
     @property
-    def num_reads(self) -> int:
-        return self.reads * self.layers if self.all_reads is None else self.all_reads
+    def reads(self) -> int:
+        """How many reads a layer has, about."""
+        return self.num_reads // self.layers
+
+    @cached_property
+    def block_bytes(self) -> int:
+        """What the sizes of all blocks are multiples of: the size, where they are one."""
+        return int(np.gcd.reduce(self.sizes))
 
     @property
     def forgets(self) -> bool:
@@ -237,3 +237,13 @@ class Stacked(OneSize):
 #: A question that does not fit in rows, and any question.
 Large = Layered | Stacked
 AnyQuestion = Instance | Layered | Stacked
+
+
+def stacked_of(question: Large) -> Stacked | None:
+    """The same question with one layer in rows at a time; None where its runs are not from a file.
+
+    InputError as :func:`placement_opt.instance.turns.in_layers`.
+    """
+    if isinstance(question, Stacked):
+        return question
+    return None if question.stacked is None else question.stacked()

@@ -370,9 +370,8 @@ class RunsSource:
         sizes = [entry.size for entry in file.layers if entry.blocks]
         steps, blocks = count * file.turns, sum(layer.blocks for layer in file.layers)
         pairs, reads, read_units, start, change = blocks * (steps + 1), 0, 0, 0, np.zeros((file.turns, count), dtype=np.int64)
-        for layer, entry in enumerate(
-            file.layers
-        ):  # what a step produces is alive from the next state on, what it frees until it
+        for layer, entry in enumerate(file.layers):
+            # what a step produces is alive from the next state on, what it frees until its own
             born, freed = file.births(layer), file.deaths(layer)
             state = np.arange(file.turns) * count + layer + 1
             pairs -= int((born * state).sum()) + int((freed * (steps + 1 - state)).sum())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from placement_opt.base.limits import Limits
 from placement_opt.instance.instance import Instance
 from placement_opt.instance.law import kind_and_sources, kinds_among
 from placement_opt.instance.layered import Layered
-from placement_opt.instance.stacked import AnyQuestion, Large, Stacked
+from placement_opt.instance.stacked import Large, Stacked, stacked_of
 from placement_opt.memory.split.timing import StepTimer
 from placement_opt.play.in_runs import play_in_runs, plays_in_runs
 from placement_opt.play.protocol import Effort, Scheduler
@@ -29,30 +29,11 @@ from placement_opt.play.run import Run
 from placement_opt.play.schedule import Schedule
 from placement_opt.play.simulate import look, play_alone, said_by, simulate
 from placement_opt.play.split_program import Moved
-from placement_opt.play.timed import split_run, with_steps
+from placement_opt.play.timed import split_run
 
 _Played = TypeVar("_Played")
 #: What is kept of a layer, of its number, the layer by itself and its moves; called where it is played, so it is picklable.
 Keep = Callable[[int, Instance, Schedule], Any]
-
-
-def simulate_any(
-    question: AnyQuestion,
-    scheduler: Scheduler,
-    *,
-    per_step: bool = False,
-    limits: Limits | None = None,
-    backend: Backend | None = None,
-) -> Run:
-    """Run a scheduler in rows or layer by layer; errors as :func:`placement_opt.play.simulate.simulate`, :func:`play_layers`.
-
-    ``per_step``: keep a table of every step; ``backend``: where layers are played, each with a copy of the scheduler if that is
-    elsewhere.
-    """
-    if isinstance(question, Instance):
-        return simulate(question, scheduler, per_step=per_step, limits=limits)
-    run = play_layers(question, scheduler, limits=limits, backend=backend)[0]
-    return with_steps(run) if per_step else run
 
 
 def play_layers(
@@ -77,9 +58,9 @@ def play_layers(
     if isinstance(question, Layered):
         if keep is None and plays_in_runs(question, scheduler):
             return by_layer(question, scheduler, limits=limits, backend=backend), []
-        if question.stacked is None:
+        if (rowed := stacked_of(question)) is None:
             raise LimitError(f"{question.why}; {scheduler.name} needs the reads as rows".removeprefix("; "))
-        run, kept = _one_by_one(question.stacked(), scheduler, keep, limits, backend)
+        run, kept = _one_by_one(rowed, scheduler, keep, limits, backend)
         return replace(run, instance=question), kept
     return _one_by_one(question, scheduler, keep, limits, backend)
 
@@ -114,6 +95,33 @@ def _each(
     return played
 
 
+class _Said(NamedTuple):
+    """What a scheduler says of its run on a layer: its effort, and which share of so many bytes that are read it would miss."""
+
+    effort: Effort | None
+    would_miss: float | None
+    read_bytes: float
+
+
+def _said(scheduler: Scheduler, alone: Instance) -> _Said:
+    effort, would_miss = (getattr(scheduler, name, None) for name in ("effort", "would_miss"))
+    return _Said(effort, would_miss, float(alone.read_bytes.sum(dtype=np.float64)) / alone.share_base)
+
+
+def _with_said(run: Run, layers: Sequence[_Said]) -> Run:
+    """The run of all layers, with what was said of each."""
+    efforts = [one.effort for one in layers if one.effort is not None]
+    missed = [(one.read_bytes, one.would_miss) for one in layers if one.would_miss is not None]
+    if efforts:
+        given, taken = sum(one.given for one in efforts), sum(one.taken for one in efforts)
+        effort = replace(efforts[0], given=given, taken=taken, cut_short=any(one.cut_short for one in efforts))
+        run = replace(run, effort=effort)
+    if missed:
+        share = math.fsum(read * share for read, share in missed) / (math.fsum(read for read, _ in missed) or 1.0)
+        run = replace(run, would_miss=share)
+    return run
+
+
 @dataclass(frozen=True, eq=False)
 class _Rows:
     """What stays of a run on a layer in rows: which ways served its reads, and each turn's numbers, as in a run."""
@@ -124,8 +132,7 @@ class _Rows:
     base: Float64
     moved: Int64
     fixed: Int64 | int
-    effort: Effort | None
-    would_miss: float | None
+    said: _Said
     kept: Any
 
 
@@ -136,7 +143,8 @@ def _play_rows(task: _Task, limits: Limits) -> _Rows:
     run = simulate(alone, task.scheduler, record=task.keep is not None, limits=limits)
     patterns, moved = _numbered(task.question, alone, list(run.timer.patterns), run.moved)
     kept = _kept(task, alone, run.schedule)
-    return _Rows(patterns, run.served, run.step_s, run.base, moved, _metered(alone), run.effort, run.would_miss, kept)
+    said = _said(task.scheduler, alone)
+    return _Rows(patterns, run.served, run.step_s, run.base, moved, _metered(alone), said, kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +157,7 @@ class _Tied:
     counted: list[int]
     moved: Int64
     fixed: Int64 | int
+    said: _Said
     kept: Any
 
 
@@ -158,7 +167,8 @@ def _play_tied(task: _Task, limits: Limits) -> _Tied:
     alone = task.question.layer(task.layer, limits)
     one, moves, schedule = play_alone(alone, task.scheduler, limits, record=task.keep is not None)
     patterns, moved = _numbered(task.question, alone, list(one.timer.patterns), moves)
-    return _Tied(patterns, one.served, one.base, one.counted, moved, _metered(alone), _kept(task, alone, schedule))
+    said, kept = _said(task.scheduler, alone), _kept(task, alone, schedule)
+    return _Tied(patterns, one.served, one.base, one.counted, moved, _metered(alone), said, kept)
 
 
 def _kept(task: _Task, alone: Instance, schedule: Schedule | None) -> Any:
@@ -200,23 +210,7 @@ def _one_by_one(
     timer, served = _served(question, [(run.patterns, run.served) for run in runs])
     seconds, base, moved = (_in_turn(question, [getattr(run, name) for run in runs]) for name in ("step_s", "base", "moved"))
     whole = Run(replace(question, fixed_metered=fixed), scheduler.name, math.fsum(seconds), seconds, timer, served, base, moved)
-    return replace(whole, effort=_effort(runs), would_miss=_missed(runs)), [run.kept for run in runs]
-
-
-def _effort(layers: Sequence[_Rows]) -> Effort | None:
-    """What searches were given and took, of all layers."""
-    found = [one.effort for one in layers if one.effort is not None]
-    if not found:
-        return None
-    given, taken = sum(one.given for one in found), sum(one.taken for one in found)
-    return replace(found[0], given=given, taken=taken, cut_short=any(one.cut_short for one in found))
-
-
-def _missed(layers: Sequence[_Rows]) -> float | None:
-    """The share of all bytes read that would have been missed, of all layers."""
-    read = [int(one.served.sum()) for one in layers]
-    missed = [(size, one.would_miss) for size, one in zip(read, layers, strict=True) if one.would_miss is not None]
-    return math.fsum(size * share for size, share in missed) / max(1, sum(size for size, _ in missed)) if missed else None
+    return _with_said(whole, [run.said for run in runs]), [run.kept for run in runs]
 
 
 def _tied(
@@ -235,7 +229,7 @@ def _tied(
         run = split_run(whole, scheduler.name, base.astype(float) / question.share_base, moved)
     except ScheduleError as error:
         raise said_by(scheduler, error) from None
-    return run, [part.kept for part in parts]
+    return _with_said(run, [part.said for part in parts]), [part.kept for part in parts]
 
 
 def _served(question: Stacked, layers: Sequence[tuple[list[int], Int64]]) -> tuple[StepTimer, Int64]:

@@ -12,13 +12,10 @@ from placement_opt.answer.checkpoint import expected_s
 from placement_opt.base.errors import CertificateError, InputError, LimitError
 from placement_opt.base.limits import Limits
 from placement_opt.base.watch import in_time
-from placement_opt.certify.claims import kind_of_any, verify_any
-from placement_opt.certify.files import instance_hash
+from placement_opt.certify.claims import hash_of_any, kind_of_any, verify_any
 from placement_opt.certify.layered_files import is_large_schedule
-from placement_opt.certify.stacked_files import is_stacked_schedule, stacked_hash
 from placement_opt.instance.instance import Instance
-from placement_opt.instance.layered import Layered
-from placement_opt.instance.stacked import AnyQuestion
+from placement_opt.instance.stacked import AnyQuestion, stacked_of
 
 #: Files of a folder that are looked at; and seconds that a proof may be expected to take, by counted work.
 MOST_FILES, MOST_SECONDS = 1000, 30.0
@@ -59,22 +56,19 @@ def certificates_beside(
     """
     limits = limits or Limits()
     passed = {Path(one).resolve() for one in but}
-    found, hashes = [], {question.hash}
-    if isinstance(question, Layered) and question.stacked is not None:
-        with suppress(InputError):  # a scheduler's moves, with one layer in rows at a time
-            hashes.add(question.stacked().hash)
+    found, hashes = [], {question.hash, None}
+    if not isinstance(question, Instance):
+        with suppress(InputError):  # a scheduler's moves are of the question with one layer in rows at a time
+            rowed = stacked_of(question)
+            hashes |= set() if rowed is None else {rowed.hash}
     for file in sorted(path.resolve().parent.iterdir())[:MOST_FILES]:
         if file in passed or not file.is_file():
             continue
         with suppress(InputError, OSError):
             kind = str(kind_of_any(file))
-            if is_large_schedule(file) or _hash(file) in hashes:
+            if hash_of_any(file) in hashes:
                 found.append(_looked_at(file, kind, question, limits))
     return tuple(one for one in found if one is not None)
-
-
-def _hash(file: Path) -> str:
-    return stacked_hash(file) if is_stacked_schedule(file) else instance_hash(file)
 
 
 def _looked_at(file: Path, kind: str, question: AnyQuestion, limits: Limits) -> Beside | None:

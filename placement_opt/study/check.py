@@ -215,7 +215,8 @@ def _ways(outline: Outline, size: Size, allowed: int, limit_s: float) -> tuple[t
     costs += [("one scheduler", "schedule", REGISTRY["lru"].cost), ("optimised", "schedule", REGISTRY["optimised"].cost)]
     found = [Way("rows", "rows", rows, ROWS.expected_s(totals))]
     found += [Way(name, side, rows + cost.expected_bytes(size), cost.expected_s(size)) for name, side, cost in costs]
-    found += [way for way in (_runs(outline) if answers_in_runs(outline) else _layers(outline),) if way is not None]
+    if (large := _runs(outline) if answers_in_runs(outline) else _layers(outline)) is not None:
+        found.append(large)
     found = [replace(way, verdict=_verdict(way, found[0], allowed, limit_s)) for way in found]
     by_name = {way.name: way for way in found}
     if by_name["rows"].fits:

@@ -120,10 +120,8 @@ class LayerRuns:
         lengths = np.diff(self.start)[chosen]
         start = np.concatenate([[0], np.cumsum(lengths)])
         take = np.arange(start[-1]) + np.repeat(self.start[chosen] - start[:-1], lengths)
-        death, shares = (
-            None if self.death is None else self.death[chosen],
-            None if self.shares is None else self.shares[take],
-        )
+        death = None if self.death is None else self.death[chosen]
+        shares = None if self.shares is None else self.shares[take]
         return LayerRuns(self.turns, self.birth[chosen], start, self.first[take], self.last[take], death, shares)
 
     def rows(self) -> Iterator[Int64]:

@@ -32,13 +32,12 @@ from placement_opt.layered import solve
 from placement_opt.layered.plan import Plan
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.layered.stacked_plan import StackedPlan
-from placement_opt.play.by_layer import simulate_any
 from placement_opt.schedulers import make_scheduler
 from placement_opt.study.compare import compare
 from placement_opt.workload.synth import params
 from tests.answer.cases import question_of, roofline_state
 from tests.layered.cases import write
-from tests.stacking import both, written
+from tests.stacking import both, run_of, written
 
 
 @pytest.fixture
@@ -78,8 +77,8 @@ def test_a_cluster_finds_plays_and_proves_the_same(there: Backend, tmp_path: Pat
         alone, shared = verify_any(question, files), verify_any(question, copies, backend=there)
         assert (shared.lower, shared.upper) == (alone.lower, alone.upper)
         for name in ("lru",) if isinstance(question, Layered) else ("lru", "belady"):
-            one = simulate_any(question, make_scheduler(name))
-            two = simulate_any(question, make_scheduler(name), backend=there)
+            one = run_of(question, make_scheduler(name))
+            two = run_of(question, make_scheduler(name), backend=there)
             assert two.exact_latency() == one.exact_latency()
             assert (two.served == one.served).all()
             assert (two.moved == one.moved).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +31,9 @@ from placement_opt.workload.layered_rows import layer_sizes, layers_of
 from placement_opt.workload.runs import LayerRuns
 from placement_opt.workload.synth import params
 from tests.layering import any_layered
+from tests.stacking import three_tiers
 
 RULES = ("inclusive", "exclusive", "free", "cache")
-MEMORY = """
-schema = 1
-name = "three"
-processor = "gpu"
-[tiers]
-fast = { capacity = "CAPACITY", rate = "100 B/s", at = "gpu" }
-middle = { capacity = "CAPACITY", rate = "20 B/s", at = "cpu" }
-slow = { capacity = "1 kB", rate = "5 B/s", at = "box" }
-[links]
-near = { from = "cpu", to = "gpu", up.rate = "15 B/s", down.rate = "15 B/s" }
-far = { from = "box", to = "cpu", up.rate = "4 B/s", down.rate = "4 B/s" }
-"""
 
 
 def asked(folder: Path, seed: int) -> Path | None:
@@ -56,7 +46,7 @@ def asked(folder: Path, seed: int) -> Path | None:
     frees = bool((trace.death < trace.num_steps).any())
     save_runs(layers, Shape(layers[0].turns, "bytes", layer_sizes(trace), trace.share_base, frees), folder / "t.runs")
     room = 3 * len(layers) + int(rng.integers(0, 8))
-    (folder / "m.memory.toml").write_text(MEMORY.replace("CAPACITY", f"{room} B"))
+    (folder / "m.memory.toml").write_text(three_tiers(f"{room} B", f"{room} B", "1 kB", "B/s"))
     rule = RULES[seed // 6 % 4]
     again = '[recompute]\nrate = "3 B/s"\n' if rule == "cache" else ""
     text = '[memory]\nfile = "m.memory.toml"\n[trace]\nfile = "t.runs"\n[rules]\nresidency = '
@@ -80,15 +70,18 @@ def together(whole: Instance, question: Stacked, schedules: list[Schedule]) -> S
     return Schedule("together", initial, np.cumsum(lengths), np.concatenate(ops), np.concatenate(blocks).astype(np.int32))
 
 
+def questions(folder: Path, seeds: range) -> Iterator[tuple[Instance, Stacked]]:
+    """Random traces in rows and layer by layer."""
+    for seed in seeds:
+        if (path := asked(folder, seed)) is not None:
+            yield load_instance(path), in_layers(read_outline(path))
+
+
 @pytest.mark.parametrize("part", range(4))
 def test_what_layers_do_is_legal_in_the_whole(part: int, tmp_path: Path) -> None:
     """In their shares of the room, whatever they free and when: the time is the whole's, and so is the roofline."""
     played = 0
-    for seed in range(20 * part, 20 * (part + 1)):
-        if (path := asked(tmp_path, seed)) is None:
-            continue
-        whole, question = load_instance(path), in_layers(read_outline(path))
-        assert isinstance(whole, Instance)
+    for whole, question in questions(tmp_path, range(20 * part, 20 * (part + 1))):
         least, rows = turns.roofline(question).lower_bound_s, METHODS["roofline"](whole).lower_bound_s
         assert least is not None
         assert rows is not None
@@ -114,12 +107,9 @@ def test_what_layers_do_is_legal_in_the_whole(part: int, tmp_path: Path) -> None
 def test_both_sides_hold_in_the_whole(part: int, tmp_path: Path) -> None:
     """What layers prove is no more than what a search finds for the whole; files prove both sides again."""
     done = 0
-    for seed in range(9 * part, 9 * (part + 1)):
-        if (path := asked(tmp_path, seed)) is None:
-            continue
-        whole, question = load_instance(path), in_layers(read_outline(path))
-        folder = tmp_path / f"moves-{seed}"
-        folder.mkdir()
+    for whole, question in questions(tmp_path, range(9 * part, 9 * (part + 1))):
+        folder = tmp_path / f"moves-{question.hash}"
+        folder.mkdir(exist_ok=True)
         found = answer(question, gap=3.0, limits=Limits(seconds=60), folder=folder)
         best = simulate(whole, make_scheduler("optimised")).latency_s
         assert found.state.lower_s <= best * (1.0 + 1e-9)
@@ -173,8 +163,7 @@ def stored(folder: Path, layers: list[list[tuple[int, int | None, list[tuple[int
 
 def question_of(folder: Path, rooms: tuple[str, str], extra: str = "") -> Path:
     energies = (("gpu", 1), ("cpu", 20), ("box", 50))
-    memory = MEMORY.replace("CAPACITY", rooms[0], 1).replace("CAPACITY", rooms[1], 1).replace("1 kB", "1 GB")
-    memory = memory.replace(" B/s", " kB/s")
+    memory = three_tiers(*rooms, "1 GB", "kB/s")
     for place, joules in energies:
         memory = memory.replace(f'at = "{place}" }}', f'at = "{place}", energy = "{joules} pJ/bit" }}')
     (folder / "m.memory.toml").write_text(memory)

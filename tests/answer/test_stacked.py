@@ -35,12 +35,11 @@ from placement_opt.instance.stacked import Stacked
 from placement_opt.instance.turns import in_layers
 from placement_opt.layered.solve import CertifiedPrices
 from placement_opt.layered.stacked_plan import StackedPlan
-from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
 from placement_opt.schedulers.search.rounding import Rounding
 from placement_opt.study.worth import worth
-from tests.stacking import both, written
+from tests.stacking import both, run_of, written
 
 #: A gap that the first round closes.
 _WIDE = 3.0
@@ -121,7 +120,7 @@ def test_no_schedule_keeps_the_budgets(tmp_path: Path) -> None:
 
 def test_schedulers_play_layer_by_layer(solved: tuple[Instance, Stacked, Path]) -> None:
     _, question, _ = solved
-    run = simulate_any(question, make_scheduler("belady"))
+    run = run_of(question, make_scheduler("belady"))
     alone = [simulate(question.layer(n), make_scheduler("belady")) for n in range(question.layers)]
     assert run.latency_s == pytest.approx(sum(one.latency_s for one in alone), rel=1e-12)
     for layer, one in enumerate(alone):

@@ -95,7 +95,6 @@ def in_rows(seed: int) -> Stacked | None:
         turns=instance.num_steps,
         make=_Given(tuple(layers)),
         rooms=np.tile(instance.capacity, (len(layers), 1)),
-        block_bytes=int(instance.size.max()),
         kv_bytes=np.full(len(layers), instance.size.max()),
         sizes=np.unique(instance.size),
         kinds=None,
@@ -103,7 +102,7 @@ def in_rows(seed: int) -> Stacked | None:
         fixed=np.zeros(instance.num_resources, dtype=np.int64),
         floor=0.0,
         stated=str(seed).encode(),
-        reads=layers[0].num_reads,
+        num_reads=sum(layer.num_reads for layer in layers),
     )
 
 

@@ -56,7 +56,6 @@ def alone(instance: Instance) -> Stacked:
         turns=instance.num_steps,
         make=Alone(instance),
         rooms=instance.capacity[None],
-        block_bytes=int(instance.size[0]),
         kv_bytes=instance.size[:1],
         sizes=np.unique(instance.size),
         kinds=None,

@@ -21,7 +21,7 @@ from placement_opt.instance.thinned import thinned
 from placement_opt.instance.turns import in_layers
 from placement_opt.workload.runs import LayerRuns
 from tests.runs import save_plain
-from tests.stacking import MEMORY, TEXT, both, written
+from tests.stacking import TEXT, both, three_tiers, written
 from tests.worlds import any_operations
 
 #: Starts, some of which fill tiers in the order of all blocks of all layers.
@@ -138,7 +138,7 @@ def test_budgets_and_objective_are_the_wholes(tmp_path: Path) -> None:
 def test_what_does_not_fit_in_rows_comes_layer_by_layer(tmp_path: Path) -> None:
     text = TEXT.replace("prefill = 24", "prefill = 3000").replace("tokens = 12", "tokens = 600")
     text = text.replace("layers = 3", "layers = 24")
-    (tmp_path / "three.memory.toml").write_text(MEMORY.replace("1 MB", "100 MB"))
+    (tmp_path / "three.memory.toml").write_text(three_tiers().replace("1 MB", "100 MB"))
     path = tmp_path / "large.toml"
     path.write_text(text)
     limits = Limits(memory=2_000_000_000)

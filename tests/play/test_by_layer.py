@@ -17,13 +17,14 @@ from placement_opt.instance.layered import Layered, layered_of
 from placement_opt.instance.load import load, load_instance, load_layered
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.turns import in_layers
-from placement_opt.play.by_layer import by_layer, play_layers, simulate_any
+from placement_opt.play.by_layer import by_layer, play_layers
 from placement_opt.play.in_runs import plays_in_runs
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import REGISTRY, make_scheduler
 from placement_opt.study.compare import compare
 from placement_opt.workload.synth import params
 from tests.layered.cases import draw, write
+from tests.stacking import run_of
 
 
 @pytest.fixture
@@ -63,16 +64,16 @@ def test_others_play_with_one_layer_in_rows(tmp_path: Path, monkeypatch: pytest.
     assert plays_in_runs(question, make_scheduler("lru"))
     small = load_layered(write(tmp_path, room=106))
     assert not plays_in_runs(small, make_scheduler("lru"))
-    assert simulate_any(small, make_scheduler("lru")).latency_s > 0
+    assert run_of(small, make_scheduler("lru")).latency_s > 0
     with pytest.raises(LimitError, match=r"^belady needs the reads as rows$"):
-        simulate_any(layered_of(draw(2)), make_scheduler("belady"))
+        run_of(layered_of(draw(2)), make_scheduler("belady"))
     monkeypatch.setattr(room, "READ_BYTES", 2**50)
     with pytest.raises(NoRoom, match=r"reads of a layer"):
-        simulate_any(question, make_scheduler("belady"))
+        run_of(question, make_scheduler("belady"))
     stopped = Limits()
     stopped.interrupt()
     with pytest.raises(Interrupted, match="lru, layer by layer, was stopped after 0 of 2 layers"):
-        simulate_any(question, make_scheduler("lru"), limits=stopped)
+        run_of(question, make_scheduler("lru"), limits=stopped)
 
 
 def test_simulate_has_the_same_report_in_runs(

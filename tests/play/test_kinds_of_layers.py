@@ -10,11 +10,10 @@ import pytest
 
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.turns import in_layers
-from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.run import Run
 from placement_opt.play.simulate import simulate
 from placement_opt.schedulers import make_scheduler
-from tests.stacking import stored
+from tests.stacking import run_of, stored
 
 _PLACED: dict[str, object] = {"llm.weights": "placed", "llm.tiles": 2, "llm.weight_bytes": "9 kB"}
 _PAGES: dict[str, object] = {"memory.middle.page": "512 B", "memory.slow.page": "4 kB"}
@@ -37,7 +36,7 @@ def test_hits_and_moves_of_layers_add_up(
     tmp_path: Path, counts: Sequence[int], pages: dict[str, object], energy: dict[str, object]
 ) -> None:
     question = in_layers(read_outline(stored(tmp_path, counts), {**_PLACED, **pages, **energy, **_START}))
-    run = simulate_any(question, make_scheduler("lru"))
+    run = run_of(question, make_scheduler("lru"))
     alone = [simulate(question.layer(layer), make_scheduler("lru")) for layer in range(question.layers)]
     assert _by_tier(run)[1] == pytest.approx(sum(_by_tier(one) for one in alone)[1])
     assert run.moved.sum() > 0

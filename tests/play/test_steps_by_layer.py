@@ -13,14 +13,13 @@ from placement_opt.instance.layered import layered_of
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.turns import in_layers
-from placement_opt.play.by_layer import simulate_any
 from placement_opt.play.run import Run
 from placement_opt.play.simulate import simulate
 from placement_opt.report import simulation
 from placement_opt.schedulers import make_scheduler
 from placement_opt.workload.synth import params
 from tests.layered.cases import draw, write
-from tests.stacking import ASKED, stored, written
+from tests.stacking import ASKED, run_of, stored, written
 
 
 def table_of(run: Run) -> dict[str, Any]:
@@ -33,10 +32,10 @@ def test_layers_have_the_table_of_rows(tmp_path: Path, asked: dict[str, Any]) ->
     """Names, kinds and order of the columns, and every number."""
     path = written(tmp_path)
     rows, layers = load_instance(path, asked), in_layers(read_outline(path, asked))
-    one, two = (simulate_any(question, make_scheduler("lru"), per_step=True) for question in (rows, layers))
+    one, two = (run_of(question, make_scheduler("lru"), per_step=True) for question in (rows, layers))
     assert table_of(two) == table_of(one)
     assert list(table_of(one))[:6] == ["step", "token", "layer", "seconds", "critical", "read"]
-    assert simulate_any(layers, make_scheduler("lru")).per_step is None
+    assert run_of(layers, make_scheduler("lru")).per_step is None
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -44,7 +43,7 @@ def test_runs_have_the_table_of_rows(seed: int) -> None:
     """But for the labels of tokens, which layers at hand do not carry."""
     instance = draw(seed, hbm=(6, 9, 14)[seed % 3] * (1 + seed % 3), floor=0.002 * (seed % 2))
     rows = table_of(simulate(instance, make_scheduler("lru"), per_step=True))
-    runs = table_of(simulate_any(layered_of(instance), make_scheduler("lru"), per_step=True))
+    runs = table_of(run_of(layered_of(instance), make_scheduler("lru"), per_step=True))
     assert list(rows)[1] == "token"
     assert runs == {name: column for name, column in rows.items() if name != "token"}
 
@@ -53,7 +52,7 @@ def test_any_scheduler_has_the_steps_of_its_layers(tmp_path: Path) -> None:
     """Step ``n * L + l`` is turn n of layer l, each layer played by itself; a file of runs names no tokens."""
     for made, tokens in ((written, True), (lambda folder: stored(folder, [4, 8, 4]), False)):
         question = in_layers(read_outline(made(tmp_path)))
-        table = simulate_any(question, make_scheduler("belady"), per_step=True).per_step
+        table = run_of(question, make_scheduler("belady"), per_step=True).per_step
         assert table is not None
         assert ("token" in table) == tokens
         assert table["step"].tolist() == list(range(question.num_steps))

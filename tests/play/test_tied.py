@@ -11,10 +11,9 @@ from placement_opt.base.limits import Limits
 from placement_opt.instance.load import load_instance
 from placement_opt.instance.outline import read_outline
 from placement_opt.instance.turns import in_layers
-from placement_opt.play.by_layer import simulate_any
 from placement_opt.schedulers import make_scheduler
 from placement_opt.study.scheduled import Outcome, run_scheduler
-from tests.stacking import written
+from tests.stacking import run_of, written
 
 _ENERGY = {"memory.fast.energy": "1 pJ/bit", "memory.middle.energy": "20 pJ/bit", "memory.slow.energy": "50 pJ/bit"}
 #: Energy beside time, an allowance that is kept, and some that grow with the time: the run waits for them.
@@ -43,8 +42,8 @@ def test_a_run_by_layer_is_that_of_the_rows(tmp_path: Path, asked: dict[str, obj
     path = written(tmp_path)
     rows, layers = load_instance(path, overrides), in_layers(read_outline(path, overrides))
     assert not layers.timed
-    whole = simulate_any(rows, make_scheduler("lru"))
-    run = simulate_any(layers, make_scheduler("lru"))
+    whole = run_of(rows, make_scheduler("lru"))
+    run = run_of(layers, make_scheduler("lru"))
     assert (run.served == whole.served).all()
     assert (run.moved == whole.moved).all()
     assert run.split is not None
@@ -66,7 +65,7 @@ def test_what_no_split_keeps_is_refused_alike(tmp_path: Path) -> None:
     said = []
     for question in (load_instance(path, overrides), in_layers(read_outline(path, overrides))):
         with pytest.raises(BudgetError, match=r"breaks the budget energy: .* at least") as caught:
-            simulate_any(question, make_scheduler("lru"))
+            run_of(question, make_scheduler("lru"))
         said.append(str(caught.value))
     assert said[0] == said[1]
     found, run = run_scheduler(in_layers(read_outline(path, overrides)), "lru", Limits())
